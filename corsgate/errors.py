@@ -1,0 +1,75 @@
+"""Every exception that corsgate raises, so that a caller can find them in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+
+class CorsgateError(Exception):
+    """The base of all exceptions raised here."""
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """One thing wrong with a configuration, and how to mend it.
+
+    Attributes:
+        file: The file's name as the user gave it, or a word such as ``command line``.
+        line: The line in it, counted from 1, or None where there is none.
+        key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
+        problem: What is wrong, with the bad value in it, never a secret.
+        mend: What to write instead.
+    """
+
+    file: str
+    line: int | None = None
+    key: str = ""
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        key = f" {self.key}:" if self.key else ""
+        return f"{where}:{key} {self.problem}; {self.mend}"
+
+
+class ConfigError(CorsgateError):
+    """A configuration that can't be used, with all its faults at once."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = tuple(faults)
+
+
+class TargetError(CorsgateError, ValueError):
+    """A request target that can't be routed safely (RFC 9112 3.2)."""
+
+
+class BodyTooLarge(CorsgateError):
+    """A client's body went past ``max_body_bytes`` while it was being read."""
+
+
+class UpstreamError(CorsgateError):
+    """An upstream server gave no usable response."""
+
+
+class ConnectFailed(UpstreamError):
+    """No connection could be had, so nothing was sent: any request may try another server."""
+
+
+class ConnectTimedOut(ConnectFailed):
+    """No connection was had within ``connect_timeout``."""
+
+
+class UpstreamTimedOut(UpstreamError):
+    """The server was connected to, but sent nothing for too long."""
+
+
+class BadUpstreamResponse(UpstreamError):
+    """The server's bytes are no HTTP response, or the response was cut short."""
+
+
+class ConnectionReset(UpstreamError):
+    """The server closed the connection before any byte of its response."""

@@ -1,0 +1,85 @@
+"""Header fields as an ordered list of byte pairs, and which of them end at this hop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+Header: TypeAlias = tuple[bytes, bytes]
+"""A field's name, spelled as it came, and its value without surrounding white space."""
+
+HeaderList: TypeAlias = list[Header]
+"""The fields of one message in the order they came, repeated ones included."""
+
+HeaderIndex: TypeAlias = dict[bytes, list[bytes]]
+"""The values of each field by its lower-cased name, each list in the order it came."""
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Fields that speak of one connection and so are never forwarded (RFC 9110 7.6.1)."""
+
+
+def index_headers(headers: Iterable[Header]) -> HeaderIndex:
+    """Answer the values of each field by its lower-cased name.
+
+    Args:
+        headers: The fields in order.
+
+    Returns:
+        A new dictionary; a name that did not occur is not in it.
+    """
+    index: HeaderIndex = {}
+    for name, value in headers:
+        index.setdefault(name.lower(), []).append(value)
+    return index
+
+
+def list_members(values: Iterable[bytes]) -> list[bytes]:
+    """Answer the members of a comma-separated list that may stand in several fields.
+
+    Empty members are left out, as a recipient must (RFC 9110 5.6.1.2). Quoted strings are not
+    looked into: this is for lists of tokens.
+
+    Args:
+        values: The values of all fields of one name, in order.
+
+    Returns:
+        The members in order, stripped of white space, in their own case.
+    """
+    return [
+        member
+        for value in values
+        for member in (part.strip(b" \t") for part in value.split(b","))
+        if member
+    ]
+
+
+def end_to_end(headers: Sequence[Header], drop: frozenset[bytes] = frozenset()) -> HeaderList:
+    """Answer the fields that may pass to the next hop.
+
+    Args:
+        headers: The fields in order.
+        drop: Further lower-cased names to leave out.
+
+    Returns:
+        A new list without the hop-by-hop fields, those that Connection names, and `drop`
+        (RFC 9110 7.6.1).
+    """
+    gone = HOP_BY_HOP | drop if drop else HOP_BY_HOP
+    options = [value for name, value in headers if name.lower() == b"connection"]
+    if options:
+        named = {option.lower() for option in list_members(options)}
+        if named - gone:
+            gone = gone | named
+    return [header for header in headers if header[0].lower() not in gone]
