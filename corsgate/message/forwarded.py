@@ -1,0 +1,287 @@
+"""What an upstream is told about the client: Forwarded, X-Forwarded-*, Via."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
+
+import attrs
+
+from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers, list_members
+
+Address: TypeAlias = IPv4Address | IPv6Address
+
+UNKNOWN = "unknown"
+"""The peer's address where there is none, as on a Unix socket (RFC 7239 6.2)."""
+
+_WRITTEN = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+
+# Further fields that speak of the client, or of the request as the client made it. Servers
+# believe some of them without asking: X-Original-URL and X-Rewrite-URL even replace the path,
+# and so would get round the route.
+_BELIEVED = (
+    b"cf-connecting-ip",
+    b"client-ip",
+    b"fastly-client-ip",
+    b"forwarded-for",
+    b"front-end-https",
+    b"true-client-ip",
+    b"x-client-ip",
+    b"x-cluster-client-ip",
+    b"x-forwarded",
+    b"x-forwarded-by",
+    b"x-forwarded-client-cert",
+    b"x-forwarded-email",
+    b"x-forwarded-groups",
+    b"x-forwarded-path",
+    b"x-forwarded-port",
+    b"x-forwarded-prefix",
+    b"x-forwarded-preferred-username",
+    b"x-forwarded-protocol",
+    b"x-forwarded-scheme",
+    b"x-forwarded-server",
+    b"x-forwarded-ssl",
+    b"x-forwarded-uri",
+    b"x-forwarded-user",
+    b"x-host",
+    b"x-http-host-override",
+    b"x-original-for",
+    b"x-original-forwarded-for",
+    b"x-original-host",
+    b"x-original-proto",
+    b"x-original-uri",
+    b"x-original-url",
+    b"x-originating-ip",
+    b"x-real-ip",
+    b"x-remote-addr",
+    b"x-remote-ip",
+    b"x-rewrite-url",
+    b"x-url-scheme",
+)
+
+CLIENT_FIELDS = frozenset(_WRITTEN + _BELIEVED)
+"""Lower-cased names to drop from every client's fields; `forwarded` puts back what stays."""
+
+_KEPT = frozenset(_BELIEVED)
+# Each node costs an address parsed, and a client may send thousands.
+_MOST_NODES = 64
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# Possessive throughout, so that no value takes more than one pass.
+_PAIR = re.compile(
+    r"[ \t]*+(?:(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)="
+    r'(?:(?P<token>[^\s",;=]++)|"(?P<quoted>(?:[^"\\]|\\.)*+)"))?[ \t]*+(?P<end>[,;]|\Z)'
+)
+_NODE = re.compile(r"\[([^\]]*)\](?::[^:]*)?|([^:\[\]]+)(?::[^:]*)?")
+
+
+@attrs.frozen(kw_only=True)
+class _Story:
+    """What the proxies before the gate tell: the nodes passed, client first, and what it asked."""
+
+    nodes: Sequence[str] = ()
+    proto: bytes = b""
+    host: bytes = b""
+
+
+def forwarded(
+    headers: Sequence[Header], *, peer: str, scheme: bytes, host: bytes, trusted: bool
+) -> HeaderList:
+    """Answer the fields that tell an upstream who asked, and for what.
+
+    From a peer that isn't trusted nothing is believed, so the answer depends on the other
+    arguments alone and may be kept for a connection. A trusted proxy's X-Forwarded-For and
+    Forwarded are appended to, its X-Forwarded-Proto and -Host are kept, and so are its other
+    `CLIENT_FIELDS`. Where only one of Forwarded and X-Forwarded-For came, the other is made
+    from it. Where they name different nodes, Forwarded is made anew from X-Forwarded-For:
+    most proxies write only the latter and pass a client's own Forwarded through.
+
+    Args:
+        headers: The client's fields.
+        peer: The IP address at the other end of the connection, or `UNKNOWN`.
+        scheme: ``http`` or ``https``, by which the gate was reached.
+        host: The request's Host value, empty where it has none.
+        trusted: Whether the peer is a proxy that is believed.
+
+    Returns:
+        Fields to add once `CLIENT_FIELDS` are dropped from the client's (RFC 7239 4 and 7.4).
+    """
+    node = _plain(peer) if ":" in peer else peer  # only IPv6 has more than one spelling
+    if not trusted:
+        own = _element(node, host, scheme)
+        return _fields(own, node.encode(), scheme, host)
+    index = index_headers(headers)
+    kept = [header for header in headers if header[0].lower() in _KEPT]
+    story, whole = _told(index)
+    proto = _joined(index, b"x-forwarded-proto") or story.proto or scheme
+    outer_host = _joined(index, b"x-forwarded-host") or story.host or host
+    if whole:
+        elements = [_joined(index, b"forwarded"), _element(node, host, scheme)]
+    else:
+        elements = [_element(_plain(each)) for each in story.nodes]
+        elements.append(_element(node, host, scheme))
+        first = (*story.nodes, node)[0]
+        elements[0] = _element(_plain(first), _first(outer_host), _first(proto))
+    chain = list_members(index.get(b"x-forwarded-for", ()))
+    chain = [*(chain or (_plain(each).encode() for each in story.nodes)), node.encode()]
+    return kept + _fields(b", ".join(elements), b", ".join(chain), proto, outer_host)
+
+
+def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    """Answer whether a peer is a proxy whose word is believed.
+
+    Args:
+        peer: An IP address, perhaps with a zone, or `UNKNOWN`, which is never trusted.
+        networks: The listener's ``trusted_proxies``.
+
+    Returns:
+        True where one of the networks holds the address; an IPv4 address mapped into IPv6,
+        as a dual-stack socket shows it, counts as IPv4.
+    """
+    address = _address(peer) if networks else None
+    return address is not None and any(address in network for network in networks)
+
+
+def client_address(
+    headers: Sequence[Header], peer: str, networks: Sequence[IPv4Network | IPv6Network]
+) -> str:
+    """Answer the nearest address that no trusted proxy has, for the log.
+
+    X-Forwarded-For (Forwarded where it is missing) is walked from the right, past trusted
+    proxies: what stands further left was written by somebody who isn't trusted. What is no
+    address ends the walk, so nothing that a client made up gets into the log.
+
+    Args:
+        headers: The client's fields.
+        peer: The address at the other end of the connection, or `UNKNOWN`.
+        networks: The listener's ``trusted_proxies``.
+
+    Returns:
+        An IP address without port and zone, or `UNKNOWN`.
+    """
+    nearest = _plain(peer)
+    if not networks or not trusted(peer, networks):
+        return nearest
+    story, _ = _told(index_headers(headers))
+    for node in reversed(story.nodes):
+        address = _address(node)
+        if address is None:
+            break
+        nearest = str(address)
+        if not any(address in network for network in networks):
+            break
+    return nearest
+
+
+def via(version: bytes = b"1.1") -> Header:
+    """Answer the Via field that the gate adds to a request, after any that it came with.
+
+    Args:
+        version: The protocol version the request was received by: ``1.0``, ``1.1`` or ``2``.
+
+    Returns:
+        A field of its own, which recipients join to those before it (RFC 9110 7.6.3). The
+        pseudonym stands in the host's place, so that the gate's address isn't told.
+    """
+    return b"Via", version + b" corsgate"
+
+
+def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderList:
+    fields = [
+        (b"Forwarded", elements),
+        (b"X-Forwarded-For", chain),
+        (b"X-Forwarded-Proto", proto),
+    ]
+    if host:
+        fields.append((b"X-Forwarded-Host", host))
+    return fields
+
+
+def _told(index: HeaderIndex) -> tuple[_Story, bool]:
+    """Answer what a trusted proxy's fields tell, and whether its Forwarded tells that too."""
+    nodes = [each.decode("latin-1") for each in list_members(index.get(b"x-forwarded-for", ()))]
+    nodes = nodes[-_MOST_NODES:]
+    if b"forwarded" not in index:
+        return _Story(nodes=nodes), False
+    story = _parse(_joined(index, b"forwarded").decode("latin-1"))
+    if story is None or not story.nodes:
+        return _Story(nodes=nodes), False
+    if nodes and [_plain(node) for node in nodes] != [_plain(node) for node in story.nodes]:
+        return _Story(nodes=nodes), False
+    return story, True
+
+
+def _parse(value: str) -> _Story | None:
+    """Read a Forwarded value (RFC 7239 4); None where it is malformed."""
+    elements: list[dict[str, str]] = [{}]
+    at = 0
+    while True:
+        pair = _PAIR.match(value, at)
+        if pair is None:
+            return None
+        name, token, quoted, end = pair.groups()
+        if name:
+            text = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
+            elements[-1].setdefault(name.lower(), text)
+        if not end:
+            break
+        if end == ",":
+            elements.append({})
+        at = pair.end()
+    told = [element for element in elements if element]
+    return _Story(
+        nodes=[element.get("for", UNKNOWN) for element in told][-_MOST_NODES:],
+        proto=_first_of(told, "proto"),
+        host=_first_of(told, "host"),
+    )
+
+
+def _first_of(elements: Iterable[dict[str, str]], name: str) -> bytes:
+    return next((each[name].encode("latin-1") for each in elements if name in each), b"")
+
+
+def _joined(index: HeaderIndex, name: bytes) -> bytes:
+    return b", ".join(value for value in index.get(name, ()) if value)
+
+
+def _first(value: bytes) -> bytes:
+    return value.partition(b",")[0].strip(b" \t")
+
+
+def _element(node: str, host: bytes = b"", scheme: bytes = b"") -> bytes:
+    element = b"for=" + _quoted(f"[{node}]".encode() if ":" in node else node.encode())
+    if host:
+        element += b";host=" + _quoted(host)
+    if scheme:
+        element += b";proto=" + _quoted(scheme)
+    return element
+
+
+def _quoted(value: bytes) -> bytes:
+    """Write a value as a token where it is one, else as a quoted string (RFC 9110 5.6.4)."""
+    if _TOKEN.fullmatch(value):
+        return value
+    return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def _address(node: str) -> Address | None:
+    """Read an address that may have a port, brackets or a zone around it."""
+    if node.count(":") < 2 or node.startswith("["):
+        found = _NODE.fullmatch(node)
+        if found is None:
+            return None
+        node = found[1] or found[2] or ""
+    try:
+        address = ip_address(node.partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _plain(node: str) -> str:
+    """Answer a node's address alone, or `UNKNOWN` where it has none."""
+    address = _address(node)
+    return UNKNOWN if address is None else str(address)

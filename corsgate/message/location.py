@@ -1,0 +1,220 @@
+"""An upstream's Location, Content-Location and Set-Cookie made to work at the gate."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import attrs
+
+from corsgate.message.headers import Header, HeaderList
+from corsgate.message.host import parse_host
+
+REWRITTEN = frozenset((b"location", b"content-location", b"set-cookie"))
+"""Lower-cased names of the fields that `rewrite` may change."""
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_ABSOLUTE = re.compile(rb"(?:(https?):)?//([^/\\?#]*)(.*)", re.IGNORECASE)
+_DOTS = re.compile(rb"[/\\](?:\.|%2e){1,2}(?![^/\\])", re.IGNORECASE)
+_AFTER_PATH = re.compile(rb"[?#]")
+_ANOTHER_HOST = (b"//", b"/\\")  # browsers read "\" as "/"
+
+
+class UpstreamServer(Protocol):
+    """What must be known of a server: ``config.model.Server`` has it, and messages come first."""
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+
+    @property
+    def authority(self) -> str:
+        """The server's own Host value."""
+
+    @property
+    def base_path(self) -> str:
+        """Put before each request's path; empty, or without a ``/`` at its end."""
+
+
+def rewrite(
+    headers: Sequence[Header],
+    *,
+    server: UpstreamServer,
+    sent_host: bytes,
+    prefix: bytes,
+    strip_prefix: bool,
+    gate_origin: bytes,
+) -> HeaderList:
+    """Answer a response's fields with what names the upstream's places turned to the gate's.
+
+    Location and Content-Location: a URL of the server becomes the same place's URL at the
+    gate; a path is mapped and stays a path, unless it would then begin with ``//`` and name
+    another host. What can't be reached through the gate is left as it is, byte for byte: other
+    hosts, paths outside the server's base path, control characters. So are references that
+    need no mapping, since a browser resolves them against the gate's URL.
+
+    Set-Cookie: Domain is removed whatever it covers, so that the cookie works at the gate and
+    goes nowhere else; Path is mapped, and one outside the base path becomes the widest that
+    the gate has for this route; over plain http all that a browser takes on https only
+    (Secure, SameSite=None, Partitioned) is removed. ``__Secure-`` names keep these, and
+    ``__Host-`` cookies are left alone, since a browser would refuse them otherwise.
+
+    Args:
+        headers: The upstream's fields.
+        server: Where the request went.
+        sent_host: The Host that it was sent with.
+        prefix: The route's prefix as it stands in a target; empty or ``/`` for none.
+        strip_prefix: Whether it was taken off.
+        gate_origin: Scheme and authority by which the client reached the gate.
+
+    Returns:
+        A new list in the same order, each Set-Cookie still a field of its own
+        (RFC 9110 10.2.2 and 8.7, RFC 6265 4.1.2 and 5.2).
+    """
+    if not any(name.lower() in REWRITTEN for name, _ in headers):
+        return list(headers)
+    mount = _Mount(
+        server=server,
+        sent_host=sent_host,
+        prefix=prefix.rstrip(b"/") if strip_prefix else b"",
+        gate_origin=gate_origin,
+    )
+    return [(name, mount.value(name.lower(), value)) for name, value in headers]
+
+
+@attrs.frozen(kw_only=True)
+class _Mount:
+    """One server, as it is mounted at the gate."""
+
+    server: UpstreamServer
+    sent_host: bytes
+    prefix: bytes
+    gate_origin: bytes
+
+    @property
+    def base(self) -> bytes:
+        return self.server.base_path.encode()
+
+    @property
+    def plain_http(self) -> bool:
+        return self.gate_origin.startswith(b"http:")
+
+    def value(self, name: bytes, value: bytes) -> bytes:
+        if name == b"set-cookie":
+            return self.cookie(value)
+        return self.location(value) if name in REWRITTEN else value
+
+    def location(self, value: bytes) -> bytes:
+        """Map a URI reference (RFC 3986 4.1)."""
+        if _CONTROL.search(value):
+            # Browsers drop some of these before they parse, so what stands here isn't
+            # what they would see.
+            return value
+        absolute = _ABSOLUTE.fullmatch(value)
+        if absolute is not None:
+            scheme, authority, rest = absolute.groups()
+            if not self.is_named_by(scheme, authority):
+                return value
+            mapped = self.reference(rest)
+            return value if mapped is None else self.gate_origin + mapped
+        if not value.startswith(b"/") or value.startswith(_ANOTHER_HOST):
+            return value
+        mapped = self.reference(value)
+        if mapped is None:
+            return value
+        return self.gate_origin + mapped if mapped.startswith(_ANOTHER_HOST) else mapped
+
+    def is_named_by(self, scheme: bytes | None, authority: bytes) -> bool:
+        """Answer whether a URL's start is the server's own, or made of the Host it was sent.
+
+        A server that makes its URLs from the Host takes either its own scheme or the one that
+        X-Forwarded-Proto tells, which is the gate's.
+        """
+        own = self.server.scheme.encode()
+        gate = b"http" if self.plain_http else b"https"
+        named = _endpoint((scheme or own).lower(), authority)
+        return named is not None and named in (
+            _endpoint(own, self.server.authority.encode()),
+            _endpoint(own, self.sent_host),
+            _endpoint(gate, self.sent_host),
+        )
+
+    def reference(self, value: bytes) -> bytes | None:
+        """Map a path with the query and fragment behind it; None where it can't be reached."""
+        end = _AFTER_PATH.search(value)
+        cut = end.start() if end else len(value)
+        path = value[:cut]
+        if self.base or self.prefix:
+            path = _without_dots(path)
+        mapped = self.path(path)
+        return None if mapped is None else (mapped or b"/") + value[cut:]
+
+    def path(self, path: bytes) -> bytes | None:
+        """Take the base path off and put the prefix on; None outside the base path."""
+        base = self.base
+        rest = path[len(base) :]
+        if not path.startswith(base) or not (not rest or rest.startswith(b"/")):
+            return None
+        return self.prefix + rest
+
+    def cookie(self, value: bytes) -> bytes:
+        """Map one Set-Cookie value; the attributes that stay keep their bytes."""
+        pair, *attributes = value.split(b";")
+        name = pair.partition(b"=")[0].strip().lower()
+        if name.startswith(b"__host-"):
+            return value
+        secure = not self.plain_http or name.startswith(b"__secure-")
+        return b";".join((pair, *self.cookie_attributes(attributes, secure)))
+
+    def cookie_attributes(self, attributes: Sequence[bytes], secure: bool) -> Iterator[bytes]:
+        for attribute in attributes:
+            raw_name, _, raw_value = attribute.partition(b"=")
+            name, value = raw_name.strip().lower(), raw_value.strip()
+            if name == b"domain":
+                continue
+            if not secure and (
+                name in (b"secure", b"partitioned")
+                or (name == b"samesite" and value.lower() == b"none")
+            ):
+                continue
+            if name == b"path" and value.startswith(b"/"):
+                mapped = self.cookie_path(value)
+                yield attribute if mapped == value else raw_name + b"=" + mapped
+            else:
+                yield attribute
+
+    def cookie_path(self, path: bytes) -> bytes:
+        """Map a cookie's Path; ``/v1`` rather than ``/v1/``, which wouldn't match ``/v1``."""
+        mapped = self.path(path)
+        if mapped is None or mapped == self.prefix + b"/":
+            mapped = self.prefix
+        return mapped or b"/"
+
+
+def _endpoint(scheme: bytes, authority: bytes) -> tuple[bytes, bytes, int] | None:
+    host = parse_host(authority)
+    if host is None:
+        return None
+    return scheme, host.name, host.port or (443 if scheme == b"https" else 80)
+
+
+def _without_dots(path: bytes) -> bytes:
+    r"""Resolve dot segments as a browser does, which takes ``%2e`` for a dot and ``\`` for ``/``.
+
+    Otherwise ``/base/../x`` would pass for a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
+    ``#path-state``).
+    """
+    if _DOTS.search(path) is None:
+        return path
+    kept: list[bytes] = []
+    pieces = re.split(rb"[/\\]", path)[1:]
+    for piece in pieces:
+        plain = piece.lower().replace(b"%2e", b".")
+        if plain == b"..":
+            del kept[-1:]
+        elif plain != b".":
+            kept.append(piece)
+    if plain in (b".", b".."):
+        kept.append(b"")
+    return b"/" + b"/".join(kept)

@@ -1,0 +1,274 @@
+"""What an upstream is told about the client, and whom the log takes for it."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.message.forwarded import (
+    CLIENT_FIELDS,
+    UNKNOWN,
+    client_address,
+    forwarded,
+    trusted,
+    via,
+)
+from corsgate.message.headers import HeaderList, index_headers
+
+NETWORKS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+PIECES = (
+    "for=",
+    "a",
+    '"',
+    "\\",
+    ";",
+    ",",
+    " ",
+    "=",
+    "10.0.0.9",
+    "[fd00::1]",
+    "proto=https",
+    "\xe9",
+)
+VALUES = st.lists(st.sampled_from(PIECES), max_size=10).map(lambda p: "".join(p).encode("latin-1"))
+
+
+def told(
+    headers: HeaderList,
+    *,
+    peer: str = "10.0.0.1",
+    scheme: bytes = b"http",
+    host: bytes = b"gate:5555",
+    believed: bool = True,
+) -> HeaderList:
+    """Ask for the fields, by default as a trusted proxy over plain http."""
+    return forwarded(headers, peer=peer, scheme=scheme, host=host, trusted=believed)
+
+
+def told_by_name(headers: HeaderList) -> dict[bytes, bytes]:
+    """Ask as a trusted proxy; answer the fields by lower-cased name, each there but once."""
+    index = index_headers(told(headers))
+    assert all(len(values) == 1 for values in index.values())
+    return {name: values[0] for name, values in index.items()}
+
+
+class UntrustedTests(SynchronousTestCase):
+    def test_fields(self) -> None:
+        """The upstream is told peer, scheme and Host."""
+        self.assertEqual(
+            told([], peer="192.0.2.7", scheme=b"https", host=b"gate.example", believed=False),
+            [
+                (b"Forwarded", b"for=192.0.2.7;host=gate.example;proto=https"),
+                (b"X-Forwarded-For", b"192.0.2.7"),
+                (b"X-Forwarded-Proto", b"https"),
+                (b"X-Forwarded-Host", b"gate.example"),
+            ],
+        )
+
+    def test_nothing_is_believed(self) -> None:
+        """What the client says of itself changes nothing."""
+        spoofed: HeaderList = [(name, b"10.9.9.9") for name in sorted(CLIENT_FIELDS)]
+        self.assertEqual(told(spoofed, believed=False), told([], believed=False))
+
+    def test_quotes(self) -> None:
+        """An IPv6 address and a Host with a port are no tokens, so they are quoted."""
+        fields = dict(told([], peer="2001:DB8::1", host=b"[::1]:80", believed=False))
+        self.assertEqual(fields[b"Forwarded"], b'for="[2001:db8::1]";host="[::1]:80";proto=http')
+        self.assertEqual(fields[b"X-Forwarded-For"], b"2001:db8::1")
+
+    def test_escapes(self) -> None:
+        """No Host can end the quoted string it stands in."""
+        fields = dict(told([], peer="192.0.2.7", host=b'a"\\;for=x', believed=False))
+        self.assertEqual(fields[b"Forwarded"], b'for=192.0.2.7;host="a\\"\\\\;for=x";proto=http')
+
+    def test_zone_and_mapped_address(self) -> None:
+        """A zone means nothing elsewhere, and a mapped IPv4 address is an IPv4 address."""
+        for peer, expected in ((("fe80::1%eth0"), b"fe80::1"), ("::ffff:192.0.2.7", b"192.0.2.7")):
+            fields = dict(told([], peer=peer, believed=False))
+            self.assertEqual(fields[b"X-Forwarded-For"], expected)
+
+    def test_no_address_no_host(self) -> None:
+        """Without an address the peer is unknown; without a Host none is told."""
+        self.assertEqual(
+            told([], peer=UNKNOWN, host=b"", believed=False),
+            [
+                (b"Forwarded", b"for=unknown;proto=http"),
+                (b"X-Forwarded-For", b"unknown"),
+                (b"X-Forwarded-Proto", b"http"),
+            ],
+        )
+
+
+class TrustedTests(SynchronousTestCase):
+    def test_appends(self) -> None:
+        """The peer is appended to X-Forwarded-For; Proto and Host are kept."""
+        fields = told_by_name(
+            [
+                (b"x-forwarded-for", b"192.0.2.7"),
+                (b"X-Forwarded-For", b"10.0.0.9"),
+                (b"X-Forwarded-Proto", b"https"),
+                (b"X-Forwarded-Host", b"shop.example"),
+            ]
+        )
+        self.assertEqual(fields[b"x-forwarded-for"], b"192.0.2.7, 10.0.0.9, 10.0.0.1")
+        self.assertEqual(fields[b"x-forwarded-proto"], b"https")
+        self.assertEqual(fields[b"x-forwarded-host"], b"shop.example")
+        self.assertEqual(
+            fields[b"forwarded"],
+            b"for=192.0.2.7;host=shop.example;proto=https, for=10.0.0.9, "
+            b'for=10.0.0.1;host="gate:5555";proto=http',
+        )
+
+    def test_appends_to_forwarded(self) -> None:
+        """A Forwarded that agrees is kept as it is and appended to."""
+        for extra in ([], [(b"X-Forwarded-For", b"2001:db8::1, 10.0.0.9")]):
+            fields = told_by_name(
+                [
+                    (b"Forwarded", b'For="[2001:db8::1]:99";proto=https;host="a:1";by=_x'),
+                    (b"Forwarded", b'for=10.0.0.9;secret="a\\",b"'),
+                    *extra,
+                ]
+            )
+            self.assertEqual(
+                fields[b"forwarded"],
+                b'For="[2001:db8::1]:99";proto=https;host="a:1";by=_x, '
+                b'for=10.0.0.9;secret="a\\",b", for=10.0.0.1;host="gate:5555";proto=http',
+            )
+            self.assertEqual(fields[b"x-forwarded-for"], b"2001:db8::1, 10.0.0.9, 10.0.0.1")
+            self.assertEqual(fields[b"x-forwarded-proto"], b"https")
+            self.assertEqual(fields[b"x-forwarded-host"], b"a:1")
+
+    def test_contradiction(self) -> None:
+        """A Forwarded that contradicts X-Forwarded-For came from the client: it is made anew."""
+        fields = told_by_name(
+            [(b"Forwarded", b"for=127.0.0.1;proto=https"), (b"X-Forwarded-For", b"192.0.2.7")]
+        )
+        self.assertEqual(
+            fields[b"forwarded"],
+            b'for=192.0.2.7;host="gate:5555";proto=http, for=10.0.0.1;host="gate:5555";proto=http',
+        )
+        self.assertEqual(fields[b"x-forwarded-proto"], b"http")
+
+    def test_malformed(self) -> None:
+        """A Forwarded that can't be read is not passed on."""
+        for value in (b"for", b'for="x', b"for=a b", b"=x", b"for=a;;=,", b'for="a"b', b""):
+            fields = told_by_name([(b"Forwarded", value)])
+            self.assertEqual(
+                fields[b"forwarded"], b'for=10.0.0.1;host="gate:5555";proto=http', value
+            )
+
+    def test_first_proxy_without_a_chain(self) -> None:
+        """Where only the scheme is told, the peer is the client that used it."""
+        fields = told_by_name([(b"X-Forwarded-Proto", b"https")])
+        self.assertEqual(fields[b"forwarded"], b'for=10.0.0.1;host="gate:5555";proto=https')
+        self.assertEqual(fields[b"x-forwarded-proto"], b"https")
+
+    def test_other_fields_are_kept(self) -> None:
+        """Whatever else a trusted proxy tells of the client is passed on."""
+        headers: HeaderList = [(b"X-Real-IP", b"192.0.2.7"), (b"Accept", b"*/*")]
+        headers.append((b"x-forwarded-port", b"443"))
+        fields = told(headers)
+        self.assertEqual(fields[:2], [headers[0], headers[2]])
+        self.assertNotIn(headers[1], fields)
+
+    def test_empty_members(self) -> None:
+        """An X-Forwarded-For of commas alone is none."""
+        fields = told_by_name([(b"X-Forwarded-For", b","), (b"Forwarded", b"for=192.0.2.7")])
+        self.assertEqual(fields[b"x-forwarded-for"], b"192.0.2.7, 10.0.0.1")
+
+    @given(VALUES, VALUES)
+    @settings(deadline=None, max_examples=200)
+    def test_ends_with_the_peer(self, forwarded_value: bytes, chain: bytes) -> None:
+        """Whatever came, both lists end with the peer, and reading them again gives the same."""
+        fields = told([(b"Forwarded", forwarded_value), (b"X-Forwarded-For", chain)])
+        index = index_headers(fields)
+        self.assertTrue(index[b"x-forwarded-for"][0].endswith(b"10.0.0.1"))
+        ours = b'for=10.0.0.1;host="gate:5555";proto=http'
+        self.assertTrue(index[b"forwarded"][0].endswith(ours))
+        again = index_headers(told(fields))
+        self.assertEqual(again[b"forwarded"][0], index[b"forwarded"][0] + b", " + ours)
+
+
+class TrustTests(SynchronousTestCase):
+    def test_trusted(self) -> None:
+        """A peer in one of the networks is trusted, however its address is written."""
+        for peer in ("10.1.2.3", "::ffff:10.1.2.3", "fd00::1", "fd00::1%eth0"):
+            self.assertTrue(trusted(peer, NETWORKS), peer)
+
+    def test_untrusted(self) -> None:
+        """Other peers aren't, nor is one without an address; no networks trust nobody."""
+        for peer in ("192.0.2.7", "::1", "fe80::1", UNKNOWN, ""):
+            self.assertFalse(trusted(peer, NETWORKS), peer)
+        self.assertFalse(trusted("10.1.2.3", ()))
+
+
+class ClientAddressTests(SynchronousTestCase):
+    def check(self, chain: bytes, expected: str) -> None:
+        """Hold the address behind a trusted proxy against what an X-Forwarded-For gives."""
+        headers = [(b"X-Forwarded-For", chain)]
+        self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), expected, chain)
+
+    def test_untrusted_peer(self) -> None:
+        """An untrusted peer is the client, whatever it says."""
+        headers = [(b"X-Forwarded-For", b"198.51.100.1")]
+        for networks in (NETWORKS, ()):
+            self.assertEqual(client_address(headers, "192.0.2.7", networks), "192.0.2.7")
+        self.assertEqual(client_address(headers, UNKNOWN, NETWORKS), UNKNOWN)
+
+    def test_walks_past_trusted_proxies(self) -> None:
+        """The nearest address that isn't trusted is the client's; what is left of it is spoofed."""
+        self.check(b"198.51.100.1, 192.0.2.7, 10.0.0.9, fd00::2", "192.0.2.7")
+        self.check(b"192.0.2.7:4711", "192.0.2.7")
+        self.check(b"[2001:db8::1]:4711", "2001:db8::1")
+        self.check(b"::ffff:10.0.0.9", "10.0.0.9")
+
+    def test_all_trusted(self) -> None:
+        """Where all are trusted, the farthest is the client."""
+        self.check(b"10.0.0.7, 10.0.0.8", "10.0.0.7")
+        self.check(b"", "10.0.0.1")
+
+    def test_no_address(self) -> None:
+        """What is no address ends the walk and never gets into the log."""
+        for chain in (
+            b"192.0.2.7, unknown",
+            b"<script>",
+            b'192.0.2.7, "',
+            b"1.2.3",
+            b"[::1",
+            b"a:b:c",
+        ):
+            self.check(chain, "10.0.0.1")
+        self.check(b"192.0.2.7, _hidden, 10.0.0.9", "10.0.0.9")
+
+    def test_forwarded(self) -> None:
+        """Forwarded is read where there is no X-Forwarded-For."""
+        headers = [(b"Forwarded", b'for=198.51.100.1, for="[2001:db8::1]:9", for=10.0.0.9')]
+        self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "2001:db8::1")
+
+    def test_a_long_chain(self) -> None:
+        """Only the nearest nodes of a very long chain are looked at."""
+        chain = b"192.0.2.7" + b", 10.0.0.9" * 1000
+        self.check(chain, "10.0.0.9")
+        self.assertLess(len(told_by_name([(b"X-Forwarded-For", chain)])[b"forwarded"]), 2000)
+
+
+class ViaTests(SynchronousTestCase):
+    def test_via(self) -> None:
+        """Via names the received protocol's version and the gate's pseudonym."""
+        self.assertEqual(via(), (b"Via", b"1.1 corsgate"))
+        self.assertEqual(via(b"1.0"), (b"Via", b"1.0 corsgate"))
+
+
+class ClientFieldTests(SynchronousTestCase):
+    def test_names(self) -> None:
+        """All that is written here is dropped first, and so are the usual spoofs."""
+        written = {name.lower() for name, _ in told([])}
+        self.assertLessEqual(written, CLIENT_FIELDS)
+        self.assertLessEqual(
+            {b"x-real-ip", b"x-forwarded-port", b"x-forwarded-prefix", b"x-original-url"},
+            CLIENT_FIELDS,
+        )
+        self.assertFalse({b"via", b"host", b"cookie", b"origin", b"referer"} & CLIENT_FIELDS)

@@ -1,0 +1,80 @@
+"""The ordered header list, and which fields end at this hop."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.message.headers import (
+    HOP_BY_HOP,
+    HeaderList,
+    end_to_end,
+    index_headers,
+    list_members,
+)
+
+NAMES = st.sampled_from((b"Connection", b"Keep-Alive", b"TE", b"te", b"X-One", b"x-two", b"Cookie"))
+VALUES = st.sampled_from((b"", b"close", b"x-one, X-TWO", b"cookie ,, te", b"keep-alive", b"v"))
+FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
+
+
+class IndexTests(SynchronousTestCase):
+    def test_groups_by_lower_cased_name(self) -> None:
+        """Fields of one name are found together, in their order, whatever their case."""
+        index = index_headers([(b"A", b"1"), (b"b", b"2"), (b"a", b"3")])
+        self.assertEqual(index, {b"a": [b"1", b"3"], b"b": [b"2"]})
+
+    def test_no_fields(self) -> None:
+        """A message without fields has an empty index."""
+        self.assertEqual(index_headers([]), {})
+
+
+class ListMemberTests(SynchronousTestCase):
+    def test_splits_strips_and_joins(self) -> None:
+        """Members of several fields come in order, stripped, without the empty ones."""
+        self.assertEqual(
+            list_members([b" a,b\t,, ", b"", b"C"]),
+            [b"a", b"b", b"C"],
+        )
+
+
+class EndToEndTests(SynchronousTestCase):
+    def test_drops_hop_by_hop_fields(self) -> None:
+        """All fields of one connection alone go, whatever their case; the rest stays in order."""
+        headers: HeaderList = [(b"Accept", b"1")]
+        headers += [(name.title(), b"v") for name in sorted(HOP_BY_HOP)]
+        headers += [(b"accept", b"2"), (b"X-Last", b"3")]
+        self.assertEqual(
+            end_to_end(headers), [(b"Accept", b"1"), (b"accept", b"2"), (b"X-Last", b"3")]
+        )
+
+    def test_drops_what_connection_names(self) -> None:
+        """A field that any Connection field names goes too."""
+        headers = [
+            (b"connection", b"close, X-Mine"),
+            (b"x-mine", b"1"),
+            (b"Connection", b"x-yours"),
+            (b"X-Yours", b"2"),
+            (b"X-Ours", b"3"),
+        ]
+        self.assertEqual(end_to_end(headers), [(b"X-Ours", b"3")])
+
+    def test_drops_what_the_caller_names(self) -> None:
+        """Further names go beside the hop-by-hop ones."""
+        headers = [(b"Cookie", b"1"), (b"TE", b"trailers"), (b"A", b"2")]
+        self.assertEqual(end_to_end(headers, frozenset((b"cookie",))), [(b"A", b"2")])
+
+    def test_answers_a_new_list(self) -> None:
+        """The caller may add to the answer without touching the message it came from."""
+        headers = [(b"A", b"1")]
+        end_to_end(headers).append((b"B", b"2"))
+        self.assertEqual(headers, [(b"A", b"1")])
+
+    @given(FIELDS)
+    @settings(deadline=None)
+    def test_stripping_twice_is_stripping_once(self, headers: HeaderList) -> None:
+        """What has passed one hop's rules passes them again unchanged."""
+        once = end_to_end(headers)
+        self.assertEqual(end_to_end(once), once)
+        self.assertFalse({name.lower() for name, _ in once} & HOP_BY_HOP)

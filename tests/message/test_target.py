@@ -1,0 +1,235 @@
+"""The request target: its forms, its segments, and cutting and joining it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote_from_bytes
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.errors import TargetError
+from corsgate.message.target import join_base, origin_form, segments, strip_segments
+
+# Made of the pieces that matter, so that the odd combinations do come up.
+PIECES = ("/", "/", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "a", "v1", "%", "%00", "%ff", "?")
+TARGETS = st.lists(st.sampled_from(PIECES), max_size=10).map(lambda p: "/" + "".join(p))
+BYTE_TARGETS = TARGETS.map(str.encode)
+BASES = st.lists(st.sampled_from(("a", "b%2Fc", "d;e")), max_size=3).map(
+    lambda names: "".join("/" + name for name in names)
+)
+
+
+class OriginFormTests(SynchronousTestCase):
+    def test_paths_pass_byte_for_byte(self) -> None:
+        """A path with its query is the answer itself, however odd."""
+        for target in (
+            b"/",
+            b"/v1/a%2Fb;c=d//e?",
+            b"//x/y",
+            b"/?",
+            b'/a?b=c?d&&[]|{}\\"<>^`',
+            b"/%zz",
+            b"/../x",
+        ):
+            self.assertEqual(origin_form(target, b"GET"), (target, None), target)
+
+    def test_url(self) -> None:
+        """A URL is split into its path and the host that replaces Host."""
+        for target, expected in (
+            (b"http://host/path?q", (b"/path?q", b"host")),
+            (b"HTTPS://Host:8443//a?", (b"//a?", b"Host:8443")),
+            (b"http://[::1]:80/", (b"/", b"[::1]:80")),
+            (b"http://host", (b"/", b"host")),
+            (b"http://host?q=/", (b"/?q=/", b"host")),
+        ):
+            self.assertEqual(origin_form(target, b"GET"), expected, target)
+
+    def test_asterisk(self) -> None:
+        """The asterisk, or the URL that stands for it, is for OPTIONS alone."""
+        self.assertEqual(origin_form(b"*", b"OPTIONS"), (b"*", None))
+        self.assertEqual(origin_form(b"http://host", b"OPTIONS"), (b"*", b"host"))
+        self.assertEqual(origin_form(b"http://host/", b"OPTIONS"), (b"/", b"host"))
+        for method in (b"GET", b"options"):
+            with self.assertRaises(TargetError, msg=method):
+                origin_form(b"*", method)
+
+    def test_refused(self) -> None:
+        """Other forms, fragments, and bytes that aren't visible ASCII are refused."""
+        for target in (
+            b"",
+            b"host:443",
+            b"host",
+            b"**",
+            b"*/x",
+            b"a/b",
+            b"?q",
+            b"ftp://host/",
+            b"http:/path",
+            b"http:///path",
+            b"http://",
+            b"http://user@host/",
+            b"http://a,b/",
+            b"http://host\\@evil/",
+            b"/a#b",
+            b"/a#",
+            b"http://host/#x",
+            b"/a b",
+            b"/a\tb",
+            b"/a\n",
+            b"/a\x00",
+            b"/a\x7f",
+            b"/\xc3\xa9",
+        ):
+            with self.assertRaises(TargetError, msg=target) as caught:
+                origin_form(target, b"GET")
+            self.assertTrue(str(caught.exception))
+
+    @given(st.binary(max_size=30) | BYTE_TARGETS)
+    @settings(deadline=None)
+    def test_settles(self, target: bytes) -> None:
+        """What was answered is a path, and is its own answer."""
+        try:
+            answer, _ = origin_form(target, b"GET")
+        except TargetError:
+            return
+        self.assertTrue(answer.startswith(b"/"))
+        self.assertEqual(origin_form(answer, b"GET"), (answer, None))
+
+
+class SegmentTests(SynchronousTestCase):
+    def test_segments(self) -> None:
+        """The path is split at each slash, then decoded once; the query is no part of it."""
+        for target, expected in (
+            (b"/", [b""]),
+            (b"*", [b""]),
+            (b"/v1", [b"v1"]),
+            (b"/v1/", [b"v1", b""]),
+            (b"/v1//x?a/../b%", [b"v1", b"", b"x"]),
+            (b"//v1", [b"", b"v1"]),
+            (b"/v1%2Fx", [b"v1/x"]),
+            (b"/%761", [b"v1"]),
+            (b"/a%252e%252E", [b"a%2e%2E"]),
+            (b"/%C3%A9", [b"\xc3\xa9"]),
+            (b"/a;b=c/d", [b"a;b=c", b"d"]),
+            (b"/.well-known/x", [b".well-known", b"x"]),
+            (b"/...", [b"..."]),
+            (b"/a.b/c..d/e.", [b"a.b", b"c..d", b"e."]),
+            (b"/a\\b", [b"a\\b"]),
+        ):
+            self.assertEqual(segments(target), expected, target)
+
+    def test_dot_segments(self) -> None:
+        """Whatever some server may resolve to another path is refused."""
+        for path in (
+            b"/.",
+            b"/..",
+            b"/./a",
+            b"/a/../b",
+            b"/a/..?q",
+            b"/%2e",
+            b"/a/%2E%2e/b",
+            b"/a/.%2e",
+            b"/a/..;/b",
+            b"/a/..;x=y/b",
+            b"/a/..%3b/b",
+            b"/a/.;",
+            b"/a%2F..%2Fb",
+            b"/a%2f..",
+            b"/..%2fa",
+            b"/a%5C..%5cb",
+            b"/a\\..\\b",
+            b"/..\\a",
+            b"/a%2f..;x",
+            b"/a;x/../b",
+            b"/a;%2f../b",
+        ):
+            with self.assertRaises(TargetError, msg=path):
+                segments(path)
+
+    def test_bad_escapes(self) -> None:
+        """A malformed escape or an encoded control character is refused."""
+        for path in (
+            b"/%",
+            b"/a%2",
+            b"/%zz/b",
+            b"/%u002e",
+            b"/a%00",
+            b"/%0d%0a",
+            b"/a%7F",
+            b"/%1f",
+        ):
+            with self.assertRaises(TargetError, msg=path):
+                segments(path)
+
+    @given(BYTE_TARGETS)
+    @settings(deadline=None, max_examples=300)
+    def test_no_answer_has_a_dot_segment(self, target: bytes) -> None:
+        """However a target is made up, no piece of any answer is a dot segment."""
+        try:
+            found = segments(target)
+        except TargetError:
+            return
+        for segment in found:
+            for piece in re.split(rb"[/\\]", segment):
+                self.assertNotIn(piece.split(b";")[0], (b".", b".."))
+            self.assertNotIn(b"\x00", segment)
+
+    @given(st.lists(st.binary(max_size=4), min_size=1, max_size=4))
+    @settings(deadline=None)
+    def test_splitting_undoes_joining(self, names: list[bytes]) -> None:
+        """Segments that were quoted and joined come out again, or are refused."""
+        target = b"".join(b"/" + quote_from_bytes(name, safe="").encode() for name in names)
+        try:
+            found = segments(target)
+        except TargetError:
+            return
+        self.assertEqual(found, names)
+
+
+class StripTests(SynchronousTestCase):
+    def test_strip(self) -> None:
+        """The first segments go, and the rest keeps its bytes."""
+        for target, count, expected in (
+            (b"/v1", 1, b"/"),
+            (b"/v1/", 1, b"/"),
+            (b"/v1?x=", 1, b"/?x="),
+            (b"/v1?", 1, b"/?"),
+            (b"/v1/?/a/b", 1, b"/?/a/b"),
+            (b"/v1/x", 1, b"/x"),
+            (b"/v1//a%2Fb;c?", 1, b"//a%2Fb;c?"),
+            (b"/a%2Fb/c", 1, b"/c"),
+            (b"/a/b/c", 2, b"/c"),
+            (b"/a/b", 2, b"/"),
+            (b"/a/b", 0, b"/a/b"),
+            (b"*", 1, b"*"),
+        ):
+            self.assertEqual(strip_segments(target, count), expected, target)
+
+    def test_too_many(self) -> None:
+        """Taking off more than there is means that the route never matched."""
+        for target, count in ((b"/a", 2), (b"/a?b/c", 2), (b"/", 2)):
+            with self.assertRaises(ValueError, msg=target):
+                strip_segments(target, count)
+
+
+class JoinTests(SynchronousTestCase):
+    def test_join(self) -> None:
+        """A base path goes before the target; none changes nothing."""
+        for base, target, expected in (
+            ("", b"//a?", b"//a?"),
+            (b"", b"/a", b"/a"),
+            ("/api", b"/", b"/api/"),
+            (b"/api/v2", b"/x%2F?y", b"/api/v2/x%2F?y"),
+            ("/api", b"*", b"*"),
+        ):
+            self.assertEqual(join_base(base, target), expected, (base, target))
+
+    @given(BASES, BYTE_TARGETS)
+    @settings(deadline=None)
+    def test_stripping_undoes_joining(self, base: str, target: bytes) -> None:
+        """A base path that was put on comes off without a trace."""
+        joined = join_base(base, target)
+        self.assertEqual(strip_segments(joined, base.count("/")), target)
+        self.assertEqual(join_base(base.encode(), target), joined)
