@@ -43,6 +43,28 @@ class ConfigError(CorsgateError):
         self.faults = tuple(faults)
 
 
+class BadValue(CorsgateError, ValueError):
+    """A value that can't stand in a configuration; whoever catches it knows where it stood.
+
+    Args:
+        problem: What is wrong, with the bad value in it, never a secret.
+        mend: What to write instead.
+    """
+
+    def __init__(self, problem: str, mend: str) -> None:
+        super().__init__(f"{problem}; {mend}")
+        self.problem = problem
+        self.mend = mend
+
+
+class PolicyError(CorsgateError, ValueError):
+    """A CORS policy that can't be used, with all its faults at once: key, problem and mend."""
+
+    def __init__(self, faults: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__("\n".join(f"{key}: {problem}; {mend}" for key, problem, mend in faults))
+        self.faults = tuple(faults)
+
+
 class TargetError(CorsgateError, ValueError):
     """A request target that can't be routed safely (RFC 9112 3.2)."""
 

@@ -1,0 +1,317 @@
+"""What a route's CORS policy makes of one request: forward it, answer it here, or refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corsgate.cors.origin import MAX_ORIGIN_BYTES
+from corsgate.cors.policy import (
+    FORBIDDEN_METHODS,
+    SAFELISTED_METHODS,
+    TOKEN,
+    VARY_BOTH,
+    VARY_PREFLIGHT,
+    Decision,
+    Grant,
+    Policy,
+    Verdict,
+    listed_headers,
+    listed_methods,
+    preflight_headers,
+)
+from corsgate.message.headers import HeaderIndex, list_members
+
+__all__ = [
+    "CORS_RESPONSE_HEADERS",
+    "Decision",
+    "Verdict",
+    "decide",
+    "merge_vary",
+]
+
+MAX_ASKED_BYTES = 8 * 1024
+"""How long Access-Control-Request-Headers may be, all its fields joined."""
+
+MAX_ASKED_NAMES = 256
+"""How many names it may have."""
+
+MAX_ASKED_EMPTY = 16
+"""How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
+
+CORS_RESPONSE_HEADERS = frozenset(
+    (
+        b"access-control-allow-credentials",
+        b"access-control-allow-headers",
+        b"access-control-allow-methods",
+        b"access-control-allow-origin",
+        b"access-control-allow-private-network",
+        b"access-control-expose-headers",
+        b"access-control-max-age",
+    )
+)
+"""Lower-cased names of the fields that are taken off an upstream's response, on every route.
+
+Vary is not among them: see `merge_vary`. Timing-Allow-Origin and the Cross-Origin-*-Policy
+fields grant nothing by CORS and stay.
+"""
+
+_SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
+
+_NOT_CROSS_ORIGIN = "the route has no CORS policy, and the request is not cross-origin"
+_UNPROTECTED = "the route has no CORS policy, and no credentials of the gate's own"
+_NO_POLICY_PLAIN = Decision(verdict=Verdict.FORWARD, headers=(), reason=_UNPROTECTED)
+_NO_POLICY_OWN = Decision(verdict=Verdict.FORWARD, headers=(VARY_BOTH,), reason=_NOT_CROSS_ORIGIN)
+_NO_POLICY_PREFLIGHT = Decision(
+    verdict=Verdict.REFUSE,
+    headers=(VARY_PREFLIGHT,),
+    reason="preflight on a route that has no CORS policy",
+)
+
+
+def decide(
+    policy: Policy | None,
+    method: bytes,
+    index: HeaderIndex,
+    own_origin: bytes,
+    *,
+    credentialed: bool,
+) -> Decision:
+    """Answer what becomes of a request, and the CORS headers of its answer.
+
+    Args:
+        policy: The route's policy; None for no cross-origin access.
+        method: The request's method, case as it came.
+        index: The request's fields, by `corsgate.message.headers.index_headers`.
+        own_origin: The origin that the client reached the gate by, as a browser spells it.
+        credentialed: Whether the upstream's credentials are put on this route's requests.
+
+    Returns:
+        A decision, mostly one that was ready: its headers go on the answer whatever it is.
+
+    Source: Fetch ``#http-requests`` for what the two kinds of request look like, and
+    ``#http-responses`` for what each is answered.
+    """
+    origins = index.get(b"origin")
+    if (
+        method == b"OPTIONS"
+        and origins is not None
+        and len(origins) == 1
+        and b"access-control-request-method" in index
+    ):
+        # Fetch #cors-preflight-request
+        return _decide_preflight(policy, origins[0], index)
+    if policy is None:
+        decision = _without_policy(origins, own_origin, credentialed)
+    elif origins is None:
+        decision = policy.unmarked[credentialed]
+    else:
+        decision = _decide_actual(policy, origins, own_origin, credentialed)
+    if credentialed and b"sec-fetch-site" in index and decision.verdict is Verdict.FORWARD:
+        return _confine(policy, method, index, decision)
+    return decision
+
+
+def _decide_actual(
+    policy: Policy, origins: list[bytes], own_origin: bytes, credentialed: bool
+) -> Decision:
+    """Decide on a request with at least one Origin field (Fetch ``#cors-check``)."""
+    if len(origins) == 1:
+        origin = origins[0]
+        grant = policy.grant(origin)
+        if grant is not None:
+            return grant.actual[credentialed]
+        if origin == own_origin:
+            # Browsers send Origin with a same-origin POST too (Fetch #origin-header).
+            return policy.unmarked[credentialed]
+    return Decision(
+        verdict=Verdict.REFUSE if policy.enforce_origin else Verdict.FORWARD,
+        headers=policy.denied_headers[credentialed],
+        reason=_why_denied(origins),
+    )
+
+
+def _without_policy(origins: list[bytes] | None, own_origin: bytes, credentialed: bool) -> Decision:
+    """Decide on an actual request on a route that has no policy.
+
+    Where the gate adds credentials, a foreign page must not act with them. Where it adds none,
+    the page has no more power here than at the upstream itself.
+    """
+    if not credentialed:
+        return _NO_POLICY_PLAIN
+    if origins is None or (len(origins) == 1 and origins[0] == own_origin):
+        return _NO_POLICY_OWN
+    return Decision(
+        verdict=Verdict.REFUSE,
+        headers=(VARY_BOTH,),
+        reason=f"{_why_denied(origins)}: the route injects credentials and has no CORS policy",
+    )
+
+
+def _confine(
+    policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision
+) -> Decision:
+    """Refuse what another site's page sends without CORS: ``<img>``, ``<form>`` and their like.
+
+    Such requests often carry no Origin. The rule holds where credentials are injected, for
+    every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's.
+    Browsers that send no Sec-Fetch-* are not covered.
+
+    Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``.
+    """
+    if policy is not None and not policy.enforce_origin:
+        return decision
+    if b"cross-site" not in index[b"sec-fetch-site"]:
+        return decision
+    modes = index.get(b"sec-fetch-mode", ())
+    if b"no-cors" in modes:
+        reason = "cross-site request in mode no-cors, where credentials are injected"
+    elif b"navigate" in modes and method not in _SAFE_METHODS:
+        reason = f"cross-site navigation by {_shown(method)}, where credentials are injected"
+    else:
+        return decision
+    return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
+
+
+def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) -> Decision:
+    """Decide on a preflight, which never goes further than here.
+
+    An allowed origin is answered with all that the policy lists, not with what was asked: the
+    answer is ready made, and the browser's preflight cache spares later preflights. Only a
+    ``*`` together with credentials is answered by repeating the question.
+
+    Source: Fetch ``#cors-preflight-fetch``.
+    """
+    if policy is None:
+        return _NO_POLICY_PREFLIGHT
+    grant = policy.grant(origin)
+    if grant is None:
+        return Decision(
+            verdict=Verdict.REFUSE, headers=(VARY_PREFLIGHT,), reason=_why_denied([origin])
+        )
+    methods = index[b"access-control-request-method"]
+    refusal = _method_refusal(policy, methods)
+    if refusal:
+        return _refuse_preflight(grant, refusal)
+    names = _asked_names(index.get(b"access-control-request-headers", ()))
+    if names is None:
+        return _refuse_preflight(grant, "Access-Control-Request-Headers is too long")
+    refusal = _names_refusal(policy, names)
+    if refusal:
+        return _refuse_preflight(grant, refusal)
+    return grant.preflight or _repeat(policy, grant, methods[0], names)
+
+
+def _refuse_preflight(grant: Grant, reason: str) -> Decision:
+    """Answer a refusal that the allowed origin's browser can tell from a lack of CORS."""
+    return Decision(verdict=Verdict.REFUSE, headers=(*grant.opening, VARY_PREFLIGHT), reason=reason)
+
+
+def _method_refusal(policy: Policy, methods: list[bytes]) -> str:
+    """Answer why the method may not be used; empty where it may."""
+    if len(methods) != 1:
+        return "more than one Access-Control-Request-Method"
+    method = methods[0]
+    # Fetch #cors-preflight-fetch compares case and all.
+    if method in SAFELISTED_METHODS or method in policy.methods:
+        return ""
+    if method.upper() in FORBIDDEN_METHODS or not TOKEN.fullmatch(method):
+        return f"{_shown(method)} is no method that a script can send"
+    if policy.any_method:
+        return ""
+    if method.upper() in policy.methods:
+        return f"method {_shown(method)} is in allow_methods, but in upper case"
+    return f"method {_shown(method)} is not in allow_methods"
+
+
+def _names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
+    """Answer which request header may not be used, and why; empty where all may."""
+    unlisted = names - policy.header_names
+    if not unlisted:
+        return ""
+    if not policy.any_header:
+        return f"request header {_shown(min(unlisted))} is not in allow_headers"
+    if b"authorization" in unlisted:
+        # Fetch #cors-non-wildcard-request-header-name
+        return "request header 'authorization' is not in allow_headers, and '*' never covers it"
+    odd = [name for name in unlisted if not TOKEN.fullmatch(name)]
+    return f"{_shown(min(odd))} is no header name" if odd else ""
+
+
+def _asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
+    """Answer the lower-cased names asked for, or None where they are too many or too long.
+
+    Browsers send them sorted, in one field, without spaces; what stands between may split the
+    field, add white space and leave empty elements (RFC 9110 5.3 and 5.6.1).
+    """
+    if not values:
+        return frozenset()
+    joined = b",".join(values) if len(values) > 1 else values[0]
+    if len(joined) > MAX_ASKED_BYTES:
+        return None
+    elements = joined.lower().split(b",")
+    if len(elements) > MAX_ASKED_NAMES + MAX_ASKED_EMPTY:
+        return None
+    names = [name for name in (element.strip(b" \t") for element in elements) if name]
+    if len(names) > MAX_ASKED_NAMES or len(elements) - len(names) > MAX_ASKED_EMPTY:
+        return None
+    return frozenset(names)
+
+
+def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]) -> Decision:
+    """Answer a preflight with what it asked, where ``*`` can't be said.
+
+    With credentials browsers take ``*`` for the name of a method or header (Fetch
+    ``#cors-protocol-and-credentials``).
+    """
+    cors = policy.source
+    if policy.any_method:
+        methods = b"" if method in SAFELISTED_METHODS else method
+    else:
+        methods = listed_methods(cors)
+    asked = b", ".join(sorted(names)) if policy.any_header else listed_headers(cors)
+    return Decision(
+        verdict=Verdict.PREFLIGHT,
+        headers=preflight_headers(cors, grant.opening, methods, asked),
+        reason="the origin is allowed; what it asked for is repeated, since '*' can't be",
+    )
+
+
+def _why_denied(origins: list[bytes]) -> str:
+    """Answer why these Origin fields are not allowed."""
+    if len(origins) != 1:
+        return f"{len(origins)} Origin fields, where one may be"
+    origin = origins[0]
+    if len(origin) > MAX_ORIGIN_BYTES:
+        return f"an Origin of {len(origin)} bytes, where {MAX_ORIGIN_BYTES} may be"
+    if origin == b"null":
+        return "origin 'null' (a local file or sandboxed frame) is allowed by '*' only"
+    return f"origin {_shown(origin)} is not allowed"
+
+
+def _shown(value: bytes) -> str:
+    """Answer a client's bytes as one short line of quoted ASCII, safe in any log."""
+    text = ascii(value[:80].decode("latin-1"))
+    return text if len(value) <= 80 else text + "..."
+
+
+def merge_vary(upstream: Sequence[bytes], ours: bytes) -> bytes | None:
+    """Answer the one value of Vary that says what the upstream's and the gate's both do.
+
+    Args:
+        upstream: The values of the upstream's Vary fields, in order.
+        ours: `Decision.vary`, perhaps empty.
+
+    Returns:
+        ``*`` if the upstream said so; else the upstream's members in their own spelling, then
+        ours that are not yet there, none twice; None where there is nothing to say.
+
+    Source: RFC 9110 12.5.5.
+    """
+    if not upstream:
+        return ours or None
+    members: dict[bytes, bytes] = {}
+    for member in list_members([*upstream, ours]):
+        members.setdefault(member.lower(), member)
+    if b"*" in members:
+        return b"*"
+    return b", ".join(members.values()) or None

@@ -1,0 +1,390 @@
+"""A route's CORS policy, checked once and compiled to answers that are ready to be given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import TypeAlias
+
+import attrs
+
+from corsgate.config.model import Cors
+from corsgate.config.rules import show
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, Wildcards, parse_pattern
+from corsgate.errors import BadValue, PolicyError
+from corsgate.message.headers import Header
+
+MAX_REMEMBERED_ORIGINS = 256
+"""How many origins that a wildcard allows have their answers kept, for each policy."""
+
+LONGEST_MAX_AGE_S = 86_400
+"""A day: no browser keeps a preflight's answer for longer."""
+
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""What methods and field names are made of (RFC 9110 5.6.2)."""
+
+SAFELISTED_METHODS = frozenset((b"GET", b"HEAD", b"POST"))
+"""Methods that need no listing (Fetch ``#cors-safelisted-method``)."""
+
+FORBIDDEN_METHODS = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
+"""Methods that no script can send, in any case (Fetch ``#forbidden-method``)."""
+
+_UPPER_CASE_METHODS = frozenset((b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"))
+_NORMALIZED_METHODS = _UPPER_CASE_METHODS - {b"PATCH"}
+
+_FORBIDDEN_REQUEST_HEADERS = frozenset(
+    b"accept-charset accept-encoding access-control-request-headers access-control-request-method"
+    b" connection content-length cookie cookie2 date dnt expect host keep-alive origin referer"
+    b" set-cookie te trailer transfer-encoding upgrade via".split()
+)
+_FORBIDDEN_REQUEST_PREFIXES = (b"proxy-", b"sec-")
+_FORBIDDEN_RESPONSE_HEADERS = frozenset((b"set-cookie", b"set-cookie2"))
+
+VARY_ORIGIN: Header = (b"Vary", b"Origin")
+VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode")
+VARY_BOTH: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")
+VARY_PREFLIGHT: Header = (
+    b"Vary",
+    b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
+)
+
+PolicyFault: TypeAlias = tuple[str, str, str]
+"""The key below the policy, such as ``allow_origins[1]``; what is wrong; the mend."""
+
+
+class Verdict(Enum):
+    """What becomes of a request."""
+
+    FORWARD = "forward"
+    """It goes on to the upstream."""
+    PREFLIGHT = "preflight"
+    """It is answered here with 204 and the decision's headers, and nothing else."""
+    REFUSE = "refuse"
+    """It is answered here with 403."""
+
+
+@attrs.frozen(kw_only=True)
+class Decision:
+    """What becomes of a request, and the CORS headers of its answer.
+
+    Attributes:
+        verdict: Where it goes.
+        headers: The fields that go on whatever answer the route gives, the upstream's or one
+            made here; Vary, where there is one, is the last.
+        reason: Why, in one line of ASCII for logs and explanations, never for the client.
+    """
+
+    verdict: Verdict
+    headers: tuple[Header, ...]
+    reason: str
+
+    @property
+    def vary(self) -> bytes:
+        """The value of the Vary field among the headers; empty where there is none."""
+        if self.headers and self.headers[-1][0] == b"Vary":
+            return self.headers[-1][1]
+        return b""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Grant:
+    """The ready answers to one allowed origin, or to all where ``*`` is.
+
+    Attributes:
+        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
+        actual: The decisions on an actual request, to be indexed with ``credentialed``.
+        preflight: The decision on a preflight that asks for nothing unlisted; None where the
+            answer must repeat what was asked.
+    """
+
+    opening: tuple[Header, ...]
+    actual: tuple[Decision, Decision]
+    preflight: Decision | None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Policy:
+    """A policy compiled by `compile_policy`, which alone makes valid ones.
+
+    Attributes:
+        source: The policy as it was written.
+        public: The one grant for all origins where ``*`` is allowed, else None.
+        exact: Grants by origin.
+        wildcards: The patterns that stand for many origins.
+        any_method: Whether ``*`` is among the methods.
+        methods: The methods listed, byte for byte.
+        any_header: Whether ``*`` is among the request headers; it never covers Authorization.
+        header_names: The lower-cased names of the request headers listed.
+        unmarked: The decisions on a request without Origin, or with the gate's own; to be
+            indexed with ``credentialed``, as the next is.
+        denied_headers: The headers of an answer to an origin that is not allowed.
+        enforce_origin: Whether an origin that is not allowed is refused.
+    """
+
+    source: Cors
+    public: Grant | None
+    exact: Mapping[bytes, Grant]
+    wildcards: Wildcards
+    any_method: bool
+    methods: frozenset[bytes]
+    any_header: bool
+    header_names: frozenset[bytes]
+    unmarked: tuple[Decision, Decision]
+    denied_headers: tuple[tuple[Header, ...], tuple[Header, ...]]
+    enforce_origin: bool
+    _remembered: dict[bytes, Grant] = attrs.field(factory=dict, init=False, repr=False)
+
+    @property
+    def remembered(self) -> int:
+        """How many grants to wildcards' origins are kept, at most `MAX_REMEMBERED_ORIGINS`."""
+        return len(self._remembered)
+
+    def grant(self, origin: bytes) -> Grant | None:
+        """Answer the grant to an origin, or None where it is not allowed.
+
+        Only what a wildcard allows is remembered, and the oldest goes first. Refusals are not,
+        so that a flood of foreign origins takes no memory and drives nothing out.
+
+        Args:
+            origin: The value of the one Origin field, of any bytes and length.
+
+        Source: Fetch ``#cors-check``, which compares byte for byte.
+        """
+        found = self.exact.get(origin)
+        if found is not None:
+            return found
+        if len(origin) > MAX_ORIGIN_BYTES:
+            return None
+        if self.public is not None:
+            return self.public
+        found = self._remembered.get(origin)
+        if found is None and self.wildcards.match(origin):
+            found = _make_grant(self.source, origin)
+            if len(self._remembered) >= MAX_REMEMBERED_ORIGINS:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[origin] = found
+        return found
+
+
+def compile_policy(cors: Cors) -> Policy:
+    """Answer the policy in the form that decisions are taken with.
+
+    Args:
+        cors: The policy as it is written.
+
+    Returns:
+        A policy without faults. It holds no clock or connection and may be shared by routes.
+
+    Raises:
+        PolicyError: The policy has faults; it carries all of them.
+    """
+    found = faults(cors)
+    if found:
+        raise PolicyError(found)
+    patterns = [parse_pattern(text) for text in cors.allow_origins]
+    public = any(pattern.is_any for pattern in patterns)
+    exact = [p.text.encode("ascii") for p in patterns if p.is_exact]
+    grant = _make_grant(cors, b"*") if public else None
+    return Policy(
+        source=cors,
+        public=grant,
+        exact={origin: _make_grant(cors, origin) for origin in exact},
+        wildcards=Wildcards(patterns),
+        any_method="*" in cors.allow_methods,
+        methods=frozenset(method.encode("ascii") for method in cors.allow_methods),
+        any_header="*" in cors.allow_headers,
+        header_names=frozenset(name.lower().encode("ascii") for name in cors.allow_headers),
+        unmarked=grant.actual if grant else _forwarded(cors, (), "not cross-origin"),
+        denied_headers=(_vary(cors, False), _vary(cors, True)),
+        enforce_origin=cors.enforce_origin,
+    )
+
+
+def preflight_headers(
+    cors: Cors, opening: tuple[Header, ...], methods: bytes, names: bytes
+) -> tuple[Header, ...]:
+    """Answer the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
+
+    Args:
+        cors: The policy, for how long the answer may be kept.
+        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
+        methods: The value of Access-Control-Allow-Methods; left out where empty.
+        names: The value of Access-Control-Allow-Headers; left out where empty.
+    """
+    headers = list(opening)
+    if methods:
+        headers.append((b"Access-Control-Allow-Methods", methods))
+    if names:
+        headers.append((b"Access-Control-Allow-Headers", names))
+    if cors.max_age_s is not None:
+        headers.append((b"Access-Control-Max-Age", b"%d" % cors.max_age_s))
+    headers.append(VARY_PREFLIGHT)
+    return tuple(headers)
+
+
+def listed_methods(cors: Cors) -> bytes:
+    """Answer the list for Access-Control-Allow-Methods; empty where none needs listing."""
+    methods = _listed(cors.allow_methods)
+    return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
+
+
+def listed_headers(cors: Cors) -> bytes:
+    """Answer the list for Access-Control-Allow-Headers; empty where there is none."""
+    return b", ".join(_listed(cors.allow_headers))
+
+
+def _listed(words: tuple[str, ...]) -> list[bytes]:
+    """Answer the words as bytes, each once, in order."""
+    return [word.encode("ascii") for word in dict.fromkeys(words)]
+
+
+def _make_grant(cors: Cors, origin: bytes) -> Grant:
+    """Answer the answers to an allowed origin; `origin` is ``*`` for all of them."""
+    opening: tuple[Header, ...] = ((b"Access-Control-Allow-Origin", origin),)
+    if cors.allow_credentials:
+        opening += ((b"Access-Control-Allow-Credentials", b"true"),)
+    actual = opening
+    if cors.expose_headers:
+        exposed = b", ".join(_listed(cors.expose_headers))
+        actual += ((b"Access-Control-Expose-Headers", exposed),)
+    why = "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
+    # Once credentials may be used, browsers take '*' for a name (Fetch #cors-preflight-fetch).
+    echoes = cors.allow_credentials and ("*" in cors.allow_methods or "*" in cors.allow_headers)
+    preflight = preflight_headers(cors, opening, listed_methods(cors), listed_headers(cors))
+    return Grant(
+        opening=opening,
+        actual=_forwarded(cors, actual, why),
+        preflight=None
+        if echoes
+        else Decision(verdict=Verdict.PREFLIGHT, headers=preflight, reason=why),
+    )
+
+
+def _forwarded(cors: Cors, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
+    """Answer the decisions on an actual request that passes, by ``credentialed``."""
+    return (
+        Decision(verdict=Verdict.FORWARD, headers=headers + _vary(cors, False), reason=why),
+        Decision(verdict=Verdict.FORWARD, headers=headers + _vary(cors, True), reason=why),
+    )
+
+
+def _vary(cors: Cors, credentialed: bool) -> tuple[Header, ...]:
+    """Answer the Vary field of an actual request's answer, if it needs one.
+
+    Where Sec-Fetch-* can get a request refused, a cache between must not give the answer of
+    one that passed to one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
+    """
+    fetch_site = credentialed and cors.enforce_origin
+    if "*" in cors.allow_origins:
+        return (VARY_FETCH_SITE,) if fetch_site else ()
+    return (VARY_BOTH,) if fetch_site else (VARY_ORIGIN,)
+
+
+def faults(cors: Cors) -> list[PolicyFault]:
+    """Answer all that is wrong with a policy; a repeated entry is not.
+
+    Args:
+        cors: The policy as it is written.
+
+    Returns:
+        The faults in the order of the keys: key, problem, mend.
+    """
+    return [
+        *_origin_faults(cors),
+        *_method_faults(cors),
+        *_request_header_faults(cors),
+        *_response_header_faults(cors),
+        *_max_age_faults(cors),
+    ]
+
+
+def _origin_faults(cors: Cors) -> Iterator[PolicyFault]:
+    key = "allow_origins"
+    if not cors.allow_origins:
+        yield (key, "the list is empty", "remove the policy to allow none")
+    for index, text in enumerate(cors.allow_origins):
+        try:
+            parse_pattern(text)
+        except BadValue as error:
+            yield (f"{key}[{index}]", error.problem, error.mend)
+        if text == "*" and cors.allow_credentials:
+            # Fetch #cors-protocol-and-credentials
+            yield (
+                f"{key}[{index}]",
+                '"*" can\'t go with allow_credentials',
+                "list the origins, or leave allow_credentials out",
+            )
+    yield from _mixed_star(key, cors.allow_origins)
+
+
+def _method_faults(cors: Cors) -> Iterator[PolicyFault]:
+    for index, text in enumerate(cors.allow_methods):
+        key = f"allow_methods[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no method", 'write the name of one, such as "PUT"')
+            continue
+        upper = text.upper()
+        method = upper.encode("ascii")
+        if method in FORBIDDEN_METHODS:
+            # Fetch #forbidden-method
+            yield (key, f"{show(text)} is a method that no script can send", "leave it out")
+        elif method in _UPPER_CASE_METHODS and text != upper:
+            # Fetch #concept-method-normalize
+            why = (
+                "browsers send it in upper case"
+                if method in _NORMALIZED_METHODS
+                else "methods are case-sensitive and servers know it in upper case"
+            )
+            yield (key, f"{show(text)} never matches: {why}", f"write {show(upper)}")
+    yield from _mixed_star("allow_methods", cors.allow_methods)
+
+
+def _request_header_faults(cors: Cors) -> Iterator[PolicyFault]:
+    for index, text in enumerate(cors.allow_headers):
+        key = f"allow_headers[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no header name", 'write one name, such as "Content-Type"')
+            continue
+        name = text.lower().encode("ascii")
+        if name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(_FORBIDDEN_REQUEST_PREFIXES):
+            # Fetch #forbidden-request-header
+            yield (key, f"{show(text)} is a header that no script can set", "leave it out")
+    others = tuple(text for text in cors.allow_headers if text.lower() != "authorization")
+    yield from _mixed_star("allow_headers", others)
+
+
+def _response_header_faults(cors: Cors) -> Iterator[PolicyFault]:
+    for index, text in enumerate(cors.expose_headers):
+        key = f"expose_headers[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no header name", 'write one name, such as "X-Total"')
+        elif text.lower().encode("ascii") in _FORBIDDEN_RESPONSE_HEADERS:
+            # Fetch #forbidden-response-header-name
+            yield (key, f"{show(text)} is a header that no script can read", "leave it out")
+        elif text == "*" and cors.allow_credentials:
+            yield (key, '"*" can\'t go with allow_credentials', "list the headers")
+    yield from _mixed_star("expose_headers", cors.expose_headers)
+
+
+def _max_age_faults(cors: Cors) -> Iterator[PolicyFault]:
+    if cors.max_age_s is not None and not 0 <= cors.max_age_s <= LONGEST_MAX_AGE_S:
+        yield (
+            "max_age",
+            f"{cors.max_age_s} s is out of bounds",
+            'write a duration from "0s" (never kept) to "24h"',
+        )
+
+
+def _mixed_star(key: str, entries: tuple[str, ...]) -> Iterator[PolicyFault]:
+    """Answer a fault where ``*`` makes other entries say nothing."""
+    if "*" in entries and len(set(entries)) > 1:
+        yield (
+            key,
+            '"*" stands beside other entries, which it covers',
+            'write "*" alone, or leave it out',
+        )
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and TOKEN.fullmatch(text.encode("ascii")) is not None

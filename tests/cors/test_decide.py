@@ -1,0 +1,283 @@
+"""Requests against policies: which go on, which are answered, and with what headers."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cors.decide import (
+    CORS_RESPONSE_HEADERS,
+    MAX_ASKED_BYTES,
+    MAX_ASKED_EMPTY,
+    MAX_ASKED_NAMES,
+    merge_vary,
+)
+from tests.cors.cases import (
+    ACTUAL,
+    APP,
+    EVIL,
+    EXPOSE,
+    FETCH_SITES,
+    FORWARD,
+    FULL_PREFLIGHT,
+    LONG,
+    OWN,
+    POLICIES,
+    PREFLIGHT,
+    PREFLIGHTS,
+    REFUSE,
+    SUB,
+    VARY,
+    preflight,
+    run,
+)
+
+
+class ActualTests(SynchronousTestCase):
+    """Requests that are no preflights."""
+
+    def test_table(self) -> None:
+        """Verdict and headers follow from policy, Origin and whether credentials are injected."""
+        for policy, method, origins, credentialed, verdict, headers in ACTUAL:
+            decision = run(
+                policy, method, [(b"Origin", o) for o in origins], credentialed=credentialed
+            )
+            case = (policy, method, origins, credentialed)
+            self.assertEqual(decision.verdict, verdict, case)
+            self.assertEqual(decision.headers, headers, case)
+            self.assertTrue(decision.reason, case)
+
+    def test_fetch_metadata(self) -> None:
+        """Another site's page acts with injected credentials by CORS only."""
+        for policy, method, origins, site, mode, verdict in FETCH_SITES:
+            headers = [(b"Origin", origin) for origin in origins]
+            sec_fetch = [(b"Sec-Fetch-Site", site)]
+            if mode is not None:
+                sec_fetch.append((b"Sec-Fetch-Mode", mode))
+            case = (policy, method, origins, site, mode)
+            decision = run(policy, method, [*headers, *sec_fetch], credentialed=True)
+            self.assertEqual(decision.verdict, verdict, case)
+            without = run(policy, method, headers, credentialed=True)
+            self.assertEqual(decision.headers, without.headers, case)
+
+    def test_fetch_metadata_without_credentials(self) -> None:
+        """Where no credentials are injected, Sec-Fetch-* changes nothing."""
+        for policy, method, origins, site, mode, _ in FETCH_SITES:
+            headers = [(b"Origin", origin) for origin in origins]
+            sec_fetch = [(b"Sec-Fetch-Site", site), (b"Sec-Fetch-Mode", mode or b"")]
+            self.assertEqual(
+                run(policy, method, [*headers, *sec_fetch]), run(policy, method, headers)
+            )
+
+    def test_ready_decisions(self) -> None:
+        """The common requests get one decision, made beforehand."""
+        for origins in ((), (APP,), (SUB,), (OWN,)):
+            headers = [(b"Origin", origin) for origin in origins]
+            for credentialed in (False, True):
+                first = run("plain", b"GET", headers, credentialed=credentialed)
+                self.assertIs(run("plain", b"PUT", headers, credentialed=credentialed), first)
+
+
+class PreflightTests(SynchronousTestCase):
+    """OPTIONS with one Origin and Access-Control-Request-Method."""
+
+    def test_table(self) -> None:
+        """An allowed preflight is answered with what the policy lists, others are refused."""
+        for policy, origin, asked, asked_names, verdict, headers in PREFLIGHTS:
+            decision = preflight(policy, origin, asked, asked_names)
+            case = (policy, origin, asked, asked_names)
+            self.assertEqual(decision.verdict, verdict, case)
+            self.assertEqual(decision.headers, headers, case)
+            self.assertTrue(decision.reason, case)
+
+    def test_only_preflights_are_answered(self) -> None:
+        """Without one of its three marks a request is no preflight."""
+        origin, method = (b"Origin", APP), (b"Access-Control-Request-Method", b"GET")
+        for verb, headers in (
+            (b"OPTIONS", [origin]),
+            (b"OPTIONS", [method]),
+            (b"options", [origin, method]),
+            (b"GET", [origin, method]),
+            (b"OPTIONS", [origin, (b"Access-Control-Request-Headers", b"x-a")]),
+        ):
+            self.assertEqual(run("plain", verb, headers).verdict, FORWARD, (verb, headers))
+
+    def test_two_origins_are_no_preflight(self) -> None:
+        """With two Origin fields it is refused like any request, and allows nobody."""
+        headers = [(b"Origin", APP), (b"Origin", APP), (b"Access-Control-Request-Method", b"GET")]
+        decision = run("plain", b"OPTIONS", headers)
+        self.assertEqual((decision.verdict, decision.headers), (REFUSE, (VARY,)))
+
+    def test_injected_credentials_change_nothing(self) -> None:
+        """A preflight carries no credentials, so it is answered alike on all routes."""
+        headers = [
+            (b"Origin", APP),
+            (b"Access-Control-Request-Method", b"GET"),
+            (b"Sec-Fetch-Site", b"cross-site"),
+            (b"Sec-Fetch-Mode", b"no-cors"),
+        ]
+        for policy in POLICIES:
+            self.assertEqual(
+                run(policy, b"OPTIONS", headers, credentialed=True),
+                run(policy, b"OPTIONS", headers),
+            )
+
+    def test_bounds_on_names(self) -> None:
+        """As many bytes, names and empty elements as are bearable pass, and not one more."""
+        within = (
+            b",".join(b"x-%d" % number for number in range(MAX_ASKED_NAMES)),
+            b"," * MAX_ASKED_EMPTY + b"x-a",
+            b"x" * MAX_ASKED_BYTES,
+            b"x-a" + b" " * (MAX_ASKED_BYTES - 3),
+        )
+        for value in within:
+            self.assertEqual(preflight("stars", APP, (b"PUT",), (value,)).verdict, PREFLIGHT)
+        beyond = (
+            (b",".join(b"x-%d" % number for number in range(MAX_ASKED_NAMES + 1)),),
+            (b"," * (MAX_ASKED_EMPTY + 1) + b"x-a",),
+            (b"x" * (MAX_ASKED_BYTES + 1),),
+            (b"," * MAX_ASKED_BYTES,),
+            (b"",) * (MAX_ASKED_EMPTY + 2),
+            (b"x" * 5000, b"y" * 5000),
+        )
+        for values in beyond:
+            decision = preflight("stars", APP, (b"PUT",), values)
+            self.assertEqual(decision.verdict, REFUSE)
+            self.assertIn("too long", decision.reason)
+
+    @settings(deadline=None)
+    @given(
+        st.lists(
+            st.sampled_from((b"Content-Type", b"if-match", b"AUTHORIZATION", b"x-a")), max_size=8
+        ),
+        st.randoms(use_true_random=False),
+        st.sampled_from(("full", "echo", "stars", "echo-names", "public")),
+    )
+    def test_splitting_and_order(self, asked: list[bytes], random: Random, policy: str) -> None:
+        """Neither order, case, lines, spaces nor empty elements change the answer."""
+        plain = (b",".join(sorted({name.lower() for name in asked})),)
+        shuffled = list(asked)
+        random.shuffle(shuffled)
+        shuffled[1:1] = [b""]
+        lines = tuple(name.swapcase() + b" \t" for name in shuffled)
+        mixed = (b" ,".join(shuffled[:3]), b",\t".join(shuffled[3:]))
+        expected = preflight(policy, APP, (b"PUT",), plain)
+        self.assertEqual(preflight(policy, APP, (b"PUT",), lines), expected)
+        self.assertEqual(preflight(policy, APP, (b"PUT",), mixed), expected)
+
+
+class LawTests(SynchronousTestCase):
+    """What holds for every request and policy."""
+
+    @settings(deadline=None)
+    @given(
+        st.sampled_from(sorted(POLICIES)),
+        st.sampled_from((b"GET", b"POST", b"OPTIONS", b"PUT")),
+        st.lists(st.sampled_from((APP, SUB, OWN, EVIL, b"null", b"*")) | st.binary(), max_size=2),
+        st.lists(st.binary(max_size=20), max_size=2),
+        st.lists(st.binary(max_size=20), max_size=2),
+        st.booleans(),
+    )
+    def test_no_other_origin_is_ever_allowed(
+        self,
+        policy: str,
+        method: bytes,
+        origins: list[bytes],
+        asked: list[bytes],
+        asked_names: list[bytes],
+        credentialed: bool,
+    ) -> None:
+        """Only an allowed origin is echoed, nothing splits a header, and each reason is a line."""
+        headers = [
+            *((b"Origin", origin) for origin in origins),
+            *((b"Access-Control-Request-Method", value) for value in asked),
+            *((b"Access-Control-Request-Headers", value) for value in asked_names),
+        ]
+        decision = run(policy, method, headers, credentialed=credentialed)
+        answer = dict(decision.headers)
+        said = answer.get(b"Access-Control-Allow-Origin")
+        if policy == "none":
+            self.assertIsNone(said)
+        elif policy.startswith("public"):
+            self.assertIn(said, (None, b"*"))
+            self.assertNotIn(b"Access-Control-Allow-Credentials", answer)
+        elif said is not None:
+            self.assertEqual([said], origins)
+            self.assertIn(said, (APP, SUB) if policy == "plain" else (APP,))
+        self.assertEqual(len(answer), len(decision.headers))
+        for value in answer.values():
+            self.assertTrue(value and value.isascii() and value.decode("ascii").isprintable())
+        self.assertTrue(decision.reason.isascii() and decision.reason.isprintable())
+        self.assertLess(len(decision.reason), 600)
+        self.assertEqual(decision.vary, answer.get(b"Vary", b""))
+        if decision.verdict is PREFLIGHT:
+            self.assertEqual(method, b"OPTIONS")
+        if method == b"OPTIONS" and len(origins) == 1 and asked:
+            self.assertIsNot(decision.verdict, FORWARD)
+
+    def test_reasons_are_precise(self) -> None:
+        """Each refusal says in one line what was refused."""
+        for decision, said in (
+            (run("plain", b"GET", [(b"Origin", EVIL)]), "'https://evil.test'"),
+            (run("plain", b"GET", [(b"Origin", b"null")]), "'null'"),
+            (run("plain", b"GET", [(b"Origin", LONG)]), "520 bytes"),
+            (run("plain", b"GET", [(b"Origin", APP)] * 3), "3 Origin fields"),
+            (run("none", b"GET", [(b"Origin", EVIL)], credentialed=True), "injects credentials"),
+            (preflight("none", APP, (b"GET",), ()), "no CORS policy"),
+            (preflight("full", APP, (b"PATCH",), ()), "method 'PATCH'"),
+            (preflight("full", APP, (b"put",), ()), "upper case"),
+            (preflight("full", APP, (b"P\nT",), ()), "no method"),
+            (preflight("full", APP, (b"PUT", b"GET"), ()), "more than one"),
+            (preflight("full", APP, (b"PUT",), (b"x-b,x-a",)), "request header 'x-a'"),
+            (preflight("stars", APP, (b"PUT",), (b"authorization",)), "never covers it"),
+            (preflight("stars", APP, (b"PUT",), (b"x a",)), "'x a' is no header name"),
+            (preflight("full", APP, (b"X" * 500,), ()), "'..."),
+        ):
+            self.assertEqual(decision.verdict, REFUSE)
+            self.assertIn(said, decision.reason)
+
+
+class ResponseHeaderTests(SynchronousTestCase):
+    """What shapes an upstream's response."""
+
+    def test_names(self) -> None:
+        """Every CORS response header of Fetch is taken off, Vary and others are not."""
+        for headers in (FULL_PREFLIGHT, (EXPOSE,)):
+            for name, _ in headers:
+                if name != b"Vary":
+                    self.assertIn(name.lower(), CORS_RESPONSE_HEADERS)
+        self.assertTrue(all(name == name.lower() for name in CORS_RESPONSE_HEADERS))
+        self.assertNotIn(b"vary", CORS_RESPONSE_HEADERS)
+        self.assertNotIn(b"timing-allow-origin", CORS_RESPONSE_HEADERS)
+
+    def test_merge_vary(self) -> None:
+        """Nothing the upstream varies by is lost, and nothing is said twice."""
+        for upstream, ours, expected in (
+            ([], b"", None),
+            ([], b"Origin", b"Origin"),
+            ([b"Accept"], b"", b"Accept"),
+            ([b"Accept"], b"Origin", b"Accept, Origin"),
+            ([b"Origin"], b"Origin", b"Origin"),
+            ([b"origin, Accept"], b"Origin", b"origin, Accept"),
+            ([b"Accept", b"Cookie,accept"], b"Origin", b"Accept, Cookie, Origin"),
+            ([b"Cookie"], b"Origin, Sec-Fetch-Site", b"Cookie, Origin, Sec-Fetch-Site"),
+            ([b"*"], b"Origin", b"*"),
+            ([b"Accept", b"Cookie, *"], b"Origin", b"*"),
+            ([b"*"], b"", b"*"),
+            ([b"", b" , "], b"", None),
+            ([b""], b"Origin", b"Origin"),
+        ):
+            self.assertEqual(merge_vary(upstream, ours), expected, (upstream, ours))
+
+    @settings(deadline=None)
+    @given(
+        st.lists(st.sampled_from((b"Accept", b"accept, Origin", b"ORIGIN", b"Cookie,", b"*", b""))),
+        st.sampled_from((b"", b"Origin", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")),
+    )
+    def test_merging_again(self, upstream: list[bytes], ours: bytes) -> None:
+        """Merging twice is merging once."""
+        once = merge_vary(upstream, ours)
+        self.assertEqual(merge_vary([once] if once is not None else [], ours), once)

@@ -1,0 +1,235 @@
+"""Origins and patterns: what may be written, what is refused and how it is mended."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, Wildcards, parse_pattern
+from corsgate.errors import BadValue
+
+EXACT = (
+    "http://localhost",
+    "http://localhost:4200",
+    "https://example.com",
+    "https://example.com:8443",
+    "https://example.com:80",
+    "http://example.com:443",
+    "https://a.b.c.example.com",
+    "https://xn--bcher-kva.example",
+    "https://my_app.example.com",
+    "https://-odd-.example.com",
+    "http://127.0.0.1",
+    "http://127.0.0.1:65535",
+    "http://[::1]",
+    "http://[::1]:8080",
+    "https://[2001:db8::8:800:200c:417a]",
+    "http://[::ffff:102:304]",
+    "capacitor://localhost",
+    "ionic://localhost",
+    "app://obsidian.md",
+    "app://1.2",
+    "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+    "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+    "https://example.co.0x.uk",
+)
+
+MANY = (
+    ("https://*.example.com", "https", "example.com", "", True),
+    ("https://*.example.com:8443", "https", "example.com", "8443", True),
+    ("http://*.localhost:*", "http", "localhost", "*", True),
+    ("http://localhost:*", "http", "localhost", "*", False),
+    ("http://127.0.0.1:*", "http", "127.0.0.1", "*", False),
+    ("http://[::1]:*", "http", "[::1]", "*", False),
+)
+
+# What is written; a part of the problem; a part of the mend.
+REFUSED = (
+    ("", "empty", "https://app.example.com"),
+    ("null", "sandboxed", "https"),
+    ("NULL", "sandboxed", "https"),
+    ("example.com", "no scheme", "https://example.com"),
+    ("localhost:4200", "no scheme", "https://example.com"),
+    ("//example.com", "no scheme", "https://example.com"),
+    ("://example.com", "no scheme", "https://example.com"),
+    ("https:/example.com", "no scheme", "https://example.com"),
+    ("1http://example.com", "no proper scheme", "https://"),
+    ("ht tp://example.com", "two origins", "a string of its own"),
+    ("*://example.com", "for its scheme", "each scheme"),
+    ("http*://example.com", "for its scheme", "each scheme"),
+    ("ws://example.com", "WebSocket", '"http://example.com"'),
+    ("wss://example.com:8443", "WebSocket", '"https://example.com:8443"'),
+    ("file://localhost", '"null"', "http"),
+    ("data://x", '"null"', "http"),
+    ("https://", "no host", "https://example.com"),
+    ("https://:8080", "no proper host", "host name"),
+    ("https://example.com/", "at its end", '"https://example.com"'),
+    ("https://example.com:8443/", "at its end", '"https://example.com:8443"'),
+    ("https://*.example.com/", "at its end", '"https://*.example.com"'),
+    ("https://example.com/app", "a path", '"https://example.com"'),
+    ("https://example.com\\app", "a path", '"https://example.com"'),
+    ("https://example.com?x=1", "a query", '"https://example.com"'),
+    ("https://example.com#top", "a fragment", '"https://example.com"'),
+    ("https://user:pw@example.com", "user name", "leave out"),
+    ("https://Example.com", "upper-case", '"https://example.com"'),
+    ("HTTPS://example.com", "upper-case", '"https://example.com"'),
+    ("http://[2001:DB8::1]", "upper-case", '"http://[2001:db8::1]"'),
+    ("https://example.com:443", "default port", '"https://example.com"'),
+    ("http://example.com:80", "default port", '"http://example.com"'),
+    ("https://*.example.com:443", "default port", '"https://*.example.com"'),
+    ("http://[::1]:80", "default port", '"http://[::1]"'),
+    ("https://example.com:", "no port", '"https://example.com"'),
+    ("https://example.com:0", "no proper port", "1 to 65535"),
+    ("https://example.com:065", "no proper port", "1 to 65535"),
+    ("https://example.com:65536", "no proper port", "1 to 65535"),
+    ("https://example.com:http", "no proper port", "1 to 65535"),
+    ("https://example.com:-1", "no proper port", "1 to 65535"),
+    ("https://example.com:80*", "middle of its port", '"https://example.com:*"'),
+    ("https://bücher.example", "beyond ASCII", "Punycode"),
+    ("https://example.com:\uff18\uff14", "beyond ASCII", "Punycode"),
+    ("https://*", "can't stand", "https://*.example.com"),
+    ("https://*:8080", "can't stand", "https://*.example.com"),
+    ("https://*example.com", "can't stand", "https://*.example.com"),
+    ("https://app.*.example.com", "can't stand", "https://*.example.com"),
+    ("https://*.*.example.com", "can't stand", "https://*.example.com"),
+    ("https://example.*", "can't stand", "https://*.example.com"),
+    ("**", "no scheme", "https://example.com"),
+    ("*.example.com", "no scheme", "https://example.com"),
+    ("https://*.", "no proper host", "host name"),
+    ("https://*.127.0.0.1", "before an IP address", "an origin of its own"),
+    ("capacitor://*.localhost", "with the scheme", "in full"),
+    ("capacitor://localhost:*", "with the scheme", "in full"),
+    ("chrome-extension://*", "can't stand", "https://*.example.com"),
+    ("https://a.example,https://b.example", "two origins", "a string of its own"),
+    ("https://a.example, https://b.example", "two origins", "a string of its own"),
+    ("https://a.example https://b.example", "two origins", "a string of its own"),
+    ("https://a.examplehttps://b.example", "two origins", "a string of its own"),
+    ("https://a.example,", "two origins", "a string of its own"),
+    (" https://a.example", "white space", '"https://a.example"'),
+    ("https://a.example\n", "white space", '"https://a.example"'),
+    ("https://a.example\x00", "no proper host", "host name"),
+    ("https://a%2eexample", "no proper host", "host name"),
+    ("https://a..example", "no proper host", "host name"),
+    ("https://.example.com", "no proper host", "host name"),
+    ("https://example.com.", "ends in a dot", "last dot"),
+    ("https://" + "a" * 64 + ".example", "no proper host", "host name"),
+    ("https://" + "a." * 127 + "example", "no proper host", "host name"),
+    ("https://" + "a" * MAX_ORIGIN_BYTES, "longer than", "no origin"),
+    ("http://127.1", "ends in a number", "four decimal numbers"),
+    ("http://127.0.0.01", "ends in a number", "four decimal numbers"),
+    ("http://0x7f.0x1", "ends in a number", "four decimal numbers"),
+    ("http://256.0.0.1", "ends in a number", "four decimal numbers"),
+    ("http://2130706433", "ends in a number", "four decimal numbers"),
+    ("http://::1", "more than one ':'", "http://[::1]:8080"),
+    ("http://[::1", "bracket", "http://[::1]:8080"),
+    ("http://[::1]8080", "bracket", "http://[::1]:8080"),
+    ("http://[::1]:", "no port", '"http://[::1]"'),
+    ("http://[127.0.0.1]", "no IPv6 address", "http://[::1]:8080"),
+    ("http://[]", "no IPv6 address", "http://[::1]:8080"),
+    ("http://[fe80::1%eth0]", "zone", "leave out"),
+    ("http://[0:0:0:0:0:0:0:1]:3000", "another way", '"http://[::1]:3000"'),
+    ("http://[2001:db8:0:0:1::1]", "another way", '"http://[2001:db8::1:0:0:1]"'),
+    ("http://[::ffff:1.2.3.4]", "another way", '"http://[::ffff:102:304]"'),
+)
+
+
+class PatternTests(SynchronousTestCase):
+    """`parse_pattern`."""
+
+    def test_exact(self) -> None:
+        """A serialized origin stands for itself alone."""
+        for text in EXACT:
+            pattern = parse_pattern(text)
+            self.assertEqual(pattern.text, text)
+            self.assertTrue(pattern.is_exact, text)
+            self.assertFalse(pattern.is_any, text)
+
+    def test_parts(self) -> None:
+        """The parts of a pattern that stands for many origins are told apart."""
+        for text, scheme, host, port, subdomains in MANY:
+            pattern = parse_pattern(text)
+            self.assertEqual(
+                pattern,
+                Pattern(text=text, scheme=scheme, host=host, port=port, subdomains=subdomains),
+            )
+            self.assertFalse(pattern.is_exact or pattern.is_any, text)
+
+    def test_any(self) -> None:
+        """A lone star stands for every origin."""
+        pattern = parse_pattern("*")
+        self.assertTrue(pattern.is_any)
+        self.assertFalse(pattern.is_exact)
+
+    def test_refused(self) -> None:
+        """What no Origin can equal is refused, with its problem and its mend."""
+        for text, problem, mend in REFUSED:
+            error = self.assertRaises(BadValue, parse_pattern, text)
+            self.assertIn(problem, error.problem, text)
+            self.assertIn(mend, error.mend, text)
+
+    def test_password_is_not_shown(self) -> None:
+        """A fault never shows what may be a password."""
+        for text in ("https://me:sesame@x.example", "https://me:sesame@x/,http://Y://", "sesame@"):
+            self.assertNotIn("sesame", str(self.assertRaises(BadValue, parse_pattern, text)))
+
+    def test_mends_in_quotes_are_right(self) -> None:
+        """A mend that spells the entry anew spells one that is accepted."""
+        for text, _, mend in REFUSED:
+            if mend.startswith('"http'):
+                self.assertEqual(parse_pattern(mend.strip('"')).text, mend.strip('"'), text)
+
+    @settings(deadline=None)
+    @given(st.text(max_size=40) | st.text(alphabet="htps:/*.[]@aA0,1?#\\x ", max_size=40))
+    def test_any_text(self, text: str) -> None:
+        """Any text is either a pattern that keeps its spelling, or a fault with a mend."""
+        try:
+            pattern = parse_pattern(text)
+        except BadValue as error:
+            self.assertTrue(error.problem)
+            self.assertTrue(error.mend)
+            self.assertNotIn("\n", str(error))
+        else:
+            self.assertEqual(pattern.text, text)
+            self.assertTrue(text.isascii())
+
+    @settings(deadline=None)
+    @given(st.ip_addresses(v=6))
+    def test_each_ipv6_address_has_one_spelling(self, address: object) -> None:
+        """The long form of an address is never accepted where a shorter one exists."""
+        exploded = getattr(address, "exploded")  # noqa: B009 - the strategy's type is a union
+        text = f"http://[{exploded}]"
+        try:
+            parse_pattern(text)
+        except BadValue as error:
+            mended = error.mend.removeprefix("write ").strip('"')
+            self.assertEqual(parse_pattern(mended).text, mended)
+        else:
+            self.assertFalse(any(part.startswith("0") for part in exploded.split(":")))
+
+
+class WildcardsTests(SynchronousTestCase):
+    """`Wildcards`."""
+
+    def test_exact_patterns_are_passed_over(self) -> None:
+        """Only patterns that stand for many origins are in the set."""
+        wildcards = Wildcards([parse_pattern("*"), parse_pattern("https://example.com")])
+        self.assertFalse(wildcards)
+        self.assertFalse(wildcards.match(b"https://example.com"))
+
+    def test_the_longer_pattern_does_not_hide_the_shorter(self) -> None:
+        """Each pattern is tried, however many labels it has."""
+        texts = ("https://*.example.com", "https://*.a.b.example.com:8443", "http://*.a.b:*")
+        wildcards = Wildcards(parse_pattern(text) for text in texts)
+        self.assertTrue(wildcards)
+        for origin, expected in (
+            (b"https://x.example.com", True),
+            (b"https://a.b.example.com", True),
+            (b"https://x.a.b.example.com", True),
+            (b"https://x.a.b.example.com:8443", True),
+            (b"https://a.b.example.com:8443", False),
+            (b"https://x.b.example.com:8443", False),
+            (b"http://x.a.b:1", True),
+            (b"http://a.b:1", False),
+        ):
+            self.assertEqual(wildcards.match(origin), expected, origin)
