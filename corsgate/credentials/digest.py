@@ -1,0 +1,272 @@
+"""Digest (RFC 7616): what a server's challenge makes of a user name and password.
+
+A 401 leaves its nonce here, and every later request to that server is signed with it at once, its
+count rising, until the server says that the nonce is over. `DigestSigner` decides when that is.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import TypeAlias
+from urllib.parse import quote
+
+import attrs
+from zope.interface import implementer
+
+from corsgate.config.model import DigestCredentials
+from corsgate.credentials.challenge import parse_challenges, parse_parameters, quoted
+from corsgate.credentials.offer import Offer, strongest_offer
+from corsgate.credentials.static import utf8
+from corsgate.interfaces import ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+
+_Rng: TypeAlias = Callable[[int], bytes]
+
+_MAX_COUNT = 0xFFFFFFFF
+_CNONCE_BYTES = 24
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Session:
+    """The use of one nonce.
+
+    Attributes:
+        offer: The challenge that is answered.
+        constant: The part of Authorization that all requests share.
+        key: The hash of A1 (RFC 7616 3.4.2); who has it needs no password.
+        cnonce: The client nonce that `key` is made of, of a -sess algorithm; else None.
+        count: How many requests were signed with the nonce.
+        accepted: Whether the server is known to take the nonce with these credentials.
+    """
+
+    offer: Offer
+    constant: bytes = attrs.field(repr=False)
+    key: bytes = attrs.field(repr=False)
+    cnonce: bytes | None = attrs.field(repr=False)
+    count: int = 0
+    accepted: bool = False
+
+
+@attrs.define(kw_only=True, eq=False)
+class _ServerState:
+    """What one server has said.
+
+    Attributes:
+        session: What requests are signed with, or None before a challenge.
+        refused_nonce: The last nonce that was refused when it was new, or None.
+    """
+
+    session: _Session | None = None
+    refused_nonce: bytes | None = attrs.field(default=None, repr=False)
+
+
+@implementer(ICredentials)
+@attrs.define(kw_only=True, eq=False)
+class DigestSigner:
+    """Signs the requests of one upstream, with one session for each of its servers.
+
+    What it keeps has a bound: servers come from the configuration, never from a request, and of
+    each there is one challenge, whose size `read_offer` limits. One realm is kept per server: if
+    a server has more of them, each change of realm costs a challenge.
+
+    `challenged` sees one response at a time and can't count the tries of one request. The caller
+    does: three in all are enough for a first challenge and a nonce that ran out meanwhile.
+
+    Attributes:
+        header_names: Authorization.
+        may_be_challenged: True.
+    """
+
+    header_names: frozenset[bytes] = attrs.field(default=frozenset((b"authorization",)), init=False)
+    may_be_challenged: bool = attrs.field(default=True, init=False)
+    _username: bytes = attrs.field(repr=False)
+    _password: bytes = attrs.field(repr=False)
+    _rng: _Rng = attrs.field(repr=False)
+    _servers: dict[str, _ServerState] = attrs.field(factory=dict, init=False, repr=False)
+
+    @classmethod
+    def of(cls, credentials: DigestCredentials, rng: _Rng) -> DigestSigner:
+        """Answer a signer that has learned nothing yet.
+
+        Args:
+            credentials: The user name and password.
+            rng: Answers as many unpredictable bytes as it is asked for.
+        """
+        return cls(
+            username=utf8(credentials.username),
+            password=utf8(credentials.password.reveal()),
+            rng=rng,
+        )
+
+    async def authorize(self, head: RequestHead, server: str) -> RequestHead:
+        """Answer the head signed, or itself while the server has sent no challenge.
+
+        Args:
+            head: What is to be sent, without an Authorization of anybody's.
+            server: The server's origin.
+        """
+        state = self._servers.get(server)
+        if state is None or (session := state.session) is None:
+            return head
+        if session.count >= _MAX_COUNT:
+            # The count has eight digits and must rise (3.4): only a new nonce lets it start over.
+            state.session = None
+            return head
+        session.count += 1
+        value = self._sign(session, head.method, head.target)
+        return RequestHead(
+            method=head.method,
+            target=head.target,
+            headers=[*head.headers, (b"Authorization", value)],
+        )
+
+    def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
+        """Take in a response; answer whether signing the request anew may bring another answer.
+
+        What the request was signed with is read from `sent`, so that requests under way at once
+        don't take each other's failures for their own.
+
+        Args:
+            sent: The head that `authorize` answered.
+            response: What came back, whatever its status.
+            server: The server's origin.
+
+        Returns:
+            True where a session is there that this request was not yet refused with.
+        """
+        state = self._servers.get(server)
+        if response.status != 401:
+            if state is not None and state.session is not None:
+                self._learn_from_success(state, state.session, sent, response)
+            return False
+        offer = strongest_offer(response.headers)
+        if offer is None:
+            return False
+        if state is None:
+            state = self._servers[server] = _ServerState()
+        nonce, count = _signed_with(sent)
+        session = state.session
+        if session is None:
+            if nonce is not None and nonce == state.refused_nonce and not offer.stale:
+                return False
+        elif nonce != session.offer.nonce:
+            # Another request learned this nonce while this one was under way. Taking the offer
+            # instead would make all requests that wait for an answer take turns in undoing it.
+            return True
+        elif not offer.stale and count <= 1 and not session.accepted:
+            # A nonce straight from the server was refused: that leaves the credentials. The next
+            # request starts from nothing, in case it was a node that went away in between.
+            state.session, state.refused_nonce = None, nonce
+            return False
+        elif offer == session.offer:
+            return False
+        state.session = self._begin(offer)
+        return True
+
+    def _begin(self, offer: Offer) -> _Session:
+        """Answer a session that answers the offer."""
+        key = offer.hashed(b":".join((self._username, offer.realm, self._password)))
+        cnonce = None
+        if offer.of_session:
+            cnonce = self._make_cnonce()
+            key = offer.hashed(b":".join((key, offer.nonce, cnonce)))
+        return _Session(offer=offer, constant=self._constant(offer), key=key, cnonce=cnonce)
+
+    def _learn_from_success(
+        self, state: _ServerState, session: _Session, sent: RequestHead, response: ResponseHead
+    ) -> None:
+        """Note that a nonce was accepted, and take the next one if the server names it (3.5)."""
+        infos = [
+            value for name, value in response.headers if name.lower() == b"authentication-info"
+        ]
+        if session.accepted and not infos:
+            return
+        if _signed_with(sent)[0] != session.offer.nonce:
+            return
+        # A 5xx, and some of 4xx, may come from something that stands ahead of the check.
+        session.accepted = session.accepted or response.status < 400
+        nonce = parse_parameters(infos[0]).get(b"nextnonce") if infos else None
+        if not nonce or nonce == session.offer.nonce:
+            return
+        offer = attrs.evolve(session.offer, nonce=nonce)
+        if offer.fits:
+            # The key stays: that of -sess is made once, from the challenge (3.4.2).
+            state.session = _Session(
+                offer=offer,
+                constant=self._constant(offer),
+                key=session.key,
+                cnonce=session.cnonce,
+                accepted=True,
+            )
+
+    def _make_cnonce(self) -> bytes:
+        """Answer a new client nonce, of characters that need no escaping."""
+        return b64encode(self._rng(_CNONCE_BYTES))
+
+    def _constant(self, offer: Offer) -> bytes:
+        """Answer the part of Authorization that doesn't depend on the request (RFC 7616 3.4).
+
+        Which values have quotes is not free: old servers fail on the other form.
+        """
+        fields = [self._user(offer), b"realm=" + quoted(offer.realm)]
+        fields.append(b"nonce=" + quoted(offer.nonce))
+        if offer.algorithm is not None:
+            fields.append(b"algorithm=" + offer.algorithm)
+        if offer.opaque is not None:
+            fields.append(b"opaque=" + quoted(offer.opaque))
+        if offer.userhash:
+            fields.append(b"userhash=true")
+        if offer.qop:
+            fields.append(b"qop=auth")
+        return b"Digest " + b", ".join(fields)
+
+    def _user(self, offer: Offer) -> bytes:
+        """Answer the parameter that names the user (RFC 7616 3.4, 3.4.4).
+
+        ``username*`` is for servers that speak of UTF-8. Older ones don't know it and refuse a
+        request without ``username``, where they take UTF-8 as the bytes that it is.
+        """
+        if offer.userhash:
+            return b"username=" + quoted(offer.hashed(self._username + b":" + offer.realm))
+        if offer.utf8 and not self._username.isascii():
+            return b"username*=UTF-8''" + quote(self._username, safe="!#$&+-.^_`|~").encode()
+        return b"username=" + quoted(self._username)
+
+    def _sign(self, session: _Session, method: bytes, target: bytes) -> bytes:
+        """Answer the value of Authorization for one request (RFC 7616 3.4.1).
+
+        The target is hashed as it goes on the wire: a server hashes what it received.
+        """
+        offer = session.offer
+        request = offer.hashed(method + b":" + target)
+        if not offer.qop:
+            response = offer.hashed(b":".join((session.key, offer.nonce, request)))
+            return b'%b, uri=%b, response="%b"' % (session.constant, quoted(target), response)
+        # A new one each time, but where the server may make its key anew each time.
+        cnonce = session.cnonce or self._make_cnonce()
+        count = b"%08x" % session.count
+        response = offer.hashed(
+            b":".join((session.key, offer.nonce, count, cnonce, b"auth", request))
+        )
+        return b'%b, uri=%b, nc=%b, cnonce="%b", response="%b"' % (
+            session.constant,
+            quoted(target),
+            count,
+            cnonce,
+            response,
+        )
+
+
+def _signed_with(sent: RequestHead) -> tuple[bytes | None, int]:
+    """Answer the nonce that a head was signed with, and its count; None and 0 without one.
+
+    A nonce of RFC 2069 has no count: it is taken for new, until its session is accepted.
+    """
+    for name, value in sent.headers:
+        if name.lower() == b"authorization":
+            for credentials in parse_challenges((value,)):
+                if credentials.scheme == b"digest":
+                    given = credentials.parameters
+                    return given.get(b"nonce"), int(given.get(b"nc", b"1"), 16)
+    return None, 0

@@ -1,0 +1,122 @@
+"""What the tests of credentials share: heads, answers, and a Digest server's own sums."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable
+from urllib.request import parse_http_list, parse_keqv_list
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model import DigestCredentials, Secret
+from corsgate.credentials.digest import DigestSigner
+from corsgate.interfaces import ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+
+SERVER = "http://10.0.0.11:8000"
+
+
+def request(
+    target: bytes = b"/v1/documents", method: bytes = b"GET", *headers: tuple[bytes, bytes]
+) -> RequestHead:
+    """Answer a head to sign."""
+    return RequestHead(method=method, target=target, headers=[(b"Host", b"box"), *headers])
+
+
+def response(status: int, *headers: tuple[bytes, bytes]) -> ResponseHead:
+    """Answer a response's head."""
+    return ResponseHead(status=status, reason=b"", headers=list(headers))
+
+
+def refusal(*challenges: bytes) -> ResponseHead:
+    """Answer a 401 with each challenge in a field of its own."""
+    return response(401, *((b"WWW-Authenticate", challenge) for challenge in challenges))
+
+
+def challenge(nonce: str, more: str = 'qop="auth"', realm: str = "box") -> bytes:
+    """Answer a Digest challenge."""
+    return f'Digest realm="{realm}", nonce="{nonce}", {more}'.encode()
+
+
+def counting_rng() -> Callable[[int], bytes]:
+    """Answer a source of bytes that differ each time, and are the same in each run."""
+    numbers = itertools.count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def digest_signer(
+    username: str = "admin",
+    password: str = "open sesame",
+    rng: Callable[[int], bytes] | None = None,
+) -> DigestSigner:
+    """Answer a signer that has learned nothing."""
+    credentials = DigestCredentials(username=username, password=Secret(password))
+    return DigestSigner.of(credentials, rng or counting_rng())
+
+
+class SigningTestCase(SynchronousTestCase):
+    """Signs in one call what the interface signs in a coroutine."""
+
+    def sign(
+        self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
+    ) -> RequestHead:
+        """Answer the head as `authorize` does."""
+        return self.successResultOf(
+            Deferred.fromCoroutine(signer.authorize(head or request(), server))
+        )
+
+    def authorization(
+        self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
+    ) -> str | None:
+        """Answer the Authorization that the head gets, or None."""
+        return authorization_of(self.sign(signer, head, server))
+
+
+def authorization_of(head: RequestHead) -> str | None:
+    """Answer the value of a head's one Authorization, or None."""
+    values = [value for name, value in head.headers if name.lower() == b"authorization"]
+    assert len(values) <= 1, "more than one Authorization"
+    return values[0].decode() if values else None
+
+
+def given(authorization: str | None) -> dict[str, str]:
+    """Answer the parameters of Digest credentials, read by the standard library."""
+    assert authorization is not None
+    scheme, _, rest = authorization.partition(" ")
+    assert scheme == "Digest"
+    return parse_keqv_list(parse_http_list(rest))
+
+
+def expected_response(
+    fields: dict[str, str], username: str, password: str, method: str, session: str = ""
+) -> str:
+    """Answer what a server would compute for these credentials.
+
+    Args:
+        fields: What was sent.
+        username: The user's name, as the server knows it.
+        password: The user's password, as the server knows it.
+        method: The request's method.
+        session: For -sess, the nonce and cnonce that the session began with, joined by ``:``.
+    """
+    hashes = {
+        "MD5": "md5",
+        "SHA-256": "sha256",
+        "SHA-512-256": "sha512_256",
+    }
+
+    def hashed(text: str) -> str:
+        algorithm = fields.get("algorithm", "MD5").removesuffix("-sess")
+        return hashlib.new(hashes[algorithm], text.encode()).hexdigest()
+
+    key = hashed(f"{username}:{fields['realm']}:{password}")
+    if session:
+        key = hashed(f"{key}:{session}")
+    end = hashed(f"{method}:{fields['uri']}")
+    if "qop" not in fields:
+        return hashed(f"{key}:{fields['nonce']}:{end}")
+    return hashed(
+        f"{key}:{fields['nonce']}:{fields['nc']}:{fields['cnonce']}:{fields['qop']}:{end}"
+    )

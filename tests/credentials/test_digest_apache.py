@@ -1,0 +1,169 @@
+"""The Digest signer against Apache's mod_auth_digest, which does its own sums.
+
+Apache knows MD5 with qop=auth only; the other forms are tested against sums made in the tests.
+"""
+
+from __future__ import annotations
+
+import secrets
+from http.client import HTTPConnection
+
+from corsgate.credentials.digest import DigestSigner
+from corsgate.message.head import RequestHead, ResponseHead
+from tests.apache import ApacheDigest
+from tests.credentials.helpers import (
+    SERVER,
+    SigningTestCase,
+    authorization_of,
+    digest_signer,
+    given,
+    request,
+)
+
+FILES = {"test.json": b'{"a": 1}'}
+TRIES = 4
+"""One more than the gate needs, so that a test sees where it would go on."""
+MANY = 50_000
+"""More requests than any machine sends in the second that a short-lived nonce lasts."""
+
+
+class ApacheTestCase(SigningTestCase):
+    """Sends what the signer signs, and asks it what to do next, as the gate does."""
+
+    def apache(self, nonce_lifetime_s: int = 300) -> ApacheDigest:
+        """Answer a server that ends with the test."""
+        users = {"admin": "admin", "J\u00e4s\u00f8n": "geh\u00f6im"}
+        apache = ApacheDigest(users=users, files=FILES, nonce_lifetime_s=nonce_lifetime_s)
+        self.addCleanup(apache.stop)
+        return apache
+
+    def signer(self, username: str = "admin", password: str = "admin") -> DigestSigner:
+        """Answer a signer with real client nonces."""
+        return digest_signer(username, password, secrets.token_bytes)
+
+    def send(self, apache: ApacheDigest, head: RequestHead, body: bytes = b"") -> ResponseHead:
+        """Send a head as it is; answer what comes back."""
+        connection = HTTPConnection("127.0.0.1", apache.port, timeout=10)
+        try:
+            connection.putrequest(
+                head.method.decode(), head.target.decode(), skip_accept_encoding=True
+            )
+            for name, value in head.headers[1:]:
+                connection.putheader(name.decode(), value)
+            connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
+            answer = connection.getresponse()
+            answer.read()
+            return ResponseHead(
+                status=answer.status,
+                reason=b"",
+                headers=[
+                    (name.encode(), value.encode("latin-1")) for name, value in answer.getheaders()
+                ],
+            )
+        finally:
+            connection.close()
+
+    def exchange(
+        self,
+        apache: ApacheDigest,
+        signer: DigestSigner,
+        target: bytes = b"/test.json",
+        method: bytes = b"GET",
+        body: bytes = b"",
+    ) -> list[int]:
+        """Sign and send until the signer is content; answer the statuses on the way."""
+        statuses = []
+        for _ in range(TRIES):
+            head = self.sign(signer, request(target, method))
+            answer = self.send(apache, head, body)
+            statuses.append(answer.status)
+            if not signer.challenged(head, answer, SERVER):
+                break
+        return statuses
+
+
+class ApacheTests(ApacheTestCase):
+    def test_one_nonce_for_all(self) -> None:
+        """One challenge lasts for many requests: no further 401."""
+        apache, signer = self.apache(), self.signer()
+        self.assertEqual(self.exchange(apache, signer), [401, 200])
+        for _ in range(20):
+            self.assertEqual(self.exchange(apache, signer), [200])
+        self.assertEqual(given(self.authorization(signer))["nc"], f"{22:08x}")
+        self.assertEqual(apache.statuses(22), [*[200] * 21, 401])
+
+    def test_wrong_password(self) -> None:
+        """A wrong password is refused twice, each time that a request comes, and no more."""
+        apache, signer = self.apache(), self.signer(password="guess")
+        self.assertEqual(self.exchange(apache, signer), [401, 401])
+        self.assertEqual(self.exchange(apache, signer), [401, 401])
+
+    def test_target_as_sent(self) -> None:
+        """Queries that look like parameters, escapes and odd ends are hashed as they are sent."""
+        apache, signer = self.apache(), self.signer()
+        self.exchange(apache, signer)
+        targets = (
+            b"/test.json?uri=/test.json&x=%2F;",
+            b"/test.json?",
+            b"/test%2Ejson?a=b?c=d;",
+            b"/test.json?a='b'&c=,d",
+            b"//test.json",
+        )
+        for target in targets:
+            self.assertEqual(self.exchange(apache, signer, target), [200], target)
+        self.assertCountEqual(
+            [target for _, _, target in apache.requests(7)],
+            ["/test.json", "/test.json", *(target.decode() for target in targets)],
+        )
+
+    def test_write(self) -> None:
+        """A PUT with a body is signed as well."""
+        apache, signer = self.apache(), self.signer()
+        self.assertEqual(
+            self.exchange(apache, signer, b"/new.json", b"PUT", b'{"b": 2}'), [401, 201]
+        )
+        self.assertEqual((apache.files / "new.json").read_bytes(), b'{"b": 2}')
+
+    def test_foreign_user(self) -> None:
+        """A name and password beyond ASCII are taken, as their UTF-8 bytes."""
+        apache, signer = self.apache(), self.signer("J\u00e4s\u00f8n", "geh\u00f6im")
+        self.assertEqual(self.exchange(apache, signer), [401, 200])
+
+    def test_another_node(self) -> None:
+        """A nonce of a node that went away is replaced: one 401, then all is well again."""
+        old, new, signer = self.apache(), self.apache(), self.signer()
+        self.assertEqual(self.exchange(old, signer), [401, 200])
+        self.assertEqual(self.exchange(new, signer), [401, 200])
+        self.assertEqual(self.exchange(new, signer), [200])
+
+    def test_stale(self) -> None:
+        """A nonce whose time has run out is replaced, and Apache does say that it is stale."""
+        apache, signer = self.apache(nonce_lifetime_s=1), self.signer()
+        self.exchange(apache, signer)
+        head = self.sign(signer, request(b"/test.json"))
+        for _ in range(MANY):
+            answer = self.send(apache, head)
+            if answer.status == 401:
+                break
+        self.assertIn(b"stale=true", dict(answer.headers)[b"WWW-Authenticate"])
+        self.assertEqual(self.exchange(apache, signer), [401, 200])
+
+    def test_next_nonce(self) -> None:
+        """Near its nonce's end Apache names the next one, which is used: no further 401."""
+        apache, signer = self.apache(nonce_lifetime_s=20), self.signer()
+        self.assertEqual(self.exchange(apache, signer), [401, 200])
+        nonces = set()
+        for _ in range(5):
+            self.assertEqual(self.exchange(apache, signer), [200])
+            nonces.add(given(authorization_of(self.sign(signer)))["nonce"])
+        self.assertEqual(len(nonces), 5)
+
+    def test_forbidden_file(self) -> None:
+        """Apache answers 401 to a user without the right: that ends, and others go on."""
+        apache, signer = self.apache(), self.signer()
+        self.exchange(apache, signer)
+        self.exchange(apache, signer)
+        forbidden = f"/{ApacheDigest.FORBIDDEN}".encode()
+        self.assertEqual(self.exchange(apache, signer, forbidden), [401, 401])
+        self.assertEqual(self.exchange(apache, signer), [401, 200])

@@ -1,0 +1,331 @@
+"""How long a nonce is used, and which refusals are worth another try."""
+
+from __future__ import annotations
+
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from corsgate.credentials.digest import DigestSigner
+from corsgate.message.head import RequestHead
+from tests.credentials.helpers import (
+    SERVER,
+    SigningTestCase,
+    authorization_of,
+    challenge,
+    digest_signer,
+    expected_response,
+    given,
+    refusal,
+    request,
+    response,
+)
+
+OK = response(200)
+STALE = 'qop="auth", stale=%s'
+
+
+class SessionTestCase(SigningTestCase):
+    """Sends requests, and gives each the answer that the test wants."""
+
+    def setUp(self) -> None:
+        """Make a signer that has learned nothing."""
+        self.signer = digest_signer()
+
+    def started(self, nonce: str = "n1", more: str = 'qop="auth"') -> DigestSigner:
+        """Answer the signer after its first challenge."""
+        self.assertTrue(self.signer.challenged(request(), refusal(challenge(nonce, more)), SERVER))
+        return self.signer
+
+    def signed(self, nonce: str, count: int) -> RequestHead:
+        """Sign a request, check what with, and answer it."""
+        head = self.sign(self.signer)
+        fields = given(authorization_of(head))
+        self.assertEqual((fields["nonce"], fields["nc"]), (nonce, f"{count:08x}"))
+        return head
+
+    def refused(self, head: RequestHead, nonce: str, more: str = 'qop="auth"') -> bool:
+        """Answer whether the head is signed anew after a 401 with this nonce."""
+        return self.signer.challenged(head, refusal(challenge(nonce, more)), SERVER)
+
+    def accepted(self, head: RequestHead, *headers: tuple[bytes, bytes]) -> None:
+        """Take in a success."""
+        self.assertFalse(self.signer.challenged(head, response(200, *headers), SERVER))
+
+
+class NonceTests(SessionTestCase):
+    def test_unsigned_before_challenge(self) -> None:
+        """Without a challenge the head stays what it is, and a success changes nothing."""
+        head = request()
+        self.assertIs(self.sign(self.signer, head), head)
+        self.accepted(head)
+        self.assertIs(self.sign(self.signer, head), head)
+
+    def test_count_rises(self) -> None:
+        """One nonce signs all that follow, its count rising in eight hex digits."""
+        self.started()
+        for count in range(1, 20):
+            self.accepted(self.signed("n1", count))
+
+    def test_client_nonce_is_new(self) -> None:
+        """Each request has a client nonce of its own."""
+        self.started()
+        nonces = {given(self.authorization(self.signer))["cnonce"] for _ in range(5)}
+        self.assertEqual(len(nonces), 5)
+
+    def test_servers_are_apart(self) -> None:
+        """A nonce is sent to the server that it came from, and to no other."""
+        other = "http://10.0.0.12:8000"
+        self.started()
+        self.assertIsNone(self.authorization(self.signer, server=other))
+        self.signer.challenged(request(), refusal(challenge("n2")), other)
+        self.signed("n1", 1)
+        self.assertEqual(given(self.authorization(self.signer, server=other))["nonce"], "n2")
+
+    def test_count_runs_out(self) -> None:
+        """After ffffffff the nonce is dropped, and the next request asks for another."""
+        self.started()
+        session = self.signer._servers[SERVER].session
+        assert session is not None
+        session.count = 0xFFFFFFFE
+        self.accepted(self.signed("n1", 0xFFFFFFFF))
+        self.assertIsNone(self.authorization(self.signer))
+        self.started("n2")
+        self.signed("n2", 1)
+
+    def test_stale(self) -> None:
+        """A stale nonce is replaced, be it new or used, however the word is written."""
+        self.started("n0")
+        for number, word in enumerate(("true", "TRUE", '"true"', '"True"')):
+            head = self.signed(f"n{number}", 1)
+            self.assertTrue(self.refused(head, f"n{number + 1}", STALE % word))
+
+    def test_used_nonce_dies(self) -> None:
+        """A used nonce that is refused without a word is replaced, once (a node went away)."""
+        self.started()
+        self.accepted(self.signed("n1", 1))
+        self.assertTrue(self.refused(self.signed("n1", 2), "n2"))
+        self.assertFalse(self.refused(self.signed("n2", 1), "n3"))
+
+    def test_wrong_credentials(self) -> None:
+        """A new nonce that is refused ends it; the next request starts from nothing."""
+        self.started()
+        self.assertFalse(self.refused(self.signed("n1", 1), "n2"))
+        self.assertIsNone(self.authorization(self.signer))
+        self.assertFalse(self.refused(self.signed_after("n3"), "n4", STALE % "false"))
+
+    def signed_after(self, nonce: str) -> RequestHead:
+        """Answer a request signed with a first challenge."""
+        self.started(nonce)
+        return self.signed(nonce, 1)
+
+    def test_same_challenge_again(self) -> None:
+        """A server that repeats its challenge would get the same answer again: it gets none."""
+        self.started()
+        self.accepted(self.signed("n1", 1))
+        for more in ('qop="auth"', STALE % "true"):
+            self.assertFalse(self.refused(self.sign(self.signer), "n1", more))
+        self.signed("n1", 4)
+
+    def test_unanswerable(self) -> None:
+        """A 401 that can't be answered is final, and does no harm to a nonce that is there."""
+        for answer in (refusal(), refusal(b"Basic realm=x"), refusal(challenge("n", "qop=x"))):
+            self.assertFalse(self.signer.challenged(request(), answer, SERVER))
+        self.started()
+        for answer in (refusal(), refusal(b"Basic realm=x"), refusal(challenge("n", "qop=x"))):
+            self.assertFalse(self.signer.challenged(self.sign(self.signer), answer, SERVER))
+        self.signed("n1", 4)
+
+    def test_other_statuses(self) -> None:
+        """A challenge counts with 401 only; whatever else comes leaves things as they are."""
+        for status in (200, 204, 302, 403, 407, 500, 503):
+            answer = response(status, (b"WWW-Authenticate", challenge("n")))
+            self.assertFalse(self.signer.challenged(request(), answer, SERVER))
+        self.assertIsNone(self.authorization(self.signer))
+
+    def test_without_count(self) -> None:
+        """A nonce of RFC 2069 follows the same rules: known to be good first, then replaced."""
+        self.started("n1", "algorithm=MD5")
+        head = self.sign(self.signer)
+        self.assertNotIn("nc=", authorization_of(head) or "")
+        self.accepted(head)
+        self.assertTrue(self.refused(self.sign(self.signer), "n2", "algorithm=MD5"))
+        self.assertFalse(self.refused(self.sign(self.signer), "n3", "algorithm=MD5"))
+
+
+class NextNonceTests(SessionTestCase):
+    def next_nonce(self, value: bytes) -> tuple[bytes, bytes]:
+        """Answer a field of a success."""
+        return (b"Authentication-Info", value)
+
+    def test_taken(self) -> None:
+        """The next nonce that a server names is used from then on, its count anew (3.5)."""
+        self.started()
+        self.accepted(self.signed("n1", 1), self.next_nonce(b'qop=auth, nextnonce="n2"'))
+        self.accepted(self.signed("n2", 1), (b"authentication-info", b"nextnonce=n3"))
+        self.signed("n3", 1)
+
+    def test_refused(self) -> None:
+        """A next nonce was vouched for: if it is refused, it has died, and is replaced."""
+        self.started()
+        self.accepted(self.signed("n1", 1), self.next_nonce(b'nextnonce="n2"'))
+        self.assertTrue(self.refused(self.signed("n2", 1), "n3"))
+        self.assertFalse(self.refused(self.signed("n3", 1), "n4"))
+
+    def test_ignored(self) -> None:
+        """Junk, the same nonce, one too long, and one for a request of before change nothing."""
+        unsigned = request()
+        self.started()
+        head = self.signed("n1", 1)
+        for value in (b"", b'nextnonce="n1"', b'nextnonce=""', b'nextnonce="n2', b"rspauth=x"):
+            self.accepted(head, self.next_nonce(value))
+        self.accepted(head, self.next_nonce(b'nextnonce="%b"' % (b"n" * 5000)))
+        self.accepted(unsigned, self.next_nonce(b'nextnonce="n2"'))
+        self.signed("n1", 2)
+
+    def test_late(self) -> None:
+        """Of two that answer requests of one nonce, the first is taken and the second is not."""
+        self.started()
+        one, two = self.signed("n1", 1), self.signed("n1", 2)
+        self.accepted(two, self.next_nonce(b'nextnonce="n2"'))
+        self.accepted(one, self.next_nonce(b'nextnonce="n3"'))
+        self.signed("n2", 1)
+
+    def test_session_key_stays(self) -> None:
+        """The key of -sess stays that of the challenge when the nonce moves on (3.4.2)."""
+        self.started("n1", 'qop="auth", algorithm=MD5-sess')
+        head = self.signed("n1", 1)
+        self.accepted(head, self.next_nonce(b'nextnonce="n2"'))
+        session = f"n1:{given(authorization_of(head))['cnonce']}"
+        fields = given(authorization_of(self.signed("n2", 1)))
+        self.assertEqual(
+            fields["response"], expected_response(fields, "admin", "open sesame", "GET", session)
+        )
+
+
+class ConcurrencyTests(SessionTestCase):
+    def test_first_challenges(self) -> None:
+        """Of many first challenges at once, one is kept and all requests use it."""
+        self.started("n1")
+        for number in range(2, 6):
+            self.assertTrue(self.refused(request(), f"n{number}"))
+        self.signed("n1", 1)
+
+    def test_newer_nonce_is_used(self) -> None:
+        """Requests whose nonce ran out under way share the first new one."""
+        self.started()
+        heads = [self.signed("n1", count) for count in range(1, 6)]
+        for number, head in enumerate(heads, 2):
+            self.assertTrue(self.refused(head, f"n{number}", STALE % "true"))
+        self.signed("n2", 1)
+
+    def test_late_refusal_of_first(self) -> None:
+        """A first use that is overtaken, and refused for that, is no sign of bad credentials."""
+        self.started()
+        one, two = self.signed("n1", 1), self.signed("n1", 2)
+        self.accepted(two)
+        self.assertTrue(self.refused(one, "n2"))
+
+    def test_errors_prove_nothing(self) -> None:
+        """A 5xx doesn't show that a nonce was accepted."""
+        self.started()
+        one, two = self.signed("n1", 1), self.signed("n1", 2)
+        self.signer.challenged(two, response(503), SERVER)
+        self.assertFalse(self.refused(one, "n2"))
+
+    def test_wrong_credentials(self) -> None:
+        """When the first use is refused, the others under way give up with it."""
+        self.started()
+        heads = [self.signed("n1", count) for count in range(1, 6)]
+        self.assertEqual(
+            [self.refused(head, f"m{number}") for number, head in enumerate(heads)], [False] * 5
+        )
+        self.assertIsNone(self.authorization(self.signer))
+
+    def test_late_refusal_after_restart(self) -> None:
+        """A refusal that comes late does no harm to the nonce that was learned since."""
+        self.started()
+        one, two = self.signed("n1", 1), self.signed("n1", 2)
+        self.assertFalse(self.refused(one, "n2"))
+        self.started("n3")
+        self.assertTrue(self.refused(two, "n4"))
+        self.signed("n3", 1)
+
+
+class FakeServer:
+    """A server's side: nonces that live until they are all forgotten at once."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+        self.made = 0
+        self.living: set[str] = set()
+        self.seen: list[tuple[str, str]] = []
+
+    def forget(self) -> None:
+        """Take none of the nonces made so far any more."""
+        self.living.clear()
+
+    def answer(self, head: RequestHead) -> int | bytes:
+        """Answer 200, or the challenge of a 401."""
+        stale = False
+        value = authorization_of(head)
+        if value is not None:
+            fields = given(value)
+            self.seen.append((fields["nonce"], fields["nc"]))
+            right = fields["response"] == expected_response(
+                fields, "admin", self.password, head.method.decode()
+            )
+            stale = right and fields["nonce"] not in self.living
+            if right and not stale:
+                return 200
+        self.made += 1
+        self.living.add(f"n{self.made}")
+        return challenge(f"n{self.made}", STALE % str(stale).lower())
+
+
+class ScheduleTests(SigningTestCase):
+    """Requests whose sending and answering interleave in any way."""
+
+    def run_schedule(self, server: FakeServer, steps: list[int], forget_at: int) -> list[list[int]]:
+        """Move request `step % 4` on at each step; answer the statuses that each one got.
+
+        A request is moved on by turns: it is signed and reaches the server, then its answer is
+        taken in. At step `forget_at` the server forgets its nonces.
+        """
+        signer = digest_signer(password="right")
+        sent: list[RequestHead | None] = [None] * 4
+        answers: list[int | bytes] = [0] * 4
+        statuses: list[list[int]] = [[] for _ in range(4)]
+        for number, step in enumerate([*steps, *(list(range(4)) * 20)]):
+            if number == forget_at:
+                server.forget()
+            i = step % 4
+            head = sent[i]
+            if head is None:
+                if statuses[i] and statuses[i][-1] in (200, 0):
+                    continue
+                sent[i] = head = self.sign(signer)
+                answers[i] = server.answer(head)
+                continue
+            answer, sent[i] = answers[i], None
+            got = OK if isinstance(answer, int) else refusal(answer)
+            again = signer.challenged(head, got, SERVER)
+            statuses[i].append(got.status)
+            if got.status == 401 and not again:
+                statuses[i].append(0)
+        return statuses
+
+    @for_all(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 40))
+    def test_right_credentials(self, steps: list[int], forget_at: int) -> None:
+        """All come through in three tries, though nonces die under way; no count goes twice."""
+        server = FakeServer("right")
+        for statuses in self.run_schedule(server, steps, forget_at):
+            self.assertEqual(statuses[-1], 200)
+            self.assertLessEqual(len(statuses), 3)
+        self.assertEqual(len(server.seen), len(set(server.seen)))
+
+    @for_all(st.lists(st.integers(0, 3), max_size=40))
+    def test_wrong_credentials(self, steps: list[int]) -> None:
+        """All give up by themselves, in whatever order their refusals come."""
+        server = FakeServer("other")
+        for statuses in self.run_schedule(server, steps, -1):
+            self.assertEqual(statuses[-1], 0)
