@@ -1,0 +1,173 @@
+"""Bodies on their way through: streamed both ways, each side no faster than the other takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IConsumer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
+from zope.interface import implementer
+
+from corsgate.wire.connection import UpstreamResponse
+from corsgate.wire.request import GateRequest, RequestBody
+
+
+@implementer(IBodyProducer)
+class KeptBody:
+    """A body that is there as a whole, and so can be sent more than once."""
+
+    replayable = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.length = len(data)
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Write it all."""
+        consumer.write(self._data)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """Do nothing: it was written at once."""
+
+    def resumeProducing(self) -> None:
+        """Do nothing: it was written at once."""
+
+    def stopProducing(self) -> None:
+        """Do nothing: it was written at once."""
+
+
+@implementer(IBodyProducer)
+class StreamedBody:
+    """A client's body, sent upstream as it comes; it can be sent once."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self._body = body
+        self._consumer: IConsumer | None = None
+        self._done: Deferred[None] | None = None
+        self.length = UNKNOWN_LENGTH if body.length is None else body.length
+
+    @property
+    def replayable(self) -> bool:
+        """Whether nothing of it has been taken yet."""
+        return not self._body.started
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Begin to read from the client; the Deferred fires when all has been written."""
+        self._consumer = consumer
+        self._done = Deferred()
+        self._body.start(self)
+        return self._done
+
+    def pauseProducing(self) -> None:
+        """Stop reading from the client."""
+        self._body.pause()
+
+    def resumeProducing(self) -> None:
+        """Read on from the client."""
+        self._body.resume()
+
+    def stopProducing(self) -> None:
+        """Throw away what the client still sends."""
+        self._done = None
+        self._body.discard()
+
+    def body_data(self, data: bytes) -> None:
+        """Take a piece from the client."""
+        assert self._consumer is not None
+        self._consumer.write(data)
+
+    def body_ended(self) -> None:
+        """Take the end from the client."""
+        done, self._done = self._done, None
+        if done is not None:
+            done.callback(None)
+
+    def body_failed(self, reason: Failure) -> None:
+        """Take it that the rest will never come."""
+        done, self._done = self._done, None
+        if done is not None:
+            done.errback(reason)
+
+
+class _Collector:
+    """Takes a body as a whole; its sender has seen that it is small."""
+
+    def __init__(self) -> None:
+        self.collected: Deferred[bytes] = Deferred()
+        self._pieces: list[bytes] = []
+
+    def body_data(self, data: bytes) -> None:
+        self._pieces.append(data)
+
+    def body_ended(self) -> None:
+        self.collected.callback(b"".join(self._pieces))
+
+    def body_failed(self, reason: Failure) -> None:
+        if not self.collected.called:
+            self.collected.errback(reason)
+
+
+def collect(body: RequestBody) -> Deferred[bytes]:
+    """Answer a Deferred of a client's whole body; the caller has bounded its length."""
+    collector = _Collector()
+    body.start(collector)
+    return collector.collected
+
+
+class Relay(Protocol):
+    """Hands an upstream's body to the client as it comes.
+
+    Attributes:
+        done: Fires when all has been written; fails where the body was cut short.
+    """
+
+    def __init__(self, request: GateRequest) -> None:
+        self._request = request
+        self.done: Deferred[None] = Deferred(self._cancelled)
+
+    def connectionMade(self) -> None:
+        """Let the client's pace govern the upstream's."""
+        self._request.registerProducer(self.transport, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand a piece on."""
+        self._request.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        if not self._request.gone:
+            self._request.unregisterProducer()
+        if self.done.called:
+            return
+        if reason.check(ResponseDone):
+            self.done.callback(None)
+        else:
+            self.done.errback(reason)
+
+    def _cancelled(self, _: Deferred[None]) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.stopProducing()
+
+
+class _Drain(Protocol):
+    """Reads the rest of a body that nobody wants, so that its connection can be kept."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most
+
+    def dataReceived(self, data: bytes) -> None:
+        self._left -= len(data)
+        transport: Any = self.transport
+        if self._left < 0 and transport is not None:
+            transport.stopProducing()
+
+
+def drain(response: UpstreamResponse, most: int = 64 * 1024) -> None:
+    """Read a response's body to its end and forget it; give it up past `most` bytes."""
+    response.deliverBody(_Drain(most))

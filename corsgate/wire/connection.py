@@ -1,0 +1,468 @@
+"""The client side of HTTP/1.1 over llhttp: one connection to an upstream server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httptools
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IHandshakeListener, IProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IResponse
+from zope.interface import implementer
+
+from corsgate.config.model import Limits
+from corsgate.errors import (
+    BadUpstreamResponse,
+    ConnectionReset,
+    UpstreamError,
+    UpstreamTimedOut,
+)
+from corsgate.message.framing import NO_BODY, UNTIL_CLOSE, response_length
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import HeaderList, index_headers
+from corsgate.wire.sweeper import NEVER, Sweeper
+
+MAX_HEAD_BYTES = 256 * 1024
+_EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
+
+
+@implementer(IResponse, IPushProducer)
+class UpstreamResponse:
+    """A response whose body is delivered as it comes.
+
+    `headers` is empty: treq would gunzip by what it saw there. What came is in `head`.
+
+    Attributes:
+        head: The response's head as it came, framing fields included.
+        body_length: The length in bytes that the head announces, or None.
+        length: The same for IResponse, or UNKNOWN_LENGTH.
+        complete: Whether the body has arrived whole.
+    """
+
+    version = (b"HTTP", 1, 1)
+    request = None
+    previousResponse = None
+
+    def __init__(self, connection: UpstreamConnection, head: ResponseHead, length: int) -> None:
+        self.head = head
+        self.code = head.status
+        self.phrase = head.reason
+        self.headers = Headers()
+        self.body_length = length if length >= 0 else None
+        self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
+        self.complete = False
+        self._connection = connection
+        self._receiver: IProtocol | None = None
+        self._pieces: list[bytes] = []
+        self._end: Failure | None = None
+        self._late = False
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
+        self._receiver = protocol
+        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
+        if self._late:
+            self._connection.resume_response(self)
+        self.flush()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody takes the body."""
+        return self._receiver is not None
+
+    def setPreviousResponse(self, response: IResponse) -> None:
+        """Ignore it: redirects are the client's to follow."""
+
+    def pauseProducing(self) -> None:
+        """Stop reading from the server."""
+        self._connection.pause_response(self)
+
+    def resumeProducing(self) -> None:
+        """Read on from the server."""
+        self._connection.resume_response(self)
+
+    def stopProducing(self) -> None:
+        """Give the response up, and the connection with it."""
+        self._connection.give_up_response(self)
+
+    abortConnection = loseConnection = stopProducing
+
+    def body_data(self, data: bytes) -> None:
+        """Take a piece from the connection."""
+        self._pieces.append(data)
+
+    def body_ended(self, reason: Failure) -> None:
+        """Take the end from the connection: ResponseDone, or what broke it off."""
+        if self._end is None:
+            self._end = reason
+            self.complete = reason.check(ResponseDone) is not None
+
+    def wait(self) -> None:
+        """Read no more until `deliverBody`."""
+        self._late = True
+        self._connection.pause_response(self)
+
+    def flush(self) -> None:
+        """Deliver what has come, in one piece."""
+        if self._receiver is None:
+            return
+        if self._pieces:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._receiver.dataReceived(data)
+        if self._end is not None and self._receiver is not None:
+            receiver, self._receiver = self._receiver, None
+            receiver.connectionLost(self._end)
+
+
+@implementer(IConsumer, IHandshakeListener)
+class UpstreamConnection(Protocol):
+    """A keep-alive connection to one server; it carries one exchange at a time.
+
+    Args:
+        sweeper: Ends what takes too long.
+        released: Called with this connection and whether it can serve another request.
+    """
+
+    def __init__(
+        self, sweeper: Sweeper, released: Callable[[UpstreamConnection, bool], None]
+    ) -> None:
+        self.deadline_s = NEVER
+        self.lost = False
+        self._sweeper = sweeper
+        self._released = released
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._result: Deferred[UpstreamResponse] | None = None
+        self._response: UpstreamResponse | None = None
+        self._announced = False
+        self._head: RequestHead | None = None
+        self._body: IBodyProducer | None = None
+        self._chunked = False
+        self._sending = False
+        self._limits = Limits()
+        self._reusable = False
+        self._until_close = False
+        self._ended = True
+        self._ready: Deferred[UpstreamConnection] | None = None
+        self._status_line = b""
+        self._headers: HeaderList = []
+        self._head_bytes = 0
+        self._failure: UpstreamError | None = None
+
+    @property
+    def _tcp(self) -> Any:
+        return self.transport
+
+    def connectionMade(self) -> None:
+        """Take the socket over."""
+        if hasattr(self._tcp, "setTcpNoDelay"):
+            self._tcp.setTcpNoDelay(True)
+        self._sweeper.add(self)
+
+    def handshakeCompleted(self) -> None:
+        """Tell the pool that the peer is who it should be."""
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            ready.callback(self)
+
+    def when_verified(self) -> Deferred[UpstreamConnection]:
+        """Answer a Deferred of this connection once its TLS handshake is done."""
+        self._ready = Deferred(lambda _: self._tcp.abortConnection())
+        return self._ready
+
+    def idle_until(self, deadline_s: float) -> None:
+        """Wait in the pool; the server may close, and so does the deadline."""
+        self.deadline_s = deadline_s
+
+    def close(self) -> None:
+        """Close it; nothing is under way on it."""
+        self._tcp.loseConnection()
+
+    def request(
+        self, head: RequestHead, body: IBodyProducer | None, limits: Limits
+    ) -> Deferred[UpstreamResponse]:
+        """Send a request.
+
+        Args:
+            head: Its head without framing fields.
+            body: Its body, or None for none.
+            limits: Bounds on the times between its parts.
+
+        Returns:
+            A Deferred of the response once its head has come; it fails with an UpstreamError.
+            Cancelling it cuts the connection.
+        """
+        assert self._ended, "one exchange at a time"
+        self._ended = False
+        self._head, self._body, self._limits = head, body, limits
+        self._response = None
+        self._announced = False
+        self._failure = None
+        self._reusable = False
+        self._headers = []
+        result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
+        self._result = result
+        self._touch()
+        self._send_head(head, body)
+        if body is not None and body.length != 0:
+            self._send_body(body)
+        return result
+
+    # What the transport calls.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse bytes, then hand on what they held in one piece."""
+        if self._ended:
+            # Bytes that nobody asked for: what they belong to can't be known.
+            self._tcp.abortConnection()
+            return
+        self._touch()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(BadUpstreamResponse("it switched protocols unasked"))
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, BadUpstreamResponse):
+                raise
+            self._fail(cause)
+        except httptools.HttpParserError as error:
+            self._fail(BadUpstreamResponse(f"it is not well-formed: {error}"))
+        if self._response is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES and not self._ended:
+                self._fail(BadUpstreamResponse("its head is too large"))
+        self._hand_on()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End what was under way."""
+        self.lost = True
+        self._sweeper.discard(self)
+        ready, self._ready = self._ready, None
+        if ready is not None and not ready.called:
+            ready.errback(reason)
+        if not self._ended:
+            if self._response is not None and self._until_close:
+                self._complete()
+            elif self._response is not None:
+                self._end(BadUpstreamResponse("its body was cut short"))
+            elif self._head_bytes or self._headers:
+                self._end(BadUpstreamResponse("its head was cut short"))
+            else:
+                self._end(self._failure or ConnectionReset("the server closed the connection"))
+            self._hand_on()
+        self._released(self, False)
+
+    def timed_out(self) -> None:
+        """Give up on a server that is too slow, or on a connection idle for long."""
+        self.deadline_s = NEVER
+        if self._ended:
+            self._tcp.loseConnection()
+        else:
+            self._fail(UpstreamTimedOut("the server sent nothing for too long"))
+            self._hand_on()
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a head; behind a final response there must be none."""
+        if self._response is not None or self._ended:
+            raise BadUpstreamResponse("bytes follow the response")
+        self._status_line = b""
+        self._headers = []
+
+    def on_status(self, reason: bytes) -> None:
+        """Take the reason phrase."""
+        self._status_line += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field; one behind the body is a trailer, which is not forwarded."""
+        if self._response is None:
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Make a response of the head, unless it is only informational."""
+        status = self._parser.get_status_code()
+        if status == 101 or status < 100:
+            raise BadUpstreamResponse(f"its status is {status}")
+        if status < 200:
+            return
+        assert self._head is not None
+        index = index_headers(self._headers)
+        length = response_length(index, status, self._head.method)
+        head = ResponseHead(status=status, reason=self._status_line, headers=self._headers)
+        announced = index.get(b"content-length")
+        if length == NO_BODY and announced and status != 204:
+            self._response = UpstreamResponse(self, head, int(announced[0]))
+        else:
+            self._response = UpstreamResponse(self, head, length)
+        self._reusable = length != UNTIL_CLOSE and self._parser.should_keep_alive()
+        self._until_close = length == UNTIL_CLOSE
+        if self._head.method == b"HEAD":
+            # llhttp would wait for the body that Content-Length speaks of.
+            self._complete()
+            self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if self._response is not None and not self._ended:
+            self._response.body_data(data)
+
+    def on_message_complete(self) -> None:
+        """End a final response."""
+        if self._response is not None and not self._ended:
+            self._complete()
+
+    # What the response calls.
+
+    def pause_response(self, response: UpstreamResponse) -> None:
+        """Read no more until the client has taken what came."""
+        if response is self._response and not self._ended:
+            # A client that doesn't keep up has a time limit of its own.
+            self.deadline_s = NEVER
+            self._tcp.pauseProducing()
+
+    def resume_response(self, response: UpstreamResponse) -> None:
+        """Read on."""
+        if response is self._response and not self._ended:
+            self._touch()
+            self._tcp.resumeProducing()
+
+    def give_up_response(self, response: UpstreamResponse) -> None:
+        """Cut the connection: the rest of the body is not wanted."""
+        if response is self._response and not self._ended:
+            self._fail(BadUpstreamResponse("it was given up"))
+            self._hand_on()
+
+    # What the body's producer calls.
+
+    def write(self, data: bytes) -> None:
+        """Send a piece of the request's body."""
+        if self._ended or not data:
+            return
+        self._touch()
+        self._tcp.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Do nothing: `_send_body` registers the body's producer."""
+
+    def unregisterProducer(self) -> None:
+        """Do nothing, as `registerProducer` does nothing."""
+
+    # The parts.
+
+    def _send_head(self, head: RequestHead, body: IBodyProducer | None) -> None:
+        lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
+        lines += [name + b": " + value for name, value in head.headers]
+        self._chunked = False
+        if body is None:
+            if head.method in _EXPECTS_CONTENT:
+                lines.append(b"Content-Length: 0")
+        elif body.length is UNKNOWN_LENGTH:
+            self._chunked = True
+            lines.append(b"Transfer-Encoding: chunked")
+        else:
+            lines.append(b"Content-Length: %d" % body.length)
+        self._tcp.write(b"\r\n".join(lines) + b"\r\n\r\n")
+
+    def _send_body(self, body: IBodyProducer) -> None:
+        self._sending = True
+        self._tcp.registerProducer(body, True)
+        body.startProducing(self).addCallbacks(self._body_sent, self._body_failed)
+
+    def _body_sent(self, _: None) -> None:
+        if not self._sending:
+            return
+        self._sending = False
+        self._tcp.unregisterProducer()
+        if self._chunked:
+            self._tcp.write(b"0\r\n\r\n")
+        self._touch()
+
+    def _body_failed(self, reason: Failure) -> None:
+        """The client's body broke off: what was sent must not look whole."""
+        if self._sending:
+            self._sending = False
+            self._tcp.unregisterProducer()
+            self._tcp.abortConnection()
+            result, self._result = self._result, None
+            if result is not None:
+                self._ended = True
+                result.errback(reason)
+
+    def _touch(self) -> None:
+        """Set the deadline anew: something moved."""
+        if self._response is not None:
+            limit_s = self._limits.response_idle_timeout_s
+        else:
+            limit_s = self._limits.first_byte_timeout_s
+        self.deadline_s = self._sweeper.now() + limit_s
+
+    def _cancelled(self, _: Deferred[UpstreamResponse]) -> None:
+        self._result = None
+        self._end(BadUpstreamResponse("its request was cancelled"))
+        self._tcp.abortConnection()
+
+    def _complete(self) -> None:
+        assert self._response is not None
+        self._ended = True
+        if self._sending:
+            # It was answered before it was sent whole; what is left has no place to go.
+            self._reusable = False
+            self._stop_sending()
+        self._response.body_ended(Failure(ResponseDone()))
+
+    def _stop_sending(self) -> None:
+        if self._sending and self._body is not None:
+            self._sending = False
+            self._tcp.unregisterProducer()
+            self._body.stopProducing()
+
+    def _end(self, error: UpstreamError) -> None:
+        """End the exchange without a whole response."""
+        self._ended = True
+        self._reusable = False
+        self._failure = error
+        if self._response is not None and self._announced:
+            self._response.body_ended(Failure(error))
+        else:
+            self._response = None
+        self._stop_sending()
+
+    def _fail(self, error: UpstreamError) -> None:
+        if not self._ended:
+            self._end(error)
+            self._tcp.abortConnection()
+
+    def _hand_on(self) -> None:
+        """Give what one read brought to whoever waits for it."""
+        result = self._result
+        response = self._response
+        if result is not None:
+            if response is not None:
+                self._result = None
+                self._announced = True
+                result.callback(response)
+                if not response.wanted:
+                    response.wait()
+            elif self._failure is not None:
+                self._result = None
+                result.errback(Failure(self._failure))
+        if response is not None:
+            if self._ended:
+                self._release()
+            response.flush()
+
+    def _release(self) -> None:
+        """Go back to the pool, where the connection's state is beyond doubt."""
+        if self._sending or not self._ended or self.lost:
+            return
+        self.deadline_s = NEVER
+        self._head = None
+        self._body = None
+        self._released(self, self._reusable)

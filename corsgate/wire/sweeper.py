@@ -1,0 +1,67 @@
+"""One timer for all time-outs: a sweep per second over whatever has a deadline.
+
+A callLater per request costs more than the request's own parsing; a deadline that is an
+attribute costs one assignment. The price is that a time-out fires up to a second late.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+NEVER = float("inf")
+SWEEP_INTERVAL_S = 1.0
+
+
+class Timed(Protocol):
+    """What can be swept."""
+
+    deadline_s: float
+    """The reactor's time in seconds past which `timed_out` is called; `NEVER` for no limit."""
+
+    def timed_out(self) -> None:
+        """Act on the passed deadline, and set another or leave the sweep."""
+
+
+class Sweeper:
+    """Calls `timed_out` on every member whose deadline has passed.
+
+    The timer runs only while there are members, so an idle gate wakes nobody and a test's
+    reactor is left clean.
+
+    Args:
+        clock: Tells the time and calls back.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._members: set[Timed] = set()
+        self._call: IDelayedCall | None = None
+
+    def now(self) -> float:
+        """Answer the time in seconds that deadlines are compared with."""
+        return self._clock.seconds()
+
+    def add(self, member: Timed) -> None:
+        """Sweep `member` from now on."""
+        self._members.add(member)
+        if self._call is None:
+            self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)
+
+    def discard(self, member: Timed) -> None:
+        """Sweep `member` no longer."""
+        self._members.discard(member)
+        if not self._members and self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _sweep(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        for member in [m for m in self._members if m.deadline_s <= now]:
+            # An earlier member's time-out may have ended this one.
+            if member in self._members and member.deadline_s <= now:
+                member.timed_out()
+        if self._members and self._call is None:
+            self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)
