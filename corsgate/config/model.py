@@ -2,11 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, IPv6Network
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
+
+from corsgate.config import rules
+from corsgate.config.endpoint import check_endpoint
+from corsgate.errors import BadValue
+
+_T = TypeVar("_T")
+_Validator: TypeAlias = Callable[[Any, "attrs.Attribute[_T]", _T], None]
+
+SCHEMES = ("http", "https")
+LOG_FORMATS = ("json", "combined")
+
+MILLISECOND, HOUR, DAY = 0.001, 3600.0, 86400.0
+KIB, MIB, PIB = 1024, 1024**2, 1024**5
+MAX_WEIGHT = 1000
+
+
+def _rule(check: Callable[[_T], None]) -> _Validator[_T]:
+    """Make a validator of a check that raises BadValue."""
+    return lambda _instance, _attribute, value: check(value)
+
+
+def _each(check: Callable[[_T], None]) -> _Validator[tuple[_T, ...] | None]:
+    """Make a validator that checks each member of a tuple, if there is a tuple."""
+
+    def validate(_instance: object, _attribute: object, values: tuple[_T, ...] | None) -> None:
+        for value in values or ():
+            check(value)
+
+    return validate
+
+
+def _at_least_one(
+    _instance: object, attribute: attrs.Attribute[Any], values: tuple[object, ...]
+) -> None:
+    if not values:
+        raise BadValue(f"there are no {attribute.name}", "give at least one")
+
+
+def _seconds(low: float, high: float) -> _Validator[float]:
+    return _rule(lambda value: rules.check_seconds(value, low, high))
+
+
+def _bytes(low: int, high: int) -> _Validator[int]:
+    return _rule(lambda value: rules.check_bytes(value, low, high))
+
+
+def _count(low: int, high: int) -> _Validator[int]:
+    return _rule(lambda value: rules.check_between(value, low, high))
+
+
+def _choice(choices: tuple[str, ...]) -> _Validator[str]:
+    def check(text: str) -> None:
+        rules.check_choice(text, choices)
+
+    return _rule(check)
+
+
+def _secret(check: Callable[[str], None]) -> _Validator[Secret]:
+    return _rule(lambda secret: check(secret.reveal()))
+
+
+def _read_only(upstreams: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
+    return MappingProxyType(dict(upstreams))
 
 
 @attrs.frozen(repr=False)
@@ -27,18 +91,22 @@ class Secret:
 class Limits:
     """Bounds on what a client or an upstream may take, in seconds and bytes."""
 
-    connect_timeout_s: float = 3.0
-    first_byte_timeout_s: float = 60.0
-    response_idle_timeout_s: float = 300.0
-    client_head_timeout_s: float = 10.0
-    client_body_timeout_s: float = 60.0
-    keep_alive_timeout_s: float = 75.0
-    drain_timeout_s: float = 30.0
-    max_target_bytes: int = 8 * 1024
-    max_head_bytes: int = 32 * 1024
-    max_headers: int = 100
-    max_body_bytes: int | None = None
-    max_buffered_bytes: int = 64 * 1024
+    connect_timeout_s: float = attrs.field(default=3.0, validator=_seconds(MILLISECOND, HOUR))
+    first_byte_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
+    response_idle_timeout_s: float = attrs.field(
+        default=300.0, validator=_seconds(MILLISECOND, DAY)
+    )
+    client_head_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
+    client_body_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
+    keep_alive_timeout_s: float = attrs.field(default=75.0, validator=_seconds(MILLISECOND, DAY))
+    drain_timeout_s: float = attrs.field(default=30.0, validator=_seconds(MILLISECOND, DAY))
+    max_target_bytes: int = attrs.field(default=8 * KIB, validator=_bytes(16, MIB))
+    max_head_bytes: int = attrs.field(default=32 * KIB, validator=_bytes(256, MIB))
+    max_headers: int = attrs.field(default=100, validator=_count(1, 10_000))
+    max_body_bytes: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_bytes(1, PIB))
+    )
+    max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=_bytes(KIB, 64 * MIB))
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +118,7 @@ class Listener:
         trusted_proxies: Networks whose Forwarded and X-Forwarded-* are believed.
     """
 
-    endpoint: str
+    endpoint: str = attrs.field(validator=_rule(check_endpoint))
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
@@ -64,14 +132,14 @@ class Server:
         port: 1 to 65535.
         base_path: Put before each request's path; empty, or starts with ``/`` and does not
             end with one.
-        weight: 1 or more.
+        weight: 1 to 1000.
     """
 
-    scheme: str
-    host: str
-    port: int
-    base_path: str = ""
-    weight: int = 1
+    scheme: str = attrs.field(validator=_choice(SCHEMES))
+    host: str = attrs.field(converter=rules.normal_host, validator=_rule(rules.check_host))
+    port: int = attrs.field(validator=_count(1, 65535))
+    base_path: str = attrs.field(default="", validator=_rule(rules.check_base_path))
+    weight: int = attrs.field(default=1, validator=_count(1, MAX_WEIGHT))
 
     @property
     def authority(self) -> str:
@@ -90,31 +158,31 @@ class Server:
 class BasicCredentials:
     """A user name and password sent by RFC 7617."""
 
-    username: str
-    password: Secret
+    username: str = attrs.field(validator=_rule(rules.check_basic_username))
+    password: Secret = attrs.field(validator=_secret(rules.check_secret))
 
 
 @attrs.frozen(kw_only=True)
 class DigestCredentials:
     """A user name and password that answer RFC 7616 challenges."""
 
-    username: str
-    password: Secret
+    username: str = attrs.field(validator=_rule(rules.check_username))
+    password: Secret = attrs.field(validator=_secret(rules.check_secret))
 
 
 @attrs.frozen(kw_only=True)
 class BearerCredentials:
     """A token sent by RFC 6750."""
 
-    token: Secret
+    token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
 
 
 @attrs.frozen(kw_only=True)
 class HeaderCredentials:
     """A secret sent in a field of the operator's choice, such as ``X-Api-Key``."""
 
-    name: str
-    value: Secret
+    name: str = attrs.field(validator=_rule(rules.check_field_name))
+    value: Secret = attrs.field(validator=_secret(rules.check_field_value))
 
 
 Credentials: TypeAlias = (
@@ -128,23 +196,36 @@ class Upstream:
 
     Attributes:
         name: Its name under ``[upstreams]``.
-        servers: At least one.
+        servers: At least one; no two have the same origin.
         credentials: Sent with every request to these servers, or None.
         preserve_host: Whether the client's Host is sent instead of the server's.
         ca_pem: Certificates of the private authority that https servers are verified by;
             None for the platform's.
     """
 
-    name: str
-    servers: tuple[Server, ...]
+    name: str = attrs.field(validator=_rule(rules.check_entry_name))
+    servers: tuple[Server, ...] = attrs.field(validator=_at_least_one)
     credentials: Credentials | None = None
     preserve_host: bool = False
-    ca_pem: bytes | None = None
+    # Not shown: a file of certificates may well hold a private key too.
+    ca_pem: bytes | None = attrs.field(
+        default=None, repr=False, validator=attrs.validators.optional(_rule(rules.check_pem))
+    )
+
+    @servers.validator
+    def _differ(self, _attribute: attrs.Attribute[Any], servers: tuple[Server, ...]) -> None:
+        # Pools and health are kept by origin: two servers can't share one.
+        origins = [server.origin for server in servers]
+        for index, origin in enumerate(origins):
+            if origin in origins[:index]:
+                raise BadValue(
+                    f"{origin} is there twice", "remove one, or raise the other's weight"
+                )
 
 
 @attrs.frozen(kw_only=True)
 class Cors:
-    """A CORS policy as it is written.
+    """A CORS policy as it is written; `corsgate.cors.policy` says whether it makes sense.
 
     Attributes:
         allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
@@ -170,7 +251,8 @@ class Route:
     """A path prefix, perhaps of one host, and what becomes of requests below it.
 
     Attributes:
-        host: A lower-cased host name without a port that the route is confined to, or None.
+        host: A lower-cased host name without a port that the route is confined to, or None; an
+            IPv6 address keeps its brackets, as in Host.
         prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at its end.
         upstream: Where requests go.
         cors: The policy, or None for no cross-origin access.
@@ -179,11 +261,15 @@ class Route:
         limits: The file's limits with the route's own on top.
     """
 
-    host: str | None = None
-    prefix: str
+    host: str | None = attrs.field(
+        default=None,
+        converter=attrs.converters.optional(rules.normal_host),
+        validator=attrs.validators.optional(_rule(rules.check_bracketed_host)),
+    )
+    prefix: str = attrs.field(validator=_rule(rules.check_prefix))
     upstream: Upstream
     cors: Cors | None = None
-    methods: tuple[str, ...] | None = None
+    methods: tuple[str, ...] | None = attrs.field(default=None, validator=_each(rules.check_method))
     strip_prefix: bool = False
     limits: Limits = Limits()
 
@@ -195,18 +281,34 @@ class Config:
     Attributes:
         listeners: At least one.
         hosts: Host values that are served (``name`` for any port, ``name:port``, or
-            ``*.name``); None for any; others get 421.
+            ``*.name``); others get 421. None for the default: loopback names on a loopback
+            listener, any on others.
         upstreams: By name.
-        routes: In the order of the file.
+        routes: At least one, in the order of the file; no two have the same host and prefix.
         limits: The defaults with the file's own on top.
         log_format: ``json`` or ``combined``.
         access_log: A path, ``-`` for standard output, ``off``, or None for the daemon's log.
     """
 
-    listeners: tuple[Listener, ...]
-    hosts: tuple[str, ...] | None = None
-    upstreams: Mapping[str, Upstream]
-    routes: tuple[Route, ...]
+    listeners: tuple[Listener, ...] = attrs.field(validator=_at_least_one)
+    hosts: tuple[str, ...] | None = attrs.field(
+        default=None, validator=_each(rules.check_served_host)
+    )
+    upstreams: Mapping[str, Upstream] = attrs.field(converter=_read_only)
+    routes: tuple[Route, ...] = attrs.field(validator=_at_least_one)
     limits: Limits = Limits()
-    log_format: str = "json"
-    access_log: str | None = None
+    log_format: str = attrs.field(default="json", validator=_choice(LOG_FORMATS))
+    access_log: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_rule(rules.check_plain))
+    )
+
+    @routes.validator
+    def _differ(self, _attribute: attrs.Attribute[Any], routes: tuple[Route, ...]) -> None:
+        seen = set()
+        for route in routes:
+            place = (route.host, route.prefix)
+            if place in seen:
+                raise BadValue(
+                    f'"{route.host or ""}{route.prefix}" is there twice', "remove one of them"
+                )
+            seen.add(place)

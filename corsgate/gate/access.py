@@ -1,0 +1,129 @@
+"""The access log: one line for each request, whatever became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.logger import Logger
+
+from corsgate.wire.request import GateRequest
+
+ABORTED_STATUS = 499
+"""Logged, as nginx does, where the client left before there was a response."""
+
+_log = Logger(namespace="corsgate.access")
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+class AccessLog:
+    """Writes a line for each request.
+
+    Args:
+        log_format: ``json`` or ``combined``.
+        write: Takes each line, without its line end.
+        clock: Answers the reactor's seconds, by which requests are timed.
+        wall_clock: Answers the seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        log_format: str,
+        write: Callable[[str], None] | None,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._format = _json_line if log_format == "json" else _combined_line
+        self._write = write
+        self._clock = clock
+        self._wall_clock = wall_clock
+
+    def record(self, request: GateRequest) -> None:
+        """Write a request's line, once it was answered or its client left."""
+        if self._write is not None:
+            took_s = max(self._clock() - request.arrived_s, 0.0)
+            when = datetime.fromtimestamp(self._wall_clock(), UTC)
+            self._write(self._format(request, when, took_s))
+
+
+def open_log(access_log: str | None) -> Callable[[str], None] | None:
+    """Answer what writes the lines of an access log.
+
+    Args:
+        access_log: A path, ``-`` for standard output, ``off``, or None for the daemon's log.
+
+    Returns:
+        A function of one line, or None for ``off``.
+
+    Raises:
+        OSError: The file can't be opened.
+    """
+    if access_log == "off":
+        return None
+    if access_log is None:
+        return lambda line: _log.info("{line}", line=line)
+    if access_log == "-":
+        descriptor = 1
+    else:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(access_log, flags, 0o640)
+
+    def write(line: str) -> None:
+        os.write(descriptor, line.encode("utf-8") + b"\n")
+
+    return write
+
+
+def _status(request: GateRequest) -> int:
+    return int(request.code) if request.startedWriting else ABORTED_STATUS
+
+
+def _field(request: GateRequest, name: bytes) -> str | None:
+    values = request.index.get(name)
+    return None if values is None else values[0].decode("latin-1")
+
+
+def _json_line(request: GateRequest, when: datetime, took_s: float) -> str:
+    notes = request.notes
+    event: dict[str, Any] = {
+        "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "id": notes.get("id"),
+        "client": notes.get("client"),
+        "method": request.method.decode("latin-1"),
+        "host": request.authority.decode("latin-1"),
+        "target": request.uri.decode("latin-1"),
+        "status": _status(request),
+        "bytes": request.sentLength,
+        "duration_ms": round(took_s * 1000, 1),
+        "route": notes.get("route"),
+        "server": notes.get("server"),
+        "origin": _field(request, b"origin"),
+        "user_agent": _field(request, b"user-agent"),
+        "outcome": notes.get("outcome"),
+    }
+    return json.dumps({name: value for name, value in event.items() if value is not None})
+
+
+def _combined_line(request: GateRequest, when: datetime, took_s: float) -> str:
+    """Answer the line that Apache calls combined."""
+    stamp = f"{when.day:02d}/{_MONTHS[when.month - 1]}/{when:%Y:%H:%M:%S} +0000"
+    line = f"{request.method.decode('latin-1')} {request.uri.decode('latin-1')} "
+    line += request.clientproto.decode("latin-1")
+    referer = _field(request, b"referer") or "-"
+    agent = _field(request, b"user-agent") or "-"
+    client = request.notes.get("client", "-")
+    return (
+        f'{client} - - [{stamp}] "{_quoted(line)}" {_status(request)} {request.sentLength} '
+        f'"{_quoted(referer)}" "{_quoted(agent)}"'
+    )
+
+
+def _quoted(text: str) -> str:
+    """Escape what would end a quoted part or a line, as Apache does."""
+    return "".join(
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\x{ord(char):02x}"
+        for char in text
+    )

@@ -1,0 +1,216 @@
+"""One request's way through: each stage decides, this calls them in order."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
+
+from corsgate.config.model import Server
+from corsgate.cors.decide import Decision, Verdict, decide
+from corsgate.errors import ConnectFailed, CorsgateError
+from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
+from corsgate.gate.plan import RoutePlan
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.problem import Problem, problem_of, render
+from corsgate.shaping import Client, gate_origin
+from corsgate.wire.connection import UpstreamResponse
+from corsgate.wire.request import GateRequest
+
+MAX_KEPT_BYTES = 64 * 1024
+"""The largest body that is kept to be sent again when an upstream challenges."""
+
+MAX_CHALLENGES = 2
+"""A first challenge and one ``stale``; a third would be a loop."""
+
+
+class Exchange:
+    """A request on a route, from its head to the end of its response.
+
+    Args:
+        request: What the client asked.
+        plan: Its route.
+        client: Who asks.
+    """
+
+    _log = Logger()
+
+    def __init__(self, request: GateRequest, plan: RoutePlan, client: Client) -> None:
+        self._request = request
+        self._plan = plan
+        self._client = client
+        self._origin = gate_origin(client, request.head.headers)
+        self._kept: KeptBody | None = None
+        self._decision: Decision = decide(
+            plan.policy,
+            request.head.method,
+            request.index,
+            self._origin,
+            credentialed=plan.shape.credentialed,
+        )
+
+    def start(self) -> Deferred[None]:
+        """Serve the request; a client that leaves cancels it.
+
+        Returns:
+            A Deferred that fires, never with a failure, when all is done.
+        """
+        task = Deferred.fromCoroutine(self._run())
+        self._request.notifyFinish().addErrback(lambda _: task.cancel())
+        return task.addErrback(self._failed)
+
+    async def _run(self) -> None:
+        problem = self._refusal()
+        if problem is not None:
+            self._answer(problem)
+        elif self._decision.verdict is Verdict.PREFLIGHT:
+            self._answer_preflight()
+        else:
+            response, server = await self._forward()
+            await self._relay(response, server)
+
+    def _failed(self, failure: Failure) -> None:
+        """Tell the client of a failure, in words or by cutting its connection."""
+        request = self._request
+        if request.gone:
+            return
+        error = failure.value
+        request.notes["outcome"] = str(error) or type(error).__name__
+        if not isinstance(error, CorsgateError | CancelledError):
+            self._log.failure("request {id} failed", failure, id=request.notes["id"])
+        if request.startedWriting:
+            request.abort()
+        else:
+            self._answer(problem_of(error))
+
+    # What is answered here.
+
+    def _refusal(self) -> Problem | None:
+        """Answer why the request goes no further, or None."""
+        request, plan = self._request, self._plan
+        if request.refusal is not None:
+            return Problem(status=request.refusal.status, detail=request.refusal.detail)
+        if self._decision.verdict is Verdict.REFUSE:
+            request.notes["outcome"] = self._decision.reason
+            return Problem(status=403, detail="This origin may not do this here.")
+        if self._decision.verdict is Verdict.PREFLIGHT:
+            return None
+        method = request.head.method
+        if method == b"TRACE" or (plan.methods is not None and method not in plan.methods):
+            allow = b", ".join(sorted(plan.methods or ()))
+            return Problem(
+                status=405,
+                detail="This route does not serve this method.",
+                headers=((b"Allow", allow),),
+            )
+        body, most = request.body, plan.limits.max_body_bytes
+        if body is not None and most is not None:
+            if body.length is not None and body.length > most:
+                return Problem(
+                    status=413, detail="The request's body is larger than this route takes."
+                )
+            body.limit = most
+        return None
+
+    def _answer(self, problem: Problem) -> None:
+        request = self._request
+        head, body = render(
+            problem, request.index.get(b"accept", ()), request.notes["id"], self._decision.headers
+        )
+        request.begin(head, len(body))
+        request.write(body)
+        request.finish()
+
+    def _answer_preflight(self) -> None:
+        head = ResponseHead(status=204, reason=b"No Content", headers=list(self._decision.headers))
+        self._request.begin(head, None)
+        self._request.finish()
+
+    # What is forwarded.
+
+    async def _forward(self) -> tuple[UpstreamResponse, Server]:
+        """Answer the first response that a server gives, and which one gave it."""
+        request = self._request
+        failed: ConnectFailed | None = None
+        for server in self._plan.upstream.rotation.order():
+            request.notes["server"] = server.origin
+            try:
+                return await self._attempt(server), server
+            except ConnectFailed as error:
+                # Nothing was sent, so any request may go to the next server.
+                failed = error
+                self._log.warn("request {id}: {error}", id=request.notes["id"], error=str(error))
+        assert failed is not None, "an upstream has at least one server"
+        raise failed
+
+    async def _attempt(self, server: Server) -> UpstreamResponse:
+        """Answer one server's response, its challenges met."""
+        head = self._plan.shape.upstream_head(self._request.head, server, self._client)
+        credentials = self._plan.upstream.credentials
+        if credentials is None:
+            return await self._send(server, head, self._body())
+        origin = server.origin
+        if credentials.may_be_challenged:
+            await self._prepare_for_challenge(server, head)
+        challenges = 0
+        while True:
+            signed = await credentials.authorize(head, origin)
+            body = self._body()
+            response = await self._send(server, signed, body)
+            again = credentials.challenged(signed, response.head, origin)
+            replayable = body is None or body.replayable
+            if not again or not replayable or challenges == MAX_CHALLENGES:
+                return response
+            challenges += 1
+            drain(response)
+
+    async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
+        """See to it that a challenge costs no second upload of a large body.
+
+        A small body is kept, to be sent again. For a larger one a request without a body goes
+        first: it is HEAD, so that it can't act, and it brings a nonce that is fresh.
+        """
+        body = self._request.body
+        if body is None or self._kept is not None:
+            return
+        if body.length is not None and body.length <= MAX_KEPT_BYTES:
+            self._kept = KeptBody(await collect(body))
+            return
+        credentials = self._plan.upstream.credentials
+        assert credentials is not None
+        host = (b"Host", self._plan.shape.host_for(server, self._client.authority))
+        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
+        signed = await credentials.authorize(probe, server.origin)
+        response = await self._send(server, signed, None)
+        credentials.challenged(signed, response.head, server.origin)
+        drain(response)
+
+    def _send(
+        self, server: Server, head: RequestHead, body: IBodyProducer | None
+    ) -> Deferred[UpstreamResponse]:
+        upstream = self._plan.upstream
+        return upstream.client.send(server.origin, head, body, self._plan.limits)
+
+    def _body(self) -> KeptBody | StreamedBody | None:
+        """Answer what is to be sent of the client's body now."""
+        if self._kept is not None:
+            return self._kept
+        body = self._request.body
+        return None if body is None else StreamedBody(body)
+
+    async def _relay(self, response: UpstreamResponse, server: Server) -> None:
+        """Hand a response to the client as it comes."""
+        request = self._request
+        head = self._plan.shape.client_head(
+            response.head,
+            server,
+            self._decision,
+            authority=self._client.authority,
+            gate_origin=self._origin,
+        )
+        request.begin(head, response.body_length)
+        relay = Relay(request)
+        response.deliverBody(relay)
+        await relay.done
+        request.finish()

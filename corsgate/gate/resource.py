@@ -1,0 +1,99 @@
+"""The resource tree: a resource for each place that some route passes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+
+from corsgate.message.host import HostRules
+from corsgate.problem import Problem
+from corsgate.routing import Match, Node, RouteTable
+from corsgate.wire.request import GateRequest
+
+Serve = Callable[[GateRequest, Match], None]
+Answer = Callable[[GateRequest, Problem], None]
+
+
+class PlaceResource(Resource):
+    """A place in the tree of path prefixes; it serves the route at or above it.
+
+    Args:
+        node: The place.
+        serve: Called with a request and the route that was found.
+        answer: Called with a request and an error.
+    """
+
+    def __init__(self, node: Node, serve: Serve, answer: Answer) -> None:
+        super().__init__()
+        self._node = node
+        self._serve = serve
+        self._answer = answer
+        self.isLeaf = not node.children
+        for segment, child in node.children.items():
+            self.putChild(segment, PlaceResource(child, serve, answer))
+        # All that is below, but for the children, is this route's.
+        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, answer)
+
+    def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
+        """Answer the place one segment below."""
+        child: IResource = self.children.get(path, self._rest)
+        return child
+
+    def render(self, request: GateRequest) -> int:
+        """Serve the route that was found."""
+        if self._node.match is None:
+            self._answer(request, Problem(status=404, detail="Nothing is served at this path."))
+        else:
+            self._serve(request, self._node.match)
+        return NOT_DONE_YET
+
+
+class GateRoot(Resource):
+    """The root of one listener's tree: it chooses by Host.
+
+    Args:
+        table: The routes.
+        hosts: The Host values that are served here.
+        serve: Called with a request and the route that was found.
+        answer: Called with a request and an error.
+    """
+
+    def __init__(self, table: RouteTable, hosts: HostRules, serve: Serve, answer: Answer) -> None:
+        super().__init__()
+        self._hosts = hosts
+        self._answer = answer
+        self._table = table
+        self._trees = {id(node): PlaceResource(node, serve, answer) for node in table.roots}
+
+    def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
+        """Answer the place one segment below the root of the request's host."""
+        if request.authority and not self._hosts.allows(request.authority):
+            return _Misdirected(self._answer)
+        tree = self._trees[id(self._table.root(request.authority))]
+        return tree if tree.isLeaf else tree.getChildWithDefault(path, request)
+
+    def render(self, request: GateRequest) -> int:
+        """Answer a request that has no place in the tree."""
+        refusal = request.refusal
+        if refusal is None:
+            problem = Problem(status=404, detail="Nothing is served at this path.")
+        else:
+            problem = Problem(status=refusal.status, detail=refusal.detail)
+        self._answer(request, problem)
+        return NOT_DONE_YET
+
+
+class _Misdirected(Resource):
+    """Answers a request for a host that is not served here (RFC 9110 15.5.20)."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render(self, request: GateRequest) -> int:
+        self._answer(request, Problem(status=421, detail="This host is not served here."))
+        return NOT_DONE_YET

@@ -1,0 +1,259 @@
+"""The gate as an IService: it listens, serves, drains and stops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from corsgate.config.endpoint import is_loopback
+from corsgate.config.model import Config, Listener
+from corsgate.errors import ConfigError, Fault
+from corsgate.gate.access import AccessLog, open_log
+from corsgate.gate.exchange import Exchange
+from corsgate.gate.plan import Plan, make_plan
+from corsgate.gate.resource import GateRoot
+from corsgate.message.forwarded import UNKNOWN, client_address, trusted
+from corsgate.message.host import HostRules
+from corsgate.problem import Problem, render
+from corsgate.routing import Match
+from corsgate.shaping import Client
+from corsgate.wire.request import GateRequest
+from corsgate.wire.site import GateSite
+from corsgate.wire.sweeper import Sweeper
+
+
+class ListenerSite:
+    """What one listener serves: it knows who the client is, and starts the exchange.
+
+    Args:
+        listener: Its configuration.
+        config: The whole configuration.
+        plan: The configuration made ready.
+        access_log: Gets a line for each request.
+        new_id: Answers a request id.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        config: Config,
+        plan: Plan,
+        *,
+        sweeper: Sweeper,
+        access_log: AccessLog,
+        new_id: Callable[[], str],
+        reactor: Any,
+    ) -> None:
+        self.listener = listener
+        self._plan = plan
+        self._new_id = new_id
+        self._access_log = access_log
+        hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
+        root = GateRoot(plan.table, hosts, self._serve, self._answer)
+        self.site = GateSite(
+            root,
+            sweeper=sweeper,
+            limits=config.limits,
+            record=self._record,
+            reactor=reactor,
+        )
+
+    def _client(self, request: GateRequest) -> Client:
+        networks = self.listener.trusted_proxies
+        peer = getattr(request.client, "host", UNKNOWN)
+        is_trusted = bool(networks) and trusted(peer, networks)
+        request.notes["id"] = self._new_id()
+        request.notes["client"] = (
+            client_address(request.head.headers, peer, networks) if is_trusted else peer
+        )
+        return Client(
+            peer=peer,
+            trusted=is_trusted,
+            scheme=b"https" if request.isSecure() else b"http",
+            authority=request.authority,
+        )
+
+    def _serve(self, request: GateRequest, match: Match) -> None:
+        client = self._client(request)
+        plan = self._plan.of(match)
+        request.notes["route"] = plan.label
+        Exchange(request, plan, client).start()
+
+    def _answer(self, request: GateRequest, problem: Problem) -> None:
+        """Answer a request that belongs to no route."""
+        self._client(request)
+        accept = request.index.get(b"accept", ())
+        head, body = render(problem, accept, request.notes["id"])
+        request.begin(head, len(body))
+        request.write(body)
+        request.finish()
+
+    def _record(self, request: GateRequest) -> None:
+        if "id" not in request.notes:
+            self._client(request)
+        self._access_log.record(request)
+
+
+class GateService(Service):
+    """A configuration being served.
+
+    Args:
+        config: What to serve.
+        reactor: Listens, connects and tells the time.
+        rng: Answers so many random bytes that nobody can guess.
+        file: The configuration's name in faults.
+        write: Takes each access-log line; by default what the configuration says.
+
+    Raises:
+        ConfigError: The configuration is well-formed but can't be served, for instance for an
+            access log that can't be opened. Nothing has been opened then.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        config: Config,
+        reactor: Any,
+        *,
+        rng: Callable[[int], bytes],
+        file: str,
+        write: Callable[[str], None] | None = None,
+    ) -> None:
+        self.ports: list[IListeningPort] = []
+        self._config = config
+        self._reactor = reactor
+        self._file = file
+        self._sweeper = Sweeper(reactor)
+        self._boot_id = rng(4).hex()
+        self._counter = 0
+        self._plan = make_plan(config, reactor=reactor, sweeper=self._sweeper, rng=rng, file=file)
+        access_log = AccessLog(
+            config.log_format,
+            self._open_log() if write is None else write,
+            reactor.seconds,
+            time.time,
+        )
+        self._listeners = [
+            ListenerSite(
+                listener,
+                config,
+                self._plan,
+                sweeper=self._sweeper,
+                access_log=access_log,
+                new_id=self._new_id,
+                reactor=reactor,
+            )
+            for listener in config.listeners
+        ]
+        self._endpoints = self._make_endpoints()
+
+    def privilegedStartService(self) -> None:
+        """Listen everywhere, or nowhere.
+
+        Raises:
+            ConfigError: An endpoint can't be listened on; none is then.
+        """
+        faults: list[Fault] = []
+        for number, (endpoint, listener) in enumerate(
+            zip(self._endpoints, self._listeners, strict=True)
+        ):
+            listening: Deferred[IListeningPort] = endpoint.listen(listener.site)
+            text = listener.listener.endpoint
+            listening.addCallbacks(
+                self.ports.append,
+                lambda failure, text=text, number=number: faults.append(
+                    self._fault(f"listen[{number}]", text, failure)
+                ),
+            )
+        if faults:
+            for port in self.ports:
+                port.stopListening()
+            self.ports.clear()
+            raise ConfigError(faults)
+
+    def startService(self) -> None:
+        """Say where the gate can be reached."""
+        super().startService()
+        for port in self.ports:
+            self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
+
+    def stopService(self) -> Deferred[None]:
+        """Listen no more, let what is in flight end, then close.
+
+        Returns:
+            A Deferred that fires when all is closed, after `drain_timeout` at the latest.
+        """
+        super().stopService()
+        stopped = [succeed(port.stopListening()) for port in self.ports]
+        self.ports.clear()
+        sites = [listener.site for listener in self._listeners]
+        emptied = [site.drain() for site in sites]
+        cut = self._reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
+
+        def closed(_: object) -> None:
+            if cut.active():
+                cut.cancel()
+            for upstream in self._plan.upstreams.values():
+                upstream.agent.close()
+
+        everything: list[Deferred[Any]] = [*stopped, *emptied]
+        return gatherResults(everything).addCallback(closed)
+
+    def abort(self) -> None:
+        """Cut every client's connection."""
+        for listener in self._listeners:
+            listener.site.abort()
+
+    def _new_id(self) -> str:
+        self._counter += 1
+        return f"{self._boot_id}-{self._counter:x}"
+
+    def _open_log(self) -> Callable[[str], None] | None:
+        try:
+            return open_log(self._config.access_log)
+        except OSError as error:
+            problem = f"{self._config.access_log!r} can't be opened: {error.strerror}"
+            mend = "name a file that the daemon may write"
+            fault = Fault(file=self._file, key="access_log", problem=problem, mend=mend)
+            raise ConfigError([fault]) from error
+
+    def _make_endpoints(self) -> list[Any]:
+        endpoints, faults = [], []
+        for number, listener in enumerate(self._listeners):
+            text = listener.listener.endpoint
+            try:
+                endpoints.append(serverFromString(self._reactor, text))
+            except Exception:
+                # What an endpoint's own parser raises for bad arguments is anyone's guess.
+                faults.append(self._fault(f"listen[{number}]", text, Failure()))
+        if faults:
+            raise ConfigError(faults)
+        return endpoints
+
+    def _fault(self, key: str, text: str, failure: Failure) -> Fault:
+        error = failure.value
+        if isinstance(error, CannotListenError):
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+        else:
+            reason = failure.getErrorMessage()
+        return Fault(
+            file=self._file,
+            key=key,
+            problem=f"can't listen on {text!r}: {reason}",
+            mend="free that address, or name another",
+        )
+
+
+def _shown(address: Any) -> str:
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    return f"{host}:{port}" if host is not None else str(address)

@@ -1,0 +1,46 @@
+"""SIGTERM and SIGINT: the first drains, the second cuts."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from twisted.logger import Logger
+
+from corsgate.gate.service import GateService
+
+_log = Logger()
+
+
+def exit_cleanly_on_signals(reactor: Any, service: GateService) -> None:
+    """Make the daemon exit with status 0 when it is told to end.
+
+    Twisted's own handlers stop the reactor too, but twistd then dies by the signal, which a
+    supervisor takes for a failure.
+
+    Args:
+        reactor: The running reactor.
+        service: What is drained.
+    """
+    asked = False
+
+    def end() -> None:
+        nonlocal asked
+        if asked:
+            _log.warn("told to end again: cutting what is in flight")
+            service.abort()
+            return
+        asked = True
+        _log.info("told to end: no new connections; waiting for what is in flight")
+        reactor.stop()
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(end)
+
+    def install() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, handler)
+
+    # The reactor installs its own handlers when it starts; ours go over them.
+    reactor.callWhenRunning(install)

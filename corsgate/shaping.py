@@ -1,0 +1,169 @@
+"""Heads on their way through: a client's made into an upstream's, an upstream's into a client's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from corsgate.config.model import Server
+from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
+from corsgate.message.forwarded import CLIENT_FIELDS, forwarded, via
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import Header, HeaderList, end_to_end
+from corsgate.message.location import REWRITTEN, rewrite
+from corsgate.message.target import join_base, strip_segments
+from corsgate.routing import Match
+
+# Expect is settled at the gate: it asks for the body once an upstream connection is there.
+_OF_THIS_HOP = CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+_FRAMING_AND_CORS = CORS_RESPONSE_HEADERS | {b"vary"}
+_VIA = via()
+
+
+@attrs.frozen(kw_only=True)
+class Client:
+    """Who asks, as far as it is known.
+
+    Attributes:
+        peer: The address at the other end of the connection, ``unknown`` for a Unix socket.
+        trusted: Whether that is a proxy whose Forwarded is believed.
+        scheme: ``http`` or ``https``, as the gate was reached.
+        authority: The Host value that counts, perhaps empty.
+    """
+
+    peer: str
+    trusted: bool
+    scheme: bytes
+    authority: bytes
+
+
+@attrs.frozen(kw_only=True)
+class UpstreamShape:
+    """What a route makes of each head, worked out once.
+
+    Attributes:
+        match: The route and its prefix.
+        own_fields: Lower-cased names of fields that the upstream's credentials own.
+        credentialed: Whether the gate adds credentials.
+    """
+
+    match: Match
+    own_fields: frozenset[bytes] = frozenset()
+    credentialed: bool = False
+    _drop_request: frozenset[bytes] = attrs.field(init=False)
+    _drop_response: frozenset[bytes] = attrs.field(init=False)
+
+    @_drop_request.default
+    def _request_fields(self) -> frozenset[bytes]:
+        return _OF_THIS_HOP | self.own_fields
+
+    @_drop_response.default
+    def _response_fields(self) -> frozenset[bytes]:
+        # A browser that sees the upstream's challenge asks its user for a password.
+        withheld = {b"www-authenticate", b"authentication-info"} if self.credentialed else set()
+        return _FRAMING_AND_CORS | {b"content-length"} | withheld
+
+    def upstream_head(self, head: RequestHead, server: Server, client: Client) -> RequestHead:
+        """Answer the head that a server gets, credentials apart.
+
+        Args:
+            head: The client's.
+            server: Where it goes.
+            client: Who asks.
+
+        Returns:
+            A head without hop-by-hop and framing fields, its target mapped to the server, with
+            Host, Forwarded, X-Forwarded-* and Via (RFC 9110 7.2 and 7.6).
+        """
+        route = self.match.route
+        target = head.target
+        if route.strip_prefix:
+            target = strip_segments(target, self.match.depth)
+        headers: HeaderList = [(b"Host", self.host_for(server, client.authority))]
+        headers += end_to_end(head.headers, self._drop_request)
+        headers += forwarded(
+            head.headers,
+            peer=client.peer,
+            scheme=client.scheme,
+            host=client.authority,
+            trusted=client.trusted,
+        )
+        headers.append(_VIA)
+        return RequestHead(
+            method=head.method, target=join_base(server.base_path, target), headers=headers
+        )
+
+    def client_head(
+        self,
+        response: ResponseHead,
+        server: Server,
+        decision: Decision,
+        *,
+        authority: bytes,
+        gate_origin: bytes,
+    ) -> ResponseHead:
+        """Answer the head that the client gets.
+
+        Args:
+            response: The upstream's.
+            server: Where it came from.
+            decision: Whose CORS headers take the place of the upstream's.
+            authority: The client's Host value.
+            gate_origin: Scheme and authority by which the client reached the gate.
+
+        Returns:
+            A head without hop-by-hop and framing fields, the upstream's places turned to the
+            gate's, and with one Vary for both.
+        """
+        headers = end_to_end(response.headers, self._drop_response)
+        names = {name.lower() for name, _ in response.headers}
+        if not names.isdisjoint(REWRITTEN):
+            headers = rewrite(
+                headers,
+                server=server,
+                sent_host=self.host_for(server, authority),
+                prefix=self.match.prefix,
+                strip_prefix=self.match.route.strip_prefix,
+                gate_origin=gate_origin,
+            )
+        if b"vary" in names:
+            theirs = [value for name, value in response.headers if name.lower() == b"vary"]
+            vary = merge_vary(theirs, decision.vary)
+            headers += [header for header in decision.headers if header[0] != b"Vary"]
+            if vary is not None:
+                headers.append((b"Vary", vary))
+        else:
+            headers += decision.headers
+        return ResponseHead(status=response.status, reason=response.reason, headers=headers)
+
+    def host_for(self, server: Server, authority: bytes) -> bytes:
+        """Answer the Host value that a server is sent."""
+        if self.match.route.upstream.preserve_host and authority:
+            return authority
+        return server.authority.encode("ascii")
+
+
+def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
+    """Answer the origin that the client's browser knows the gate by.
+
+    Args:
+        client: Who asks.
+        headers: The client's fields; a trusted proxy's X-Forwarded-Proto and -Host count.
+
+    Returns:
+        Scheme and authority, such as ``https://api.example.com``, without a default port and
+        lower-cased, as browsers spell an Origin.
+    """
+    scheme, authority = client.scheme, client.authority
+    if client.trusted:
+        for name, value in headers:
+            lowered = name.lower()
+            first = value.partition(b",")[0].strip()
+            if lowered == b"x-forwarded-proto" and first.lower() in (b"http", b"https"):
+                scheme = first.lower()
+            elif lowered == b"x-forwarded-host" and first:
+                authority = first
+    default = b":443" if scheme == b"https" else b":80"
+    authority = authority.lower()
+    return b"%b://%b" % (scheme, authority.removesuffix(default))
