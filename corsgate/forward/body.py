@@ -12,8 +12,9 @@ from twisted.web.client import ResponseDone
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
-from corsgate.wire.connection import UpstreamResponse
-from corsgate.wire.request import GateRequest, RequestBody
+from corsgate.wire.body import RequestBody
+from corsgate.wire.request import GateRequest
+from corsgate.wire.response import UpstreamResponse
 
 
 @implementer(IBodyProducer)

@@ -14,7 +14,7 @@ from twisted.web.iweb import IAgent, IBodyProducer
 from corsgate.config.model import Limits
 from corsgate.message.head import RequestHead
 from corsgate.wire.agent import CarriedHead
-from corsgate.wire.connection import UpstreamResponse
+from corsgate.wire.response import UpstreamResponse
 
 
 class _ForgetfulJar(IndexableCookieJar):

@@ -7,16 +7,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 
+from corsgate.balance.retry import may_try_another_server
 from corsgate.config.model import Server
 from corsgate.cors.decide import Decision, Verdict, decide
-from corsgate.errors import ConnectFailed, CorsgateError
+from corsgate.errors import CorsgateError, UpstreamError
 from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.problem import Problem, problem_of, render
 from corsgate.shaping import Client, gate_origin
-from corsgate.wire.connection import UpstreamResponse
 from corsgate.wire.request import GateRequest
+from corsgate.wire.response import UpstreamResponse
 
 MAX_KEPT_BYTES = 64 * 1024
 """The largest body that is kept to be sent again when an upstream challenges."""
@@ -132,13 +133,14 @@ class Exchange:
     async def _forward(self) -> tuple[UpstreamResponse, Server]:
         """Answer the first response that a server gives, and which one gave it."""
         request = self._request
-        failed: ConnectFailed | None = None
+        failed: UpstreamError | None = None
         for server in self._plan.upstream.rotation.order():
             request.notes["server"] = server.origin
             try:
                 return await self._attempt(server), server
-            except ConnectFailed as error:
-                # Nothing was sent, so any request may go to the next server.
+            except UpstreamError as error:
+                if not may_try_another_server(error):
+                    raise
                 failed = error
                 self._log.warn("request {id}: {error}", id=request.notes["id"], error=str(error))
         assert failed is not None, "an upstream has at least one server"

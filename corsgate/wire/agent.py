@@ -16,8 +16,9 @@ from corsgate.balance.retry import may_resend
 from corsgate.config.model import Limits, Server, Upstream
 from corsgate.errors import ConnectionReset
 from corsgate.message.head import RequestHead
-from corsgate.wire.connection import UpstreamConnection, UpstreamResponse
+from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pool import ServerPool
+from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.sweeper import Sweeper
 from corsgate.wire.tls import VerifyingCreator, trust_from_pem
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import httptools
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -15,11 +14,12 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from corsgate.errors import TargetError
-from corsgate.message.framing import CHUNKED, request_authority, request_length
-from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.framing import CHUNKED
+from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.message.target import origin_form
-from corsgate.wire.request import GateRequest, Refusal, RequestBody
+from corsgate.wire.body import RequestBody
+from corsgate.wire.reader import ReadRequest, RequestReader
+from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
 
 if TYPE_CHECKING:
@@ -48,26 +48,17 @@ class GateChannel(Protocol):
         self.factory = site
         self.deadline_s = NEVER
         self._limits = site.limits
-        self._parser: Any = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(self, self._limits)
         # What was parsed and not answered yet; the last one's body may still be coming in.
         self._queue: deque[GateRequest] = deque()
         self._handling: GateRequest | None = None
         self._receiving: RequestBody | None = None
         self._dispatching = False
-        # Nothing behind the last request counts any more: it asked to close, or was broken.
-        self._final = False
         self._closing = False
         self._reading = True
         self._write_paused = False
         self._producer: Any = None
-        # The head that is being parsed.
-        self._in_head = False
-        self._head_fed = 0
         self._head_deadline_s = NEVER
-        # While a new parser reads on behind a declined upgrade.
-        self._muted = False
-        self._refusal: Refusal | None = None
-        self._reset_head()
 
     # What the transport calls.
 
@@ -82,15 +73,9 @@ class GateChannel(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Parse bytes, then hand on the requests that they held."""
-        if self._closing or (self._final and self._receiving is None):
+        if self._closing:
             return
-        # Bytes that ended a body are not counted to the head that began behind them.
-        counted = self._in_head or self._receiving is None
-        self._feed(data)
-        if self._in_head and counted and not self._final:
-            self._head_fed += len(data)
-            if self._head_fed > self._limits.max_head_bytes:
-                self._refuse_early()
+        self._reader.feed(data)
         self._dispatch()
         self._update_reading()
         self._rearm()
@@ -125,76 +110,45 @@ class GateChannel(Protocol):
 
     def timed_out(self) -> None:
         """Cut a connection that is idle, slow, or does not take its response."""
-        idle = self._handling is None and not self._in_head and not self._closing
+        idle = self._handling is None and not self._reader.in_head and not self._closing
         if idle and self._receiving is None:
             self.loseConnection()
         else:
             self.deadline_s = NEVER
             self.abortConnection()
 
-    # What llhttp calls.
+    # What the reader calls.
 
-    def on_message_begin(self) -> None:
-        """Forget the head before."""
-        if not self._muted:
-            self._reset_head()
-            self._in_head = True
-            self._head_fed = 0
+    def request_read(self, request: ReadRequest) -> None:
+        """Queue a request."""
+        body: RequestBody | None = None
+        if request.length is not None:
+            length = None if request.length == CHUNKED else request.length
+            body = RequestBody(length, self._limits.max_buffered_bytes, self._body_changed)
+        self._receiving = body
+        self._queue.append(GateRequest(self, request, body))
 
-    def on_url(self, data: bytes) -> None:
-        """Take a part of the request target."""
-        if not self._muted:
-            self._count(len(data))
-            if self._head_bytes <= self._limits.max_head_bytes:
-                self._target += data
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field; one that comes behind a body is a trailer, which is not forwarded."""
-        if self._muted or not self._in_head:
-            return
-        self._count(len(name) + len(value) + 4)
-        if self._head_bytes > self._limits.max_head_bytes:
-            return
-        if len(self._headers) < self._limits.max_headers:
-            # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
-            self._headers.append((name, value.rstrip(b" \t")))
-        elif self._refusal is None:
-            self._refusal = Refusal(
-                status=431, detail="The request has too many header fields.", routable=True
-            )
-
-    def on_headers_complete(self) -> None:
-        """Make a request of the head."""
-        if self._muted:
-            return
-        self._in_head = False
-        self._head_deadline_s = NEVER
-        if self._final:
-            return
-        try:
-            request = self._make_request()
-        except TargetError as error:
-            self._refuse(400, f"{error}.")
-            return
-        request.persistent = self._parser.should_keep_alive() and request.refusal is None
-        self._final = not request.persistent
-        self._receiving = request.body
-        self._queue.append(request)
-
-    def on_body(self, data: bytes) -> None:
+    def body_read(self, data: bytes) -> None:
         """Take a piece of a body."""
         if self._receiving is not None:
             self._receiving.data_received(data)
 
-    def on_message_complete(self) -> None:
-        """Take the end of a message."""
-        if self._parser.should_upgrade() and not self._muted:
-            # The body, if there is one, has not been read: `_decline_upgrade` goes on.
-            return
-        self._muted = False
-        if self._receiving is not None:
-            body, self._receiving = self._receiving, None
+    def body_complete(self) -> None:
+        """Take the end of a body."""
+        body, self._receiving = self._receiving, None
+        if body is not None:
             body.ended()
+
+    def body_broken(self, detail: str) -> None:
+        """Take it that a body breaks off; it takes its request with it."""
+        body, self._receiving = self._receiving, None
+        for request in (self._handling, *self._queue):
+            if body is not None and request is not None and request.body is body:
+                request.persistent = False
+                body.fail(Failure(TargetError(detail)))
+                return
+        # Its response has been sent, and the rest of the body was only being discarded.
+        self.loseConnection()
 
     # What a request calls.
 
@@ -317,123 +271,14 @@ class GateChannel(Protocol):
         elif self._receiving is not None:
             # What is left of a body that nobody wants: `requestDone` has set the deadline.
             return
-        elif self._in_head:
+        elif self._reader.in_head:
             if self._head_deadline_s == NEVER:
                 self._head_deadline_s = self._now() + limits.client_head_timeout_s
             self.deadline_s = self._head_deadline_s
         else:
             self.deadline_s = self._now() + limits.keep_alive_timeout_s
-
-    def _reset_head(self) -> None:
-        self._target = b""
-        self._headers: HeaderList = []
-        self._head_bytes = 0
-        self._refusal = None
-
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > self._limits.max_head_bytes:
-            self._refusal = Refusal(status=431, detail="The request's head is too large.")
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserInvalidMethodError:
-            self._broken(501, "The method is not known here.")
-        except httptools.HttpParserCallbackError as error:
-            self._log.failure("while parsing a request", Failure(error.__context__ or error))
-            self.abortConnection()
-        except httptools.HttpParserError as error:
-            self._broken(400, f"The request is not well-formed: {error}.")
-
-    def _broken(self, status: int, detail: str) -> None:
-        """Answer bytes that are no HTTP; a body that breaks off takes its request with it."""
-        if self._receiving is None:
-            self._refuse(status, detail)
-            return
-        body, self._receiving = self._receiving, None
-        self._final = True
-        for request in (self._handling, *self._queue):
-            if request is not None and request.body is body:
-                request.persistent = False
-                body.fail(Failure(TargetError(detail)))
-                return
-        # Its response has been sent, and the rest of the body was only being discarded.
-        self.loseConnection()
-
-    def _make_request(self) -> GateRequest:
-        """Check the head as a whole (RFC 9112 3, 6)."""
-        method: bytes = self._parser.get_method()
-        version = self._parser.get_http_version()
-        refusal = self._refusal
-        head = RequestHead(method=method, target=self._target, headers=self._headers)
-        request = GateRequest(self, head, refusal)
-        if version == "1.0":
-            request.clientproto = b"HTTP/1.0"
-        if refusal is not None and not refusal.routable:
-            return request
-        if version not in ("1.1", "1.0"):
-            request.refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
-        elif method == b"CONNECT":
-            request.refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
-        else:
-            target, named = origin_form(self._target, method)
-            request.take_target(target, request_authority(request.index, version, named))
-            length = request_length(request.index, version)
-            if length is not None:
-                request.take_body(
-                    RequestBody(
-                        None if length == CHUNKED else length,
-                        self._limits.max_buffered_bytes,
-                        self._body_changed,
-                    )
-                )
-            if refusal is None and len(target) > self._limits.max_target_bytes:
-                request.refusal = Refusal(
-                    status=414, detail="The request target is too long.", routable=True
-                )
-        return request
-
-    def _refuse(self, status: int, detail: str) -> None:
-        """Answer with an error behind what is in flight, then close."""
-        if self._final:
-            return
-        self._final = True
-        self._in_head = False
-        head = RequestHead(method=b"GET", target=self._target or b"/", headers=self._headers)
-        request = GateRequest(self, head, Refusal(status=status, detail=detail))
-        request.persistent = False
-        self._queue.append(request)
-
-    def _refuse_early(self) -> None:
-        """Answer a head that is too large before it has ended."""
-        if self._headers:
-            self._refuse(431, "The request's head is too large.")
-        else:
-            self._refuse(414, "The request target is too long.")
-
-    def _decline_upgrade(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1 where a client offered another protocol (RFC 9110 7.8).
-
-        llhttp stops at such a request and leaves its body unread; a new parser that is shown
-        the same framing reads on.
-        """
-        if self._final and self._receiving is None:
-            return
-        self._parser = httptools.HttpRequestParser(self)
-        body = self._receiving
-        if body is not None:
-            framing = (
-                b"Transfer-Encoding: chunked"
-                if body.length is None
-                else b"Content-Length: %d" % body.length
-            )
-            self._muted = True
-            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)
-        if rest:
-            self._feed(rest)
+        if not self._reader.in_head:
+            self._head_deadline_s = NEVER
 
     def _dispatch(self) -> None:
         """Render queued requests, as long as each is answered at once."""
@@ -472,7 +317,6 @@ class GateChannel(Protocol):
         unasked = body is not None and body.awaits_continue
         if not request.persistent or self.site.draining or not delimited or unasked:
             request.persistent = False
-            self._final = True
             fields.append((b"Connection", b"close"))
         elif request.clientproto == b"HTTP/1.0":
             fields.append((b"Connection", b"keep-alive"))

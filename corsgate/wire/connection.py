@@ -7,12 +7,11 @@ from typing import Any
 
 import httptools
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IHandshakeListener, IProtocol, IPushProducer
+from twisted.internet.interfaces import IConsumer, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
-from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer, IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
 from corsgate.config.model import Limits
@@ -25,99 +24,11 @@ from corsgate.errors import (
 from corsgate.message.framing import NO_BODY, UNTIL_CLOSE, response_length
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
+from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.sweeper import NEVER, Sweeper
 
 MAX_HEAD_BYTES = 256 * 1024
 _EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
-
-
-@implementer(IResponse, IPushProducer)
-class UpstreamResponse:
-    """A response whose body is delivered as it comes.
-
-    `headers` is empty: treq would gunzip by what it saw there. What came is in `head`.
-
-    Attributes:
-        head: The response's head as it came, framing fields included.
-        body_length: The length in bytes that the head announces, or None.
-        length: The same for IResponse, or UNKNOWN_LENGTH.
-        complete: Whether the body has arrived whole.
-    """
-
-    version = (b"HTTP", 1, 1)
-    request = None
-    previousResponse = None
-
-    def __init__(self, connection: UpstreamConnection, head: ResponseHead, length: int) -> None:
-        self.head = head
-        self.code = head.status
-        self.phrase = head.reason
-        self.headers = Headers()
-        self.body_length = length if length >= 0 else None
-        self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
-        self.complete = False
-        self._connection = connection
-        self._receiver: IProtocol | None = None
-        self._pieces: list[bytes] = []
-        self._end: Failure | None = None
-        self._late = False
-
-    def deliverBody(self, protocol: IProtocol) -> None:
-        """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
-        self._receiver = protocol
-        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
-        if self._late:
-            self._connection.resume_response(self)
-        self.flush()
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody takes the body."""
-        return self._receiver is not None
-
-    def setPreviousResponse(self, response: IResponse) -> None:
-        """Ignore it: redirects are the client's to follow."""
-
-    def pauseProducing(self) -> None:
-        """Stop reading from the server."""
-        self._connection.pause_response(self)
-
-    def resumeProducing(self) -> None:
-        """Read on from the server."""
-        self._connection.resume_response(self)
-
-    def stopProducing(self) -> None:
-        """Give the response up, and the connection with it."""
-        self._connection.give_up_response(self)
-
-    abortConnection = loseConnection = stopProducing
-
-    def body_data(self, data: bytes) -> None:
-        """Take a piece from the connection."""
-        self._pieces.append(data)
-
-    def body_ended(self, reason: Failure) -> None:
-        """Take the end from the connection: ResponseDone, or what broke it off."""
-        if self._end is None:
-            self._end = reason
-            self.complete = reason.check(ResponseDone) is not None
-
-    def wait(self) -> None:
-        """Read no more until `deliverBody`."""
-        self._late = True
-        self._connection.pause_response(self)
-
-    def flush(self) -> None:
-        """Deliver what has come, in one piece."""
-        if self._receiver is None:
-            return
-        if self._pieces:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
-            self._receiver.dataReceived(data)
-        if self._end is not None and self._receiver is not None:
-            receiver, self._receiver = self._receiver, None
-            receiver.connectionLost(self._end)
 
 
 @implementer(IConsumer, IHandshakeListener)
@@ -126,7 +37,11 @@ class UpstreamConnection(Protocol):
 
     Args:
         sweeper: Ends what takes too long.
-        released: Called with this connection and whether it can serve another request.
+        released: Called with this connection and whether it can serve another request, when
+            its exchange has ended, and once more when it is lost.
+
+    Attributes:
+        lost: Whether it is of no more use.
     """
 
     def __init__(
@@ -205,6 +120,7 @@ class UpstreamConnection(Protocol):
         self._failure = None
         self._reusable = False
         self._headers = []
+        self._head_bytes = 0
         result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
         self._result = result
         self._touch()
@@ -219,7 +135,7 @@ class UpstreamConnection(Protocol):
         """Parse bytes, then hand on what they held in one piece."""
         if self._ended:
             # Bytes that nobody asked for: what they belong to can't be known.
-            self._tcp.abortConnection()
+            self._abort()
             return
         self._touch()
         try:
@@ -272,6 +188,7 @@ class UpstreamConnection(Protocol):
     def on_message_begin(self) -> None:
         """Begin a head; behind a final response there must be none."""
         if self._response is not None or self._ended:
+            self._reusable = False
             raise BadUpstreamResponse("bytes follow the response")
         self._status_line = b""
         self._headers = []
@@ -310,7 +227,10 @@ class UpstreamConnection(Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
-        if self._response is not None and not self._ended:
+        if self._ended:
+            # A body behind the answer to HEAD: where it ends is anyone's guess.
+            self._reusable = False
+        elif self._response is not None:
             self._response.body_data(data)
 
     def on_message_complete(self) -> None:
@@ -389,7 +309,7 @@ class UpstreamConnection(Protocol):
         if self._sending:
             self._sending = False
             self._tcp.unregisterProducer()
-            self._tcp.abortConnection()
+            self._abort()
             result, self._result = self._result, None
             if result is not None:
                 self._ended = True
@@ -406,7 +326,7 @@ class UpstreamConnection(Protocol):
     def _cancelled(self, _: Deferred[UpstreamResponse]) -> None:
         self._result = None
         self._end(BadUpstreamResponse("its request was cancelled"))
-        self._tcp.abortConnection()
+        self._abort()
 
     def _complete(self) -> None:
         assert self._response is not None
@@ -437,7 +357,12 @@ class UpstreamConnection(Protocol):
     def _fail(self, error: UpstreamError) -> None:
         if not self._ended:
             self._end(error)
-            self._tcp.abortConnection()
+            self._abort()
+
+    def _abort(self) -> None:
+        """Cut the connection; nobody may take it from the pool in the meantime."""
+        self.lost = True
+        self._tcp.abortConnection()
 
     def _hand_on(self) -> None:
         """Give what one read brought to whoever waits for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -51,12 +51,15 @@ class ServerPool:
         self._server = server
         self._tls = tls
         self._idle: list[UpstreamConnection] = []
-        self._all: set[UpstreamConnection] = set()
         self._closed = False
 
     def take_idle(self) -> UpstreamConnection | None:
         """Answer the newest idle connection, which is then the caller's; None where none is."""
-        return self._idle.pop() if self._idle else None
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.lost:
+                return connection
+        return None
 
     def connect(self, limits: Limits) -> Deferred[UpstreamConnection]:
         """Make a connection.
@@ -74,8 +77,8 @@ class ServerPool:
         connecting: Deferred[Any] = endpoint.connect(factory)
         if self._tls is not None:
             connecting.addCallback(lambda wrapped: wrapped.when_verified())
-        connecting.addTimeout(timeout_s, self._reactor)
-        return connecting.addCallbacks(self._connected, self._not_connected)
+        connecting.addErrback(self._not_connected)
+        return connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
 
     def close(self) -> None:
         """Close what is idle now, and every other connection when its exchange has ended."""
@@ -95,19 +98,18 @@ class ServerPool:
             endpoint = HostnameEndpoint(self._reactor, host, port, timeout=timeout_s)
         return endpoint if self._tls is None else wrapClientTLS(self._tls, endpoint)
 
-    def _connected(self, connection: UpstreamConnection) -> UpstreamConnection:
-        self._all.add(connection)
-        return connection
-
     def _not_connected(self, failure: Failure) -> Failure:
-        where = self._server.origin
-        if failure.check(ConnectTimeoutError, ConnectingCancelledError):
-            return Failure(ConnectTimedOut(f"{where}: no connection in time"))
-        return Failure(ConnectFailed(f"{where}: {failure.getErrorMessage()}"))
+        if failure.check(ConnectTimeoutError):
+            return self._timed_out(failure, 0)
+        if failure.check(CancelledError, ConnectingCancelledError):
+            return Failure(CancelledError())
+        return Failure(ConnectFailed(f"{self._server.origin}: {failure.getErrorMessage()}"))
+
+    def _timed_out(self, _: object, timeout_s: float) -> Failure:
+        return Failure(ConnectTimedOut(f"{self._server.origin}: no connection in time"))
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         if connection.lost:
-            self._all.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
         elif reusable and not self._closed and len(self._idle) < MAX_IDLE:

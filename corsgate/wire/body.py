@@ -1,0 +1,152 @@
+"""A client's body on its way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.python.failure import Failure
+
+from corsgate.errors import BodyTooLarge
+
+
+class BodyReceiver(Protocol):
+    """What a client's body is handed to, piece by piece."""
+
+    def body_data(self, data: bytes) -> None:
+        """Take the next piece, never an empty one."""
+
+    def body_ended(self) -> None:
+        """The body is complete; nothing more is called."""
+
+    def body_failed(self, reason: Failure) -> None:
+        """The body will never be complete; nothing more is called."""
+
+
+class RequestBody:
+    """A client's body on its way in: bounded, and read only as fast as it is taken.
+
+    Pieces that arrive before there is a receiver are kept; past `max_buffered_bytes` the
+    channel stops reading. One read of the transport may overshoot that bound.
+
+    Attributes:
+        length: Its length in bytes, or None where it is chunked.
+        complete: Whether its end has arrived.
+        limit: The most bytes it may have, or None; past it the receiver gets `BodyTooLarge`.
+    """
+
+    def __init__(
+        self, length: int | None, max_buffered_bytes: int, update: Callable[[], None]
+    ) -> None:
+        self.length = length
+        self.complete = False
+        self.limit: int | None = None
+        self._max_buffered_bytes = max_buffered_bytes
+        self._update = update
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._received = 0
+        self._receiver: BodyReceiver | None = None
+        self._paused = False
+        self._discarding = False
+        self._failure: Failure | None = None
+        self._send_continue: Callable[[], None] | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether a receiver has had a chance to take a part of it."""
+        return self._receiver is not None or self._discarding
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether the channel should read on for this body."""
+        if self._discarding or self.complete:
+            return True
+        if self._receiver is None:
+            return self._buffered < self._max_buffered_bytes
+        return not self._paused
+
+    @property
+    def awaits_continue(self) -> bool:
+        """Whether the client holds it back until it is asked for (RFC 9110 10.1.1)."""
+        return self._send_continue is not None and not self.complete and not self._received
+
+    def expect_continue(self, send_continue: Callable[[], None]) -> None:
+        """Call `send_continue` when a receiver first asks for the body."""
+        self._send_continue = send_continue
+
+    def start(self, receiver: BodyReceiver) -> None:
+        """Hand what has arrived, and all that follows, to `receiver`; once only."""
+        assert self._receiver is None, "a body has one receiver"
+        if self._failure is not None:
+            receiver.body_failed(self._failure)
+            return
+        self._receiver = receiver
+        if self.awaits_continue and self._send_continue is not None:
+            self._send_continue()
+        self._send_continue = None
+        self._flush()
+        self._update()
+
+    def pause(self) -> None:
+        """Stop handing pieces on; the channel stops reading."""
+        self._paused = True
+        self._update()
+
+    def resume(self) -> None:
+        """Hand pieces on again."""
+        self._paused = False
+        self._flush()
+        self._update()
+
+    def discard(self) -> None:
+        """Throw away what is left of it as it comes; the receiver hears no more."""
+        self._discarding = True
+        self._receiver = None
+        self._pieces.clear()
+        self._buffered = 0
+        self._update()
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece from the channel."""
+        self._received += len(data)
+        if self._discarding:
+            return
+        if self.limit is not None and self._received > self.limit:
+            self.fail(Failure(BodyTooLarge()))
+            return
+        if self._receiver is not None and not self._paused and not self._pieces:
+            self._receiver.body_data(data)
+            return
+        self._pieces.append(data)
+        self._buffered += len(data)
+
+    def ended(self) -> None:
+        """Take the end from the channel."""
+        self.complete = True
+        self._flush()
+
+    def fail(self, reason: Failure) -> None:
+        """Tell the receiver, now or when it comes, that the body will never be complete."""
+        if self._failure is not None or self._discarding:
+            return
+        self._failure = reason
+        receiver = self._receiver
+        self.discard()
+        if receiver is not None:
+            receiver.body_failed(reason)
+
+    def _flush(self) -> None:
+        receiver = self._receiver
+        if receiver is None or self._paused:
+            return
+        if self._pieces:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._buffered = 0
+            receiver.body_data(data)
+        # The receiver may have paused or discarded the body while it took the piece.
+        if self.complete and not self._paused and self._receiver is receiver:
+            self._receiver = None
+            self._discarding = True
+            receiver.body_ended()

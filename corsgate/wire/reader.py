@@ -1,0 +1,283 @@
+"""Requests read from a client's bytes by llhttp, with all that it lets through refused here."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+import httptools
+
+from corsgate.config.model import Limits
+from corsgate.errors import TargetError
+from corsgate.message.framing import CHUNKED, request_authority, request_length
+from corsgate.message.head import RequestHead
+from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
+from corsgate.message.target import origin_form
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """Why a request is answered without being looked at further.
+
+    Attributes:
+        status: 400, 414, 431, 501 or 505.
+        detail: One sentence for the client.
+        routable: Whether the head is sound enough to find the route by, so that its CORS
+            headers let the page read the answer.
+    """
+
+    status: int
+    detail: str
+    routable: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ReadRequest:
+    """A request's head as it was read.
+
+    Attributes:
+        head: The head, its target in origin-form.
+        index: Its fields by lower-cased name.
+        version: ``1.1``, ``1.0``, or what else the client said.
+        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
+        length: The body's length in bytes, `CHUNKED`, or None where no body is announced.
+        keep_alive: Whether another request may follow.
+        refusal: Why it must not be served, or None.
+    """
+
+    head: RequestHead
+    index: HeaderIndex
+    version: str = "1.1"
+    authority: bytes = b""
+    length: int | None = None
+    keep_alive: bool = False
+    refusal: Refusal | None = None
+
+
+class RequestSink(Protocol):
+    """What is told of the requests that are read."""
+
+    def request_read(self, request: ReadRequest) -> None:
+        """A head is complete; after one with `keep_alive` False no other comes."""
+
+    def body_read(self, data: bytes) -> None:
+        """A piece of the last request's body has come."""
+
+    def body_complete(self) -> None:
+        """The last request's message is complete, trailers included."""
+
+    def body_broken(self, detail: str) -> None:
+        """The last request's body is not well-formed; nothing comes after it."""
+
+
+class RequestReader:
+    """Turns a connection's bytes into requests (RFC 9112).
+
+    Bytes that are no HTTP become a `ReadRequest` with a refusal, in their place among the
+    requests before them. Trailers are read over. An offer to upgrade is declined
+    (RFC 9110 7.8): the request is one like any other.
+
+    Args:
+        sink: Told of what is read, during `feed`.
+        limits: Bounds on the head.
+    """
+
+    def __init__(self, sink: RequestSink, limits: Limits) -> None:
+        self._sink = sink
+        self._limits = limits
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self.in_head = False
+        self._in_body = False
+        self._final = False
+        self._fed = 0
+        # While a new parser reads on behind a declined upgrade.
+        self._muted = False
+        self._length: int | None = None
+        self._refusal: Refusal | None = None
+        self._begin()
+
+    @property
+    def in_body(self) -> bool:
+        """Whether a head has been read whose body has not."""
+        return self._in_body
+
+    @property
+    def final(self) -> bool:
+        """Whether no further request will be read."""
+        return self._final
+
+    def feed(self, data: bytes) -> None:
+        """Read bytes.
+
+        Args:
+            data: What the client sent, split anyhow.
+        """
+        if self._final and not self._in_body:
+            return
+        # Bytes that end a body are not counted to the head that begins behind them.
+        counted = not self._in_body
+        self._parse(data)
+        if self.in_head and counted and not self._final:
+            self._fed += len(data)
+            if self._fed > self._limits.max_head_bytes:
+                self._refuse_early()
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        """Forget the head before."""
+        if not self._muted:
+            self._begin()
+            self.in_head = True
+
+    def on_url(self, data: bytes) -> None:
+        """Take a part of the request target."""
+        if not self._muted and self._has_room(len(data)):
+            self._target += data
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field, unless it is a trailer."""
+        if self._muted or not self.in_head or not self._has_room(len(name) + len(value) + 4):
+            return
+        if len(self._headers) < self._limits.max_headers:
+            # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
+            self._headers.append((name, value.rstrip(b" \t")))
+        elif self._refusal is None:
+            self._refusal = Refusal(
+                status=431, detail="The request has too many header fields.", routable=True
+            )
+
+    def on_headers_complete(self) -> None:
+        """Make a request of the head."""
+        if self._muted or self._final:
+            return
+        self.in_head = False
+        try:
+            request = self._make_request()
+        except TargetError as error:
+            self._refuse(400, f"{error}.")
+            return
+        self._length = request.length
+        self._in_body = request.length is not None
+        self._final = not request.keep_alive
+        self._sink.request_read(request)
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of a body."""
+        if self._in_body:
+            self._sink.body_read(data)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a message."""
+        if self._parser.should_upgrade() and not self._muted:
+            # The body, if there is one, has not been read: `_decline_upgrade` goes on.
+            return
+        self._muted = False
+        if self._in_body:
+            self._in_body = False
+            self._sink.body_complete()
+
+    # The parts.
+
+    def _begin(self) -> None:
+        self._fed = 0
+        self._target = b""
+        self._headers: HeaderList = []
+        self._head_bytes = 0
+        self._refusal = None
+
+    def _has_room(self, size: int) -> bool:
+        """Count a part of the head; answer whether it may be kept (RFC 6585 5)."""
+        self._head_bytes += size
+        if self._head_bytes <= self._limits.max_head_bytes:
+            return True
+        self._refusal = Refusal(status=431, detail="The request's head is too large.")
+        return False
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserInvalidMethodError:
+            self._broken(501, "The method is not known here.")
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except httptools.HttpParserError as error:
+            self._broken(400, f"The request is not well-formed: {error}.")
+
+    def _broken(self, status: int, detail: str) -> None:
+        if self._in_body:
+            self._in_body = False
+            self._final = True
+            self._sink.body_broken(detail)
+        else:
+            self._refuse(status, detail)
+
+    def _make_request(self) -> ReadRequest:
+        """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
+        method: bytes = self._parser.get_method()
+        version: str = self._parser.get_http_version()
+        index = index_headers(self._headers)
+        refusal = self._refusal
+        target, authority, length = self._target, b"", None
+        if version not in ("1.1", "1.0"):
+            refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
+        elif method == b"CONNECT":
+            refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
+        elif refusal is None or refusal.routable:
+            target, named = origin_form(self._target, method)
+            authority = request_authority(index, version, named)
+            length = request_length(index, version)
+            if refusal is None and len(target) > self._limits.max_target_bytes:
+                refusal = Refusal(
+                    status=414, detail="The request target is too long.", routable=True
+                )
+        return ReadRequest(
+            head=RequestHead(method=method, target=target, headers=self._headers),
+            index=index,
+            version=version,
+            authority=authority,
+            length=length,
+            keep_alive=refusal is None and self._parser.should_keep_alive(),
+            refusal=refusal,
+        )
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Put a refusal in the place of what can't be read."""
+        if self._final:
+            return
+        self._final = True
+        self.in_head = False
+        head = RequestHead(method=b"GET", target=self._target or b"/", headers=self._headers)
+        refusal = Refusal(status=status, detail=detail)
+        self._sink.request_read(
+            ReadRequest(head=head, index=index_headers(self._headers), refusal=refusal)
+        )
+
+    def _refuse_early(self) -> None:
+        """Refuse a head that is too large before it has ended."""
+        if self._headers:
+            self._refuse(431, "The request's head is too large.")
+        else:
+            self._refuse(414, "The request target is too long.")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read on in HTTP/1.1 where a client offered another protocol.
+
+        llhttp stops at such a request and leaves its body unread; a new parser that is shown
+        the same framing reads on.
+        """
+        if self._final and not self._in_body:
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        if self._in_body:
+            framing = (
+                b"Transfer-Encoding: chunked"
+                if self._length == CHUNKED
+                else b"Content-Length: %d" % (self._length or 0)
+            )
+            self._muted = True
+            self._parse(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)
+        if rest:
+            self._parse(rest)
