@@ -1,0 +1,136 @@
+"""Twisted's endpoint strings, read as far as a configuration must: ``tcp:5555:interface=::1``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+
+from corsgate.config.rules import did_you_mean, one_of, show
+from corsgate.errors import BadValue
+
+_ARGUMENTS: Mapping[str, Sequence[str]] = {
+    "tcp": ("port", "interface", "backlog"),
+    "tcp6": ("port", "backlog", "interface"),
+    "ssl": ("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
+    "tls": ("path", "port", "backlog", "interface"),
+}
+"""The arguments of the types that listen on an address, in the order of their positions."""
+
+_CHECKED = ("tcp", "tcp6")
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
+_SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
+
+
+def check_endpoint(text: str) -> None:
+    r"""Refuse what is clearly no server endpoint string.
+
+    Only ``tcp`` and ``tcp6`` are looked into; other types may come from Twisted plugins.
+
+    Args:
+        text: As in twisted.internet.endpoints.serverFromString, which escapes with ``\``.
+
+    Raises:
+        BadValue: It is none.
+    """
+    if not text or ":" not in text:
+        example = f"tcp:{text}" if text.isdigit() else "tcp:5555"
+        raise BadValue(f"{show(text)} is no endpoint", f"write {show(example)}")
+    kind = text.partition(":")[0].lower()
+    if not _TYPE.fullmatch(kind) or kind == "localhost" or "://" in text:
+        raise BadValue(
+            f"{show(text)} is no endpoint", 'write one such as "tcp:5555:interface=127.0.0.1"'
+        )
+    if _ends_in_escape(text):
+        raise BadValue(f"{show(text)} ends in a backslash", "remove it")
+    if kind in _CHECKED:
+        _check_tcp(text, kind)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Answer whether only this machine's programs can connect to an endpoint.
+
+    A Unix socket doesn't count: it is reached by a local proxy, which passes on the Host of
+    clients from anywhere. Nor does ``systemd:``, whose address is not in the string.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    kind = endpoint.partition(":")[0].lower()
+    if kind not in _ARGUMENTS:
+        return False
+    positional, named = _split(endpoint)
+    arguments = {**dict(zip(_ARGUMENTS[kind], positional[1:], strict=False)), **named}
+    return _names_loopback(arguments.get("interface", "").lower())
+
+
+def _names_loopback(interface: str) -> bool:
+    if interface == "localhost" or _SHORT_IP_V4.fullmatch(interface):
+        return True
+    try:
+        address = ip_address(interface)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+def _check_tcp(text: str, kind: str) -> None:
+    names = _ARGUMENTS[kind]
+    positional, named = _split(text)
+    given = positional[1:]
+    if "interface" in named and len(given) > 1 and not named["interface"]:
+        raise BadValue(
+            f"{show(text)} has colons that end the interface",
+            r"put a backslash before each, interface=\:\:1, in single quotes",
+        )
+    if len(given) > len(names):
+        raise BadValue(f"{show(text)} has too many parts", f"give only {one_of(names)}")
+    taken = names[: len(given)]
+    for name in named:
+        if name not in names:
+            mend = did_you_mean(name, names, f"give only {one_of(names)}")
+            raise BadValue(f"{show(text)} has the unknown argument {show(name)}", mend)
+        if name in taken:
+            raise BadValue(f"{show(text)} says {show(name)} twice", "remove one of them")
+    arguments = {**dict(zip(taken, given, strict=True)), **named}
+    if not _is_number(arguments.get("port", ""), 0, 65535):
+        raise BadValue(f"{show(text)} has a bad port", "write a port from 0 to 65535")
+    if not _is_number(arguments.get("backlog", "50"), 1, 65535):
+        raise BadValue(f"{show(text)} has a bad backlog", "write a number from 1 to 65535")
+
+
+def _is_number(text: str, low: int, high: int) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and low <= int(text) <= high
+
+
+def _ends_in_escape(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
+def _split(text: str) -> tuple[list[str], dict[str, str]]:
+    """Answer the positional parts, the type among them, and the ``name=value`` parts."""
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    for part in _parts(text):
+        if len(part) == 1:
+            positional.append(part[0])
+        else:
+            named[part[0]] = part[1]
+    return positional, named
+
+
+def _parts(text: str) -> Iterator[list[str]]:
+    """Split at colons, and each part at its first ``=``; a backslash takes the next plainly."""
+    part = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == ":":
+            yield part
+            part = [""]
+        elif character == "=" and len(part) == 1:
+            part.append("")
+        else:
+            part[-1] += next(characters, "") if character == "\\" else character
+    yield part

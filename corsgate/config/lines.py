@@ -1,0 +1,192 @@
+"""At which line each key of a TOML document stands, which tomllib does not say."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
+
+import attrs
+
+Path: TypeAlias = tuple[str | int, ...]
+"""A place in a document: keys, and indexes (from 0) in arrays and arrays of tables."""
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_SPACE = re.compile(r"[ \t]*")
+_SCALAR = re.compile(r"[^,\]}#\n]*")
+_STRING = re.compile(
+    r'"""(?:\\.|[^\\])*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:\\.|[^"\\])*"'
+    r"|'[^']*'",
+    re.DOTALL,
+)
+
+
+def key_text(path: Path) -> str:
+    """Answer a path as it would be written in TOML, such as ``routes."/v1".methods[0]``.
+
+    Args:
+        path: Any place; the empty path gives empty text.
+    """
+    parts: list[str] = []
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        else:
+            bare = _BARE_KEY.fullmatch(step)
+            dot = "." if parts else ""
+            parts.append(dot + (step if bare else json.dumps(step, ensure_ascii=False)))
+    return "".join(parts)
+
+
+def key_lines(text: str) -> Mapping[Path, int]:
+    """Answer the line, counted from 1, at which each key and array item begins.
+
+    Args:
+        text: A document that tomllib accepts: what it refuses is not looked for here, and
+            what becomes of such text is not said.
+
+    Returns:
+        The line by the path. Tables that a header or dotted key only implies are in it too.
+        https://toml.io/en/v1.0.0
+    """
+    return _Scanner(text.replace("\r\n", "\n")).document()
+
+
+def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
+    """Answer the line of the innermost part of `path` that has one, or None.
+
+    Args:
+        lines: What `key_lines` answered.
+        path: A place that need not exist, such as that of a missing key.
+    """
+    for end in range(len(path), 0, -1):
+        if path[:end] in lines:
+            return lines[path[:end]]
+    return None
+
+
+@attrs.define
+class _Scanner:
+    """Walks accepted text once; `_at` is where it stands, `_line` the line of `_counted`."""
+
+    _text: str
+    _at: int = 0
+    _counted: int = 0
+    _line: int = 1
+    _lines: dict[Path, int] = attrs.Factory(dict)
+    _tables_in_array: dict[Path, int] = attrs.Factory(dict)
+
+    def document(self) -> dict[Path, int]:
+        table: Path = ()
+        for _ in self._until(""):
+            if self._text.startswith("[", self._at):
+                table = self._header()
+            else:
+                self._key_value(table)
+        return self._lines
+
+    def _until(self, end: str) -> Iterator[None]:
+        """Stop at each thing before `end` (or the end of text), past white space and comments."""
+        while True:
+            self._skip(_BLANK)
+            if self._at >= len(self._text):
+                return
+            if end and self._text.startswith(end, self._at):
+                self._at += 1
+                return
+            yield
+
+    def _header(self) -> Path:
+        is_array = self._text.startswith("[[", self._at)
+        brackets = 2 if is_array else 1
+        self._at += brackets
+        keys = self._key()
+        path: Path = ()
+        for key in keys[:-1]:
+            path = self._step(path, key)
+        path = (*path, keys[-1])
+        self._mark(path)
+        self._at += brackets
+        if is_array:
+            index = self._tables_in_array.get(path, 0)
+            self._tables_in_array[path] = index + 1
+            path = (*path, index)
+            self._mark(path)
+        return path
+
+    def _step(self, path: Path, key: str) -> Path:
+        """Go down one key of a header: into the last table, if an array of tables is there."""
+        path = (*path, key)
+        self._mark(path)
+        count = self._tables_in_array.get(path, 0)
+        return (*path, count - 1) if count else path
+
+    def _key_value(self, table: Path) -> None:
+        keys = self._key()
+        for count in range(1, len(keys) + 1):
+            self._mark((*table, *keys[:count]))
+        self._at += 1
+        self._skip(_SPACE)
+        self._value((*table, *keys))
+
+    def _key(self) -> list[str]:
+        """Read a key, perhaps quoted or dotted, and the white space around its parts."""
+        keys: list[str] = []
+        while True:
+            self._skip(_SPACE)
+            if self._text[self._at] in "\"'":
+                keys.append(_unquoted(self._take(_STRING)))
+            else:
+                keys.append(self._take(_BARE_KEY))
+            self._skip(_SPACE)
+            if not self._text.startswith(".", self._at):
+                return keys
+            self._at += 1
+
+    def _value(self, path: Path) -> None:
+        first = self._text[self._at]
+        if first == "[":
+            self._at += 1
+            for index, _ in enumerate(self._until("]")):
+                self._mark((*path, index))
+                self._value((*path, index))
+                self._comma()
+        elif first == "{":
+            self._at += 1
+            for _ in self._until("}"):
+                self._key_value(path)
+                self._comma()
+        else:
+            self._skip(_STRING if first in "\"'" else _SCALAR)
+
+    def _comma(self) -> None:
+        self._skip(_BLANK)
+        if self._text.startswith(",", self._at):
+            self._at += 1
+
+    def _mark(self, path: Path) -> None:
+        """Note the present line for a path, unless it began on an earlier one."""
+        self._line += self._text.count("\n", self._counted, self._at)
+        self._counted = self._at
+        self._lines.setdefault(path, self._line)
+
+    def _take(self, pattern: re.Pattern[str]) -> str:
+        start = self._at
+        self._skip(pattern)
+        return self._text[start : self._at]
+
+    def _skip(self, pattern: re.Pattern[str]) -> None:
+        match = pattern.match(self._text, self._at)
+        if match is not None:
+            self._at = match.end()
+
+
+def _unquoted(quoted: str) -> str:
+    """Answer what a quoted key says, its escapes read by tomllib itself."""
+    value = tomllib.loads(f"key = {quoted}")["key"]
+    return str(value)

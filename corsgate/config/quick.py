@@ -1,0 +1,105 @@
+"""The configuration that a few command line options stand for, without any file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corsgate.config import rules
+from corsgate.config.endpoint import check_endpoint
+from corsgate.config.model import (
+    BasicCredentials,
+    BearerCredentials,
+    Config,
+    Cors,
+    Credentials,
+    DigestCredentials,
+    Listener,
+    Route,
+    Secret,
+    Upstream,
+)
+from corsgate.config.parse import no_cors_faults
+from corsgate.config.reader import Item, Notes, checked, text
+from corsgate.config.routes import CheckCors
+from corsgate.config.servers import parse_server
+from corsgate.errors import BadValue
+
+DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+# A developer's app may send any header; "*" never covers Authorization (Fetch #cors-preflight).
+_ALLOW_HEADERS = ("*", "Authorization")
+_AUTH_MEND = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+
+
+def quick_config(
+    *,
+    upstream: str,
+    allow_origins: Sequence[str],
+    auth: str | None = None,
+    listen: str | None = None,
+    check_cors: CheckCors = no_cors_faults,
+) -> Config:
+    """Answer the configuration of one upstream behind ``/`` for the pages of some origins.
+
+    Args:
+        upstream: The server's URL.
+        allow_origins: At least one origin.
+        auth: ``basic:USER:PASSWORD``, ``digest:USER:PASSWORD`` or ``bearer:TOKEN``, where a
+            password may hold colons; or None.
+        listen: An endpoint string; by default port 5555 of this machine alone.
+        check_cors: Finds what is wrong with a policy, as for `parse_config`.
+
+    Returns:
+        The configuration; it has no faults.
+
+    Raises:
+        ConfigError: The options have faults; all of them are in it, each with its option as
+            the key, none with a secret.
+    """
+    notes = Notes(file="command line", lines={})
+
+    def option(name: str, value: object) -> Item:
+        return Item(notes, (name,), value)
+
+    server = option("--upstream", upstream).read(lambda raw: parse_server(text(raw)))
+    credentials = None if auth is None else option("--auth", auth).read(_parse_auth)
+    endpoint = option("--listen", DEFAULT_LISTEN if listen is None else listen).read(
+        checked(check_endpoint)
+    )
+    policy = Cors(
+        allow_origins=tuple(allow_origins),
+        allow_methods=_METHODS,
+        allow_headers=_ALLOW_HEADERS,
+        expose_headers=("*",),
+    )
+    origins = option("--allow-origin", allow_origins)
+    if not allow_origins:
+        origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
+    for _, problem, mend in check_cors(policy) if allow_origins else ():
+        origins.wrong(problem, mend)
+    notes.finish()
+    # Each of these is None only once a fault was noted.
+    assert server is not None
+    assert endpoint is not None
+    target = Upstream(name="upstream", servers=(server,), credentials=credentials)
+    return Config(
+        listeners=(Listener(endpoint=endpoint),),
+        upstreams={target.name: target},
+        routes=(Route(prefix="/", upstream=target, cors=policy),),
+    )
+
+
+def _parse_auth(raw: object) -> Credentials:
+    """Answer what ``--auth`` says; no part of it but the user name is ever in a fault."""
+    kind, _, rest = text(raw).partition(":")
+    if kind == "bearer":
+        rules.check_bearer_token(rest)
+        return BearerCredentials(token=Secret(rest))
+    if kind not in ("basic", "digest"):
+        raise BadValue("it names no kind of credentials", _AUTH_MEND)
+    username, colon, password = rest.partition(":")
+    if not colon:
+        raise BadValue("it has no password", _AUTH_MEND)
+    make = BasicCredentials if kind == "basic" else DigestCredentials
+    return make(username=username, password=Secret(password))

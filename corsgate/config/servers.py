@@ -1,0 +1,71 @@
+"""The URL of an upstream's server, such as ``http://10.0.0.11:8000/base``."""
+
+from __future__ import annotations
+
+import re
+
+from corsgate.config.model import SCHEMES, Server
+from corsgate.config.rules import (
+    check_base_path,
+    check_bracketed_host,
+    check_port,
+    normal_host,
+    one_of,
+    show,
+    split_port,
+)
+from corsgate.errors import BadValue
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_SCHEMELESS = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]+)?(?:/[^/].*)?/?")
+_EXAMPLE = "http://127.0.0.1:8000"
+_DEFAULT_PORT = {"http": 80, "https": 443}
+
+
+def parse_server(url: str) -> Server:
+    """Answer the server that a URL names (RFC 3986 3).
+
+    Args:
+        url: Scheme, host, perhaps a port, perhaps a path; a ``/`` at its end says nothing.
+
+    Returns:
+        The server, with weight 1.
+
+    Raises:
+        BadValue: It is no such URL. User info and a query are never in the message: they are
+            where secrets stand.
+    """
+    if "@" in url:
+        raise BadValue(
+            "the URL holds a user name or password", "take it out and use credentials instead"
+        )
+    if "?" in url or "#" in url:
+        shown = re.split("[?#]", url, maxsplit=1)[0]
+        raise BadValue(f"the URL {show(shown)}... has a query or fragment", "remove it")
+    match = _SCHEME.fullmatch(url)
+    if match is None:
+        example = f"http://{url}" if _SCHEMELESS.fullmatch(url) else _EXAMPLE
+        raise BadValue(f"{show(url)} has no scheme", f"write {show(example)}")
+    scheme, rest = match[1].lower(), match[2]
+    if scheme not in SCHEMES:
+        raise BadValue(
+            f"{show(url)} has the scheme {show(scheme)}",
+            f"write {one_of(f'{known}://' for known in SCHEMES)}",
+        )
+    authority, slash, path = rest.partition("/")
+    host, port = split_port(authority)
+    if not host:
+        raise BadValue(f"{show(url)} has no host", f"write one, such as {show(_EXAMPLE)}")
+    host = normal_host(host)
+    check_bracketed_host(host)
+    if port is not None:
+        # What is no number may be a password whose "@host" was forgotten.
+        check_port(port, url if port.isdecimal() else f"{scheme}://{host}:...")
+    base_path = (slash + path).removesuffix("/")
+    check_base_path(base_path)
+    return Server(
+        scheme=scheme,
+        host=host.strip("[]"),
+        port=_DEFAULT_PORT[scheme] if port is None else int(port),
+        base_path=base_path,
+    )

@@ -1,0 +1,96 @@
+"""Durations and sizes as they are written in a configuration: ``5s``, ``64KiB``."""
+
+from __future__ import annotations
+
+import re
+
+from corsgate.errors import BadValue
+
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_SIZE = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?(B|KiB|MiB|GiB)")
+_BARE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_DECIMAL_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKmMgG])[bB]?")
+
+_MS_PER = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_BYTES_PER = {"GiB": 1024**3, "MiB": 1024**2, "KiB": 1024, "B": 1}
+
+_DURATION_MEND = 'write a number and ms, s, m or h, such as "5s"'
+_SIZE_MEND = 'write a number and B, KiB, MiB or GiB, such as "64KiB"'
+
+
+def parse_duration(text: str) -> float:
+    """Answer the seconds that a duration such as ``250ms`` or ``1.5s`` says.
+
+    Args:
+        text: A decimal number and one of ``ms``, ``s``, ``m``, ``h``, with nothing between.
+
+    Returns:
+        Seconds, 0 or more.
+
+    Raises:
+        BadValue: The text is no duration.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        if _BARE_NUMBER.fullmatch(text):
+            raise BadValue(f'"{text}" has no unit', f'write "{text}s" for seconds')
+        raise BadValue(f'"{_cut(text)}" is no duration', _DURATION_MEND)
+    number, unit = match.groups()
+    return float(number) * _MS_PER[unit] / 1000
+
+
+def parse_size(text: str) -> int:
+    """Answer the bytes that a size such as ``64KiB`` or ``1.5GiB`` says.
+
+    Args:
+        text: A decimal number and one of ``B``, ``KiB``, ``MiB``, ``GiB`` (powers of 1024).
+
+    Returns:
+        Bytes, 0 or more.
+
+    Raises:
+        BadValue: The text is no size, or no whole number of bytes.
+    """
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        decimal = _DECIMAL_UNIT.fullmatch(text)
+        if decimal is not None:
+            number, letter = decimal.groups()
+            mend = f'write "{number}{letter.upper()}iB", in powers of 1024'
+            raise BadValue(f'"{text}" has an unknown unit', mend)
+        raise BadValue(f'"{_cut(text)}" is no size', _SIZE_MEND)
+    whole, fraction, unit = match.groups()
+    factor = _BYTES_PER[unit]
+    if fraction is None:
+        return int(whole) * factor
+    parts, rest = divmod(int(whole + fraction) * factor, int("1" + "0" * len(fraction)))
+    if rest:
+        raise BadValue(f'"{text}" is no whole number of bytes', _SIZE_MEND)
+    return parts
+
+
+def format_duration(seconds: float) -> str:
+    """Answer the shortest text that `parse_duration` reads as so many seconds.
+
+    Args:
+        seconds: 0 or more; what is finer than a millisecond is rounded off, but not to nothing.
+    """
+    if 0 < seconds < 0.001:
+        return f"{seconds * 1000:g}ms"
+    milliseconds = round(seconds * 1000)
+    for unit, factor in _MS_PER.items():
+        if milliseconds and milliseconds % factor == 0:
+            return f"{milliseconds // factor}{unit}"
+    return "0s"
+
+
+def format_size(size: int) -> str:
+    """Answer the shortest text that `parse_size` reads as so many bytes, 0 or more."""
+    for unit, factor in _BYTES_PER.items():
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return "0B"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}..."

@@ -1,0 +1,193 @@
+"""The sections ``[upstreams.NAME]`` and ``[credentials.NAME]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from corsgate.config import rules
+from corsgate.config.model import (
+    MAX_WEIGHT,
+    BasicCredentials,
+    BearerCredentials,
+    Credentials,
+    DigestCredentials,
+    HeaderCredentials,
+    Server,
+    Upstream,
+)
+from corsgate.config.reader import Item, Named, Table, boolean, checked, integer, text
+from corsgate.config.secrets import Sources
+from corsgate.config.servers import parse_server
+from corsgate.errors import BadValue
+
+_BALANCES = ("round_robin",)
+_LATER_BALANCES = ("least_requests", "random_two", "hash")
+_LATER_TYPES = ("oauth2", "session")
+
+_SERVERS_MEND = 'write servers = ["http://127.0.0.1:8000"]'
+
+
+def read_upstream(
+    name: str, table: Table, credentials: Named[Credentials], sources: Sources
+) -> Upstream | None:
+    """Read a table ``[upstreams.NAME]``.
+
+    Args:
+        name: Its name.
+        table: Its keys.
+        credentials: What the key ``credentials`` may name.
+        sources: Reads the file that ``ca`` names.
+
+    Returns:
+        The upstream, or None once all that is wrong is noted.
+    """
+    servers = _read_servers(table)
+    signer = table.item("credentials")
+    found = None if signer is None else credentials.resolve(signer)
+    preserve_host = table.get("preserve_host", boolean, False)
+    ca_pem = table.get("ca", lambda raw: _read_ca(raw, sources), None)
+    table.get("balance", _balance, _BALANCES[0])
+    table.later("health", "remove it")
+    table.finish()
+    if not servers:
+        return None
+    try:
+        return Upstream(
+            name=name,
+            servers=servers,
+            credentials=found,
+            preserve_host=preserve_host,
+            ca_pem=ca_pem,
+        )
+    except BadValue:
+        return None  # Its name, which is noted where the section is read.
+
+
+def _read_servers(table: Table) -> tuple[Server, ...] | None:
+    """Answer the servers that are without fault, if there are any."""
+    array = table.needed("servers", _SERVERS_MEND)
+    items = None if array is None else array.items(_SERVERS_MEND)
+    if array is None or items is None:
+        return None
+    if not items:
+        array.wrong("there are no servers", _SERVERS_MEND)
+    servers: dict[str, Server] = {}
+    for item in items:
+        server = _read_server(item)
+        if server is None:
+            continue
+        if server.origin in servers:
+            item.wrong(f"{server.origin} is there twice", "remove one, or raise the other's weight")
+        servers[server.origin] = server
+    return tuple(servers.values())
+
+
+def _read_server(item: Item) -> Server | None:
+    if isinstance(item.raw, str):
+        return item.read(lambda raw: parse_server(text(raw)))
+    table = item.table('write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }')
+    if table is None:
+        return None
+    server = table.need(
+        "url", lambda raw: parse_server(text(raw)), 'write url = "http://127.0.0.1:8000"'
+    )
+    weight = table.get("weight", _weight, 1)
+    table.finish()
+    return None if server is None else attrs.evolve(server, weight=weight)
+
+
+def _weight(raw: object) -> int:
+    weight = integer(raw)
+    rules.check_between(weight, 1, MAX_WEIGHT)
+    return weight
+
+
+def _balance(raw: object) -> str:
+    if raw in _LATER_BALANCES:
+        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_BALANCES)}")
+    balance = text(raw)
+    rules.check_choice(balance, _BALANCES)
+    return balance
+
+
+def _read_ca(raw: object, sources: Sources) -> bytes:
+    pem = sources.file(text(raw))
+    rules.check_pem(pem)
+    return pem
+
+
+def read_credentials(table: Table, sources: Sources) -> Credentials | None:
+    """Read a table ``[credentials.NAME]``, or one written where it is used.
+
+    Args:
+        table: Its keys.
+        sources: Where secrets come from.
+
+    Returns:
+        The credentials, or None once all that is wrong is noted.
+    """
+    kind = table.need("type", _type, f"write type = {rules.one_of(_READERS)}")
+    if kind is None:
+        return None  # Which keys belong here is not known without it.
+    credentials = _READERS[kind](table, sources)
+    table.finish()
+    return credentials
+
+
+def _type(raw: object) -> str:
+    if raw in _LATER_TYPES:
+        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_READERS)}")
+    kind = text(raw)
+    rules.check_choice(kind, _READERS)
+    return kind
+
+
+def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
+    username = _username(table, rules.check_basic_username)
+    password = table.need(
+        "password", sources.secret(rules.check_secret), 'write password = { env = "NAME" }'
+    )
+    if username is None or password is None:
+        return None
+    return BasicCredentials(username=username, password=password)
+
+
+def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
+    username = _username(table, rules.check_username)
+    password = table.need(
+        "password", sources.secret(rules.check_secret), 'write password = { env = "NAME" }'
+    )
+    if username is None or password is None:
+        return None
+    return DigestCredentials(username=username, password=password)
+
+
+def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:
+    token = table.need(
+        "token", sources.secret(rules.check_bearer_token), 'write token = { env = "NAME" }'
+    )
+    return None if token is None else BearerCredentials(token=token)
+
+
+def _header(table: Table, sources: Sources) -> HeaderCredentials | None:
+    name = table.need("name", checked(rules.check_field_name), 'write name = "X-Api-Key"')
+    value = table.need(
+        "value", sources.secret(rules.check_field_value), 'write value = { env = "NAME" }'
+    )
+    if name is None or value is None:
+        return None
+    return HeaderCredentials(name=name, value=value)
+
+
+def _username(table: Table, check: Callable[[str], None]) -> str | None:
+    return table.need("username", checked(check), 'write username = "NAME"')
+
+
+_READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
+    "basic": _basic,
+    "digest": _digest,
+    "bearer": _bearer,
+    "header": _header,
+}

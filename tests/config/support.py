@@ -1,0 +1,93 @@
+"""What the tests of `corsgate.config` share: a small world to read from, and tables of faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model import Config, Cors
+from corsgate.config.parse import no_cors_faults, parse_config
+from corsgate.config.routes import CheckCors
+from corsgate.errors import ConfigError
+
+TOP = 'listen = ["tcp:5555"]\n'
+UPSTREAM = '[upstreams.a]\nservers = ["http://127.0.0.1:8000"]\n'
+ROUTE = '[routes."/"]\nupstream = "a"\n'
+
+PEM = b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+FILES = {
+    "/ca.pem": PEM,
+    "/password": b"from file\n",
+    "/dos": b"from dos\r\n",
+    "/two-ends": b"x\n\n",
+    "/empty": b"\n",
+    "/latin-1": b"\xe9",
+    "/text": b"no certificate",
+    "/run/credentials/gate/ml": b"from systemd",
+}
+ENVIRON = {"NAME": "from environment", "EMPTY": "", "TAIL": "x\n"}
+
+
+def read_file(path: str) -> bytes:
+    """Answer a file of `FILES`, or raise what the system would."""
+    if "\0" in path:
+        raise ValueError("embedded null byte")
+    if path == "/secret":
+        raise PermissionError(13, "Permission denied", path)
+    if path not in FILES:
+        raise FileNotFoundError(2, "No such file or directory", path)
+    return FILES[path]
+
+
+def parse(
+    source: str | bytes,
+    *,
+    environ: Mapping[str, str] = ENVIRON,
+    check_cors: CheckCors = no_cors_faults,
+) -> Config:
+    """Parse a file named ``c.toml``."""
+    return parse_config(
+        source, file="c.toml", environ=environ, read_file=read_file, check_cors=check_cors
+    )
+
+
+def faults_of(
+    source: str | bytes,
+    *,
+    environ: Mapping[str, str] = ENVIRON,
+    check_cors: CheckCors = no_cors_faults,
+) -> list[str]:
+    """Answer the faults of a file named ``c.toml``, as they are shown."""
+    try:
+        parse(source, environ=environ, check_cors=check_cors)
+    except ConfigError as error:
+        return [str(fault) for fault in error.faults]
+    return []
+
+
+def two_faults(cors: Cors) -> Sequence[tuple[str, str, str]]:
+    """Find fault with each policy: with its last origin, and with its max_age."""
+    last = len(cors.allow_origins) - 1
+    return [(f"allow_origins[{last}]", "odd", "mend it"), ("max_age", "odd too", "mend it")]
+
+
+class TableTestCase(SynchronousTestCase):
+    """A test case that compares whole tables, and so shows all that differs at once."""
+
+    maxDiff = None
+
+    def assert_faults(self, template: str, cases: Iterable[tuple[str, str]]) -> None:
+        """Assert the faults of each fragment, which replaces ``@@`` in the template.
+
+        Args:
+            template: A whole file but for the fragment.
+            cases: Pairs of a fragment and what is shown of its faults, a line for each.
+        """
+        expected = dict(cases)
+        found = {
+            fragment: "\n".join(faults_of(template.replace("@@", fragment)))
+            for fragment in expected
+        }
+        self.assertEqual(expected, found)
+        self.assertNotIn("", expected.values())

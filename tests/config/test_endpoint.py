@@ -1,0 +1,94 @@
+"""Tests of `corsgate.config.endpoint`."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.endpoint import check_endpoint, is_loopback
+from corsgate.errors import BadValue
+
+LOOPBACK = (
+    "tcp:5555:interface=127.0.0.1",
+    "tcp:5555:127.0.0.1",
+    "TCP:5555:interface=127.0.0.1",
+    "tcp:port=5555:interface=127.0.0.53:backlog=9",
+    "tcp:5555:interface=127.1",
+    "tcp:5555:interface=localhost",
+    "tcp:5555:interface=LocalHost",
+    r"tcp:5555:interface=\:\:1",
+    r"tcp:5555:interface=0\:0\:0\:0\:0\:0\:0\:1",
+    r"tcp:5555:interface=\:\:ffff\:127.0.0.1",
+    r"tcp6:5555:interface=\:\:1",
+    r"tcp6:5555:50:\:\:1",
+    "ssl:5555:interface=127.0.0.1",
+    r"tls:/etc/keys:5555:interface=\:\:1",
+    r"tls:/etc/keys:5555:50:\:\:1",
+)
+ELSEWHERE = (
+    "tcp:5555",
+    "tcp:5555:interface=",
+    "tcp:5555:interface=0.0.0.0",
+    "tcp:5555:interface=10.0.0.1",
+    "tcp:5555:interface=127.example.com",
+    "tcp:5555:interface=localhost.example.com",
+    r"tcp:5555:interface=\:\:",
+    "tcp6:5555",
+    "tls:/etc/keys",
+    "unix:/run/gate.sock",
+    "unix:/run/interface=127.0.0.1",
+    "systemd:domain=INET:index=0",
+    "haproxy:tcp:5555:interface=127.0.0.1",
+)
+
+
+class CheckTests(SynchronousTestCase):
+    def test_accepts(self) -> None:
+        """Endpoint strings pass, and so do types that only a plugin knows."""
+        for text in (*LOOPBACK, *ELSEWHERE, "onion:80", "tcp:0", "tcp:65535"):
+            check_endpoint(text)
+
+    @settings(deadline=None)
+    @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog.", max_size=40))
+    def test_only_bad_values(self, text: str) -> None:
+        """Whatever the text, it passes or there is a BadValue with a mend."""
+        try:
+            check_endpoint(text)
+        except BadValue as error:
+            self.assertTrue(error.mend)
+
+    @settings(deadline=None)
+    @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog. ", max_size=30))
+    def test_twisted_accepts_what_passes(self, rest: str) -> None:
+        """A tcp endpoint that passes is one that Twisted takes."""
+        text = f"tcp:{rest}"
+        try:
+            check_endpoint(text)
+        except BadValue:
+            return
+        serverFromString(MemoryReactorClock(), text)
+
+
+class LoopbackTests(SynchronousTestCase):
+    def test_loopback(self) -> None:
+        """A listener on a loopback address is for this machine's programs only."""
+        self.assertEqual([], [text for text in LOOPBACK if not is_loopback(text)])
+
+    def test_elsewhere(self) -> None:
+        """Other addresses are not, nor is what says no address, nor a Unix socket."""
+        self.assertEqual([], [text for text in ELSEWHERE if is_loopback(text)])
+
+    @settings(deadline=None)
+    @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())
+    def test_reads_as_twisted_does(self, address: str, named: bool) -> None:
+        """The address that decides is the one that Twisted binds."""
+        text = f"tcp:5555:{'interface=' if named else ''}{quoteStringArgument(address)}"
+        reactor = MemoryReactorClock()
+        serverFromString(reactor, text).listen(Factory())
+        bound = reactor.tcpServers[0][3]
+        self.assertEqual(address, bound)
+        self.assertEqual(bound in ("127.0.0.1", "::1"), is_loopback(text))

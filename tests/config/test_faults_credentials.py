@@ -1,0 +1,292 @@
+"""Faults of credentials, word for word; none of them says a secret."""
+
+from __future__ import annotations
+
+from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase
+
+KINDS = (
+    (
+        "",
+        (
+            "c.toml:2: credentials.ml.type: it is missing; "
+            'write type = "basic", "digest", "bearer" or "header"'
+        ),
+    ),
+    ("type = 5", "c.toml:3: credentials.ml.type: 5 is an integer; write text in quotes"),
+    (
+        'type = "oauth2"',
+        (
+            'c.toml:3: credentials.ml.type: "oauth2" is not in this version; '
+            'write "basic", "digest", "bearer" or "header"'
+        ),
+    ),
+    (
+        'type = "Digest"',
+        (
+            'c.toml:3: credentials.ml.type: "Digest" is unknown; '
+            'write "basic", "digest", "bearer" or "header"'
+        ),
+    ),
+    (
+        'type = "none"\npassword = "hunter2"',
+        (
+            'c.toml:3: credentials.ml.type: "none" is unknown; '
+            'write "basic", "digest", "bearer" or "header"'
+        ),
+    ),
+    (
+        'type = "basic"',
+        (
+            'c.toml:2: credentials.ml.username: it is missing; write username = "NAME"\n'
+            "c.toml:2: credentials.ml.password: it is missing; "
+            'write password = { env = "NAME" }'
+        ),
+    ),
+    (
+        'type = "basic"\nusername = "a:b"\npassword = "hunter2"',
+        (
+            'c.toml:4: credentials.ml.username: "a:b" has a colon, which Basic can\'t carry; '
+            "use another user"
+        ),
+    ),
+    (
+        'type = "digest"\nusername = "a\\nb"\npassword = "hunter2"',
+        r'c.toml:4: credentials.ml.username: "a\u000ab" holds control characters; remove them',
+    ),
+    (
+        'type = "digest"\nusername = 5\npassword = "hunter2"',
+        "c.toml:4: credentials.ml.username: 5 is an integer; write text in quotes",
+    ),
+    (
+        'type = "digest"\nusername = "a"\npasword = "hunter2"',
+        (
+            "c.toml:2: credentials.ml.password: it is missing; "
+            'write password = { env = "NAME" }\n'
+            'c.toml:5: credentials.ml.pasword: the key is unknown; did you mean "password"?'
+        ),
+    ),
+    (
+        'type = "bearer"',
+        'c.toml:2: credentials.ml.token: it is missing; write token = { env = "NAME" }',
+    ),
+    (
+        'type = "bearer"\ntoken = "Bearer hunter2"',
+        (
+            "c.toml:4: credentials.ml.token: the token holds spaces or other characters that "
+            'no token has; write the token alone, without "Bearer "'
+        ),
+    ),
+    (
+        'type = "bearer"\ntoken = "x"\nusername = "a"',
+        (
+            "c.toml:5: credentials.ml.username: the key is unknown; "
+            'remove it, or write "type" or "token"'
+        ),
+    ),
+    (
+        'type = "header"\nvalue = "hunter2"',
+        'c.toml:2: credentials.ml.name: it is missing; write name = "X-Api-Key"',
+    ),
+    (
+        'type = "header"\nname = "X Y"\nvalue = "v"',
+        (
+            'c.toml:4: credentials.ml.name: "X Y" is no header name; '
+            'write a name, such as "X-Api-Key"'
+        ),
+    ),
+    (
+        'type = "header"\nname = "Host"\nvalue = "v"',
+        (
+            'c.toml:4: credentials.ml.name: "Host" is set by the gate itself; '
+            "name the header that holds the secret"
+        ),
+    ),
+    (
+        'type = "header"\nname = "content-length"\nvalue = "v"',
+        (
+            'c.toml:4: credentials.ml.name: "content-length" is set by the gate itself; '
+            "name the header that holds the secret"
+        ),
+    ),
+    (
+        'type = "header"\nname = "Transfer-Encoding"\nvalue = "v"',
+        (
+            'c.toml:4: credentials.ml.name: "Transfer-Encoding" is set by the gate itself; '
+            "name the header that holds the secret"
+        ),
+    ),
+    (
+        'type = "header"\nname = "X-Key"\nvalue = " v"',
+        (
+            "c.toml:5: credentials.ml.value: the secret holds non-ASCII characters, or "
+            "spaces at its ends; remove them"
+        ),
+    ),
+    (
+        'type = "header"\nname = "X-Key"\nvalue = "é"',
+        (
+            "c.toml:5: credentials.ml.value: the secret holds non-ASCII characters, or "
+            "spaces at its ends; remove them"
+        ),
+    ),
+)
+
+SECRETS = (
+    ('""', "c.toml:5: credentials.ml.password: the secret is empty; give it a value"),
+    (
+        r'"hun\nter2"',
+        (
+            "c.toml:5: credentials.ml.password: the secret holds control characters; "
+            "remove line ends and the like"
+        ),
+    ),
+    (
+        "12345",
+        (
+            "c.toml:5: credentials.ml.password: it names no secret; "
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+        ),
+    ),
+    (
+        '["hunter2"]',
+        (
+            "c.toml:5: credentials.ml.password: it names no secret; "
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+        ),
+    ),
+    (
+        '{ literal = "hunter2" }',
+        (
+            "c.toml:5: credentials.ml.password: it names no secret; "
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+        ),
+    ),
+    (
+        "{ env = 5 }",
+        (
+            "c.toml:5: credentials.ml.password: it names no secret; "
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+        ),
+    ),
+    (
+        '{ env = "NAME", file = "/password" }',
+        (
+            "c.toml:5: credentials.ml.password: it names no secret; "
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+        ),
+    ),
+    (
+        '{ env = "NONE" }',
+        (
+            'c.toml:5: credentials.ml.password: the environment has no variable "NONE"; '
+            "set it, or name another"
+        ),
+    ),
+    (
+        '{ env = "EMPTY" }',
+        "c.toml:5: credentials.ml.password: the secret is empty; give it a value",
+    ),
+    (
+        '{ env = "TAIL" }',
+        (
+            "c.toml:5: credentials.ml.password: the secret holds control characters; "
+            "remove line ends and the like"
+        ),
+    ),
+    (
+        '{ file = "/none" }',
+        (
+            'c.toml:5: credentials.ml.password: "/none" can\'t be read: No such file or '
+            "directory; give a file that this user can read"
+        ),
+    ),
+    (
+        '{ file = "/secret" }',
+        (
+            'c.toml:5: credentials.ml.password: "/secret" can\'t be read: Permission denied; '
+            "give a file that this user can read"
+        ),
+    ),
+    (
+        '{ file = "/empty" }',
+        "c.toml:5: credentials.ml.password: the secret is empty; give it a value",
+    ),
+    (
+        '{ file = "/two-ends" }',
+        (
+            "c.toml:5: credentials.ml.password: the secret holds control characters; "
+            "remove line ends and the like"
+        ),
+    ),
+    (
+        '{ file = "/latin-1" }',
+        'c.toml:5: credentials.ml.password: "/latin-1" is not in UTF-8; save it as UTF-8',
+    ),
+    (
+        r'{ file = "a\u0000" }',
+        (
+            'c.toml:5: credentials.ml.password: "a\\u0000" can\'t be read: it is no path; '
+            "give a file that this user can read"
+        ),
+    ),
+    (
+        '{ systemd = "ml" }',
+        (
+            'c.toml:5: credentials.ml.password: systemd gives no credential "ml": '
+            "$CREDENTIALS_DIRECTORY is not set; "
+            "add LoadCredential=ml:PATH to the unit, or use env or file"
+        ),
+    ),
+    (
+        '{ systemd = "../ml" }',
+        (
+            'c.toml:5: credentials.ml.password: "../ml" is no credential\'s name; '
+            "write it without a path"
+        ),
+    ),
+    (
+        '{ systemd = "" }',
+        ('c.toml:5: credentials.ml.password: "" is no credential\'s name; write it without a path'),
+    ),
+)
+
+MISPLACED = (
+    (
+        '[credentials]\npassword = "hunter2"',
+        "c.toml:3: credentials.password: it is text; write a table [credentials.password]",
+    ),
+    (
+        "[credentials]\npassword = 12345",
+        ("c.toml:3: credentials.password: it is an integer; write a table [credentials.password]"),
+    ),
+    (
+        'credentials = "hunter2"',
+        "c.toml:2: credentials: it is text; write tables [credentials.NAME]",
+    ),
+    (
+        'credentials = ["hunter2"]',
+        "c.toml:2: credentials: it is an array; write tables [credentials.NAME]",
+    ),
+)
+
+
+class CredentialFaultTests(TableTestCase):
+    """Each fault has its line, its key, what is wrong and the mend."""
+
+    def test_kinds(self) -> None:
+        """Each kind of credentials has its own keys, with values that its scheme can carry."""
+        self.assert_faults(TOP + "[credentials.ml]\n@@\n" + UPSTREAM + ROUTE, KINDS)
+
+    def test_secrets(self) -> None:
+        """A secret comes from one source that is there, and is one line that is not empty."""
+        self.assert_faults(
+            TOP
+            + '[credentials.ml]\ntype = "digest"\nusername = "a"\npassword = @@\n'
+            + UPSTREAM
+            + ROUTE,
+            SECRETS,
+        )
+
+    def test_misplaced(self) -> None:
+        """What stands where a table of credentials belongs may be a secret, and is not shown."""
+        self.assert_faults(TOP + "@@\n" + UPSTREAM + ROUTE, MISPLACED)

@@ -1,0 +1,136 @@
+"""Tests of `corsgate.config.quick`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model import (
+    BasicCredentials,
+    BearerCredentials,
+    Config,
+    Cors,
+    DigestCredentials,
+    Listener,
+    Route,
+    Secret,
+    Server,
+    Upstream,
+)
+from corsgate.config.quick import quick_config
+from corsgate.cors.policy import faults as cors_faults
+from corsgate.errors import ConfigError
+
+ORIGIN = "http://localhost:4200"
+URL = "http://localhost:8000"
+
+
+def quick_faults(
+    upstream: str = URL,
+    allow_origins: Sequence[str] = (ORIGIN,),
+    auth: str | None = None,
+    listen: str | None = None,
+) -> list[str]:
+    """Answer the faults of command line options, as they are shown."""
+    error = None
+    try:
+        quick_config(
+            upstream=upstream,
+            allow_origins=allow_origins,
+            auth=auth,
+            listen=listen,
+            check_cors=cors_faults,
+        )
+    except ConfigError as raised:
+        error = raised
+    return [str(fault) for fault in error.faults] if error is not None else []
+
+
+class RightTests(SynchronousTestCase):
+    maxDiff = None
+
+    def test_least(self) -> None:
+        """An upstream and an origin make a loopback gate with one route and a wide policy."""
+        upstream = Upstream(
+            name="upstream", servers=(Server(scheme="http", host="localhost", port=8000),)
+        )
+        policy = Cors(
+            allow_origins=(ORIGIN,),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("*", "Authorization"),
+            expose_headers=("*",),
+        )
+        self.assertEqual(
+            Config(
+                listeners=(Listener(endpoint="tcp:5555:interface=127.0.0.1"),),
+                upstreams={"upstream": upstream},
+                routes=(Route(prefix="/", upstream=upstream, cors=policy),),
+            ),
+            quick_config(upstream=URL, allow_origins=[ORIGIN], check_cors=cors_faults),
+        )
+
+    def test_auth(self) -> None:
+        """Credentials are split at most twice, so that passwords may hold colons."""
+        cases = {
+            "basic:user:pass": BasicCredentials(username="user", password=Secret("pass")),
+            "digest:user:a:b:": DigestCredentials(username="user", password=Secret("a:b:")),
+            "basic::key": BasicCredentials(username="", password=Secret("key")),
+            "bearer:abc.def": BearerCredentials(token=Secret("abc.def")),
+            None: None,
+        }
+        for auth, credentials in cases.items():
+            config = quick_config(upstream=URL, allow_origins=[ORIGIN], auth=auth)
+            self.assertEqual(credentials, config.upstreams["upstream"].credentials)
+
+    def test_listen(self) -> None:
+        """Another endpoint may be named."""
+        config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen="tcp:0")
+        self.assertEqual((Listener(endpoint="tcp:0"),), config.listeners)
+
+
+class FaultTests(SynchronousTestCase):
+    maxDiff = None
+
+    def test_auth(self) -> None:
+        """What is wrong with --auth is said without it."""
+        forms = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+        cases = {
+            "": f"it names no kind of credentials; {forms}",
+            "secret": f"it names no kind of credentials; {forms}",
+            "oauth2:secret": f"it names no kind of credentials; {forms}",
+            "basic:secret": f"it has no password; {forms}",
+            "digest:user:": "the secret is empty; give it a value",
+            "digest:a\nb:secret": '"a\\u000ab" holds control characters; remove them',
+            "bearer:": "the secret is empty; give it a value",
+            "bearer:a b": (
+                "the token holds spaces or other characters that no token has; "
+                'write the token alone, without "Bearer "'
+            ),
+        }
+        self.assertEqual(
+            {auth: [f"command line: --auth: {told}"] for auth, told in cases.items()},
+            {auth: quick_faults(auth=auth) for auth in cases},
+        )
+
+    def test_all_at_once(self) -> None:
+        """Every option's fault is there, with the option as its key."""
+        self.assertEqual(
+            [
+                'command line: --upstream: "localhost:8000" has no scheme; '
+                'write "http://localhost:8000"',
+                "command line: --auth: it has no password; "
+                "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN",
+                'command line: --listen: "5555" is no endpoint; write "tcp:5555"',
+                "command line: --allow-origin: it is missing; "
+                "write --allow-origin http://localhost:4200",
+            ],
+            quick_faults("localhost:8000", (), "basic:user", "5555"),
+        )
+
+    def test_origins(self) -> None:
+        """What the caller finds wrong with an origin has the option as its key."""
+        found = quick_faults(allow_origins=(ORIGIN, "localhost:4200", "http://a/"))
+        self.assertEqual(2, len(found))
+        for fault in found:
+            self.assertTrue(fault.startswith("command line: --allow-origin: "), fault)
