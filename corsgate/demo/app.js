@@ -1,0 +1,235 @@
+// The page's script: calls the box directly, then through the gate, and tells what it can see.
+
+const PATIENCE_MS = 15000;
+
+const config = await (await fetch("config.json")).json();
+const boxUrl = config.box + config.target;
+const gateUrl = config.gate + config.target;
+
+const byId = (id) => document.getElementById(id);
+const part = (card, name) => card.querySelector(`[data-part=${name}]`);
+const howSavingWorks = part(byId("change"), "why").textContent;
+
+// Answers what a script may know of one exchange: a response, or no more than a TypeError.
+async function call(method, url, body) {
+  const sent = { method, url, body };
+  const options = { method, mode: "cors", credentials: "omit", cache: "no-store" };
+  if (body !== undefined) {
+    options.body = body;
+    options.headers = { "Content-Type": "application/json" };
+  }
+  try {
+    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return { ...sent, response, text: await response.text() };
+  } catch (error) {
+    return { ...sent, error };
+  }
+}
+
+// In this mode a browser sends the request and hides the whole answer, so that all it tells is
+// whether anybody answered: it tells a refusal apart from a server that isn't there.
+async function answers(url) {
+  const options = { method: "HEAD", mode: "no-cors", credentials: "omit", cache: "no-store" };
+  try {
+    await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const statusLine = (response) => `${response.status} ${response.statusText}`.trim();
+
+// Rows of name and value; values are text, never markup.
+function rows(exchange) {
+  const list = [[exchange.method, exchange.url, "request"]];
+  if (exchange.error) {
+    list.push(["Status", "hidden from the page", "hidden"]);
+    list.push(["Headers", "hidden from the page", "hidden"]);
+    list.push(["Script sees", `${exchange.error.name}: ${exchange.error.message}`]);
+    return list;
+  }
+  list.push(["Status", statusLine(exchange.response)]);
+  for (const [name, value] of exchange.response.headers) {
+    list.push([name, value]);
+  }
+  return list;
+}
+
+function showExchanges(card, exchanges) {
+  const items = exchanges.flatMap((exchange) =>
+    rows(exchange).map(([name, value, kind]) => {
+      const row = document.createElement("div");
+      const term = document.createElement("dt");
+      const detail = document.createElement("dd");
+      row.className = kind ?? "";
+      term.textContent = name;
+      detail.textContent = value;
+      row.append(term, detail);
+      return row;
+    }),
+  );
+  part(card, "exchange").replaceChildren(...items);
+}
+
+function showDocument(card, text, isEmpty) {
+  part(card, "document").textContent = text;
+  part(card, "document").classList.toggle("empty", isEmpty);
+}
+
+function conclude(card, state, badge, verdict, why) {
+  card.dataset.state = state;
+  card.setAttribute("aria-busy", "false");
+  part(card, "badge").textContent = badge;
+  part(card, "verdict").textContent = verdict;
+  if (why) {
+    part(card, "why").textContent = why;
+  }
+}
+
+async function tryDirectly() {
+  const card = byId("direct");
+  const exchange = await call("GET", boxUrl);
+  showExchanges(card, [exchange]);
+  showDocument(card, exchange.text ?? "Nothing.", !exchange.text);
+  let word = "refused by the browser";
+  if (exchange.response) {
+    word = "let through";
+    const verdict = "The browser let the page read the box's answer, which it should not have.";
+    conclude(card, "odd", statusLine(exchange.response), verdict, "");
+  } else if (await answers(boxUrl)) {
+    conclude(
+      card,
+      "refused",
+      "Refused",
+      "The browser refused: the box sends no Access-Control-Allow-Origin.",
+      "The box did answer, but without that header the browser keeps the whole answer from the " +
+        "script. All the script gets is a TypeError that gives no reason.",
+    );
+  } else {
+    word = "no answer";
+    conclude(card, "odd", "No answer", "The box does not answer. Is it running?", "");
+  }
+  byId("bypass").dataset.state = exchange.response ? "odd" : "refused";
+  byId("bypass-word").textContent = word;
+}
+
+// Says why a call through the gate brought no answer that the script may read.
+async function explainSilence(card) {
+  if (await answers(gateUrl)) {
+    conclude(
+      card,
+      "refused",
+      "Refused",
+      `The gate does not know this origin, ${location.origin}.`,
+      "The gate lets in the origins that its configuration lists, and no others. It refused the " +
+        "request by itself: the box never saw it.",
+    );
+  } else {
+    conclude(card, "odd", "No answer", "The gate does not answer. Is it running?", "");
+  }
+}
+
+function markPath(state) {
+  byId("arrow-gate").dataset.state = state;
+  byId("arrow-box").dataset.state = state === "good" ? "good" : "waiting";
+}
+
+async function tryThroughGate() {
+  const card = byId("gated");
+  const exchange = await call("GET", gateUrl);
+  showExchanges(card, [exchange]);
+  showDocument(card, exchange.text ?? "Nothing.", !exchange.text);
+  markPath(exchange.response?.ok ? "good" : "refused");
+  if (!exchange.response) {
+    await explainSilence(card);
+    return;
+  }
+  const ok = exchange.response.ok;
+  conclude(
+    card,
+    ok ? "good" : "odd",
+    statusLine(exchange.response),
+    ok
+      ? "The page can read the document: the gate sends the header that the box does not."
+      : "The box refused the request.",
+    "The gate signed the request with the box's password, which it keeps to itself, and added the " +
+      "CORS headers that let this origin read the answer.",
+  );
+  if (ok) {
+    byId("text").value = exchange.text;
+    showDocument(byId("change"), "Save, and the page reads it again.", true);
+  }
+  byId("text").disabled = byId("save").disabled = !ok;
+}
+
+async function save() {
+  const card = byId("change");
+  byId("save").disabled = true;
+  card.setAttribute("aria-busy", "true");
+  part(card, "badge").textContent = "Saving";
+  const written = await call("PUT", gateUrl, byId("text").value);
+  const exchanges = [written];
+  if (written.response?.ok) {
+    exchanges.push(await call("GET", gateUrl));
+  }
+  showExchanges(card, exchanges);
+  showSaved(card, written, exchanges[1]);
+  if (!written.response) {
+    await explainSilence(card);
+  }
+  byId("save").disabled = false;
+}
+
+function showSaved(card, written, read) {
+  if (read?.response?.ok) {
+    showDocument(card, read.text, false);
+    const verdict = "The box took the change, and this is what it answers now.";
+    conclude(card, "good", "Saved", verdict, howSavingWorks);
+    return;
+  }
+  showDocument(card, "Not read again, for it was not saved.", true);
+  if (written.response) {
+    conclude(
+      card,
+      "odd",
+      statusLine(written.response),
+      reason(written.text) ?? "The box did not take the change.",
+      "This is the box's own answer. The gate puts CORS headers on errors too, so that the page " +
+        "can read what went wrong.",
+    );
+  }
+}
+
+// Answers the box's own words for a refusal, if it gave any.
+function reason(text) {
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    return undefined;
+  }
+}
+
+function introduce() {
+  const addresses = { page: location.origin, gate: config.gate, box: config.box };
+  for (const element of document.querySelectorAll("[data-address]")) {
+    element.textContent = addresses[element.dataset.address];
+  }
+  const elsewhere = new URL(location.href);
+  const known = location.hostname === "localhost";
+  elsewhere.hostname = known ? "127.0.0.1" : "localhost";
+  byId("elsewhere").textContent = known
+    ? "No other origin gets in: see how the gate refuses the same page as"
+    : "This origin is not on the gate's list. The page that is:";
+  byId("stranger").href = elsewhere.origin;
+  byId("stranger").textContent = elsewhere.origin;
+}
+
+introduce();
+byId("editor").addEventListener("submit", (event) => {
+  event.preventDefault();
+  save();
+});
+byId("again").addEventListener("click", () => location.reload());
+tryDirectly();
+tryThroughGate();

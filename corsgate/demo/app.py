@@ -1,0 +1,78 @@
+"""The demo's app: one page, its style and script, and the addresses that it is told."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Final
+
+import attrs
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+_TYPES: Final = {
+    "index.html": b"text/html; charset=utf-8",
+    "app.css": b"text/css; charset=utf-8",
+    "app.js": b"text/javascript; charset=utf-8",
+    "icon.svg": b"image/svg+xml",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Addresses:
+    """What the page is told of the others.
+
+    Attributes:
+        box: The closed box's origin.
+        gate: The gate's origin.
+        target: The document's path and query, the same at both.
+    """
+
+    box: str
+    gate: str
+    target: str = "/v1/documents?uri=/test.json"
+
+
+class _Fixed(Resource):
+    """Bytes that don't change, with headers that confine what the page may do."""
+
+    def __init__(self, body: bytes, content_type: bytes, policy: bytes) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
+        self._body = body
+        self._headers = {
+            b"content-type": content_type,
+            b"content-security-policy": policy,
+            b"x-content-type-options": b"nosniff",
+            b"referrer-policy": b"no-referrer",
+            b"cache-control": b"no-store",
+        }
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer the bytes."""
+        for name, value in self._headers.items():
+            request.responseHeaders.setRawHeaders(name, [value])
+        return self._body
+
+
+def app_root(addresses: Addresses) -> Resource:
+    """Answer the resource that serves the page at ``/`` and its addresses at ``/config.json``.
+
+    The page may fetch from the box and the gate, as far as its own policy goes, so that a refusal
+    it meets is CORS's and no other rule's.
+
+    Args:
+        addresses: What the page is to call.
+    """
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"connect-src 'self' {addresses.box} {addresses.gate}; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ).encode()
+    root = Resource()
+    files = resources.files("corsgate.demo")
+    for name, content_type in _TYPES.items():
+        page = _Fixed((files / name).read_bytes(), content_type, policy)
+        root.putChild(b"" if name == "index.html" else name.encode(), page)
+    told = json.dumps(attrs.asdict(addresses)).encode()
+    root.putChild(b"config.json", _Fixed(told, b"application/json", policy))
+    return root

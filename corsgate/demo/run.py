@@ -1,0 +1,313 @@
+"""``corsgate demo``: a closed box, an app and the real gate between them, started together."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+import attrs
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import CannotListenError, ConnectError, ConnectingCancelledError
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorCore,
+    IReactorProcess,
+    IReactorTCP,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Factory, Protocol, ServerFactory
+from twisted.internet.task import deferLater, react
+from twisted.protocols.policies import WrappingFactory
+from twisted.web.resource import Resource
+from twisted.web.server import Site
+
+from corsgate.demo.app import Addresses, app_root
+from corsgate.demo.box import Box, make_box
+from corsgate.demo.child import GateProcess, Ports, checkout_config, config_text
+
+READY_TIMEOUT_S: Final = 30.0
+READY_INTERVAL_S: Final = 0.1
+_LOOPBACK: Final = "127.0.0.1"
+_LOOPBACK6: Final = "::1"
+
+
+class IDemoReactor(IReactorCore, IReactorTCP, IReactorTime, IReactorProcess):
+    """What the demo asks of a reactor."""
+
+
+class DemoError(Exception):
+    """The demo can't go on; the message is for its user."""
+
+
+class Interrupted(Exception):
+    """The gate was told to end: Ctrl-C reaches it as well, and perhaps before the demo."""
+
+
+def _taken(option: str, what: str, port: int, error: OSError) -> DemoError:
+    reason = "taken" if error.errno == errno.EADDRINUSE else f"not to be had ({error.strerror})"
+    mend = f"stop what listens there, or choose another with {option}"
+    return DemoError(f"corsgate demo: port {port}, for {what}, is {reason}; {mend}")
+
+
+def _reserve(port: int) -> socket.socket:
+    """Answer a socket bound to a loopback port, not listening, so that the gate may have it.
+
+    Args:
+        port: The port, or 0 for any free one.
+
+    Raises:
+        OSError: The port can't be had.
+    """
+    reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # With this on both sockets Linux lets the gate listen while this one is open, and gives
+        # the port to nobody who asks for just any.
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind((_LOOPBACK, port))
+    except OSError:
+        reserved.close()
+        raise
+    return reserved
+
+
+def _relay(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
+@attrs.define(eq=False)
+class Demo:
+    """The three of them; what was started is stopped by `stop`, however far `start` came.
+
+    Attributes:
+        reactor: Runs the box and the app, and spawns the gate.
+        ports: Those asked for; when started, those had.
+        relay: Takes the gate's log once it is ready; what went before is told only on failure.
+        box: The closed box, so that a test may look into it.
+        config: The file that the gate was started with.
+        gate: The gate's process.
+    """
+
+    reactor: IDemoReactor
+    ports: Ports = attrs.field(factory=Ports)
+    relay: Callable[[bytes], None] = _relay
+    box: Box = attrs.field(factory=make_box)
+    config: Path | None = attrs.field(default=None, init=False)
+    gate: GateProcess = attrs.field(factory=GateProcess, init=False)
+    _listening: list[IListeningPort] = attrs.field(factory=list, init=False)
+    _factories: list[WrappingFactory] = attrs.field(factory=list, init=False)
+    _temporary: Path | None = attrs.field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Start all three, and wait until the gate is ready.
+
+        Raises:
+            DemoError: A port can't be had, or the gate doesn't start.
+            Interrupted: The gate was told to end.
+        """
+        try:
+            reserved = _reserve(self.ports.gate)
+        except OSError as error:
+            raise _taken("--gate-port", "the gate", self.ports.gate, error) from error
+        with reserved:
+            gate_port = reserved.getsockname()[1]
+            box_port = self._listen(self.ports.box, self.box, "box", "the closed box")
+            addresses = Addresses(
+                box=f"http://localhost:{box_port}", gate=f"http://localhost:{gate_port}"
+            )
+            app_port = self._listen(self.ports.app, app_root(addresses), "app", "the page")
+            if self.ports.gate:
+                # Not every system lets the gate have a port that is bound here.
+                reserved.close()
+            self.ports = Ports(box=box_port, gate=gate_port, app=app_port)
+            self.config = self._find_config()
+            self.gate.start(self.reactor, self.config)
+            await self._gate_ready()
+            self.gate.pass_log_to(self.relay)
+
+    def _listen(self, port: int, root: Resource, name: str, what: str) -> int:
+        """Listen on both loopback addresses, as far as the machine has them."""
+        site = Site(root)
+        # It knows its connections, so that they can be closed.
+        factory = WrappingFactory(site)
+        factory.noisy = site.noisy = False
+        self._factories.append(factory)
+        try:
+            number = self._bind(port, factory, _LOOPBACK)
+            try:
+                self._bind(number, factory, _LOOPBACK6)
+            except CannotListenError as error:
+                if error.socketError.errno == errno.EADDRINUSE:
+                    raise
+        except CannotListenError as error:
+            raise _taken(f"--{name}-port", what, error.port, error.socketError) from error
+        return number
+
+    def _bind(self, port: int, factory: IProtocolFactory, interface: str) -> int:
+        listening = self.reactor.listenTCP(port, cast(ServerFactory, factory), interface=interface)
+        self._listening.append(listening)
+        return cast("IPv4Address | IPv6Address", listening.getHost()).port
+
+    def _find_config(self) -> Path:
+        path = checkout_config()
+        if path is not None and self.ports == Ports():
+            return path
+        descriptor, name = tempfile.mkstemp(prefix="corsgate-demo-", suffix=".toml")
+        self._temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(config_text(self.ports))
+        return self._temporary
+
+    async def _gate_ready(self) -> None:
+        endpoint = TCP4ClientEndpoint(self.reactor, _LOOPBACK, self.ports.gate, timeout=5)
+        deadline = self.reactor.seconds() + READY_TIMEOUT_S
+        while self.reactor.seconds() < deadline:
+            if not self.gate.is_running:
+                raise self._gone(f"the gate did not start; it said:\n{self._tail()}")
+            try:
+                protocol = await endpoint.connect(Factory.forProtocol(Protocol))
+            except ConnectError:
+                await deferLater(self.reactor, READY_INTERVAL_S)
+            else:
+                cast(ITCPTransport, cast(Protocol, protocol).transport).loseConnection()
+                return
+        raise DemoError(
+            f"corsgate demo: the gate does not listen on port {self.ports.gate} after "
+            f"{READY_TIMEOUT_S:.0f} seconds; does {self.config} still say so?"
+        )
+
+    def _tail(self) -> str:
+        return self.gate.tail.decode("utf-8", "replace").strip() or "(nothing)"
+
+    def _gone(self, message: str) -> Exception:
+        if self.gate.was_told_to_end:
+            return Interrupted()
+        return DemoError(f"corsgate demo: {message}")
+
+    async def wait(self) -> None:
+        """Wait until the gate ends by itself, which it isn't meant to do.
+
+        Raises:
+            DemoError: It did.
+            Interrupted: It was told to.
+        """
+        await self.gate.when_ended()
+        raise self._gone("the gate has ended; its log is above")
+
+    async def stop(self) -> None:
+        """Stop all that was started, the gate first, so that it drains while the box is there."""
+        await self.gate.stop(self.reactor)
+        for port in self._listening:
+            await maybeDeferred(port.stopListening)
+        self._listening.clear()
+        for factory in self._factories:
+            for protocol in list(factory.protocols):
+                protocol.transport.abortConnection()
+            while factory.protocols:
+                await deferLater(self.reactor, 0)
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+
+
+def _welcome(demo: Demo) -> str:
+    ports = demo.ports
+    config = demo.config
+    if config is not None and config.is_relative_to(Path.cwd()):
+        config = config.relative_to(Path.cwd())
+    return f"""
+  Open  http://localhost:{ports.app}
+
+  the page  http://localhost:{ports.app}
+  the gate  http://localhost:{ports.gate}  twistd -n corsgate --config {config}
+  the box   http://localhost:{ports.box}  digest credentials admin:admin, no CORS
+
+  Ctrl-C ends all three.
+"""
+
+
+async def serve(demo: Demo) -> None:
+    """Start the demo and say what to open; end quietly when cancelled or told to.
+
+    Args:
+        demo: It is not stopped here: that is for whoever began.
+
+    Raises:
+        SystemExit: With code 1, when it can't go on and has said why.
+    """
+    try:
+        # When this goes on, the reactor runs and its signal handlers are in place, so that
+        # nothing started from here on can be left behind.
+        await deferLater(demo.reactor, 0)
+        await demo.start()
+        print(_welcome(demo), flush=True)
+        await demo.wait()
+    except (CancelledError, ConnectingCancelledError, Interrupted):
+        return
+    except DemoError as error:
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(1) from error
+
+
+def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
+    demo = Demo(reactor, ports)
+    finished = Deferred.fromCoroutine(serve(demo))
+
+    def shut_down() -> Deferred[None]:
+        finished.cancel()
+        return Deferred.fromCoroutine(demo.stop())
+
+    reactor.addSystemEventTrigger("before", "shutdown", shut_down)
+    return finished
+
+
+def _options(argv: Sequence[str] | None) -> Ports:
+    parser = argparse.ArgumentParser(
+        prog="corsgate demo",
+        description="Start a closed box, an app, and the gate between them.",
+    )
+    usual = Ports()
+    for name, what in (("box", "closed box"), ("gate", "gate"), ("app", "page")):
+        port = getattr(usual, name)
+        parser.add_argument(
+            f"--{name}-port",
+            type=int,
+            default=port,
+            metavar="PORT",
+            choices=range(65536),
+            help=f"the {what}'s port, 0 for any that is free (default: {port})",
+        )
+    options = parser.parse_args(argv)
+    return Ports(box=options.box_port, gate=options.gate_port, app=options.app_port)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo until SIGINT or SIGTERM.
+
+    Args:
+        argv: The arguments after ``demo``; None for the process's own.
+
+    Returns:
+        0 when it was told to end, 1 when it could not go on.
+    """
+    ports = _options(argv)
+    try:
+        react(_begin, (ports,))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
