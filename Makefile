@@ -1,0 +1,41 @@
+# `make run` and `make test` need Python 3.11 or later and nothing else; all they install is in
+# .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SOURCES := corsgate tests twisted
+
+.PHONY: help run test lint format clean
+
+help:
+	@echo 'make run    the demo: a closed box, an app, and the gate between them'
+	@echo 'make test   all tests'
+	@echo 'make lint   ruff and mypy'
+	@echo 'make format let ruff lay out the code'
+	@echo 'make clean  remove what the above have made'
+
+run: $(INSTALLED)
+	$(BIN)/python -m corsgate demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m twisted.trial -j2 tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+# The stamp, not the directory, is the target: an install that broke off is done again.
+$(INSTALLED): setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "corsgate needs Python 3.11 or later; say which: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,278 @@
+"""The shape of the source: who may import what, and how long things may get."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.tree import ROOT, files, run
+
+ORDER = (
+    ("errors",),
+    ("message",),
+    ("config",),
+    ("interfaces",),
+    ("routing",),
+    ("cors",),
+    ("credentials",),
+    ("balance",),
+    ("shaping", "problem"),
+    ("wire",),
+    ("forward",),
+    ("gate",),
+    ("tap",),
+    ("demo",),
+    ("cli",),
+    ("__main__",),
+)
+"""Each package imports only from its own row and those above."""
+
+MAY_IMPORT_TWISTED = frozenset(("wire", "forward", "gate", "tap", "demo", "cli", "__main__"))
+MAY_IMPORT_REACTOR = frozenset(("tap", "demo", "cli"))
+
+TWISTED = frozenset(("twisted", "treq", "OpenSSL"))
+OUTSIDE_WORLD = frozenset(
+    (
+        *("asyncio", "concurrent", "glob", "io", "logging", "multiprocessing", "os", "pathlib"),
+        *("platform", "random", "secrets", "select", "selectors", "shutil", "signal", "socket"),
+        *("socketserver", "ssl", "subprocess", "tempfile", "threading", "time", "uuid"),
+        *("http.client", "http.server", "importlib.resources", "urllib.request"),
+    )
+)
+"""Modules that read a clock, chance, the environment, files or the network, or lead there."""
+READS = frozenset(("open", "input", "print", "now", "utcnow", "today"))
+"""Functions and methods that do so without an import of their own."""
+
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 60
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    """Answer the dotted name and the syntax tree of each module of corsgate."""
+    return [(dotted(path), ast.parse(path.read_bytes())) for path in files("corsgate") if py(path)]
+
+
+def py(path: Path) -> bool:
+    """Answer whether a path is a Python module's."""
+    return path.suffix == ".py"
+
+
+def dotted(path: Path) -> str:
+    """Answer the name that a module is imported by."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def package_of(module: str) -> str:
+    """Answer the name below corsgate: ``wire`` for ``corsgate.wire.agent``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Answer the dotted names that are imported anywhere in a tree, in functions too.
+
+    ``from a import b`` gives ``a.b``, since ``b`` may be a module.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            yield from (f"{start}.{alias.name}" for alias in node.names)
+
+
+def is_in(name: str, roots: frozenset[str]) -> bool:
+    """Answer whether a dotted name is one of `roots` or below it."""
+    return any(name == root or name.startswith(f"{root}.") for root in roots)
+
+
+def row(package: str) -> int:
+    """Answer a package's place in `ORDER`; ValueError where it has none."""
+    for number, names in enumerate(ORDER):
+        if package in names:
+            return number
+    raise ValueError(package)
+
+
+def reactor_imports(tree: ast.AST) -> list[ast.AST]:
+    """Answer the statements that import the reactor, which also installs one."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and any(is_in(name, frozenset(("twisted.internet.reactor",))) for name in imports(node))
+    ]
+
+
+def clean(faults: Sequence[str]) -> str:
+    """Answer faults one below the other; empty where there are none."""
+    return "\n".join(faults)
+
+
+class ImportTests(SynchronousTestCase):
+    """Who may import what."""
+
+    def test_every_package_has_a_place(self) -> None:
+        """A new package is put into the order, so that the other tests know its rank."""
+        known = {name for names in ORDER for name in names}
+        found = {package_of(name) for name, _ in modules()} - {""}
+        self.assertEqual(found - known, set())
+
+    def test_downwards_only(self) -> None:
+        """A module imports nothing of corsgate's that comes after it, and nothing relatively."""
+        faults = [
+            f"{module} imports {name}"
+            for module, tree in modules()
+            if module != "corsgate"
+            for name in imports(tree)
+            if name.startswith(".")
+            or (name.startswith("corsgate.") and row(package_of(name)) > row(package_of(module)))
+        ]
+        self.assertEqual(clean(faults), "")
+
+    def test_deciding_modules_know_no_twisted(self) -> None:
+        """Outside the shell, nothing imports twisted, treq or OpenSSL."""
+        faults = [
+            f"{module} imports {name}"
+            for module, tree in modules()
+            if package_of(module) not in MAY_IMPORT_TWISTED
+            for name in imports(tree)
+            if is_in(name, TWISTED)
+        ]
+        self.assertEqual(clean(faults), "")
+
+    def test_deciding_modules_touch_nothing(self) -> None:
+        """Outside the shell, no clock, chance, environment, file or socket is read."""
+        faults = []
+        for module, tree in modules():
+            if package_of(module) in MAY_IMPORT_TWISTED:
+                continue
+            faults += [
+                f"{module} imports {name}" for name in imports(tree) if is_in(name, OUTSIDE_WORLD)
+            ]
+            faults += [f"{module} calls {name}" for name in calls(tree) if name in READS]
+        self.assertEqual(clean(faults), "")
+
+    def test_reactor_is_passed(self) -> None:
+        """Only what starts a process imports the reactor, and does so inside a function."""
+        faults = []
+        for module, tree in modules():
+            inside = {
+                id(node)
+                for function in ast.walk(tree)
+                if isinstance(function, _FUNCTIONS)
+                for node in ast.walk(function)
+            }
+            for node in reactor_imports(tree):
+                if package_of(module) not in MAY_IMPORT_REACTOR or id(node) not in inside:
+                    faults.append(f"{module} imports the reactor")
+        self.assertEqual(clean(faults), "")
+
+    def test_importing_installs_no_reactor(self) -> None:
+        """All modules can be imported before somebody chooses the reactor."""
+        names = [name for name, _ in modules() if not name.endswith("__main__")]
+        script = (
+            "import importlib, sys\n"
+            "for name in sys.argv[1:]:\n"
+            "    importlib.import_module(name)\n"
+            "    if 'twisted.internet.reactor' in sys.modules:\n"
+            "        sys.exit(f'{name} installs a reactor')\n"
+        )
+        done = run([sys.executable, "-c", script, *names], ROOT)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+def calls(tree: ast.AST) -> Iterator[str]:
+    """Answer the last names of what is called: ``now`` for ``datetime.now()``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Name):
+                yield node.func.id
+            elif isinstance(node.func, ast.Attribute):
+                yield node.func.attr
+
+
+class RuleTests(SynchronousTestCase):
+    """The tests above see what they are meant to see."""
+
+    def test_imports_are_seen(self) -> None:
+        """Imports count in every spelling and place."""
+        source = "import a.b\nfrom c import d\ndef f():\n    from .e import g\n"
+        self.assertEqual(list(imports(ast.parse(source))), ["a.b", "c.d", ".e.g"])
+
+    def test_reactor_is_seen(self) -> None:
+        """The reactor is found in both spellings; a module named alike isn't it."""
+        for source in ("from twisted.internet import reactor", "import twisted.internet.reactor"):
+            self.assertEqual(len(reactor_imports(ast.parse(source))), 1, source)
+        self.assertEqual(reactor_imports(ast.parse("from twisted.internet import reactors")), [])
+
+    def test_names_are_whole(self) -> None:
+        """A module is banned with all below it, not with what its name begins."""
+        self.assertTrue(is_in("os.path", OUTSIDE_WORLD))
+        self.assertFalse(is_in("osgi", OUTSIDE_WORLD))
+
+    def test_calls_are_seen(self) -> None:
+        """Plain functions and methods both count."""
+        self.assertEqual(set(calls(ast.parse("open('x'); datetime.now()"))), {"open", "now"})
+
+
+class SizeTests(SynchronousTestCase):
+    """What is too long is two things."""
+
+    def test_modules(self) -> None:
+        """No module is past 400 lines."""
+        faults = [
+            f"{path.relative_to(ROOT)}: {count} lines"
+            for path in files("corsgate", "tests", "twisted")
+            if py(path) and (count := len(path.read_text().splitlines())) > MAX_MODULE_LINES
+        ]
+        self.assertEqual(clean(faults), "")
+
+    def test_functions(self) -> None:
+        """No function is past a screen."""
+        faults = [
+            f"{module}.{node.name}: {count} lines"
+            for module, tree in modules()
+            for node in ast.walk(tree)
+            if isinstance(node, _FUNCTIONS)
+            and (count := (node.end_lineno or 0) - node.lineno + 1) > MAX_FUNCTION_LINES
+        ]
+        self.assertEqual(clean(faults), "")
+
+
+class TreeTests(SynchronousTestCase):
+    """What may be in the checkout."""
+
+    def test_twisted_is_not_ours(self) -> None:
+        """An ``__init__.py`` under ``twisted/`` would hide Twisted itself from ``twistd``."""
+        self.assertEqual(
+            [str(path.relative_to(ROOT)) for path in files("twisted")],
+            ["twisted/plugins/corsgate_plugin.py"],
+        )
+
+    def test_tests_are_packages(self) -> None:
+        """Each directory of tests has an ``__init__.py``, without which trial leaves it out."""
+        faults = [
+            str(path.relative_to(ROOT))
+            for path in files("tests")
+            if py(path) and not (path.parent / "__init__.py").exists()
+        ]
+        self.assertEqual(clean(faults), "")
+
+    def test_no_paths_of_this_machine(self) -> None:
+        """No file names the place of this checkout, which is another on every machine."""
+        here = re.compile(rf"(?<![\w./-]){re.escape(str(ROOT))}(?![\w.-])")
+        own = ("Makefile", "README.md", "CHANGELOG.md", "setup.cfg", "pyproject.toml", ".ci")
+        faults = [
+            str(path.relative_to(ROOT))
+            for path in files("corsgate", "tests", "twisted", "etc", "docs", *own)
+            if here.search(path.read_bytes().decode("utf-8", "replace"))
+        ]
+        self.assertEqual(clean(faults), "")

@@ -1,0 +1,84 @@
+"""``.ci/run``: the last line that it prints, and how it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.tree import ROOT, run
+
+
+class LastLineTests(SynchronousTestCase):
+    """The count is trial's own; what went wrong in any other way is a failure, too."""
+
+    def check(
+        self,
+        summary: str,
+        expected: str,
+        status: int,
+        *,
+        test_status: int = 0,
+        lint_status: int = 0,
+    ) -> None:
+        """Run it with an ``apt-get`` that does nothing and a ``make`` that plays a part.
+
+        Args:
+            summary: The last line of the tests.
+            expected: The last line of the whole.
+            status: How it is to end.
+            test_status: How ``make test`` ends.
+            lint_status: How ``make lint`` ends.
+        """
+        programs = Path(self.mktemp()).resolve()
+        programs.mkdir()
+        make = (
+            'if [ "$1" = test ]; then\n'
+            f"    echo 'Ran 12 tests in 1.0s'; echo; echo '{summary}'; exit {test_status}\n"
+            "fi\n"
+            f"echo 'All checks passed!'; exit {lint_status}\n"
+        )
+        for name, script in (("apt-get", "exit 0\n"), ("make", make)):
+            program = programs / name
+            program.write_text(f"#!/bin/sh\n{script}")
+            program.chmod(0o755)
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        done = run(
+            [ROOT / ".ci" / "run"], ROOT, {"PATH": path, "PYENV_ROOT": str(programs / "none")}
+        )
+        self.assertEqual((done.stdout.splitlines()[-1], done.returncode), (expected, status))
+
+    def test_all_passed(self) -> None:
+        """Without failures it ends well."""
+        self.check("PASSED (successes=12)", "12 passed, 0 failed", 0)
+
+    def test_skipped(self) -> None:
+        """Skipped tests are told, where there are some."""
+        self.check("PASSED (skips=3, successes=9)", "9 passed, 0 failed, 3 skipped", 0)
+
+    def test_failed(self) -> None:
+        """Failures, errors and what passed against expectation are all failures."""
+        self.check(
+            "FAILED (skips=1, expectedFailures=2, failures=1, errors=2, unexpectedSuccesses=1,"
+            " successes=5)",
+            "7 passed, 4 failed, 1 skipped",
+            1,
+            test_status=2,
+        )
+
+    def test_failed_set_up(self) -> None:
+        """Tests that never ran have failed."""
+        self.check("make: *** [Makefile:33: .venv] Error 1", "0 passed, 1 failed", 1, test_status=2)
+
+    def test_no_tests(self) -> None:
+        """Finding nothing to run is no success."""
+        self.check("PASSED (ran 0 tests)", "0 passed, 1 failed", 1)
+
+    def test_broke_off(self) -> None:
+        """A run that ends badly although no test failed has failed."""
+        self.check("PASSED (successes=12)", "12 passed, 1 failed", 1, test_status=1)
+
+    def test_lint(self) -> None:
+        """Bad form fails the whole, and leaves the count of tests as it is."""
+        self.check("PASSED (successes=12)", "12 passed, 0 failed", 1, lint_status=2)

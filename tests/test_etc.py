@@ -1,0 +1,237 @@
+"""The files in ``etc/``: each is loaded, and says what its comments promise."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+from pathlib import Path
+
+import attrs
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from corsgate.config.model import (
+    BasicCredentials,
+    BearerCredentials,
+    Config,
+    Cors,
+    DigestCredentials,
+    HeaderCredentials,
+    Limits,
+    Listener,
+)
+from corsgate.config.parse import parse_config
+from corsgate.cors.policy import faults
+from tests.tree import ROOT, files, run
+
+ETC = ROOT / "etc"
+BOX = "http://localhost:8000"
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+FILES = {
+    "/etc/corsgate/metrics-token": b"token-of-metrics\n",
+    "/etc/corsgate/search-ca.pem": CERTIFICATE,
+    "/run/credentials/corsgate.service/ml-password": b"password-of-ml\n",
+}
+ENVIRON = {
+    "BOX_PASSWORD": "password-of-box",
+    "CREDENTIALS_DIRECTORY": "/run/credentials/corsgate.service",
+    "SEARCH_PASSWORD": "password-of-search",
+    "VENDOR_KEY": "key-of-vendor",
+}
+
+
+def read_file(path: str) -> bytes:
+    """Answer one of `FILES`, as if the machine were set up."""
+    try:
+        return FILES[path]
+    except KeyError:
+        raise FileNotFoundError(2, "No such file or directory", path) from None
+
+
+def load(text: str, file: str = "etc/corsgate.toml") -> Config:
+    """Answer a configuration as it loads on a machine that is set up."""
+    return parse_config(text, file=file, environ=ENVIRON, read_file=read_file, check_cors=faults)
+
+
+def text_of(name: str) -> str:
+    """Answer the text of a file in ``etc/``."""
+    return (ETC / name).read_text(encoding="utf-8")
+
+
+class EveryFileTests(SynchronousTestCase):
+    """Nothing lies in ``etc/`` that no test loads."""
+
+    def test_all_are_known(self) -> None:
+        """These are all; whoever adds one adds a test of it below."""
+        self.assertEqual(
+            [path.name for path in files("etc")],
+            ["corsgate.service", "corsgate.toml", "demo.toml", "minimal.toml"],
+        )
+
+
+class MinimalTests(SynchronousTestCase):
+    """``minimal.toml``: the least that is useful."""
+
+    def test_loads(self) -> None:
+        """One digest upstream behind one prefix, open to one app."""
+        config = load(text_of("minimal.toml"))
+        (route,) = config.routes
+        self.assertEqual(route.prefix, "/v1")
+        self.assertEqual([server.origin for server in route.upstream.servers], [BOX])
+        credentials = route.upstream.credentials
+        assert isinstance(credentials, DigestCredentials)
+        self.assertEqual(credentials.password.reveal(), "password-of-box")
+        assert route.cors is not None
+        self.assertEqual(route.cors.allow_origins, ("http://localhost:4200",))
+
+    def test_is_ten_lines(self) -> None:
+        """It stays as short as it is said to be."""
+        self.assertEqual(len(text_of("minimal.toml").splitlines()), 10)
+
+
+class DemoTests(SynchronousTestCase):
+    """``demo.toml``: the gate of ``make run``."""
+
+    def test_loads(self) -> None:
+        """The gate is on loopback alone, between the page and the box."""
+        config = load(text_of("demo.toml"))
+        self.assertEqual(
+            [listener.endpoint for listener in config.listeners],
+            ["tcp:5555:interface=127.0.0.1"],
+        )
+        (route,) = config.routes
+        self.assertEqual([server.origin for server in route.upstream.servers], [BOX])
+        assert route.cors is not None
+        self.assertEqual(route.cors.allow_origins, ("http://localhost:4200",))
+        self.assertEqual(route.cors.allow_methods, ("GET", "PUT"))
+        self.assertEqual(route.cors.allow_headers, ("Content-Type",))
+
+    def test_is_the_one_in_the_package(self) -> None:
+        """An installed package, which has no ``etc/``, runs the same demo."""
+        packaged = (ROOT / "corsgate" / "demo" / "demo.toml").read_text(encoding="utf-8")
+        self.assertEqual(packaged, text_of("demo.toml"))
+
+
+class ExampleTests(SynchronousTestCase):
+    """``corsgate.toml``: an example of everything."""
+
+    def test_loads(self) -> None:
+        """Each secret comes from where the file says, and each kind of credentials is shown."""
+        upstreams = load(text_of("corsgate.toml")).upstreams
+        digest = upstreams["marklogic"].credentials
+        basic = upstreams["search"].credentials
+        bearer = upstreams["metrics"].credentials
+        header = upstreams["vendor"].credentials
+        assert isinstance(digest, DigestCredentials)
+        assert isinstance(basic, BasicCredentials)
+        assert isinstance(bearer, BearerCredentials)
+        assert isinstance(header, HeaderCredentials)
+        self.assertEqual(
+            [
+                secret.reveal()
+                for secret in (digest.password, basic.password, bearer.token, header.value)
+            ],
+            ["password-of-ml", "password-of-search", "token-of-metrics", "key-of-vendor"],
+        )
+        self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2])
+        self.assertEqual(upstreams["search"].ca_pem, CERTIFICATE)
+
+    def test_limits_are_the_defaults(self) -> None:
+        """What the file gives as defaults are the defaults."""
+        limits = load(text_of("corsgate.toml")).limits
+        self.assertEqual(attrs.evolve(limits, max_body_bytes=None), Limits())
+
+    def test_other_listeners(self) -> None:
+        """The commented way to write listeners works once it takes the place of the other."""
+        text = text_of("corsgate.toml")
+        block = re.search(r"(?m)^# \[\[listener\]\]\n(?:# .*\n)+", text)
+        assert block is not None
+        table = re.sub(r"(?m)^# ", "", block[0])
+        without = re.sub(r"(?m)^listen = .*\n", "", text)
+        config = load(without.replace(block[0], table))
+        (listener,) = config.listeners
+        self.assertEqual(listener.endpoint, "tcp:5555")
+        self.assertEqual(
+            [str(network) for network in listener.trusted_proxies], ["10.0.0.0/8", "fd00::/8"]
+        )
+
+    def test_shows_every_key(self) -> None:
+        """A key that is added to the model is added here, too."""
+        text = text_of("corsgate.toml")
+        names = [
+            field.name.removesuffix("_s")
+            for values in (Limits, Cors, Listener)
+            for field in attrs.fields(values)
+        ]
+        names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
+        names += ["methods", "strip_prefix", "limits", "balance"]
+        missing = [name for name in names if not re.search(rf"(?m)\b{name} = ", text)]
+        missing = [name for name in missing if f"[{name}]" not in text]
+        self.assertEqual(missing, [])
+
+
+class UnitTests(SynchronousTestCase):
+    """``corsgate.service``: how systemd runs the gate."""
+
+    def setUp(self) -> None:
+        """Read the unit."""
+        unit = configparser.ConfigParser(interpolation=None, delimiters="=")
+        unit.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser's docs
+        unit.read_string(text_of("corsgate.service"))
+        self.service = unit["Service"]
+
+    def test_command(self) -> None:
+        """The gate stays in the foreground, without a pid file, as Type=simple needs."""
+        self.assertEqual(self.service["Type"], "simple")
+        self.assertEqual(
+            self.service["ExecStart"],
+            "/opt/corsgate/bin/twistd --nodaemon --pidfile="
+            " corsgate --config /etc/corsgate/corsgate.toml",
+        )
+
+    def test_stops_after_the_drain(self) -> None:
+        """systemd waits for longer than the gate lets requests end."""
+        timeout_s = float(self.service["TimeoutStopSec"].removesuffix("s"))
+        drain_s = load(text_of("corsgate.toml")).limits.drain_timeout_s
+        self.assertGreater(timeout_s, drain_s)
+        self.assertGreater(timeout_s, Limits().drain_timeout_s)
+        self.assertEqual(self.service["KillSignal"], "SIGTERM")
+
+    def test_restarts(self) -> None:
+        """A gate that fails comes back; one that was stopped does not."""
+        self.assertEqual(self.service["Restart"], "on-failure")
+
+    def test_credentials(self) -> None:
+        """What the unit hands over is what the example asks systemd for."""
+        handed = self.service["LoadCredential"].partition(":")[0]
+        asked = re.findall(r'systemd = "([^"]+)"', text_of("corsgate.toml"))
+        self.assertEqual([handed], asked)
+
+    def test_access_log_is_writable(self) -> None:
+        """The only places that the unit may write to hold the example's access log."""
+        access_log = load(text_of("corsgate.toml")).access_log
+        assert access_log is not None
+        self.assertEqual(self.service["ProtectSystem"], "strict")
+        self.assertEqual(Path(access_log).parent, Path("/var/log") / self.service["LogsDirectory"])
+
+    def test_confined(self) -> None:
+        """The gate has no user, no rights and no files to lose."""
+        for name in ("DynamicUser", "NoNewPrivileges", "PrivateTmp", "ProtectHome"):
+            self.assertEqual(self.service[name], "yes", name)
+        for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
+            self.assertEqual(self.service[name], "", name)
+
+    def test_systemd_understands_it(self) -> None:
+        """systemd finds no unknown key and no bad value."""
+        analyze = shutil.which("systemd-analyze")
+        if analyze is None:
+            raise SkipTest("there is no systemd here")
+        # It asks for a program that is there, wherever the tests run.
+        text = text_of("corsgate.service").replace("/opt/corsgate/bin/twistd", "/bin/sh")
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        unit = (directory / "corsgate.service").resolve()
+        unit.write_text(text, encoding="utf-8")
+        done = run([analyze, "verify", "--man=no", unit], directory)
+        said = [line for line in done.stderr.splitlines() if "corsgate" in line]
+        self.assertEqual((done.returncode, said), (0, []), done.stderr)

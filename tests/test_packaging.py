@@ -1,0 +1,228 @@
+"""What an installation holds: the gate's modules, its plugin, its command and its demo."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import functools
+import re
+import shutil
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from email.parser import Parser
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.test_architecture import imports
+from tests.tree import ROOT, TWISTD, files, made, run
+
+TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
+SETUP = ("pyproject.toml", "setup.cfg")
+
+
+def names(*places: str) -> set[str]:
+    """Answer the paths, relative to the checkout, of the files at or below places in it."""
+    return {path.relative_to(ROOT).as_posix() for path in files(*places)}
+
+
+def copy_tree() -> Path:
+    """Answer a new copy of the checkout, without what tools have made in it."""
+    copy = Path(tempfile.mkdtemp(prefix="tree-", dir=Path.cwd())) / "corsgate"
+    shutil.copytree(ROOT, copy, ignore=lambda _, inside: [name for name in inside if made(name)])
+    return copy
+
+
+@attrs.frozen(kw_only=True)
+class Built:
+    """What a build gives: an sdist, and a wheel made from that and nothing else."""
+
+    sdist: Path
+    wheel: Path
+
+
+@functools.cache
+def build() -> Built:
+    """Build once for all tests, with the setuptools of this environment."""
+    copy = copy_tree()
+    out = copy.parent / "out"
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        out,
+        copy,
+    ]
+    done = run(command, copy.parent, timeout_s=300)
+    if done.returncode:
+        raise AssertionError(f"the build failed:\n{done.stdout}\n{done.stderr}")
+    (sdist,) = out.glob("*.tar.gz")
+    (wheel,) = out.glob("*.whl")
+    return Built(sdist=sdist, wheel=wheel)
+
+
+def metadata() -> configparser.ConfigParser:
+    """Answer ``setup.cfg``."""
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read_string((ROOT / "setup.cfg").read_text(encoding="utf-8"))
+    return setup
+
+
+def project(requirement: str) -> str:
+    """Answer the normalised name in a requirement, such as ``Twisted[tls] >= 26.10``."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip())[0]).lower()
+
+
+def projects(requirements: Iterable[str]) -> set[str]:
+    """Answer the names in requirements, but for empty ones."""
+    return {project(requirement) for requirement in requirements if requirement.strip()}
+
+
+class ArchiveTests(SynchronousTestCase):
+    """What is in the archives that a build makes."""
+
+    def test_wheel(self) -> None:
+        """The wheel, made from the sdist, holds every module, the plugin and the demo's files."""
+        with zipfile.ZipFile(build().wheel) as wheel:
+            found = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        self.assertEqual(found, names("corsgate", "twisted"))
+        self.assertIn("twisted/plugins/corsgate_plugin.py", found)
+        self.assertIn("corsgate/py.typed", found)
+
+    def test_sdist(self) -> None:
+        """The sdist holds all that the tests and the Makefile need as well."""
+        with tarfile.open(build().sdist) as sdist:
+            found = {
+                member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()
+            }
+        found = {name for name in found if not name.startswith("corsgate.egg-info/")} - {"PKG-INFO"}
+        places = ("corsgate", "twisted", "tests", "etc", "docs", ".ci", *TOP, *SETUP)
+        self.assertEqual(found, names(*places))
+
+    def test_metadata(self) -> None:
+        """The wheel says what it is, what it needs and which command it brings."""
+        with zipfile.ZipFile(build().wheel) as wheel:
+            (place,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+            said = Parser().parsestr(wheel.read(place).decode())
+            commands = wheel.read(place.replace("METADATA", "entry_points.txt")).decode()
+        self.assertEqual((said["Name"], said["Version"]), ("corsgate", "0.1.0"))
+        self.assertEqual((said["Requires-Python"], said["License-Expression"]), (">=3.11", "MIT"))
+        needed = [text for text in said.get_all("Requires-Dist", []) if "extra ==" not in text]
+        self.assertEqual(
+            projects(needed), {"twisted", "treq", "service-identity", "attrs", "httptools"}
+        )
+        self.assertIn("corsgate = corsgate.cli:main", commands)
+
+
+class RequirementTests(SynchronousTestCase):
+    """Whatever is imported is asked for."""
+
+    def check(self, place: str, declared: set[str]) -> None:
+        """Find each project that is imported below a place among those declared."""
+        comes_with = {name for need in declared for name in projects(requires(need) or ())}
+        owners = packages_distributions()
+        missing = {
+            name
+            for path in files(place)
+            if path.suffix == ".py"
+            for name in imports(ast.parse(path.read_bytes()))
+            if (root := name.split(".")[0]) not in {*sys.stdlib_module_names, "corsgate", "tests"}
+            and not projects(owners.get(root, ())) & (declared | comes_with)
+        }
+        self.assertEqual(missing, set())
+
+    def test_modules(self) -> None:
+        """The gate imports what it requires, or what that brings, and nothing else."""
+        self.check("corsgate", projects(metadata()["options"]["install_requires"].splitlines()))
+
+    def test_tests(self) -> None:
+        """The tests import what the extra ``test`` brings besides."""
+        setup = metadata()
+        needed = setup["options"]["install_requires"].splitlines()
+        self.check(
+            "tests", projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
+        )
+
+
+class InstallTests(SynchronousTestCase):
+    """``twistd`` finds the plugin, however the gate was installed."""
+
+    def install(self, *what: str | Path) -> Path:
+        """Answer a new virtual environment with the gate and nothing else of its own.
+
+        The projects that the gate needs are seen through a ``.pth`` file, in which a line for an
+        editable install of the checkout, if there is one, does not count.
+        """
+        environment = Path(self.mktemp()).resolve()
+        here = environment.parent
+        here.mkdir(parents=True, exist_ok=True)
+        done = run([sys.executable, "-m", "venv", "--without-pip", environment], here)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (packages,) = environment.glob("lib/python*/site-packages")
+        (packages / "projects.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        python = environment / "bin" / "python"
+        pip: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python,
+            "install",
+            "--quiet",
+        ]
+        apart = ["--no-index", "--no-deps", "--no-build-isolation", "--ignore-installed"]
+        done = run([*pip, *apart, *what], here, timeout_s=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return environment
+
+    def check(self, environment: Path, place: Path) -> None:
+        """The gate comes from a place, with its plugin, its command and its demo's page."""
+        empty = Path(self.mktemp())
+        empty.mkdir()
+        python = environment / "bin" / "python"
+        listed = run([python, *TWISTD[1:], "--help"], empty)
+        self.assertRegex(listed.stdout, r"(?m)^ +corsgate +\w", listed.stderr)
+        options = run([python, *TWISTD[1:], "corsgate", "--help"], empty)
+        self.assertIn("--allow-origin", options.stdout, options.stderr)
+
+        command = environment / "bin" / "corsgate"
+        checked = run([command, "check", ROOT / "etc" / "demo.toml"], empty)
+        self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+
+        script = (
+            "import corsgate, importlib.resources as r\n"
+            "print(corsgate.__file__)\n"
+            "print(r.files('corsgate.demo').joinpath('index.html').is_file())\n"
+        )
+        found = run([python, "-P", "-c", script], empty)
+        self.assertEqual(
+            found.stdout.splitlines(), [str(place / "corsgate" / "__init__.py"), "True"]
+        )
+
+    def site_packages(self, environment: Path) -> Path:
+        """Answer where an environment keeps what is installed in it."""
+        (packages,) = environment.glob("lib/python*/site-packages")
+        return packages
+
+    def test_regular(self) -> None:
+        """``pip install .``"""
+        environment = self.install(copy_tree())
+        self.check(environment, self.site_packages(environment))
+
+    def test_editable(self) -> None:
+        """``pip install --editable .``"""
+        copy = copy_tree()
+        self.check(self.install("--editable", copy), copy)
+
+    def test_wheel(self) -> None:
+        """``pip install corsgate-*.whl``, the wheel made from the sdist"""
+        environment = self.install(build().wheel)
+        self.check(environment, self.site_packages(environment))
