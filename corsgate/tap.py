@@ -104,7 +104,7 @@ def makeService(options: Options) -> IService:
     daemon: Any = _Daemon()
     service: Service = gate
     service.setServiceParent(daemon)
-    exit_cleanly_on_signals(reactor, gate)
+    exit_cleanly_on_signals(reactor, gate.abort)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
 
 

@@ -35,6 +35,7 @@ from twisted.web.server import Site
 from corsgate.demo.app import Addresses, app_root
 from corsgate.demo.box import Box, make_box
 from corsgate.demo.child import GateProcess, Ports, checkout_config, config_text
+from corsgate.gate.signals import exit_cleanly_on_signals
 
 READY_TIMEOUT_S: Final = 30.0
 READY_INTERVAL_S: Final = 0.1
@@ -268,6 +269,8 @@ def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
         return Deferred.fromCoroutine(demo.stop())
 
     reactor.addSystemEventTrigger("before", "shutdown", shut_down)
+    # make, its shell and the terminal may each pass the same signal on: the first one counts.
+    exit_cleanly_on_signals(reactor, lambda: None)
     return finished
 
 

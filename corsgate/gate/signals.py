@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from twisted.logger import Logger
 
-from corsgate.gate.service import GateService
-
 _log = Logger()
 
 
-def exit_cleanly_on_signals(reactor: Any, service: GateService) -> None:
-    """Make the daemon exit with status 0 when it is told to end.
+def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
+    """Make a process exit with status 0 when it is told to end.
 
     Twisted's own handlers stop the reactor too, but twistd then dies by the signal, which a
     supervisor takes for a failure.
 
     Args:
         reactor: The running reactor.
-        service: What is drained.
+        cut: Called at each signal but the first.
     """
     asked = False
 
@@ -29,7 +28,7 @@ def exit_cleanly_on_signals(reactor: Any, service: GateService) -> None:
         nonlocal asked
         if asked:
             _log.warn("told to end again: cutting what is in flight")
-            service.abort()
+            cut()
             return
         asked = True
         _log.info("told to end: no new connections; waiting for what is in flight")
