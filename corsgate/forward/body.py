@@ -60,9 +60,10 @@ class StreamedBody:
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Begin to read from the client; the Deferred fires when all has been written."""
         self._consumer = consumer
-        self._done = Deferred()
+        # Where all of it has come by now, `start` hands on its end before it returns.
+        done = self._done = Deferred()
         self._body.start(self)
-        return self._done
+        return done
 
     def pauseProducing(self) -> None:
         """Stop reading from the client."""

@@ -76,10 +76,17 @@ def end_to_end(headers: Sequence[Header], drop: frozenset[bytes] = frozenset()) 
         A new list without the hop-by-hop fields, those that Connection names, and `drop`
         (RFC 9110 7.6.1).
     """
-    gone = HOP_BY_HOP | drop if drop else HOP_BY_HOP
-    options = [value for name, value in headers if name.lower() == b"connection"]
+    gone = HOP_BY_HOP | drop
+    kept: HeaderList = []
+    options: list[bytes] = []
+    for header in headers:
+        name = header[0].lower()
+        if name not in gone:
+            kept.append(header)
+        elif name == b"connection":
+            options.append(header[1])
     if options:
-        named = {option.lower() for option in list_members(options)}
-        if named - gone:
-            gone = gone | named
-    return [header for header in headers if header[0].lower() not in gone]
+        named = {option.lower() for option in list_members(options)} - gone
+        if named:
+            kept = [header for header in kept if header[0].lower() not in named]
+    return kept
