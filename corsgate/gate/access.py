@@ -40,13 +40,25 @@ class AccessLog:
         self._write = write
         self._clock = clock
         self._wall_clock = wall_clock
+        self._broken = False
 
     def record(self, request: GateRequest) -> None:
-        """Write a request's line, once it was answered or its client left."""
-        if self._write is not None:
-            took_s = max(self._clock() - request.arrived_s, 0.0)
-            when = datetime.fromtimestamp(self._wall_clock(), UTC)
+        """Write a request's line, once it was answered or its client left.
+
+        A full disk costs lines, never a response; the daemon's log is told when it begins.
+        """
+        if self._write is None:
+            return
+        took_s = max(self._clock() - request.arrived_s, 0.0)
+        when = datetime.fromtimestamp(self._wall_clock(), UTC)
+        try:
             self._write(self._format(request, when, took_s))
+        except OSError:
+            if not self._broken:
+                _log.failure("the access log can't be written to; its lines are lost")
+            self._broken = True
+        else:
+            self._broken = False
 
 
 def open_log(access_log: str | None) -> Callable[[str], None] | None:

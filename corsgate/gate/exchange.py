@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
@@ -24,6 +25,10 @@ MAX_KEPT_BYTES = 64 * 1024
 
 MAX_CHALLENGES = 2
 """A first challenge and one ``stale``; a third would be a loop."""
+
+COMMON_METHODS = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
+"""What Allow names on a route that serves every method but TRACE, which would show the
+credentials that the gate adds."""
 
 
 class Exchange:
@@ -59,7 +64,7 @@ class Exchange:
         """
         task = Deferred.fromCoroutine(self._run())
         self._request.notifyFinish().addErrback(lambda _: task.cancel())
-        return task.addErrback(self._failed)
+        return task.addErrback(self._failed).addErrback(self._given_up)
 
     async def _run(self) -> None:
         problem = self._refusal()
@@ -74,7 +79,8 @@ class Exchange:
     def _failed(self, failure: Failure) -> None:
         """Tell the client of a failure, in words or by cutting its connection."""
         request = self._request
-        if request.gone:
+        # A body fails with ConnectionDone where its client left, before its request knows of it.
+        if request.gone or failure.check(ConnectionDone):
             return
         error = failure.value
         request.notes["outcome"] = str(error) or type(error).__name__
@@ -84,6 +90,11 @@ class Exchange:
             request.abort()
         else:
             self._answer(problem_of(error))
+
+    def _given_up(self, failure: Failure) -> None:
+        """Cut a client that could not even be told of a failure, so that it doesn't wait."""
+        self._log.failure("request {id} was not answered", failure, id=self._request.notes["id"])
+        self._request.abort()
 
     # What is answered here.
 
@@ -99,7 +110,7 @@ class Exchange:
             return None
         method = request.head.method
         if method == b"TRACE" or (plan.methods is not None and method not in plan.methods):
-            allow = b", ".join(sorted(plan.methods or ()))
+            allow = b", ".join(sorted(plan.methods or COMMON_METHODS))
             return Problem(
                 status=405,
                 detail="This route does not serve this method.",

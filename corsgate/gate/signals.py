@@ -41,5 +41,7 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, handler)
 
-    # The reactor installs its own handlers when it starts; ours go over them.
+    # The reactor installs its own handlers when it starts; ours go over them. Until then a
+    # signal waits for the reactor, where it would else kill the process.
+    install()
     reactor.callWhenRunning(install)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from corsgate.errors import BadUpstreamResponse, TargetError
-from corsgate.message.headers import HeaderIndex, list_members
+from corsgate.message.headers import Header, HeaderIndex, list_members
 from corsgate.message.host import parse_host
 
 NO_BODY = 0
@@ -14,6 +16,12 @@ UNTIL_CLOSE = -1
 
 CHUNKED = -2
 """The length of a body whose last chunk tells its end."""
+
+FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding"))
+"""The lower-cased names of the fields that say how long a body is."""
+
+_MOST_DIGITS = 20
+_EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 def request_length(index: HeaderIndex, version: str) -> int | None:
@@ -28,8 +36,8 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
         Its length in bytes, `CHUNKED`, or None where the request announces no body.
 
     Raises:
-        TargetError: A transfer coding that another server may read otherwise, which is how
-            requests are smuggled (RFC 9112 6.1, 11.2).
+        TargetError: A length or transfer coding that another server may read otherwise, which
+            is how requests are smuggled (RFC 9112 6.1, 11.2).
     """
     codings = list_members(index.get(b"transfer-encoding", ()))
     if b"transfer-encoding" in index:
@@ -37,7 +45,86 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
             raise TargetError("the only transfer coding here is chunked, in HTTP/1.1")
         return CHUNKED
     lengths = index.get(b"content-length")
-    return None if lengths is None else int(lengths[0])
+    if lengths is None:
+        return None
+    length = content_length(lengths)
+    if length is None:
+        raise TargetError("the Content-Length is not one number")
+    return length
+
+
+def content_length(values: Sequence[bytes]) -> int | None:
+    """Answer the number that a message's Content-Length fields state (RFC 9110 8.6).
+
+    Args:
+        values: The field's values, at least one.
+
+    Returns:
+        The length in bytes; None where there are several values, or one that is not a number
+        of 64 bits. Any number of zeros may stand before it, more than int() takes.
+    """
+    digits = values[0].lstrip(b"0")
+    if len(values) > 1 or not values[0].isdigit() or len(digits) > _MOST_DIGITS:
+        return None
+    return int(digits or b"0")
+
+
+def request_framing(method: bytes, length: int | None) -> Header | None:
+    """Answer the field that tells a server how long a request's body is (RFC 9110 8.6).
+
+    Args:
+        method: The request's method.
+        length: The body's length in bytes, `CHUNKED`, or None where there is no body.
+
+    Returns:
+        The field, or None where the request needs none.
+    """
+    if length == CHUNKED:
+        return b"Transfer-Encoding", b"chunked"
+    if length is None:
+        return (b"Content-Length", b"0") if method in _EXPECTS_CONTENT else None
+    return b"Content-Length", b"%d" % length
+
+
+def check_response(status: int, version: str) -> None:
+    """Refuse what llhttp takes for a response, though it can't be passed on.
+
+    Args:
+        status: The status code.
+        version: What the server says that it speaks.
+
+    Raises:
+        BadUpstreamResponse: A protocol switched to unasked, a status outside 100 to 599
+            (RFC 9110 15), or a version other than 1.0 and 1.1.
+    """
+    if status == 101 or not 100 <= status <= 599:
+        raise BadUpstreamResponse(f"its status is {status}")
+    if version not in ("1.1", "1.0"):
+        raise BadUpstreamResponse(f"its version is HTTP/{version}")
+
+
+def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
+    """Answer the length to tell the client, which isn't always that of the body that follows.
+
+    To HEAD and in 304 a Content-Length speaks of a body that isn't sent; where it is missing
+    nothing may be said, for 0 would be taken as the length of the resource (RFC 9110 8.6).
+
+    Args:
+        index: The response's fields.
+        status: A final status code.
+        method: The request's method.
+
+    Returns:
+        A length in bytes, `CHUNKED` or `UNTIL_CLOSE`, both of which tell nothing.
+
+    Raises:
+        BadUpstreamResponse: As `response_length` does.
+    """
+    if status != 204 and (method == b"HEAD" or status == 304):
+        lengths = index.get(b"content-length")
+        stated = None if lengths is None else content_length(lengths)
+        return UNTIL_CLOSE if stated is None else stated
+    return response_length(index, status, method)
 
 
 def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
@@ -52,7 +139,7 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
         Its length in bytes, `CHUNKED` or `UNTIL_CLOSE`.
 
     Raises:
-        BadUpstreamResponse: A transfer coding other than chunked.
+        BadUpstreamResponse: A transfer coding other than chunked, or a bad Content-Length.
     """
     if method == b"HEAD" or status in (204, 304):
         return NO_BODY
@@ -62,7 +149,12 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
             raise BadUpstreamResponse("its transfer coding is not chunked alone")
         return CHUNKED
     lengths = index.get(b"content-length")
-    return UNTIL_CLOSE if lengths is None else int(lengths[0])
+    if lengths is None:
+        return UNTIL_CLOSE
+    length = content_length(lengths)
+    if length is None:
+        raise BadUpstreamResponse("its Content-Length is not one number")
+    return length
 
 
 def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> bytes:

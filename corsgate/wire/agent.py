@@ -15,6 +15,7 @@ from zope.interface import implementer
 from corsgate.balance.retry import may_resend
 from corsgate.config.model import Limits, Server, Upstream
 from corsgate.errors import ConnectionReset
+from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pool import ServerPool
@@ -101,7 +102,13 @@ class UpstreamAgent:
         if isinstance(headers, CarriedHead):
             head, limits = headers.head, headers.limits
         else:
-            fields = [(n, v) for n, vs in (headers or Headers()).getAllRawHeaders() for v in vs]
+            # The framing is the connection's own: a second one beside it would be smuggling.
+            fields = [
+                (name, value)
+                for name, values in (headers or Headers()).getAllRawHeaders()
+                for value in values
+                if name.lower() not in FRAMING_FIELDS
+            ]
             if not any(name.lower() == b"host" for name, _ in fields):
                 fields.insert(0, (b"Host", origin.partition(b"://")[2]))
             head, limits = RequestHead(method=method, target=target, headers=fields), Limits()

@@ -32,7 +32,6 @@ class RequestBody:
     Attributes:
         length: Its length in bytes, or None where it is chunked.
         complete: Whether its end has arrived.
-        limit: The most bytes it may have, or None; past it the receiver gets `BodyTooLarge`.
     """
 
     def __init__(
@@ -40,7 +39,7 @@ class RequestBody:
     ) -> None:
         self.length = length
         self.complete = False
-        self.limit: int | None = None
+        self._limit: int | None = None
         self._max_buffered_bytes = max_buffered_bytes
         self._update = update
         self._pieces: list[bytes] = []
@@ -51,6 +50,17 @@ class RequestBody:
         self._discarding = False
         self._failure: Failure | None = None
         self._send_continue: Callable[[], None] | None = None
+
+    @property
+    def limit(self) -> int | None:
+        """The most bytes it may have, or None; past it the receiver gets `BodyTooLarge`."""
+        return self._limit
+
+    @limit.setter
+    def limit(self, limit: int | None) -> None:
+        self._limit = limit
+        # Bytes that came with the head are here already.
+        self._check_limit()
 
     @property
     def started(self) -> bool:
@@ -112,8 +122,7 @@ class RequestBody:
         self._received += len(data)
         if self._discarding:
             return
-        if self.limit is not None and self._received > self.limit:
-            self.fail(Failure(BodyTooLarge()))
+        if self._check_limit():
             return
         if self._receiver is not None and not self._paused and not self._pieces:
             self._receiver.body_data(data)
@@ -135,6 +144,13 @@ class RequestBody:
         self.discard()
         if receiver is not None:
             receiver.body_failed(reason)
+
+    def _check_limit(self) -> bool:
+        """Answer whether the body is too large, in which case it has failed."""
+        if self._limit is None or self._received <= self._limit:
+            return False
+        self.fail(Failure(BodyTooLarge()))
+        return True
 
     def _flush(self) -> None:
         receiver = self._receiver

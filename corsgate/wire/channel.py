@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IAddress, IPushProducer
@@ -14,7 +15,7 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from corsgate.errors import TargetError
-from corsgate.message.framing import CHUNKED
+from corsgate.message.framing import CHUNKED, FRAMING_FIELDS
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.wire.body import RequestBody
@@ -25,11 +26,19 @@ from corsgate.wire.sweeper import NEVER
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
 
-_FRAMING = frozenset((b"content-length", b"transfer-encoding"))
-
 # How long a client may go on sending what nobody reads any more. Closing at once would reset
 # the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
 LINGER_S = 10.0
+
+
+class _Awaited(IntEnum):
+    """What a channel waits for; the index of its time limit."""
+
+    REQUEST = 0
+    HEAD = 1
+    BODY = 2
+    UNWANTED_BODY = 3
+    ANSWER = 4
 
 
 @implementer(IPushProducer)
@@ -58,7 +67,15 @@ class GateChannel(Protocol):
         self._reading = True
         self._write_paused = False
         self._producer: Any = None
-        self._head_deadline_s = NEVER
+        # What the running deadline is for, and how long each may take.
+        self._awaited: _Awaited | None = None
+        self._waits_s = (
+            site.limits.keep_alive_timeout_s,
+            site.limits.client_head_timeout_s,
+            site.limits.client_body_timeout_s,
+            LINGER_S,
+            NEVER,
+        )
 
     # What the transport calls.
 
@@ -94,6 +111,7 @@ class GateChannel(Protocol):
     def pauseProducing(self) -> None:
         """The client does not keep up with the response."""
         self._write_paused = True
+        self._awaited = None
         self.deadline_s = self._now() + self._limits.response_idle_timeout_s
         if self._producer is not None:
             self._producer.pauseProducing()
@@ -121,6 +139,7 @@ class GateChannel(Protocol):
 
     def request_read(self, request: ReadRequest) -> None:
         """Queue a request."""
+        self._awaited = None
         body: RequestBody | None = None
         if request.length is not None:
             length = None if request.length == CHUNKED else request.length
@@ -175,7 +194,7 @@ class GateChannel(Protocol):
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head of a response that was made by twisted.web's own API."""
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-        delimited = any(name.lower() in _FRAMING for name, _ in fields)
+        delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
         self._say_persistence(fields, delimited=delimited)
         self._write_lines(int(code), reason, fields)
 
@@ -191,7 +210,7 @@ class GateChannel(Protocol):
             Whether the body is to be chunked.
         """
         assert self._handling is not None
-        fields = [field for field in head.headers if field[0].lower() not in _FRAMING]
+        fields = [field for field in head.headers if field[0].lower() not in FRAMING_FIELDS]
         chunked = False
         if length is not None:
             if head.status != 204:
@@ -205,10 +224,11 @@ class GateChannel(Protocol):
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take the source of the response; it hears when the client does not keep up."""
+        if not streaming:
+            raise ValueError("a response's source here is a push producer")
         self._producer = producer
-        if not streaming or not self._write_paused:
-            return
-        producer.pauseProducing()
+        if self._write_paused:
+            producer.pauseProducing()
 
     def unregisterProducer(self) -> None:
         """Forget the source of the response."""
@@ -218,15 +238,16 @@ class GateChannel(Protocol):
         """Go on to the next request, or close."""
         self._handling = None
         self._producer = None
+        if self._closing:
+            return
         unread = request.body is not None and not request.body.complete
         if unread and request.body is not None:
             request.body.discard()
-            self.deadline_s = self._now() + LINGER_S
         if not request.persistent or self.site.draining:
-            if unread or request.refusal is not None:
+            if unread or request.refusal is not None or self._queue:
                 self._linger()
             else:
-                self.loseConnection()
+                self._close(self._limits.response_idle_timeout_s)
             return
         self._dispatch()
         self._update_reading()
@@ -234,10 +255,7 @@ class GateChannel(Protocol):
 
     def loseConnection(self) -> None:
         """Close once all that was written has left."""
-        self._closing = True
-        self.deadline_s = self._now() + LINGER_S
-        self._tcp.unregisterProducer()
-        self._tcp.loseConnection()
+        self._close(LINGER_S)
 
     def abortConnection(self) -> None:
         """Cut the connection at once."""
@@ -246,7 +264,8 @@ class GateChannel(Protocol):
 
     def drain(self) -> None:
         """Close now where nothing is in flight, else after the response."""
-        if self._handling is None and not self._queue and not self._closing:
+        busy = self._handling is not None or self._queue or self._reader.in_head
+        if not busy and not self._closing:
             self.loseConnection()
 
     # The parts.
@@ -259,26 +278,28 @@ class GateChannel(Protocol):
         return self.site.sweeper.now()
 
     def _rearm(self) -> None:
-        """Set the deadline that the state asks for, where no other is running."""
+        """Set the deadline that the state asks for.
+
+        Only a body's progress puts a deadline off: a client that sends a byte now and then
+        must not hold the connection for ever.
+        """
         if self._closing or self._write_paused:
             return
-        limits = self._limits
-        if self._handling is not None or self._queue:
-            waits_for_client = self._receiving is not None and self._reading
-            self.deadline_s = (
-                self._now() + limits.client_body_timeout_s if waits_for_client else NEVER
-            )
-        elif self._receiving is not None:
-            # What is left of a body that nobody wants: `requestDone` has set the deadline.
+        awaited = self._find_awaited()
+        if awaited is self._awaited and awaited is not _Awaited.BODY:
             return
-        elif self._reader.in_head:
-            if self._head_deadline_s == NEVER:
-                self._head_deadline_s = self._now() + limits.client_head_timeout_s
-            self.deadline_s = self._head_deadline_s
-        else:
-            self.deadline_s = self._now() + limits.keep_alive_timeout_s
-        if not self._reader.in_head:
-            self._head_deadline_s = NEVER
+        self._awaited = awaited
+        self.deadline_s = self._now() + self._waits_s[awaited]
+
+    def _find_awaited(self) -> _Awaited:
+        body = self._receiving
+        if self._handling is not None or self._queue:
+            # A client that holds its body back until it is asked for isn't late.
+            late = body is not None and self._reading and not body.awaits_continue
+            return _Awaited.BODY if late else _Awaited.ANSWER
+        if body is not None:
+            return _Awaited.UNWANTED_BODY
+        return _Awaited.HEAD if self._reader.in_head else _Awaited.REQUEST
 
     def _dispatch(self) -> None:
         """Render queued requests, as long as each is answered at once."""
@@ -331,8 +352,17 @@ class GateChannel(Protocol):
         if self.isSecure() or not hasattr(self._tcp, "loseWriteConnection"):
             self.loseConnection()
             return
-        self._closing = True
-        self.deadline_s = self._now() + LINGER_S
-        self._tcp.unregisterProducer()
-        self._update_reading()
+        self._begin_closing(LINGER_S)
         self._tcp.loseWriteConnection()
+
+    def _close(self, limit_s: float) -> None:
+        self._begin_closing(limit_s)
+        self._tcp.loseConnection()
+
+    def _begin_closing(self, limit_s: float) -> None:
+        if not self._closing:
+            self._tcp.unregisterProducer()
+        self._closing = True
+        self.deadline_s = self._now() + limit_s
+        # Read on, for TLS waits for the client's own farewell.
+        self._update_reading()

@@ -7,7 +7,8 @@ from typing import Any
 
 import httptools
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IConsumer, IHandshakeListener
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -21,17 +22,25 @@ from corsgate.errors import (
     UpstreamError,
     UpstreamTimedOut,
 )
-from corsgate.message.framing import NO_BODY, UNTIL_CLOSE, response_length
+from corsgate.message.framing import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    announced_length,
+    check_response,
+    request_framing,
+    response_length,
+)
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.sweeper import NEVER, Sweeper
+from corsgate.wire.upload import Upload
 
 MAX_HEAD_BYTES = 256 * 1024
-_EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
+CLOSE_TIMEOUT_S = 10.0
 
 
-@implementer(IConsumer, IHandshakeListener)
+@implementer(IHandshakeListener)
 class UpstreamConnection(Protocol):
     """A keep-alive connection to one server; it carries one exchange at a time.
 
@@ -56,9 +65,8 @@ class UpstreamConnection(Protocol):
         self._response: UpstreamResponse | None = None
         self._announced = False
         self._head: RequestHead | None = None
-        self._body: IBodyProducer | None = None
-        self._chunked = False
-        self._sending = False
+        self._upload: Upload | None = None
+        self._paused = False
         self._limits = Limits()
         self._reusable = False
         self._until_close = False
@@ -66,7 +74,10 @@ class UpstreamConnection(Protocol):
         self._ready: Deferred[UpstreamConnection] | None = None
         self._status_line = b""
         self._headers: HeaderList = []
-        self._head_bytes = 0
+        # Bytes read since the response's head or body last moved on.
+        self._unmoved_bytes = 0
+        self._moved = False
+        self._answering = False
         self._failure: UpstreamError | None = None
 
     @property
@@ -82,7 +93,7 @@ class UpstreamConnection(Protocol):
     def handshakeCompleted(self) -> None:
         """Tell the pool that the peer is who it should be."""
         ready, self._ready = self._ready, None
-        if ready is not None:
+        if ready is not None and not ready.called:
             ready.callback(self)
 
     def when_verified(self) -> Deferred[UpstreamConnection]:
@@ -95,7 +106,10 @@ class UpstreamConnection(Protocol):
         self.deadline_s = deadline_s
 
     def close(self) -> None:
-        """Close it; nothing is under way on it."""
+        """Close it; nothing is under way on it, and nothing may begin."""
+        self.lost = True
+        # A TLS server may never answer the farewell.
+        self.deadline_s = self._sweeper.now() + CLOSE_TIMEOUT_S
         self._tcp.loseConnection()
 
     def request(
@@ -114,19 +128,20 @@ class UpstreamConnection(Protocol):
         """
         assert self._ended, "one exchange at a time"
         self._ended = False
-        self._head, self._body, self._limits = head, body, limits
+        self._head, self._limits = head, limits
         self._response = None
-        self._announced = False
         self._failure = None
-        self._reusable = False
+        self._announced = self._answering = self._reusable = self._paused = False
         self._headers = []
-        self._head_bytes = 0
+        self._unmoved_bytes = 0
         result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
         self._result = result
-        self._touch()
+        self.touch()
         self._send_head(head, body)
         if body is not None and body.length != 0:
-            self._send_body(body)
+            self._upload = Upload(body, self._tcp, self)
+            self.touch()
+            self._upload.start()
         return result
 
     # What the transport calls.
@@ -137,7 +152,7 @@ class UpstreamConnection(Protocol):
             # Bytes that nobody asked for: what they belong to can't be known.
             self._abort()
             return
-        self._touch()
+        self._moved = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -149,10 +164,12 @@ class UpstreamConnection(Protocol):
             self._fail(cause)
         except httptools.HttpParserError as error:
             self._fail(BadUpstreamResponse(f"it is not well-formed: {error}"))
-        if self._response is None:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES and not self._ended:
-                self._fail(BadUpstreamResponse("its head is too large"))
+        # All that is no body is collected or skipped by llhttp: heads, trailers, extensions.
+        self._unmoved_bytes = 0 if self._moved else self._unmoved_bytes + len(data)
+        if self._unmoved_bytes > MAX_HEAD_BYTES:
+            self._fail(BadUpstreamResponse("its head or trailer is too large"))
+        if self._response is not None and not self._ended:
+            self.touch()
         self._hand_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -163,11 +180,13 @@ class UpstreamConnection(Protocol):
         if ready is not None and not ready.called:
             ready.errback(reason)
         if not self._ended:
-            if self._response is not None and self._until_close:
-                self._complete()
-            elif self._response is not None:
-                self._end(BadUpstreamResponse("its body was cut short"))
-            elif self._head_bytes or self._headers:
+            if self._response is not None:
+                # A reset, or TLS that ends without its farewell, may have cut it anywhere.
+                if self._until_close and reason.check(ConnectionDone):
+                    self._complete()
+                else:
+                    self._end(BadUpstreamResponse("its body was cut short"))
+            elif self._answering:
                 self._end(BadUpstreamResponse("its head was cut short"))
             else:
                 self._end(self._failure or ConnectionReset("the server closed the connection"))
@@ -177,8 +196,10 @@ class UpstreamConnection(Protocol):
     def timed_out(self) -> None:
         """Give up on a server that is too slow, or on a connection idle for long."""
         self.deadline_s = NEVER
-        if self._ended:
-            self._tcp.loseConnection()
+        if self.lost:
+            self._abort()
+        elif self._ended:
+            self.close()
         else:
             self._fail(UpstreamTimedOut("the server sent nothing for too long"))
             self._hand_on()
@@ -190,6 +211,7 @@ class UpstreamConnection(Protocol):
         if self._response is not None or self._ended:
             self._reusable = False
             raise BadUpstreamResponse("bytes follow the response")
+        self._answering = True
         self._status_line = b""
         self._headers = []
 
@@ -205,20 +227,21 @@ class UpstreamConnection(Protocol):
     def on_headers_complete(self) -> None:
         """Make a response of the head, unless it is only informational."""
         status = self._parser.get_status_code()
-        if status == 101 or status < 100:
-            raise BadUpstreamResponse(f"its status is {status}")
+        version = self._parser.get_http_version()
+        check_response(status, version)
         if status < 200:
+            self.touch()
             return
         assert self._head is not None
         index = index_headers(self._headers)
         length = response_length(index, status, self._head.method)
         head = ResponseHead(status=status, reason=self._status_line, headers=self._headers)
-        announced = index.get(b"content-length")
-        if length == NO_BODY and announced and status != 204:
-            self._response = UpstreamResponse(self, head, int(announced[0]))
-        else:
-            self._response = UpstreamResponse(self, head, length)
-        self._reusable = length != UNTIL_CLOSE and self._parser.should_keep_alive()
+        announced = announced_length(index, status, self._head.method)
+        self._response = UpstreamResponse(self, head, announced)
+        self._moved = True
+        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
+        framed = length != UNTIL_CLOSE and not (version == "1.0" and length == CHUNKED)
+        self._reusable = framed and self._parser.should_keep_alive()
         self._until_close = length == UNTIL_CLOSE
         if self._head.method == b"HEAD":
             # llhttp would wait for the body that Content-Length speaks of.
@@ -231,7 +254,13 @@ class UpstreamConnection(Protocol):
             # A body behind the answer to HEAD: where it ends is anyone's guess.
             self._reusable = False
         elif self._response is not None:
+            self._moved = True
             self._response.body_data(data)
+
+    def on_chunk_header(self) -> None:
+        """See to it that the answer to HEAD has no body, not even an empty one."""
+        if self._ended:
+            self._reusable = False
 
     def on_message_complete(self) -> None:
         """End a final response."""
@@ -244,13 +273,15 @@ class UpstreamConnection(Protocol):
         """Read no more until the client has taken what came."""
         if response is self._response and not self._ended:
             # A client that doesn't keep up has a time limit of its own.
+            self._paused = True
             self.deadline_s = NEVER
             self._tcp.pauseProducing()
 
     def resume_response(self, response: UpstreamResponse) -> None:
         """Read on."""
         if response is self._response and not self._ended:
-            self._touch()
+            self._paused = False
+            self.touch()
             self._tcp.resumeProducing()
 
     def give_up_response(self, response: UpstreamResponse) -> None:
@@ -259,66 +290,39 @@ class UpstreamConnection(Protocol):
             self._fail(BadUpstreamResponse("it was given up"))
             self._hand_on()
 
-    # What the body's producer calls.
+    # What the upload calls; and `touch`.
 
-    def write(self, data: bytes) -> None:
-        """Send a piece of the request's body."""
-        if self._ended or not data:
+    def upload_ended(self, failure: Failure | None) -> None:
+        """Wait for the response; or cut the connection, lest what was sent look whole."""
+        self._upload = None
+        if failure is None:
+            self.touch()
             return
-        self._touch()
-        self._tcp.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Do nothing: `_send_body` registers the body's producer."""
-
-    def unregisterProducer(self) -> None:
-        """Do nothing, as `registerProducer` does nothing."""
+        self._abort()
+        result, self._result = self._result, None
+        if result is not None:
+            self._ended = True
+            result.errback(failure)
 
     # The parts.
 
     def _send_head(self, head: RequestHead, body: IBodyProducer | None) -> None:
         lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
         lines += [name + b": " + value for name, value in head.headers]
-        self._chunked = False
-        if body is None:
-            if head.method in _EXPECTS_CONTENT:
-                lines.append(b"Content-Length: 0")
-        elif body.length is UNKNOWN_LENGTH:
-            self._chunked = True
-            lines.append(b"Transfer-Encoding: chunked")
-        else:
-            lines.append(b"Content-Length: %d" % body.length)
+        length = None if body is None else body.length
+        framing = request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
+        if framing is not None:
+            lines.append(b": ".join(framing))
         self._tcp.write(b"\r\n".join(lines) + b"\r\n\r\n")
 
-    def _send_body(self, body: IBodyProducer) -> None:
-        self._sending = True
-        self._tcp.registerProducer(body, True)
-        body.startProducing(self).addCallbacks(self._body_sent, self._body_failed)
-
-    def _body_sent(self, _: None) -> None:
-        if not self._sending:
-            return
-        self._sending = False
-        self._tcp.unregisterProducer()
-        if self._chunked:
-            self._tcp.write(b"0\r\n\r\n")
-        self._touch()
-
-    def _body_failed(self, reason: Failure) -> None:
-        """The client's body broke off: what was sent must not look whole."""
-        if self._sending:
-            self._sending = False
-            self._tcp.unregisterProducer()
-            self._abort()
-            result, self._result = self._result, None
-            if result is not None:
-                self._ended = True
-                result.errback(reason)
-
-    def _touch(self) -> None:
+    def touch(self) -> None:
         """Set the deadline anew: something moved."""
         if self._response is not None:
-            limit_s = self._limits.response_idle_timeout_s
+            waits_for_client = self._paused and self._response.wanted
+            limit_s = NEVER if waits_for_client else self._limits.response_idle_timeout_s
+        elif self._upload is not None and not self._upload.held:
+            # The server waits for the client, which has a time limit of its own.
+            limit_s = NEVER
         else:
             limit_s = self._limits.first_byte_timeout_s
         self.deadline_s = self._sweeper.now() + limit_s
@@ -331,23 +335,21 @@ class UpstreamConnection(Protocol):
     def _complete(self) -> None:
         assert self._response is not None
         self._ended = True
-        if self._sending:
+        if self._upload is not None:
             # It was answered before it was sent whole; what is left has no place to go.
             self._reusable = False
             self._stop_sending()
+            self._abort()
         self._response.body_ended(Failure(ResponseDone()))
 
     def _stop_sending(self) -> None:
-        if self._sending and self._body is not None:
-            self._sending = False
-            self._tcp.unregisterProducer()
-            self._body.stopProducing()
+        upload, self._upload = self._upload, None
+        if upload is not None:
+            upload.stop()
 
     def _end(self, error: UpstreamError) -> None:
         """End the exchange without a whole response."""
-        self._ended = True
-        self._reusable = False
-        self._failure = error
+        self._ended, self._reusable, self._failure = True, False, error
         if self._response is not None and self._announced:
             self._response.body_ended(Failure(error))
         else:
@@ -373,8 +375,10 @@ class UpstreamConnection(Protocol):
                 self._result = None
                 self._announced = True
                 result.callback(response)
-                if not response.wanted:
+                if not response.wanted and not self._ended:
                     response.wait()
+                    # If nobody ever takes it, it must not stay for ever.
+                    self.touch()
             elif self._failure is not None:
                 self._result = None
                 result.errback(Failure(self._failure))
@@ -385,9 +389,12 @@ class UpstreamConnection(Protocol):
 
     def _release(self) -> None:
         """Go back to the pool, where the connection's state is beyond doubt."""
-        if self._sending or not self._ended or self.lost:
+        if self.lost:
             return
         self.deadline_s = NEVER
         self._head = None
-        self._body = None
+        if self._paused:
+            # TLS may bring the rest of what it has decrypted after it was paused.
+            self._paused = False
+            self._tcp.resumeProducing()
         self._released(self, self._reusable)

@@ -89,7 +89,9 @@ class RequestReader:
         self.in_head = False
         self._in_body = False
         self._final = False
+        # Bytes of reads since the head began, or since the body last moved.
         self._fed = 0
+        self._moved = False
         # While a new parser reads on behind a declined upgrade.
         self._muted = False
         self._length: int | None = None
@@ -114,25 +116,32 @@ class RequestReader:
         """
         if self._final and not self._in_body:
             return
-        # Bytes that end a body are not counted to the head that begins behind them.
-        counted = not self._in_body
+        self._moved = False
         self._parse(data)
-        if self.in_head and counted and not self._final:
-            self._fed += len(data)
-            if self._fed > self._limits.max_head_bytes:
-                self._refuse_early()
+        # A head may begin anywhere in a read, so the read that it begins in isn't counted.
+        self._fed = 0 if self._moved else self._fed + len(data)
+        if max(self._fed, self._head_bytes) <= self._limits.max_head_bytes:
+            return
+        if self._in_body:
+            # llhttp would go on collecting an endless trailer, or skip an endless extension.
+            self._broken(400, "The body's chunks or trailers are too large.")
+        elif self.in_head:
+            self._refuse(self._too_large())
 
     # What llhttp calls.
 
     def on_message_begin(self) -> None:
         """Forget the head before."""
-        if not self._muted:
+        if not self._muted and not self._final:
             self._begin()
             self.in_head = True
 
     def on_url(self, data: bytes) -> None:
         """Take a part of the request target."""
-        if not self._muted and self._has_room(len(data)):
+        if self._muted:
+            return
+        self._target_bytes += len(data)
+        if self._has_room(len(data)):
             self._target += data
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -155,7 +164,10 @@ class RequestReader:
         try:
             request = self._make_request()
         except TargetError as error:
-            self._refuse(400, f"{error}.")
+            self._refuse(
+                self._refusal or Refusal(status=400, detail=f"{error}."),
+                method=self._parser.get_method(),
+            )
             return
         self._length = request.length
         self._in_body = request.length is not None
@@ -165,6 +177,7 @@ class RequestReader:
     def on_body(self, data: bytes) -> None:
         """Take a piece of a body."""
         if self._in_body:
+            self._moved = True
             self._sink.body_read(data)
 
     def on_message_complete(self) -> None:
@@ -173,6 +186,7 @@ class RequestReader:
             # The body, if there is one, has not been read: `_decline_upgrade` goes on.
             return
         self._muted = False
+        self._moved = True
         if self._in_body:
             self._in_body = False
             self._sink.body_complete()
@@ -180,8 +194,9 @@ class RequestReader:
     # The parts.
 
     def _begin(self) -> None:
-        self._fed = 0
+        self._moved = True
         self._target = b""
+        self._target_bytes = 0
         self._headers: HeaderList = []
         self._head_bytes = 0
         self._refusal = None
@@ -191,20 +206,36 @@ class RequestReader:
         self._head_bytes += size
         if self._head_bytes <= self._limits.max_head_bytes:
             return True
-        self._refusal = Refusal(status=431, detail="The request's head is too large.")
+        self._refusal = self._too_large()
         return False
 
+    def _too_large(self) -> Refusal:
+        if self._target_bytes > self._limits.max_target_bytes:
+            return Refusal(status=414, detail="The request target is too long.")
+        return Refusal(status=431, detail="The request's head is too large.")
+
     def _parse(self, data: bytes) -> None:
+        # One read may hold hundreds of offers to upgrade: a loop and a view, so that they
+        # neither nest nor copy.
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._parse_some(rest) :]
+
+    def _parse_some(self, data: memoryview) -> int:
+        """Parse as far as one parser gets; answer how far that is."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade(data[upgrade.args[0] :])
+            if not self._final or self._in_body:
+                self._decline_upgrade()
+                return int(upgrade.args[0])
         except httptools.HttpParserInvalidMethodError:
             self._broken(501, "The method is not known here.")
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             self._broken(400, f"The request is not well-formed: {error}.")
+        return len(data)
 
     def _broken(self, status: int, detail: str) -> None:
         if self._in_body:
@@ -212,7 +243,7 @@ class RequestReader:
             self._final = True
             self._sink.body_broken(detail)
         else:
-            self._refuse(status, detail)
+            self._refuse(Refusal(status=status, detail=detail))
 
     def _make_request(self) -> ReadRequest:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
@@ -243,33 +274,24 @@ class RequestReader:
             refusal=refusal,
         )
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, refusal: Refusal, method: bytes = b"GET") -> None:
         """Put a refusal in the place of what can't be read."""
         if self._final:
             return
         self._final = True
         self.in_head = False
-        head = RequestHead(method=b"GET", target=self._target or b"/", headers=self._headers)
-        refusal = Refusal(status=status, detail=detail)
+        refusal = attrs.evolve(refusal, routable=False)
+        head = RequestHead(method=method, target=self._target or b"/", headers=self._headers)
         self._sink.request_read(
             ReadRequest(head=head, index=index_headers(self._headers), refusal=refusal)
         )
 
-    def _refuse_early(self) -> None:
-        """Refuse a head that is too large before it has ended."""
-        if self._headers:
-            self._refuse(431, "The request's head is too large.")
-        else:
-            self._refuse(414, "The request target is too long.")
-
-    def _decline_upgrade(self, rest: bytes) -> None:
+    def _decline_upgrade(self) -> None:
         """Read on in HTTP/1.1 where a client offered another protocol.
 
         llhttp stops at such a request and leaves its body unread; a new parser that is shown
         the same framing reads on.
         """
-        if self._final and not self._in_body:
-            return
         self._parser = httptools.HttpRequestParser(self)
         if self._in_body:
             framing = (
@@ -278,6 +300,4 @@ class RequestReader:
                 else b"Content-Length: %d" % (self._length or 0)
             )
             self._muted = True
-            self._parse(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)
-        if rest:
-            self._parse(rest)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)

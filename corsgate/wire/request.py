@@ -93,7 +93,12 @@ class GateRequest(server.Request):
         try:
             self.render(self.site.getResourceFor(self))
         except BaseException:
-            self.processingFailed(Failure())
+            if self.startedWriting:
+                # An error page behind a response that has begun would pass for a part of it.
+                self._log.failure("a response broke off")
+                self.abort()
+            else:
+                self.processingFailed(Failure())
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
         """Write a response's head as it is; framing fields are added here.
@@ -143,9 +148,11 @@ class GateRequest(server.Request):
         """Tell whoever waits that the client is gone."""
         self.notes.setdefault("outcome", "the client closed the connection")
         self._log_once()
+        # First those who wait for the response: it must not look to them as if the body alone
+        # had failed, and the client were there to be told.
+        super().connectionLost(reason)
         if self.body is not None and not self.body.complete:
             self.body.fail(Failure(ConnectionDone("the client is gone")))
-        super().connectionLost(reason)
 
     def _log_once(self) -> None:
         if not self._logged:

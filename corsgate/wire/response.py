@@ -61,9 +61,10 @@ class UpstreamResponse:
     def deliverBody(self, protocol: IProtocol) -> None:
         """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
         self._receiver = protocol
-        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
         if self._late:
+            # Before the protocol hears of it, since the protocol may well pause at once.
             self._connection.resume_response(self)
+        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
         self.flush()
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 NEVER = float("inf")
 SWEEP_INTERVAL_S = 1.0
@@ -34,10 +35,17 @@ class Sweeper:
         clock: Tells the time and calls back.
     """
 
+    _log = Logger()
+
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._members: set[Timed] = set()
         self._call: IDelayedCall | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to sweep."""
+        return not self._members
 
     def now(self) -> float:
         """Answer the time in seconds that deadlines are compared with."""
@@ -62,6 +70,10 @@ class Sweeper:
         for member in [m for m in self._members if m.deadline_s <= now]:
             # An earlier member's time-out may have ended this one.
             if member in self._members and member.deadline_s <= now:
-                member.timed_out()
+                try:
+                    member.timed_out()
+                except Exception:
+                    # One that fails must not keep all the others from ever timing out.
+                    self._log.failure("a time-out could not be acted on")
         if self._members and self._call is None:
             self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)

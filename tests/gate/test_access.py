@@ -1,0 +1,217 @@
+"""The access log: a line for each request, and nothing in it that a log must not have."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import provider
+
+from corsgate.gate.access import open_log
+from corsgate.gate.service import GateService
+from tests.peers import reactor, request, response
+from tests.support import (
+    BASIC,
+    DIGEST,
+    FROM_APP,
+    FROM_FOREIGN,
+    LISTEN,
+    PASSWORD,
+    GateTestCase,
+    parse,
+)
+
+COMBINED = re.compile(
+    r"127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "
+    r'"(?P<line>.*)" (?P<status>\d{3}) (?P<bytes>\d+) "(?P<referer>.*)" "(?P<agent>.*)"'
+)
+
+
+class Lines(GateTestCase):
+    """What a line says."""
+
+    async def test_json(self) -> None:
+        """A JSON line has the whole story."""
+        upstream = await self.upstream(response(201, body=b"abc"))
+        gate = self.front(upstream)
+        sent = [FROM_APP, (b"User-Agent", b"app/1")]
+        await self.ask(gate, b"POST", b"/v1/x?y", headers=sent, body=b"")
+        event = json.loads(gate.lines[0])
+        self.assertRegex(event.pop("time"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertRegex(event.pop("id"), r"^[0-9a-f]+-1$")
+        self.assertGreaterEqual(event.pop("duration_ms"), 0)
+        self.assertEqual(
+            event,
+            {
+                "client": "127.0.0.1",
+                "method": "POST",
+                "host": "localhost",
+                "target": "/v1/x?y",
+                "status": 201,
+                "bytes": 3,
+                "route": "/v1",
+                "server": upstream.url,
+                "origin": "http://app.example",
+                "user_agent": "app/1",
+            },
+        )
+
+    async def test_combined(self) -> None:
+        """A combined line is what Apache's readers know."""
+        gate = self.serve(
+            'log_format = "combined"\n[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
+            '[routes."/v1"]\nupstream = "a"\n'
+        )
+        await self.ask(gate, headers=[(b"Referer", b"http://app.example/")])
+        found = COMBINED.fullmatch(gate.lines[0])
+        assert found is not None, gate.lines
+        self.assertEqual(found["line"], "GET /v1/x HTTP/1.1")
+        self.assertEqual((found["status"], found["agent"]), ("502", "-"))
+        self.assertEqual(found["referer"], "http://app.example/")
+
+    async def test_one_each(self) -> None:
+        """Each request has one line, answered here or not."""
+        upstream = await self.upstream()
+        gate = self.front(upstream, route='methods = ["GET"]')
+        preflight = [FROM_APP, (b"Access-Control-Request-Method", b"GET")]
+        await self.ask(gate)
+        await self.ask(gate, b"OPTIONS", headers=preflight)
+        await self.ask(gate, headers=[FROM_FOREIGN])
+        await self.ask(gate, b"PUT", body=b"x")
+        await self.ask(gate, target=b"/none")
+        await self.ask(gate, host=b"evil.example")
+        await self.send(gate, b"GET nonsense\r\n\r\n")
+        await self.ask(gate, target=b"/v1/..")
+        statuses = [json.loads(line)["status"] for line in gate.lines]
+        self.assertEqual(statuses, [200, 204, 403, 405, 404, 421, 400, 400])
+        ids = {json.loads(line)["id"] for line in gate.lines}
+        self.assertEqual(len(ids), len(statuses))
+        self.assertIn("http://evil.example", json.loads(gate.lines[2])["outcome"])
+
+    async def test_no_credentials(self) -> None:
+        """Neither the client's nor the gate's credentials are in any line, whatever happens."""
+        sent = [
+            (b"Authorization", b"Basic Y2xpZW50"),
+            (b"Proxy-Authorization", b"Basic Y2xpZW50"),
+            (b"Cookie", b"sid=client-cookie"),
+            (b"X-Api-Key", b"client-key"),
+        ]
+        challenge = [(b"WWW-Authenticate", b'Digest realm="r", nonce="n", qop="auth"')]
+        for credentials in (BASIC, DIGEST, 'credentials = { type = "bearer", token = "secret-t" }'):
+            upstream = await self.upstream(response(401, challenge), response(), b"bad\r\n\r\n")
+            for log_format in ("json", "combined"):
+                gate = self.serve(
+                    f'log_format = "{log_format}"\n[upstreams.a]\nservers = ["{upstream.url}"]\n'
+                    f'{credentials}\n[routes."/"]\nupstream = "a"\n'
+                )
+                for _ in range(4):
+                    await self.ask(gate, headers=sent)
+                shown = "\n".join(gate.lines)
+                self.assertEqual(len(gate.lines), 4)
+                for secret in (PASSWORD, "Y2xpZW50", "client-", "secret-t", "Basic", "Digest "):
+                    self.assertNotIn(secret, shown)
+
+    async def test_no_injection(self) -> None:
+        """What a client sends can't end a line or a part of it."""
+        evil = b'x" 200 0 "\\" \xff\xc2\x85\xe2\x80\xa8\t{a}'
+        for log_format in ("json", "combined"):
+            gate = self.serve(
+                f'log_format = "{log_format}"\n[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
+                '[routes."/"]\nupstream = "a"\n'
+            )
+            sent = [(b"User-Agent", evil), (b"Referer", evil), (b"Origin", evil)]
+            await self.ask(gate, target=b'/v1/"\\{a}?"', headers=sent)
+            (line,) = gate.lines
+            self.assertTrue(line.isascii() and line.isprintable(), line)
+            if log_format == "json":
+                self.assertEqual(json.loads(line)["user_agent"], evil.decode("latin-1"))
+            else:
+                self.assertIn(r'"GET /v1/\"\\{a}?\" HTTP/1.1" 502', line)
+                self.assertIn(r'"x\" 200 0 \"\\\" \xff\xc2\x85\xe2\x80\xa8\x09{a}"', line)
+
+
+class Places(GateTestCase):
+    """Where the lines go."""
+
+    def serve_logging(self, access_log: str) -> tuple[GateService, int]:
+        """Answer a gate whose access log is what its configuration says."""
+        config = parse(
+            f'{LISTEN}{access_log}[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
+            '[routes."/"]\nupstream = "a"\n'
+        )
+        service = GateService(config, reactor, rng=os.urandom, file="gate.toml")
+        service.privilegedStartService()
+        service.startService()
+        self.addCleanup(service.stopService)
+        address = service.ports[0].getHost()
+        return service, address.port  # type: ignore[attr-defined]  # an IPv4Address has a port
+
+    def observed(self) -> list[LogEvent]:
+        """Answer what the daemon's log is told, from now on."""
+        events: list[LogEvent] = []
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            events.append(event)
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        return events
+
+    async def ask_port(self, port: int) -> None:
+        """Send a request and wait for its answer."""
+        client = await self.connect_to(port)
+        client.send(request())
+        self.assertEqual((await client.response()).status, 502)
+
+    async def test_file(self) -> None:
+        """Into a file, which only its owner and group may read, and which is appended to."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text("before\n")
+        path.unlink()
+        _, port = self.serve_logging(f"access_log = {json.dumps(str(path))}\n")
+        await self.ask_port(port)
+        await self.ask_port(port)
+        lines = path.read_text().splitlines()
+        self.assertEqual([json.loads(line)["status"] for line in lines], [502, 502])
+        self.assertEqual(path.stat().st_mode & 0o037, 0)
+
+    async def test_daemon_log(self) -> None:
+        """By default into the daemon's log, one event each."""
+        events = self.observed()
+        _, port = self.serve_logging("")
+        await self.ask_port(port)
+        lines = [each["line"] for each in events if each["log_namespace"] == "corsgate.access"]
+        self.assertEqual([json.loads(line)["status"] for line in lines], [502])
+
+    async def test_off(self) -> None:
+        """Nowhere."""
+        events = self.observed()
+        _, port = self.serve_logging('access_log = "off"\n')
+        await self.ask_port(port)
+        self.assertEqual([e for e in events if e["log_namespace"] == "corsgate.access"], [])
+        self.assertIsNone(open_log("off"))
+
+    async def test_broken_log(self) -> None:
+        """A log that can't be written to costs no request; the daemon's log says so, once."""
+        broken = [True]
+
+        def write(line: str) -> None:
+            if broken[0]:
+                raise OSError(28, "No space left on device")
+
+        upstream = await self.upstream()
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n', write
+        )
+        for _ in range(3):
+            await self.assert_serves(gate)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        broken[0] = False
+        await self.assert_serves(gate)
+        broken[0] = True
+        await self.assert_serves(gate)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)

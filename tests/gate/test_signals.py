@@ -1,0 +1,73 @@
+"""SIGTERM and SIGINT, without a process that ends."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.gate.signals import exit_cleanly_on_signals
+
+
+class Reactor:
+    """Keeps what it is asked to call, and counts its stops."""
+
+    def __init__(self) -> None:
+        self.when_running: list[Callable[[], None]] = []
+        self.queued: list[Callable[[], None]] = []
+        self.stops = 0
+
+    def callWhenRunning(self, function: Callable[[], None]) -> None:
+        """Take what is to be called once it runs."""
+        self.when_running.append(function)
+
+    def callFromThread(self, function: Callable[[], None]) -> None:
+        """Take what a signal's handler wants done."""
+        self.queued.append(function)
+
+    def stop(self) -> None:
+        """Count."""
+        self.stops += 1
+
+
+class Signals(SynchronousTestCase):
+    """The first drains, the second cuts."""
+
+    def setUp(self) -> None:
+        """Put back whatever handlers there are."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        self.reactor = Reactor()
+        self.cuts: list[None] = []
+        exit_cleanly_on_signals(self.reactor, lambda: self.cuts.append(None))
+
+    def deliver(self, number: int) -> None:
+        """Do what the reactor does once a signal has come."""
+        signal.raise_signal(number)
+        queued, self.reactor.queued = self.reactor.queued, []
+        for function in queued:
+            function()
+
+    def test_before_the_reactor_runs(self) -> None:
+        """A signal that comes early waits for the reactor, and kills nobody."""
+        signal.raise_signal(signal.SIGTERM)
+        self.assertEqual((len(self.reactor.queued), self.reactor.stops), (1, 0))
+
+    def test_over_the_reactors_own(self) -> None:
+        """The handlers that the reactor installs as it starts are replaced."""
+        ignored: Any = signal.SIG_IGN
+        signal.signal(signal.SIGTERM, ignored)
+        for function in self.reactor.when_running:
+            function()
+        self.deliver(signal.SIGTERM)
+        self.assertEqual(self.reactor.stops, 1)
+
+    def test_once_and_again(self) -> None:
+        """The first stops the reactor, each further one cuts."""
+        self.deliver(signal.SIGINT)
+        self.assertEqual((self.reactor.stops, len(self.cuts)), (1, 0))
+        self.deliver(signal.SIGTERM)
+        self.deliver(signal.SIGINT)
+        self.assertEqual((self.reactor.stops, len(self.cuts)), (1, 2))

@@ -1,0 +1,184 @@
+"""A whole gate on a real socket, for tests of all its parts together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory
+from twisted.trial.unittest import TestCase
+
+from corsgate.config.model import Config
+from corsgate.config.parse import parse_config
+from corsgate.cors.policy import faults
+from corsgate.gate.service import GateService
+from corsgate.message.headers import Header
+from tests.peers import Client, Message, Upstream, Watched, reactor, request
+
+APP = b"http://app.example"
+"""The origin that `POLICY` allows."""
+
+FOREIGN = b"http://evil.example"
+
+FROM_APP = (b"Origin", APP)
+FROM_FOREIGN = (b"Origin", FOREIGN)
+
+LISTEN = 'listen = ["tcp:0:interface=127.0.0.1"]\n'
+
+POLICY = """
+[cors.app]
+allow_origins = ["http://app.example"]
+allow_methods = ["GET", "PUT", "POST", "DELETE"]
+allow_headers = ["Content-Type"]
+expose_headers = ["X-Total"]
+allow_credentials = true
+"""
+
+PASSWORD = "s3cret-of-the-gate"
+BASIC = 'credentials = { type = "basic", username = "admin", password = { env = "PASSWORD" } }'
+DIGEST = 'credentials = { type = "digest", username = "admin", password = { env = "PASSWORD" } }'
+
+
+class Gate(Watched):
+    """A gate that listens on a port of its own.
+
+    Args:
+        config: What it serves.
+        write: Takes the lines of its access log too.
+
+    Attributes:
+        lines: What its access log says.
+    """
+
+    def __init__(self, config: Config, write: Callable[[str], None] | None = None) -> None:
+        super().__init__()
+        self._write_too = write
+        self.lines: list[str] = []
+        self.service = GateService(
+            config, reactor, rng=lambda size: b"\x5a" * size, file="gate.toml", write=self._write
+        )
+        self.service.privilegedStartService()
+        self.service.startService()
+        address: Any = self.service.ports[0].getHost()
+        self.port: int = getattr(address, "port", 0)
+        self._stopped: Deferred[None] | None = None
+
+    def stop(self) -> Deferred[None]:
+        """Drain and close it; again does no harm."""
+        if self._stopped is None:
+            self._stopped = self.service.stopService()
+            return self._stopped
+        return succeed(None)
+
+    def logged(self, count: int = 1) -> Deferred[str]:
+        """Answer a Deferred of the access log's line with this number, counted from 1."""
+        return self.when(lambda: len(self.lines) >= count).addCallback(
+            lambda _: self.lines[count - 1]
+        )
+
+    def _write(self, line: str) -> None:
+        self.lines.append(line)
+        self.changed()
+        if self._write_too is not None:
+            self._write_too(line)
+
+
+def parse(toml: str) -> Config:
+    """Answer the configuration that a file of this text would make."""
+    return parse_config(
+        toml,
+        file="gate.toml",
+        environ={"PASSWORD": PASSWORD},
+        read_file=lambda name: b"",
+        check_cors=faults,
+    )
+
+
+class GateTestCase(TestCase):
+    """A test case that ends with every socket closed."""
+
+    timeout = 30
+
+    async def upstream(self, *answers: bytes | None) -> Upstream:
+        """Answer an upstream that gives these answers in turn; by default a short 200."""
+        upstream = await Upstream().start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(upstream.stop()))
+        if answers:
+            upstream.script(*answers)
+        return upstream
+
+    def serve(self, toml: str, write: Callable[[str], None] | None = None) -> Gate:
+        """Answer a gate that serves a configuration, `LISTEN` put before it if need be."""
+        return self.serve_config(parse(LISTEN + toml if "listen" not in toml else toml), write)
+
+    def serve_config(self, config: Config, write: Callable[[str], None] | None = None) -> Gate:
+        """Answer a gate that serves a configuration."""
+        gate = Gate(config, write)
+        self.addCleanup(gate.stop)
+        return gate
+
+    def front(
+        self,
+        *upstreams: Upstream,
+        upstream: str = "",
+        route: str = "",
+        prefix: str = "/v1",
+        rest: str = "",
+        base: str = "",
+    ) -> Gate:
+        """Answer a gate with one route, whose policy is `POLICY`.
+
+        Args:
+            upstreams: The servers.
+            upstream: Further lines of the upstream.
+            route: Further lines of the route.
+            prefix: The route's prefix.
+            rest: What follows, such as ``[limits]``.
+            base: The servers' own path.
+        """
+        servers = json.dumps([each.url + base for each in upstreams])
+        return self.serve(
+            f"[upstreams.a]\nservers = {servers}\n{upstream}\n{POLICY}\n"
+            f'[routes."{prefix}"]\nupstream = "a"\ncors = "app"\n{route}\n{rest}\n'
+        )
+
+    async def connect(self, gate: Gate) -> Client:
+        """Answer a new connection to a gate."""
+        return await self.connect_to(gate.port)
+
+    async def connect_to(self, port: int) -> Client:
+        """Answer a new connection to a port."""
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+        client: Any = await endpoint.connect(Factory.forProtocol(Client))
+        assert isinstance(client, Client)
+        self.addCleanup(client.close)
+        return client
+
+    async def send(self, gate: Gate, data: bytes) -> Message:
+        """Send bytes on a connection of their own; answer the response, and leave."""
+        client = await self.connect(gate)
+        client.send(data)
+        answer = await client.response(bodiless=data.startswith(b"HEAD "))
+        await client.close()
+        return answer
+
+    async def ask(
+        self,
+        gate: Gate,
+        method: bytes = b"GET",
+        target: bytes = b"/v1/x",
+        headers: Iterable[Header] = (),
+        body: bytes | None = None,
+        *,
+        host: bytes = b"localhost",
+    ) -> Message:
+        """Send one request on a connection of its own; answer the response."""
+        return await self.send(gate, request(method, target, headers, body, host=host))
+
+    async def assert_serves(self, gate: Gate, target: bytes = b"/v1/fine") -> None:
+        """Assert that the gate goes on serving."""
+        answer = await self.ask(gate, target=target)
+        self.assertEqual(answer.status, 200)

@@ -1,0 +1,64 @@
+"""The ``corsgate`` command."""
+
+from __future__ import annotations
+
+import io
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cli import main
+from tests.tree import ROOT, run
+
+GOOD = 'listen = ["tcp:0"]\n[upstreams.a]\nservers = ["http://h:1"]\n[routes."/"]\nupstream = "a"\n'
+BAD = GOOD.replace('"a"\n', '"b"\n').replace("http:", "ftp:")
+
+
+class Check(SynchronousTestCase):
+    """``corsgate check FILE``."""
+
+    def check(self, text: str) -> tuple[int, str, str]:
+        """Answer the status and what was written to standard output and standard error."""
+        path = Path(self.mktemp())
+        path.write_text(text, "utf-8")
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            status = main(["check", str(path)])
+        return status, out.getvalue(), err.getvalue().replace(str(path), "FILE")
+
+    def test_good(self) -> None:
+        """A good file is 0 and one line."""
+        status, out, err = self.check(GOOD)
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("ok, 1 route(s) to 1 upstream(s)", out)
+
+    def test_bad(self) -> None:
+        """A bad file is 1 and a line for each fault, on standard error."""
+        status, out, err = self.check(BAD)
+        self.assertEqual((status, out), (1, ""))
+        lines = err.splitlines()
+        self.assertEqual(len(lines), 2)
+        self.assertTrue(lines[0].startswith("FILE:3: upstreams.a.servers"), err)
+        self.assertTrue(lines[1].startswith('FILE:5: routes."/".upstream'), err)
+
+    def test_missing(self) -> None:
+        """A file that isn't there is 1."""
+        err = io.StringIO()
+        with redirect_stderr(err):
+            self.assertEqual(main(["check", "/nowhere.toml"]), 1)
+        self.assertIn("/nowhere.toml: the file can't be read", err.getvalue())
+
+    def test_usage(self) -> None:
+        """Bad usage is 2."""
+        for arguments in ([], ["nonsense"], ["check"], ["check", "a", "b"]):
+            with redirect_stderr(io.StringIO()), self.assertRaises(SystemExit) as caught:
+                main(arguments)
+            self.assertEqual(caught.exception.code, 2)
+
+    def test_as_a_module(self) -> None:
+        """``python -m corsgate`` is the same."""
+        done = run([sys.executable, "-m", "corsgate", "check", "/nowhere.toml"], ROOT)
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("Traceback", done.stderr)

@@ -1,0 +1,228 @@
+"""``twistd corsgate``: its options, how it starts, how it refuses to, and how it ends."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from twisted.internet.error import ConnectionRefusedError as RefusedError
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model import BasicCredentials
+from corsgate.errors import ConfigError
+from corsgate.tap import Options
+from tests.daemon import Daemon, DaemonTestCase
+from tests.peers import ABORTED, Upstream, request, response
+from tests.support import APP, FROM_APP, LISTEN
+
+ANYWHERE = "tcp:0:interface=127.0.0.1"
+
+
+class OptionsTests(SynchronousTestCase):
+    """What the command line may say."""
+
+    def options(self, *arguments: str) -> Options:
+        """Answer options that were parsed."""
+        options = Options()
+        options.parseOptions(list(arguments))
+        return options
+
+    def test_quick(self) -> None:
+        """An upstream and origins make a whole configuration."""
+        options = self.options(
+            *("--upstream", "http://localhost:8000", "--auth", "basic:admin:a:b"),
+            *("--allow-origin", "http://localhost:4200", "--allow-origin", "https://app.example"),
+        )
+        config, file = options.load()
+        self.assertEqual(file, "command line")
+        (route,) = config.routes
+        assert route.cors is not None
+        self.assertEqual(route.cors.allow_origins, ("http://localhost:4200", "https://app.example"))
+        credentials = route.upstream.credentials
+        assert isinstance(credentials, BasicCredentials)
+        self.assertEqual(credentials.password.reveal(), "a:b")
+
+    def test_contradictions(self) -> None:
+        """A file goes with nothing else, and there must be one or an upstream."""
+        cases = (
+            (),
+            ("--allow-origin", "http://localhost:4200"),
+            ("--config", "x", "--upstream", "http://localhost"),
+            ("--config", "x", "--allow-origin", "http://localhost"),
+            ("--config", "x", "--auth", "basic:a:b"),
+            ("--config", "x", "--listen", "tcp:1"),
+            ("--nonsense",),
+            ("stray",),
+        )
+        for arguments in cases:
+            with self.assertRaises(UsageError, msg=repr(arguments)):
+                self.options(*arguments)
+
+    def test_all_faults(self) -> None:
+        """All faults of the command line come at once, without the password."""
+        options = self.options(
+            *(
+                "--upstream",
+                "ftp://x",
+                "--allow-origin",
+                "nonsense/",
+                "--auth",
+                "mystic:a:pass-word",
+            )
+        )
+        with self.assertRaises(ConfigError) as caught:
+            options.load()
+        self.assertEqual(len(caught.exception.faults), 3)
+        self.assertNotIn("pass-word", str(caught.exception))
+
+
+class Starting(DaemonTestCase):
+    """It starts whole, or not at all and says why."""
+
+    def config(self, upstream: Upstream, listen: str = LISTEN) -> str:
+        """Answer a small configuration."""
+        return (
+            f'{listen}[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
+        )
+
+    async def test_quick_mode(self) -> None:
+        """One line is enough."""
+        upstream = await self.upstream()
+        daemon = self.daemon(
+            *("--upstream", upstream.url, "--allow-origin", APP.decode()),
+            *("--auth", "basic:admin:secret", "--listen", ANYWHERE),
+        )
+        client = await self.client(daemon)
+        client.send(request(headers=[FROM_APP]))
+        answer = await client.response()
+        self.assertEqual((answer.status, answer.body), (200, b"ok"))
+        self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), APP)
+        encoded = b64encode(b"admin:secret")
+        self.assertEqual(upstream.requests[0].one(b"Authorization"), b"Basic " + encoded)
+        await daemon.when(lambda: '"status": 200' in daemon.said)
+        self.assertNotIn("secret", daemon.said)
+        self.assertNotIn(encoded.decode(), daemon.said)
+
+    async def test_file(self) -> None:
+        """So is a file."""
+        upstream = await self.upstream()
+        client = await self.client(self.configured(self.config(upstream)))
+        client.send(request())
+        self.assertEqual((await client.response()).status, 200)
+
+    async def test_log_to_standard_output(self) -> None:
+        """With ``access_log = "-"`` the lines are written as they are."""
+        upstream = await self.upstream()
+        daemon = self.configured('access_log = "-"\n' + self.config(upstream))
+        client = await self.client(daemon)
+        client.send(request())
+        await client.response()
+        await daemon.when(lambda: '\n{"time": ' in daemon.said)
+
+    async def assert_refuses(self, daemon: Daemon, *faults: str) -> None:
+        """Assert that it ends with status 1, says these faults, and no more."""
+        self.assertEqual(await daemon.ended(), 1, daemon.said)
+        for fault in faults:
+            self.assertIn(fault, daemon.said)
+        self.assertNotIn("Traceback", daemon.said)
+        self.assertNotIn("Unhandled", daemon.said)
+        self.assertNotIn("listens on", daemon.said)
+
+    async def test_bad_file(self) -> None:
+        """A wrong file ends it with all faults."""
+        daemon = self.configured(
+            f'{LISTEN}[upstreams.a]\nservers = ["ftp://x"]\n[routes."/"]\nupstream = "b"\nodd = 1\n'
+        )
+        await self.assert_refuses(daemon, ":3: upstreams.a.servers", ":5: routes.", ":6: routes.")
+
+    async def test_no_file(self) -> None:
+        """So does a file that isn't there."""
+        await self.assert_refuses(self.daemon("--config", "/nowhere.toml"), "can't be read")
+
+    async def test_usage(self) -> None:
+        """So does a command line without a meaning."""
+        await self.assert_refuses(self.daemon(), "--config FILE")
+
+    async def test_port_in_use(self) -> None:
+        """A port that is taken ends it with one clear line, and no other port opens."""
+        upstream = await self.upstream()
+        port = upstream.authority.rpartition(b":")[2].decode()
+        listen = f'listen = ["{ANYWHERE}", "tcp:{port}:interface=127.0.0.1"]\n'
+        daemon = self.configured(self.config(upstream, listen))
+        await self.assert_refuses(daemon, f"can't listen on 'tcp:{port}:interface=127.0.0.1'")
+        self.assertEqual(daemon.said.count("Address already in use"), 1)
+
+    async def test_bad_log(self) -> None:
+        """An access log that can't be opened ends it."""
+        upstream = await self.upstream()
+        daemon = self.configured('access_log = "/nowhere/x"\n' + self.config(upstream))
+        await self.assert_refuses(daemon, "access_log: '/nowhere/x' can't be opened")
+
+
+class Ending(DaemonTestCase):
+    """The first signal drains, the second cuts; either way its status is 0."""
+
+    async def started(self, upstream: Upstream, drain: str = "30s") -> Daemon:
+        """Answer a daemon that listens."""
+        daemon = self.configured(
+            f'{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n'
+            f'[routes."/"]\nupstream = "a"\n[limits]\ndrain_timeout = "{drain}"\n'
+        )
+        await daemon.port()
+        return daemon
+
+    async def test_in_flight(self) -> None:
+        """What is in flight ends, an idle connection is closed, and no new one is taken."""
+        for name in ("TERM", "INT"):
+            upstream = await self.upstream(None)
+            daemon = await self.started(upstream)
+            idle, busy = await self.client(daemon), await self.client(daemon)
+            busy.send(request(b"POST", body=b"x"))
+            arrived = await upstream.arrived()
+            daemon.signal(name)
+            self.assertEqual(await idle.gone(), "closed")
+            with self.assertRaises(RefusedError):
+                await self.client(daemon)
+            self.assertIsNone(daemon.status)
+            arrived.connection.send(response(body=b"done"))
+            answer = await busy.response()
+            self.assertEqual((answer.body, answer.one(b"Connection")), (b"done", b"close"))
+            self.assertEqual(await daemon.ended(), 0, daemon.said)
+            self.assertNotIn("Traceback", daemon.said)
+
+    async def test_drain_timeout(self) -> None:
+        """What takes longer than ``drain_timeout`` is cut."""
+        upstream = await self.upstream(None)
+        daemon = await self.started(upstream, drain="200ms")
+        client = await self.client(daemon)
+        client.send(request())
+        await upstream.arrived()
+        daemon.signal("TERM")
+        self.assertEqual(await client.gone(), ABORTED)
+        self.assertEqual(await daemon.ended(), 0, daemon.said)
+        self.assertIn('"status": 499', daemon.said)
+
+    async def test_second_signal(self) -> None:
+        """A second signal cuts at once."""
+        upstream = await self.upstream(None)
+        daemon = await self.started(upstream)
+        idle, client = await self.client(daemon), await self.client(daemon)
+        client.send(request())
+        await upstream.arrived()
+        daemon.signal("TERM")
+        await idle.gone()
+        self.assertEqual(client.outcome, "")
+        daemon.signal("TERM")
+        self.assertEqual(await client.gone(), ABORTED)
+        self.assertEqual(await daemon.ended(), 0, daemon.said)
+        self.assertNotIn("Traceback", daemon.said)
+
+    async def test_nothing_to_do(self) -> None:
+        """A daemon that has nothing to do ends at once."""
+        daemon = await self.started(await self.upstream())
+        client = await self.client(daemon)
+        client.send(request())
+        await client.response()
+        await client.close()
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended(), 0, daemon.said)

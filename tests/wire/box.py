@@ -1,0 +1,227 @@
+"""An upstream server on a real socket that does what a test says, and certificates for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import Any
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from OpenSSL.crypto import X509, PKey
+from twisted.internet import reactor as _reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.ssl import CertificateOptions
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from corsgate.config.model import Limits, Server, Upstream
+from corsgate.wire.agent import UpstreamAgent
+from corsgate.wire.sweeper import Sweeper
+
+reactor: Any = _reactor
+
+
+class Peer(Protocol):
+    """A server's side of one connection.
+
+    Attributes:
+        lost: Fires when the connection is gone.
+    """
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.lost: Deferred[None] = Deferred()
+        self._waiting: tuple[bytes, Deferred[bytes]] | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+        self._check()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell it."""
+        self.lost.callback(None)
+
+    def until(self, mark: bytes = b"\r\n\r\n") -> Deferred[bytes]:
+        """Answer a Deferred of what came up to a mark, which is then taken away."""
+        waiting: Deferred[bytes] = Deferred()
+        self._waiting = mark, waiting
+        self._check()
+        return waiting
+
+    def send(self, data: bytes) -> None:
+        """Write."""
+        assert self.transport is not None
+        self.transport.write(data)
+
+    def close(self) -> None:
+        """Close."""
+        assert self.transport is not None
+        self.transport.loseConnection()
+
+    def _check(self) -> None:
+        if self._waiting is not None and self._waiting[0] in self.data:
+            mark, waiting = self._waiting
+            self._waiting = None
+            head, _, self.data = self.data.partition(mark)
+            waiting.callback(head + mark)
+
+
+class Box:
+    """A server whose connections a test takes one by one."""
+
+    def __init__(self) -> None:
+        self.peers: list[Peer] = []
+        self.port = 0
+        self._unseen: list[Peer] = []
+        self._waiting: list[Deferred[Peer]] = []
+        self._listening: Any = None
+
+    def build(self) -> Peer:
+        """Answer a protocol for a new connection."""
+        peer = Peer()
+        self.peers.append(peer)
+        if self._waiting:
+            reactor.callLater(0, self._waiting.pop(0).callback, peer)
+        else:
+            self._unseen.append(peer)
+        return peer
+
+    def next(self) -> Deferred[Peer]:
+        """Answer a Deferred of the next connection that wasn't answered yet."""
+        waiting: Deferred[Peer] = Deferred()
+        if self._unseen:
+            waiting.callback(self._unseen.pop(0))
+        else:
+            self._waiting.append(waiting)
+        return waiting
+
+    async def listen(self, context: Any = None) -> None:
+        """Listen on a port of its own, in TLS where there is a context."""
+        factory: Any = Factory.forProtocol(self.build)
+        if context is not None:
+            factory = TLSMemoryBIOFactory(context, False, factory)
+        self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
+            factory
+        )
+        self.port = self._listening.getHost().port
+
+    async def stop(self) -> None:
+        """Cut all, and wait until all is gone."""
+        await maybeDeferred(self._listening.stopListening)
+        for peer in self.peers:
+            transport: Any = peer.transport
+            if transport is not None and not peer.lost.called:
+                transport.abortConnection()
+            await peer.lost
+
+
+class BoxTestCase(TestCase):
+    """A test case with a server and an agent for it."""
+
+    timeout = 30
+
+    async def begin(
+        self, scheme: str = "http", host: str = "127.0.0.1", context: Any = None, ca: Any = None
+    ) -> None:
+        """Listen, and make the agent.
+
+        Args:
+            scheme: The agent's scheme for the server.
+            host: The agent's name for it.
+            context: The server's TLS context.
+            ca: PEM that the agent trusts.
+        """
+        self.box = Box()
+        await self.box.listen(context)
+        server = Server(scheme=scheme, host=host, port=self.box.port)
+        self.url = server.origin.encode("ascii") + b"/x"
+        self.sweeper = Sweeper(reactor)
+        self.agent = UpstreamAgent(
+            reactor, self.sweeper, Upstream(name="a", servers=(server,), ca_pem=ca)
+        )
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.end()))
+
+    async def end(self) -> None:
+        """Close both, and let the agent's side hear of it."""
+        self.agent.close()
+        await self.box.stop()
+        for _ in range(50):
+            if self.sweeper.empty:
+                break
+            turned: Deferred[None] = Deferred()
+            reactor.callLater(0, turned.callback, None)
+            await turned
+
+
+LIMITS = Limits()
+
+
+@attrs.frozen(kw_only=True)
+class Authority:
+    """A certificate authority made for a test."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def make(cls) -> Authority:
+        """Answer a new one."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate("test authority", key, "test authority", key, ca=True)
+        return cls(key=key, certificate=certificate)
+
+    @property
+    def pem(self) -> bytes:
+        """Its certificate."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    def context(self, common_name: str, *names: str) -> CertificateOptions:
+        """Answer a server's context, its certificate for these names and addresses."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(common_name, key, "test authority", self.key, names=names)
+        return CertificateOptions(
+            privateKey=PKey.from_cryptography_key(key),
+            certificate=X509.from_cryptography(certificate),
+        )
+
+
+def _certificate(
+    subject: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    ca: bool = False,
+    names: tuple[str, ...] = (),
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if names:
+        general = [_general(name) for name in names]
+        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    return builder.sign(issuer_key, SHA256())
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,257 @@
+"""What takes too long on a client's connection, and how a site drains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model import Limits
+from corsgate.wire.sweeper import NEVER, Sweeper
+from tests.wire.support import Receiver, Served, answer
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"
+LIMITS = Limits(
+    client_head_timeout_s=5,
+    client_body_timeout_s=10,
+    keep_alive_timeout_s=20,
+    response_idle_timeout_s=30,
+)
+
+
+class ChannelTimesTests(SynchronousTestCase):
+    def test_idle(self) -> None:
+        """A connection without a request is closed after the keep-alive time."""
+        served = Served(LIMITS)
+        served.wait(19)
+        self.assertTrue(served.wire.open)
+        served.wait(2)
+        self.assertTrue(served.wire.disconnecting)
+        self.assertFalse(served.wire.disconnected)
+        served.wait(12)
+        self.assertTrue(served.wire.disconnected)
+
+    def test_empty_lines(self) -> None:
+        """Empty lines, which may stand before a request, don't keep it open."""
+        served = Served(LIMITS)
+        for _ in range(21):
+            served.send(b"\r\n")
+            served.wait(1)
+        self.assertFalse(served.wire.open)
+
+    def test_slow_head(self) -> None:
+        """A head has its time as a whole, however often a byte comes."""
+        served = Served(LIMITS)
+        for byte in GET[:6]:
+            served.send(bytes([byte]))
+            served.wait(1)
+        self.assertTrue(served.wire.disconnected)
+
+    def test_head_behind_a_slow_answer(self) -> None:
+        """A head that began behind another request has its own time, from the answer on."""
+        served = Served(LIMITS)
+        served.send(GET[:4])
+        served.wait(4)
+        served.send(GET[4:] + GET[:4])
+        served.wait(60)
+        answer(served.requests[0])
+        served.wait(4)
+        self.assertTrue(served.wire.open)
+        served.send(GET[4:])
+        self.assertEqual(len(served.requests), 2)
+
+    def test_slow_body(self) -> None:
+        """A body has its time between pieces, and its request hears of the end."""
+        served, lost = Served(LIMITS), list[int]()
+        served.send(POST + b"\r\n")
+        served.requests[0].notifyFinish().addErrback(lambda _: lost.append(1))
+        for _ in range(4):
+            served.wait(8)
+            served.send(b"x")
+        self.assertTrue(served.wire.open)
+        served.wait(12)
+        self.assertTrue(served.wire.disconnected)
+        served.leave()
+        self.assertEqual(lost, [1])
+
+    def test_slow_upstream(self) -> None:
+        """Where the gate doesn't read, or asks for nothing, the client isn't late."""
+        served = Served(LIMITS)
+        served.send(GET)
+        served.wait(100)
+        self.assertTrue(served.wire.open)
+        served = Served(LIMITS)
+        served.send(POST + b"\r\nx")
+        body = served.requests[0].body
+        assert body is not None
+        body.start(Receiver())
+        body.pause()
+        served.wait(100)
+        self.assertTrue(served.wire.open)
+        body.resume()
+        served.wait(12)
+        self.assertFalse(served.wire.open)
+
+    def test_not_asked_for(self) -> None:
+        """A client that waits for 100 Continue isn't late until it was asked."""
+        served = Served(LIMITS)
+        served.send(POST + b"Expect: 100-continue\r\n\r\n")
+        served.wait(100)
+        self.assertTrue(served.wire.open)
+        body = served.requests[0].body
+        assert body is not None
+        body.start(Receiver())
+        served.wait(12)
+        self.assertTrue(served.wire.disconnected)
+
+    def test_takes_no_response(self) -> None:
+        """A client that takes nothing of its response is cut off."""
+        served = Served(LIMITS)
+        served.send(GET)
+        served.channel.pauseProducing()
+        served.wait(29)
+        self.assertTrue(served.wire.open)
+        served.wait(3)
+        self.assertTrue(served.wire.disconnected)
+
+    def test_takes_it_slowly(self) -> None:
+        """One that takes it bit by bit isn't."""
+        served = Served(LIMITS)
+        served.send(GET)
+        for _ in range(5):
+            served.channel.pauseProducing()
+            served.wait(25)
+            served.channel.resumeProducing()
+        self.assertTrue(served.wire.open)
+
+    def test_takes_the_last_slowly(self) -> None:
+        """The rest of a last response may take as long as any other piece."""
+        served = Served(LIMITS)
+        served.send(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answer(served.requests[0], b"x" * 1000)
+        self.assertTrue(served.wire.disconnecting)
+        served.wait(28)
+        self.assertFalse(served.wire.disconnected)
+        served.wait(4)
+        self.assertTrue(served.wire.disconnected)
+
+
+class DrainTests(SynchronousTestCase):
+    def test_idle(self) -> None:
+        """An idle connection is closed at once; the Deferred waits for its end."""
+        served = Served()
+        drained = served.site.drain()
+        self.assertTrue(served.wire.disconnecting)
+        self.assertNoResult(drained)
+        served.leave()
+        self.successResultOf(drained)
+
+    def test_none(self) -> None:
+        """Without connections there is nothing to wait for, and each who asks is told."""
+        served = Served()
+        served.leave()
+        self.successResultOf(served.site.drain())
+        self.successResultOf(served.site.drain())
+
+    def test_in_flight(self) -> None:
+        """A response is finished, says close, and is the last."""
+        served = Served()
+        served.send(GET)
+        drained = served.site.drain()
+        self.assertTrue(served.wire.open)
+        answer(served.requests[0], b"whole")
+        self.assertIn(b"Connection: close\r\n", served.wire.value())
+        self.assertTrue(served.wire.value().endswith(b"whole"))
+        self.assertTrue(served.wire.disconnecting)
+        served.leave()
+        self.successResultOf(drained)
+
+    def test_in_head(self) -> None:
+        """A request that has begun to come is served."""
+        served = Served()
+        served.send(GET[:9])
+        served.site.drain()
+        self.assertTrue(served.wire.open)
+        served.send(GET[9:])
+        answer(served.requests[0])
+        self.assertFalse(served.wire.open)
+
+    def test_abort(self) -> None:
+        """All are cut when the time to drain is over."""
+        served = Served()
+        served.send(GET)
+        served.site.abort()
+        self.assertTrue(served.wire.disconnected)
+
+
+class Member:
+    """What a sweep calls on, and what it then does."""
+
+    def __init__(self, deadline_s: float, act: Callable[[Member], None]) -> None:
+        self.deadline_s = deadline_s
+        self.called = 0
+        self._act = act
+
+    def timed_out(self) -> None:
+        """Note it, and act."""
+        self.called += 1
+        self._act(self)
+
+
+def settle(member: Member) -> None:
+    """Have no deadline any more."""
+    member.deadline_s = NEVER
+
+
+class SweeperTests(SynchronousTestCase):
+    def test_past_deadlines(self) -> None:
+        """Who is past the deadline is called once within a second, the others are not."""
+        clock = Clock()
+        sweeper = Sweeper(clock)
+        members = [Member(at, settle) for at in (1.0, 2.5, NEVER)]
+        for member in members:
+            sweeper.add(member)
+        clock.pump([1.0, 1.0])
+        self.assertEqual([member.called for member in members], [1, 0, 0])
+        clock.pump([1.0] * 5)
+        self.assertEqual([member.called for member in members], [1, 1, 0])
+
+    def test_empty(self) -> None:
+        """With nobody to sweep there is no timer."""
+        clock = Clock()
+        sweeper, member = Sweeper(clock), Member(0.0, settle)
+        sweeper.add(member)
+        sweeper.add(member)
+        self.assertEqual(len(clock.getDelayedCalls()), 1)
+        sweeper.discard(member)
+        sweeper.discard(member)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_left_within_the_sweep(self) -> None:
+        """A member that another's time-out removes isn't called, and none is lost."""
+        clock = Clock()
+        sweeper = Sweeper(clock)
+        one = Member(0.0, lambda _: sweeper.discard(other))
+        other = Member(0.0, lambda _: sweeper.discard(one))
+        sweeper.add(one)
+        sweeper.add(other)
+        clock.pump([1.0])
+        self.assertEqual(one.called + other.called, 1)
+
+    def test_raises(self) -> None:
+        """One that fails doesn't keep the others from timing out, then or later."""
+        clock = Clock()
+        sweeper = Sweeper(clock)
+
+        def fail(member: Member) -> None:
+            settle(member)
+            raise RuntimeError("a bug")
+
+        members = [Member(0.0, fail), Member(0.0, settle), Member(3.0, settle)]
+        for member in members:
+            sweeper.add(member)
+        clock.pump([1.0] * 5)
+        self.assertEqual([member.called for member in members], [1, 1, 1])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
