@@ -368,24 +368,23 @@ class UpstreamConnection(Protocol):
 
     def _hand_on(self) -> None:
         """Give what one read brought to whoever waits for it."""
-        result = self._result
-        response = self._response
-        if result is not None:
-            if response is not None:
-                self._result = None
-                self._announced = True
-                result.callback(response)
-                if not response.wanted and not self._ended:
-                    response.wait()
-                    # If nobody ever takes it, it must not stay for ever.
-                    self.touch()
-            elif self._failure is not None:
+        result, response, ended = self._result, self._response, self._ended
+        if response is None:
+            if result is not None and self._failure is not None:
                 self._result = None
                 result.errback(Failure(self._failure))
-        if response is not None:
-            if self._ended:
-                self._release()
-            response.flush()
+            return
+        self._result, self._announced = None, True
+        if ended:
+            # First, so that a request that the response leads to finds this connection idle.
+            self._release()
+        if result is not None:
+            result.callback(response)
+            if not ended and not self._ended and not response.wanted:
+                response.wait()
+                # If nobody ever takes it, it must not stay for ever.
+                self.touch()
+        response.flush()
 
     def _release(self) -> None:
         """Go back to the pool, where the connection's state is beyond doubt."""

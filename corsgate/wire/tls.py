@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from OpenSSL.crypto import Error as OpenSSLError
 from OpenSSL.SSL import VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_PEER, Connection
-from OpenSSL.SSL import Error as OpenSSLError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address

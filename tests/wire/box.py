@@ -22,7 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from corsgate.config.model import Limits, Server, Upstream
+from corsgate.config.model import Server, Upstream
 from corsgate.wire.agent import UpstreamAgent
 from corsgate.wire.sweeper import Sweeper
 
@@ -106,7 +106,7 @@ class Box:
 
     async def listen(self, context: Any = None) -> None:
         """Listen on a port of its own, in TLS where there is a context."""
-        factory: Any = Factory.forProtocol(self.build)
+        factory: Any = Factory.forProtocol(lambda: self.build())
         if context is not None:
             factory = TLSMemoryBIOFactory(context, False, factory)
         self._listening = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
@@ -127,7 +127,7 @@ class Box:
 class BoxTestCase(TestCase):
     """A test case with a server and an agent for it."""
 
-    timeout = 30
+    timeout = 10
 
     async def begin(
         self, scheme: str = "http", host: str = "127.0.0.1", context: Any = None, ca: Any = None
@@ -160,9 +160,6 @@ class BoxTestCase(TestCase):
             turned: Deferred[None] = Deferred()
             reactor.callLater(0, turned.callback, None)
             await turned
-
-
-LIMITS = Limits()
 
 
 @attrs.frozen(kw_only=True)

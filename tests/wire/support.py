@@ -144,7 +144,9 @@ class Body(Producer):
         self.consumer.write(data)
 
 
-class _Leaf(Resource):
+class Leaf(Resource):
+    """A resource for all paths that calls a function, which answers later."""
+
     isLeaf = True
 
     def __init__(self, render: Callable[[GateRequest], None]) -> None:
@@ -152,6 +154,7 @@ class _Leaf(Resource):
         self._render = render
 
     def render(self, request: GateRequest) -> int:
+        """Call it."""
         self._render(request)
         return NOT_DONE_YET
 
@@ -173,7 +176,7 @@ class Served:
         self.recorded: list[GateRequest] = []
         self._render = render
         self.site = GateSite(
-            _Leaf(self._rendered),
+            Leaf(self._rendered),
             sweeper=self.sweeper,
             limits=limits or Limits(),
             record=self.recorded.append,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
@@ -289,6 +291,7 @@ class BackPressureTests(SynchronousTestCase):
     def test_slow_client(self) -> None:
         """The transport's pace is the response's source's pace."""
         served, producer = Served(), Producer()
+        verifyObject(IPushProducer, served.channel)
         served.send(GET % 1)
         served.requests[0].registerProducer(producer, True)
         served.channel.pauseProducing()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IConsumer, IHandshakeListener, IPushProducer
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.iweb import IResponse
@@ -44,6 +45,8 @@ class RequestTests(ConnectionTestCase):
         """The transport's pace is the body's."""
         body = Body()
         self.ask(b"POST", body)
+        verifyObject(IPushProducer, self.wire.pacing)
+        verifyObject(IConsumer, body.consumer)
         self.wire.pacing.pauseProducing()
         self.wire.pacing.resumeProducing()
         self.assertEqual(body.calls, ["pause", "resume"])
@@ -66,6 +69,8 @@ class ResponseTests(ConnectionTestCase):
         """A response is an IResponse, whose fields treq doesn't get to see."""
         response = self.answered(OK + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n")
         verifyObject(IResponse, response)
+        verifyObject(IPushProducer, response)
+        verifyObject(IHandshakeListener, self.connection)
         self.assertEqual(list(response.headers.getAllRawHeaders()), [])
         self.assertEqual((response.code, response.phrase, response.length), (200, b"OK", 2))
         self.assertIn((b"Content-Encoding", b"gzip"), response.head.headers)
