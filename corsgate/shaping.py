@@ -10,14 +10,14 @@ from corsgate.config.model import Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
 from corsgate.message.forwarded import CLIENT_FIELDS, forwarded, via
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import Header, HeaderList, end_to_end
+from corsgate.message.headers import HOP_BY_HOP, Header, HeaderList, end_to_end
 from corsgate.message.location import REWRITTEN, rewrite
 from corsgate.message.target import join_base, strip_segments
 from corsgate.routing import Match
 
 # Expect is settled at the gate: it asks for the body once an upstream connection is there.
-_OF_THIS_HOP = CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
-_FRAMING_AND_CORS = CORS_RESPONSE_HEADERS | {b"vary"}
+_OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+_NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"vary"}
 _VIA = via()
 
 
@@ -62,7 +62,7 @@ class UpstreamShape:
     def _response_fields(self) -> frozenset[bytes]:
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if self.credentialed else set()
-        return _FRAMING_AND_CORS | {b"content-length"} | withheld
+        return _NOT_FOR_CLIENTS | {b"content-length"} | withheld
 
     def upstream_head(self, head: RequestHead, server: Server, client: Client) -> RequestHead:
         """Answer the head that a server gets, credentials apart.

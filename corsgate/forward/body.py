@@ -146,7 +146,7 @@ class Relay(Protocol):
             self._request.unregisterProducer()
         if self.done.called:
             return
-        if reason.check(ResponseDone):
+        if isinstance(reason.value, ResponseDone):
             self.done.callback(None)
         else:
             self.done.errback(reason)

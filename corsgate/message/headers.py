@@ -41,7 +41,11 @@ def index_headers(headers: Iterable[Header]) -> HeaderIndex:
     """
     index: HeaderIndex = {}
     for name, value in headers:
-        index.setdefault(name.lower(), []).append(value)
+        lowered = name.lower()
+        if lowered in index:
+            index[lowered].append(value)
+        else:
+            index[lowered] = [value]
     return index
 
 
@@ -65,18 +69,17 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
-def end_to_end(headers: Sequence[Header], drop: frozenset[bytes] = frozenset()) -> HeaderList:
+def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -> HeaderList:
     """Answer the fields that may pass to the next hop.
 
     Args:
         headers: The fields in order.
-        drop: Further lower-cased names to leave out.
+        gone: The lower-cased names to leave out: `HOP_BY_HOP`, and perhaps more.
 
     Returns:
-        A new list without the hop-by-hop fields, those that Connection names, and `drop`
+        A new list without `gone` and without the fields that Connection names
         (RFC 9110 7.6.1).
     """
-    gone = HOP_BY_HOP | drop
     kept: HeaderList = []
     options: list[bytes] = []
     for header in headers:

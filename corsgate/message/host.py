@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ _LONGEST = 255 + len(b":65535")
 _DEFAULT_PORTS = (80, 443)
 
 
+# A gate sees the same few Host values over and over.
+_REMEMBERED = 1024
+
+
 class HostValue(NamedTuple):
     """A Host value taken apart; a tuple, because one is made for every request.
 
@@ -35,6 +40,7 @@ class HostValue(NamedTuple):
     port: int | None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def parse_host(value: bytes) -> HostValue | None:
     """Take a Host value, or a URL's authority, apart.
 
@@ -65,6 +71,7 @@ def parse_host(value: bytes) -> HostValue | None:
         return None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_loopback_name(name: bytes) -> bool:
     """Answer whether a host is the machine itself without any name server's word.
 

@@ -83,6 +83,9 @@ class GateChannel(Protocol):
         """Start to wait for a request."""
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
+        # Asked for with every request; each answer of the transport's is a system call.
+        self._peer: IAddress = self._tcp.getPeer()
+        self._host: IAddress = self._tcp.getHost()
         self.site.channels.add(self)
         self.site.sweeper.add(self)
         self._tcp.registerProducer(self, True)
@@ -173,11 +176,11 @@ class GateChannel(Protocol):
 
     def getPeer(self) -> IAddress:
         """Answer the client's address."""
-        return self._tcp.getPeer()  # type: ignore[no-any-return]  # transports are untyped
+        return self._peer
 
     def getHost(self) -> IAddress:
         """Answer the gate's own address."""
-        return self._tcp.getHost()  # type: ignore[no-any-return]  # transports are untyped
+        return self._host
 
     def isSecure(self) -> bool:
         """Answer whether the client speaks TLS to the gate."""

@@ -97,7 +97,7 @@ class UpstreamResponse:
         """Take the end from the connection: ResponseDone, or what broke it off."""
         if self._end is None:
             self._end = reason
-            self.complete = reason.check(ResponseDone) is not None
+            self.complete = isinstance(reason.value, ResponseDone)
 
     def wait(self) -> None:
         """Read no more until `deliverBody`."""
