@@ -90,16 +90,6 @@ class CorsIsOutermost(GateTestCase):
         slow = self.front(silent, rest='[limits]\nfirst_byte_timeout = "200ms"')
         self.assert_cors(await self.ask(slow, headers=[FROM_APP]), 504)
 
-    async def test_off_a_route(self) -> None:
-        """Where there is no route there are none: 404 and 421."""
-        gate = self.front(await self.upstream())
-        for answer in (
-            await self.ask(gate, target=b"/other", headers=[FROM_APP]),
-            await self.ask(gate, headers=[FROM_APP], host=b"rebound.example"),
-        ):
-            self.assertIn(answer.status, (404, 421))
-            self.assertNotIn(b"access-control-allow-origin", answer.fields)
-
     async def test_vary_without_origin(self) -> None:
         """An answer to a request without Origin says that another Origin changes it."""
         gate = self.front(await self.upstream())

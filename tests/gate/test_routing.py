@@ -134,6 +134,14 @@ class Refusals(GateTestCase):
             await self.assert_refused(gate, 404, target=target)
         self.assertEqual(upstream.connections, [])
 
+    async def test_no_cors_off_routes(self) -> None:
+        """Where there is no route there is no policy, and so no CORS headers."""
+        gate = self.front(await self.upstream())
+        for target, host in ((b"/other", b"localhost"), (b"/v1/x", b"rebound.example")):
+            answer = await self.ask(gate, target=target, headers=[FROM_APP], host=host)
+            self.assertIn(answer.status, (404, 421))
+            self.assertNotIn(b"access-control-allow-origin", answer.fields)
+
     async def test_methods(self) -> None:
         """A method that the route doesn't serve: 405, and Allow says which it does."""
         upstream = await self.upstream()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from tests.peers import request, response
-from tests.support import GateTestCase
+from tests.support import DIGEST, GateTestCase
 
 SHORT = '[limits]\nfirst_byte_timeout = "200ms"\nconnect_timeout = "200ms"\n'
 
@@ -103,3 +103,17 @@ class SeveralServers(GateTestCase):
             else got.connection.finish()
         )
         self.assertEqual((await self.ask(gate)).body, b"again")
+
+    async def test_kept_connection_closed_on_a_post(self) -> None:
+        """A POST that meets the same is not sent again, body or none: it may have acted."""
+        for credentials in ("", DIGEST):
+            for body in (None, b"pay"):
+                upstream = await self.upstream()
+                gate = self.front(upstream, upstream=credentials)
+                await self.ask(gate)
+                upstream.answer = lambda got: got.connection.finish()
+                answer = await self.ask(gate, b"POST", body=body)
+                self.assertEqual(answer.status, 502)
+                self.assertEqual([each.method for each in upstream.requests], [b"GET", b"POST"])
+                upstream.script(response())
+                await self.assert_serves(gate)
