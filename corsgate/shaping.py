@@ -8,7 +8,7 @@ import attrs
 
 from corsgate.config.model import Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
-from corsgate.message.forwarded import CLIENT_FIELDS, forwarded, via
+from corsgate.message.forwarded import CLIENT_FIELDS, forwarded, reached_by, via
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HOP_BY_HOP, Header, HeaderList, end_to_end
 from corsgate.message.location import REWRITTEN, rewrite
@@ -149,7 +149,7 @@ def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
 
     Args:
         client: Who asks.
-        headers: The client's fields; a trusted proxy's X-Forwarded-Proto and -Host count.
+        headers: The client's fields; a trusted proxy's word on what it was asked counts.
 
     Returns:
         Scheme and authority, such as ``https://api.example.com``, without a default port and
@@ -157,13 +157,7 @@ def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
     """
     scheme, authority = client.scheme, client.authority
     if client.trusted:
-        for name, value in headers:
-            lowered = name.lower()
-            first = value.partition(b",")[0].strip()
-            if lowered == b"x-forwarded-proto" and first.lower() in (b"http", b"https"):
-                scheme = first.lower()
-            elif lowered == b"x-forwarded-host" and first:
-                authority = first
+        scheme, authority = reached_by(headers, scheme, authority)
     default = b":443" if scheme == b"https" else b":80"
     authority = authority.lower()
     return b"%b://%b" % (scheme, authority.removesuffix(default))

@@ -175,6 +175,24 @@ def client_address(
     return nearest
 
 
+def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[bytes, bytes]:
+    """Answer the scheme and host that the client itself used, by a trusted proxy's word.
+
+    Args:
+        headers: The fields that a trusted proxy sent.
+        scheme: ``http`` or ``https``, by which the proxy reached the gate.
+        host: The Host value that it sent.
+
+    Returns:
+        ``http`` or ``https``, and a Host value; what the proxy doesn't tell is as it was.
+    """
+    index = index_headers(headers)
+    story, _ = _told(index)
+    proto = (_first(_joined(index, b"x-forwarded-proto")) or story.proto).lower()
+    outer = _first(_joined(index, b"x-forwarded-host")) or story.host
+    return proto if proto in (b"http", b"https") else scheme, outer or host
+
+
 def via(version: bytes = b"1.1") -> Header:
     """Answer the Via field that the gate adds to a request, after any that it came with.
 

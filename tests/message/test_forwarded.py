@@ -13,6 +13,7 @@ from corsgate.message.forwarded import (
     UNKNOWN,
     client_address,
     forwarded,
+    reached_by,
     trusted,
     via,
 )
@@ -253,6 +254,25 @@ class ClientAddressTests(SynchronousTestCase):
         chain = b"192.0.2.7" + b", 10.0.0.9" * 1000
         self.check(chain, "10.0.0.9")
         self.assertLess(len(told_by_name([(b"X-Forwarded-For", chain)])[b"forwarded"]), 2000)
+
+
+class ReachedByTests(SynchronousTestCase):
+    def test_told(self) -> None:
+        """Scheme and host are the outermost that a trusted proxy tells, in either form."""
+        cases: list[tuple[list[tuple[bytes, bytes]], tuple[bytes, bytes]]] = [
+            ([], (b"http", b"gate:5555")),
+            ([(b"X-Forwarded-Proto", b"HTTPS")], (b"https", b"gate:5555")),
+            ([(b"X-Forwarded-Host", b"a.example, b.example")], (b"http", b"a.example")),
+            (
+                [(b"Forwarded", b"for=192.0.2.1;proto=https;host=a.example")],
+                (b"https", b"a.example"),
+            ),
+            ([(b"X-Forwarded-Proto", b"gopher")], (b"http", b"gate:5555")),
+            ([(b"Forwarded", b"proto=;;host")], (b"http", b"gate:5555")),
+        ]
+        for headers, expected in cases:
+            with self.subTest(headers=headers):
+                self.assertEqual(reached_by(headers, b"http", b"gate:5555"), expected)
 
 
 class ViaTests(SynchronousTestCase):
