@@ -4,15 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := corsgate tests twisted
+SOURCES := bench corsgate tests twisted
 
-.PHONY: help run test lint format clean
+.PHONY: help run test lint format bench clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
 	@echo 'make test   all tests'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make format let ruff lay out the code'
+	@echo 'make bench  the gate and its peers under load; ARGS=--help tells more'
 	@echo 'make clean  remove what the above have made'
 
 run: $(INSTALLED)
@@ -30,6 +31,9 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
+bench: $(INSTALLED)
+	$(BIN)/python -m bench.run $(ARGS)
+
 # The stamp, not the directory, is the target: an install that broke off is done again.
 $(INSTALLED): setup.cfg pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "corsgate needs Python 3.11 or later; say which: make PYTHON=python3.11 ...")'
@@ -38,4 +42,4 @@ $(INSTALLED): setup.cfg pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) bench/.peers build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,122 @@
+"""The programs that the benchmark runs: found on the machine, or put below ``bench/.peers``.
+
+Debian's packages are unpacked there and not installed: that needs no root, starts no service, and
+is undone by removing the directory.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.processes import LeftOut
+
+_PEERS: Final = Path(__file__).resolve().parent / ".peers"
+_DEBIAN: Final = _PEERS / "debian"
+_TIMEOUT_S: Final = 300.0
+# "Inst NAME (VERSION ...)" is new; "Inst NAME [OLD] (VERSION ...)" is there already.
+_NEW = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
+
+
+def program(name: str, debian: str | None = None) -> str:
+    """Answer the path of a program.
+
+    Args:
+        name: The program.
+        debian: The Debian package that has it, if any may be fetched.
+
+    Raises:
+        LeftOut: It can't be had.
+    """
+    found = _find(name)
+    if found is None and debian is not None:
+        _unpack(debian)
+        found = _find(name)
+    if found is None:
+        raise LeftOut(f"there is no {name} on this machine")
+    return found
+
+
+def libraries(path: str) -> dict[str, str]:
+    """Answer the variables with which a program finds its libraries, if it was unpacked here."""
+    if not Path(path).is_relative_to(_DEBIAN):
+        return {}
+    found = (str(directory) for directory in _DEBIAN.glob("usr/lib/*-linux-gnu"))
+    return {"LD_LIBRARY_PATH": os.pathsep.join(found)}
+
+
+def modules(package: str) -> Path:
+    """Answer a directory with a package for node and all that it needs, fetched where missing.
+
+    Args:
+        package: Its name and version, ``name@version``.
+
+    Raises:
+        LeftOut: It can't be had.
+    """
+    # Each has a directory of its own: npm removes what it finds beside those that it is asked for.
+    directory = _PEERS / "npm" / package
+    found = directory / "node_modules"
+    if not (found / package.rpartition("@")[0]).is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory)]
+        _run([program("npm"), "install", *options, package])
+    return found
+
+
+def _find(name: str) -> str | None:
+    places = [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+    places += [str(_DEBIAN / "usr/bin"), str(_DEBIAN / "usr/sbin")]
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
+def _unpack(package: str) -> None:
+    """Unpack a Debian package and all that it needs and that is not installed."""
+    for tool in ("apt-get", "dpkg-deb"):
+        program(tool)
+    try:
+        packages = _download(package)
+    except LeftOut:
+        if os.geteuid() != 0:
+            raise
+        _run(["apt-get", "update"])
+        packages = _download(package)
+    for path in packages:
+        _run(["dpkg-deb", "--extract", str(path), str(_DEBIAN)])
+
+
+def _download(package: str) -> list[Path]:
+    directory = _PEERS / "packages" / package
+    directory.mkdir(parents=True, exist_ok=True)
+    plan = _run(["apt-get", "install", "--simulate", "--no-install-recommends", package])
+    _run(["apt-get", "download", *_NEW.findall(plan)], directory)
+    return list(directory.glob("*.deb"))
+
+
+def _run(command: Sequence[str], directory: Path | None = None) -> str:
+    """Run a command and answer what it wrote.
+
+    Raises:
+        LeftOut: It failed or took too long.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - the commands are our own
+            command,
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines() or ["it says nothing"]
+        raise LeftOut(f"`{command[0]} {command[1]}` failed: {lines[-1]}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise LeftOut(f"`{command[0]} {command[1]}` failed: {error}") from error
+    return done.stdout

@@ -1,0 +1,243 @@
+"""The proxies, set up alike in one directory, and one measurement of one of them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from bench import install
+from bench.loads import MIB, ORIGIN, Load, Outcome, check, drive, write_files
+from bench.processes import Daemon, LeftOut, free_port, usage
+
+GATE: Final = "corsgate"
+PROXY_CORE, LOAD_CORE = 0, 1
+
+_HERE: Final = Path(__file__).resolve().parent
+_USERNAME, _PASSWORD = "bench", "correct-horse"
+_NAME: Final = re.compile(r"@([a-z]+)@")
+
+
+@attrs.frozen(kw_only=True)
+class Proxy:
+    """One of ``peers.toml``, which says what its fields are."""
+
+    name: str
+    program: str
+    command: list[str]
+    config: str
+    plain: str
+    tls: str
+    debian: str | None = None
+    npm: str | None = None
+    target: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Sample:
+    """What one measurement gave."""
+
+    cpu_us: float
+    requests_per_s: float
+    p50_ms: float
+    p99_ms: float
+    rss_mib: float
+
+
+def proxies() -> list[Proxy]:
+    """Answer the gate and its peers."""
+    tables = tomllib.loads((_HERE / "peers.toml").read_text(encoding="utf-8"))
+    return [Proxy(name=name, **table) for name, table in tables.items()]
+
+
+class Bench:
+    """An upstream, and a directory below which proxies run in front of it.
+
+    Args:
+        directory: Empty, and the benchmark's own.
+
+    Raises:
+        LeftOut: wrk or nginx can't be had.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._wrk = install.program("wrk", "wrk")
+        self._nginx = install.program("nginx", "nginx-light")
+        self._upstream_port = free_port()
+        token = base64.b64encode(f"{_USERNAME}:{_PASSWORD}".encode()).decode()
+        self._values = {
+            "upstream": str(self._upstream_port),
+            "username": _USERNAME,
+            "password": _PASSWORD,
+            "authorization": f"Basic {token}",
+            "origin": ORIGIN,
+            **_make_certificate(directory),
+        }
+
+    @contextmanager
+    def upstream(self) -> Iterator[None]:
+        """Run the upstream for a while.
+
+        Raises:
+            LeftOut: It doesn't start.
+        """
+        with self._place("upstream") as place:
+            write_files(place / "files")
+            config = _write("upstream.conf", place, self._values)
+            command = [self._nginx, "-p", str(place), "-e", "stderr", "-c", config]
+            environ = {**os.environ, **install.libraries(self._nginx)}
+            with Daemon(
+                command,
+                core=LOAD_CORE,
+                port=self._upstream_port,
+                directory=place,
+                environ=environ,
+            ):
+                yield
+
+    @contextmanager
+    def running(
+        self, proxy: Proxy, *, tls: bool = False, options: Sequence[str] = ()
+    ) -> Iterator[Daemon]:
+        """Run a proxy for a while.
+
+        Args:
+            proxy: The proxy.
+            tls: Whether its listener has a certificate.
+            options: Of twistd, for the gate alone.
+
+        Raises:
+            LeftOut: It can't be had, or doesn't start.
+        """
+        path = _path_of(proxy)
+        with self._place(proxy.name) as place:
+            environ = _environ(proxy, path, place)
+            port = free_port()
+            values = {**self._values, proxy.program: path, "port": str(port)}
+            values["directory"] = str(place)
+            values["listen"] = _fill(proxy.tls if tls else proxy.plain, values)
+            values["config"] = _write(proxy.config, place, values)
+            command = [_fill(word, values) for word in proxy.command]
+            if options:
+                at = command.index(GATE)
+                command[at:at] = options
+            with Daemon(
+                command, core=PROXY_CORE, port=port, directory=place, environ=environ
+            ) as daemon:
+                yield daemon
+
+    def measure(self, proxy: Proxy, load: Load, seconds: int) -> Sample:
+        """Put a freshly started proxy under a load.
+
+        Args:
+            proxy: The proxy.
+            load: The load.
+            seconds: How long, after a warm-up.
+
+        Raises:
+            LeftOut: It can't be had, doesn't start, or fails requests.
+        """
+        with self.running(proxy, tls=load.tls) as daemon:
+            self.drive(proxy, load, daemon, max(1, seconds // 3))
+            before = usage(daemon.pid)
+            outcome = self.drive(proxy, load, daemon, seconds)
+            after = usage(daemon.pid)
+        return Sample(
+            cpu_us=(after.cpu_s - before.cpu_s) * 1e6 / outcome.requests,
+            requests_per_s=outcome.requests * 1e6 / outcome.duration_us,
+            p50_ms=outcome.p50_us / 1e3,
+            p99_ms=outcome.p99_us / 1e3,
+            rss_mib=after.rss_bytes / MIB,
+        )
+
+    def drive(self, proxy: Proxy, load: Load, daemon: Daemon, seconds: int) -> Outcome:
+        """Put a running proxy under a load, once a first request has shown that it works.
+
+        Raises:
+            LeftOut: It fails requests.
+        """
+        target = _fill(proxy.target, self._values) + load.path
+        check(load, daemon.port, target)
+        return drive(self._wrk, load, daemon.port, target, core=LOAD_CORE, seconds=seconds)
+
+    @contextmanager
+    def _place(self, name: str) -> Iterator[Path]:
+        """Make a directory for one process, and remove it with its logs when that has ended."""
+        place = self._directory / name
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            shutil.rmtree(place)
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """Answer a `Bench` whose upstream runs.
+
+    Raises:
+        LeftOut: Something that no proxy can be measured without can't be had.
+    """
+    cores = os.sched_getaffinity(0)
+    if not {PROXY_CORE, LOAD_CORE} <= cores:
+        raise LeftOut(f"it takes cores {PROXY_CORE} and {LOAD_CORE}, and may use {cores}")
+    with tempfile.TemporaryDirectory(prefix="corsgate-bench-") as name:
+        directory = Path(name)
+        # nginx gives up root, and still reads below it.
+        directory.chmod(0o755)
+        made = Bench(directory)
+        with made.upstream():
+            yield made
+
+
+def _path_of(proxy: Proxy) -> str:
+    if proxy.name == GATE:
+        return sys.executable
+    return install.program(proxy.program, proxy.debian)
+
+
+def _environ(proxy: Proxy, path: str, place: Path) -> dict[str, str]:
+    environ = {**os.environ, **install.libraries(path), "PYTHONPATH": str(_HERE.parent)}
+    # Caddy writes below its home.
+    environ |= {"HOME": str(place), "XDG_CONFIG_HOME": str(place), "XDG_DATA_HOME": str(place)}
+    if proxy.npm is not None:
+        environ["NODE_PATH"] = str(install.modules(proxy.npm))
+    return environ
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    """Put values in the places of ``@name@``."""
+    return _NAME.sub(lambda match: values[match[1]], text)
+
+
+def _write(name: str, place: Path, values: Mapping[str, str]) -> str:
+    """Write a configuration with its values put in, and answer its path."""
+    text = (_HERE / "configs" / name).read_text(encoding="utf-8")
+    path = place / name
+    path.write_text(_fill(text, {**values, "directory": str(place)}), encoding="utf-8")
+    return str(path)
+
+
+def _make_certificate(directory: Path) -> dict[str, str]:
+    """Make a certificate for 127.0.0.1; the files hold the key as well, as HAProxy wants it."""
+    key, chain = directory / "key.pem", directory / "chain.pem"
+    command = [install.program("openssl"), "req", "-x509", "-days", "2", "-nodes"]
+    command += ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    command += ["-keyout", str(key), "-out", str(chain)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603 - our own
+    with chain.open("ab") as both:
+        both.write(key.read_bytes())
+    return {"key": str(key), "chain": str(chain)}

@@ -1,0 +1,123 @@
+"""Measures the gate and its peers: `make bench`, or `python -m bench.run`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from bench.loads import LOADS, Load
+from bench.measure import GATE, Bench, Proxy, bench, proxies
+from bench.processes import LeftOut
+from bench.profiling import profile
+from bench.report import Results, bars, markdown, put
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark.
+
+    Args:
+        arguments: Of the command line.
+
+    Returns:
+        The exit status: 1 where something broke, or `--check` was given and a bar was missed.
+    """
+    options = _parser().parse_args(arguments)
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    try:
+        if options.profile:
+            profile(options.seconds)
+            return 0
+        with bench() as made:
+            results = _measure(made, options)
+    except LeftOut as error:
+        print(f"The benchmark can't be run: {error}.", file=sys.stderr)
+        return 1
+    report = markdown(results, seconds=options.seconds, rounds=options.rounds)
+    print(report)
+    if options.output is not None:
+        put(report, options.output)
+    missed = options.check and not all(held for _, _, held in bars(results))
+    return int(missed or _broken(results))
+
+
+def _measure(made: Bench, options: argparse.Namespace) -> Results:
+    results = Results()
+    loads, chosen = _chosen(options.only)
+    for round_number in range(1, options.rounds + 1):
+        # All proxies in turn, so that what else the machine does meets each of them alike.
+        for load in loads:
+            for proxy in chosen:
+                key = load.name, proxy.name
+                if key in results.left_out:
+                    continue
+                words = f"round {round_number} of {options.rounds}, {load.title}, {proxy.name}"
+                print(words, end=": ", file=sys.stderr, flush=True)
+                try:
+                    sample = made.measure(proxy, load, options.seconds)
+                except LeftOut as error:
+                    results.left_out[key] = str(error)
+                    results.samples.pop(key, None)
+                    print(f"left out, as {error}", file=sys.stderr)
+                else:
+                    results.samples.setdefault(key, []).append(sample)
+                    print(f"{sample.cpu_us:,.0f} µs of CPU time", file=sys.stderr)
+    return results
+
+
+def _chosen(only: Sequence[str]) -> tuple[list[Load], list[Proxy]]:
+    """Answer the loads and proxies that are named, or all where none of a kind is."""
+    loads = [load for load in LOADS if load.name in only]
+    chosen = [proxy for proxy in proxies() if proxy.name in only]
+    return loads or list(LOADS), chosen or proxies()
+
+
+def _broken(results: Results) -> bool:
+    """Answer whether the gate failed where it must not: it need not know TLS."""
+    plain = (load.name for load in LOADS if not load.tls)
+    return any((name, GATE) in results.left_out for name in plain)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End as an exception does, so that all processes are ended on the way."""
+    raise SystemExit(128 + number)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 600:
+        raise argparse.ArgumentTypeError("give 1 to 600")
+    return number
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    names = [load.name for load in LOADS] + [proxy.name for proxy in proxies()]
+    parser.add_argument(
+        "--seconds", type=_count, default=5, help="how long each measurement takes (5)"
+    )
+    parser.add_argument("--rounds", type=_count, default=3, help="how many of each (3)")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        choices=names,
+        metavar="NAME",
+        help=f"a load or a proxy; may be given more than once: {', '.join(names)}",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the report to a file, too (Markdown)"
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
+    parser.add_argument(
+        "--profile", action="store_true", help="tell where the gate spends its time, instead"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
