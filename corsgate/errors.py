@@ -73,6 +73,10 @@ class BodyTooLarge(CorsgateError):
     """A client's body went past ``max_body_bytes`` while it was being read."""
 
 
+class BodyTimedOut(CorsgateError):
+    """No byte of a client's body came for longer than ``client_body_timeout``."""
+
+
 class UpstreamError(CorsgateError):
     """An upstream server gave no usable response."""
 
@@ -83,6 +87,18 @@ class ConnectFailed(UpstreamError):
 
 class ConnectTimedOut(ConnectFailed):
     """No connection was had within ``connect_timeout``."""
+
+
+class UpstreamBusy(UpstreamError):
+    """No connection came free within ``queue_timeout``; nothing was sent."""
+
+
+class QueueFull(UpstreamBusy):
+    """So many requests wait for a connection already that this one may not."""
+
+
+class ChallengedMidUpload(UpstreamError):
+    """A challenge came for a request whose body can't be sent again; the next one is signed."""
 
 
 class UpstreamTimedOut(UpstreamError):

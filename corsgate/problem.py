@@ -10,15 +10,21 @@ from http import HTTPStatus
 import attrs
 
 from corsgate.errors import (
+    BodyTimedOut,
     BodyTooLarge,
+    ChallengedMidUpload,
     ConnectFailed,
     ConnectTimedOut,
     TargetError,
+    UpstreamBusy,
     UpstreamError,
     UpstreamTimedOut,
 )
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, list_members
+
+RETRY_AFTER_S = 5
+"""When a client may try again whose request found the upstream busy: a burst has passed then."""
 
 JSON = b"application/problem+json"
 HTML = b"text/html"
@@ -68,15 +74,31 @@ def problem_of(error: BaseException | None) -> Problem:
         error: What was raised, if that is known.
 
     Returns:
-        413 and 400 for faults of the client's body; 504 where time ran out, 502 for any other
-        failure of the upstream (RFC 9110 15.6); 500 for one of our own.
+        413, 408 and 400 for faults of the client's body; 503 where the upstream takes no more at
+        the moment, 504 where time ran out, 502 for any other failure of the upstream
+        (RFC 9110 15.6); 500 for one of our own.
     """
     if isinstance(error, BodyTooLarge):
         return Problem(status=413, detail="The request's body is larger than this route takes.")
+    if isinstance(error, BodyTimedOut):
+        return Problem(status=408, detail="The request's body did not come in time.")
+    if isinstance(error, ChallengedMidUpload):
+        # By now the gate knows the challenge, so that the next try is signed from the start.
+        return Problem(
+            status=503,
+            detail="The upstream asked who sends only when it had begun to read; send it again.",
+            headers=((b"Retry-After", b"1"),),
+        )
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")
     if isinstance(error, ConnectTimedOut | UpstreamTimedOut):
         return Problem(status=504, detail="The upstream did not answer in time.")
+    if isinstance(error, UpstreamBusy):
+        return Problem(
+            status=503,
+            detail="The upstream is busy; try again in a moment.",
+            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
+        )
     if isinstance(error, ConnectFailed):
         return Problem(status=502, detail="No server of the upstream could be reached.")
     if isinstance(error, UpstreamError):

@@ -8,17 +8,31 @@ import attrs
 
 from corsgate.config.model import Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
-from corsgate.message.forwarded import CLIENT_FIELDS, forwarded, reached_by, via
+from corsgate.message.forwarded import (
+    CLIENT_FIELDS,
+    METHOD_OVERRIDES,
+    forwarded,
+    reached_by,
+    via,
+)
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import HOP_BY_HOP, Header, HeaderList, end_to_end
+from corsgate.message.headers import (
+    HOP_BY_HOP,
+    Header,
+    HeaderList,
+    end_to_end,
+    forwardable_trailers,
+)
 from corsgate.message.location import REWRITTEN, rewrite
 from corsgate.message.target import join_base, strip_segments
 from corsgate.routing import Match
 
-# Expect is settled at the gate: it asks for the body once an upstream connection is there.
+# Expect is made anew where the client's wait is passed on.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
 _NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"vary"}
 _VIA = via()
+# The spellings of a name double with each; no field in use has half as many.
+_MOST_HYPHENS = 12
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +70,10 @@ class UpstreamShape:
 
     @_drop_request.default
     def _request_fields(self) -> frozenset[bytes]:
-        return _OF_THIS_HOP | self.own_fields
+        # The route's methods were checked against the request line alone.
+        overrides = METHOD_OVERRIDES if self.match.route.methods is not None else frozenset()
+        names = _OF_THIS_HOP | self.own_fields | overrides
+        return frozenset().union(*(_spellings(name) for name in names))
 
     @_drop_response.default
     def _response_fields(self) -> frozenset[bytes]:
@@ -64,13 +81,25 @@ class UpstreamShape:
         withheld = {b"www-authenticate", b"authentication-info"} if self.credentialed else set()
         return _NOT_FOR_CLIENTS | {b"content-length"} | withheld
 
-    def upstream_head(self, head: RequestHead, server: Server, client: Client) -> RequestHead:
+    def upstream_head(
+        self,
+        head: RequestHead,
+        server: Server,
+        client: Client,
+        *,
+        offers: Sequence[bytes] = (),
+        trailers: bool = False,
+        expect: bool = False,
+    ) -> RequestHead:
         """Answer the head that a server gets, credentials apart.
 
         Args:
             head: The client's.
             server: Where it goes.
             client: Who asks.
+            offers: The protocols that it may switch to.
+            trailers: Whether the client takes trailers.
+            expect: Whether the client waits for the server's 100 Continue.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -90,6 +119,17 @@ class UpstreamShape:
             trusted=client.trusted,
         )
         headers.append(_VIA)
+        if expect:
+            headers.append((b"Expect", b"100-continue"))
+        options = []
+        if trailers:
+            headers.append((b"TE", b"trailers"))
+            options.append(b"TE")
+        if offers:
+            headers.append((b"Upgrade", b", ".join(offers)))
+            options.append(b"Upgrade")
+        if options:
+            headers.append((b"Connection", b", ".join(options)))
         return RequestHead(
             method=head.method, target=join_base(server.base_path, target), headers=headers
         )
@@ -137,6 +177,22 @@ class UpstreamShape:
             headers += decision.headers
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
+    def interim_head(self, response: ResponseHead) -> ResponseHead:
+        """Answer the head of an interim response that the client gets (RFC 9110 15.2).
+
+        It says nothing of a length, which belongs to the final response alone (8.6).
+        """
+        headers = end_to_end(response.headers, self._drop_response)
+        return ResponseHead(status=response.status, reason=response.reason, headers=headers)
+
+    def request_trailers(self, trailers: HeaderList) -> HeaderList:
+        """Answer the trailers that a server gets; what is dropped of a head is of them too."""
+        return forwardable_trailers(trailers, self._drop_request)
+
+    def response_trailers(self, trailers: HeaderList) -> HeaderList:
+        """Answer the trailers that the client gets; what is dropped of a head is of them too."""
+        return forwardable_trailers(trailers, self._drop_response)
+
     def host_for(self, server: Server, authority: bytes) -> bytes:
         """Answer the Host value that a server is sent."""
         if self.match.route.upstream.preserve_host and authority:
@@ -153,11 +209,28 @@ def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
 
     Returns:
         Scheme and authority, such as ``https://api.example.com``, without a default port and
-        lower-cased, as browsers spell an Origin.
+        lower-cased, as browsers spell an Origin; empty where the client named no host.
     """
     scheme, authority = client.scheme, client.authority
     if client.trusted:
         scheme, authority = reached_by(headers, scheme, authority)
+    if not authority:
+        return b""
     default = b":443" if scheme == b"https" else b":80"
     authority = authority.lower()
     return b"%b://%b" % (scheme, authority.removesuffix(default))
+
+
+def _spellings(name: bytes) -> set[bytes]:
+    """Answer all names that a server may take for this one.
+
+    Servers behind CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). Worked out
+    beforehand, so that no request pays for it.
+    """
+    first, *rest = name.replace(b"_", b"-").split(b"-")
+    if len(rest) > _MOST_HYPHENS:
+        return {name, b"-".join([first, *rest]), b"_".join([first, *rest])}
+    spelled = {first}
+    for part in rest:
+        spelled = {each + mark + part for each in spelled for mark in (b"-", b"_")}
+    return spelled

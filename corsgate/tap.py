@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from typing import Any, ClassVar
 
+import attrs
 from twisted.application.service import IService, MultiService, Service
+from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from corsgate.config.model import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.policy import faults
-from corsgate.errors import ConfigError
+from corsgate.errors import ConfigError, Fault
 from corsgate.gate.load import load_config
+from corsgate.gate.preflight import preflight
 from corsgate.gate.service import GateService
-from corsgate.gate.signals import exit_cleanly_on_signals
+from corsgate.gate.signals import exit_cleanly_on_signals, reopen_on_hangup
+
+_AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 
 
 class Options(UsageOptions):
@@ -30,11 +36,13 @@ class Options(UsageOptions):
     optParameters: ClassVar[list[list[str | None]]] = [
         ["config", "c", None, "The configuration file (TOML)."],
         ["upstream", "u", None, "Without a file: the URL to forward to."],
+        ["auth-env", None, None, f"Without a file: the environment variable that holds {_AUTH}."],
         [
             "auth",
             None,
             None,
-            "Without a file: basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN.",
+            f"Without a file: {_AUTH}. Others on this machine can see it in the list of "
+            "processes: rather use --auth-env.",
         ],
         ["listen", None, None, "Without a file: where to listen (tcp:5555:interface=127.0.0.1)."],
     ]
@@ -49,39 +57,139 @@ class Options(UsageOptions):
 
     def postOptions(self) -> None:
         """Refuse what contradicts itself."""
-        quick = [f"--{name}" for name in ("upstream", "auth", "listen") if self[name] is not None]
+        names = ("upstream", "auth", "auth-env", "listen")
+        quick = [f"--{name}" for name in names if self[name] is not None]
         quick += ["--allow-origin"] if self["origins"] else []
         if self["config"] is not None and quick:
             raise UsageError(f"--config goes without {', '.join(quick)}; write them in the file")
         if self["config"] is None and self["upstream"] is None:
             raise UsageError("give --config FILE, or --upstream URL and --allow-origin ORIGIN")
+        if self["auth"] is not None and self["auth-env"] is not None:
+            raise UsageError("give --auth or --auth-env, not both")
 
-    def load(self) -> tuple[Config, str]:
+    @property
+    def daemonized(self) -> bool:
+        """Whether twistd leaves the terminal before the service starts."""
+        twistd = getattr(self, "parent", None)
+        return twistd is not None and not (twistd["nodaemon"] or twistd["debug"])
+
+    def load(self, reactor: Any) -> tuple[Config, str]:
         """Answer the configuration and its name in faults.
+
+        Args:
+            reactor: What it will be served with.
 
         Raises:
             ConfigError: With all its faults at once.
         """
         if self["config"] is not None:
-            return load_config(self["config"]), self["config"]
-        config = quick_config(
-            upstream=self["upstream"],
-            allow_origins=self["origins"],
-            auth=self["auth"],
-            listen=self["listen"],
-            check_cors=faults,
+            return load_config(self["config"], reactor), self["config"]
+        config, file = self._quick(), "command line"
+        preflight(config, reactor=reactor, file=file)
+        return config, file
+
+    def _quick(self) -> Config:
+        name = self["auth-env"]
+        auth = self["auth"] if name is None else os.environ.get(name)
+        missing: list[Fault] = []
+        if name is not None and auth is None:
+            missing.append(
+                Fault(
+                    file="command line",
+                    key="--auth-env",
+                    problem=f'the environment has no variable "{name}"',
+                    mend="set it, or name another",
+                )
+            )
+        try:
+            config = quick_config(
+                upstream=self["upstream"],
+                allow_origins=self["origins"],
+                auth=auth,
+                listen=self["listen"],
+                check_cors=faults,
+            )
+        except ConfigError as error:
+            raise ConfigError([*missing, *(self._renamed(one) for one in error.faults)]) from None
+        if missing:
+            raise ConfigError(missing)
+        return config
+
+    def _renamed(self, fault: Fault) -> Fault:
+        """Answer a fault with the option that was really given."""
+        of_variable = fault.key == "--auth" and self["auth-env"] is not None
+        return attrs.evolve(fault, key="--auth-env") if of_variable else fault
+
+
+class _Signals(Service):
+    """Takes signals over from the moment that the gate starts.
+
+    Not before: twistd forks only then, and its parent, which waits for the start, must still
+    die by a signal.
+    """
+
+    def __init__(self, reactor: Any, gate: GateService, *, has_file: bool) -> None:
+        self._reactor = reactor
+        self._gate = gate
+        self._has_file = has_file
+
+    def startService(self) -> None:
+        super().startService()
+        exit_cleanly_on_signals(self._reactor, self._gate.abort)
+        if self._has_file and not os.isatty(0):
+            # Where there is no file there is no log to rotate. On a terminal, SIGHUP says that it
+            # was closed: a gate that stayed would keep its port with nobody to see it.
+            reopen_on_hangup(self._reactor, self._gate.reopen_log)
+
+
+class _Greeting(Service):
+    """Says what the gate of a command line does, and how an app reaches it."""
+
+    _log = Logger()
+
+    def __init__(self, config: Config, gate: GateService) -> None:
+        self._config = config
+        self._gate = gate
+
+    def startService(self) -> None:
+        super().startService()
+        (route,) = self._config.routes
+        assert route.cors is not None, "quick mode always has a policy"
+        self._log.info(
+            "{origins} may call {url}, which forwards to {upstream}",
+            origins=", ".join(route.cors.allow_origins),
+            url=", ".join(_url(port.getHost()) for port in self._gate.ports),
+            upstream=", ".join(
+                server.origin + server.base_path for server in route.upstream.servers
+            ),
         )
-        return config, "command line"
 
 
 class _Daemon(MultiService):
-    """The gate as twistd runs it: a fault ends the start with status 1 and no traceback."""
+    """The gate as twistd runs it: a fault ends the start with status 1.
+
+    Args:
+        daemonized: Whether twistd has left the terminal by then.
+    """
+
+    _log = Logger()
+
+    def __init__(self, *, daemonized: bool) -> None:
+        super().__init__()
+        self._daemonized = daemonized
 
     def privilegedStartService(self) -> None:
         try:
             super().privilegedStartService()
         except ConfigError as error:
-            raise _exit(error) from None
+            if not self._daemonized:
+                raise _exit(error) from None
+            for fault in error.faults:
+                self._log.critical("{fault}", fault=str(fault))
+            # twistd tells its parent, which waits on the terminal, of an Exception only; a
+            # SystemExit would leave it waiting for ever. Of the text 100 bytes get there, the
+            # name of an exception of ours included: hence one with a short name.
+            raise RuntimeError("; ".join(fault.problem for fault in error.faults)) from None
 
 
 def makeService(options: Options) -> IService:
@@ -97,14 +205,17 @@ def makeService(options: Options) -> IService:
 
     gate: Any
     try:
-        config, file = options.load()
+        config, file = options.load(reactor)
         gate = GateService(config, reactor, rng=secrets.token_bytes, file=file)
     except ConfigError as error:
         raise _exit(error) from None
-    daemon: Any = _Daemon()
-    service: Service = gate
-    service.setServiceParent(daemon)
-    exit_cleanly_on_signals(reactor, gate.abort)
+    has_file = options["config"] is not None
+    services: list[Any] = [_Signals(reactor, gate, has_file=has_file), gate]
+    if not has_file:
+        services.append(_Greeting(config, gate))
+    daemon: Any = _Daemon(daemonized=options.daemonized)
+    for service in services:
+        service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
 
 
@@ -112,3 +223,13 @@ def _exit(error: ConfigError) -> SystemExit:
     """Write faults where the user sees them, though twistd may have redirected stderr."""
     print(error, file=sys.__stderr__)
     return SystemExit(1)
+
+
+def _url(address: Any) -> str:
+    """Answer the URL by which this machine's browsers reach what listens on an address."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104  # Nothing is bound here.
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import socket
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import version
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -42,6 +44,47 @@ class Check(SynchronousTestCase):
         self.assertEqual(len(lines), 2)
         self.assertTrue(lines[0].startswith("FILE:3: upstreams.a.servers"), err)
         self.assertTrue(lines[1].startswith('FILE:5: routes."/".upstream'), err)
+
+    def test_what_would_not_start(self) -> None:
+        """What the machine refuses is told too, all at once, with lines; nothing is made."""
+        log = Path(self.mktemp()).absolute()
+        for place in (log.parent, log / "no" / "log"):
+            status, out, err = self.check(
+                f'access_log = "{place}"\n'
+                'listen = ["tcp:0", "foo:1", "ssl:1:privateKey=/nowhere.pem"]\n'
+                '[upstreams.a]\nservers = ["https://h:1"]\n'
+                '[routes."/"]\nupstream = "a"\n[[listener]]\nendpoint = "bar:1"\n'
+            )
+            self.assertEqual((status, out), (1, ""))
+            starts = [line.split(" ")[:2] for line in err.splitlines()]
+            self.assertEqual(
+                starts,
+                [
+                    ["FILE:1:", "access_log:"],
+                    ["FILE:2:", "listen[1]:"],
+                    ["FILE:2:", "listen[2]:"],
+                    ["FILE:8:", "listener[0].endpoint:"],
+                ],
+                err,
+            )
+
+    def test_opens_nothing(self) -> None:
+        """An access log that could be made is not made, and a port that is taken is no fault."""
+        log = Path(self.mktemp()).absolute()
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            listen = f'listen = ["tcp:{port}:interface=127.0.0.1", "systemd:domain=INET:index=0"]'
+            text = GOOD.replace('listen = ["tcp:0"]', f'access_log = "{log}"\n{listen}')
+            self.assertEqual(self.check(text)[0], 0)
+        self.assertFalse(log.exists())
+
+    def test_version(self) -> None:
+        """``--version`` says which one is installed."""
+        out = io.StringIO()
+        with redirect_stdout(out), self.assertRaises(SystemExit) as caught:
+            main(["--version"])
+        self.assertEqual(caught.exception.code, 0)
+        self.assertEqual(out.getvalue(), f"corsgate {version('corsgate')}\n")
 
     def test_missing(self) -> None:
         """A file that isn't there is 1."""

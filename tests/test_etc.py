@@ -19,17 +19,24 @@ from corsgate.config.model import (
     HeaderCredentials,
     Limits,
     Listener,
+    PoolLimits,
 )
 from corsgate.config.parse import parse_config
 from corsgate.cors.policy import faults
+from tests.certificates import Authority
 from tests.tree import ROOT, files, run
 
 ETC = ROOT / "etc"
 BOX = "http://localhost:8000"
-CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"
+AUTHORITY = Authority.make()
+ISSUED = AUTHORITY.issue("api.example.com")
 FILES = {
+    "/etc/corsgate/client.pem": ISSUED.pem,
+    "/etc/corsgate/client-key.pem": ISSUED.key_pem,
+    "/etc/corsgate/fullchain.pem": ISSUED.pem,
+    "/etc/corsgate/key.pem": ISSUED.key_pem,
     "/etc/corsgate/metrics-token": b"token-of-metrics\n",
-    "/etc/corsgate/search-ca.pem": CERTIFICATE,
+    "/etc/corsgate/search-ca.pem": AUTHORITY.pem,
     "/run/credentials/corsgate.service/ml-password": b"password-of-ml\n",
 }
 ENVIRON = {
@@ -134,12 +141,18 @@ class ExampleTests(SynchronousTestCase):
             ["password-of-ml", "password-of-search", "token-of-metrics", "key-of-vendor"],
         )
         self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2])
-        self.assertEqual(upstreams["search"].ca_pem, CERTIFICATE)
+        self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
 
     def test_limits_are_the_defaults(self) -> None:
         """What the file gives as defaults are the defaults."""
         limits = load(text_of("corsgate.toml")).limits
         self.assertEqual(attrs.evolve(limits, max_body_bytes=None), Limits())
+        for upstream in load(text_of("corsgate.toml")).upstreams.values():
+            self.assertEqual(upstream.pool, PoolLimits())
+
+    def test_log_has_reasons(self) -> None:
+        """The example's access log is of the format that says why a request was refused."""
+        self.assertEqual(load(text_of("corsgate.toml")).log_format, "json")
 
     def test_other_listeners(self) -> None:
         """The commented way to write listeners works once it takes the place of the other."""
@@ -150,7 +163,8 @@ class ExampleTests(SynchronousTestCase):
         without = re.sub(r"(?m)^listen = .*\n", "", text)
         config = load(without.replace(block[0], table))
         (listener,) = config.listeners
-        self.assertEqual(listener.endpoint, "tcp:5555")
+        self.assertEqual(listener.endpoint, "tcp:8443")
+        self.assertEqual([one.names for one in listener.certificates], [("api.example.com",)])
         self.assertEqual(
             [str(network) for network in listener.trusted_proxies], ["10.0.0.0/8", "fd00::/8"]
         )
@@ -160,10 +174,11 @@ class ExampleTests(SynchronousTestCase):
         text = text_of("corsgate.toml")
         names = [
             field.name.removesuffix("_s")
-            for values in (Limits, Cors, Listener)
+            for values in (Limits, PoolLimits, Cors, Listener)
             for field in attrs.fields(values)
         ]
         names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
+        names += ["server_name", "client_certificate", "verify"]
         names += ["methods", "strip_prefix", "limits", "balance"]
         missing = [name for name in names if not re.search(rf"(?m)\b{name} = ", text)]
         missing = [name for name in missing if f"[{name}]" not in text]
@@ -196,6 +211,10 @@ class UnitTests(SynchronousTestCase):
         self.assertGreater(timeout_s, drain_s)
         self.assertGreater(timeout_s, Limits().drain_timeout_s)
         self.assertEqual(self.service["KillSignal"], "SIGTERM")
+
+    def test_reloads(self) -> None:
+        """A reload is the signal that opens the access log again."""
+        self.assertEqual(self.service["ExecReload"], "/bin/kill -HUP $MAINPID")
 
     def test_restarts(self) -> None:
         """A gate that fails comes back; one that was stopped does not."""

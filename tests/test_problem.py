@@ -15,7 +15,9 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    QueueFull,
     TargetError,
+    UpstreamBusy,
     UpstreamTimedOut,
 )
 from corsgate.problem import HTML, JSON, TEXT, Problem, choose_type, problem_of, render, title_of
@@ -25,12 +27,14 @@ class Statuses(SynchronousTestCase):
     """Which status a failure has."""
 
     def test_of_failures(self) -> None:
-        """The client's faults are 4xx, the upstream's 502 and 504, ours 500."""
+        """The client's faults are 4xx, the upstream's 502 to 504, ours 500."""
         cases = (
             (BodyTooLarge(), 413),
             (TargetError("x"), 400),
             (ConnectTimedOut("10.0.0.1"), 504),
             (UpstreamTimedOut("10.0.0.1"), 504),
+            (UpstreamBusy("10.0.0.1"), 503),
+            (QueueFull("10.0.0.1"), 503),
             (ConnectFailed("10.0.0.1"), 502),
             (ConnectionReset("10.0.0.1"), 502),
             (BadUpstreamResponse("10.0.0.1"), 502),
@@ -41,6 +45,11 @@ class Statuses(SynchronousTestCase):
             problem = problem_of(error)
             self.assertEqual(problem.status, status, repr(error))
             self.assertNotIn("10.0.0.1", problem.detail)
+
+    def test_busy(self) -> None:
+        """Where the upstream is busy, the client learns when to come back (RFC 9110 10.2.3)."""
+        headers = dict(problem_of(QueueFull("x")).headers)
+        self.assertGreater(int(headers[b"Retry-After"]), 0)
 
     def test_titles(self) -> None:
         """A status that nobody registered has a title too."""

@@ -143,8 +143,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(
             self.make("lint")[-3:],
             [
-                ".venv/bin/ruff check corsgate tests twisted",
-                ".venv/bin/ruff format --check corsgate tests twisted",
+                ".venv/bin/ruff check bench corsgate tests twisted",
+                ".venv/bin/ruff format --check bench corsgate tests twisted",
                 ".venv/bin/mypy",
             ],
         )
@@ -169,15 +169,15 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual(gate.get("/v1/x", "http://evil.example").status, 403)
             self.assertEqual(len(box.requests), seen)
 
-    @claims(r"\.venv/bin/twistd -n corsgate --upstream ")
+    @claims(r"BOX_AUTH=\S+ \.venv/bin/twistd -n --pidfile= corsgate --upstream ")
     def test_quick_mode(self) -> None:
         """The gate starts without a file and opens a box that wants digest credentials."""
         with Box("user", "password") as box:
-            for command in claimed(r"\.venv/bin/twistd -n corsgate --upstream "):
+            for command in claimed(r"BOX_AUTH=\S+ \.venv/bin/twistd "):
                 environ, words = split(command.replace("http://localhost:8000", box.url))
                 self.check_gate([*words, "--listen", "tcp:0:interface=127.0.0.1"], environ, box)
 
-    @claims(r"BOX_PASSWORD=admin \.venv/bin/twistd -n corsgate --config ")
+    @claims(r"BOX_PASSWORD=admin \.venv/bin/twistd -n --pidfile= corsgate --config ")
     def test_minimal(self) -> None:
         """The gate starts on the ten lines and opens a box that wants digest credentials."""
         with Box("admin", "admin") as box:
@@ -190,6 +190,12 @@ class CommandTests(SynchronousTestCase):
                     encoding="utf-8",
                 )
                 self.check_gate([*words[:-1], str(file)], environ, box)
+
+    def test_no_pid_files(self) -> None:
+        """No gate leaves a ``twistd.pid`` where it is run, which would stop the next one."""
+        for command in commands():
+            if "corsgate -" in command and "twistd" in command:
+                self.assertIn(" --pidfile= ", command)
 
     @claims(r"\.venv/bin/corsgate check ", r"BOX_PASSWORD=admin \.venv/bin/corsgate check ")
     def test_check(self) -> None:

@@ -26,11 +26,15 @@ fields = st.lists(st.tuples(names, values), max_size=8)
 
 
 def shape(
-    *, strip: bool = False, preserve_host: bool = False, own: frozenset[bytes] = frozenset()
+    *,
+    strip: bool = False,
+    preserve_host: bool = False,
+    own: frozenset[bytes] = frozenset(),
+    methods: tuple[str, ...] | None = None,
 ) -> UpstreamShape:
     """Answer the shape of a route ``/v1`` to `SERVER`."""
     upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
-    route = Route(prefix="/v1", upstream=upstream, strip_prefix=strip)
+    route = Route(prefix="/v1", upstream=upstream, strip_prefix=strip, methods=methods)
     (match,) = RouteTable.build([route]).matches
     return UpstreamShape(match=match, own_fields=own, credentialed=bool(own))
 
@@ -98,6 +102,44 @@ class Requests(SynchronousTestCase):
         self.assertEqual(index[b"host"], [b"10.0.0.1:8000"])
         for name in (b"content-length", b"transfer-encoding", b"expect"):
             self.assertNotIn(name, index)
+
+    def test_underscores(self) -> None:
+        """A server that reads ``_`` as ``-`` sees no field that the gate owns or drops."""
+        made = shape(own=frozenset((b"x-api-key", b"my_token")))
+        for name in (
+            b"X_Forwarded_For",
+            b"X-Forwarded_For",
+            b"X_ORIGINAL-URL",
+            b"x_api_key",
+            b"X-Api_Key",
+            b"My-Token",
+            b"MY_TOKEN",
+            b"Content_Length",
+            b"Transfer_Encoding",
+            b"Proxy_Authorization",
+        ):
+            passed = [field for field, _ in upstream_head(made, [(name, b"evil")]).headers]
+            self.assertNotIn(name, passed)
+        kept: HeaderList = [(b"X_Page_Size", b"1"), (b"_", b"2"), (b"X_Api_Keys", b"3")]
+        self.assertEqual([h for h in upstream_head(made, kept).headers if h in kept], kept)
+
+    def test_many_hyphens(self) -> None:
+        """A name of absurdly many parts costs no memory, and is dropped in its plain spellings."""
+        name = b"-".join([b"x"] * 100)
+        made = shape(own=frozenset((name,)))
+        sent: HeaderList = [(name, b"evil"), (name.replace(b"-", b"_"), b"evil")]
+        self.assertNotIn(b"evil", [value for _, value in upstream_head(made, sent).headers])
+
+    def test_method_overrides(self) -> None:
+        """Where a route lists its methods, no field puts another in the method's place."""
+        sent: HeaderList = [
+            (b"X-HTTP-Method-Override", b"DELETE"),
+            (b"X-Http-Method", b"DELETE"),
+            (b"X_Method_Override", b"DELETE"),
+        ]
+        listed = upstream_head(shape(methods=("GET",)), sent).headers
+        self.assertNotIn(b"DELETE", [value for _, value in listed])
+        self.assertEqual([h for h in upstream_head(shape(), sent).headers if h in sent], sent)
 
     @given(fields)
     def test_rest_is_untouched(self, sent: HeaderList) -> None:
@@ -169,6 +211,19 @@ class GateOrigins(SynchronousTestCase):
         ):
             client = Client(peer="::1", trusted=False, scheme=scheme, authority=authority)
             self.assertEqual(gate_origin(client, []), origin)
+
+    def test_no_host(self) -> None:
+        """A request that names no host has no origin of the gate's."""
+        for scheme in (b"http", b"https"):
+            client = Client(peer="::1", trusted=False, scheme=scheme, authority=b"")
+            self.assertEqual(gate_origin(client, []), b"")
+
+    def test_no_host_from_a_proxy(self) -> None:
+        """What is no Host value doesn't count, even if a trusted proxy passes it on."""
+        client = Client(peer="10.0.0.9", trusted=True, scheme=b"http", authority=b"inner")
+        for host in (b"evil.com/%0dx", b"evil.com?", b"u@evil.com", b"a b", b"evil.com#x"):
+            for told in ((b"X-Forwarded-Host", host), (b"Forwarded", b'for=x;host="%b"' % host)):
+                self.assertEqual(gate_origin(client, [told]), b"http://inner")
 
     def test_behind_a_proxy(self) -> None:
         """A trusted proxy says how it was reached; another's word isn't heard."""

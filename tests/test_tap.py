@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
+from pathlib import Path
 
 from twisted.internet.error import ConnectionRefusedError as RefusedError
 from twisted.python.usage import UsageError
@@ -12,7 +14,7 @@ from corsgate.config.model import BasicCredentials
 from corsgate.errors import ConfigError
 from corsgate.tap import Options
 from tests.daemon import Daemon, DaemonTestCase
-from tests.peers import ABORTED, Upstream, request, response
+from tests.peers import ABORTED, Upstream, reactor, request, response
 from tests.support import APP, FROM_APP, LISTEN
 
 ANYWHERE = "tcp:0:interface=127.0.0.1"
@@ -33,7 +35,7 @@ class OptionsTests(SynchronousTestCase):
             *("--upstream", "http://localhost:8000", "--auth", "basic:admin:a:b"),
             *("--allow-origin", "http://localhost:4200", "--allow-origin", "https://app.example"),
         )
-        config, file = options.load()
+        config, file = options.load(reactor)
         self.assertEqual(file, "command line")
         (route,) = config.routes
         assert route.cors is not None
@@ -50,6 +52,8 @@ class OptionsTests(SynchronousTestCase):
             ("--config", "x", "--upstream", "http://localhost"),
             ("--config", "x", "--allow-origin", "http://localhost"),
             ("--config", "x", "--auth", "basic:a:b"),
+            ("--config", "x", "--auth-env", "A"),
+            ("--upstream", "x", "--auth", "basic:a:b", "--auth-env", "A"),
             ("--config", "x", "--listen", "tcp:1"),
             ("--nonsense",),
             ("stray",),
@@ -57,6 +61,31 @@ class OptionsTests(SynchronousTestCase):
         for arguments in cases:
             with self.assertRaises(UsageError, msg=repr(arguments)):
                 self.options(*arguments)
+
+    def test_auth_from_the_environment(self) -> None:
+        """``--auth-env`` names a variable that says what ``--auth`` would."""
+        quick = ("--upstream", "http://localhost:8000", "--allow-origin", "http://localhost:4200")
+        self.patch(os, "environ", {"GOOD": "basic:admin:a:b", "BAD": "mystic:a:pass-word"})
+        config, _ = self.options(*quick, "--auth-env", "GOOD").load(reactor)
+        credentials = config.routes[0].upstream.credentials
+        assert isinstance(credentials, BasicCredentials)
+        self.assertEqual(credentials.password.reveal(), "a:b")
+        for name in ("BAD", "MISSING"):
+            with self.assertRaises(ConfigError) as caught:
+                self.options(*quick[:2], "--auth-env", name).load(reactor)
+            keys = {fault.key for fault in caught.exception.faults}
+            self.assertEqual(keys, {"--auth-env", "--allow-origin"})
+            self.assertNotIn("pass-word", str(caught.exception))
+
+    def test_preflight_of_a_command_line(self) -> None:
+        """An endpoint that Twisted refuses is a fault of its option."""
+        options = self.options(
+            *("--upstream", "http://localhost:8000", "--allow-origin", "http://localhost:4200"),
+            *("--listen", "foo:1"),
+        )
+        with self.assertRaises(ConfigError) as caught:
+            options.load(reactor)
+        self.assertEqual([fault.key for fault in caught.exception.faults], ["--listen"])
 
     def test_all_faults(self) -> None:
         """All faults of the command line come at once, without the password."""
@@ -71,7 +100,7 @@ class OptionsTests(SynchronousTestCase):
             )
         )
         with self.assertRaises(ConfigError) as caught:
-            options.load()
+            options.load(reactor)
         self.assertEqual(len(caught.exception.faults), 3)
         self.assertNotIn("pass-word", str(caught.exception))
 
@@ -97,6 +126,9 @@ class Starting(DaemonTestCase):
         answer = await client.response()
         self.assertEqual((answer.status, answer.body), (200, b"ok"))
         self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), APP)
+        port = await daemon.port()
+        said = f"{APP.decode()} may call http://localhost:{port}, which forwards to {upstream.url}"
+        self.assertIn(said, daemon.said)
         encoded = b64encode(b"admin:secret")
         self.assertEqual(upstream.requests[0].one(b"Authorization"), b"Basic " + encoded)
         await daemon.when(lambda: '"status": 200' in daemon.said)
@@ -156,7 +188,37 @@ class Starting(DaemonTestCase):
         """An access log that can't be opened ends it."""
         upstream = await self.upstream()
         daemon = self.configured('access_log = "/nowhere/x"\n' + self.config(upstream))
-        await self.assert_refuses(daemon, "access_log: '/nowhere/x' can't be opened")
+        await self.assert_refuses(daemon, ":1: access_log: '/nowhere/x' can't be opened")
+
+
+class Rotating(DaemonTestCase):
+    """SIGHUP opens the access log again, and cuts nothing."""
+
+    async def test_hangup(self) -> None:
+        """After a rename, lines go on in a new file; a request in flight is answered."""
+        upstream = await self.upstream(None)
+        log = Path(self.mktemp()).absolute()
+        daemon = self.configured(
+            f'access_log = "{log}"\n{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n'
+            '[routes."/"]\nupstream = "a"\n'
+        )
+        busy, other = await self.client(daemon), await self.client(daemon)
+        other.send(request(target=b"/before", host=b"evil.example"))
+        await other.response()
+        busy.send(request(target=b"/in-flight"))
+        arrived = await upstream.arrived()
+        old = log.with_name(f"{log.name}.1")
+        log.rename(old)
+        daemon.signal("HUP")
+        await daemon.when(lambda: "access log was opened again" in daemon.said)
+        self.assertIn("configuration is not read again", daemon.said)
+        arrived.connection.send(response(body=b"done"))
+        self.assertEqual((await busy.response()).body, b"done")
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended(), 0, daemon.said)
+        self.assertIn("/before", old.read_text())
+        self.assertNotIn("/in-flight", old.read_text())
+        self.assertIn("/in-flight", log.read_text())
 
 
 class Ending(DaemonTestCase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.errors import ConnectFailed, ConnectionReset, UpstreamError
+from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamError
 
 IDEMPOTENT_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
 """Methods whose repetition has the effect of one request (RFC 9110 9.2.2)."""
@@ -15,9 +15,10 @@ def may_try_another_server(error: UpstreamError) -> bool:
         error: What it failed with.
 
     Returns:
-        True where nothing of the request was sent.
+        True where nothing of the request was sent, unless it has waited its time in a queue
+        already: all servers together shall not keep it for longer.
     """
-    return isinstance(error, ConnectFailed)
+    return isinstance(error, ConnectFailed | QueueFull)
 
 
 def may_resend(error: UpstreamError, method: bytes, *, replayable: bool) -> bool:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from corsgate.config import rules
+from corsgate.config.certificates import CertifiedKey
 from corsgate.config.endpoint import check_endpoint
 from corsgate.config.model import Listener
-from corsgate.config.reader import Item, Table, checked, text
+from corsgate.config.reader import Item, Table, boolean, checked, text
+from corsgate.config.secrets import Sources
+from corsgate.config.tls import read_certified_key
 from corsgate.errors import BadValue
 
 _EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
-_TLS_MEND = "put a TLS terminator in front"
+_HTTP2_MEND = "remove it"
+_TLS_ENDPOINTS = ("ssl", "tls")
 
 
-def read_listeners(top: Table) -> tuple[Listener, ...]:
+def read_listeners(top: Table, sources: Sources) -> tuple[Listener, ...]:
     """Read ``listen`` and the tables ``[[listener]]``.
 
     Args:
         top: The document.
+        sources: Reads the files of certificates, and says whether there is HTTP/2.
 
     Returns:
         The listeners; empty where there is none or one is faulty, which is noted.
@@ -29,22 +34,67 @@ def read_listeners(top: Table) -> tuple[Listener, ...]:
     if not top.raw.get("listen") and not top.raw.get("listener"):
         top.notes.add(("listen",), "there is no listener", f"write listen = [{_EXAMPLE}]")
     found = [Listener(endpoint=endpoint) for endpoint in endpoints or ()]
-    read = [_read_listener(item) for item in items or ()]
+    read = [_read_listener(item, sources) for item in items or ()]
     found += [listener for listener in read if listener is not None]
     faulty = (endpoints is None and "listen" in top.raw) or None in read
     return () if faulty else tuple(found)
 
 
-def _read_listener(item: Item) -> Listener | None:
+def _read_listener(item: Item, sources: Sources) -> Listener | None:
     table = item.table("write a table [[listener]]")
     if table is None:
         return None
     endpoint = table.need("endpoint", checked(check_endpoint), f"write endpoint = {_EXAMPLE}")
     proxies = table.list_of("trusted_proxies", _network, '"10.0.0.0/8"')
-    table.later("certificates", _TLS_MEND)
-    table.later("http2", _TLS_MEND)
+    certificates = _read_certificates(table, endpoint, sources)
+    http2 = table.get("http2", boolean, False)
+    if http2 and not sources.has_http2:
+        table.notes.add((*table.path, "http2"), "this version does not speak HTTP/2 yet", _HTTP2_MEND)
     table.finish()
-    return None if endpoint is None else Listener(endpoint=endpoint, trusted_proxies=proxies or ())
+    if endpoint is None or certificates is None:
+        return None
+    try:
+        return Listener(
+            endpoint=endpoint,
+            trusted_proxies=proxies or (),
+            certificates=certificates,
+            http2=http2,
+        )
+    except BadValue as error:
+        table.notes.add((*table.path, "http2"), error.problem, error.mend)
+        return None
+
+
+def _read_certificates(
+    table: Table, endpoint: str | None, sources: Sources
+) -> tuple[CertifiedKey, ...] | None:
+    """Answer the certificates, empty where there are to be none; None once faults are noted."""
+    item = table.item("certificates")
+    if item is None:
+        return ()
+    items = item.items("write an array of tables { chain, key }")
+    if items == []:
+        item.wrong("it is empty", "give at least one, or remove it")
+    if endpoint is not None and endpoint.partition(":")[0].lower() in _TLS_ENDPOINTS:
+        item.wrong(
+            f"the endpoint {rules.show(endpoint)} has certificates of its own",
+            'write endpoint = "tcp:8443"',
+        )
+    found: list[CertifiedKey] = []
+    named: set[str] = set()
+    for one in items or ():
+        certified = read_certified_key(one, sources)
+        if certified is None:
+            continue
+        names = set(certified.names)
+        if found and names <= named:
+            one.wrong(
+                "no client's choice of name would ever lead to this certificate",
+                "give it a subjectAltName that none before it has, or remove it",
+            )
+        named |= names
+        found.append(certified)
+    return tuple(found) if items and len(found) == len(items) else None
 
 
 def _network(raw: object) -> IPv4Network | IPv6Network:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 import attrs
 
 from corsgate.config import rules
+from corsgate.config.certificates import CertifiedKey
 from corsgate.config.endpoint import check_endpoint
 from corsgate.errors import BadValue
 
@@ -22,6 +23,7 @@ LOG_FORMATS = ("json", "combined")
 MILLISECOND, HOUR, DAY = 0.001, 3600.0, 86400.0
 KIB, MIB, PIB = 1024, 1024**2, 1024**5
 MAX_WEIGHT = 1000
+MANY = 1_000_000
 
 
 def _rule(check: Callable[[_T], None]) -> _Validator[_T]:
@@ -96,6 +98,7 @@ class Limits:
     response_idle_timeout_s: float = attrs.field(
         default=300.0, validator=_seconds(MILLISECOND, DAY)
     )
+    tunnel_idle_timeout_s: float = attrs.field(default=600.0, validator=_seconds(MILLISECOND, DAY))
     client_head_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
     client_body_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
     keep_alive_timeout_s: float = attrs.field(default=75.0, validator=_seconds(MILLISECOND, DAY))
@@ -107,6 +110,27 @@ class Limits:
         default=None, validator=attrs.validators.optional(_bytes(1, PIB))
     )
     max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=_bytes(KIB, 64 * MIB))
+    max_connections: int = attrs.field(default=10_000, validator=_count(1, MANY))
+    max_connections_per_client: int = attrs.field(default=1000, validator=_count(1, MANY))
+
+
+@attrs.frozen(kw_only=True)
+class PoolLimits:
+    """Bounds on the connections to each server of an upstream.
+
+    Attributes:
+        max_connections: To one server at a time, idle ones and those being made included.
+        max_queue: How many requests may wait for one of them.
+        queue_timeout_s: How long a request may wait.
+        idle_timeout_s: How long a connection is kept for the next request. The default is less
+            than what common servers grant (Apache and Node 5 s): a request seldom meets a
+            connection that its server is just closing, after which a POST can't be sent again.
+    """
+
+    max_connections: int = attrs.field(default=1024, validator=_count(1, MANY))
+    max_queue: int = attrs.field(default=1024, validator=_count(0, MANY))
+    queue_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
+    idle_timeout_s: float = attrs.field(default=4.0, validator=_seconds(MILLISECOND, HOUR))
 
 
 @attrs.frozen(kw_only=True)
@@ -116,10 +140,20 @@ class Listener:
     Attributes:
         endpoint: A Twisted server endpoint string, such as ``tcp:5555:interface=127.0.0.1``.
         trusted_proxies: Networks whose Forwarded and X-Forwarded-* are believed.
+        certificates: What TLS is spoken with, chosen by the name that a client asks for, the
+            first where none matches; empty for plain TCP.
+        http2: Whether clients may speak HTTP/2, which needs certificates.
     """
 
     endpoint: str = attrs.field(validator=_rule(check_endpoint))
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    certificates: tuple[CertifiedKey, ...] = ()
+    http2: bool = attrs.field(default=False)
+
+    @http2.validator
+    def _over_tls(self, _attribute: attrs.Attribute[Any], http2: bool) -> None:
+        if http2 and not self.certificates:
+            raise BadValue("HTTP/2 is spoken over TLS only", "add certificates, or remove it")
 
 
 @attrs.frozen(kw_only=True)
@@ -199,18 +233,29 @@ class Upstream:
         servers: At least one; no two have the same origin.
         credentials: Sent with every request to these servers, or None.
         preserve_host: Whether the client's Host is sent instead of the server's.
+        pool: Bounds on the connections to each of its servers.
         ca_pem: Certificates of the private authority that https servers are verified by;
             None for the platform's.
+        server_name: What https servers must have a certificate for, and are told to be asked
+            for (SNI); None for the host in each one's URL.
+        client_certificate: What the gate shows to https servers that ask, or None.
+        verify: Whether https servers are verified at all.
     """
 
     name: str = attrs.field(validator=_rule(rules.check_entry_name))
     servers: tuple[Server, ...] = attrs.field(validator=_at_least_one)
     credentials: Credentials | None = None
     preserve_host: bool = False
+    pool: PoolLimits = PoolLimits()
     # Not shown: a file of certificates may well hold a private key too.
     ca_pem: bytes | None = attrs.field(
         default=None, repr=False, validator=attrs.validators.optional(_rule(rules.check_pem))
     )
+    server_name: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_rule(rules.check_host))
+    )
+    client_certificate: CertifiedKey | None = None
+    verify: bool = True
 
     @servers.validator
     def _differ(self, _attribute: attrs.Attribute[Any], servers: tuple[Server, ...]) -> None:

@@ -40,6 +40,7 @@ def parse_config(
     environ: Mapping[str, str],
     read_file: Callable[[str], bytes],
     check_cors: CheckCors = no_cors_faults,
+    has_http2: bool = False,
 ) -> Config:
     """Answer what a configuration file says.
 
@@ -50,6 +51,7 @@ def parse_config(
         read_file: Answers a file's bytes or raises OSError, for secrets and certificates.
         check_cors: Finds what is wrong with a policy of the right shape, such as
             `corsgate.cors.policy.faults`.
+        has_http2: Whether what HTTP/2 needs is installed.
 
     Returns:
         The configuration; it has no faults.
@@ -59,9 +61,9 @@ def parse_config(
     """
     document, notes = _load(source, file)
     top = Table(notes, (), document)
-    sources = Sources(environ=environ, read_file=read_file)
+    sources = Sources(environ=environ, read_file=read_file, has_http2=has_http2)
 
-    listeners = read_listeners(top)
+    listeners = read_listeners(top, sources)
     hosts = read_hosts(top)
     credentials: Named[Credentials] = Named.read_or_inline(
         top, "credentials", lambda table: read_credentials(table, sources)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from corsgate.config import units
 from corsgate.config.lines import Path, key_text, line_of
+from corsgate.config.model import Limits, PoolLimits
 from corsgate.config.rules import check_entry_name, did_you_mean, one_of, show
 from corsgate.errors import BadValue, ConfigError, Fault
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
+_Bounds = TypeVar("_Bounds", Limits, PoolLimits)
 
 
 @attrs.define(kw_only=True)
@@ -290,6 +292,24 @@ def size(raw: object) -> int:
     if isinstance(raw, str):
         return units.parse_size(raw)
     raise BadValue(_shown(raw), 'write a size, such as "64KiB"')
+
+
+def bound(bounds: _Bounds, field: str) -> Callable[[object], _Bounds]:
+    """Make a reader of one of several bounds, which are checked by their own class.
+
+    Args:
+        bounds: All of them.
+        field: Which field of it to read; its name's end tells a duration or a size from a count.
+
+    Returns:
+        A reader that answers `bounds` with that one replaced.
+    """
+    read: Callable[[object], Any] = integer
+    if field.endswith("_s"):
+        read = duration
+    elif field.endswith("_bytes"):
+        read = size
+    return lambda raw: attrs.evolve(bounds, **{field: read(raw)})
 
 
 def checked(check: Callable[[str], None]) -> Callable[[object], str]:

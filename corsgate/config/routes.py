@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
@@ -16,10 +16,9 @@ from corsgate.config.reader import (
     Named,
     Table,
     boolean,
+    bound,
     checked,
     duration,
-    integer,
-    size,
     text,
 )
 from corsgate.errors import BadValue
@@ -30,6 +29,7 @@ CheckCors: TypeAlias = Callable[[Cors], Sequence[tuple[str, str, str]]]
 ROUTE_LIMITS = (
     "first_byte_timeout",
     "response_idle_timeout",
+    "tunnel_idle_timeout",
     "max_body_bytes",
     "max_buffered_bytes",
 )
@@ -96,19 +96,9 @@ def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) 
         if only is not None and key not in only:
             table.refuse(key, "a route can't set it", "set it under [limits]")
             continue
-        limits = table.get(key, _limit_reader(limits, field), limits)
+        limits = table.get(key, bound(limits, field), limits)
     table.finish()
     return limits
-
-
-def _limit_reader(limits: Limits, field: str) -> Callable[[object], Limits]:
-    """Make a reader of one limit, which answers `limits` with it; its bounds are the model's."""
-    read: Callable[[object], Any] = integer
-    if field.endswith("_s"):
-        read = duration
-    elif field.endswith("_bytes"):
-        read = size
-    return lambda raw: attrs.evolve(limits, **{field: read(raw)})
 
 
 def read_routes(

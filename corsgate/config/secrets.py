@@ -21,10 +21,12 @@ class Sources:
     Attributes:
         environ: The environment's variables.
         read_file: Answers a file's bytes or raises OSError.
+        has_http2: Whether what HTTP/2 needs is installed.
     """
 
     environ: Mapping[str, str] = attrs.field(repr=False)
     read_file: Callable[[str], bytes]
+    has_http2: bool = False
 
     def secret(self, check: Callable[[str], None]) -> Callable[[object], Secret]:
         """Make a reader of secrets whose text passes `check`.

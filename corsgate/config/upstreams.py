@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from corsgate.config import rules
+from corsgate.config import rules, tls
 from corsgate.config.model import (
     MAX_WEIGHT,
     BasicCredentials,
@@ -14,10 +14,11 @@ from corsgate.config.model import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    PoolLimits,
     Server,
     Upstream,
 )
-from corsgate.config.reader import Item, Named, Table, boolean, checked, integer, text
+from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, integer, text
 from corsgate.config.secrets import Sources
 from corsgate.config.servers import parse_server
 from corsgate.errors import BadValue
@@ -38,7 +39,7 @@ def read_upstream(
         name: Its name.
         table: Its keys.
         credentials: What the key ``credentials`` may name.
-        sources: Reads the file that ``ca`` names.
+        sources: Reads the files of certificates.
 
     Returns:
         The upstream, or None once all that is wrong is noted.
@@ -47,19 +48,28 @@ def read_upstream(
     signer = table.item("credentials")
     found = None if signer is None else credentials.resolve(signer)
     preserve_host = table.get("preserve_host", boolean, False)
-    ca_pem = table.get("ca", lambda raw: _read_ca(raw, sources), None)
+    ca_pem = tls.read_ca(table, sources)
+    server_name = tls.read_server_name(table)
+    client_certificate = tls.read_client_certificate(table, sources)
+    verify = tls.read_verify(table)
     table.get("balance", _balance, _BALANCES[0])
+    pool = _read_pool(table)
     table.later("health", "remove it")
     table.finish()
     if not servers:
         return None
+    tls.check_upstream_tls(table, servers)
     try:
         return Upstream(
             name=name,
             servers=servers,
             credentials=found,
             preserve_host=preserve_host,
+            pool=pool,
             ca_pem=ca_pem,
+            server_name=server_name,
+            client_certificate=client_certificate,
+            verify=verify,
         )
     except BadValue:
         return None  # Its name, which is noted where the section is read.
@@ -104,18 +114,19 @@ def _weight(raw: object) -> int:
     return weight
 
 
+def _read_pool(table: Table) -> PoolLimits:
+    pool = PoolLimits()
+    for field in attrs.fields(PoolLimits):
+        pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
+    return pool
+
+
 def _balance(raw: object) -> str:
     if raw in _LATER_BALANCES:
         raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_BALANCES)}")
     balance = text(raw)
     rules.check_choice(balance, _BALANCES)
     return balance
-
-
-def _read_ca(raw: object, sources: Sources) -> bytes:
-    pem = sources.file(text(raw))
-    rules.check_pem(pem)
-    return pem
 
 
 def read_credentials(table: Table, sources: Sources) -> Credentials | None:

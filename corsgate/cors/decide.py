@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from corsgate.cors.decision import VARY_BOTH, VARY_PREFLIGHT, Decision, Verdict
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import (
     FORBIDDEN_METHODS,
     SAFELISTED_METHODS,
     TOKEN,
-    VARY_BOTH,
-    VARY_PREFLIGHT,
-    Decision,
     Grant,
     Policy,
-    Verdict,
     listed_headers,
     listed_methods,
     preflight_headers,
@@ -82,7 +79,8 @@ def decide(
         policy: The route's policy; None for no cross-origin access.
         method: The request's method, case as it came.
         index: The request's fields, by `corsgate.message.headers.index_headers`.
-        own_origin: The origin that the client reached the gate by, as a browser spells it.
+        own_origin: The origin that the client reached the gate by, as a browser spells it;
+            empty where it named no host.
         credentialed: Whether the upstream's credentials are put on this route's requests.
 
     Returns:
@@ -120,12 +118,13 @@ def _decide_actual(
         grant = policy.grant(origin)
         if grant is not None:
             return grant.actual[credentialed]
-        if origin == own_origin:
+        if own_origin and origin == own_origin:
             # Browsers send Origin with a same-origin POST too (Fetch #origin-header).
             return policy.unmarked[credentialed]
     return Decision(
         verdict=Verdict.REFUSE if policy.enforce_origin else Verdict.FORWARD,
-        headers=policy.denied_headers[credentialed],
+        # As where Origin is missing: a shared cache may give either answer for the other.
+        headers=policy.unmarked[credentialed].headers,
         reason=_why_denied(origins),
     )
 
@@ -138,7 +137,7 @@ def _without_policy(origins: list[bytes] | None, own_origin: bytes, credentialed
     """
     if not credentialed:
         return _NO_POLICY_PLAIN
-    if origins is None or (len(origins) == 1 and origins[0] == own_origin):
+    if origins is None or (own_origin and origins == [own_origin]):
         return _NO_POLICY_OWN
     return Decision(
         verdict=Verdict.REFUSE,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import attrs
 
-from corsgate.config.rules import show
+from corsgate.config.rules import SHOWN_LENGTH, show
 from corsgate.errors import BadValue
 
 MAX_ORIGIN_BYTES = 512
@@ -23,6 +22,8 @@ _LABEL = r"[a-z0-9_-]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
+# What stands before a path, query or fragment, however badly spelled.
+_AUTHORITY = re.compile(r"(\[[^]]*\]|[^/\\?#:]*)(?::([0-9]*|\*))?(?=[/\\?#]|\Z)")
 _SERIALIZED = re.compile(
     rf"({_SCHEME.pattern})://({_NAME.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?".encode()
 )
@@ -71,16 +72,59 @@ def parse_pattern(text: str) -> Pattern:
         The pattern.
 
     Raises:
-        BadValue: The text is none of these.
+        BadValue: The text is none of these. The mend is the pattern that was meant, spelled
+            right in every respect, wherever that can be told.
 
     Source: Fetch ``#origin-header``, HTML ``#ascii-serialisation-of-an-origin``, and URL
     ``#host-serializing`` for hosts.
     """
+    try:
+        return _parse(text)
+    except BadValue as fault:
+        meant = _meant(text)
+        if not meant or len(meant) > SHOWN_LENGTH:
+            raise
+        try:
+            _parse(meant)
+        except BadValue:
+            raise fault from None
+        raise BadValue(fault.problem, f"write {show(meant)}") from None
+
+
+def _meant(text: str) -> str:
+    """Answer the text as a browser would spell the origin; empty where that can't be told.
+
+    Whether the answer is a pattern is for the caller to find out.
+    """
+    scheme, mark, rest = text.strip().lower().partition("://")
+    if not (mark and text.isascii()):
+        return ""
+    if "://" in rest or any(c in "@," or c.isspace() for c in rest):
+        return ""
+    scheme = _SOCKET_SCHEMES.get(scheme, scheme)
+    found = _AUTHORITY.match(rest)
+    if found is None:
+        return ""
+    host, port = found.groups("")
+    host = host.removesuffix(".")
+    if host.startswith("["):
+        try:
+            host = f"[{_ipv6_text(IPv6Address(host[1:-1].partition('%')[0]))}]"
+        except AddressValueError:
+            return ""
+    if port != "*":
+        port = port.lstrip("0") if port.strip("0") else port
+        port = "" if port == str(_WEB_PORTS.get(scheme)) else port
+    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
+
+
+def _parse(text: str) -> Pattern:
+    """Answer what `parse_pattern` does, each fault with a mend for itself alone."""
     if text == "*":
         return Pattern(text=text)
     _refuse_by_characters(text)
     scheme, authority = _split_scheme(text)
-    _refuse_beyond_authority(text, scheme, authority)
+    _refuse_beyond_authority(text, authority)
     host, port = _split_port(text, authority)
     _check_port(text, scheme, host, port)
     subdomains = host.startswith("*.")
@@ -121,7 +165,7 @@ def _refuse_by_characters(text: str) -> None:
             "write each origin as a string of its own",
         )
     if text != text.strip():
-        raise BadValue(f"{show(text)} has white space around it", f"write {show(text.strip())}")
+        raise BadValue(f"{show(text)} has white space around it", "write it without")
     if not text.isascii():
         raise BadValue(
             f"{show(text)} has letters beyond ASCII",
@@ -130,7 +174,7 @@ def _refuse_by_characters(text: str) -> None:
     if text != text.lower():
         raise BadValue(
             f"{show(text)} has upper-case letters, which an Origin never has",
-            f"write {show(text.lower())}",
+            "write it in lower case",
         )
 
 
@@ -152,10 +196,9 @@ def _split_scheme(text: str) -> tuple[str, str]:
             'write "https://" or "http://"',
         )
     if scheme in _SOCKET_SCHEMES:
-        page = f"{_SOCKET_SCHEMES[scheme]}://{authority}"
         raise BadValue(
             f"{show(text)} names a WebSocket, whose Origin is that of the page which opens it",
-            f"write {show(page)}",
+            f'write "{_SOCKET_SCHEMES[scheme]}://" before its host',
         )
     if scheme in _OPAQUE_SCHEMES:
         raise BadValue(
@@ -165,15 +208,15 @@ def _split_scheme(text: str) -> tuple[str, str]:
     return scheme, authority
 
 
-def _refuse_beyond_authority(text: str, scheme: str, authority: str) -> None:
+def _refuse_beyond_authority(text: str, authority: str) -> None:
     """Refuse the parts of a URL that an origin does not have."""
     for mark, part in (("/", "a path"), ("\\", "a path"), ("?", "a query"), ("#", "a fragment")):
-        before, found, after = authority.partition(mark)
+        _, found, after = authority.partition(mark)
         if found:
             what = part if after or mark not in "/\\" else f"a {show(mark)} at its end"
             raise BadValue(
                 f"{show(text)} has {what}, which an origin never has",
-                f"write {show(f'{scheme}://{before}')}",
+                f"leave out all from the {show(mark)} on",
             )
 
 
@@ -198,7 +241,7 @@ def _split_port(text: str, authority: str) -> tuple[str, str]:
                 'write an IPv6 address in brackets, as in "http://[::1]:8080"',
             )
     if mark and not port:
-        raise BadValue(f"{show(text)} has a ':' but no port", f"write {show(text[:-1])}")
+        raise BadValue(f"{show(text)} has a ':' but no port", "leave out the last ':'")
     return host, port
 
 
@@ -219,7 +262,7 @@ def _check_port(text: str, scheme: str, host: str, port: str) -> None:
     if int(port) == _WEB_PORTS.get(scheme):
         raise BadValue(
             f"{show(text)} has the default port of {scheme}, which browsers leave out",
-            f"write {show(f'{scheme}://{host}')}",
+            f"leave out {show(f':{port}')}",
         )
 
 
@@ -275,7 +318,7 @@ def _check_ipv6(text: str, host: str) -> None:
     if host != wanted:
         raise BadValue(
             f"{show(text)} has an IPv6 address that browsers spell another way",
-            f"write {show(text.replace(host, wanted))}",
+            f"write {show(wanted)} for it",
         )
 
 
@@ -290,52 +333,20 @@ def _ipv6_text(address: IPv6Address) -> str:
     return f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}"
 
 
-class Wildcards:
-    """The patterns of a policy that stand for many origins, as one set.
+def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Answer a serialized origin's scheme, host and port.
 
-    An origin is turned into the few patterns that could stand for it, and those are looked up.
-    So the cost depends on the labels of the origin, at most as many as the longest pattern has,
-    and never on how many patterns there are.
+    Args:
+        origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.
+
+    Returns:
+        The scheme, the host, an IPv6 address in its brackets, and the port's digits, empty
+        where there is none; None for what no browser would send.
     """
-
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
-        """Take the patterns that are neither exact nor ``*``.
-
-        Args:
-            patterns: What `parse_pattern` answered; exact ones and ``*`` are passed over.
-        """
-        kept = [p for p in patterns if not (p.is_any or p.is_exact)]
-        self._texts = frozenset(p.text.encode("ascii") for p in kept)
-        self._labels = max((p.host.count(".") + 1 for p in kept if p.subdomains), default=0)
-
-    def __bool__(self) -> bool:
-        return bool(self._texts)
-
-    def match(self, origin: bytes) -> bool:
-        """Answer whether a pattern stands for the origin.
-
-        Args:
-            origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.
-
-        Returns:
-            True only for a serialized origin: what does not parse never matches, so that
-            nothing but the grammar's characters is ever echoed.
-        """
-        parsed = _SERIALIZED.fullmatch(origin)
-        if parsed is None:
-            return False
-        scheme, host, port = parsed.groups(b"")
-        if port and (int(port) > 65535 or int(port) == _WEB_PORTS.get(scheme.decode("ascii"))):
-            return False
-        ports = (b":" + port if port else b"", b":*")
-        if scheme + b"://" + host + ports[1] in self._texts:
-            return True
-        dot = len(host)
-        for _ in range(self._labels):
-            dot = host.rfind(b".", 0, dot)
-            if dot < 0:
-                return False
-            below = scheme + b"://*" + host[dot:]
-            if below + ports[0] in self._texts or below + ports[1] in self._texts:
-                return True
-        return False
+    parsed = _SERIALIZED.fullmatch(origin)
+    if parsed is None:
+        return None
+    scheme, host, port = parsed.groups(b"")
+    if port and (int(port) > 65535 or int(port) == _WEB_PORTS.get(scheme.decode("ascii"))):
+        return None
+    return scheme, host, port

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import Enum
 from typing import TypeAlias
 
 import attrs
 
 from corsgate.config.model import Cors
 from corsgate.config.rules import show
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, Wildcards, parse_pattern
+from corsgate.cors.decision import (
+    VARY_BOTH,
+    VARY_FETCH_SITE,
+    VARY_ORIGIN,
+    VARY_PREFLIGHT,
+    Decision,
+    Verdict,
+)
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
+from corsgate.cors.wildcards import Wildcards
 from corsgate.errors import BadValue, PolicyError
 from corsgate.message.headers import Header
+from corsgate.message.host import is_loopback_name
 
 MAX_REMEMBERED_ORIGINS = 256
 """How many origins that a wildcard allows have their answers kept, for each policy."""
@@ -41,50 +50,8 @@ _FORBIDDEN_REQUEST_HEADERS = frozenset(
 _FORBIDDEN_REQUEST_PREFIXES = (b"proxy-", b"sec-")
 _FORBIDDEN_RESPONSE_HEADERS = frozenset((b"set-cookie", b"set-cookie2"))
 
-VARY_ORIGIN: Header = (b"Vary", b"Origin")
-VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode")
-VARY_BOTH: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")
-VARY_PREFLIGHT: Header = (
-    b"Vary",
-    b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
-)
-
 PolicyFault: TypeAlias = tuple[str, str, str]
 """The key below the policy, such as ``allow_origins[1]``; what is wrong; the mend."""
-
-
-class Verdict(Enum):
-    """What becomes of a request."""
-
-    FORWARD = "forward"
-    """It goes on to the upstream."""
-    PREFLIGHT = "preflight"
-    """It is answered here with 204 and the decision's headers, and nothing else."""
-    REFUSE = "refuse"
-    """It is answered here with 403."""
-
-
-@attrs.frozen(kw_only=True)
-class Decision:
-    """What becomes of a request, and the CORS headers of its answer.
-
-    Attributes:
-        verdict: Where it goes.
-        headers: The fields that go on whatever answer the route gives, the upstream's or one
-            made here; Vary, where there is one, is the last.
-        reason: Why, in one line of ASCII for logs and explanations, never for the client.
-    """
-
-    verdict: Verdict
-    headers: tuple[Header, ...]
-    reason: str
-
-    @property
-    def vary(self) -> bytes:
-        """The value of the Vary field among the headers; empty where there is none."""
-        if self.headers and self.headers[-1][0] == b"Vary":
-            return self.headers[-1][1]
-        return b""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -116,9 +83,9 @@ class Policy:
         methods: The methods listed, byte for byte.
         any_header: Whether ``*`` is among the request headers; it never covers Authorization.
         header_names: The lower-cased names of the request headers listed.
+        loopback: Scheme and host of the loopback origins allowed, such as ``http://localhost``.
         unmarked: The decisions on a request without Origin, or with the gate's own; to be
-            indexed with ``credentialed``, as the next is.
-        denied_headers: The headers of an answer to an origin that is not allowed.
+            indexed with ``credentialed``. An origin that is not allowed gets their headers.
         enforce_origin: Whether an origin that is not allowed is refused.
     """
 
@@ -130,8 +97,8 @@ class Policy:
     methods: frozenset[bytes]
     any_header: bool
     header_names: frozenset[bytes]
+    loopback: frozenset[bytes]
     unmarked: tuple[Decision, Decision]
-    denied_headers: tuple[tuple[Header, ...], tuple[Header, ...]]
     enforce_origin: bool
     _remembered: dict[bytes, Grant] = attrs.field(factory=dict, init=False, repr=False)
 
@@ -139,6 +106,18 @@ class Policy:
     def remembered(self) -> int:
         """How many grants to wildcards' origins are kept, at most `MAX_REMEMBERED_ORIGINS`."""
         return len(self._remembered)
+
+    def allows(self, origin: bytes) -> bool:
+        """Answer whether an origin is allowed, and remember nothing of it.
+
+        Args:
+            origin: A serialized origin.
+        """
+        return (
+            self.public is not None
+            or origin in self.exact
+            or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.match(origin))
+        )
 
     def grant(self, origin: bytes) -> Grant | None:
         """Answer the grant to an origin, or None where it is not allowed.
@@ -195,8 +174,12 @@ def compile_policy(cors: Cors) -> Policy:
         methods=frozenset(method.encode("ascii") for method in cors.allow_methods),
         any_header="*" in cors.allow_headers,
         header_names=frozenset(name.lower().encode("ascii") for name in cors.allow_headers),
+        loopback=frozenset(
+            f"{p.scheme}://{p.host}".encode("ascii")
+            for p in patterns
+            if not p.subdomains and is_loopback_name(p.host.strip("[]").encode("ascii"))
+        ),
         unmarked=grant.actual if grant else _forwarded(cors, (), "not cross-origin"),
-        denied_headers=(_vary(cors, False), _vary(cors, True)),
         enforce_origin=cors.enforce_origin,
     )
 

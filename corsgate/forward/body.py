@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -12,6 +13,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from corsgate.message.headers import HeaderList, forwardable_trailers
 from corsgate.wire.body import RequestBody
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
@@ -44,13 +46,33 @@ class KeptBody:
 
 @implementer(IBodyProducer)
 class StreamedBody:
-    """A client's body, sent upstream as it comes; it can be sent once."""
+    """A client's body, sent upstream as it comes; it can be sent once.
 
-    def __init__(self, body: RequestBody) -> None:
+    Args:
+        body: What comes.
+        ask: Whether a client that waits for 100 Continue is sent it here; otherwise the
+            upstream's own is awaited.
+        passing: Answers which trailers may pass.
+    """
+
+    def __init__(
+        self,
+        body: RequestBody,
+        *,
+        ask: bool = True,
+        passing: Callable[[HeaderList], HeaderList] = forwardable_trailers,
+    ) -> None:
         self._body = body
+        self._ask = ask
+        self._passing = passing
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
         self.length = UNKNOWN_LENGTH if body.length is None else body.length
+
+    @property
+    def trailers(self) -> HeaderList:
+        """The fields to send behind it."""
+        return self._passing(self._body.trailers)
 
     @property
     def replayable(self) -> bool:
@@ -62,7 +84,7 @@ class StreamedBody:
         self._consumer = consumer
         # Where all of it has come by now, `start` hands on its end before it returns.
         done = self._done = Deferred()
-        self._body.start(self)
+        self._body.start(self, ask=self._ask)
         return done
 
     def pauseProducing(self) -> None:

@@ -14,6 +14,7 @@ from twisted.web.iweb import IAgent, IBodyProducer
 from corsgate.config.model import Limits
 from corsgate.message.head import RequestHead
 from corsgate.wire.agent import CarriedHead
+from corsgate.wire.connection import Inform
 from corsgate.wire.response import UpstreamResponse
 
 
@@ -69,7 +70,12 @@ class ProxyClient:
         self._urls: dict[str, _ServerURL] = {}
 
     def send(
-        self, origin: str, head: RequestHead, body: IBodyProducer | None, limits: Limits
+        self,
+        origin: str,
+        head: RequestHead,
+        body: IBodyProducer | None,
+        limits: Limits,
+        inform: Inform | None = None,
     ) -> Deferred[UpstreamResponse]:
         """Send a request to one server.
 
@@ -78,6 +84,7 @@ class ProxyClient:
             head: The head, which goes on the wire as it is.
             body: The body, or None.
             limits: Bounds on the times of this request.
+            inform: Told of interim responses.
 
         Returns:
             A Deferred of the response when its head has come, its body neither read nor
@@ -89,7 +96,7 @@ class ProxyClient:
         answered: Deferred[Any] = self._client.request(
             "GET",  # the method that counts is the head's
             url,
-            headers=CarriedHead(head, limits),
+            headers=CarriedHead(head, limits, inform),
             data=cast(Any, body),
             cookies=self._jar,
             allow_redirects=False,

@@ -10,12 +10,14 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from corsgate.gate.refusals import Refusals
 from corsgate.wire.request import GateRequest
 
 ABORTED_STATUS = 499
 """Logged, as nginx does, where the client left before there was a response."""
 
 _log = Logger(namespace="corsgate.access")
+_NOT_REREAD = "the configuration is not read again before a restart"
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -41,12 +43,26 @@ class AccessLog:
         self._clock = clock
         self._wall_clock = wall_clock
         self._broken = False
+        self._refusals = Refusals()
+
+    def reopen(self) -> None:
+        """Go on in a new file, where the log is one that was renamed; tell the daemon's."""
+        if not isinstance(self._write, LogFile):
+            _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
+            return
+        try:
+            self._write.reopen()
+        except OSError:
+            _log.failure("SIGHUP: the access log can't be opened again; its old file is kept")
+        else:
+            _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
 
     def record(self, request: GateRequest) -> None:
         """Write a request's line, once it was answered or its client left.
 
         A full disk costs lines, never a response; the daemon's log is told when it begins.
         """
+        self._refusals.record(request, self._clock())
         if self._write is None:
             return
         took_s = max(self._clock() - request.arrived_s, 0.0)
@@ -78,15 +94,44 @@ def open_log(access_log: str | None) -> Callable[[str], None] | None:
     if access_log is None:
         return lambda line: _log.info("{line}", line=line)
     if access_log == "-":
-        descriptor = 1
-    else:
+        return lambda line: _write_line(1, line)
+    return LogFile(access_log)
+
+
+class LogFile:
+    """A file that lines are appended to; each is in it once the call is done.
+
+    Args:
+        path: The file, which is made if need be, for its owner and group alone.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = self._open()
+
+    def __call__(self, line: str) -> None:
+        """Append a line."""
+        _write_line(self._descriptor, line)
+
+    def reopen(self) -> None:
+        """Go on in the file that has the path now, after the old one was renamed.
+
+        Raises:
+            OSError: It can't be opened; the lines go on into the old one.
+        """
+        old, self._descriptor = self._descriptor, self._open()
+        os.close(old)
+
+    def _open(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(access_log, flags, 0o640)
+        return os.open(self._path, flags, 0o640)
 
-    def write(line: str) -> None:
-        os.write(descriptor, line.encode("utf-8") + b"\n")
 
-    return write
+def _write_line(descriptor: int, line: str) -> None:
+    os.write(descriptor, line.encode("utf-8") + b"\n")
 
 
 def _status(request: GateRequest) -> int:

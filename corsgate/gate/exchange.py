@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
@@ -11,14 +12,17 @@ from twisted.web.iweb import IBodyProducer
 from corsgate.balance.retry import may_try_another_server
 from corsgate.config.model import Server
 from corsgate.cors.decide import Decision, Verdict, decide
-from corsgate.errors import CorsgateError, UpstreamError
+from corsgate.cors.hint import hint
+from corsgate.errors import ChallengedMidUpload, CorsgateError, UpstreamError
 from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import list_members
 from corsgate.problem import Problem, problem_of, render
 from corsgate.shaping import Client, gate_origin
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.tunnel import Tunnel, TunnelEnd
 
 MAX_KEPT_BYTES = 64 * 1024
 """The largest body that is kept to be sent again when an upstream challenges."""
@@ -48,6 +52,11 @@ class Exchange:
         self._client = client
         self._origin = gate_origin(client, request.head.headers)
         self._kept: KeptBody | None = None
+        # Whether the client waits for the upstream's 100 Continue rather than the gate's.
+        self._pass_expect = False
+        self._takes_trailers = b"trailers" in [
+            member.lower() for member in list_members(request.index.get(b"te", ()))
+        ]
         self._decision: Decision = decide(
             plan.policy,
             request.head.method,
@@ -105,7 +114,9 @@ class Exchange:
             return Problem(status=request.refusal.status, detail=request.refusal.detail)
         if self._decision.verdict is Verdict.REFUSE:
             request.notes["outcome"] = self._decision.reason
-            return Problem(status=403, detail="This origin may not do this here.")
+            return Problem(
+                status=403, detail=hint(self._plan.policy, request.index.get(b"origin", ()))
+            )
         if self._decision.verdict is Verdict.PREFLIGHT:
             return None
         method = request.head.method
@@ -159,22 +170,36 @@ class Exchange:
 
     async def _attempt(self, server: Server) -> UpstreamResponse:
         """Answer one server's response, its challenges met."""
-        head = self._plan.shape.upstream_head(self._request.head, server, self._client)
+        request = self._request
         credentials = self._plan.upstream.credentials
+        challengeable = credentials is not None and credentials.may_be_challenged
+        body = request.body
+        self._pass_expect = not challengeable and body is not None and body.awaits_continue
+        head = self._plan.shape.upstream_head(
+            request.head,
+            server,
+            self._client,
+            offers=request.offers,
+            trailers=self._takes_trailers,
+            expect=self._pass_expect,
+        )
         if credentials is None:
             return await self._send(server, head, self._body())
         origin = server.origin
-        if credentials.may_be_challenged:
+        if challengeable:
             await self._prepare_for_challenge(server, head)
         challenges = 0
         while True:
             signed = await credentials.authorize(head, origin)
-            body = self._body()
-            response = await self._send(server, signed, body)
+            payload = self._body()
+            response = await self._send(server, signed, payload)
             again = credentials.challenged(signed, response.head, origin)
-            replayable = body is None or body.replayable
-            if not again or not replayable or challenges == MAX_CHALLENGES:
+            if not again or challenges == MAX_CHALLENGES:
                 return response
+            if payload is not None and not payload.replayable:
+                # The next try will be signed; but of this one the body is gone.
+                response.stopProducing()
+                raise ChallengedMidUpload("it challenged in the middle of an upload")
             challenges += 1
             drain(response)
 
@@ -203,14 +228,21 @@ class Exchange:
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         upstream = self._plan.upstream
-        return upstream.client.send(server.origin, head, body, self._plan.limits)
+        return upstream.client.send(server.origin, head, body, self._plan.limits, self._inform)
+
+    def _inform(self, head: ResponseHead) -> None:
+        """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
+        self._request.inform(self._plan.shape.interim_head(head))
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Answer what is to be sent of the client's body now."""
         if self._kept is not None:
             return self._kept
         body = self._request.body
-        return None if body is None else StreamedBody(body)
+        if body is None:
+            return None
+        passing = self._plan.shape.request_trailers
+        return StreamedBody(body, ask=not self._pass_expect, passing=passing)
 
     async def _relay(self, response: UpstreamResponse, server: Server) -> None:
         """Hand a response to the client as it comes."""
@@ -222,8 +254,25 @@ class Exchange:
             authority=self._client.authority,
             gate_origin=self._origin,
         )
+        if response.tunnel is not None:
+            await self._tunnel(head, response.tunnel, response.head)
+            return
         request.begin(head, response.body_length)
         relay = Relay(request)
         response.deliverBody(relay)
         await relay.done
+        if self._takes_trailers:
+            request.trailers = self._plan.shape.response_trailers(response.trailers)
         request.finish()
+
+    async def _tunnel(self, head: ResponseHead, upstream: TunnelEnd, came: ResponseHead) -> None:
+        """Join the two connections, which speak another protocol from here on."""
+        protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
+        head = attrs.evolve(head, headers=[*head.headers, *protocol])
+        self._request.notes["outcome"] = "tunnel closed"
+        client = self._request.switch(head)
+        limits = self._plan.limits
+        sweeper = self._request.channel.site.sweeper
+        tunnel = Tunnel(sweeper, limits.tunnel_idle_timeout_s, client, upstream)
+        tunnel.start()
+        await tunnel.done

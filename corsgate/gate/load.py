@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.policy import faults
 from corsgate.errors import ConfigError, Fault
+from corsgate.gate.preflight import preflight
+from corsgate.wire.negotiation import find_http2
 
 
-def load_config(path: str) -> Config:
+def load_config(path: str, reactor: Any) -> Config:
     """Answer the configuration in a file, its secrets taken from their sources.
+
+    What it needs of this machine is looked at too, once the file itself has no faults; nothing
+    is opened.
 
     Args:
         path: The file.
+        reactor: What it would be served with.
 
     Returns:
-        A configuration without faults.
+        A configuration that can be served, so far as can be told without opening anything.
 
     Raises:
         ConfigError: It can't be read, or with all its faults at once.
@@ -29,10 +37,13 @@ def load_config(path: str) -> Config:
         problem = f"the file can't be read: {error.strerror}"
         fault = Fault(file=path, problem=problem, mend="name a file that is there and readable")
         raise ConfigError([fault]) from error
-    return parse_config(
+    config = parse_config(
         source,
         file=path,
         environ=os.environ,
         read_file=lambda name: Path(name).read_bytes(),
         check_cors=faults,
+        has_http2=find_http2() is not None,
     )
+    preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))
+    return config

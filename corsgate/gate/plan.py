@@ -93,7 +93,7 @@ def make_plan(
         A plan that has opened nothing yet.
 
     Raises:
-        ConfigError: A `ca` file holds no certificate that can be read.
+        ConfigError: An upstream's certificates can't be used.
     """
     upstreams: dict[str, UpstreamPlan] = {}
     faults: list[Fault] = []
@@ -101,7 +101,7 @@ def make_plan(
         try:
             upstreams[name] = _plan_upstream(upstream, reactor, sweeper, rng)
         except BadValue as error:
-            key = f"upstreams.{name}.ca"
+            key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, mend=error.mend))
     if faults:
         raise ConfigError(faults)

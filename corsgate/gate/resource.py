@@ -69,7 +69,7 @@ class GateRoot(Resource):
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Answer the place one segment below the root of the request's host."""
-        if request.authority and not self._hosts.allows(request.authority):
+        if not self._hosts.allows(request.authority):
             return _Misdirected(self._answer)
         tree = self._trees[id(self._table.root(request.authority))]
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)

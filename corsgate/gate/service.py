@@ -10,13 +10,14 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.config.endpoint import is_loopback
 from corsgate.config.model import Config, Listener
-from corsgate.errors import ConfigError, Fault
+from corsgate.config.tls import tls_warnings
+from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.plan import Plan, make_plan
@@ -26,6 +27,9 @@ from corsgate.message.host import HostRules
 from corsgate.problem import Problem, render
 from corsgate.routing import Match
 from corsgate.shaping import Client
+from corsgate.wire.admission import Admission
+from corsgate.wire.listener_tls import CertificateTable
+from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.request import GateRequest
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import Sweeper
@@ -40,6 +44,14 @@ class ListenerSite:
         plan: The configuration made ready.
         access_log: Gets a line for each request.
         new_id: Answers a request id.
+        admission: Counts the connections of all listeners.
+
+    Attributes:
+        certificates: What TLS is spoken with; None for plain TCP.
+        factory: What listens.
+
+    Raises:
+        BadValue: OpenSSL refuses a certificate.
     """
 
     def __init__(
@@ -51,6 +63,7 @@ class ListenerSite:
         sweeper: Sweeper,
         access_log: AccessLog,
         new_id: Callable[[], str],
+        admission: Admission,
         reactor: Any,
     ) -> None:
         self.listener = listener
@@ -65,7 +78,16 @@ class ListenerSite:
             limits=config.limits,
             record=self._record,
             reactor=reactor,
+            admission=admission,
+            trusted_proxies=listener.trusted_proxies,
         )
+        self.certificates: CertificateTable | None = None
+        self.factory: IProtocolFactory = self.site
+        if listener.certificates:
+            make_http2 = find_http2() if listener.http2 else None
+            protocols = (HTTP1,) if make_http2 is None else (HTTP2, HTTP1)
+            self.certificates = CertificateTable(listener.certificates, protocols)
+            self.factory = over_tls(self.site, self.certificates, make_http2, reactor)
 
     def _client(self, request: GateRequest) -> Client:
         networks = self.listener.trusted_proxies
@@ -113,6 +135,10 @@ class GateService(Service):
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
 
+    Attributes:
+        ports: What it listens on, while it does.
+        listeners: What each of its listeners serves.
+
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
             access log that can't be opened. Nothing has been opened then.
@@ -137,24 +163,13 @@ class GateService(Service):
         self._boot_id = rng(4).hex()
         self._counter = 0
         self._plan = make_plan(config, reactor=reactor, sweeper=self._sweeper, rng=rng, file=file)
-        access_log = AccessLog(
+        self._access_log = AccessLog(
             config.log_format,
             self._open_log() if write is None else write,
             reactor.seconds,
             time.time,
         )
-        self._listeners = [
-            ListenerSite(
-                listener,
-                config,
-                self._plan,
-                sweeper=self._sweeper,
-                access_log=access_log,
-                new_id=self._new_id,
-                reactor=reactor,
-            )
-            for listener in config.listeners
-        ]
+        self.listeners = self._make_listeners(self._access_log)
         self._endpoints = self._make_endpoints()
 
     def privilegedStartService(self) -> None:
@@ -165,9 +180,9 @@ class GateService(Service):
         """
         faults: list[Fault] = []
         for number, (endpoint, listener) in enumerate(
-            zip(self._endpoints, self._listeners, strict=True)
+            zip(self._endpoints, self.listeners, strict=True)
         ):
-            listening: Deferred[IListeningPort] = endpoint.listen(listener.site)
+            listening: Deferred[IListeningPort] = endpoint.listen(listener.factory)
             text = listener.listener.endpoint
             listening.addCallbacks(
                 self.ports.append,
@@ -182,8 +197,10 @@ class GateService(Service):
             raise ConfigError(faults)
 
     def startService(self) -> None:
-        """Say where the gate can be reached."""
+        """Say where the gate can be reached, and what of it is not as safe as it could be."""
         super().startService()
+        for warning in tls_warnings(self._config, time.time()):
+            self._log.warn("{caution}", caution=warning)
         for port in self.ports:
             self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
 
@@ -196,7 +213,7 @@ class GateService(Service):
         super().stopService()
         stopped = [succeed(port.stopListening()) for port in self.ports]
         self.ports.clear()
-        sites = [listener.site for listener in self._listeners]
+        sites = [listener.site for listener in self.listeners]
         emptied = [site.drain() for site in sites]
         cut = self._reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
 
@@ -211,8 +228,12 @@ class GateService(Service):
 
     def abort(self) -> None:
         """Cut every client's connection."""
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.site.abort()
+
+    def reopen_log(self) -> None:
+        """Go on in a new access log file, after the old one was renamed."""
+        self._access_log.reopen()
 
     def _new_id(self) -> str:
         self._counter += 1
@@ -227,9 +248,38 @@ class GateService(Service):
             fault = Fault(file=self._file, key="access_log", problem=problem, mend=mend)
             raise ConfigError([fault]) from error
 
+    def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
+        admission = Admission(self._sweeper, self._config.limits)
+        listeners, faults = [], []
+        for listener in self._config.listeners:
+            try:
+                made = ListenerSite(
+                    listener,
+                    self._config,
+                    self._plan,
+                    sweeper=self._sweeper,
+                    access_log=access_log,
+                    new_id=self._new_id,
+                    admission=admission,
+                    reactor=self._reactor,
+                )
+                listeners.append(made)
+            except BadValue as error:
+                faults.append(
+                    Fault(
+                        file=self._file,
+                        key="listener.certificates",
+                        problem=error.problem,
+                        mend=error.mend,
+                    )
+                )
+        if faults:
+            raise ConfigError(faults)
+        return listeners
+
     def _make_endpoints(self) -> list[Any]:
         endpoints, faults = [], []
-        for number, listener in enumerate(self._listeners):
+        for number, listener in enumerate(self.listeners):
             text = listener.listener.endpoint
             try:
                 endpoints.append(serverFromString(self._reactor, text))

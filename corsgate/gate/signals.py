@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, the second cuts."""
+"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens the log."""
 
 from __future__ import annotations
 
@@ -45,3 +45,17 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
     # signal waits for the reactor, where it would else kill the process.
     install()
     reactor.callWhenRunning(install)
+
+
+def reopen_on_hangup(reactor: Any, reopen: Callable[[], None]) -> None:
+    """Make SIGHUP, which would else kill the process, mean that logs were rotated.
+
+    Args:
+        reactor: The running reactor.
+        reopen: Called, in the reactor's thread, at each SIGHUP.
+    """
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(reopen)
+
+    signal.signal(signal.SIGHUP, handler)

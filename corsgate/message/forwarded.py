@@ -10,6 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers, list_members
+from corsgate.message.host import parse_host
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -63,6 +64,9 @@ _BELIEVED = (
 
 CLIENT_FIELDS = frozenset(_WRITTEN + _BELIEVED)
 """Lower-cased names to drop from every client's fields; `forwarded` puts back what stays."""
+
+METHOD_OVERRIDES = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
+"""Lower-cased names of fields that some servers take for the method, whatever the request's is."""
 
 _KEPT = frozenset(_BELIEVED)
 # Each node costs an address parsed, and a client may send thousands.
@@ -184,13 +188,17 @@ def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[b
         host: The Host value that it sent.
 
     Returns:
-        ``http`` or ``https``, and a Host value; what the proxy doesn't tell is as it was.
+        ``http`` or ``https``, and a Host value; what the proxy doesn't tell is as it was. What
+        is no Host value isn't believed: a proxy may pass on what its client wrote, and this
+        ends in URLs.
     """
     index = index_headers(headers)
     story, _ = _told(index)
     proto = (_first(_joined(index, b"x-forwarded-proto")) or story.proto).lower()
     outer = _first(_joined(index, b"x-forwarded-host")) or story.host
-    return proto if proto in (b"http", b"https") else scheme, outer or host
+    if proto not in (b"http", b"https"):
+        proto = scheme
+    return proto, host if parse_host(outer) is None else outer
 
 
 def via(version: bytes = b"1.1") -> Header:

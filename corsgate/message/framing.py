@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from corsgate.errors import BadUpstreamResponse, TargetError
-from corsgate.message.headers import Header, HeaderIndex, list_members
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import Header, HeaderIndex, HeaderList, list_members
 from corsgate.message.host import parse_host
 
 NO_BODY = 0
@@ -179,3 +180,29 @@ def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> 
         if value and parse_host(value) is None:
             raise TargetError("the Host field is not a host name with an optional port")
     return authority
+
+
+def response_framing(
+    head: ResponseHead, length: int | None, *, bodiless: bool, chunkable: bool
+) -> tuple[HeaderList, bool, bool]:
+    """Answer the fields of a response with its framing made anew (RFC 9112 6).
+
+    Args:
+        head: The head; framing fields in it are left out.
+        length: The body's length in bytes, or None where only its end will tell.
+        bodiless: Whether no body follows, whatever `length` says.
+        chunkable: Whether the client understands chunks.
+
+    Returns:
+        The fields, whether the body is to be chunked, and whether its end can be told without
+        closing the connection.
+    """
+    fields = [field for field in head.headers if field[0].lower() not in FRAMING_FIELDS]
+    if length is not None:
+        if head.status != 204:
+            fields.append((b"Content-Length", b"%d" % length))
+        return fields, False, True
+    if not bodiless and chunkable:
+        fields.append((b"Transfer-Encoding", b"chunked"))
+        return fields, True, True
+    return fields, False, bodiless

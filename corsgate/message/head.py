@@ -21,6 +21,12 @@ class RequestHead:
     target: bytes
     headers: HeaderList
 
+    def to_bytes(self) -> bytes:
+        """Answer the head as it stands on the wire, the empty line included (RFC 9112 3)."""
+        lines = [b"%b %b HTTP/1.1" % (self.method, self.target)]
+        lines += [name + b": " + value for name, value in self.headers]
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class ResponseHead:
@@ -35,3 +41,9 @@ class ResponseHead:
     status: int
     reason: bytes
     headers: HeaderList
+
+    def to_bytes(self) -> bytes:
+        """Answer the head as it stands on the wire, the empty line included (RFC 9112 4)."""
+        lines = [b"HTTP/1.1 %d %b" % (self.status, self.reason)]
+        lines += [name + b": " + value for name, value in self.headers]
+        return b"\r\n".join(lines) + b"\r\n\r\n"

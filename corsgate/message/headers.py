@@ -93,3 +93,57 @@ def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -
         if named:
             kept = [header for header in kept if header[0].lower() not in named]
     return kept
+
+
+# What decides where a message goes, how long it is, who sent it or what may be done with it has
+# to be known before its body (RFC 9110 6.5.1). A recipient may take a trailer for a field.
+_NO_TRAILERS = HOP_BY_HOP | frozenset(
+    (
+        b"age",
+        b"authentication-info",
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-length",
+        b"content-range",
+        b"content-type",
+        b"cookie",
+        b"date",
+        b"expect",
+        b"expires",
+        b"forwarded",
+        b"host",
+        b"location",
+        b"max-forwards",
+        b"origin",
+        b"pragma",
+        b"range",
+        b"retry-after",
+        b"set-cookie",
+        b"vary",
+        b"via",
+        b"www-authenticate",
+    )
+)
+_NO_TRAILER_PREFIXES = (b"access-control-", b"if-", b"proxy-", b"sec-", b"x-forwarded-")
+
+
+def forwardable_trailers(
+    trailers: Iterable[Header], gone: frozenset[bytes] = frozenset()
+) -> HeaderList:
+    """Answer the trailer fields that may pass (RFC 9110 6.5).
+
+    Args:
+        trailers: The fields that came behind a body.
+        gone: Further lower-cased names to leave out.
+
+    Returns:
+        Those that change nothing should a recipient take them for fields of the head.
+    """
+    return [
+        (name, value)
+        for name, value in trailers
+        if (lowered := name.lower().replace(b"_", b"-")) not in _NO_TRAILERS
+        and lowered not in gone
+        and not lowered.startswith(_NO_TRAILER_PREFIXES)
+    ]

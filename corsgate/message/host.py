@@ -141,12 +141,16 @@ class HostRules:
         """Answer whether requests with this Host value are served.
 
         Args:
-            value: The field's value as it came.
+            value: The field's value as it came; empty where the request names no host, which
+                HTTP/1.0 and an empty field allow (RFC 9110 7.2).
 
         Returns:
             False for a value that is no Host at all, and for one that no rule covers. A value
-            without a port is covered by an entry with port 80 or 443.
+            without a port is covered by an entry with port 80 or 443. No host is covered only
+            where every host is: health checkers name none, browsers always one.
         """
+        if not value:
+            return self._everything
         host = parse_host(value)
         if host is None:
             return False

@@ -66,7 +66,8 @@ def rewrite(
         sent_host: The Host that it was sent with.
         prefix: The route's prefix as it stands in a target; empty or ``/`` for none.
         strip_prefix: Whether it was taken off.
-        gate_origin: Scheme and authority by which the client reached the gate.
+        gate_origin: Scheme and authority by which the client reached the gate; empty where it
+            named no host.
 
     Returns:
         A new list in the same order, each Set-Cookie still a field of its own
@@ -117,13 +118,19 @@ class _Mount:
             if not self.is_named_by(scheme, authority):
                 return value
             mapped = self.reference(rest)
-            return value if mapped is None else self.gate_origin + mapped
+            return value if mapped is None else self.at_gate(mapped)
         if not value.startswith(b"/") or value.startswith(_ANOTHER_HOST):
             return value
         mapped = self.reference(value)
         if mapped is None:
             return value
-        return self.gate_origin + mapped if mapped.startswith(_ANOTHER_HOST) else mapped
+        return self.at_gate(mapped) if mapped.startswith(_ANOTHER_HOST) else mapped
+
+    def at_gate(self, path: bytes) -> bytes:
+        """Answer a path's URL, or the path itself to a client that named no host."""
+        if not self.gate_origin and path.startswith(_ANOTHER_HOST):
+            return b"/." + path  # the same path, which names no host (RFC 3986 5.2.4)
+        return self.gate_origin + path
 
     def is_named_by(self, scheme: bytes | None, authority: bytes) -> bool:
         """Answer whether a URL's start is the server's own, or made of the Host it was sent.

@@ -6,22 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from corsgate.balance.retry import may_resend
-from corsgate.config.model import Limits, Server, Upstream
+from corsgate.config.model import Limits, Upstream
 from corsgate.errors import ConnectionReset
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
-from corsgate.wire.connection import UpstreamConnection
-from corsgate.wire.pool import ServerPool
+from corsgate.wire.connection import Inform, UpstreamConnection
+from corsgate.wire.pool import ServerPool, Taken
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.sweeper import Sweeper
-from corsgate.wire.tls import VerifyingCreator, trust_from_pem
+from corsgate.wire.tls import creators
 
 
 class CarriedHead(Headers):
@@ -33,14 +32,16 @@ class CarriedHead(Headers):
     Attributes:
         head: The head to send.
         limits: Bounds on the times of this request.
+        inform: Told of interim responses.
     """
 
-    __slots__ = ("head", "limits")
+    __slots__ = ("head", "inform", "limits")
 
-    def __init__(self, head: RequestHead, limits: Limits) -> None:
+    def __init__(self, head: RequestHead, limits: Limits, inform: Inform | None = None) -> None:
         super().__init__()
         self.head = head
         self.limits = limits
+        self.inform = inform
 
     def copy(self) -> CarriedHead:
         """Answer itself: nothing can be added, so there is nothing to keep apart."""
@@ -63,18 +64,19 @@ class UpstreamAgent:
         sweeper: Ends what takes too long.
         upstream: Whose servers it may send to; it refuses any other address.
 
+    Attributes:
+        pools: The connections to each server, by its origin.
+
     Raises:
-        BadValue: The upstream's `ca_pem` holds no certificate that can be read.
+        BadValue: The upstream's certificates can't be used.
     """
 
     def __init__(self, reactor: Any, sweeper: Sweeper, upstream: Upstream) -> None:
-        trust = None if upstream.ca_pem is None else trust_from_pem(upstream.ca_pem)
-
-        def tls(server: Server) -> IOpenSSLClientConnectionCreator | None:
-            return VerifyingCreator(server.host, trust) if server.scheme == "https" else None
-
-        self._pools: Mapping[bytes, ServerPool] = {
-            server.origin.encode("ascii"): ServerPool(reactor, sweeper, server, tls(server))
+        tls = creators(upstream)
+        self.pools: Mapping[bytes, ServerPool] = {
+            server.origin.encode("ascii"): ServerPool(
+                reactor, sweeper, server, tls.get(server.origin), upstream.pool
+            )
             for server in upstream.servers
         }
 
@@ -98,9 +100,9 @@ class UpstreamAgent:
             cuts the connection.
         """
         origin, target = _split(uri)
-        pool = self._pools[origin]
+        pool = self.pools[origin]
         if isinstance(headers, CarriedHead):
-            head, limits = headers.head, headers.limits
+            head, limits, inform = headers.head, headers.limits, headers.inform
         else:
             # The framing is the connection's own: a second one beside it would be smuggling.
             fields = [
@@ -112,34 +114,43 @@ class UpstreamAgent:
             if not any(name.lower() == b"host" for name, _ in fields):
                 fields.insert(0, (b"Host", origin.partition(b"://")[2]))
             head, limits = RequestHead(method=method, target=target, headers=fields), Limits()
-        return self._send(pool, head, bodyProducer, limits)  # type: ignore[return-value]  # IResponse is provided
+            inform = None
+        return self._send(pool, head, bodyProducer, limits, inform)  # type: ignore[return-value]  # IResponse is provided
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""
-        for pool in self._pools.values():
+        for pool in self.pools.values():
             pool.close()
 
     def _send(
-        self, pool: ServerPool, head: RequestHead, body: IBodyProducer | None, limits: Limits
+        self,
+        pool: ServerPool,
+        head: RequestHead,
+        body: IBodyProducer | None,
+        limits: Limits,
+        inform: Inform | None,
     ) -> Deferred[UpstreamResponse]:
-        def fresh() -> Deferred[UpstreamResponse]:
-            connecting: Deferred[Any] = pool.connect(limits)
-            return connecting.addCallback(send)
+        def send(taken: Taken) -> Deferred[UpstreamResponse]:
+            answered = taken.connection.request(head, body, limits, inform)
+            if not taken.fresh:
+                answered.addErrback(resend, taken.connection)
+            return answered
 
-        def send(connection: UpstreamConnection) -> Deferred[UpstreamResponse]:
-            return connection.request(head, body, limits)
-
-        def failed(failure: Failure) -> Deferred[UpstreamResponse]:
+        def resend(failure: Failure, lost: UpstreamConnection) -> Deferred[UpstreamResponse]:
             error = failure.value
             replayable = body is None or getattr(body, "replayable", False)
             if isinstance(error, ConnectionReset) and may_resend(
                 error, head.method, replayable=replayable
             ):
-                return fresh()
+                connecting: Deferred[Any] = pool.replace(lost, limits)
+                return connecting.addCallback(send)
             return fail(failure)
 
         idle = pool.take_idle()
-        return fresh() if idle is None else send(idle).addErrback(failed)
+        if idle is not None:
+            return idle.request(head, body, limits, inform).addErrback(resend, idle)
+        waiting: Deferred[Any] = pool.take(limits)
+        return waiting.addCallback(send)
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:

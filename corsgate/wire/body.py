@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.python.failure import Failure
 
 from corsgate.errors import BodyTooLarge
+from corsgate.message.headers import HeaderList
 
 
 class BodyReceiver(Protocol):
@@ -32,6 +33,7 @@ class RequestBody:
     Attributes:
         length: Its length in bytes, or None where it is chunked.
         complete: Whether its end has arrived.
+        trailers: The fields that came behind it, once it is complete.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class RequestBody:
     ) -> None:
         self.length = length
         self.complete = False
+        self.trailers: HeaderList = []
         self._limit: int | None = None
         self._max_buffered_bytes = max_buffered_bytes
         self._update = update
@@ -68,6 +71,16 @@ class RequestBody:
         return self._receiver is not None or self._discarding
 
     @property
+    def has_receiver(self) -> bool:
+        """Whether somebody takes it, and so would hear of its failure."""
+        return self._receiver is not None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it will never be complete."""
+        return self._failure is not None
+
+    @property
     def wants_data(self) -> bool:
         """Whether the channel should read on for this body."""
         if self._discarding or self.complete:
@@ -85,18 +98,28 @@ class RequestBody:
         """Call `send_continue` when a receiver first asks for the body."""
         self._send_continue = send_continue
 
-    def start(self, receiver: BodyReceiver) -> None:
-        """Hand what has arrived, and all that follows, to `receiver`; once only."""
+    def start(self, receiver: BodyReceiver, *, ask: bool = True) -> None:
+        """Hand what has arrived, and all that follows, to `receiver`; once only.
+
+        Args:
+            receiver: Takes it.
+            ask: Whether a client that waits for 100 Continue is sent it now.
+        """
         assert self._receiver is None, "a body has one receiver"
         if self._failure is not None:
             receiver.body_failed(self._failure)
             return
         self._receiver = receiver
+        if ask:
+            self.ask()
+        self._flush()
+        self._update()
+
+    def ask(self) -> None:
+        """Send 100 Continue, where the client waits for it."""
         if self.awaits_continue and self._send_continue is not None:
             self._send_continue()
         self._send_continue = None
-        self._flush()
-        self._update()
 
     def pause(self) -> None:
         """Stop handing pieces on; the channel stops reading."""
@@ -130,9 +153,10 @@ class RequestBody:
         self._pieces.append(data)
         self._buffered += len(data)
 
-    def ended(self) -> None:
+    def ended(self, trailers: HeaderList | None = None) -> None:
         """Take the end from the channel."""
         self.complete = True
+        self.trailers = trailers or []
         self._flush()
 
     def fail(self, reason: Failure) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +13,15 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from corsgate.errors import TargetError
-from corsgate.message.framing import CHUNKED, FRAMING_FIELDS
+from corsgate.errors import BodyTimedOut
+from corsgate.message.framing import FRAMING_FIELDS, response_framing
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.wire.body import RequestBody
-from corsgate.wire.reader import ReadRequest, RequestReader
+from corsgate.wire.intake import Intake
+from corsgate.wire.reader import Refusal
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
+from corsgate.wire.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # How long a client may go on sending what nobody reads any more. Closing at once would reset
 # the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
 LINGER_S = 10.0
+
+_SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time.")
 
 
 class _Awaited(IntEnum):
@@ -57,16 +59,14 @@ class GateChannel(Protocol):
         self.factory = site
         self.deadline_s = NEVER
         self._limits = site.limits
-        self._reader = RequestReader(self, self._limits)
-        # What was parsed and not answered yet; the last one's body may still be coming in.
-        self._queue: deque[GateRequest] = deque()
+        self._intake = Intake(site.limits, self._body_changed)
         self._handling: GateRequest | None = None
-        self._receiving: RequestBody | None = None
         self._dispatching = False
         self._closing = False
         self._reading = True
         self._write_paused = False
         self._producer: Any = None
+        self._tunnel: TunnelEnd | None = None
         # What the running deadline is for, and how long each may take.
         self._awaited: _Awaited | None = None
         self._waits_s = (
@@ -93,22 +93,24 @@ class GateChannel(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Parse bytes, then hand on the requests that they held."""
+        if self._tunnel is not None:
+            self._tunnel.data_received(data)
+            return
         if self._closing:
             return
-        self._reader.feed(data)
-        self._dispatch()
-        self._update_reading()
-        self._rearm()
+        self._intake.feed(data)
+        self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
         self._closing = True
         self.site.sweeper.discard(self)
+        if self._tunnel is not None:
+            self._tunnel.lost(reason)
         handling, self._handling = self._handling, None
-        waiting = [*([handling] if handling else []), *self._queue]
-        self._queue.clear()
-        for request in waiting:
-            request.connectionLost(reason)
+        self._intake.clear()
+        if handling is not None:
+            handling.connectionLost(reason)
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:
@@ -122,55 +124,29 @@ class GateChannel(Protocol):
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
-        self._rearm()
         if self._producer is not None:
             self._producer.resumeProducing()
+        self._go_on()
 
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` tells the requests."""
 
     def timed_out(self) -> None:
-        """Cut a connection that is idle, slow, or does not take its response."""
-        idle = self._handling is None and not self._reader.in_head and not self._closing
-        if idle and self._receiving is None:
+        """End what the client is too slow with, with 408 where it may still hear that."""
+        self.deadline_s = NEVER
+        awaited, self._awaited = self._awaited, None
+        body = self._intake.body
+        if self._closing or self._write_paused:
+            self.cut("the client did not take the response")
+        elif awaited is _Awaited.HEAD:
+            self._intake.refuse(_SLOW_HEAD)
+            self._go_on()
+        elif body is not None and body.has_receiver and not self._has_begun():
+            body.fail(Failure(BodyTimedOut()))
+        elif awaited is _Awaited.REQUEST:
             self.loseConnection()
         else:
-            self.deadline_s = NEVER
-            self.abortConnection()
-
-    # What the reader calls.
-
-    def request_read(self, request: ReadRequest) -> None:
-        """Queue a request."""
-        self._awaited = None
-        body: RequestBody | None = None
-        if request.length is not None:
-            length = None if request.length == CHUNKED else request.length
-            body = RequestBody(length, self._limits.max_buffered_bytes, self._body_changed)
-        self._receiving = body
-        self._queue.append(GateRequest(self, request, body))
-
-    def body_read(self, data: bytes) -> None:
-        """Take a piece of a body."""
-        if self._receiving is not None:
-            self._receiving.data_received(data)
-
-    def body_complete(self) -> None:
-        """Take the end of a body."""
-        body, self._receiving = self._receiving, None
-        if body is not None:
-            body.ended()
-
-    def body_broken(self, detail: str) -> None:
-        """Take it that a body breaks off; it takes its request with it."""
-        body, self._receiving = self._receiving, None
-        for request in (self._handling, *self._queue):
-            if body is not None and request is not None and request.body is body:
-                request.persistent = False
-                body.fail(Failure(TargetError(detail)))
-                return
-        # Its response has been sent, and the rest of the body was only being discarded.
-        self.loseConnection()
+            self.cut("the client was too slow")
 
     # What a request calls.
 
@@ -213,17 +189,38 @@ class GateChannel(Protocol):
             Whether the body is to be chunked.
         """
         assert self._handling is not None
-        fields = [field for field in head.headers if field[0].lower() not in FRAMING_FIELDS]
-        chunked = False
-        if length is not None:
-            if head.status != 204:
-                fields.append((b"Content-Length", b"%d" % length))
-        elif not bodiless and self._handling.clientproto == b"HTTP/1.1":
-            chunked = True
-            fields.append((b"Transfer-Encoding", b"chunked"))
-        self._say_persistence(fields, delimited=bodiless or chunked or length is not None)
+        fields, chunked, delimited = response_framing(
+            head,
+            length,
+            bodiless=bodiless,
+            chunkable=self._handling.clientproto == b"HTTP/1.1",
+        )
+        if not any(name.lower() == b"date" for name, _ in fields):
+            # RFC 9110 6.6.1: what came without a date gets one where it is forwarded.
+            fields.append((b"Date", self.site.date()))
+        self._say_persistence(fields, delimited=delimited)
         self._write_lines(head.status, head.reason, fields)
         return chunked
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head (RFC 9110 15.2)."""
+        self._tcp.write(head.to_bytes())
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Write a 101 and speak HTTP no more.
+
+        Args:
+            head: The response's head; it says Upgrade.
+
+        Returns:
+            The connection as one side of a tunnel. The request is the connection's last; it
+            ends when the connection does.
+        """
+        self._write_lines(head.status, head.reason, [*head.headers, (b"Connection", b"Upgrade")])
+        self._tcp.unregisterProducer()
+        self._tunnel = TunnelEnd(self._tcp, self._intake.switch())
+        self.deadline_s = NEVER
+        return self._tunnel
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take the source of the response; it hears when the client does not keep up."""
@@ -243,22 +240,27 @@ class GateChannel(Protocol):
         self._producer = None
         if self._closing:
             return
+        self._intake.go_on()
         unread = request.body is not None and not request.body.complete
         if unread and request.body is not None:
             request.body.discard()
-        if not request.persistent or self.site.draining:
-            if unread or request.refusal is not None or self._queue:
+        if not self._stays_open(request):
+            if unread or request.refusal is not None or self._intake.pending:
                 self._linger()
             else:
                 self._close(self._limits.response_idle_timeout_s)
             return
-        self._dispatch()
-        self._update_reading()
-        self._rearm()
+        self._go_on()
 
     def loseConnection(self) -> None:
         """Close once all that was written has left."""
         self._close(LINGER_S)
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection; the access log says why."""
+        if self._handling is not None:
+            self._handling.notes["outcome"] = outcome
+        self.abortConnection()
 
     def abortConnection(self) -> None:
         """Cut the connection at once."""
@@ -267,7 +269,7 @@ class GateChannel(Protocol):
 
     def drain(self) -> None:
         """Close now where nothing is in flight, else after the response."""
-        busy = self._handling is not None or self._queue or self._reader.in_head
+        busy = self._handling is not None or self._intake.pending or self._intake.in_head
         if not busy and not self._closing:
             self.loseConnection()
 
@@ -286,7 +288,7 @@ class GateChannel(Protocol):
         Only a body's progress puts a deadline off: a client that sends a byte now and then
         must not hold the connection for ever.
         """
-        if self._closing or self._write_paused:
+        if self._closing or self._write_paused or self._tunnel is not None:
             return
         awaited = self._find_awaited()
         if awaited is self._awaited and awaited is not _Awaited.BODY:
@@ -295,26 +297,41 @@ class GateChannel(Protocol):
         self.deadline_s = self._now() + self._waits_s[awaited]
 
     def _find_awaited(self) -> _Awaited:
-        body = self._receiving
-        if self._handling is not None or self._queue:
+        body = self._intake.body
+        if self._handling is not None or self._intake.pending:
             # A client that holds its body back until it is asked for isn't late.
             late = body is not None and self._reading and not body.awaits_continue
             return _Awaited.BODY if late else _Awaited.ANSWER
         if body is not None:
             return _Awaited.UNWANTED_BODY
-        return _Awaited.HEAD if self._reader.in_head else _Awaited.REQUEST
+        return _Awaited.HEAD if self._intake.in_head else _Awaited.REQUEST
 
-    def _dispatch(self) -> None:
-        """Render queued requests, as long as each is answered at once."""
+    def _go_on(self) -> None:
+        """Parse and answer what has come, as far as the client takes the answers."""
         if self._dispatching:
             return
         self._dispatching = True
         try:
-            while self._queue and self._handling is None and not self._closing:
-                self._handling = self._queue.popleft()
-                self._handling.process()
+            while not self._closing and self._tunnel is None:
+                if self._handling is None and not self._write_paused:
+                    taken = self._intake.take()
+                    if taken is not None:
+                        self._handling = GateRequest(self, *taken)
+                        self._handling.process()
+                        continue
+                    if self._intake.broken:
+                        # What broke was the rest of a body that nobody wanted.
+                        self.loseConnection()
+                        break
+                if not self._intake.advance():
+                    break
         finally:
             self._dispatching = False
+        self._update_reading()
+        self._rearm()
+
+    def _has_begun(self) -> bool:
+        return self._handling is not None and bool(self._handling.startedWriting)
 
     def _body_changed(self) -> None:
         self._update_reading()
@@ -322,14 +339,18 @@ class GateChannel(Protocol):
 
     def _update_reading(self) -> None:
         """Read on only where there is room for what comes."""
-        body = self._receiving
-        wanted = self._closing or (not self._queue and (body is None or body.wants_data))
+        blocked = self._write_paused and self._handling is None
+        wanted = self._closing or (self._intake.has_room and not blocked)
         if wanted != self._reading and self.transport is not None:
             self._reading = wanted
             if wanted:
                 self._tcp.resumeProducing()
             else:
                 self._tcp.pauseProducing()
+
+    def _stays_open(self, request: GateRequest) -> bool:
+        broken = request.body is not None and request.body.failed
+        return request.persistent and not broken and not self.site.draining
 
     def _say_persistence(self, fields: HeaderList, *, delimited: bool) -> None:
         """Say whether the connection stays open (RFC 9112 9.3, 9.6)."""
@@ -339,16 +360,15 @@ class GateChannel(Protocol):
         # A client that still waits for 100 Continue may send its body or not: only closing
         # tells the two apart.
         unasked = body is not None and body.awaits_continue
-        if not request.persistent or self.site.draining or not delimited or unasked:
+        if not self._stays_open(request) or not delimited or unasked:
             request.persistent = False
             fields.append((b"Connection", b"close"))
         elif request.clientproto == b"HTTP/1.0":
             fields.append((b"Connection", b"keep-alive"))
 
     def _write_lines(self, status: int, reason: bytes, fields: HeaderList) -> None:
-        lines = [b"HTTP/1.1 %d %b" % (status, reason)]
-        lines += [name + b": " + value for name, value in fields]
-        self._tcp.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        head = ResponseHead(status=status, reason=reason, headers=fields)
+        self._tcp.write(head.to_bytes())
 
     def _linger(self) -> None:
         """Close the sending side, and read on for a while what nobody wants."""

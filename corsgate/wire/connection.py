@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import httptools
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
@@ -22,21 +22,18 @@ from corsgate.errors import (
     UpstreamError,
     UpstreamTimedOut,
 )
-from corsgate.message.framing import (
-    CHUNKED,
-    UNTIL_CLOSE,
-    announced_length,
-    check_response,
-    request_framing,
-    response_length,
-)
+from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import HeaderList, index_headers
+from corsgate.message.headers import HeaderList
 from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.response_reader import ReadResponse, ResponseReader
 from corsgate.wire.sweeper import NEVER, Sweeper
+from corsgate.wire.tunnel import TunnelEnd
 from corsgate.wire.upload import Upload
 
-MAX_HEAD_BYTES = 256 * 1024
+Inform = Callable[[ResponseHead], None]
+"""Told of an interim response's head."""
+
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -60,11 +57,13 @@ class UpstreamConnection(Protocol):
         self.lost = False
         self._sweeper = sweeper
         self._released = released
-        self._parser: Any = httptools.HttpResponseParser(self)
+        self._reader = ResponseReader(self)
         self._result: Deferred[UpstreamResponse] | None = None
         self._response: UpstreamResponse | None = None
         self._announced = False
-        self._head: RequestHead | None = None
+        self._inform: Inform | None = None
+        self._asked_to_continue = True
+        self._tunnel: TunnelEnd | None = None
         self._upload: Upload | None = None
         self._paused = False
         self._limits = Limits()
@@ -72,12 +71,6 @@ class UpstreamConnection(Protocol):
         self._until_close = False
         self._ended = True
         self._ready: Deferred[UpstreamConnection] | None = None
-        self._status_line = b""
-        self._headers: HeaderList = []
-        # Bytes read since the response's head or body last moved on.
-        self._unmoved_bytes = 0
-        self._moved = False
-        self._answering = False
         self._failure: UpstreamError | None = None
 
     @property
@@ -113,7 +106,11 @@ class UpstreamConnection(Protocol):
         self._tcp.loseConnection()
 
     def request(
-        self, head: RequestHead, body: IBodyProducer | None, limits: Limits
+        self,
+        head: RequestHead,
+        body: IBodyProducer | None,
+        limits: Limits,
+        inform: Inform | None = None,
     ) -> Deferred[UpstreamResponse]:
         """Send a request.
 
@@ -121,6 +118,7 @@ class UpstreamConnection(Protocol):
             head: Its head without framing fields.
             body: Its body, or None for none.
             limits: Bounds on the times between its parts.
+            inform: Told of interim responses.
 
         Returns:
             A Deferred of the response once its head has come; it fails with an UpstreamError.
@@ -128,12 +126,13 @@ class UpstreamConnection(Protocol):
         """
         assert self._ended, "one exchange at a time"
         self._ended = False
-        self._head, self._limits = head, limits
+        self._limits, self._inform = limits, inform
         self._response = None
         self._failure = None
-        self._announced = self._answering = self._reusable = self._paused = False
-        self._headers = []
-        self._unmoved_bytes = 0
+        self._announced = self._reusable = self._paused = self._until_close = False
+        names = {name.lower() for name, _ in head.headers}
+        self._asked_to_continue = b"expect" not in names
+        self._reader.expect(head.method, upgrade=b"upgrade" in names)
         result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
         self._result = result
         self.touch()
@@ -148,26 +147,20 @@ class UpstreamConnection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Parse bytes, then hand on what they held in one piece."""
+        if self._tunnel is not None:
+            self._tunnel.data_received(data)
+            return
         if self._ended:
             # Bytes that nobody asked for: what they belong to can't be known.
             self._abort()
             return
-        self._moved = False
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(BadUpstreamResponse("it switched protocols unasked"))
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, BadUpstreamResponse):
-                raise
-            self._fail(cause)
-        except httptools.HttpParserError as error:
-            self._fail(BadUpstreamResponse(f"it is not well-formed: {error}"))
-        # All that is no body is collected or skipped by llhttp: heads, trailers, extensions.
-        self._unmoved_bytes = 0 if self._moved else self._unmoved_bytes + len(data)
-        if self._unmoved_bytes > MAX_HEAD_BYTES:
-            self._fail(BadUpstreamResponse("its head or trailer is too large"))
+            tail = self._reader.feed(data)
+        except BadUpstreamResponse as error:
+            self._fail(error)
+            tail = b""
+        if self._response is not None and self._response.code == 101:
+            self._switch(tail)
         if self._response is not None and not self._ended:
             self.touch()
         self._hand_on()
@@ -176,6 +169,9 @@ class UpstreamConnection(Protocol):
         """End what was under way."""
         self.lost = True
         self._sweeper.discard(self)
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is not None:
+            tunnel.lost(reason)
         ready, self._ready = self._ready, None
         if ready is not None and not ready.called:
             ready.errback(reason)
@@ -186,7 +182,7 @@ class UpstreamConnection(Protocol):
                     self._complete()
                 else:
                     self._end(BadUpstreamResponse("its body was cut short"))
-            elif self._answering:
+            elif self._reader.started:
                 self._end(BadUpstreamResponse("its head was cut short"))
             else:
                 self._end(self._failure or ConnectionReset("the server closed the connection"))
@@ -204,68 +200,37 @@ class UpstreamConnection(Protocol):
             self._fail(UpstreamTimedOut("the server sent nothing for too long"))
             self._hand_on()
 
-    # What llhttp calls.
+    # What the reader calls.
 
-    def on_message_begin(self) -> None:
-        """Begin a head; behind a final response there must be none."""
-        if self._response is not None or self._ended:
-            self._reusable = False
-            raise BadUpstreamResponse("bytes follow the response")
-        self._answering = True
-        self._status_line = b""
-        self._headers = []
+    def informed(self, head: ResponseHead) -> None:
+        """Pass an interim response on; the server is at work."""
+        self._asked_to_continue = True
+        self.touch()
+        if self._inform is not None:
+            self._inform(head)
 
-    def on_status(self, reason: bytes) -> None:
-        """Take the reason phrase."""
-        self._status_line += reason
+    def response_read(self, response: ReadResponse) -> None:
+        """Make a response of its head."""
+        self._response = UpstreamResponse(self, response.head, response.announced_length)
+        self._reusable = response.reusable
+        self._until_close = response.until_close
+        if response.switched:
+            self._ended = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field; one behind the body is a trailer, which is not forwarded."""
-        if self._response is None:
-            self._headers.append((name, value.rstrip(b" \t")))
-
-    def on_headers_complete(self) -> None:
-        """Make a response of the head, unless it is only informational."""
-        status = self._parser.get_status_code()
-        version = self._parser.get_http_version()
-        check_response(status, version)
-        if status < 200:
-            self.touch()
-            return
-        assert self._head is not None
-        index = index_headers(self._headers)
-        length = response_length(index, status, self._head.method)
-        head = ResponseHead(status=status, reason=self._status_line, headers=self._headers)
-        announced = announced_length(index, status, self._head.method)
-        self._response = UpstreamResponse(self, head, announced)
-        self._moved = True
-        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
-        framed = length != UNTIL_CLOSE and not (version == "1.0" and length == CHUNKED)
-        self._reusable = framed and self._parser.should_keep_alive()
-        self._until_close = length == UNTIL_CLOSE
-        if self._head.method == b"HEAD":
-            # llhttp would wait for the body that Content-Length speaks of.
-            self._complete()
-            self._parser = httptools.HttpResponseParser(self)
-
-    def on_body(self, data: bytes) -> None:
+    def response_body_read(self, data: bytes) -> None:
         """Take a piece of the body."""
-        if self._ended:
-            # A body behind the answer to HEAD: where it ends is anyone's guess.
-            self._reusable = False
-        elif self._response is not None:
-            self._moved = True
+        if self._response is not None and not self._ended:
             self._response.body_data(data)
 
-    def on_chunk_header(self) -> None:
-        """See to it that the answer to HEAD has no body, not even an empty one."""
-        if self._ended:
-            self._reusable = False
-
-    def on_message_complete(self) -> None:
+    def response_complete(self, trailers: HeaderList) -> None:
         """End a final response."""
         if self._response is not None and not self._ended:
+            self._response.trailers = trailers
             self._complete()
+
+    def response_doubtful(self) -> None:
+        """See to it that the connection is not used again."""
+        self._reusable = False
 
     # What the response calls.
 
@@ -307,20 +272,18 @@ class UpstreamConnection(Protocol):
     # The parts.
 
     def _send_head(self, head: RequestHead, body: IBodyProducer | None) -> None:
-        lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
-        lines += [name + b": " + value for name, value in head.headers]
         length = None if body is None else body.length
         framing = request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
         if framing is not None:
-            lines.append(b": ".join(framing))
-        self._tcp.write(b"\r\n".join(lines) + b"\r\n\r\n")
+            head = attrs.evolve(head, headers=[*head.headers, framing])
+        self._tcp.write(head.to_bytes())
 
     def touch(self) -> None:
         """Set the deadline anew: something moved."""
         if self._response is not None:
             waits_for_client = self._paused and self._response.wanted
             limit_s = NEVER if waits_for_client else self._limits.response_idle_timeout_s
-        elif self._upload is not None and not self._upload.held:
+        elif self._upload is not None and not self._upload.held and self._asked_to_continue:
             # The server waits for the client, which has a time limit of its own.
             limit_s = NEVER
         else:
@@ -331,6 +294,14 @@ class UpstreamConnection(Protocol):
         self._result = None
         self._end(BadUpstreamResponse("its request was cancelled"))
         self._abort()
+
+    def _switch(self, tail: bytes) -> None:
+        """Speak no more HTTP: what comes waits for a tunnel."""
+        assert self._response is not None
+        self._tunnel = TunnelEnd(self._tcp, tail)
+        self._response.tunnel = self._tunnel
+        self.lost = True  # for the pool
+        self.deadline_s = NEVER
 
     def _complete(self) -> None:
         assert self._response is not None
@@ -391,7 +362,7 @@ class UpstreamConnection(Protocol):
         if self.lost:
             return
         self.deadline_s = NEVER
-        self._head = None
+        self._inform = None
         if self._paused:
             # TLS may bring the rest of what it has decrypted after it was paused.
             self._paused = False

@@ -1,11 +1,13 @@
-"""The kept-alive connections to one server."""
+"""The connections to one server: how many, kept for how long, and for whom."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
+import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
@@ -18,15 +20,39 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStream
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-from corsgate.config.model import Limits, Server
-from corsgate.errors import ConnectFailed, ConnectTimedOut
+from corsgate.balance.slots import Slots, Turn
+from corsgate.config.model import Limits, PoolLimits, Server
+from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
-from corsgate.wire.sweeper import Sweeper
+from corsgate.wire.sweeper import NEVER, Sweeper
 
-MAX_IDLE = 64
-# Shorter than what servers commonly keep (Apache 5 s is the exception; there the resend of
-# idempotent requests helps), so that a request seldom meets a connection that is being closed.
-IDLE_TIMEOUT_S = 30.0
+
+@attrs.define(eq=False)
+class _Waiter:
+    """A request that waits for a connection.
+
+    Attributes:
+        limits: Bound the time to connect, should it come to that.
+        taken: Gets the connection.
+        connecting: The connection being made for it, once one is.
+    """
+
+    limits: Limits
+    taken: Deferred[Taken]
+    connecting: Deferred[Taken] | None = None
+
+
+@attrs.frozen(eq=False)
+class Taken:
+    """A connection for one request.
+
+    Attributes:
+        connection: It is the request's alone.
+        fresh: Whether it has never carried another.
+    """
+
+    connection: UpstreamConnection
+    fresh: bool
 
 
 class ServerPool:
@@ -37,6 +63,10 @@ class ServerPool:
         sweeper: Ends what takes too long.
         server: Where to connect.
         tls: Makes verified TLS connections; None for plain TCP.
+        bounds: How many connections there may be, and how long each may idle.
+
+    Attributes:
+        deadline_s: For the sweeper: until when the longest waiter waits, or an earlier time.
     """
 
     def __init__(
@@ -45,31 +75,143 @@ class ServerPool:
         sweeper: Sweeper,
         server: Server,
         tls: IOpenSSLClientConnectionCreator | None,
+        bounds: PoolLimits,
     ) -> None:
+        self.deadline_s = NEVER
         self._reactor = reactor
         self._sweeper = sweeper
         self._server = server
         self._tls = tls
-        self._idle: list[UpstreamConnection] = []
+        self._bounds = bounds
+        self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
+            most=bounds.max_connections, most_waiting=bounds.max_queue
+        )
+        # Waiters that a slot came free for, and nobody has connected for yet.
+        self._connect_next: deque[_Waiter] = deque()
         self._closed = False
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, those being made or closed included."""
+        return self._slots.connections
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for one."""
+        return self._slots.waiting
 
     def take_idle(self) -> UpstreamConnection | None:
         """Answer the newest idle connection, which is then the caller's; None where none is."""
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.lost:
+        now = self._sweeper.now()
+        while (connection := self._slots.take_idle()) is not None:
+            if connection.lost:
+                continue  # Its socket is still to go.
+            if connection.deadline_s > now:
                 return connection
+            # The sweep, which is coarse, has not come to it yet; its server may have.
+            connection.close()
         return None
 
-    def connect(self, limits: Limits) -> Deferred[UpstreamConnection]:
-        """Make a connection.
+    def take(self, limits: Limits) -> Deferred[Taken]:
+        """Connect, or wait for a connection; to be called where none is idle.
 
         Args:
-            limits: Bound the time that it may take, name look-up and TLS handshake included.
+            limits: Bound the time to connect, name look-up and TLS handshake included.
 
         Returns:
-            A Deferred of the connection; it fails with ConnectFailed or ConnectTimedOut.
+            A Deferred of the connection; it fails with ConnectFailed, ConnectTimedOut,
+            UpstreamBusy or QueueFull. Cancelling it leaves the queue.
         """
+        waiter = _Waiter(limits, Deferred(lambda _: self._given_up(waiter)))
+        deadline_s = self._sweeper.now() + self._bounds.queue_timeout_s
+        turn = self._slots.ask(waiter, deadline_s)
+        if turn is Turn.CONNECT:
+            return self._connect(limits)
+        if turn is Turn.REFUSED:
+            return fail(QueueFull(f"{self._server.origin}: too many requests wait"))
+        self._watch()
+        return waiter.taken
+
+    def replace(self, connection: UpstreamConnection, limits: Limits) -> Deferred[Taken]:
+        """Connect anew for the request of a connection that was lost.
+
+        It keeps its place: were it to wait behind others, then many a lost connection could
+        turn a burst of resends into one of time-outs.
+
+        Args:
+            connection: What the request was sent on.
+            limits: As in `take`.
+
+        Returns:
+            A Deferred of a fresh connection; it fails with ConnectFailed or ConnectTimedOut.
+        """
+        self._slots.replaced(connection)
+        return self._connect(limits)
+
+    def close(self) -> None:
+        """Close what is idle now, and every other connection when its exchange has ended.
+
+        Those who wait still get theirs.
+        """
+        self._closed = True
+        self._drop_idle()
+
+    def timed_out(self) -> None:
+        """Send away whoever has waited for too long."""
+        late = self._slots.expired(self._sweeper.now())
+        self._watch()
+        wait_s = self._bounds.queue_timeout_s
+        for waiter in late:
+            if not waiter.taken.called:
+                problem = f"{self._server.origin}: no connection came free within {wait_s:g} s"
+                waiter.taken.errback(UpstreamBusy(problem))
+
+    # The queue.
+
+    def _watch(self) -> None:
+        """Have the sweeper look at the queue as long as somebody is in it."""
+        deadline_s = self._slots.next_deadline_s
+        if deadline_s is None:
+            self.deadline_s = NEVER
+            self._sweeper.discard(self)
+        else:
+            self.deadline_s = deadline_s
+            self._sweeper.add(self)
+
+    def _given_up(self, waiter: _Waiter) -> None:
+        """Forget a waiter whose client has left."""
+        if self._slots.give_up(waiter):
+            self._watch()
+        elif waiter.connecting is not None:
+            waiter.connecting.cancel()
+
+    def _freed(self, waiter: _Waiter | None) -> None:
+        """Connect for the waiter that gets the slot that came free, if there is one.
+
+        A connection that can't even be begun frees its slot at once. With a server that is
+        down the whole queue goes through here then, one after the other: in turn, not nested.
+        """
+        if waiter is None:
+            return
+        self._watch()
+        self._connect_next.append(waiter)
+        if len(self._connect_next) > 1:
+            return  # The loop below, further up the stack, comes to it.
+        while self._connect_next:
+            self._connect_for(self._connect_next[0])
+            self._connect_next.popleft()
+
+    def _connect_for(self, waiter: _Waiter) -> None:
+        if waiter.taken.called:  # It was cancelled in the meantime.
+            self._freed(self._slots.not_connected())
+            return
+        waiter.connecting = self._connect(waiter.limits)
+        waiter.connecting.addCallbacks(waiter.taken.callback, waiter.taken.errback)
+
+    # Connections.
+
+    def _connect(self, limits: Limits) -> Deferred[Taken]:
+        """Make a connection in a slot that was granted."""
         timeout_s = limits.connect_timeout_s
         factory = Factory.forProtocol(lambda: UpstreamConnection(self._sweeper, self._released))
         factory.noisy = False
@@ -78,14 +220,16 @@ class ServerPool:
         if self._tls is not None:
             connecting.addCallback(lambda wrapped: wrapped.when_verified())
         connecting.addErrback(self._not_connected)
-        return connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
+        connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
+        return connecting.addCallbacks(self._connected, self._free_slot)
 
-    def close(self) -> None:
-        """Close what is idle now, and every other connection when its exchange has ended."""
-        self._closed = True
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+    def _connected(self, connection: UpstreamConnection) -> Taken:
+        self._slots.connected(connection)
+        return Taken(connection, fresh=True)
+
+    def _free_slot(self, failure: Failure) -> Failure:
+        self._freed(self._slots.not_connected())
+        return failure
 
     def _endpoint(self, timeout_s: float) -> IStreamClientEndpoint:
         host, port = self._server.host, self._server.port
@@ -110,10 +254,20 @@ class ServerPool:
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         if connection.lost:
-            if connection in self._idle:
-                self._idle.remove(connection)
-        elif reusable and not self._closed and len(self._idle) < MAX_IDLE:
-            connection.idle_until(self._sweeper.now() + IDLE_TIMEOUT_S)
-            self._idle.append(connection)
+            self._freed(self._slots.gone(connection))
+            return
+        if not reusable:
+            connection.close()
+            return
+        waiter = self._slots.ended(connection)
+        if waiter is not None:
+            self._watch()
+            waiter.taken.callback(Taken(connection, fresh=False))
+        elif self._closed:
+            self._drop_idle()
         else:
+            connection.idle_until(self._sweeper.now() + self._bounds.idle_timeout_s)
+
+    def _drop_idle(self) -> None:
+        for connection in self._slots.drop_idle():
             connection.close()

@@ -13,6 +13,7 @@ from corsgate.message.framing import CHUNKED, request_authority, request_length
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
 from corsgate.message.target import origin_form
+from corsgate.message.upgrade import switchable
 
 
 @attrs.frozen(kw_only=True)
@@ -20,7 +21,7 @@ class Refusal:
     """Why a request is answered without being looked at further.
 
     Attributes:
-        status: 400, 414, 431, 501 or 505.
+        status: 400, 408, 414, 431, 501 or 505.
         detail: One sentence for the client.
         routable: Whether the head is sound enough to find the route by, so that its CORS
             headers let the page read the answer.
@@ -42,6 +43,7 @@ class ReadRequest:
         authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
         length: The body's length in bytes, `CHUNKED`, or None where no body is announced.
         keep_alive: Whether another request may follow.
+        offers: The protocols that it offers to switch to, in order; mostly none.
         refusal: Why it must not be served, or None.
     """
 
@@ -51,7 +53,17 @@ class ReadRequest:
     authority: bytes = b""
     length: int | None = None
     keep_alive: bool = False
+    offers: tuple[bytes, ...] = ()
     refusal: Refusal | None = None
+
+
+# What the route and its CORS headers are found by, kept even of a head that is too large.
+_ROUTING_FIELDS = frozenset((b"host", b"origin", b"access-control-request-method"))
+_LONGEST_ROUTING_FIELD = 512
+
+
+def _needed(name: bytes, value: bytes) -> bool:
+    return len(value) <= _LONGEST_ROUTING_FIELD and name.lower() in _ROUTING_FIELDS
 
 
 class RequestSink(Protocol):
@@ -63,8 +75,8 @@ class RequestSink(Protocol):
     def body_read(self, data: bytes) -> None:
         """A piece of the last request's body has come."""
 
-    def body_complete(self) -> None:
-        """The last request's message is complete, trailers included."""
+    def body_complete(self, trailers: HeaderList) -> None:
+        """The last request's body is complete."""
 
     def body_broken(self, detail: str) -> None:
         """The last request's body is not well-formed; nothing comes after it."""
@@ -74,8 +86,8 @@ class RequestReader:
     """Turns a connection's bytes into requests (RFC 9112).
 
     Bytes that are no HTTP become a `ReadRequest` with a refusal, in their place among the
-    requests before them. Trailers are read over. An offer to upgrade is declined
-    (RFC 9110 7.8): the request is one like any other.
+    requests before them. What follows an offer to switch protocols is held until `go_on` or
+    `switch` says what it is (RFC 9110 7.8).
 
     Args:
         sink: Told of what is read, during `feed`.
@@ -92,9 +104,13 @@ class RequestReader:
         # Bytes of reads since the head began, or since the body last moved.
         self._fed = 0
         self._moved = False
-        # While a new parser reads on behind a declined upgrade.
+        # While a new parser reads on behind an offer that can't be taken up.
         self._muted = False
+        # Bytes behind an offer that may yet be taken up.
+        self._held: bytes | None = None
+        self._trailers: HeaderList = []
         self._length: int | None = None
+        self._offered = False
         self._refusal: Refusal | None = None
         self._begin()
 
@@ -102,6 +118,11 @@ class RequestReader:
     def in_body(self) -> bool:
         """Whether a head has been read whose body has not."""
         return self._in_body
+
+    @property
+    def holding(self) -> bool:
+        """Whether nothing is read until it is known which protocol it is."""
+        return self._held is not None
 
     @property
     def final(self) -> bool:
@@ -114,6 +135,9 @@ class RequestReader:
         Args:
             data: What the client sent, split anyhow.
         """
+        if self._held is not None:
+            self._held += data
+            return
         if self._final and not self._in_body:
             return
         self._moved = False
@@ -126,7 +150,18 @@ class RequestReader:
             # llhttp would go on collecting an endless trailer, or skip an endless extension.
             self._broken(400, "The body's chunks or trailers are too large.")
         elif self.in_head:
-            self._refuse(self._too_large())
+            self.refuse(self._too_large())
+
+    def go_on(self) -> None:
+        """Read on in HTTP/1.1: the offer was not taken up."""
+        held, self._held = self._held, None
+        if held:
+            self.feed(held)
+
+    def switch(self) -> bytes:
+        """Read no more, and answer the bytes of the other protocol that have come."""
+        held, self._held = self._held, b""
+        return held or b""
 
     # What llhttp calls.
 
@@ -145,8 +180,13 @@ class RequestReader:
             self._target += data
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field, unless it is a trailer."""
-        if self._muted or not self.in_head or not self._has_room(len(name) + len(value) + 4):
+        """Take a field; one behind the body is a trailer."""
+        if self._in_body and not self.in_head:
+            self._trailers.append((name, value.rstrip(b" \t")))
+            return
+        if self._muted or not self.in_head:
+            return
+        if not self._has_room(len(name) + len(value) + 4) and not _needed(name, value):
             return
         if len(self._headers) < self._limits.max_headers:
             # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
@@ -164,12 +204,14 @@ class RequestReader:
         try:
             request = self._make_request()
         except TargetError as error:
-            self._refuse(
+            self.refuse(
                 self._refusal or Refusal(status=400, detail=f"{error}."),
                 method=self._parser.get_method(),
             )
             return
         self._length = request.length
+        self._offered = bool(request.offers)
+        self._trailers = []
         self._in_body = request.length is not None
         self._final = not request.keep_alive
         self._sink.request_read(request)
@@ -189,7 +231,7 @@ class RequestReader:
         self._moved = True
         if self._in_body:
             self._in_body = False
-            self._sink.body_complete()
+            self._sink.body_complete(self._trailers)
 
     # The parts.
 
@@ -226,9 +268,13 @@ class RequestReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if not self._final or self._in_body:
+            at = int(upgrade.args[0])
+            if self._offered:
+                self._parser = httptools.HttpRequestParser(self)
+                self._held = bytes(data[at:])
+            elif not self._final or self._in_body:
                 self._decline_upgrade()
-                return int(upgrade.args[0])
+                return at
         except httptools.HttpParserInvalidMethodError:
             self._broken(501, "The method is not known here.")
         except httptools.HttpParserCallbackError as error:
@@ -243,7 +289,7 @@ class RequestReader:
             self._final = True
             self._sink.body_broken(detail)
         else:
-            self._refuse(Refusal(status=status, detail=detail))
+            self.refuse(Refusal(status=status, detail=detail))
 
     def _make_request(self) -> ReadRequest:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
@@ -252,14 +298,19 @@ class RequestReader:
         index = index_headers(self._headers)
         refusal = self._refusal
         target, authority, length = self._target, b"", None
+        offers: tuple[bytes, ...] = ()
         if version not in ("1.1", "1.0"):
             refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
         elif method == b"CONNECT":
             refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
-        elif refusal is None or refusal.routable:
+        elif refusal is None or refusal.status == 431 or refusal.routable:
             target, named = origin_form(self._target, method)
             authority = request_authority(index, version, named)
             length = request_length(index, version)
+            if refusal is not None and refusal.status == 431:
+                refusal = attrs.evolve(refusal, routable=True)
+            if length is None and version == "1.1" and self._parser.should_upgrade():
+                offers = switchable(index.get(b"upgrade", ()))
             if refusal is None and len(target) > self._limits.max_target_bytes:
                 refusal = Refusal(
                     status=414, detail="The request target is too long.", routable=True
@@ -271,19 +322,32 @@ class RequestReader:
             authority=authority,
             length=length,
             keep_alive=refusal is None and self._parser.should_keep_alive(),
+            offers=() if refusal else offers,
             refusal=refusal,
         )
 
-    def _refuse(self, refusal: Refusal, method: bytes = b"GET") -> None:
-        """Put a refusal in the place of what can't be read."""
+    def refuse(self, refusal: Refusal, method: bytes = b"GET") -> None:
+        """Put a refusal in the place of what can't be read, and read no more."""
         if self._final:
             return
         self._final = True
         self.in_head = False
-        refusal = attrs.evolve(refusal, routable=False)
-        head = RequestHead(method=method, target=self._target or b"/", headers=self._headers)
+        index = index_headers(self._headers)
+        target, authority = self._target or b"/", b""
+        try:
+            target, named = origin_form(target, method)
+            authority = request_authority(index, "1.1", named)
+            # A page is to read why its request was too large; what is malformed has no route.
+            routable = refusal.status in (408, 431)
+        except TargetError:
+            routable = False
         self._sink.request_read(
-            ReadRequest(head=head, index=index_headers(self._headers), refusal=refusal)
+            ReadRequest(
+                head=RequestHead(method=method, target=target, headers=self._headers),
+                index=index,
+                authority=authority,
+                refusal=attrs.evolve(refusal, routable=routable),
+            )
         )
 
     def _decline_upgrade(self) -> None:
@@ -301,3 +365,4 @@ class RequestReader:
             )
             self._muted = True
             self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)
+            self._trailers.clear()

@@ -11,9 +11,11 @@ from twisted.web.http_headers import Headers
 
 from corsgate.errors import TargetError
 from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
 from corsgate.wire.body import RequestBody
 from corsgate.wire.reader import ReadRequest, Refusal
+from corsgate.wire.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
     from corsgate.wire.channel import GateChannel
@@ -35,6 +37,8 @@ class GateRequest(server.Request):
         notes: What the access log is to say of it, by name.
         arrived_s: The reactor's time at which the head was complete.
         persistent: Whether the connection may serve another request behind this one.
+        offers: The protocols that the client offers to switch to.
+        trailers: The fields to send behind the response's body, should it be chunked.
     """
 
     defaultContentType = None
@@ -50,6 +54,8 @@ class GateRequest(server.Request):
         self.notes: dict[str, Any] = {}
         self.arrived_s = channel.site.sweeper.now()
         self.persistent = read.keep_alive
+        self.offers = read.offers
+        self.trailers: HeaderList = []
         self.method = head.method
         self.uri = head.target
         self.path = head.target.partition(b"?")[0]
@@ -114,6 +120,22 @@ class GateRequest(server.Request):
             self._bodiless = True
         self.chunked = self.channel.write_head(head, length, bodiless=self._bodiless)
 
+    def inform(self, head: ResponseHead) -> None:
+        """Write an interim response; 100 only to a client that waits for it."""
+        if self.gone or self.startedWriting or self.clientproto != b"HTTP/1.1":
+            return
+        if head.status != 100:
+            self.channel.write_interim(head)
+        elif self.body is not None:
+            self.body.ask()
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Answer 101, and the client's connection as one side of a tunnel."""
+        self.startedWriting = 1
+        self.code = head.status
+        self.code_message = head.reason
+        return self.channel.switch(head)
+
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
         if not self.startedWriting:
@@ -131,6 +153,10 @@ class GateRequest(server.Request):
         """End the response; its line goes to the access log."""
         if not self.startedWriting:
             self.write(b"")
+        if self.chunked and self.trailers and not self.gone:
+            fields = b"".join(b"%b: %b\r\n" % field for field in self.trailers)
+            self.channel.write(b"0\r\n%b\r\n" % fields)
+            self.chunked = False
         self._log_once()
         super().finish()
 

@@ -12,6 +12,8 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 from zope.interface import implementer
 
 from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList
+from corsgate.wire.tunnel import TunnelEnd
 
 
 class ResponseSource(Protocol):
@@ -38,6 +40,8 @@ class UpstreamResponse:
         body_length: The length in bytes that the head announces, or None.
         length: The same for IResponse, or UNKNOWN_LENGTH.
         complete: Whether the body has arrived whole.
+        trailers: The fields that came behind the body, once it is complete.
+        tunnel: The connection itself, where it now speaks another protocol.
     """
 
     version = (b"HTTP", 1, 1)
@@ -52,6 +56,8 @@ class UpstreamResponse:
         self.body_length = length if length >= 0 else None
         self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
         self.complete = False
+        self.trailers: HeaderList = []
+        self.tunnel: TunnelEnd | None = None
         self._connection = connection
         self._receiver: IProtocol | None = None
         self._pieces: list[bytes] = []

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
+from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol
+from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from corsgate.config.model import Limits
+from corsgate.wire.admission import Admission, Admitted
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import Sweeper
+
+
+class Channel(Shape):
+    """What a site needs of whatever has one of its connections."""
+
+    def drain(self) -> None:
+        """Close now where nothing is in flight, else after that."""
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection; the access log says why."""
+
+
+class Refused(Protocol):
+    """A connection past a bound: it is cut before a byte is read.
+
+    A factory may answer None instead, but one that wraps it for TLS does not expect that.
+    """
+
+    def connectionMade(self) -> None:
+        """Cut it."""
+        tcp: Any = self.transport
+        tcp.abortConnection()
 
 
 class GateSite(Site):
@@ -25,7 +52,11 @@ class GateSite(Site):
         limits: Bounds on heads, bodies and times.
         record: Called once with each request, when it was answered or its client left.
         reactor: The reactor that its listener uses.
+        admission: Counts the connections of all sites; None for one of this site's own.
+        trusted_proxies: Networks whose connections speak for many clients.
     """
+
+    noisy = False
 
     def __init__(
         self,
@@ -35,14 +66,27 @@ class GateSite(Site):
         limits: Limits,
         record: Callable[[GateRequest], None],
         reactor: Any,
+        admission: Admission | None = None,
+        trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
     ) -> None:
         super().__init__(resource, reactor=reactor)
         self.sweeper = sweeper
         self.limits = limits
         self.record = record
-        self.channels: set[GateChannel] = set()
+        self.channels: set[Channel] = set()
         self.draining = False
+        self._admission = admission or Admission(sweeper, limits)
+        self._trusted_proxies = trusted_proxies
+        self._admitted: dict[Channel, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
+        self._date = (0, b"")
+
+    def date(self) -> bytes:
+        """Answer the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
+        second = int(self.reactor.seconds())
+        if second != self._date[0]:
+            self._date = (second, datetimeToString(second))
+        return self._date[1]
 
     def startFactory(self) -> None:
         """Open no log file: the gate has an access log of its own."""
@@ -55,9 +99,14 @@ class GateSite(Site):
 
     def buildProtocol(  # type: ignore[override]  # it stands where HTTPChannel does
         self, addr: IAddress | None
-    ) -> GateChannel:
-        """Answer a channel for a new connection."""
-        return GateChannel(self)
+    ) -> GateChannel | Refused:
+        """Answer a channel for a new connection, or what ends it."""
+        admitted = self._admission.admit(addr, self._trusted_proxies)
+        if admitted is None:
+            return Refused()
+        channel = GateChannel(self)
+        self._admitted[channel] = admitted
+        return channel
 
     def drain(self) -> Deferred[None]:
         """Close idle connections now, and each other one after its response.
@@ -66,6 +115,7 @@ class GateSite(Site):
             A Deferred that fires when none is left.
         """
         self.draining = True
+        self._admission.report()
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
         for channel in list(self.channels):
@@ -73,9 +123,20 @@ class GateSite(Site):
         self._check_emptied()
         return emptied
 
-    def channel_lost(self, channel: GateChannel) -> None:
+    def hand_over(self, before: Channel, after: Channel) -> None:
+        """Let another channel take over a connection, with its place among those admitted."""
+        admitted = self._admitted.pop(before, None)
+        if admitted is not None:
+            self._admitted[after] = admitted
+        self.channels.add(after)
+        self.channels.discard(before)
+
+    def channel_lost(self, channel: Channel) -> None:
         """Forget a channel whose connection is gone."""
         self.channels.discard(channel)
+        admitted = self._admitted.pop(channel, None)
+        if admitted is not None:
+            self._admission.leave(admitted)
         self._check_emptied()
 
     def _check_emptied(self) -> None:
@@ -87,4 +148,4 @@ class GateSite(Site):
     def abort(self) -> None:
         """Cut all connections."""
         for channel in list(self.channels):
-            channel.abortConnection()
+            channel.cut("the gate was told to end")

@@ -9,6 +9,8 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from corsgate.message.headers import HeaderList
+
 
 class UploadSender(Protocol):
     """The connection that a body is sent on."""
@@ -93,7 +95,9 @@ class Upload:
         if self._active:
             self._end()
             if self._chunked:
-                self._transport.write(b"0\r\n\r\n")
+                fields: HeaderList = getattr(self._body, "trailers", [])
+                lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+                self._transport.write(b"0\r\n%b\r\n" % lines)
             self._sender.upload_ended(None)
 
     def _failed(self, reason: Failure) -> None:

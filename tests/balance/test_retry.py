@@ -10,11 +10,13 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    QueueFull,
+    UpstreamBusy,
     UpstreamError,
     UpstreamTimedOut,
 )
 
-NOTHING_SENT = (ConnectFailed("x"), ConnectTimedOut("x"))
+NOTHING_SENT = (ConnectFailed("x"), ConnectTimedOut("x"), QueueFull("x"))
 MAY_HAVE_ACTED = (
     UpstreamError("x"),
     UpstreamTimedOut("x"),
@@ -30,6 +32,10 @@ class AnotherServerTests(SynchronousTestCase):
         """Without a connection nothing was sent, so another server may be asked."""
         for error in NOTHING_SENT:
             self.assertTrue(may_try_another_server(error), error)
+
+    def test_waited(self) -> None:
+        """Who has waited for one server in vain doesn't wait for another too."""
+        self.assertFalse(may_try_another_server(UpstreamBusy("x")))
 
     def test_may_have_acted(self) -> None:
         """A server that was connected to may have acted, so no other may."""

@@ -10,13 +10,19 @@ from corsgate.config.model import Config, Cors
 from corsgate.config.parse import no_cors_faults, parse_config
 from corsgate.config.routes import CheckCors
 from corsgate.errors import ConfigError
+from tests.certificates import Authority
 
 TOP = 'listen = ["tcp:5555"]\n'
 UPSTREAM = '[upstreams.a]\nservers = ["http://127.0.0.1:8000"]\n'
 ROUTE = '[routes."/"]\nupstream = "a"\n'
 
-PEM = b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"
+AUTHORITY = Authority.make()
+PEM = AUTHORITY.pem
+ISSUED = AUTHORITY.issue("a.example.com", "*.b.example.com")
 FILES = {
+    "/chain.pem": ISSUED.pem + PEM,
+    "/key.pem": ISSUED.key_pem,
+    "/broken.pem": b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n",
     "/ca.pem": PEM,
     "/password": b"from file\n",
     "/dos": b"from dos\r\n",

@@ -106,15 +106,6 @@ LISTENERS = (
         'c.toml:2: listener[0].endpoint: "80" is no endpoint; write "tcp:80"',
     ),
     (
-        '[[listener]]\nendpoint = "tcp:80"\ncertificates = []\nhttp2 = true',
-        (
-            "c.toml:3: listener[0].certificates: this version does not support it yet; "
-            "put a TLS terminator in front\n"
-            "c.toml:4: listener[0].http2: this version does not support it yet; "
-            "put a TLS terminator in front"
-        ),
-    ),
-    (
         '[[listener]]\nendpoint = "tcp:80"\ntrusted_proxies = ["10.0.0.1/8"]',
         (
             'c.toml:3: listener[0].trusted_proxies[0]: "10.0.0.1/8" has bits set beyond its '

@@ -138,6 +138,17 @@ SIZES = (
 
 COUNTS = (
     (
+        "max_connections = 0",
+        "c.toml:3: limits.max_connections: 0 is too small; write 1 or more",
+    ),
+    (
+        'max_connections_per_client = "9"',
+        (
+            'c.toml:3: limits.max_connections_per_client: "9" is text; '
+            "write a whole number, without quotes"
+        ),
+    ),
+    (
         'max_headers = "100"',
         'c.toml:3: limits.max_headers: "100" is text; write a whole number, without quotes',
     ),
@@ -164,6 +175,25 @@ COUNTS = (
     ),
 )
 
+POOLS = (
+    (
+        "max_connections = 0",
+        "c.toml:4: upstreams.a.max_connections: 0 is too small; write 1 or more",
+    ),
+    (
+        "max_queue = -1",
+        "c.toml:4: upstreams.a.max_queue: -1 is too small; write 0 or more",
+    ),
+    (
+        "queue_timeout = 5",
+        'c.toml:4: upstreams.a.queue_timeout: 5 has no unit; write "5s" for seconds',
+    ),
+    (
+        'idle_timeout = "2h"',
+        "c.toml:4: upstreams.a.idle_timeout: 2h is too large; write 1h or less",
+    ),
+)
+
 
 class LimitFaultTests(TableTestCase):
     """Each fault has its line, its key, what is wrong and the mend."""
@@ -179,3 +209,7 @@ class LimitFaultTests(TableTestCase):
     def test_counts(self) -> None:
         """A count is an integer within sane bounds, and no other key is known."""
         self.assert_faults(TOP + "[limits]\n@@\n" + UPSTREAM + ROUTE, COUNTS)
+
+    def test_pools(self) -> None:
+        """An upstream's own bounds are read in the same way."""
+        self.assert_faults(TOP + UPSTREAM + "@@\n" + ROUTE, POOLS)

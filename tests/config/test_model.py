@@ -15,6 +15,7 @@ from corsgate.config.model import (
     HeaderCredentials,
     Limits,
     Listener,
+    PoolLimits,
     Route,
     Secret,
     Server,
@@ -69,6 +70,9 @@ WRONG: tuple[Callable[[], object], ...] = (
     lambda: Limits(connect_timeout_s=float("inf")),
     lambda: Limits(max_headers=0),
     lambda: Limits(max_body_bytes=0),
+    lambda: Limits(max_connections=0),
+    lambda: PoolLimits(max_connections=0),
+    lambda: PoolLimits(queue_timeout_s=0),
 )
 
 

@@ -18,6 +18,7 @@ from corsgate.config.model import (
     HeaderCredentials,
     Limits,
     Listener,
+    PoolLimits,
     Route,
     Secret,
     Server,
@@ -45,6 +46,10 @@ ca = "/ca.pem"
 
 [upstreams.spare]
 servers = ["http://[2001:DB8:0::1]:8000"]
+max_connections = 8
+max_queue = 0
+queue_timeout = "500ms"
+idle_timeout = "1m"
 
 [credentials.ml]
 type = "digest"
@@ -75,6 +80,8 @@ cors = { allow_origins = ["*"] }
 connect_timeout = "250ms"
 response_idle_timeout = "1h"
 max_headers = 50
+max_connections = 500
+max_connections_per_client = 5
 max_buffered_bytes = 4096
 """
 
@@ -91,11 +98,17 @@ def expected() -> Config:
         preserve_host=True,
         ca_pem=PEM,
     )
-    spare = Upstream(name="spare", servers=(Server(scheme="http", host="2001:db8::1", port=8000),))
+    spare = Upstream(
+        name="spare",
+        servers=(Server(scheme="http", host="2001:db8::1", port=8000),),
+        pool=PoolLimits(max_connections=8, max_queue=0, queue_timeout_s=0.5, idle_timeout_s=60.0),
+    )
     limits = Limits(
         connect_timeout_s=0.25,
         response_idle_timeout_s=3600.0,
         max_headers=50,
+        max_connections=500,
+        max_connections_per_client=5,
         max_buffered_bytes=4096,
     )
     spa = Cors(

@@ -181,10 +181,11 @@ ACTUAL: tuple[Actual, ...] = (
     ("public", b"OPTIONS", (EVIL,), False, FORWARD, (allow(b"*"), EXPOSE_ALL)),
     ("public", b"GET", (EVIL,), True, FORWARD, (allow(b"*"), EXPOSE_ALL, VARY_SITE)),
     ("public", b"GET", (), True, FORWARD, (allow(b"*"), EXPOSE_ALL, VARY_SITE)),
-    ("public", b"GET", (APP, EVIL), False, REFUSE, ()),
-    ("public", b"GET", (LONG,), False, REFUSE, ()),
+    ("public", b"GET", (APP, EVIL), False, REFUSE, (allow(b"*"), EXPOSE_ALL)),
+    ("public", b"GET", (LONG,), True, REFUSE, (allow(b"*"), EXPOSE_ALL, VARY_SITE)),
     ("public-lenient", b"GET", (EVIL,), True, FORWARD, (allow(b"*"),)),
-    ("public-lenient", b"GET", (LONG,), False, FORWARD, ()),
+    ("public-lenient", b"GET", (LONG,), False, FORWARD, (allow(b"*"),)),
+    ("public-lenient", b"GET", (APP, EVIL), True, FORWARD, (allow(b"*"),)),
 )
 
 Preflight: TypeAlias = tuple[

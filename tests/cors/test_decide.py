@@ -13,6 +13,7 @@ from corsgate.cors.decide import (
     MAX_ASKED_BYTES,
     MAX_ASKED_EMPTY,
     MAX_ASKED_NAMES,
+    decide,
     merge_vary,
 )
 from tests.cors.cases import (
@@ -71,6 +72,26 @@ class ActualTests(SynchronousTestCase):
             self.assertEqual(
                 run(policy, method, [*headers, *sec_fetch]), run(policy, method, headers)
             )
+
+    def test_one_answer_for_all(self) -> None:
+        """Under ``*`` a shared cache can't tell one answer from another: all have its fields."""
+        for policy in ("public", "public-lenient"):
+            for credentialed in (False, True):
+                seen = {
+                    run(
+                        policy, b"GET", [(b"Origin", o) for o in origins], credentialed=credentialed
+                    ).headers
+                    for origins in ((), (APP,), (OWN,), (b"",), (LONG,), (APP, EVIL))
+                }
+                self.assertEqual(len(seen), 1, (policy, credentialed))
+
+    def test_no_own_origin(self) -> None:
+        """Where the gate has no origin of its own, no Origin is the gate's."""
+        for policy in (None, POLICIES["plain"]):
+            for origin in (b"", b"http://", b"https://"):
+                index = {b"origin": [origin]}
+                decision = decide(policy, b"GET", index, b"", credentialed=True)
+                self.assertEqual(decision.verdict, REFUSE, origin)
 
     def test_ready_decisions(self) -> None:
         """The common requests get one decision, made beforehand."""

@@ -6,11 +6,14 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
 from corsgate.gate.access import open_log
+from corsgate.gate.refusals import Refusals
 from corsgate.gate.service import GateService
 from tests.peers import reactor, request, response
 from tests.support import (
@@ -28,6 +31,19 @@ COMBINED = re.compile(
     r"127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "
     r'"(?P<line>.*)" (?P<status>\d{3}) (?P<bytes>\d+) "(?P<referer>.*)" "(?P<agent>.*)"'
 )
+
+
+def observed(case: GateTestCase) -> list[LogEvent]:
+    """Answer what the daemon's log is told, from now on."""
+    events: list[LogEvent] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        events.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    case.addCleanup(globalLogPublisher.removeObserver, observe)
+    return events
 
 
 class Lines(GateTestCase):
@@ -149,18 +165,6 @@ class Places(GateTestCase):
         address = service.ports[0].getHost()
         return service, address.port  # type: ignore[attr-defined]  # an IPv4Address has a port
 
-    def observed(self) -> list[LogEvent]:
-        """Answer what the daemon's log is told, from now on."""
-        events: list[LogEvent] = []
-
-        @provider(ILogObserver)
-        def observe(event: LogEvent) -> None:
-            events.append(event)
-
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
-        return events
-
     async def ask_port(self, port: int) -> None:
         """Send a request and wait for its answer."""
         client = await self.connect_to(port)
@@ -181,7 +185,7 @@ class Places(GateTestCase):
 
     async def test_daemon_log(self) -> None:
         """By default into the daemon's log, one event each."""
-        events = self.observed()
+        events = observed(self)
         _, port = self.serve_logging("")
         await self.ask_port(port)
         lines = [each["line"] for each in events if each["log_namespace"] == "corsgate.access"]
@@ -189,11 +193,39 @@ class Places(GateTestCase):
 
     async def test_off(self) -> None:
         """Nowhere."""
-        events = self.observed()
+        events = observed(self)
         _, port = self.serve_logging('access_log = "off"\n')
         await self.ask_port(port)
         self.assertEqual([e for e in events if e["log_namespace"] == "corsgate.access"], [])
         self.assertIsNone(open_log("off"))
+
+    async def test_reopened(self) -> None:
+        """Once its file was renamed and it is told, lines go on in a new one."""
+        path = Path(self.mktemp()).absolute()
+        service, port = self.serve_logging(f"access_log = {json.dumps(str(path))}\n")
+        await self.ask_port(port)
+        old = path.with_name(f"{path.name}.1")
+        path.rename(old)
+        await self.ask_port(port)
+        service.reopen_log()
+        await self.ask_port(port)
+        self.assertEqual([len(each.read_text().splitlines()) for each in (old, path)], [2, 1])
+        self.assertEqual(path.stat().st_mode & 0o037, 0)
+
+    async def test_not_reopened(self) -> None:
+        """Where a new file can't be opened, the old one goes on; nor is any need."""
+        path = Path(self.mktemp()).absolute() / "log"
+        path.parent.mkdir()
+        service, port = self.serve_logging(f"access_log = {json.dumps(str(path))}\n")
+        old = path.parent.with_name(f"{path.parent.name}.gone")
+        path.parent.rename(old)
+        service.reopen_log()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        await self.ask_port(port)
+        self.assertEqual(len((old / "log").read_text().splitlines()), 1)
+        other, port = self.serve_logging("")
+        other.reopen_log()
+        await self.ask_port(port)
 
     async def test_broken_log(self) -> None:
         """A log that can't be written to costs no request; the daemon's log says so, once."""
@@ -215,3 +247,52 @@ class Places(GateTestCase):
         broken[0] = True
         await self.assert_serves(gate)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+
+class Refused(GateTestCase):
+    """The daemon's log has a warning of what CORS refused."""
+
+    def warnings(self, events: list[LogEvent]) -> list[str]:
+        """Answer the warnings of refusals, as they are shown."""
+        ours = [each for each in events if each["log_namespace"] == "corsgate.gate.refusals"]
+        self.assertEqual({each["log_level"].name for each in ours} - {"warn"}, set())
+        return [str(formatEvent(each)) for each in ours]
+
+    async def test_warned(self) -> None:
+        """It names the request, the origin and the reason, which a combined line doesn't."""
+        events = observed(self)
+        gate = self.front(await self.upstream())
+        await self.ask(gate, headers=[FROM_FOREIGN])
+        (warning,) = self.warnings(events)
+        self.assertIn(f"request {json.loads(gate.lines[0])['id']} refused on route /v1", warning)
+        self.assertIn("origin http://evil.example: ", warning)
+
+    async def test_others_are_not(self) -> None:
+        """Neither what is served nor an upstream's own 403 is a refusal."""
+        events = observed(self)
+        gate = self.front(await self.upstream(response(200), response(403)))
+        await self.ask(gate)
+        await self.ask(gate)
+        await self.ask(gate, target=b"/none")
+        self.assertEqual(self.warnings(events), [])
+
+    def test_bounded(self) -> None:
+        """A route has a line per second, whatever the origins; the next one counts the others."""
+        events = observed(self)
+        refusals = Refusals()
+        for now, route, origin in (
+            (0.0, "/a", b"http://1.example"),
+            (0.5, "/a", b"http://2.example"),
+            (0.9, "/a", b"http://3.example"),
+            (0.9, "/b", b"http://4.example"),
+            (1.0, "/a", b"http://5.example"),
+            (2.0, "/a", b"http://6.example/\n\x9b" + b"x" * 9999),
+        ):
+            notes = {"id": "i", "route": route, "outcome": "because"}
+            request: Any = SimpleNamespace(code=403, notes=notes, index={b"origin": [origin]})
+            refusals.record(request, now)
+        warnings = self.warnings(events)
+        self.assertEqual(len(warnings), 4)
+        self.assertTrue(warnings[2].endswith("because (2 more since the last such line)"))
+        self.assertIn(r"6.example/\n\x9bxx", warnings[3])
+        self.assertLess(len(warnings[3]), 500)

@@ -165,11 +165,26 @@ class ByScript(GateTestCase):
         await upstream.connections[0].gone()
 
     async def test_large_upload_refused(self) -> None:
-        """A large upload that is challenged all the same isn't sent twice."""
+        """A large upload that is challenged all the same isn't sent twice; the client may try."""
         upstream: Upstream = await self.upstream(challenge("n1"), challenge("n2", "true"))
-        answer = await self.ask(self.front(upstream, upstream=DIGEST), b"PUT", body=LARGE)
-        self.assertEqual(answer.status, 401)
+        gate = self.front(upstream, upstream=DIGEST)
+        answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=LARGE)
+        self.assertEqual(answer.status, 503)
+        self.assertTrue(answer.one(b"Retry-After").isdigit())
+        self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), FROM_APP[1])
+        self.assertNotIn(b"www-authenticate", answer.fields)
         self.assertEqual([each.method for each in upstream.requests], [b"HEAD", b"PUT"])
+
+    async def test_large_upload_again(self) -> None:
+        """What the client then sends is signed with the nonce that it was challenged with."""
+        upstream = await self.upstream(
+            challenge("n1"), challenge("n2", "true"), response(), response(201)
+        )
+        gate = self.front(upstream, upstream=DIGEST)
+        for status in (503, 201):
+            answer = await self.ask(gate, b"PUT", body=LARGE)
+            self.assertEqual(answer.status, status)
+        self.assertIn(b'nonce="n2"', upstream.requests[-1].one(b"Authorization"))
 
     async def test_waits_for_continue(self) -> None:
         """A client that waits for 100 Continue gets one, and its body is sent again if need be."""

@@ -78,15 +78,48 @@ class Requests(GateTestCase):
         answer = await self.ask(self.front(upstream), headers=fields)
         for got in (upstream.requests[0].fields, answer.fields):
             self.assertIn(b"x-kept", got)
-            for name in (b"keep-alive", b"x-mine", b"te", b"proxy-authorization"):
+            for name in (b"keep-alive", b"x-mine", b"proxy-authorization"):
                 self.assertNotIn(name, got)
+        self.assertNotIn(b"te", answer.fields)
+        # That the client takes trailers is told anew; nothing else of its Connection is.
+        self.assertEqual(upstream.requests[0].one(b"TE"), b"trailers")
+        self.assertEqual(upstream.requests[0].one(b"Connection"), b"TE")
 
-    async def test_upgrade_declined(self) -> None:
-        """An offer to upgrade doesn't go on."""
+    async def test_other_codings(self) -> None:
+        """Of TE nothing but trailers is said: how a body is framed is each hop's own affair."""
         upstream = await self.upstream()
-        offer = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), FROM_APP]
-        self.assertEqual((await self.ask(self.front(upstream), headers=offer)).status, 200)
-        self.assertNotIn(b"upgrade", upstream.requests[0].raw.lower())
+        gate = self.front(upstream)
+        for value, told in ((b"gzip", None), (b"gzip, Trailers", [b"trailers"])):
+            await self.ask(gate, headers=[(b"Connection", b"TE"), (b"TE", value)])
+            self.assertEqual(upstream.requests[-1].fields.get(b"te"), told)
+
+    async def test_upgrade(self) -> None:
+        """An offer to speak another protocol goes on; one to speak HTTP in another form doesn't."""
+        upstream = await self.upstream()
+        gate = self.front(upstream)
+        settings = (b"HTTP2-Settings", b"AAMAAABkAAQAAP__")
+        for offered, passed in (
+            (b"websocket", [b"websocket"]),
+            (b"h2c", None),
+            (b"H2C, TLS/1.2, HTTP/2.0", None),
+            (b"h2c, websocket", [b"websocket"]),
+        ):
+            options = (b"Connection", b"Upgrade, HTTP2-Settings")
+            offer = [options, (b"Upgrade", offered), settings, FROM_APP]
+            self.assertEqual((await self.ask(gate, headers=offer)).status, 200)
+            got = upstream.requests[-1].fields
+            self.assertEqual(got.get(b"upgrade"), passed)
+            self.assertEqual(got.get(b"connection"), [b"Upgrade"] if passed else None)
+            self.assertNotIn(b"http2-settings", got)
+
+    async def test_upgrade_with_a_body(self) -> None:
+        """An offer that comes with a body is declined: where HTTP would end can't be told."""
+        upstream = await self.upstream()
+        offer = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+        answer = await self.ask(self.front(upstream), b"POST", headers=offer, body=b"abc")
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(upstream.requests[0].body, b"abc")
+        self.assertNotIn(b"upgrade", upstream.requests[0].fields)
 
 
 class Responses(GateTestCase):

@@ -126,6 +126,17 @@ class Refusals(GateTestCase):
         await self.assert_refused(gate, 421, host=b"localhost")
         self.assertEqual((await self.ask(gate, host=b"api.example:5555")).status, 200)
 
+    async def test_no_host(self) -> None:
+        """Who names no host gets round no rule about hosts."""
+        upstream = await self.upstream()
+        routes = f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
+        for hosts in ("", 'hosts = ["api.example"]\n'):
+            gate = self.serve(hosts + routes)
+            for start in (b"GET / HTTP/1.1\r\nHost:", b"GET / HTTP/1.0\r\nHost:"):
+                self.assertEqual((await self.send(gate, start + b"\r\n\r\n")).status, 421)
+            self.assertEqual((await self.send(gate, b"GET / HTTP/1.0\r\n\r\n")).status, 421)
+        self.assertEqual(upstream.connections, [])
+
     async def test_unknown_path(self) -> None:
         """Where no route is: 404."""
         upstream = await self.upstream()

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.signals import exit_cleanly_on_signals
+from corsgate.gate.signals import exit_cleanly_on_signals, reopen_on_hangup
 
 
 class Reactor:
@@ -37,7 +37,7 @@ class Signals(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Put back whatever handlers there are."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         self.reactor = Reactor()
         self.cuts: list[None] = []
@@ -71,3 +71,12 @@ class Signals(SynchronousTestCase):
         self.deliver(signal.SIGTERM)
         self.deliver(signal.SIGINT)
         self.assertEqual((self.reactor.stops, len(self.cuts)), (1, 2))
+
+    def test_hangup(self) -> None:
+        """Each SIGHUP reopens, in the reactor's thread, and ends nothing."""
+        reopened: list[None] = []
+        reopen_on_hangup(self.reactor, lambda: reopened.append(None))
+        signal.raise_signal(signal.SIGHUP)
+        self.assertEqual(reopened, [])
+        self.deliver(signal.SIGHUP)
+        self.assertEqual((len(reopened), self.reactor.stops, len(self.cuts)), (2, 0, 0))

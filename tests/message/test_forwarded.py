@@ -269,6 +269,8 @@ class ReachedByTests(SynchronousTestCase):
             ),
             ([(b"X-Forwarded-Proto", b"gopher")], (b"http", b"gate:5555")),
             ([(b"Forwarded", b"proto=;;host")], (b"http", b"gate:5555")),
+            ([(b"X-Forwarded-Host", b"evil.com/%0d<x>")], (b"http", b"gate:5555")),
+            ([(b"Forwarded", b'for=a;host="evil.com#"')], (b"http", b"gate:5555")),
         ]
         for headers, expected in cases:
             with self.subTest(headers=headers):

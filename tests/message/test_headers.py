@@ -10,6 +10,7 @@ from corsgate.message.headers import (
     HOP_BY_HOP,
     HeaderList,
     end_to_end,
+    forwardable_trailers,
     index_headers,
     list_members,
 )
@@ -78,3 +79,52 @@ class EndToEndTests(SynchronousTestCase):
         once = end_to_end(headers)
         self.assertEqual(end_to_end(once), once)
         self.assertFalse({name.lower() for name, _ in once} & HOP_BY_HOP)
+
+
+class TrailerTests(SynchronousTestCase):
+    def test_passed_on(self) -> None:
+        """What only tells of the body passes, in its spelling, order and multiplicity."""
+        trailers = [
+            (b"Server-Timing", b"db;dur=5"),
+            (b"X-Sum", b"1"),
+            (b"x-sum", b"2"),
+            (b"Digest", b"sha-256=x"),
+            (b"ETag", b'"1"'),
+            (b"grpc-status", b"0"),
+        ]
+        self.assertEqual(forwardable_trailers(trailers), trailers)
+
+    def test_dropped(self) -> None:
+        """What frames, routes, signs or allows must not come behind the body (RFC 9110 6.5.1)."""
+        for name in (
+            *sorted(HOP_BY_HOP),
+            b"content-length",
+            b"content-type",
+            b"Content-Encoding",
+            b"Host",
+            b"Authorization",
+            b"Cookie",
+            b"Set-Cookie",
+            b"Origin",
+            b"Access-Control-Allow-Origin",
+            b"access-control-expose-headers",
+            b"Sec-Fetch-Site",
+            b"If-Match",
+            b"Forwarded",
+            b"X-Forwarded-For",
+            b"WWW-Authenticate",
+            b"Authentication-Info",
+            b"Proxy-Authentication-Info",
+            b"Location",
+            b"Vary",
+        ):
+            for spelled in (name, name.upper(), name.replace(b"-", b"_")):
+                kept = (b"X-Kept", b"1")
+                self.assertEqual(forwardable_trailers([(spelled, b"1"), kept]), [kept], spelled)
+
+    def test_what_the_caller_names(self) -> None:
+        """Further names go too, with underscores as with hyphens."""
+        trailers = [(b"X-Api-Key", b"1"), (b"x_api_key", b"2"), (b"X-Kept", b"3")]
+        self.assertEqual(
+            forwardable_trailers(trailers, frozenset((b"x-api-key",))), [(b"X-Kept", b"3")]
+        )

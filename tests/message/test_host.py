@@ -133,8 +133,14 @@ class RulesTests(SynchronousTestCase):
         self.check(
             HostRules.build(None, loopback=False),
             (b"example.com", b"10.0.0.1:99", b"localhost"),
-            (b"", b"a b", b"a,b", b"u@h"),
+            (b"a b", b"a,b", b"u@h"),
         )
+
+    def test_no_host(self) -> None:
+        """A request that names no host, as health checkers make it, is served where all are."""
+        self.assertTrue(HostRules.build(None, loopback=False).allows(b""))
+        for hosts in (["example.com"], ["*.example.com"], ["example.com:80"], []):
+            self.assertFalse(HostRules.build(hosts, loopback=False).allows(b""), hosts)
 
     def test_name(self) -> None:
         """A name covers itself on any port, in any case."""

@@ -47,9 +47,23 @@ class Mount:
 
 
 PLAIN = Mount()
+NAMELESS = Mount(gate_origin=b"")
 BASED = Mount(server=Server(scheme="http", host="box", port=8000, base_path="/api"))
 STRIPPED = Mount(prefix=b"/v1")
 BOTH = attrs.evolve(BASED, prefix=b"/v1")
+
+
+class NamelessTests(SynchronousTestCase):
+    def test_location(self) -> None:
+        """Where the gate's origin isn't known, a URL becomes a path, and never another host."""
+        for value, mapped in (
+            (b"http://box:8000/a", b"/a"),
+            (b"http://box:8000//evil.example/a", b"/.//evil.example/a"),
+            (b"http://evil.example/", b"http://evil.example/"),
+        ):
+            self.assertEqual(NAMELESS.location(value), mapped)
+        based = attrs.evolve(BASED, prefix=b"/", gate_origin=b"")
+        self.assertEqual(based.location(b"/api//evil.example"), b"/.//evil.example")
 
 
 class RewriteTests(SynchronousTestCase):

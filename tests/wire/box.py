@@ -1,28 +1,18 @@
-"""An upstream server on a real socket that does what a test says, and certificates for it."""
+"""An upstream server on a real socket that does what a test says."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
-import attrs
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
-from OpenSSL.crypto import X509, PKey
 from twisted.internet import reactor as _reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from corsgate.config.model import Server, Upstream
+from corsgate.config.model import PoolLimits, Server, Upstream
 from corsgate.wire.agent import UpstreamAgent
 from corsgate.wire.sweeper import Sweeper
 
@@ -130,7 +120,13 @@ class BoxTestCase(TestCase):
     timeout = 10
 
     async def begin(
-        self, scheme: str = "http", host: str = "127.0.0.1", context: Any = None, ca: Any = None
+        self,
+        scheme: str = "http",
+        host: str = "127.0.0.1",
+        context: Any = None,
+        ca: Any = None,
+        pool: PoolLimits | None = None,
+        **more: Any,
     ) -> None:
         """Listen, and make the agent.
 
@@ -139,6 +135,8 @@ class BoxTestCase(TestCase):
             host: The agent's name for it.
             context: The server's TLS context.
             ca: PEM that the agent trusts.
+            pool: Bounds on the agent's connections.
+            more: Further fields of the agent's upstream.
         """
         self.box = Box()
         await self.box.listen(context)
@@ -146,7 +144,9 @@ class BoxTestCase(TestCase):
         self.url = server.origin.encode("ascii") + b"/x"
         self.sweeper = Sweeper(reactor)
         self.agent = UpstreamAgent(
-            reactor, self.sweeper, Upstream(name="a", servers=(server,), ca_pem=ca)
+            reactor,
+            self.sweeper,
+            Upstream(name="a", servers=(server,), ca_pem=ca, pool=pool or PoolLimits(), **more),
         )
         self.addCleanup(lambda: Deferred.fromCoroutine(self.end()))
 
@@ -160,65 +160,3 @@ class BoxTestCase(TestCase):
             turned: Deferred[None] = Deferred()
             reactor.callLater(0, turned.callback, None)
             await turned
-
-
-@attrs.frozen(kw_only=True)
-class Authority:
-    """A certificate authority made for a test."""
-
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @classmethod
-    def make(cls) -> Authority:
-        """Answer a new one."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate("test authority", key, "test authority", key, ca=True)
-        return cls(key=key, certificate=certificate)
-
-    @property
-    def pem(self) -> bytes:
-        """Its certificate."""
-        return self.certificate.public_bytes(Encoding.PEM)
-
-    def context(self, common_name: str, *names: str) -> CertificateOptions:
-        """Answer a server's context, its certificate for these names and addresses."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate(common_name, key, "test authority", self.key, names=names)
-        return CertificateOptions(
-            privateKey=PKey.from_cryptography_key(key),
-            certificate=X509.from_cryptography(certificate),
-        )
-
-
-def _certificate(
-    subject: str,
-    key: ec.EllipticCurvePrivateKey,
-    issuer: str,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    *,
-    ca: bool = False,
-    names: tuple[str, ...] = (),
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    )
-    if names:
-        general = [_general(name) for name in names]
-        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
-    return builder.sign(issuer_key, SHA256())
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)

@@ -182,7 +182,9 @@ class Served:
             record=self.recorded.append,
             reactor=self.clock,
         )
-        self.channel: GateChannel = self.site.buildProtocol(None)
+        channel = self.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        self.channel = channel
         self.wire = Wire()
         self.channel.makeConnection(self.wire)
 

@@ -11,7 +11,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface.verify import verifyObject
 
-from corsgate.config.model import Limits, Server
+from corsgate.config.model import Limits, PoolLimits, Server
 from corsgate.errors import ConnectFailed, ConnectionReset, ConnectTimedOut
 from corsgate.forward.body import KeptBody
 from corsgate.message.head import RequestHead
@@ -213,8 +213,9 @@ class ConnectingTests(SynchronousTestCase):
     def connecting(self, host: str) -> tuple[MemoryReactorClock, Deferred[Any]]:
         """Begin to connect."""
         clock = MemoryReactorClock()
-        pool = ServerPool(clock, Sweeper(clock), Server(scheme="http", host=host, port=80), None)
-        return clock, pool.connect(Limits(connect_timeout_s=3))
+        server = Server(scheme="http", host=host, port=80)
+        pool = ServerPool(clock, Sweeper(clock), server, None, PoolLimits())
+        return clock, pool.take(Limits(connect_timeout_s=3))
 
     def test_too_long(self) -> None:
         """Past the connect time-out it fails, as one that sent nothing."""

@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Limits
+from corsgate.errors import BodyTimedOut
 from corsgate.wire.sweeper import NEVER, Sweeper
 from tests.wire.support import Receiver, Served, answer
 
@@ -47,7 +48,11 @@ class ChannelTimesTests(SynchronousTestCase):
         for byte in GET[:6]:
             served.send(bytes([byte]))
             served.wait(1)
-        self.assertTrue(served.wire.disconnected)
+        refusal = served.requests[0].refusal
+        assert refusal is not None
+        self.assertEqual(refusal.status, 408)
+        answer(served.requests[0], status=408)
+        self.assertFalse(served.wire.open)
 
     def test_head_behind_a_slow_answer(self) -> None:
         """A head that began behind another request has its own time, from the answer on."""
@@ -92,6 +97,7 @@ class ChannelTimesTests(SynchronousTestCase):
         self.assertTrue(served.wire.open)
         body.resume()
         served.wait(12)
+        answer(served.requests[0], status=408)
         self.assertFalse(served.wire.open)
 
     def test_not_asked_for(self) -> None:
@@ -102,7 +108,10 @@ class ChannelTimesTests(SynchronousTestCase):
         self.assertTrue(served.wire.open)
         body = served.requests[0].body
         assert body is not None
-        body.start(Receiver())
+        receiver = Receiver()
+        body.start(receiver)
+        served.wait(12)
+        self.assertEqual([type(each) for each in receiver.failures], [BodyTimedOut])
         served.wait(12)
         self.assertTrue(served.wire.disconnected)
 

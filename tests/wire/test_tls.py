@@ -4,47 +4,78 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
+from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from corsgate.config.model import Limits
-from corsgate.errors import BadUpstreamResponse, BadValue, ConnectFailed, ConnectTimedOut
+from corsgate.config.model import Limits, Server, Upstream
+from corsgate.errors import (
+    BadUpstreamResponse,
+    BadValue,
+    ConnectFailed,
+    ConnectTimedOut,
+    UpstreamError,
+)
 from corsgate.message.head import RequestHead
 from corsgate.wire.agent import CarriedHead
-from corsgate.wire.tls import VerifyingCreator, trust_from_pem
-from tests.wire.box import Authority, BoxTestCase
+from corsgate.wire.listener_tls import CertificateTable
+from corsgate.wire.tls import VerifyingCreator, creators, trust_from_pem
+from tests.certificates import Authority
+from tests.wire.box import BoxTestCase
 from tests.wire.support import Collector
 
 AUTHORITY = Authority.make()
+WEAK = ec.generate_private_key(ec.SECP192R1())
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
-class TlsTests(BoxTestCase):
+class TlsTestCase(BoxTestCase):
+    """Requests to a server that speaks TLS."""
+
     def ask(self, limits: Limits | None = None) -> Deferred[Any]:
         """Send a request."""
         head = RequestHead(method=b"GET", target=b"/", headers=[(b"Host", b"h")])
         return self.agent.request(b"-", self.url, CarriedHead(head, limits or Limits()))
 
-    async def accepted(self, host: str, *names: str) -> None:
-        """Check that a server with a certificate for these names is sent the request."""
-        await self.begin("https", host, AUTHORITY.context(host, *names), AUTHORITY.pem)
+    async def answered(self, host: str, context: Any, ca: bytes | None, **more: Any) -> Any:
+        """Check that a server is sent the request; answer its TLS connection."""
+        await self.begin("https", host, context, ca, **more)
         asked = self.ask()
         peer = await self.box.next()
         await peer.until()
+        transport: Any = peer.transport
         peer.send(OK)
         collector = Collector()
         (await asked).deliverBody(collector)
         self.assertEqual(collector.data, b"hi")
+        return transport.getHandle()
 
-    async def refused(self, host: str, context: Any, ca: bytes) -> None:
+    async def refused(
+        self,
+        host: str,
+        context: Any,
+        ca: bytes,
+        *,
+        error: type[Exception] = ConnectFailed,
+        **more: Any,
+    ) -> None:
         """Check that a server is sent nothing, and that the error says so."""
-        await self.begin("https", host, context, ca)
-        await self.assertFailure(self.ask(), ConnectFailed)
+        await self.begin("https", host, context, ca, **more)
+        await self.assertFailure(self.ask(), error)
         for peer in self.box.peers:
             self.assertEqual(peer.data, b"")
         await self.end()
+
+
+class TlsTests(TlsTestCase):
+    """Whom the gate takes for its upstream."""
+
+    async def accepted(self, host: str, *names: str) -> None:
+        """Check that a server with a certificate for these names is sent the request."""
+        await self.answered(host, AUTHORITY.context(host, *names), AUTHORITY.pem)
 
     async def test_right_name(self) -> None:
         """A certificate for the host's name is accepted."""
@@ -118,12 +149,111 @@ class TlsTests(BoxTestCase):
             self.assertEqual(isinstance(collector.reasons[0], BadUpstreamResponse), bool(expected))
 
 
+class ServerNameTests(TlsTestCase):
+    """The name that servers are asked for, where it isn't in their URLs."""
+
+    async def test_accepted(self) -> None:
+        """A certificate for it is accepted, and it is sent along (SNI)."""
+        context = AUTHORITY.context("x", "api.test")
+        connection = await self.answered(
+            "127.0.0.1", context, AUTHORITY.pem, server_name="api.test"
+        )
+        self.assertEqual(connection.get_servername(), b"api.test")
+
+    async def test_refused(self) -> None:
+        """One for the URL's own host is not."""
+        await self.refused(
+            "127.0.0.1",
+            AUTHORITY.context("x", "127.0.0.1"),
+            AUTHORITY.pem,
+            server_name="api.test",
+        )
+
+    async def test_without(self) -> None:
+        """A host name in the URL is sent along, an address never (RFC 6066 3)."""
+        for host, sent in (("localhost", b"localhost"), ("127.0.0.1", None)):
+            context = AUTHORITY.context("x", "127.0.0.1", "localhost")
+            connection = await self.answered(host, context, AUTHORITY.pem)
+            self.assertEqual(connection.get_servername(), sent)
+            await self.end()
+
+
+class ClientCertificateTests(TlsTestCase):
+    """Servers that ask who the gate is."""
+
+    async def test_accepted(self) -> None:
+        """The gate shows its certificate with its chain."""
+        issued = AUTHORITY.issue(common_name="gate")
+        certified = attrs.evolve(issued.certified, chain_pem=issued.pem + AUTHORITY.pem)
+        connection = await self.answered(
+            "localhost",
+            AUTHORITY.context("x", "localhost", ask=True),
+            AUTHORITY.pem,
+            client_certificate=certified,
+        )
+        shown = connection.get_peer_certificate(as_cryptography=True)
+        self.assertEqual(shown, issued.certificate)
+        behind = connection.get_peer_cert_chain(as_cryptography=True)
+        self.assertEqual(behind, [AUTHORITY.certificate])
+
+    async def test_refused(self) -> None:
+        """Without one, or with another authority's, the server gets no request."""
+        for certified in (None, Authority.make().issue("gate").certified):
+            await self.refused(
+                "localhost",
+                AUTHORITY.context("x", "localhost", ask=True),
+                AUTHORITY.pem,
+                error=UpstreamError,
+                client_certificate=certified,
+            )
+
+    async def test_not_asked(self) -> None:
+        """A server that doesn't ask isn't shown it."""
+        connection = await self.answered(
+            "localhost",
+            AUTHORITY.context("x", "localhost"),
+            AUTHORITY.pem,
+            client_certificate=AUTHORITY.issue("gate").certified,
+        )
+        self.assertIsNone(connection.get_peer_certificate(as_cryptography=True))
+
+
+class VerifyOffTests(TlsTestCase):
+    """What is left without verification."""
+
+    async def test_anyone(self) -> None:
+        """Any certificate will do: untrusted, for another name, or for none."""
+        for names in (("localhost",), ("other.test",), ()):
+            context = Authority.make().context("x", *names)
+            connection = await self.answered("localhost", context, None, verify=False)
+            self.assertEqual(connection.get_servername(), b"localhost")
+            await self.end()
+
+
 class TrustTests(SynchronousTestCase):
     def test_creator(self) -> None:
         """The creator is what Twisted asks for, for names and addresses."""
         trust = trust_from_pem(AUTHORITY.pem)
         for host in ("a.test", "10.0.0.1", "::1"):
             verifyObject(IOpenSSLClientConnectionCreator, VerifyingCreator(host, trust))
+
+    def test_one_for_all(self) -> None:
+        """Each https server of an upstream has its own, under its origin; others have none."""
+        plain = Server(scheme="http", host="a.test", port=80)
+        secure = [Server(scheme="https", host=host, port=443) for host in ("a.test", "b.test")]
+        upstream = Upstream(name="a", servers=(plain, *secure), ca_pem=AUTHORITY.pem)
+        self.assertEqual(set(creators(upstream)), {"https://a.test", "https://b.test"})
+
+    def test_refused_by_openssl(self) -> None:
+        """A client certificate that OpenSSL finds too weak is a fault now, not at first use."""
+        weak = AUTHORITY.issue("gate", key=WEAK).certified
+        with self.assertRaises(BadValue) as caught:
+            VerifyingCreator("a.test", trust_from_pem(AUTHORITY.pem), certified=weak)
+        self.assertEqual(
+            caught.exception.problem, '"/chain.pem" is refused by OpenSSL: ee key too small'
+        )
+        with self.assertRaises(BadValue):
+            CertificateTable([weak], [])
 
     def test_several(self) -> None:
         """A file may hold several certificates, with text between them."""

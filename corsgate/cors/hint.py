@@ -1,0 +1,57 @@
+"""What a client whose origin is refused may be told, so that its developer can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, take_apart
+from corsgate.cors.policy import Policy
+from corsgate.message.host import is_loopback_name
+
+_LOOPBACK_HOSTS = (b"localhost", b"127.0.0.1", b"[::1]")
+_OTHER_SCHEME = {b"http": b"https", b"https": b"http"}
+
+
+def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
+    """Answer what to tell a client that was refused by its origin.
+
+    It names the client's own origin, which it knows. Which others are allowed is nobody's
+    business; but to a page on the developer's own machine the near misses are told, all of
+    which are on such machines too.
+
+    Args:
+        policy: The route's policy, or None.
+        origins: The values of the request's Origin fields, of any bytes and length.
+
+    Returns:
+        One line of printable ASCII; it holds of what was sent no more than a serialized origin.
+    """
+    if len(origins) != 1:
+        return "This request may not be made from another site."
+    origin = origins[0]
+    if origin == b"null":
+        return "The origin null, which local files and sandboxed frames have, is not allowed here."
+    parts = take_apart(origin) if len(origin) <= MAX_ORIGIN_BYTES else None
+    if parts is None:
+        return "This origin is not allowed here."
+    named = origin.decode("ascii")
+    if policy is None:
+        return f"The origin {named} is not allowed here."
+    if policy.allows(origin):
+        return f"The origin {named} may not do this here."
+    why = _near_miss(policy, *parts) if is_loopback_name(parts[1].strip(b"[]")) else ""
+    return f"The origin {named} is not allowed here{why}."
+
+
+def _near_miss(policy: Policy, scheme: bytes, host: bytes, port: bytes) -> str:
+    """Answer how a loopback origin differs from one that is allowed; empty where by more."""
+    end = b":" + port if port else b""
+    for other in _LOOPBACK_HOSTS:
+        if other != host and policy.allows(scheme + b"://" + other + end):
+            return f": {other.decode('ascii')} and {host.decode('ascii')} are different origins"
+    swapped = _OTHER_SCHEME.get(scheme)
+    if swapped is not None and policy.allows(swapped + b"://" + host + end):
+        return f": it is {scheme.decode('ascii')}, where {swapped.decode('ascii')} is allowed"
+    if scheme + b"://" + host in policy.loopback:
+        return ": the same host is allowed, but the port differs"
+    return ""

@@ -1,0 +1,131 @@
+"""What a configuration needs of this machine, looked at before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from stat import S_ISDIR
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+
+from corsgate.config.lines import Path, key_text, line_of
+from corsgate.config.model import Config
+from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.wire.listener_tls import CertificateTable
+from corsgate.wire.negotiation import HTTP1
+from corsgate.wire.tls import creators
+
+_LOG_MEND = "name a file that the daemon may write"
+
+
+def preflight(
+    config: Config, *, reactor: Any, file: str, lines: Mapping[Path, int] | None = None
+) -> None:
+    """Refuse a well-formed configuration that can't be served here.
+
+    No port is opened and no file is made. A port that is taken shows only when the gate starts.
+
+    Args:
+        config: What would be served.
+        reactor: What its endpoints would listen with.
+        file: The configuration's name in faults.
+        lines: Where each key stands, as `key_lines` answers; None where there is no file.
+
+    Raises:
+        ConfigError: With all faults at once, in the order of their lines.
+    """
+    known = lines or {}
+    faults: list[Fault] = []
+
+    def attempt(path: Path, make: Callable[[], object]) -> None:
+        try:
+            make()
+        except BadValue as error:
+            faults.append(
+                Fault(
+                    file=file,
+                    line=line_of(known, path),
+                    key=key_text(path) if lines is not None else _option(path),
+                    problem=error.problem,
+                    mend=error.mend,
+                )
+            )
+
+    for number, listener in enumerate(config.listeners):
+        place = _listener_path(known, number)
+        text, certificates = listener.endpoint, listener.certificates
+        at = place if place[0] == "listen" else (*place, "endpoint")
+        attempt(at, partial(check_endpoint_here, text, reactor))
+        if certificates:
+            attempt((*place, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
+    for name, upstream in config.upstreams.items():
+        attempt(("upstreams", name), partial(creators, upstream))
+    attempt(("access_log",), partial(check_access_log, config.access_log))
+    if faults:
+        raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0))
+
+
+def check_endpoint_here(text: str, reactor: Any) -> None:
+    """Refuse an endpoint string that Twisted, with its plugins, can't make an endpoint of.
+
+    Args:
+        text: A string that `corsgate.config.endpoint.check_endpoint` accepts.
+        reactor: What the endpoint would listen with.
+
+    Raises:
+        BadValue: It can't.
+    """
+    if text.partition(":")[0] == "systemd":
+        return  # Its sockets are there only where systemd starts the gate.
+    try:
+        serverFromString(reactor, text)
+    except Exception as error:
+        # What an endpoint's own parser raises for bad arguments is anyone's guess.
+        reason = str(error) or type(error).__name__
+        raise BadValue(
+            f"Twisted can't listen on {text!r}: {reason}", "write it as Twisted's endpoints have it"
+        ) from None
+
+
+def check_access_log(access_log: str | None) -> None:
+    """Refuse an access log that can't be opened; it is not made.
+
+    Args:
+        access_log: A path, or what else `access_log` may be.
+
+    Raises:
+        BadValue: It can't be opened.
+    """
+    if access_log in (None, "-", "off"):
+        return
+    problem = None
+    directory = os.path.dirname(access_log) or "."
+    try:
+        if S_ISDIR(os.stat(access_log).st_mode):
+            problem = "Is a directory"
+        elif not os.access(access_log, os.W_OK):
+            problem = "Permission denied"
+    except FileNotFoundError:
+        if not os.path.isdir(directory):
+            problem = f"there is no directory {directory!r}"
+        elif not os.access(directory, os.W_OK | os.X_OK):
+            problem = f"the directory {directory!r} can't be written to"
+    except OSError as error:
+        problem = error.strerror
+    if problem is not None:
+        raise BadValue(f"{access_log!r} can't be opened: {problem}", _LOG_MEND)
+
+
+def _listener_path(lines: Mapping[Path, int], number: int) -> Path:
+    """Answer where a listener stands: those of ``listen`` come first, then the tables."""
+    listed = sum(1 for path in lines if len(path) == 2 and path[0] == "listen")
+    if number < listed or not lines:
+        return ("listen", number)
+    return ("listener", number - listed)
+
+
+def _option(path: Path) -> str:
+    """Answer the option that stands for a key where there is no file."""
+    return {"listen": "--listen", "upstreams": "--upstream"}.get(str(path[0]), str(path[0]))

@@ -1,0 +1,210 @@
+"""Responses read from a server's bytes by llhttp, with all that it lets through refused here."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+import httptools
+
+from corsgate.errors import BadUpstreamResponse
+from corsgate.message.framing import (
+    CHUNKED,
+    UNTIL_CLOSE,
+    announced_length,
+    check_response,
+    response_length,
+)
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList, index_headers
+
+MAX_HEAD_BYTES = 256 * 1024
+"""How much a server may send without its head, body or trailer moving on."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ReadResponse:
+    """A final response's head as it was read.
+
+    Attributes:
+        head: The head, framing fields included.
+        announced_length: The length to tell the client; negative where nothing may be said.
+        until_close: Whether the body ends with the connection.
+        reusable: Whether the connection may carry another exchange behind this one.
+        switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
+    """
+
+    head: ResponseHead
+    announced_length: int
+    until_close: bool = False
+    reusable: bool = False
+    switched: bool = False
+
+
+class ResponseSink(Protocol):
+    """What is told of the response that is read."""
+
+    def informed(self, head: ResponseHead) -> None:
+        """An interim response has come (RFC 9110 15.2)."""
+
+    def response_read(self, response: ReadResponse) -> None:
+        """The final response's head is complete."""
+
+    def response_body_read(self, data: bytes) -> None:
+        """A piece of its body has come."""
+
+    def response_complete(self, trailers: HeaderList) -> None:
+        """It is complete."""
+
+    def response_doubtful(self) -> None:
+        """Bytes have come that belong to no response: the connection must not be reused."""
+
+
+class ResponseReader:
+    """Turns a connection's bytes into the response to one request after the other (RFC 9112).
+
+    Args:
+        sink: Told of what is read, during `feed`.
+
+    Attributes:
+        started: Whether a byte of the response has come.
+    """
+
+    def __init__(self, sink: ResponseSink) -> None:
+        self.started = False
+        self._sink = sink
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._method = b""
+        self._offered = False
+        self._switched = False
+        self._expecting = False
+        self._in_body = False
+        self._unmoved_bytes = 0
+        self._moved = False
+        self._reason = b""
+        self._headers: HeaderList = []
+
+    def expect(self, method: bytes, *, upgrade: bool) -> None:
+        """Read the response to a request.
+
+        Args:
+            method: The request's method, which decides whether there is a body.
+            upgrade: Whether it offered to switch protocols.
+        """
+        self._method = method
+        self._offered = upgrade
+        self._expecting = True
+        self.started = self._in_body = False
+        self._unmoved_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Read bytes.
+
+        Args:
+            data: What the server sent, split anyhow.
+
+        Returns:
+            What follows a 101: the first bytes of the other protocol.
+
+        Raises:
+            BadUpstreamResponse: They are no response, or one that can't be passed on.
+        """
+        if self._switched:
+            return data
+        self._moved = False
+        tail = b""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            tail = data[upgrade.args[0] :]
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except httptools.HttpParserError as error:
+            raise BadUpstreamResponse(f"it is not well-formed: {error}") from None
+        # All that is no body is collected or skipped by llhttp: heads, trailers, extensions.
+        self._unmoved_bytes = 0 if self._moved else self._unmoved_bytes + len(data)
+        if self._unmoved_bytes > MAX_HEAD_BYTES:
+            raise BadUpstreamResponse("its head or trailer is too large")
+        return tail
+
+    # What llhttp calls.
+
+    def on_message_begin(self) -> None:
+        """Begin a head; behind a final response there must be none."""
+        if not self._expecting:
+            self._sink.response_doubtful()
+            raise BadUpstreamResponse("bytes follow the response")
+        self.started = True
+        self._reason = b""
+        self._headers = []
+
+    def on_status(self, reason: bytes) -> None:
+        """Take a part of the reason phrase."""
+        self._reason += reason
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field; one behind the body is a trailer."""
+        self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Make a response of the head."""
+        status = self._parser.get_status_code()
+        version = self._parser.get_http_version()
+        # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
+        offered = self._offered and version == "1.1"
+        switched = status == 101 and offered and self._parser.should_upgrade()
+        if not switched:
+            check_response(status, version)
+        head = ResponseHead(status=status, reason=self._reason, headers=self._headers)
+        self._headers = []
+        if switched:
+            self._expecting = False
+            self._switched = True
+            self._sink.response_read(ReadResponse(head=head, announced_length=0, switched=True))
+        elif status < 200:
+            self._sink.informed(head)
+        else:
+            self._expecting = False
+            self._moved = self._in_body = True
+            self._read_final(head, version)
+
+    def on_chunk_header(self) -> None:
+        """See to it that the answer to HEAD has no body, not even an empty one."""
+        if not self._in_body:
+            self._sink.response_doubtful()
+
+    def on_body(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if self._in_body:
+            self._moved = True
+            self._sink.response_body_read(data)
+        else:
+            # A body behind the answer to HEAD: where it ends is anyone's guess.
+            self._sink.response_doubtful()
+
+    def on_message_complete(self) -> None:
+        """End a final response."""
+        if self._in_body:
+            self._in_body = False
+            self._sink.response_complete(self._headers)
+
+    # The parts.
+
+    def _read_final(self, head: ResponseHead, version: str) -> None:
+        index = index_headers(head.headers)
+        length = response_length(index, head.status, self._method)
+        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
+        framed = length != UNTIL_CLOSE and not (version == "1.0" and length == CHUNKED)
+        self._sink.response_read(
+            ReadResponse(
+                head=head,
+                announced_length=announced_length(index, head.status, self._method),
+                until_close=length == UNTIL_CLOSE,
+                reusable=framed and self._parser.should_keep_alive(),
+            )
+        )
+        if self._method == b"HEAD":
+            # llhttp would wait for the body that Content-Length speaks of.
+            self._in_body = False
+            self._parser = httptools.HttpResponseParser(self)
+            self._sink.response_complete([])

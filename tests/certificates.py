@@ -1,0 +1,157 @@
+"""Certificates made for tests: an authority, and what it issues."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TypeAlias
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
+from OpenSSL.crypto import X509, PKey
+from twisted.internet.ssl import CertificateOptions
+
+from corsgate.config.certificates import CertifiedKey
+
+Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+DAY = timedelta(days=1)
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """Answer a new key."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def key_pem(key: Key, password: bytes | None = None) -> bytes:
+    """Answer a key in PEM, encrypted where there is a password."""
+    encryption = NoEncryption() if password is None else BestAvailableEncryption(password)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
+
+
+@attrs.frozen(kw_only=True)
+class Issued:
+    """A certificate and its key."""
+
+    certificate: x509.Certificate
+    key: Key
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key."""
+        return key_pem(self.key)
+
+    @property
+    def certified(self) -> CertifiedKey:
+        """Both as a configuration has them, as if from files."""
+        return CertifiedKey(
+            chain_file="/chain.pem", chain_pem=self.pem, key_file="/key.pem", key_pem=self.key_pem
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Authority:
+    """A certificate authority made for a test."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @classmethod
+    def make(cls) -> Authority:
+        """Answer a new one."""
+        key = new_key()
+        certificate = _certificate("test authority", key, "test authority", key, ca=True)
+        return cls(key=key, certificate=certificate)
+
+    @property
+    def pem(self) -> bytes:
+        """Its certificate."""
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    def issue(
+        self,
+        *names: str,
+        common_name: str = "x",
+        key: Key | None = None,
+        starts: timedelta = -DAY,
+        ends: timedelta = DAY,
+    ) -> Issued:
+        """Answer a certificate for names and addresses.
+
+        Args:
+            names: Its subjectAltNames; none for none.
+            common_name: Its subject.
+            key: Its key; a new one by default.
+            starts: From when on it is valid, from now.
+            ends: Until when, from now.
+        """
+        key = key or new_key()
+        certificate = _certificate(
+            common_name, key, "test authority", self.key, names=names, starts=starts, ends=ends
+        )
+        return Issued(certificate=certificate, key=key)
+
+    def context(self, common_name: str, *names: str, ask: bool = False) -> CertificateOptions:
+        """Answer a server's context, its certificate for these names and addresses.
+
+        Args:
+            common_name: The certificate's subject.
+            names: Its subjectAltNames.
+            ask: Whether clients must show a certificate of this authority's.
+        """
+        issued = self.issue(*names, common_name=common_name)
+        return CertificateOptions(
+            privateKey=PKey.from_cryptography_key(issued.key),
+            certificate=X509.from_cryptography(issued.certificate),
+            verify=ask,
+            caCerts=[X509.from_cryptography(self.certificate)] if ask else None,
+        )
+
+
+def _certificate(
+    subject: str,
+    key: Key,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    ca: bool = False,
+    names: tuple[str, ...] = (),
+    starts: timedelta = -DAY,
+    ends: timedelta = DAY,
+) -> x509.Certificate:
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + starts)
+        .not_valid_after(now + ends)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+    )
+    if names:
+        general = [_general(name) for name in names]
+        builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    return builder.sign(issuer_key, SHA256())
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
