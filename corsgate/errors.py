@@ -69,6 +69,10 @@ class TargetError(CorsgateError, ValueError):
     """A request target that can't be routed safely (RFC 9112 3.2)."""
 
 
+class UnknownCoding(TargetError):
+    """A request whose body is coded in a way that is not known here (RFC 9112 6.1)."""
+
+
 class BodyTooLarge(CorsgateError):
     """A client's body went past ``max_body_bytes`` while it was being read."""
 

@@ -48,6 +48,11 @@ class Daemonized(SynchronousTestCase):
         self.assertIn(f"can't listen on '{endpoint}'", done.stderr)
         fault = f"listen[0]: can't listen on '{endpoint}': Address already in use; free"
         self.assertIn(fault, self.log.read_text())
+        # The terminal hears of the failure before the child has cleared up behind itself.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            daemon = os.pidfd_open(int(self.pid_file.read_text()))
+            self.addCleanup(os.close, daemon)
+            select.select([daemon], [], [], PATIENCE_S)
         self.assertFalse(self.pid_file.exists())
 
     def test_bad_configuration(self) -> None:

@@ -104,7 +104,7 @@ class ArchiveTests(SynchronousTestCase):
                 member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()
             }
         found = {name for name in found if not name.startswith("corsgate.egg-info/")} - {"PKG-INFO"}
-        places = ("corsgate", "twisted", "tests", "etc", "docs", ".ci", *TOP, *SETUP)
+        places = ("bench", "corsgate", "twisted", "tests", "etc", "docs", ".ci", *TOP, *SETUP)
         self.assertEqual(found, names(*places))
 
     def test_metadata(self) -> None:

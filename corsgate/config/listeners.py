@@ -14,7 +14,7 @@ from corsgate.config.tls import read_certified_key
 from corsgate.errors import BadValue
 
 _EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
-_HTTP2_MEND = "remove it"
+_NO_HTTP2 = "this version does not speak HTTP/2 yet"
 _TLS_ENDPOINTS = ("ssl", "tls")
 
 
@@ -49,7 +49,7 @@ def _read_listener(item: Item, sources: Sources) -> Listener | None:
     certificates = _read_certificates(table, endpoint, sources)
     http2 = table.get("http2", boolean, False)
     if http2 and not sources.has_http2:
-        table.notes.add((*table.path, "http2"), "this version does not speak HTTP/2 yet", _HTTP2_MEND)
+        table.notes.add((*table.path, "http2"), _NO_HTTP2, "remove it")
     table.finish()
     if endpoint is None or certificates is None:
         return None

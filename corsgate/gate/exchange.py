@@ -13,7 +13,7 @@ from corsgate.balance.retry import may_try_another_server
 from corsgate.config.model import Server
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.hint import hint
-from corsgate.errors import ChallengedMidUpload, CorsgateError, UpstreamError
+from corsgate.errors import BadUpstreamResponse, ChallengedMidUpload, CorsgateError, UpstreamError
 from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead
@@ -268,6 +268,11 @@ class Exchange:
     async def _tunnel(self, head: ResponseHead, upstream: TunnelEnd, came: ResponseHead) -> None:
         """Join the two connections, which speak another protocol from here on."""
         protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
+        offered = {offer.lower() for offer in self._request.offers}
+        if {value.lower() for _, value in protocol} - offered:
+            # Where the gate offered no HTTP in another form, none may be taken up.
+            upstream.abort()
+            raise BadUpstreamResponse("it switched to a protocol that was not offered")
         head = attrs.evolve(head, headers=[*head.headers, *protocol])
         self._request.notes["outcome"] = "tunnel closed"
         client = self._request.switch(head)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from corsgate.errors import BadUpstreamResponse, TargetError
+from corsgate.errors import BadUpstreamResponse, TargetError, UnknownCoding
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, list_members
 from corsgate.message.host import parse_host
@@ -21,6 +22,7 @@ CHUNKED = -2
 FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding"))
 """The lower-cased names of the fields that say how long a body is."""
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MOST_DIGITS = 20
 _EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
@@ -39,11 +41,15 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
     Raises:
         TargetError: A length or transfer coding that another server may read otherwise, which
             is how requests are smuggled (RFC 9112 6.1, 11.2).
+        UnknownCoding: A transfer coding besides chunked.
     """
     codings = list_members(index.get(b"transfer-encoding", ()))
     if b"transfer-encoding" in index:
-        if version != "1.1" or [coding.lower() for coding in codings] != [b"chunked"]:
-            raise TargetError("the only transfer coding here is chunked, in HTTP/1.1")
+        names = [coding.lower() for coding in codings]
+        if version != "1.1" or names.count(b"chunked") != 1 or names[-1] != b"chunked":
+            raise TargetError("a transfer coding must end with chunked, in HTTP/1.1")
+        if len(names) > 1:
+            raise UnknownCoding("the only transfer coding known here is chunked")
         return CHUNKED
     lengths = index.get(b"content-length")
     if lengths is None:
@@ -87,21 +93,25 @@ def request_framing(method: bytes, length: int | None) -> Header | None:
     return b"Content-Length", b"%d" % length
 
 
-def check_response(status: int, version: str) -> None:
+def check_response(status: int, version: str, reason: bytes = b"") -> None:
     """Refuse what llhttp takes for a response, though it can't be passed on.
 
     Args:
         status: The status code.
         version: What the server says that it speaks.
+        reason: The reason phrase.
 
     Raises:
         BadUpstreamResponse: A protocol switched to unasked, a status outside 100 to 599
-            (RFC 9110 15), or a version other than 1.0 and 1.1.
+            (RFC 9110 15), a version other than 1.0 and 1.1, or a control character in the
+            reason phrase (RFC 9112 4).
     """
     if status == 101 or not 100 <= status <= 599:
         raise BadUpstreamResponse(f"its status is {status}")
     if version not in ("1.1", "1.0"):
         raise BadUpstreamResponse(f"its version is HTTP/{version}")
+    if _CONTROL.search(reason):
+        raise BadUpstreamResponse("its reason phrase has a control character")
 
 
 def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:

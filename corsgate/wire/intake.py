@@ -69,7 +69,7 @@ class Intake:
         Returns:
             Whether there was.
         """
-        if not self._unread or len(self._queue) >= MAX_QUEUED:
+        if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
             return False
         step = _BODY_STEP if self.body is not None else _HEAD_STEP
         data, self._unread = self._unread[:step], self._unread[step:]

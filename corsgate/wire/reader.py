@@ -8,7 +8,7 @@ import attrs
 import httptools
 
 from corsgate.config.model import Limits
-from corsgate.errors import TargetError
+from corsgate.errors import TargetError, UnknownCoding
 from corsgate.message.framing import CHUNKED, request_authority, request_length
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
@@ -205,7 +205,10 @@ class RequestReader:
             request = self._make_request()
         except TargetError as error:
             self.refuse(
-                self._refusal or Refusal(status=400, detail=f"{error}."),
+                self._refusal
+                or Refusal(
+                    status=501 if isinstance(error, UnknownCoding) else 400, detail=f"{error}."
+                ),
                 method=self._parser.get_method(),
             )
             return

@@ -154,7 +154,7 @@ class ResponseReader:
         offered = self._offered and version == "1.1"
         switched = status == 101 and offered and self._parser.should_upgrade()
         if not switched:
-            check_response(status, version)
+            check_response(status, version, self._reason)
         head = ResponseHead(status=status, reason=self._reason, headers=self._headers)
         self._headers = []
         if switched:

@@ -175,10 +175,7 @@ CERTIFICATES = (
 HTTP2 = (
     (
         f"{certificates(GOOD)}\nhttp2 = true",
-        (
-            "c.toml:4: listener[0].http2: this version does not speak HTTP/2 yet; "
-            "remove it"
-        ),
+        ("c.toml:4: listener[0].http2: this version does not speak HTTP/2 yet; remove it"),
     ),
     (
         "http2 = true",

@@ -129,7 +129,7 @@ class Bounds(GateTestCase):
             b"X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ):
             answer = await self.send(gate, start + framing + hidden)
-            self.assertEqual(answer.status, 400, framing)
+            self.assertEqual(answer.status, 501 if b"gzip" in framing else 400, framing)
         self.assertNotIn(b"hidden", upstream.data)
         self.assertEqual(upstream.requests, [])
         await self.assert_serves(gate)

@@ -343,3 +343,26 @@ class BackPressureTests(SynchronousTestCase):
         self.assertTrue(served.wire.reading)
         served.send(b"x" * 1000 + GET % 2)
         self.assertEqual(len(served.requests), 2)
+
+
+class InterimTests(SynchronousTestCase):
+    HINT = ResponseHead(status=103, reason=b"E", headers=[(b"Link", b"x")])
+
+    def test_before(self) -> None:
+        """Before the response it is written as it is."""
+        served = Served()
+        served.send(GET % 1)
+        served.requests[0].inform(self.HINT)
+        self.assertEqual(served.wire.take(), b"HTTP/1.1 103 E\r\nLink: x\r\n\r\n")
+
+    def test_too_late(self) -> None:
+        """Once the response has begun, ended, or has nobody to go to, it would be a part of it."""
+        served = Served()
+        served.send(GET % 1)
+        request = served.requests[0]
+        request.begin(ResponseHead(status=200, reason=b"", headers=[]), None)
+        for step in (lambda: None, request.finish, served.leave):
+            step()
+            served.wire.clear()
+            request.inform(self.HINT)
+            self.assertEqual(served.wire.value(), b"")

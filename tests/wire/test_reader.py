@@ -189,7 +189,7 @@ REFUSED: tuple[tuple[int, bytes], ...] = (
     (400, POST + TE + b"Content-Length: 5\r\n\r\n0\r\n\r\n"),
     (400, POST + b"Content-Length: 5\r\n" + TE + b"\r\n0\r\n\r\n"),
     (400, POST + TE + TE + b"\r\n0\r\n\r\n"),
-    (400, POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    (501, POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     (400, POST + b"Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
     (400, POST + b"Transfer-Encoding: identity\r\n\r\n"),
     (400, POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
@@ -199,11 +199,11 @@ REFUSED: tuple[tuple[int, bytes], ...] = (
     (400, POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n"),
     (400, b"POST / HTTP/1.0\r\n" + TE + b"\r\n0\r\n\r\n"),
     (400, b"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" + TE + b"\r\n0\r\n\r\n"),
-    (400, POST + UPGRADE + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+    (501, POST + UPGRADE + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
     # How much.
     (431, GET + H + b"X: " + b"y" * 40_000 + b"\r\n\r\n"),
     (414, b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + H + b"\r\n"),
-    (431, GET + b"X: y\r\n" * 120 + H + b"\r\n"),
+    (431, GET + H + b"X: y\r\n" * 120 + b"\r\n"),
 )
 
 BROKEN = (
@@ -245,7 +245,7 @@ class CaseTests(SynchronousTestCase):
         for status, raw in REFUSED:
             if len(raw) < 1000:
                 pieces = [raw[at : at + 1] for at in range(len(raw))]
-                self.assertEqual(read(*pieces).events, [(status, False)], raw[:80])
+                self.assertEqual(read(*pieces).events, [(status, status == 431)], raw[:80])
 
     def test_broken(self) -> None:
         """A body that isn't well-formed ends all, and nothing behind it is a request."""
@@ -298,6 +298,11 @@ class BoundTests(SynchronousTestCase):
         """One field too many is refused; its body is read over, and nothing follows."""
         raw = POST + b"A: 1\r\nB: 1\r\nContent-Length: 2\r\n\r\nhi" + NEXT
         self.assertEqual(read(raw, limits=self.LIMITS).events, [(431, True)])
+
+    def test_late_host(self) -> None:
+        """Behind too many fields Host is not seen, and so neither is the route."""
+        raw = GET + b"X: y\r\n" * 3 + H + b"\r\n"
+        self.assertEqual(read(raw, NEXT, limits=self.LIMITS).events, [(431, False)])
 
     def test_endless_head(self) -> None:
         """A head is refused before it has ended, once it is too large."""

@@ -69,9 +69,7 @@ class Recorder:
             self.events.append(DOUBTFUL)
 
 
-def read(
-    *reads: bytes, method: bytes = b"GET", upgrade: bool = False
-) -> tuple[Recorder, bytes]:
+def read(*reads: bytes, method: bytes = b"GET", upgrade: bool = False) -> tuple[Recorder, bytes]:
     """Answer what a connection is told that gets these reads, and what followed a switch."""
     sink = Recorder()
     reader = ResponseReader(sink)
