@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,6 +11,7 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
+from corsgate.wire.reader import ReadRequest
 from corsgate.wire.request import GateRequest
 from tests.wire.support import Producer, Receiver, Served, answer
 
@@ -310,6 +313,31 @@ class BackPressureTests(SynchronousTestCase):
         served.channel.pauseProducing()
         served.requests[0].registerProducer(producer, True)
         self.assertEqual(producer.calls, ["pause"])
+
+    def test_answers_nobody_takes(self) -> None:
+        """A client that sends requests and takes no answers is neither read nor answered."""
+        served = Served()
+        served.send(GET % 1 + GET % 2)
+        served.channel.pauseProducing()
+        answer(served.requests[0])
+        self.assertEqual(len(served.requests), 1)
+        self.assertFalse(served.wire.reading)
+        served.channel.resumeProducing()
+        self.assertEqual(len(served.requests), 2)
+        answer(served.requests[1])
+        self.assertTrue(served.wire.reading)
+
+    def test_many_at_once(self) -> None:
+        """Of thousands in one read only a few are parsed ahead; each is answered in its turn."""
+        served = Served()
+        served.send(b"".join(GET % number for number in range(1500)))
+        self.assertFalse(served.wire.reading)
+        made = [each for each in gc.get_objects() if isinstance(each, ReadRequest)]
+        self.assertLess(len(made), 300)
+        for number in range(1500):
+            self.assertEqual(served.requests[number].uri, b"/%d" % number)
+            answer(served.requests[number])
+        self.assertTrue(served.wire.reading)
 
     def test_pull_producer(self) -> None:
         """One that waits to be asked for each piece is refused, since nobody would ask."""
