@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -136,7 +137,16 @@ def check(load: Load, port: int, target: str) -> None:
         raise LeftOut(f"a first request gets Access-Control-Allow-Origin {allowed}")
 
 
-def drive(wrk: str, load: Load, port: int, target: str, *, core: int, seconds: int) -> Outcome:
+def drive(
+    wrk: str,
+    load: Load,
+    port: int,
+    target: str,
+    *,
+    core: int,
+    seconds: int,
+    environ: Mapping[str, str],
+) -> Outcome:
     """Put a proxy under load.
 
     Args:
@@ -146,6 +156,7 @@ def drive(wrk: str, load: Load, port: int, target: str, *, core: int, seconds: i
         target: The requests' target.
         core: Where wrk runs.
         seconds: How long.
+        environ: wrk's environment.
 
     Raises:
         LeftOut: wrk has failed, or the proxy has failed requests.
@@ -158,7 +169,12 @@ def drive(wrk: str, load: Load, port: int, target: str, *, core: int, seconds: i
         command += field
     try:
         done = subprocess.run(  # noqa: S603 - the command is our own
-            command, capture_output=True, text=True, check=True, timeout=seconds + _GRACE_S
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + _GRACE_S,
+            env=environ,
         )
     except (subprocess.SubprocessError, OSError) as error:
         raise LeftOut(f"wrk failed: {error}") from error

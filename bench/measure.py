@@ -170,7 +170,15 @@ class Bench:
         """
         target = _fill(proxy.target, self._values) + load.path
         check(load, daemon.port, target)
-        return drive(self._wrk, load, daemon.port, target, core=LOAD_CORE, seconds=seconds)
+        return drive(
+            self._wrk,
+            load,
+            daemon.port,
+            target,
+            core=LOAD_CORE,
+            seconds=seconds,
+            environ={**os.environ, **install.libraries(self._wrk)},
+        )
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
