@@ -14,6 +14,11 @@ class ICredentials(Interface):
         """The lower-cased names (frozenset of bytes) of fields that are this object's own:
         a client's fields of these names are dropped before signing."""
     )
+    fixed = Attribute(
+        """The fields (tuple of name and value) that sign every request, where these are always
+        the same and nothing is learned from responses, so that neither method need be called;
+        else None."""
+    )
     may_be_challenged = Attribute(
         """Whether a request may come back for another try, so that its body must be kept or
         a request without a body sent ahead."""

@@ -105,10 +105,6 @@ class UpstreamShape:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
             Host, Forwarded, X-Forwarded-* and Via (RFC 9110 7.2 and 7.6).
         """
-        route = self.match.route
-        target = head.target
-        if route.strip_prefix:
-            target = strip_segments(target, self.match.depth)
         headers: HeaderList = [(b"Host", self.host_for(server, client.authority))]
         headers += end_to_end(head.headers, self._drop_request)
         headers += forwarded(
@@ -130,9 +126,14 @@ class UpstreamShape:
             options.append(b"Upgrade")
         if options:
             headers.append((b"Connection", b", ".join(options)))
-        return RequestHead(
-            method=head.method, target=join_base(server.base_path, target), headers=headers
-        )
+        target = self.upstream_target(head.target, server)
+        return RequestHead(method=head.method, target=target, headers=headers)
+
+    def upstream_target(self, target: bytes, server: Server) -> bytes:
+        """Answer the target that a server gets for a client's."""
+        if self.match.route.strip_prefix:
+            target = strip_segments(target, self.match.depth)
+        return join_base(server.base_path, target) if server.base_path else target
 
     def client_head(
         self,
@@ -156,9 +157,9 @@ class UpstreamShape:
             A head without hop-by-hop and framing fields, the upstream's places turned to the
             gate's, and with one Vary for both.
         """
-        headers = end_to_end(response.headers, self._drop_response)
-        names = {name.lower() for name, _ in response.headers}
-        if not names.isdisjoint(REWRITTEN):
+        names = [name.lower() for name, _ in response.headers]
+        headers = end_to_end(response.headers, self._drop_response, names)
+        if not REWRITTEN.isdisjoint(names):
             headers = rewrite(
                 headers,
                 server=server,
@@ -197,7 +198,7 @@ class UpstreamShape:
         """Answer the Host value that a server is sent."""
         if self.match.route.upstream.preserve_host and authority:
             return authority
-        return server.authority.encode("ascii")
+        return server.host_value
 
 
 def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:

@@ -17,6 +17,7 @@ from corsgate.config.model import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.policy import faults
 from corsgate.errors import ConfigError, Fault
+from corsgate.gate.garbage import settle
 from corsgate.gate.load import load_config
 from corsgate.gate.preflight import preflight
 from corsgate.gate.service import GateService
@@ -136,6 +137,7 @@ class _Signals(Service):
     def startService(self) -> None:
         super().startService()
         exit_cleanly_on_signals(self._reactor, self._gate.abort)
+        settle()
         if self._has_file and not os.isatty(0):
             # Where there is no file there is no log to rotate. On a terminal, SIGHUP says that it
             # was closed: a gate that stayed would keep its port with nobody to see it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
@@ -175,14 +176,19 @@ class Server:
     base_path: str = attrs.field(default="", validator=_rule(rules.check_base_path))
     weight: int = attrs.field(default=1, validator=_count(1, MAX_WEIGHT))
 
-    @property
+    @cached_property
     def authority(self) -> str:
         """The Host value for this server: the port is left out where it is the scheme's own."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = 443 if self.scheme == "https" else 80
         return host if self.port == default else f"{host}:{self.port}"
 
-    @property
+    @cached_property
+    def host_value(self) -> bytes:
+        """`authority` as it stands in a Host field."""
+        return self.authority.encode("ascii")
+
+    @cached_property
     def origin(self) -> str:
         """Scheme and authority, such as ``http://10.0.0.11:8000``; names the server everywhere."""
         return f"{self.scheme}://{self.authority}"

@@ -75,10 +75,12 @@ class DigestSigner:
 
     Attributes:
         header_names: Authorization.
+        fixed: None.
         may_be_challenged: True.
     """
 
     header_names: frozenset[bytes] = attrs.field(default=frozenset((b"authorization",)), init=False)
+    fixed: None = attrs.field(default=None, init=False)
     may_be_challenged: bool = attrs.field(default=True, init=False)
     _username: bytes = attrs.field(repr=False)
     _password: bytes = attrs.field(repr=False)

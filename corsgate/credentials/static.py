@@ -22,12 +22,13 @@ class StaticSigner:
     Attributes:
         header_names: The field's name, and always Authorization: a client's own never goes to a
             server that gets credentials from here.
+        fixed: The field.
         may_be_challenged: False, as another try would send the same field.
     """
 
     header_names: frozenset[bytes]
     may_be_challenged: bool = attrs.field(default=False, init=False)
-    _header: Header = attrs.field(repr=False)
+    fixed: tuple[Header, ...] = attrs.field(repr=False)
 
     async def authorize(self, head: RequestHead, server: str) -> RequestHead:
         """Answer the head with the field at its end.
@@ -37,7 +38,7 @@ class StaticSigner:
             server: The server's origin; all get the same.
         """
         return RequestHead(
-            method=head.method, target=head.target, headers=[*head.headers, self._header]
+            method=head.method, target=head.target, headers=[*head.headers, *self.fixed]
         )
 
     def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
@@ -93,5 +94,5 @@ def utf8(text: str) -> bytes:
 def _signer(name: bytes, value: bytes) -> StaticSigner:
     """Answer the signer that adds this field."""
     return StaticSigner(
-        header_names=frozenset((name.lower(), b"authorization")), header=(name, value)
+        header_names=frozenset((name.lower(), b"authorization")), fixed=((name, value),)
     )

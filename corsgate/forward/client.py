@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from http.cookiejar import CookieJar
+from collections.abc import Iterator
+from http.cookiejar import Cookie, CookieJar
 from typing import Any, cast
 
 from hyperlink import EncodedURL
@@ -24,6 +25,10 @@ class _ForgetfulJar(IndexableCookieJar):
     treq's own is shared by all requests of a client, so that one user's session would go out
     with the next user's request.
     """
+
+    def __iter__(self) -> Iterator[Cookie]:
+        """Answer no cookies, at once: treq asks with each request."""
+        return iter(())
 
     def add_cookie_header(self, request: Any) -> None:
         """Add none."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quote
 
 from twisted.logger import Logger
 
@@ -42,6 +41,7 @@ class AccessLog:
         self._write = write
         self._clock = clock
         self._wall_clock = wall_clock
+        self._stamps = _Stamps()
         self._broken = False
         self._refusals = Refusals()
 
@@ -66,9 +66,9 @@ class AccessLog:
         if self._write is None:
             return
         took_s = max(self._clock() - request.arrived_s, 0.0)
-        when = datetime.fromtimestamp(self._wall_clock(), UTC)
+        stamp = self._stamps.of(self._wall_clock())
         try:
-            self._write(self._format(request, when, took_s))
+            self._write(self._format(request, stamp, took_s))
         except OSError:
             if not self._broken:
                 _log.failure("the access log can't be written to; its lines are lost")
@@ -143,29 +143,57 @@ def _field(request: GateRequest, name: bytes) -> str | None:
     return None if values is None else values[0].decode("latin-1")
 
 
-def _json_line(request: GateRequest, when: datetime, took_s: float) -> str:
+class _Stamps:
+    """Writes times of day as ISO 8601 has them; what a second has in common is made once."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def of(self, wall_s: float) -> str:
+        """Answer seconds since 1970 in UTC, with milliseconds."""
+        second = int(wall_s)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{int((wall_s - second) * 1000):03d}Z"
+
+
+def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
+    """Answer the line as a JSON object, without members that have nothing to say.
+
+    What the client's fields say of it is made once for all requests with the same ones.
+    """
     notes = request.notes
-    event: dict[str, Any] = {
-        "time": when.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "id": notes.get("id"),
-        "client": notes.get("client"),
-        "method": request.method.decode("latin-1"),
-        "host": request.authority.decode("latin-1"),
-        "target": request.uri.decode("latin-1"),
-        "status": _status(request),
-        "bytes": request.sentLength,
-        "duration_ms": round(took_s * 1000, 1),
-        "route": notes.get("route"),
-        "server": notes.get("server"),
-        "origin": _field(request, b"origin"),
-        "user_agent": _field(request, b"user-agent"),
-        "outcome": notes.get("outcome"),
-    }
-    return json.dumps({name: value for name, value in event.items() if value is not None})
+    known: tuple[str, str] | None = request.ready.get(_json_line)
+    if known is None:
+        known = request.ready[_json_line] = (
+            _members(client=notes.get("client")),
+            _members(origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")),
+        )
+    client, asked = known
+    host = request.authority.decode("latin-1")
+    where = _members(route=notes.get("route"), server=notes.get("server"))
+    ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
+    return (
+        f'{{"time": "{stamp}", "id": {_quote(notes["id"])}{client}'
+        f', "method": {_quote(request.method.decode("latin-1"))}, "host": {_quote(host)}'
+        f', "target": {_quote(request.uri.decode("latin-1"))}, "status": {_status(request)}'
+        f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
+        f"{where}{asked}{ended}}}"
+    )
 
 
-def _combined_line(request: GateRequest, when: datetime, took_s: float) -> str:
+def _members(**texts: str | None) -> str:
+    """Answer members of a JSON object, each behind a comma; None is left out."""
+    return "".join(
+        [f', "{name}": {_quote(text)}' for name, text in texts.items() if text is not None]
+    )
+
+
+def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
     """Answer the line that Apache calls combined."""
+    when = datetime.fromisoformat(stamp)
     stamp = f"{when.day:02d}/{_MONTHS[when.month - 1]}/{when:%Y:%H:%M:%S} +0000"
     line = f"{request.method.decode('latin-1')} {request.uri.decode('latin-1')} "
     line += request.clientproto.decode("latin-1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -16,7 +16,7 @@ from corsgate.cors.hint import hint
 from corsgate.errors import BadUpstreamResponse, ChallengedMidUpload, CorsgateError, UpstreamError
 from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
 from corsgate.gate.plan import RoutePlan
-from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import list_members
 from corsgate.problem import Problem, problem_of, render
 from corsgate.shaping import Client, gate_origin
@@ -35,6 +35,37 @@ COMMON_METHODS = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"P
 credentials that the gate adds."""
 
 
+@attrs.define(eq=False)
+class _Asked:
+    """What a request's method and fields alone decide on a route.
+
+    Attributes:
+        decision: The CORS policy's.
+        gate_origin: The origin that the client's browser knows the gate by.
+        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+    """
+
+    decision: Decision
+    gate_origin: bytes
+    takes_trailers: bool
+
+
+def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -> _Asked:
+    origin = gate_origin(client, request.head.headers)
+    codings = list_members(request.index.get(b"te", ()))
+    return _Asked(
+        decide(
+            plan.policy,
+            method,
+            request.index,
+            origin,
+            credentialed=plan.shape.credentialed,
+        ),
+        origin,
+        b"trailers" in [member.lower() for member in codings],
+    )
+
+
 class Exchange:
     """A request on a route, from its head to the end of its response.
 
@@ -50,40 +81,44 @@ class Exchange:
         self._request = request
         self._plan = plan
         self._client = client
-        self._origin = gate_origin(client, request.head.headers)
         self._kept: KeptBody | None = None
         # Whether the client waits for the upstream's 100 Continue rather than the gate's.
         self._pass_expect = False
-        self._takes_trailers = b"trailers" in [
-            member.lower() for member in list_members(request.index.get(b"te", ()))
-        ]
-        self._decision: Decision = decide(
-            plan.policy,
-            request.head.method,
-            request.index,
-            self._origin,
-            credentialed=plan.shape.credentialed,
-        )
+        method = request.head.method
+        known: _Asked | None = request.ready.get((plan, method))
+        if known is None:
+            known = request.ready[plan, method] = _ask(plan, client, method, request)
+        self._asked = known
+        self._decision = known.decision
 
-    def start(self) -> Deferred[None]:
-        """Serve the request; a client that leaves cancels it.
-
-        Returns:
-            A Deferred that fires, never with a failure, when all is done.
-        """
+    def start(self) -> None:
+        """Serve the request; a client that leaves cancels it."""
+        try:
+            if self._answered():
+                return
+        except Exception:
+            failure = Failure()
+            self._request.on_lost = None
+            succeed(failure).addErrback(self._failed).addErrback(self._given_up)
+            return
         task = Deferred.fromCoroutine(self._run())
-        self._request.notifyFinish().addErrback(lambda _: task.cancel())
-        return task.addErrback(self._failed).addErrback(self._given_up)
+        self._request.on_lost = task.cancel
+        task.addErrback(self._failed).addErrback(self._given_up)
 
-    async def _run(self) -> None:
+    def _answered(self) -> bool:
+        """Answer what goes no further than here, if this does not."""
         problem = self._refusal()
         if problem is not None:
             self._answer(problem)
         elif self._decision.verdict is Verdict.PREFLIGHT:
             self._answer_preflight()
         else:
-            response, server = await self._forward()
-            await self._relay(response, server)
+            return False
+        return True
+
+    async def _run(self) -> None:
+        response, server = await self._forward()
+        await self._relay(response, server)
 
     def _failed(self, failure: Failure) -> None:
         """Tell the client of a failure, in words or by cutting its connection."""
@@ -170,21 +205,14 @@ class Exchange:
 
     async def _attempt(self, server: Server) -> UpstreamResponse:
         """Answer one server's response, its challenges met."""
-        request = self._request
+        body = self._request.body
         credentials = self._plan.upstream.credentials
-        challengeable = credentials is not None and credentials.may_be_challenged
-        body = request.body
+        if credentials is None or credentials.fixed is not None:
+            self._pass_expect = body is not None and body.awaits_continue
+            return await self._send(server, self._head_for(server), self._body())
+        challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and body is not None and body.awaits_continue
-        head = self._plan.shape.upstream_head(
-            request.head,
-            server,
-            self._client,
-            offers=request.offers,
-            trailers=self._takes_trailers,
-            expect=self._pass_expect,
-        )
-        if credentials is None:
-            return await self._send(server, head, self._body())
+        head = self._head_for(server)
         origin = server.origin
         if challengeable:
             await self._prepare_for_challenge(server, head)
@@ -202,6 +230,34 @@ class Exchange:
                 raise ChallengedMidUpload("it challenged in the middle of an upload")
             challenges += 1
             drain(response)
+
+    def _head_for(self, server: Server) -> RequestHead:
+        """Answer the head that a server gets; signed, where all requests are signed alike."""
+        request, shape = self._request, self._plan.shape
+        head = request.head
+        varies = request.body is not None or request.offers
+        key = (self._plan, server.origin)
+        ready: RequestHead | None = None if varies else request.ready.get(key)
+        if ready is not None:
+            target = shape.upstream_target(head.target, server)
+            return RequestHead(
+                method=head.method, target=target, headers=ready.headers, lines=ready.lines
+            )
+        made = shape.upstream_head(
+            head,
+            server,
+            self._client,
+            offers=request.offers,
+            trailers=self._asked.takes_trailers,
+            expect=self._pass_expect,
+        )
+        credentials = self._plan.upstream.credentials
+        if credentials is not None and credentials.fixed is not None:
+            made.headers.extend(credentials.fixed)
+        if not varies:
+            made = attrs.evolve(made, lines=field_lines(made.headers))
+            request.ready[key] = made
+        return made
 
     async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
         """See to it that a challenge costs no second upload of a large body.
@@ -252,16 +308,21 @@ class Exchange:
             server,
             self._decision,
             authority=self._client.authority,
-            gate_origin=self._origin,
+            gate_origin=self._asked.gate_origin,
         )
         if response.tunnel is not None:
             await self._tunnel(head, response.tunnel, response.head)
             return
         request.begin(head, response.body_length)
-        relay = Relay(request)
-        response.deliverBody(relay)
-        await relay.done
-        if self._takes_trailers:
+        whole = response.take_whole()
+        if whole is not None:
+            request.write(whole)
+        else:
+            relay = Relay(request)
+            response.deliverBody(relay)
+            request.flush()
+            await relay.done
+        if self._asked.takes_trailers:
             request.trailers = self._plan.shape.response_trailers(response.trailers)
         request.finish()
 

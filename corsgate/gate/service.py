@@ -90,19 +90,28 @@ class ListenerSite:
             self.factory = over_tls(self.site, self.certificates, make_http2, reactor)
 
     def _client(self, request: GateRequest) -> Client:
+        """Answer who asks, and note it for the log."""
+        known: tuple[Client, str] | None = request.ready.get(self)
+        if known is None:
+            known = request.ready[self] = self._find_client(request)
+        client, shown = known
+        request.notes["id"] = self._new_id()
+        request.notes["client"] = shown
+        return client
+
+    def _find_client(self, request: GateRequest) -> tuple[Client, str]:
         networks = self.listener.trusted_proxies
         peer = getattr(request.client, "host", UNKNOWN)
         is_trusted = bool(networks) and trusted(peer, networks)
-        request.notes["id"] = self._new_id()
-        request.notes["client"] = (
-            client_address(request.head.headers, peer, networks) if is_trusted else peer
-        )
-        return Client(
+        client = Client(
             peer=peer,
             trusted=is_trusted,
             scheme=b"https" if request.isSecure() else b"http",
             authority=request.authority,
         )
+        if is_trusted:
+            return client, client_address(request.head.headers, peer, networks)
+        return client, peer
 
     def _serve(self, request: GateRequest, match: Match) -> None:
         client = self._client(request)

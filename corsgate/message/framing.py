@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import attrs
+
 from corsgate.errors import BadUpstreamResponse, TargetError, UnknownCoding
-from corsgate.message.head import ResponseHead
-from corsgate.message.headers import Header, HeaderIndex, HeaderList, list_members
+from corsgate.message.head import ResponseHead, field_lines
+from corsgate.message.headers import HeaderIndex, list_members
 from corsgate.message.host import parse_host
 
 NO_BODY = 0
@@ -76,21 +78,21 @@ def content_length(values: Sequence[bytes]) -> int | None:
     return int(digits or b"0")
 
 
-def request_framing(method: bytes, length: int | None) -> Header | None:
-    """Answer the field that tells a server how long a request's body is (RFC 9110 8.6).
+def request_framing(method: bytes, length: int | None) -> bytes:
+    """Answer the field line that tells a server how long a request's body is (RFC 9110 8.6).
 
     Args:
         method: The request's method.
         length: The body's length in bytes, `CHUNKED`, or None where there is no body.
 
     Returns:
-        The field, or None where the request needs none.
+        The line with its end; empty where the request needs none.
     """
     if length == CHUNKED:
-        return b"Transfer-Encoding", b"chunked"
+        return b"Transfer-Encoding: chunked\r\n"
     if length is None:
-        return (b"Content-Length", b"0") if method in _EXPECTS_CONTENT else None
-    return b"Content-Length", b"%d" % length
+        return b"Content-Length: 0\r\n" if method in _EXPECTS_CONTENT else b""
+    return b"Content-Length: %d\r\n" % length
 
 
 def check_response(status: int, version: str, reason: bytes = b"") -> None:
@@ -192,27 +194,56 @@ def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> 
     return authority
 
 
+@attrs.frozen
+class ResponseFraming:
+    """How a client is told where a response's body ends.
+
+    Attributes:
+        line: The field line that says so, with its end; empty where there is none.
+        chunked: Whether the body is to be chunked.
+        delimited: Whether its end can be told without closing the connection.
+    """
+
+    line: bytes
+    chunked: bool
+    delimited: bool
+
+
+_SENT_IN_CHUNKS = ResponseFraming(b"Transfer-Encoding: chunked\r\n", True, True)
+_ENDS_WITH_HEAD = ResponseFraming(b"", False, True)
+_ENDS_WITH_CONNECTION = ResponseFraming(b"", False, False)
+
+
 def response_framing(
-    head: ResponseHead, length: int | None, *, bodiless: bool, chunkable: bool
-) -> tuple[HeaderList, bool, bool]:
-    """Answer the fields of a response with its framing made anew (RFC 9112 6).
+    status: int, length: int | None, *, bodiless: bool, chunkable: bool
+) -> ResponseFraming:
+    """Answer how a response's body is framed towards the client (RFC 9112 6).
 
     Args:
-        head: The head; framing fields in it are left out.
+        status: The response's status.
         length: The body's length in bytes, or None where only its end will tell.
         bodiless: Whether no body follows, whatever `length` says.
         chunkable: Whether the client understands chunks.
-
-    Returns:
-        The fields, whether the body is to be chunked, and whether its end can be told without
-        closing the connection.
     """
-    fields = [field for field in head.headers if field[0].lower() not in FRAMING_FIELDS]
-    if length is not None:
-        if head.status != 204:
-            fields.append((b"Content-Length", b"%d" % length))
-        return fields, False, True
-    if not bodiless and chunkable:
-        fields.append((b"Transfer-Encoding", b"chunked"))
-        return fields, True, True
-    return fields, False, bodiless
+    if length is not None and status != 204:
+        return ResponseFraming(b"Content-Length: %d\r\n" % length, False, True)
+    if length is not None or bodiless:
+        return _ENDS_WITH_HEAD
+    return _SENT_IN_CHUNKS if chunkable else _ENDS_WITH_CONNECTION
+
+
+def framed_head(head: ResponseHead, ending: bytes, date: bytes) -> bytes:
+    """Answer a response's head as it stands on the wire, framed anew.
+
+    Args:
+        head: The head; framing fields in it are left out.
+        ending: The lines that say where the body ends and whether the connection stays.
+        date: The value of Date where the head has none (RFC 9110 6.6.1).
+    """
+    lines = field_lines(head.headers)
+    lowered = b"\n" + lines.lower()
+    if b"\ncontent-length:" in lowered or b"\ntransfer-encoding:" in lowered:
+        lines = field_lines([f for f in head.headers if f[0].lower() not in FRAMING_FIELDS])
+    if b"\ndate:" not in lowered:
+        ending = b"Date: %b\r\n%b" % (date, ending)
+    return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (head.status, head.reason, lines, ending)

@@ -15,17 +15,22 @@ class RequestHead:
         method: The method's token, case as it came.
         target: The request target in origin-form (or ``*``), byte for byte.
         headers: The fields in order; framing fields are the wire's own and are not in it.
+        lines: The same fields as `field_lines` writes them, where that was done before.
     """
 
     method: bytes
     target: bytes
     headers: HeaderList
+    lines: bytes | None = None
 
-    def to_bytes(self) -> bytes:
-        """Answer the head as it stands on the wire, the empty line included (RFC 9112 3)."""
-        lines = [b"%b %b HTTP/1.1" % (self.method, self.target)]
-        lines += [name + b": " + value for name, value in self.headers]
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+    def to_bytes(self, framing: bytes = b"") -> bytes:
+        """Answer the head as it stands on the wire, the empty line included (RFC 9112 3).
+
+        Args:
+            framing: The line of a framing field, to stand behind the others.
+        """
+        lines = field_lines(self.headers) if self.lines is None else self.lines
+        return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (self.method, self.target, lines, framing)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -42,8 +47,16 @@ class ResponseHead:
     reason: bytes
     headers: HeaderList
 
-    def to_bytes(self) -> bytes:
-        """Answer the head as it stands on the wire, the empty line included (RFC 9112 4)."""
-        lines = [b"HTTP/1.1 %d %b" % (self.status, self.reason)]
-        lines += [name + b": " + value for name, value in self.headers]
-        return b"\r\n".join(lines) + b"\r\n\r\n"
+    def to_bytes(self, more: bytes = b"") -> bytes:
+        """Answer the head as it stands on the wire, the empty line included (RFC 9112 4).
+
+        Args:
+            more: Lines of further fields, to stand behind the others.
+        """
+        lines = field_lines(self.headers)
+        return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (self.status, self.reason, lines, more)
+
+
+def field_lines(headers: HeaderList) -> bytes:
+    """Answer fields as they stand on the wire, each line with its end (RFC 9112 5)."""
+    return b"\r\n".join([*map(b": ".join, headers), b""])

@@ -69,30 +69,32 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
-def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -> HeaderList:
+def end_to_end(
+    headers: Sequence[Header],
+    gone: frozenset[bytes] = HOP_BY_HOP,
+    names: Sequence[bytes] | None = None,
+) -> HeaderList:
     """Answer the fields that may pass to the next hop.
 
     Args:
         headers: The fields in order.
         gone: The lower-cased names to leave out: `HOP_BY_HOP`, and perhaps more.
+        names: The lower-cased names of `headers`, where the caller has them.
 
     Returns:
         A new list without `gone` and without the fields that Connection names
         (RFC 9110 7.6.1).
     """
-    kept: HeaderList = []
-    options: list[bytes] = []
-    for header in headers:
-        name = header[0].lower()
-        if name not in gone:
-            kept.append(header)
-        elif name == b"connection":
-            options.append(header[1])
-    if options:
+    if names is None:
+        names = [name.lower() for name, _ in headers]
+    if b"connection" in names:
+        options = [value for name, value in headers if name.lower() == b"connection"]
         named = {option.lower() for option in list_members(options)} - gone
         if named:
-            kept = [header for header in kept if header[0].lower() not in named]
-    return kept
+            gone = gone | named
+    if gone.isdisjoint(names):
+        return list(headers)
+    return [header for header, name in zip(headers, names, strict=True) if name not in gone]
 
 
 # What decides where a message goes, how long it is, who sent it or what may be done with it has

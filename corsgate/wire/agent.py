@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
@@ -115,42 +116,53 @@ class UpstreamAgent:
                 fields.insert(0, (b"Host", origin.partition(b"://")[2]))
             head, limits = RequestHead(method=method, target=target, headers=fields), Limits()
             inform = None
-        return self._send(pool, head, bodyProducer, limits, inform)  # type: ignore[return-value]  # IResponse is provided
+        sending = _Sending(pool, head, bodyProducer, limits, inform)
+        return self._send(sending)  # type: ignore[return-value]  # IResponse is provided
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""
         for pool in self.pools.values():
             pool.close()
 
-    def _send(
-        self,
-        pool: ServerPool,
-        head: RequestHead,
-        body: IBodyProducer | None,
-        limits: Limits,
-        inform: Inform | None,
-    ) -> Deferred[UpstreamResponse]:
-        def send(taken: Taken) -> Deferred[UpstreamResponse]:
-            answered = taken.connection.request(head, body, limits, inform)
-            if not taken.fresh:
-                answered.addErrback(resend, taken.connection)
-            return answered
-
-        def resend(failure: Failure, lost: UpstreamConnection) -> Deferred[UpstreamResponse]:
-            error = failure.value
-            replayable = body is None or getattr(body, "replayable", False)
-            if isinstance(error, ConnectionReset) and may_resend(
-                error, head.method, replayable=replayable
-            ):
-                connecting: Deferred[Any] = pool.replace(lost, limits)
-                return connecting.addCallback(send)
-            return fail(failure)
-
-        idle = pool.take_idle()
+    def _send(self, sending: _Sending) -> Deferred[UpstreamResponse]:
+        idle = sending.pool.take_idle()
         if idle is not None:
-            return idle.request(head, body, limits, inform).addErrback(resend, idle)
-        waiting: Deferred[Any] = pool.take(limits)
-        return waiting.addCallback(send)
+            return sending.on(idle).addErrback(self._resend, sending, idle)
+        waiting: Deferred[Any] = sending.pool.take(sending.limits)
+        return waiting.addCallback(self._send_on, sending)
+
+    def _send_on(self, taken: Taken, sending: _Sending) -> Deferred[UpstreamResponse]:
+        answered = sending.on(taken.connection)
+        if not taken.fresh:
+            answered.addErrback(self._resend, sending, taken.connection)
+        return answered
+
+    def _resend(
+        self, failure: Failure, sending: _Sending, lost: UpstreamConnection
+    ) -> Deferred[UpstreamResponse]:
+        error = failure.value
+        replayable = sending.body is None or getattr(sending.body, "replayable", False)
+        if isinstance(error, ConnectionReset) and may_resend(
+            error, sending.head.method, replayable=replayable
+        ):
+            connecting: Deferred[Any] = sending.pool.replace(lost, sending.limits)
+            return connecting.addCallback(self._send_on, sending)
+        return fail(failure)
+
+
+@attrs.define(eq=False)
+class _Sending:
+    """A request on its way to one server."""
+
+    pool: ServerPool
+    head: RequestHead
+    body: IBodyProducer | None
+    limits: Limits
+    inform: Inform | None
+
+    def on(self, connection: UpstreamConnection) -> Deferred[UpstreamResponse]:
+        """Send it on a connection."""
+        return connection.request(self.head, self.body, self.limits, self.inform)
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:

@@ -14,11 +14,11 @@ from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from corsgate.errors import BodyTimedOut
-from corsgate.message.framing import FRAMING_FIELDS, response_framing
+from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import HeaderList
 from corsgate.wire.intake import Intake
-from corsgate.wire.reader import Refusal
+from corsgate.wire.outlet import writer
+from corsgate.wire.read_request import Refusal
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.tunnel import TunnelEnd
@@ -67,6 +67,8 @@ class GateChannel(Protocol):
         self._write_paused = False
         self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
+        # A head that waits for the first piece of its body, to leave in one write with it.
+        self._head = b""
         # What the running deadline is for, and how long each may take.
         self._awaited: _Awaited | None = None
         self._waits_s = (
@@ -86,6 +88,7 @@ class GateChannel(Protocol):
         # Asked for with every request; each answer of the transport's is a system call.
         self._peer: IAddress = self._tcp.getPeer()
         self._host: IAddress = self._tcp.getHost()
+        self._write = writer(self.transport)
         self.site.channels.add(self)
         self.site.sweeper.add(self)
         self._tcp.registerProducer(self, True)
@@ -164,21 +167,28 @@ class GateChannel(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write bytes of a response, framing included."""
-        self._tcp.write(data)
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._write(data)
 
     def writeSequence(self, data: list[bytes]) -> None:
         """Write bytes of a response in one go."""
-        self._tcp.write(b"".join(data))
+        self.write(b"".join(data))
+
+    def flush(self) -> None:
+        """Write a head whose body is not there yet."""
+        if self._head:
+            self.write(b"")
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head of a response that was made by twisted.web's own API."""
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
-        self._say_persistence(fields, delimited=delimited)
-        self._write_lines(int(code), reason, fields)
+        head = ResponseHead(status=int(code), reason=reason, headers=fields)
+        self.write(head.to_bytes(self._persistence(delimited)))
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Write a response's head with its framing (RFC 9112 6.3).
+        """Take a response's head, to be written with the first piece of its body or by `flush`.
 
         Args:
             head: The head; framing fields in it are left out.
@@ -188,23 +198,18 @@ class GateChannel(Protocol):
         Returns:
             Whether the body is to be chunked.
         """
-        assert self._handling is not None
-        fields, chunked, delimited = response_framing(
-            head,
-            length,
-            bodiless=bodiless,
-            chunkable=self._handling.clientproto == b"HTTP/1.1",
+        request = self._handling
+        assert request is not None
+        framing = response_framing(
+            head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
         )
-        if not any(name.lower() == b"date" for name, _ in fields):
-            # RFC 9110 6.6.1: what came without a date gets one where it is forwarded.
-            fields.append((b"Date", self.site.date()))
-        self._say_persistence(fields, delimited=delimited)
-        self._write_lines(head.status, head.reason, fields)
-        return chunked
+        ending = framing.line + self._persistence(framing.delimited)
+        self._head = framed_head(head, ending, self.site.date())
+        return framing.chunked
 
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head (RFC 9110 15.2)."""
-        self._tcp.write(head.to_bytes())
+        self._write(head.to_bytes())
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
         """Write a 101 and speak HTTP no more.
@@ -216,7 +221,8 @@ class GateChannel(Protocol):
             The connection as one side of a tunnel. The request is the connection's last; it
             ends when the connection does.
         """
-        self._write_lines(head.status, head.reason, [*head.headers, (b"Connection", b"Upgrade")])
+        fields = [*head.headers, (b"Connection", b"Upgrade")]
+        self._write(ResponseHead(status=head.status, reason=head.reason, headers=fields).to_bytes())
         self._tcp.unregisterProducer()
         self._tunnel = TunnelEnd(self._tcp, self._intake.switch())
         self.deadline_s = NEVER
@@ -240,16 +246,18 @@ class GateChannel(Protocol):
         self._producer = None
         if self._closing:
             return
-        self._intake.go_on()
-        unread = request.body is not None and not request.body.complete
-        if unread and request.body is not None:
-            request.body.discard()
+        body = request.body
+        unread = body is not None and not body.complete
+        if unread and body is not None:
+            body.discard()
         if not self._stays_open(request):
             if unread or request.refusal is not None or self._intake.pending:
                 self._linger()
             else:
                 self._close(self._limits.response_idle_timeout_s)
             return
+        if request.offers:
+            self._intake.go_on()
         self._go_on()
 
     def loseConnection(self) -> None:
@@ -311,24 +319,24 @@ class GateChannel(Protocol):
         if self._dispatching:
             return
         self._dispatching = True
+        intake = self._intake
         try:
             while not self._closing and self._tunnel is None:
                 if self._handling is None and not self._write_paused:
-                    taken = self._intake.take()
+                    taken = intake.take()
                     if taken is not None:
                         self._handling = GateRequest(self, *taken)
                         self._handling.process()
                         continue
-                    if self._intake.broken:
+                    if intake.broken:
                         # What broke was the rest of a body that nobody wanted.
                         self.loseConnection()
                         break
-                if not self._intake.advance():
+                if not intake.unread or not intake.advance():
                     break
         finally:
             self._dispatching = False
-        self._update_reading()
-        self._rearm()
+        self._body_changed()
 
     def _has_begun(self) -> bool:
         return self._handling is not None and bool(self._handling.startedWriting)
@@ -352,8 +360,8 @@ class GateChannel(Protocol):
         broken = request.body is not None and request.body.failed
         return request.persistent and not broken and not self.site.draining
 
-    def _say_persistence(self, fields: HeaderList, *, delimited: bool) -> None:
-        """Say whether the connection stays open (RFC 9112 9.3, 9.6)."""
+    def _persistence(self, delimited: bool) -> bytes:
+        """Answer the line that says whether the connection stays open (RFC 9112 9.3, 9.6)."""
         request = self._handling
         assert request is not None
         body = request.body
@@ -362,13 +370,10 @@ class GateChannel(Protocol):
         unasked = body is not None and body.awaits_continue
         if not self._stays_open(request) or not delimited or unasked:
             request.persistent = False
-            fields.append((b"Connection", b"close"))
-        elif request.clientproto == b"HTTP/1.0":
-            fields.append((b"Connection", b"keep-alive"))
-
-    def _write_lines(self, status: int, reason: bytes, fields: HeaderList) -> None:
-        head = ResponseHead(status=status, reason=reason, headers=fields)
-        self._tcp.write(head.to_bytes())
+            return b"Connection: close\r\n"
+        if request.clientproto == b"HTTP/1.0":
+            return b"Connection: keep-alive\r\n"
+        return b""
 
     def _linger(self) -> None:
         """Close the sending side, and read on for a while what nobody wants."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
@@ -25,7 +23,8 @@ from corsgate.errors import (
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.outlet import writer
+from corsgate.wire.response import RESPONSE_DONE, UpstreamResponse
 from corsgate.wire.response_reader import ReadResponse, ResponseReader
 from corsgate.wire.sweeper import NEVER, Sweeper
 from corsgate.wire.tunnel import TunnelEnd
@@ -79,6 +78,7 @@ class UpstreamConnection(Protocol):
 
     def connectionMade(self) -> None:
         """Take the socket over."""
+        self._write = writer(self.transport)
         if hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
         self._sweeper.add(self)
@@ -130,16 +130,21 @@ class UpstreamConnection(Protocol):
         self._response = None
         self._failure = None
         self._announced = self._reusable = self._paused = self._until_close = False
-        names = {name.lower() for name, _ in head.headers}
-        self._asked_to_continue = b"expect" not in names
-        self._reader.expect(head.method, upgrade=b"upgrade" in names)
+        length = None if body is None else body.length
+        raw = head.to_bytes(
+            request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
+        )
+        lowered = raw.lower()
+        self._asked_to_continue = b"\nexpect:" not in lowered
+        self._reader.expect(head.method, upgrade=b"\nupgrade:" in lowered)
         result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
         self._result = result
+        if body is None or length == 0:
+            self._write(raw)
+        else:
+            self._upload = Upload(raw, body, self._tcp, self)
         self.touch()
-        self._send_head(head, body)
-        if body is not None and body.length != 0:
-            self._upload = Upload(body, self._tcp, self)
-            self.touch()
+        if self._upload is not None:
             self._upload.start()
         return result
 
@@ -271,13 +276,6 @@ class UpstreamConnection(Protocol):
 
     # The parts.
 
-    def _send_head(self, head: RequestHead, body: IBodyProducer | None) -> None:
-        length = None if body is None else body.length
-        framing = request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
-        if framing is not None:
-            head = attrs.evolve(head, headers=[*head.headers, framing])
-        self._tcp.write(head.to_bytes())
-
     def touch(self) -> None:
         """Set the deadline anew: something moved."""
         if self._response is not None:
@@ -311,7 +309,7 @@ class UpstreamConnection(Protocol):
             self._reusable = False
             self._stop_sending()
             self._abort()
-        self._response.body_ended(Failure(ResponseDone()))
+        self._response.body_ended(RESPONSE_DONE)
 
     def _stop_sending(self) -> None:
         upload, self._upload = self._upload, None

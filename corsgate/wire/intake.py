@@ -12,7 +12,8 @@ from corsgate.errors import TargetError
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
 from corsgate.wire.body import RequestBody
-from corsgate.wire.reader import ReadRequest, Refusal, RequestReader
+from corsgate.wire.read_request import ReadRequest, Refusal
+from corsgate.wire.reader import RequestReader
 
 MAX_QUEUED = 16
 """How many pipelined requests are parsed ahead, but for those of one small step."""
@@ -32,6 +33,7 @@ class Intake:
     Attributes:
         body: The body that is coming in; None where the last message is complete.
         broken: Whether what came is no HTTP, so that no other request will follow.
+        unread: Bytes that have come and are not parsed.
     """
 
     def __init__(self, limits: Limits, changed: Callable[[], None]) -> None:
@@ -41,7 +43,7 @@ class Intake:
         self._changed = changed
         self._reader = RequestReader(self, limits)
         self._queue: deque[tuple[ReadRequest, RequestBody | None]] = deque()
-        self._unread = b""
+        self.unread = b""
 
     @property
     def in_head(self) -> bool:
@@ -51,7 +53,7 @@ class Intake:
     @property
     def pending(self) -> bool:
         """Whether a request, or what may become one, waits."""
-        return bool(self._queue or self._unread)
+        return bool(self._queue or self.unread)
 
     @property
     def has_room(self) -> bool:
@@ -61,7 +63,7 @@ class Intake:
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `advance` parses them."""
-        self._unread = self._unread + data if self._unread else data
+        self.unread = self.unread + data if self.unread else data
 
     def advance(self) -> bool:
         """Parse a step further, where there is something to parse and room for it.
@@ -69,10 +71,10 @@ class Intake:
         Returns:
             Whether there was.
         """
-        if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
+        if not self.unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
             return False
         step = _BODY_STEP if self.body is not None else _HEAD_STEP
-        data, self._unread = self._unread[:step], self._unread[step:]
+        data, self.unread = self.unread[:step], self.unread[step:]
         self._reader.feed(data)
         return True
 
@@ -90,13 +92,13 @@ class Intake:
 
     def switch(self) -> bytes:
         """Read no more, and answer what has come of the other protocol."""
-        unread, self._unread = self._unread, b""
+        unread, self.unread = self.unread, b""
         return self._reader.switch() + unread
 
     def clear(self) -> None:
         """Forget what waits: the client is gone."""
         self._queue.clear()
-        self._unread = b""
+        self.unread = b""
 
     # What the reader calls.
 

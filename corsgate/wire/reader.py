@@ -11,59 +11,15 @@ from corsgate.config.model import Limits
 from corsgate.errors import TargetError, UnknownCoding
 from corsgate.message.framing import CHUNKED, request_authority, request_length
 from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
+from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.target import origin_form
 from corsgate.message.upgrade import switchable
+from corsgate.wire.read_request import ReadRequest, Refusal
 
-
-@attrs.frozen(kw_only=True)
-class Refusal:
-    """Why a request is answered without being looked at further.
-
-    Attributes:
-        status: 400, 408, 414, 431, 501 or 505.
-        detail: One sentence for the client.
-        routable: Whether the head is sound enough to find the route by, so that its CORS
-            headers let the page read the answer.
-    """
-
-    status: int
-    detail: str
-    routable: bool = False
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class ReadRequest:
-    """A request's head as it was read.
-
-    Attributes:
-        head: The head, its target in origin-form.
-        index: Its fields by lower-cased name.
-        version: ``1.1``, ``1.0``, or what else the client said.
-        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
-        length: The body's length in bytes, `CHUNKED`, or None where no body is announced.
-        keep_alive: Whether another request may follow.
-        offers: The protocols that it offers to switch to, in order; mostly none.
-        refusal: Why it must not be served, or None.
-    """
-
-    head: RequestHead
-    index: HeaderIndex
-    version: str = "1.1"
-    authority: bytes = b""
-    length: int | None = None
-    keep_alive: bool = False
-    offers: tuple[bytes, ...] = ()
-    refusal: Refusal | None = None
-
-
-# What the route and its CORS headers are found by, kept even of a head that is too large.
-_ROUTING_FIELDS = frozenset((b"host", b"origin", b"access-control-request-method"))
-_LONGEST_ROUTING_FIELD = 512
-
-
-def _needed(name: bytes, value: bytes) -> bool:
-    return len(value) <= _LONGEST_ROUTING_FIELD and name.lower() in _ROUTING_FIELDS
+_PROTOCOL = b" HTTP/"
+_VERSION = b" HTTP/1.1"
+_LINE_END = b"\r\n"
+_HEAD_END = b"\r\n\r\n"
 
 
 class RequestSink(Protocol):
@@ -89,6 +45,10 @@ class RequestReader:
     requests before them. What follows an offer to switch protocols is held until `go_on` or
     `switch` says what it is (RFC 9110 7.8).
 
+    A client sends much the same fields with each request of a connection. Where they are the
+    last request's byte for byte, llhttp is shown the request line alone, and what it made of
+    the fields then is taken again.
+
     Args:
         sink: Told of what is read, during `feed`.
         limits: Bounds on the head.
@@ -101,8 +61,8 @@ class RequestReader:
         self.in_head = False
         self._in_body = False
         self._final = False
-        # Bytes of reads since the head began, or since the body last moved.
-        self._fed = 0
+        # Bytes of reads since the head began, or since the body last moved; and of this read.
+        self._fed = self._reading = 0
         self._moved = False
         # While a new parser reads on behind an offer that can't be taken up.
         self._muted = False
@@ -111,7 +71,13 @@ class RequestReader:
         self._trailers: HeaderList = []
         self._length: int | None = None
         self._offered = False
-        self._refusal: Refusal | None = None
+        # The reads that the head, or what is before it in the first of them, has come in.
+        self._raw = b""
+        # The last request, if it was read whole by one read and has no body, and its bytes from
+        # the end of the request line on; what has been taken of it for the one being read.
+        self._last: ReadRequest | None = None
+        self._last_fields = b""
+        self._recalled: ReadRequest | None = None
         self._begin()
 
     @property
@@ -140,17 +106,23 @@ class RequestReader:
             return
         if self._final and not self._in_body:
             return
+        if self._last is not None and self._recall(data):
+            return
+        whole = data.endswith(_HEAD_END) and not self._in_body and not self.in_head
         self._moved = False
+        self._reading = len(data)
+        self._raw = self._raw + data if self._raw else data
         self._parse(data)
+        if not self.in_head:
+            self._raw = b""
+        if whole and self._last is not None and not self._in_body:
+            self._remember(data)
+        else:
+            self._last = None
         # A head may begin anywhere in a read, so the read that it begins in isn't counted.
         self._fed = 0 if self._moved else self._fed + len(data)
-        if max(self._fed, self._head_bytes) <= self._limits.max_head_bytes:
-            return
-        if self._in_body:
-            # llhttp would go on collecting an endless trailer, or skip an endless extension.
-            self._broken(400, "The body's chunks or trailers are too large.")
-        elif self.in_head:
-            self.refuse(self._too_large())
+        if self._fed + len(data) > self._limits.max_head_bytes:
+            self._check_size()
 
     def go_on(self) -> None:
         """Read on in HTTP/1.1: the offer was not taken up."""
@@ -173,28 +145,19 @@ class RequestReader:
 
     def on_url(self, data: bytes) -> None:
         """Take a part of the request target."""
-        if self._muted:
-            return
-        self._target_bytes += len(data)
-        if self._has_room(len(data)):
+        if self.in_head:
             self._target += data
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field; one behind the body is a trailer."""
-        if self._in_body and not self.in_head:
+        # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
+        if self.in_head:
+            if len(self._headers) < self._limits.max_headers:
+                self._headers.append((name, value.rstrip(b" \t")))
+            else:
+                self._surplus = True
+        elif self._in_body:
             self._trailers.append((name, value.rstrip(b" \t")))
-            return
-        if self._muted or not self.in_head:
-            return
-        if not self._has_room(len(name) + len(value) + 4) and not _needed(name, value):
-            return
-        if len(self._headers) < self._limits.max_headers:
-            # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
-            self._headers.append((name, value.rstrip(b" \t")))
-        elif self._refusal is None:
-            self._refusal = Refusal(
-                status=431, detail="The request has too many header fields.", routable=True
-            )
 
     def on_headers_complete(self) -> None:
         """Make a request of the head."""
@@ -204,19 +167,16 @@ class RequestReader:
         try:
             request = self._make_request()
         except TargetError as error:
-            self.refuse(
-                self._refusal
-                or Refusal(
-                    status=501 if isinstance(error, UnknownCoding) else 400, detail=f"{error}."
-                ),
-                method=self._parser.get_method(),
-            )
+            status = 501 if isinstance(error, UnknownCoding) else 400
+            refusal = self._excess() or Refusal(status=status, detail=f"{error}.")
+            self.refuse(refusal, method=self._parser.get_method())
             return
         self._length = request.length
         self._offered = bool(request.offers)
         self._trailers = []
         self._in_body = request.length is not None
         self._final = not request.keep_alive
+        self._last = request
         self._sink.request_read(request)
 
     def on_body(self, data: bytes) -> None:
@@ -241,21 +201,68 @@ class RequestReader:
     def _begin(self) -> None:
         self._moved = True
         self._target = b""
-        self._target_bytes = 0
         self._headers: HeaderList = []
-        self._head_bytes = 0
-        self._refusal = None
+        self._surplus = False
 
-    def _has_room(self, size: int) -> bool:
-        """Count a part of the head; answer whether it may be kept (RFC 6585 5)."""
-        self._head_bytes += size
-        if self._head_bytes <= self._limits.max_head_bytes:
-            return True
-        self._refusal = self._too_large()
-        return False
+    def _recall(self, data: bytes) -> bool:
+        """Read a request whose fields are the last one's; answer whether this is one."""
+        line_end = data.find(_LINE_END)
+        if data[line_end:] != self._last_fields or not data.endswith(_VERSION, 0, line_end):
+            return False
+        last = self._recalled = self._last
+        # llhttp sees to it that this is a request line, as strictly as ever.
+        self._parse(data[:line_end] + _HEAD_END)
+        # Not this one: an absolute-form target makes another authority of the same fields.
+        self._recalled, self._last = None, last
+        return True
+
+    def _remember(self, data: bytes) -> None:
+        """Keep a request for `_recall`, where its fields say all but the request line."""
+        last, line_end = self._last, data.find(_LINE_END)
+        if (
+            last is None
+            or not last.keep_alive
+            or last.version != "1.1"
+            or last.length is not None
+            or last.offers
+            or b"upgrade" in last.index
+            or data.find(_HEAD_END) != len(data) - len(_HEAD_END)
+            or len(data) > self._limits.max_head_bytes
+            or not line_end > 0
+            # An absolute-form target's host may be another one.
+            or last.index.get(b"host") != [last.authority]
+        ):
+            self._last = None
+            return
+        self._last_fields = data[line_end:]
+
+    def _check_size(self) -> None:
+        """Refuse what goes on for too long without an end (RFC 6585 5)."""
+        if self._in_body:
+            if self._fed > self._limits.max_head_bytes:
+                # llhttp would go on collecting an endless trailer, or skip an endless extension.
+                self._broken(400, "The body's chunks or trailers are too large.")
+        elif self.in_head:
+            excess = self._excess()
+            if excess is not None or self._fed > self._limits.max_head_bytes:
+                self.refuse(excess or self._too_large())
+
+    def _excess(self) -> Refusal | None:
+        """Answer why the head, as far as it has come, is too much; None where it isn't."""
+        limits = self._limits
+        # Where fewer bytes than that have been fed, none need be counted.
+        if self._fed + self._reading > limits.max_head_bytes:
+            size = len(self._target) + sum(len(n) + len(v) + 4 for n, v in self._headers)
+            if size > limits.max_head_bytes:
+                return self._too_large()
+        if self._surplus:
+            return Refusal(
+                status=431, detail="The request has too many header fields.", routable=True
+            )
+        return None
 
     def _too_large(self) -> Refusal:
-        if self._target_bytes > self._limits.max_target_bytes:
+        if len(self._target) > self._limits.max_target_bytes:
             return Refusal(status=414, detail="The request target is too long.")
         return Refusal(status=431, detail="The request's head is too large.")
 
@@ -297,20 +304,37 @@ class RequestReader:
     def _make_request(self) -> ReadRequest:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
         method: bytes = self._parser.get_method()
+        last = self._recalled
+        if last is not None and self._target.startswith(b"/") and method != b"CONNECT":
+            target, _ = origin_form(self._target, method)
+            if len(target) <= self._limits.max_target_bytes:
+                return ReadRequest(
+                    head=RequestHead(method=method, target=target, headers=last.head.headers),
+                    index=last.index,
+                    authority=last.authority,
+                    keep_alive=True,
+                    ready=last.ready,
+                )
         version: str = self._parser.get_http_version()
+        if last is not None:
+            self._headers = last.head.headers
+            self._raw = self._target + _VERSION
         index = index_headers(self._headers)
-        refusal = self._refusal
+        refusal = self._excess()
         target, authority, length = self._target, b"", None
         offers: tuple[bytes, ...] = ()
         if version not in ("1.1", "1.0"):
             refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
+        elif self._target + _PROTOCOL not in self._raw:
+            # llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
+            refusal = Refusal(status=400, detail="The request line does not end with HTTP/1.1.")
         elif method == b"CONNECT":
             refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
-        elif refusal is None or refusal.status == 431 or refusal.routable:
+        elif refusal is None or refusal.status == 431:
             target, named = origin_form(self._target, method)
             authority = request_authority(index, version, named)
             length = request_length(index, version)
-            if refusal is not None and refusal.status == 431:
+            if refusal is not None:
                 refusal = attrs.evolve(refusal, routable=True)
             if length is None and version == "1.1" and self._parser.should_upgrade():
                 offers = switchable(index.get(b"upgrade", ()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
@@ -10,11 +12,11 @@ from twisted.web import server
 from twisted.web.http_headers import Headers
 
 from corsgate.errors import TargetError
-from corsgate.message.head import ResponseHead
+from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
 from corsgate.wire.body import RequestBody
-from corsgate.wire.reader import ReadRequest, Refusal
+from corsgate.wire.read_request import ReadRequest, Refusal
 from corsgate.wire.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
@@ -39,19 +41,30 @@ class GateRequest(server.Request):
         persistent: Whether the connection may serve another request behind this one.
         offers: The protocols that the client offers to switch to.
         trailers: The fields to send behind the response's body, should it be chunked.
+        ready: What has been worked out of its fields alone; see `ReadRequest`.
+        on_lost: Called if the client leaves before the response has ended.
     """
 
     defaultContentType = None
     channel: GateChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
 
     def __init__(self, channel: GateChannel, read: ReadRequest, body: RequestBody | None) -> None:
-        super().__init__(channel, parsePOSTFormSubmission=False)
+        # Not Request's own, which makes two Headers, two collections for cookies and a cache of
+        # adapters for every request. Here they are made for the few that look at them.
+        self.channel = channel
+        self.transport = channel.transport
+        self.client = channel.getPeer()
+        self.host = channel.getHost()
+        self.notifications = []
+        self.queued = False
         self.head = head = read.head
         self.index = read.index
+        self.ready = read.ready
         self.body = body
         self.authority = read.authority
         self.refusal = read.refusal
         self.notes: dict[str, Any] = {}
+        self.on_lost: Callable[[], None] | None = None
         self.arrived_s = channel.site.sweeper.now()
         self.persistent = read.keep_alive
         self.offers = read.offers
@@ -62,25 +75,44 @@ class GateRequest(server.Request):
         self.clientproto = b"HTTP/1.0" if read.version == "1.0" else b"HTTP/1.1"
         self._bodiless = head.method == b"HEAD"
         self._logged = False
-        self._request_headers: Headers | None = None
         if body is not None and read.version == "1.1":
             expectations = self.index.get(b"expect", ())
             if [value.lower() for value in expectations] == [b"100-continue"]:
                 body.expect_continue(self._continue)
 
-    @property
-    def requestHeaders(self) -> Headers:
-        """The fields as twisted.web has them; made when first asked for."""
-        if self._request_headers is None:
-            self._request_headers = Headers()
-            for name, value in self.head.headers:
-                self._request_headers.addRawHeader(name, value)
-        return self._request_headers
+    @cached_property
+    def requestHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
+        """The fields as twisted.web has them."""
+        headers = Headers()
+        for name, value in self.head.headers:
+            headers.addRawHeader(name, value)
+        return headers
 
-    @requestHeaders.setter
-    def requestHeaders(self, value: Headers) -> None:
-        # Request.__init__ assigns an empty one, before there is a head to fill it from.
-        self._request_headers = None
+    @cached_property
+    def responseHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
+        """The fields that twisted.web's own API sets."""
+        return Headers()
+
+    @cached_property
+    def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]  # an attribute there
+        """The client's cookies by name."""
+        found: dict[bytes, bytes] = {}
+        for value in self.index.get(b"cookie", ()):
+            for pair in value.split(b";"):
+                name, equals, cookie = pair.lstrip().partition(b"=")
+                if equals:
+                    found[name] = cookie
+        return found
+
+    @cached_property
+    def cookies(self) -> list[bytes]:  # type: ignore[override]  # an attribute there
+        """The cookies that twisted.web's own API sets."""
+        return []
+
+    @cached_property
+    def _adapterCache(self) -> dict[str, Any]:  # type: ignore[override]  # an attribute there
+        """What adapters of twisted.python.components are kept in, such as a session's."""
+        return {}
 
     def _continue(self) -> None:
         if not self.startedWriting:
@@ -149,16 +181,27 @@ class GateRequest(server.Request):
             data = b"%x\r\n%b\r\n" % (size, data)
         self.channel.write(data)
 
+    def flush(self) -> None:
+        """See to it that a head whose body is not there yet leaves without it."""
+        if not self.gone:
+            self.channel.flush()
+
     def finish(self) -> None:
         """End the response; its line goes to the access log."""
-        if not self.startedWriting:
-            self.write(b"")
-        if self.chunked and self.trailers and not self.gone:
-            fields = b"".join(b"%b: %b\r\n" % field for field in self.trailers)
-            self.channel.write(b"0\r\n%b\r\n" % fields)
-            self.chunked = False
+        if self._disconnected or self.finished or not self.startedWriting or self.producer:
+            # What twisted.web says to that.
+            self._log_once()
+            super().finish()
+            return
+        if self.chunked:
+            self.channel.write(b"0\r\n%b\r\n" % field_lines(self.trailers))
+        else:
+            self.channel.flush()
         self._log_once()
-        super().finish()
+        # It knows who answers this, who knows this: a cycle would be left to the collector.
+        self.on_lost = None
+        self.finished = 1
+        self._cleanup()
 
     @property
     def gone(self) -> bool:
@@ -177,6 +220,9 @@ class GateRequest(server.Request):
         # First those who wait for the response: it must not look to them as if the body alone
         # had failed, and the client were there to be told.
         super().connectionLost(reason)
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
         if self.body is not None and not self.body.complete:
             self.body.fail(Failure(ConnectionDone("the client is gone")))
 

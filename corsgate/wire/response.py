@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IProtocol, IPushProducer
 from twisted.python.failure import Failure
@@ -29,6 +29,32 @@ class ResponseSource(Protocol):
         """Cut the connection: the rest of the body is not wanted."""
 
 
+class _NoFields(Headers):
+    """Header fields of which there are none, shared by all responses.
+
+    treq's decoder looks for Content-Encoding in them, and would gunzip by what it found.
+    """
+
+    def getRawHeaders(self, name: Any, default: Any = None) -> Any:
+        """Answer the default."""
+        return default
+
+    def removeHeader(self, name: Any) -> None:
+        """Do nothing: there is none."""
+
+    def addRawHeader(self, name: Any, value: Any) -> None:
+        """Do nothing: there shall be none."""
+
+    def setRawHeaders(self, name: Any, values: Any) -> None:
+        """Do nothing: there shall be none."""
+
+
+_NO_FIELDS = _NoFields()
+
+RESPONSE_DONE = Failure(ResponseDone())
+"""The end of a body that came whole; made once, as a Failure looks into the call stack."""
+
+
 @implementer(IResponse, IPushProducer)
 class UpstreamResponse:
     """A response whose body is delivered as it comes.
@@ -52,7 +78,7 @@ class UpstreamResponse:
         self.head = head
         self.code = head.status
         self.phrase = head.reason
-        self.headers = Headers()
+        self.headers = _NO_FIELDS
         self.body_length = length if length >= 0 else None
         self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
         self.complete = False
@@ -72,6 +98,13 @@ class UpstreamResponse:
             self._connection.resume_response(self)
         protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
         self.flush()
+
+    def take_whole(self) -> bytes | None:
+        """Answer the body, and deliver it to nobody, where all of it is here; else None."""
+        if not self.complete or self._receiver is not None:
+            return None
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     @property
     def wanted(self) -> bool:

@@ -10,6 +10,8 @@ import httptools
 from corsgate.errors import BadUpstreamResponse
 from corsgate.message.framing import (
     CHUNKED,
+    FRAMING_FIELDS,
+    NO_BODY,
     UNTIL_CLOSE,
     announced_length,
     check_response,
@@ -17,6 +19,8 @@ from corsgate.message.framing import (
 )
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
+
+_FRAMING_LENGTHS = frozenset(len(name) for name in FRAMING_FIELDS)
 
 MAX_HEAD_BYTES = 256 * 1024
 """How much a server may send without its head, body or trailer moving on."""
@@ -81,8 +85,11 @@ class ResponseReader:
         self._in_body = False
         self._unmoved_bytes = 0
         self._moved = False
+        self._raw = b""
         self._reason = b""
         self._headers: HeaderList = []
+        # Those of them that may say how long the body is.
+        self._framing: HeaderList = []
 
     def expect(self, method: bytes, *, upgrade: bool) -> None:
         """Read the response to a request.
@@ -113,6 +120,8 @@ class ResponseReader:
             return data
         self._moved = False
         tail = b""
+        if self._expecting:
+            self._raw = self._raw + data if self._raw else data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -137,6 +146,7 @@ class ResponseReader:
         self.started = True
         self._reason = b""
         self._headers = []
+        self._framing = []
 
     def on_status(self, reason: bytes) -> None:
         """Take a part of the reason phrase."""
@@ -144,12 +154,18 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field; one behind the body is a trailer."""
-        self._headers.append((name, value.rstrip(b" \t")))
+        field = name, value.rstrip(b" \t")
+        self._headers.append(field)
+        if len(name) in _FRAMING_LENGTHS:
+            self._framing.append(field)
 
     def on_headers_complete(self) -> None:
         """Make a response of the head."""
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
+        if b"HTTP/%b %d" % (version.encode("ascii"), status) not in self._raw:
+            # llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
+            raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
         # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
         offered = self._offered and version == "1.1"
         switched = status == 101 and offered and self._parser.should_upgrade()
@@ -165,6 +181,7 @@ class ResponseReader:
             self._sink.informed(head)
         else:
             self._expecting = False
+            self._raw = b""
             self._moved = self._in_body = True
             self._read_final(head, version)
 
@@ -191,14 +208,16 @@ class ResponseReader:
     # The parts.
 
     def _read_final(self, head: ResponseHead, version: str) -> None:
-        index = index_headers(head.headers)
-        length = response_length(index, head.status, self._method)
+        index, self._framing = index_headers(self._framing), []
+        length = announced = response_length(index, head.status, self._method)
+        if length == NO_BODY:
+            announced = announced_length(index, head.status, self._method)
         # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
         framed = length != UNTIL_CLOSE and not (version == "1.0" and length == CHUNKED)
         self._sink.response_read(
             ReadResponse(
                 head=head,
-                announced_length=announced_length(index, head.status, self._method),
+                announced_length=announced,
                 until_close=length == UNTIL_CLOSE,
                 reusable=framed and self._parser.should_keep_alive(),
             )

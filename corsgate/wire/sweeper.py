@@ -6,6 +6,7 @@ attribute costs one assignment. The price is that a time-out fires up to a secon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -33,6 +34,9 @@ class Sweeper:
 
     Args:
         clock: Tells the time and calls back.
+
+    Attributes:
+        now: Answers the time in seconds that deadlines are compared with.
     """
 
     _log = Logger()
@@ -41,15 +45,13 @@ class Sweeper:
         self._clock = clock
         self._members: set[Timed] = set()
         self._call: IDelayedCall | None = None
+        # The clock's own method: it is called several times per request.
+        self.now: Callable[[], float] = clock.seconds
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to sweep."""
         return not self._members
-
-    def now(self) -> float:
-        """Answer the time in seconds that deadlines are compared with."""
-        return self._clock.seconds()
 
     def add(self, member: Timed) -> None:
         """Sweep `member` from now on."""

@@ -9,7 +9,9 @@ from twisted.python.failure import Failure
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from corsgate.message.head import field_lines
 from corsgate.message.headers import HeaderList
+from corsgate.wire.outlet import writer
 
 
 class UploadSender(Protocol):
@@ -27,6 +29,7 @@ class Upload:
     """Writes a body as it comes, no faster than the server takes it.
 
     Args:
+        head: What goes before it, in one write with its first piece if that is there.
         body: Where it comes from.
         transport: Where it goes.
         sender: Told of what happens, until `stop` is called.
@@ -35,10 +38,14 @@ class Upload:
         held: Whether the server does not keep up.
     """
 
-    def __init__(self, body: IBodyProducer, transport: Any, sender: UploadSender) -> None:
+    def __init__(
+        self, head: bytes, body: IBodyProducer, transport: Any, sender: UploadSender
+    ) -> None:
         self.held = False
+        self._head = head
         self._body = body
         self._transport = transport
+        self._write = writer(transport)
         self._sender = sender
         self._chunked = body.length is UNKNOWN_LENGTH
         self._active = True
@@ -47,6 +54,8 @@ class Upload:
         """Ask for the body."""
         self._transport.registerProducer(self, True)
         self._body.startProducing(self).addCallbacks(self._sent, self._failed)
+        if self._active:
+            self._send(b"")
 
     def stop(self) -> None:
         """Send no more of it, and tell its producer so."""
@@ -60,7 +69,7 @@ class Upload:
         """Send a piece."""
         if self._active and data:
             self._sender.touch()
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Do nothing: an IBodyProducer is paused and resumed without being registered."""
@@ -87,6 +96,12 @@ class Upload:
 
     # The parts.
 
+    def _send(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        if data:
+            self._write(data)
+
     def _end(self) -> None:
         self._active = False
         self._transport.unregisterProducer()
@@ -96,8 +111,8 @@ class Upload:
             self._end()
             if self._chunked:
                 fields: HeaderList = getattr(self._body, "trailers", [])
-                lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-                self._transport.write(b"0\r\n%b\r\n" % lines)
+                lines = field_lines(fields)
+                self._send(b"0\r\n%b\r\n" % lines)
             self._sender.upload_ended(None)
 
     def _failed(self, reason: Failure) -> None:

@@ -15,7 +15,7 @@ from corsgate.gate.exchange import Exchange
 from corsgate.gate.plan import make_plan
 from corsgate.message.head import RequestHead
 from corsgate.shaping import Client as Asking
-from corsgate.wire.reader import Refusal
+from corsgate.wire.read_request import Refusal
 from corsgate.wire.sweeper import Sweeper
 from tests.peers import ABORTED, Client, Message, reactor, request, response
 from tests.support import DIGEST, FROM_APP, FROM_FOREIGN, LISTEN, GateTestCase, parse
@@ -225,16 +225,14 @@ class BrokenRequest:
     head = RequestHead(method=b"GET", target=b"/v1", headers=[])
     index: dict[bytes, list[bytes]] = {}  # noqa: RUF012  # it is never changed
     refusal = Refusal(status=400, detail="x")
+    on_lost = None
     gone = False
     startedWriting = 0
 
     def __init__(self) -> None:
         self.notes = {"id": "1"}
+        self.ready: dict[object, object] = {}
         self.aborted = False
-
-    def notifyFinish(self) -> Deferred[None]:
-        """Answer what never fires."""
-        return Deferred()
 
     def begin(self, head: object, length: object) -> None:
         """Fail."""
@@ -258,6 +256,6 @@ class Broken(GateTestCase):
         plan = make_plan(config, reactor=reactor, sweeper=sweeper, rng=bytes, file="gate.toml")
         broken: Any = BrokenRequest()
         asking = Asking(peer="::1", trusted=False, scheme=b"http", authority=b"localhost")
-        await Exchange(broken, plan.of(plan.table.matches[0]), asking).start()
+        Exchange(broken, plan.of(plan.table.matches[0]), asking).start()
         self.assertTrue(broken.aborted)
         self.assertTrue(self.flushLoggedErrors(RuntimeError))

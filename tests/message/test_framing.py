@@ -71,16 +71,16 @@ class RequestLengthTests(SynchronousTestCase):
 class RequestFramingTests(SynchronousTestCase):
     def test_fields(self) -> None:
         """A request has one framing field where it has a body, or where one is expected."""
-        for method, length, field in (
-            (b"GET", None, None),
-            (b"DELETE", None, None),
-            (b"POST", None, (b"Content-Length", b"0")),
-            (b"PUT", None, (b"Content-Length", b"0")),
-            (b"GET", 0, (b"Content-Length", b"0")),
-            (b"POST", 12, (b"Content-Length", b"12")),
-            (b"GET", CHUNKED, (b"Transfer-Encoding", b"chunked")),
+        for method, length, line in (
+            (b"GET", None, b""),
+            (b"DELETE", None, b""),
+            (b"POST", None, b"Content-Length: 0\r\n"),
+            (b"PUT", None, b"Content-Length: 0\r\n"),
+            (b"GET", 0, b"Content-Length: 0\r\n"),
+            (b"POST", 12, b"Content-Length: 12\r\n"),
+            (b"GET", CHUNKED, b"Transfer-Encoding: chunked\r\n"),
         ):
-            self.assertEqual(request_framing(method, length), field)
+            self.assertEqual(request_framing(method, length), line)
 
 
 class ResponseLengthTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
-from corsgate.wire.reader import ReadRequest
+from corsgate.wire.read_request import ReadRequest
 from corsgate.wire.request import GateRequest
 from tests.wire.support import Producer, Receiver, Served, answer
 

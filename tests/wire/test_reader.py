@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model import Limits
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
-from corsgate.wire.reader import ReadRequest, RequestReader
+from corsgate.wire.read_request import ReadRequest
+from corsgate.wire.reader import RequestReader
 
 H = b"Host: a\r\n"
 GET = b"GET / HTTP/1.1\r\n"

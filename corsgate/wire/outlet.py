@@ -1,0 +1,47 @@
+"""Bytes on their way to a peer: into the socket at once, where nothing waits before them.
+
+A Twisted transport keeps what is written until its socket is polled for writing. For a small
+message that costs two changes of the poll set and a turn of the reactor, more than the sending
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.tcp import Connection
+
+
+def writer(transport: Any) -> Callable[[bytes], None]:
+    """Answer what writes to a transport.
+
+    Args:
+        transport: The connection's; it stays in charge of what can't leave at once, of
+            producers and of errors.
+
+    Returns:
+        A function of the bytes to write. It sends at once where the transport is a plain socket
+        with nothing in its buffer; any other transport's is its own `write`.
+    """
+    if not isinstance(transport, Connection):
+        write: Callable[[bytes], None] = transport.write
+        return write
+    tcp: Any = transport
+    send = tcp.getHandle().send
+
+    def write_now(data: bytes) -> None:
+        # The transport's two buffers, of what it is sending and what it will; and its states.
+        waiting = tcp.dataBuffer or tcp._tempDataLen
+        if waiting or not tcp.connected or tcp.disconnecting or tcp._aborting:
+            tcp.write(data)
+            return
+        try:
+            sent = send(data)
+        except OSError:
+            # It is full, or gone: the transport finds out which.
+            sent = 0
+        if sent < len(data):
+            tcp.write(data[sent:] if sent else data)
+
+    return write_now

@@ -1,0 +1,54 @@
+"""A request's head as it was read from a client, or why it can't be served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from corsgate.message.head import RequestHead
+from corsgate.message.headers import HeaderIndex
+
+
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """Why a request is answered without being looked at further.
+
+    Attributes:
+        status: 400, 408, 414, 431, 501 or 505.
+        detail: One sentence for the client.
+        routable: Whether the head is sound enough to find the route by, so that its CORS
+            headers let the page read the answer.
+    """
+
+    status: int
+    detail: str
+    routable: bool = False
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class ReadRequest:
+    """A request's head as it was read.
+
+    Attributes:
+        head: The head, its target in origin-form.
+        index: Its fields by lower-cased name.
+        version: ``1.1``, ``1.0``, or what else the client said.
+        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
+        length: The body's length in bytes, `CHUNKED`, or None where no body is announced.
+        keep_alive: Whether another request may follow.
+        offers: The protocols that it offers to switch to, in order; mostly none.
+        refusal: Why it must not be served, or None.
+        ready: What has been worked out of its fields alone, by whoever did; a later request of
+            the connection with the very same fields has the same dictionary.
+    """
+
+    head: RequestHead
+    index: HeaderIndex
+    version: str = "1.1"
+    authority: bytes = b""
+    length: int | None = None
+    keep_alive: bool = False
+    offers: tuple[bytes, ...] = ()
+    refusal: Refusal | None = None
+    ready: dict[Any, Any] = attrs.field(factory=dict)
