@@ -305,6 +305,8 @@ class RequestReader:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
         method: bytes = self._parser.get_method()
         last = self._recalled
+        if last is not None:
+            self._headers = last.head.headers
         if last is not None and self._target.startswith(b"/") and method != b"CONNECT":
             target, _ = origin_form(self._target, method)
             if len(target) <= self._limits.max_target_bytes:
@@ -317,7 +319,6 @@ class RequestReader:
                 )
         version: str = self._parser.get_http_version()
         if last is not None:
-            self._headers = last.head.headers
             self._raw = self._target + _VERSION
         index = index_headers(self._headers)
         refusal = self._excess()

@@ -94,7 +94,9 @@ class RecallTests(SynchronousTestCase):
             refusal = sink.requests[1].refusal
             self.assertEqual(refusal and refusal.status, status, line)
 
-    @given(st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(BLOCKS)), max_size=5))
+    @given(
+        st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(BLOCKS)), min_size=2, max_size=6)
+    )
     def test_no_difference(self, parts: list[tuple[bytes, bytes]]) -> None:
         """What is told is what a reader tells that gets the bytes in pieces and so recalls none."""
         raw = [line + block for line, block in parts]
