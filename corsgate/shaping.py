@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import attrs
 
@@ -215,11 +216,15 @@ def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
     scheme, authority = client.scheme, client.authority
     if client.trusted:
         scheme, authority = reached_by(headers, scheme, authority)
+    return _serialized(scheme, authority)
+
+
+@lru_cache(maxsize=1024)
+def _serialized(scheme: bytes, authority: bytes) -> bytes:
     if not authority:
         return b""
     default = b":443" if scheme == b"https" else b":80"
-    authority = authority.lower()
-    return b"%b://%b" % (scheme, authority.removesuffix(default))
+    return b"%b://%b" % (scheme, authority.lower().removesuffix(default))
 
 
 def _spellings(name: bytes) -> set[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
@@ -114,8 +115,7 @@ def forwarded(
     """
     node = _plain(peer) if ":" in peer else peer  # only IPv6 has more than one spelling
     if not trusted:
-        own = _element(node, host, scheme)
-        return _fields(own, node.encode(), scheme, host)
+        return list(_own_fields(node, scheme, host))
     index = index_headers(headers)
     kept = [header for header in headers if header[0].lower() in _KEPT]
     story, whole = _told(index)
@@ -212,6 +212,12 @@ def via(version: bytes = b"1.1") -> Header:
         pseudonym stands in the host's place, so that the gate's address isn't told.
     """
     return b"Via", version + b" corsgate"
+
+
+# A client asks for the same host all the time.
+@lru_cache(maxsize=1024)
+def _own_fields(node: str, scheme: bytes, host: bytes) -> tuple[Header, ...]:
+    return tuple(_fields(_element(node, host, scheme), node.encode(), scheme, host))
 
 
 def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderList:
