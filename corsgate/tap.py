@@ -139,9 +139,9 @@ class _Signals(Service):
         exit_cleanly_on_signals(self._reactor, self._gate.abort)
         settle()
         if self._has_file and not os.isatty(0):
-            # Where there is no file there is no log to rotate. On a terminal, SIGHUP says that it
-            # was closed: a gate that stayed would keep its port with nobody to see it.
-            reopen_on_hangup(self._reactor, self._gate.reopen_log)
+            # Where there is no file there is nothing to open again. On a terminal, SIGHUP says
+            # that it was closed: a gate that stayed would keep its port with nobody to see it.
+            reopen_on_hangup(self._reactor, self._gate.refresh)
 
 
 class _Greeting(Service):

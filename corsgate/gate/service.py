@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -54,6 +55,8 @@ class ListenerSite:
         BadValue: OpenSSL refuses a certificate.
     """
 
+    _log = Logger()
+
     def __init__(
         self,
         listener: Listener,
@@ -88,6 +91,22 @@ class ListenerSite:
             protocols = (HTTP1,) if make_http2 is None else (HTTP2, HTTP1)
             self.certificates = CertificateTable(listener.certificates, protocols)
             self.factory = over_tls(self.site, self.certificates, make_http2, reactor)
+
+    def reread_certificates(self) -> None:
+        """Use what the certificates' files hold now, or go on with those in use; tell which."""
+        if self.certificates is None:
+            return
+        endpoint = self.listener.endpoint
+        try:
+            self.certificates.reread(lambda name: Path(name).read_bytes())
+        except (OSError, BadValue) as error:
+            self._log.error(
+                "SIGHUP: {endpoint} goes on with its old certificates: {problem}",
+                endpoint=endpoint,
+                problem=str(error),
+            )
+        else:
+            self._log.info("SIGHUP: {endpoint} has read its certificates again", endpoint=endpoint)
 
     def _client(self, request: GateRequest) -> Client:
         """Answer who asks, and note it for the log."""
@@ -240,9 +259,14 @@ class GateService(Service):
         for listener in self.listeners:
             listener.site.abort()
 
-    def reopen_log(self) -> None:
-        """Go on in a new access log file, after the old one was renamed."""
+    def refresh(self) -> None:
+        """Open the access log again, and use what the certificates' files hold now.
+
+        No connection is dropped, and each keeps the certificates that it began with.
+        """
         self._access_log.reopen()
+        for listener in self.listeners:
+            listener.reread_certificates()
 
     def _new_id(self) -> str:
         self._counter += 1

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens the log."""
+"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens what was replaced."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
 
 
 def reopen_on_hangup(reactor: Any, reopen: Callable[[], None]) -> None:
-    """Make SIGHUP, which would else kill the process, mean that logs were rotated.
+    """Make SIGHUP, which would else kill the process, mean that files were replaced.
 
     Args:
         reactor: The running reactor.

@@ -207,7 +207,7 @@ class Places(GateTestCase):
         old = path.with_name(f"{path.name}.1")
         path.rename(old)
         await self.ask_port(port)
-        service.reopen_log()
+        service.refresh()
         await self.ask_port(port)
         self.assertEqual([len(each.read_text().splitlines()) for each in (old, path)], [2, 1])
         self.assertEqual(path.stat().st_mode & 0o037, 0)
@@ -219,12 +219,12 @@ class Places(GateTestCase):
         service, port = self.serve_logging(f"access_log = {json.dumps(str(path))}\n")
         old = path.parent.with_name(f"{path.parent.name}.gone")
         path.parent.rename(old)
-        service.reopen_log()
+        service.refresh()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         await self.ask_port(port)
         self.assertEqual(len((old / "log").read_text().splitlines()), 1)
         other, port = self.serve_logging("")
-        other.reopen_log()
+        other.refresh()
         await self.ask_port(port)
 
     async def test_broken_log(self) -> None:

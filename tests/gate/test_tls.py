@@ -75,6 +75,76 @@ class TlsTestCase(GateTestCase):
         return client
 
 
+class Renewed(TlsTestCase):
+    """Certificates whose files were replaced."""
+
+    def from_files(self, upstream: Upstream, issued: Issued) -> Gate:
+        """Answer a gate whose certificate is in files, which `renew` replaces."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        self.chain, self.key = directory / "chain.pem", directory / "key.pem"
+        self.renew(issued.pem, issued.key_pem)
+        certificate = {"chain": str(self.chain), "key": str(self.key)}
+        pairs = ", ".join(f"{name} = {json.dumps(path)}" for name, path in certificate.items())
+        return self.serve_config(
+            parse_config(
+                'hosts = ["gate.test"]\n[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
+                f"certificates = [{{ {pairs} }}]\n[upstreams.a]\n"
+                f'servers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n',
+                file="gate.toml",
+                environ={},
+                read_file=lambda name: Path(name).read_bytes(),
+                check_cors=faults,
+            )
+        )
+
+    def renew(self, pem: bytes, key_pem: bytes) -> None:
+        """Replace the files."""
+        self.chain.write_bytes(pem)
+        self.key.write_bytes(key_pem)
+
+    async def shown(self, gate: Gate) -> str:
+        """Answer the common name of the certificate that a new connection is shown."""
+        client = await self.secured(gate)
+        client.send(request(target=b"/nowhere", host=b"gate.test"))
+        await client.response()
+        tls: Any = client.transport
+        return str(tls.getPeerCertificate().get_subject().commonName)
+
+    async def test_renewed(self) -> None:
+        """New connections get the new certificate; an old one goes on, with what is in flight."""
+        upstream = await self.upstream(None, response(body=b"more"))
+        gate = self.from_files(upstream, FIRST)
+        old = await self.secured(gate)
+        old.send(request(host=b"gate.test"))
+        arrived = await upstream.arrived()
+        renewed = AUTHORITY.issue("gate.test", common_name="renewed")
+        self.renew(renewed.pem, renewed.key_pem)
+        self.assertEqual(await self.shown(gate), "first")
+        gate.service.refresh()
+        self.assertEqual(await self.shown(gate), "renewed")
+        arrived.connection.send(response(body=b"done"))
+        self.assertEqual((await old.response()).body, b"done")
+        old.send(request(host=b"gate.test"))
+        self.assertEqual((await old.response()).body, b"more")
+
+    async def test_not_renewed(self) -> None:
+        """What can't be used is told to the log, and changes nothing."""
+        gate = self.from_files(await self.upstream(), FIRST)
+        other = AUTHORITY.issue("gate.test", common_name="renewed")
+        for pem, key in ((b"", b""), (other.pem, FIRST.key_pem), (WEAK.pem, WEAK.key_pem)):
+            self.renew(pem, key)
+            with capturedLogs() as logs:
+                gate.service.refresh()
+            said = [str(event.get("problem")) for event in logs if "problem" in event]
+            self.assertEqual(len(said), 1, said)
+            self.assertNotIn("PRIVATE", said[0])
+            self.assertEqual(await self.shown(gate), "first")
+        self.chain.unlink()
+        gate.service.refresh()
+        self.assertEqual(await self.shown(gate), "first")
+
+
 class Openssl(TlsTestCase):
     """What openssl finds."""
 
