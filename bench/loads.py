@@ -18,7 +18,7 @@ ORIGIN: Final = "http://localhost:4200"
 """The page that all requests come from; every proxy allows it."""
 
 KIB, MIB = 1024, 1024**2
-_SCRIPT: Final = Path(__file__).resolve().parent / "wrk.lua"
+_SCRIPTS: Final = Path(__file__).resolve().parent
 _GRACE_S: Final = 30.0
 _FIELDS: Final = {
     "Origin": ORIGIN,
@@ -42,6 +42,7 @@ class Load:
         method: Of the request.
         tls: Whether the proxy's listener has a certificate.
         fields: The request's header.
+        script: What tells wrk what to send.
     """
 
     name: str
@@ -52,10 +53,19 @@ class Load:
     method: str = "GET"
     tls: bool = False
     fields: dict[str, str] = _FIELDS
+    script: str = "wrk.lua"
 
 
 LOADS: Final = (
     Load(name="1k", title="1 KB of JSON", connections=64, path="/1k.json", length=KIB),
+    Load(
+        name="varying",
+        title="1 KB of JSON, other fields in each request",
+        connections=64,
+        path="/1k.json",
+        length=KIB,
+        script="wrk_varying.lua",
+    ),
     Load(name="1m", title="1 MiB bodies", connections=16, path="/1m.bin", length=MIB),
     Load(name="tls", title="1 KB over TLS", connections=64, path="/1k.json", length=KIB, tls=True),
     Load(
@@ -164,7 +174,7 @@ def drive(
     url = f"{'https' if load.tls else 'http'}://127.0.0.1:{port}{target}"
     command = ["taskset", "-c", str(core), wrk, "--threads", "1", "--timeout", "10s"]
     command += ["--connections", str(load.connections), "--duration", f"{seconds}s"]
-    command += ["--script", str(_SCRIPT), url, "--", load.method]
+    command += ["--script", str(_SCRIPTS / load.script), url, "--", load.method]
     for field in load.fields.items():
         command += field
     try:
