@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from corsgate.errors import ConfigError
+from corsgate.errors import ConfigError, Fault
 from corsgate.gate.load import load_config
 
 
@@ -46,7 +46,14 @@ def _check(file: str) -> int:
         config = load_config(file, reactor)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        _warn(error.warnings)
         return 1
+    _warn(config.warnings)
     routes, upstreams = len(config.routes), len(config.upstreams)
     print(f"{file}: ok, {routes} route(s) to {upstreams} upstream(s)")
     return 0
+
+
+def _warn(warnings: Sequence[Fault]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)

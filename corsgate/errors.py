@@ -13,7 +13,7 @@ class CorsgateError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing wrong with a configuration, and how to mend it.
+    """One thing wrong with a configuration, or doubtful about it, and how to mend it.
 
     Attributes:
         file: The file's name as the user gave it, or a word such as ``command line``.
@@ -36,11 +36,17 @@ class Fault:
 
 
 class ConfigError(CorsgateError):
-    """A configuration that can't be used, with all its faults at once."""
+    """A configuration that can't be used, with all its faults at once.
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
+    Args:
+        faults: At least one.
+        warnings: What else is doubtful about it.
+    """
+
+    def __init__(self, faults: Sequence[Fault], warnings: Sequence[Fault] = ()) -> None:
         super().__init__("\n".join(str(fault) for fault in faults))
         self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
 
 
 class BadValue(CorsgateError, ValueError):

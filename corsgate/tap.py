@@ -15,7 +15,7 @@ from twisted.python.usage import UsageError
 
 from corsgate.config.model import Config
 from corsgate.config.quick import quick_config
-from corsgate.cors.policy import faults
+from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.garbage import settle
 from corsgate.gate.load import load_config
@@ -108,7 +108,7 @@ class Options(UsageOptions):
                 allow_origins=self["origins"],
                 auth=auth,
                 listen=self["listen"],
-                check_cors=faults,
+                cors_rules=CORS_RULES,
             )
         except ConfigError as error:
             raise ConfigError([*missing, *(self._renamed(one) for one in error.faults)]) from None

@@ -13,12 +13,12 @@ from twisted.trial.unittest import TestCase
 
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
-from corsgate.cors.policy import faults
+from corsgate.cors.check import CORS_RULES
 from corsgate.gate.service import GateService
 from corsgate.message.headers import Header
 from tests.peers import Client, Message, Upstream, Watched, reactor, request
 
-APP = b"http://app.example"
+APP = b"https://app.example"
 """The origin that `POLICY` allows."""
 
 FOREIGN = b"http://evil.example"
@@ -30,7 +30,7 @@ LISTEN = 'listen = ["tcp:0:interface=127.0.0.1"]\n'
 
 POLICY = """
 [cors.app]
-allow_origins = ["http://app.example"]
+allow_origins = ["https://app.example"]
 allow_methods = ["GET", "PUT", "POST", "DELETE"]
 allow_headers = ["Content-Type"]
 expose_headers = ["X-Total"]
@@ -93,7 +93,7 @@ def parse(toml: str) -> Config:
         file="gate.toml",
         environ={"PASSWORD": PASSWORD},
         read_file=lambda name: b"",
-        check_cors=faults,
+        cors_rules=CORS_RULES,
     )
 
 

@@ -45,6 +45,24 @@ class Check(SynchronousTestCase):
         self.assertTrue(lines[0].startswith("FILE:3: upstreams.a.servers"), err)
         self.assertTrue(lines[1].startswith('FILE:5: routes."/".upstream'), err)
 
+    def test_warnings(self) -> None:
+        """What is doubtful is told on standard error, with faults and without; alone it is 0."""
+        doubtful = 'cors = { allow_origins = ["http://a", "http://a"] }\n'
+        told = (
+            'warning: FILE:6: routes."/".cors.allow_origins[1]: "http://a" is there already; '
+            "remove it\n"
+        )
+        status, out, err = self.check(GOOD + doubtful)
+        self.assertEqual((status, err), (0, told))
+        self.assertIn("ok, 1 route(s)", out)
+        status, out, err = self.check(BAD + doubtful)
+        self.assertEqual((status, out), (1, ""))
+        self.assertTrue(err.endswith(told), err)
+        self.assertEqual(err.count("\n"), 3)
+        status, out, err = self.check(GOOD.replace("tcp:0", "foo:1") + doubtful)
+        self.assertEqual((status, out), (1, ""))
+        self.assertTrue(err.endswith(told), err)
+
     def test_what_would_not_start(self) -> None:
         """What the machine refuses is told too, all at once, with lines; nothing is made."""
         log = Path(self.mktemp()).absolute()

@@ -117,7 +117,8 @@ class ArchiveTests(SynchronousTestCase):
         self.assertEqual((said["Requires-Python"], said["License-Expression"]), (">=3.11", "MIT"))
         needed = [text for text in said.get_all("Requires-Dist", []) if "extra ==" not in text]
         self.assertEqual(
-            projects(needed), {"twisted", "treq", "service-identity", "attrs", "httptools"}
+            projects(needed),
+            {"twisted", "treq", "service-identity", "attrs", "httptools", "publicsuffixlist"},
         )
         self.assertIn("corsgate = corsgate.cli:main", commands)
 

@@ -128,7 +128,7 @@ class ForeignOriginsChangeNothing(GateTestCase):
         """Foreign, null, several and lookalike origins are refused, whatever the method."""
         upstream = await self.upstream()
         gate = self.front(upstream)
-        near = (b"null", b"http://app.example.evil", b"https://app.example", b"http://APP.example")
+        near = (b"null", b"https://app.example.evil", b"http://app.example", b"https://APP.example")
         for origin in (FOREIGN, *near):
             for method in (b"GET", b"POST", b"DELETE"):
                 answer = await self.ask(gate, method, headers=[(b"Origin", origin)])
@@ -161,7 +161,7 @@ class ForeignOriginsChangeNothing(GateTestCase):
     async def test_not_enforced(self) -> None:
         """With ``enforce_origin = false`` the request goes on; the page still can't read."""
         upstream = await self.upstream()
-        cors = 'cors = { allow_origins = ["http://app.example"], enforce_origin = false }'
+        cors = 'cors = { allow_origins = ["https://app.example"], enforce_origin = false }'
         gate = self.serve(
             f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n{cors}'
         )

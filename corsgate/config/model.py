@@ -13,7 +13,7 @@ import attrs
 from corsgate.config import rules
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.endpoint import check_endpoint
-from corsgate.errors import BadValue
+from corsgate.errors import BadValue, Fault
 
 _T = TypeVar("_T")
 _Validator: TypeAlias = Callable[[Any, "attrs.Attribute[_T]", _T], None]
@@ -283,9 +283,17 @@ class Cors:
         allow_methods: Method tokens, or ``*``; GET, HEAD and POST are always allowed by Fetch.
         allow_headers: Field names, or ``*``, which never covers Authorization.
         expose_headers: Field names that scripts may read beyond the safelisted ones, or ``*``.
+        expose_auto: Whether scripts may read all that an answer has and that is meant for them,
+            in place of `expose_headers`.
         allow_credentials: Whether the browser may send and use cookies and the like.
         max_age_s: How long a browser may keep a preflight's answer; None leaves it unsaid.
         enforce_origin: Whether a request from an origin that is not allowed gets 403.
+        dangerously_allow_any_origin_to_use_upstream_credentials: Whether ``*`` may stand on a
+            route that injects credentials: every page there is can then act with them.
+        dangerously_allow_insecure_origins_with_credentials: Whether pages that come over http,
+            and so may have been changed on their way, may use the browser's credentials.
+        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may stand for names
+            that anybody can register.
     """
 
     allow_origins: tuple[str, ...]
@@ -294,7 +302,11 @@ class Cors:
     expose_headers: tuple[str, ...] = ()
     allow_credentials: bool = False
     max_age_s: int | None = None
+    expose_auto: bool = False
     enforce_origin: bool = True
+    dangerously_allow_any_origin_to_use_upstream_credentials: bool = False
+    dangerously_allow_insecure_origins_with_credentials: bool = False
+    dangerously_allow_subdomains_of_public_suffixes: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -339,6 +351,7 @@ class Config:
         limits: The defaults with the file's own on top.
         log_format: ``json`` or ``combined``.
         access_log: A path, ``-`` for standard output, ``off``, or None for the daemon's log.
+        warnings: What is doubtful about the file it was read from, in the order of its lines.
     """
 
     listeners: tuple[Listener, ...] = attrs.field(validator=_at_least_one)
@@ -352,6 +365,8 @@ class Config:
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(_rule(rules.check_plain))
     )
+
+    warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
 
     @routes.validator
     def _differ(self, _attribute: attrs.Attribute[Any], routes: tuple[Route, ...]) -> None:

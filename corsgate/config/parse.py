@@ -11,12 +11,13 @@ from corsgate.config.endpoint import is_loopback
 from corsgate.config.lines import Path, key_lines
 from corsgate.config.listeners import read_hosts, read_listeners
 from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
+from corsgate.config.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.reader import Named, Notes, Table, checked, text
-from corsgate.config.routes import CheckCors, read_cors, read_limits, read_routes
+from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
 from corsgate.config.upstreams import read_credentials, read_upstream
 from corsgate.errors import ConfigError, Fault
-from corsgate.message.host import HostRules
+from corsgate.message.host import HostRules, is_loopback_name
 
 _PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
 _SYNTAX_MENDS = (
@@ -28,18 +29,13 @@ _SYNTAX_MENDS = (
 )
 
 
-def no_cors_faults(_cors: Cors) -> Sequence[tuple[str, str, str]]:
-    """Answer that nothing is wrong with a policy, for want of anyone who knows better."""
-    return ()
-
-
 def parse_config(
     source: str | bytes,
     *,
     file: str,
     environ: Mapping[str, str],
     read_file: Callable[[str], bytes],
-    check_cors: CheckCors = no_cors_faults,
+    cors_rules: CorsRules = NO_RULES,
     has_http2: bool = False,
 ) -> Config:
     """Answer what a configuration file says.
@@ -49,8 +45,8 @@ def parse_config(
         file: Its name, as faults shall show it.
         environ: The environment's variables, for secrets.
         read_file: Answers a file's bytes or raises OSError, for secrets and certificates.
-        check_cors: Finds what is wrong with a policy of the right shape, such as
-            `corsgate.cors.policy.faults`.
+        cors_rules: Know what is wrong with a policy of the right shape:
+            `corsgate.cors.check.CORS_RULES`.
         has_http2: Whether what HTTP/2 needs is installed.
 
     Returns:
@@ -71,9 +67,9 @@ def parse_config(
     upstreams = Named.read(
         top, "upstreams", lambda name, table: read_upstream(name, table, credentials, sources)
     )
-    policies = Named.read_or_inline(top, "cors", lambda table: read_cors(table, check_cors))
+    policies = _read_policies(top, cors_rules, listeners, hosts)
     limits = _read_limits(top)
-    routes = read_routes(top, upstreams, policies, limits)
+    routes = read_routes(top, upstreams, policies, limits, cors_rules)
     log_format = top.get("log_format", _log_format, LOG_FORMATS[0])
     access_log = top.get("access_log", checked(rules.check_plain), None)
     top.later("admin", "remove it")
@@ -81,9 +77,8 @@ def parse_config(
 
     if not top.raw.get("routes"):
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
-    if hosts is not None or "hosts" not in top.raw:
-        _check_reachable(notes, routes, hosts, listeners)
-    notes.finish()
+    _check_reachable(top, routes, hosts, listeners)
+    warnings = notes.finish()
     return Config(
         listeners=listeners,
         hosts=hosts,
@@ -92,6 +87,7 @@ def parse_config(
         limits=limits,
         log_format=log_format,
         access_log=access_log,
+        warnings=warnings,
     )
 
 
@@ -142,6 +138,18 @@ def _unusable(file: str, line: int | None, problem: str, mend: str) -> ConfigErr
     return ConfigError([Fault(file=file, line=line, problem=problem, mend=mend)])
 
 
+def _read_policies(
+    top: Table,
+    cors_rules: CorsRules,
+    listeners: Sequence[Listener],
+    hosts: Sequence[str] | None,
+) -> Named[Cors]:
+    local = serves_only_this_machine(listeners, hosts)
+    return Named.read_or_inline(
+        top, "cors", lambda table: read_cors(table, cors_rules, local=local)
+    )
+
+
 def _read_limits(top: Table) -> Limits:
     item = top.item("limits")
     table = None if item is None else item.table("write a table [limits]")
@@ -154,17 +162,36 @@ def _log_format(raw: object) -> str:
     return value
 
 
+def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str] | None) -> bool:
+    """Answer whether browsers reach the gate on their own machine, by loopback names only.
+
+    Args:
+        listeners: Where it listens.
+        hosts: The Host values that it serves, or None for the default.
+    """
+    if not listeners or not all(is_loopback(one.endpoint) for one in listeners):
+        return False
+    # A proxy in front, on the same machine, passes on other names.
+    return all(is_loopback_name(_name_of(host)) for host in hosts or ())
+
+
+def _name_of(host: str) -> bytes:
+    return rules.split_port(host)[0].strip("[]").removeprefix("*.").encode()
+
+
 def _check_reachable(
-    notes: Notes,
+    top: Table,
     routes: Sequence[tuple[Path, Route]],
     hosts: Sequence[str] | None,
     listeners: Sequence[Listener],
 ) -> None:
     """Note each route of a host whose requests would all get 421."""
+    if hosts is None and "hosts" in top.raw:
+        return  # They are faulty, so that nobody knows which are meant.
     loopback = bool(listeners) and all(is_loopback(one.endpoint) for one in listeners)
     names = None if hosts is None else [rules.split_port(host)[0] for host in hosts]
     served = HostRules.build(names, loopback=loopback)
     for path, route in routes:
         if route.host is not None and not served.allows(route.host.encode()):
             mend = f'add "{route.host}" to hosts'
-            notes.add(path, f'the host "{route.host}" is not served', mend)
+            top.notes.add(path, f'the host "{route.host}" is not served', mend)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
+
 from corsgate.config import rules
 from corsgate.config.endpoint import check_endpoint
 from corsgate.config.model import (
@@ -18,9 +20,9 @@ from corsgate.config.model import (
     Secret,
     Upstream,
 )
-from corsgate.config.parse import no_cors_faults
+from corsgate.config.parse import serves_only_this_machine
+from corsgate.config.policies import NO_RULES, CorsRules
 from corsgate.config.reader import Item, Notes, checked, text
-from corsgate.config.routes import CheckCors
 from corsgate.config.servers import parse_server
 from corsgate.errors import BadValue
 
@@ -38,7 +40,7 @@ def quick_config(
     allow_origins: Sequence[str],
     auth: str | None = None,
     listen: str | None = None,
-    check_cors: CheckCors = no_cors_faults,
+    cors_rules: CorsRules = NO_RULES,
 ) -> Config:
     """Answer the configuration of one upstream behind ``/`` for the pages of some origins.
 
@@ -48,7 +50,7 @@ def quick_config(
         auth: ``basic:USER:PASSWORD``, ``digest:USER:PASSWORD`` or ``bearer:TOKEN``, where a
             password may hold colons; or None.
         listen: An endpoint string; by default port 5555 of this machine alone.
-        check_cors: Finds what is wrong with a policy, as for `parse_config`.
+        cors_rules: Know what is wrong with a policy, as for `parse_config`.
 
     Returns:
         The configuration; it has no faults.
@@ -76,18 +78,34 @@ def quick_config(
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
-    for _, problem, mend in check_cors(policy) if allow_origins else ():
+    for _, problem, mend in cors_rules.faults(policy) if allow_origins else ():
         origins.wrong(problem, mend)
-    notes.finish()
+    config = None
     # Each of these is None only once a fault was noted.
-    assert server is not None
-    assert endpoint is not None
-    target = Upstream(name="upstream", servers=(server,), credentials=credentials)
-    return Config(
-        listeners=(Listener(endpoint=endpoint),),
-        upstreams={target.name: target},
-        routes=(Route(prefix="/", upstream=target, cors=policy),),
-    )
+    if server is not None and endpoint is not None:
+        target = Upstream(name="upstream", servers=(server,), credentials=credentials)
+        config = Config(
+            listeners=(Listener(endpoint=endpoint),),
+            upstreams={target.name: target},
+            routes=(Route(prefix="/", upstream=target, cors=policy),),
+        )
+        _check(config, origins, cors_rules)
+    warnings = notes.finish()
+    assert config is not None
+    return attrs.evolve(config, warnings=warnings)
+
+
+def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
+    """Note what is wrong with the route, and what is doubtful about the origins."""
+    (route,) = config.routes
+    assert route.cors is not None
+    for _, problem, _ in cors_rules.route_faults(route):
+        origins.wrong(problem, "name the origins, each by an option of its own")
+    local = serves_only_this_machine(config.listeners, None)
+    for key, problem, mend in cors_rules.warnings(route.cors, local):
+        # The rest of the policy is not the user's choice.
+        if key.startswith("allow_origins"):
+            origins.notes.warn(origins.path, problem, mend)
 
 
 def _parse_auth(raw: object) -> Credentials:

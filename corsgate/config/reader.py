@@ -26,27 +26,45 @@ class Notes:
         file: The file's name, as it is shown.
         lines: The line of each key.
         faults: In the order they were found.
+        warnings: What is no fault but hardly meant, in the order it was found.
     """
 
     file: str
     lines: Mapping[Path, int]
     faults: list[Fault] = attrs.Factory(list)
+    warnings: list[Fault] = attrs.Factory(list)
 
     def add(self, path: Path, problem: str, mend: str) -> None:
         """Note a fault of the value at `path`, or of the file as a whole at ``()``."""
-        fault = Fault(
+        self.faults.append(self._fault(path, problem, mend))
+
+    def warn(self, path: Path, problem: str, mend: str) -> None:
+        """Note that the value at `path` is hardly what was meant."""
+        self.warnings.append(self._fault(path, problem, mend))
+
+    def finish(self) -> tuple[Fault, ...]:
+        """Answer the warnings, or raise all faults, both in the order of their lines.
+
+        Raises:
+            ConfigError: There are faults; the warnings are in it too.
+        """
+        warnings = tuple(sorted(self.warnings, key=_line))
+        if self.faults:
+            raise ConfigError(sorted(self.faults, key=_line), warnings)
+        return warnings
+
+    def _fault(self, path: Path, problem: str, mend: str) -> Fault:
+        return Fault(
             file=self.file,
             line=line_of(self.lines, path),
             key=key_text(path),
             problem=problem,
             mend=mend,
         )
-        self.faults.append(fault)
 
-    def finish(self) -> None:
-        """Raise ConfigError with all faults in the order of their lines, if there are any."""
-        if self.faults:
-            raise ConfigError(sorted(self.faults, key=lambda fault: fault.line or 0))
+
+def _line(fault: Fault) -> int:
+    return fault.line or 0
 
 
 @attrs.frozen

@@ -1,30 +1,17 @@
-"""The sections ``[routes."[host]/prefix"]``, ``[cors.NAME]`` and ``[limits]``."""
+"""The sections ``[routes."[host]/prefix"]`` and ``[limits]``."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import attrs
 
 from corsgate.config import rules
 from corsgate.config.lines import Path
 from corsgate.config.model import Cors, Limits, Route, Upstream
-from corsgate.config.reader import (
-    Item,
-    Named,
-    Table,
-    boolean,
-    bound,
-    checked,
-    duration,
-    text,
-)
+from corsgate.config.policies import CorsRules, check_route
+from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
-
-CheckCors: TypeAlias = Callable[[Cors], Sequence[tuple[str, str, str]]]
-"""Answers what is wrong with a policy: key below it (``allow_origins[1]``), problem, mend."""
 
 ROUTE_LIMITS = (
     "first_byte_timeout",
@@ -35,49 +22,7 @@ ROUTE_LIMITS = (
 )
 """The limits that a route may set for itself; the others rule before a route is found."""
 
-_INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 _LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
-
-
-def read_cors(table: Table, check_cors: CheckCors) -> Cors | None:
-    """Read a table ``[cors.NAME]``, or one written where it is used.
-
-    Args:
-        table: Its keys.
-        check_cors: Finds what is wrong with a policy of the right shape.
-
-    Returns:
-        The policy, or None once all that is wrong is noted.
-    """
-    table.needed("allow_origins", 'write allow_origins = ["http://localhost:4200"]')
-    origins = table.list_of("allow_origins", text, '"http://localhost:4200"')
-    cors = Cors(
-        allow_origins=origins or (),
-        allow_methods=table.list_of("allow_methods", text, '"PUT"') or (),
-        allow_headers=table.list_of("allow_headers", text, '"Content-Type"') or (),
-        expose_headers=table.list_of("expose_headers", text, '"X-Total"') or (),
-        allow_credentials=table.get("allow_credentials", boolean, False),
-        max_age_s=table.get("max_age", _whole_seconds, None),
-        enforce_origin=table.get("enforce_origin", boolean, True),
-    )
-    table.finish()
-    if origins is None:
-        return None
-    for key, problem, mend in check_cors(cors):
-        table.notes.add((*table.path, *_path_of(key)), problem, mend)
-    return cors
-
-
-def _path_of(key: str) -> Path:
-    match = _INDEXED.fullmatch(key)
-    return (match[1], int(match[2])) if match else (key,)
-
-
-def _whole_seconds(raw: object) -> int:
-    seconds = duration(raw)
-    if not seconds.is_integer():
-        raise BadValue(f"{rules.show(text(raw))} is no whole number of seconds", "round it")
-    return int(seconds)
 
 
 def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) -> Limits:
@@ -102,7 +47,11 @@ def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) 
 
 
 def read_routes(
-    top: Table, upstreams: Named[Upstream], policies: Named[Cors], limits: Limits
+    top: Table,
+    upstreams: Named[Upstream],
+    policies: Named[Cors],
+    limits: Limits,
+    cors_rules: CorsRules,
 ) -> list[tuple[Path, Route]]:
     """Read all tables ``[routes."[host]/prefix"]``.
 
@@ -111,6 +60,7 @@ def read_routes(
         upstreams: What a route may name.
         policies: What a route may name, or write itself.
         limits: What holds where a route sets none.
+        cors_rules: Know what is wrong with a route and its policy.
 
     Returns:
         Those routes that are without fault, each with its place in the document.
@@ -125,7 +75,7 @@ def read_routes(
             key.wrong(f"{rules.show(name)} is the same route as {first}", "remove one of them")
         elif place is not None:
             seen[place] = table
-        route = _read_route(table, place or (None, "/"), upstreams, policies, limits)
+        route = _read_route(table, place or (None, "/"), upstreams, policies, limits, cors_rules)
         if route is not None:
             routes.append((table.path, route))
     return routes
@@ -137,6 +87,7 @@ def _read_route(
     upstreams: Named[Upstream],
     policies: Named[Cors],
     limits: Limits,
+    cors_rules: CorsRules,
 ) -> Route | None:
     named = table.needed("upstream", "write the name of one under [upstreams]")
     upstream = None if named is None else upstreams.resolve(named)
@@ -153,7 +104,7 @@ def _read_route(
     table.finish()
     if upstream is None:
         return None
-    return Route(
+    route = Route(
         host=place[0],
         prefix=place[1],
         upstream=upstream,
@@ -162,6 +113,9 @@ def _read_route(
         strip_prefix=strip_prefix,
         limits=limits,
     )
+    if policy is not None and cors is not None:
+        check_route(policy, route, cors_rules)
+    return route
 
 
 def parse_place(key: str) -> tuple[str | None, str]:

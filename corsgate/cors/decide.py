@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from corsgate.cors.decision import VARY_BOTH, VARY_PREFLIGHT, Decision, Verdict
-from corsgate.cors.origin import MAX_ORIGIN_BYTES
-from corsgate.cors.policy import (
+from corsgate.cors.names import (
+    CORS_RESPONSE_HEADERS,
     FORBIDDEN_METHODS,
     SAFELISTED_METHODS,
     TOKEN,
+)
+from corsgate.cors.origin import MAX_ORIGIN_BYTES
+from corsgate.cors.policy import (
     Grant,
     Policy,
     listed_headers,
@@ -34,23 +37,6 @@ MAX_ASKED_NAMES = 256
 
 MAX_ASKED_EMPTY = 16
 """How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
-
-CORS_RESPONSE_HEADERS = frozenset(
-    (
-        b"access-control-allow-credentials",
-        b"access-control-allow-headers",
-        b"access-control-allow-methods",
-        b"access-control-allow-origin",
-        b"access-control-allow-private-network",
-        b"access-control-expose-headers",
-        b"access-control-max-age",
-    )
-)
-"""Lower-cased names of the fields that are taken off an upstream's response, on every route.
-
-Vary is not among them: see `merge_vary`. Timing-Allow-Origin and the Cross-Origin-*-Policy
-fields grant nothing by CORS and stay.
-"""
 
 _SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 

@@ -9,6 +9,7 @@ import attrs
 
 from corsgate.config.rules import SHOWN_LENGTH, show
 from corsgate.errors import BadValue
+from corsgate.message.host import is_loopback_name
 
 MAX_ORIGIN_BYTES = 512
 """A longer Origin is not looked at: a scheme, a DNS name of 253 bytes and a port fit well."""
@@ -51,6 +52,11 @@ class Pattern:
     def is_any(self) -> bool:
         """Whether this is ``*``, which stands for every origin."""
         return not self.scheme
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether all that this stands for is on the browser's own machine."""
+        return is_loopback_name(self.host.strip("[]").encode("ascii"))
 
     @property
     def is_exact(self) -> bool:

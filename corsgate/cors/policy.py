@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Mapping
 
 import attrs
 
 from corsgate.config.model import Cors
-from corsgate.config.rules import show
 from corsgate.cors.decision import (
     VARY_BOTH,
     VARY_FETCH_SITE,
@@ -18,40 +15,15 @@ from corsgate.cors.decision import (
     Decision,
     Verdict,
 )
+from corsgate.cors.faults import faults
+from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.wildcards import Wildcards
-from corsgate.errors import BadValue, PolicyError
+from corsgate.errors import PolicyError
 from corsgate.message.headers import Header
-from corsgate.message.host import is_loopback_name
 
 MAX_REMEMBERED_ORIGINS = 256
 """How many origins that a wildcard allows have their answers kept, for each policy."""
-
-LONGEST_MAX_AGE_S = 86_400
-"""A day: no browser keeps a preflight's answer for longer."""
-
-TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""What methods and field names are made of (RFC 9110 5.6.2)."""
-
-SAFELISTED_METHODS = frozenset((b"GET", b"HEAD", b"POST"))
-"""Methods that need no listing (Fetch ``#cors-safelisted-method``)."""
-
-FORBIDDEN_METHODS = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
-"""Methods that no script can send, in any case (Fetch ``#forbidden-method``)."""
-
-_UPPER_CASE_METHODS = frozenset((b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT"))
-_NORMALIZED_METHODS = _UPPER_CASE_METHODS - {b"PATCH"}
-
-_FORBIDDEN_REQUEST_HEADERS = frozenset(
-    b"accept-charset accept-encoding access-control-request-headers access-control-request-method"
-    b" connection content-length cookie cookie2 date dnt expect host keep-alive origin referer"
-    b" set-cookie te trailer transfer-encoding upgrade via".split()
-)
-_FORBIDDEN_REQUEST_PREFIXES = (b"proxy-", b"sec-")
-_FORBIDDEN_RESPONSE_HEADERS = frozenset((b"set-cookie", b"set-cookie2"))
-
-PolicyFault: TypeAlias = tuple[str, str, str]
-"""The key below the policy, such as ``allow_origins[1]``; what is wrong; the mend."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -177,7 +149,7 @@ def compile_policy(cors: Cors) -> Policy:
         loopback=frozenset(
             f"{p.scheme}://{p.host}".encode("ascii")
             for p in patterns
-            if not p.subdomains and is_loopback_name(p.host.strip("[]").encode("ascii"))
+            if not p.subdomains and p.is_loopback
         ),
         unmarked=grant.actual if grant else _forwarded(cors, (), "not cross-origin"),
         enforce_origin=cors.enforce_origin,
@@ -262,112 +234,3 @@ def _vary(cors: Cors, credentialed: bool) -> tuple[Header, ...]:
     if "*" in cors.allow_origins:
         return (VARY_FETCH_SITE,) if fetch_site else ()
     return (VARY_BOTH,) if fetch_site else (VARY_ORIGIN,)
-
-
-def faults(cors: Cors) -> list[PolicyFault]:
-    """Answer all that is wrong with a policy; a repeated entry is not.
-
-    Args:
-        cors: The policy as it is written.
-
-    Returns:
-        The faults in the order of the keys: key, problem, mend.
-    """
-    return [
-        *_origin_faults(cors),
-        *_method_faults(cors),
-        *_request_header_faults(cors),
-        *_response_header_faults(cors),
-        *_max_age_faults(cors),
-    ]
-
-
-def _origin_faults(cors: Cors) -> Iterator[PolicyFault]:
-    key = "allow_origins"
-    if not cors.allow_origins:
-        yield (key, "the list is empty", "remove the policy to allow none")
-    for index, text in enumerate(cors.allow_origins):
-        try:
-            parse_pattern(text)
-        except BadValue as error:
-            yield (f"{key}[{index}]", error.problem, error.mend)
-        if text == "*" and cors.allow_credentials:
-            # Fetch #cors-protocol-and-credentials
-            yield (
-                f"{key}[{index}]",
-                '"*" can\'t go with allow_credentials',
-                "list the origins, or leave allow_credentials out",
-            )
-    yield from _mixed_star(key, cors.allow_origins)
-
-
-def _method_faults(cors: Cors) -> Iterator[PolicyFault]:
-    for index, text in enumerate(cors.allow_methods):
-        key = f"allow_methods[{index}]"
-        if not _is_token(text):
-            yield (key, f"{show(text)} is no method", 'write the name of one, such as "PUT"')
-            continue
-        upper = text.upper()
-        method = upper.encode("ascii")
-        if method in FORBIDDEN_METHODS:
-            # Fetch #forbidden-method
-            yield (key, f"{show(text)} is a method that no script can send", "leave it out")
-        elif method in _UPPER_CASE_METHODS and text != upper:
-            # Fetch #concept-method-normalize
-            why = (
-                "browsers send it in upper case"
-                if method in _NORMALIZED_METHODS
-                else "methods are case-sensitive and servers know it in upper case"
-            )
-            yield (key, f"{show(text)} never matches: {why}", f"write {show(upper)}")
-    yield from _mixed_star("allow_methods", cors.allow_methods)
-
-
-def _request_header_faults(cors: Cors) -> Iterator[PolicyFault]:
-    for index, text in enumerate(cors.allow_headers):
-        key = f"allow_headers[{index}]"
-        if not _is_token(text):
-            yield (key, f"{show(text)} is no header name", 'write one name, such as "Content-Type"')
-            continue
-        name = text.lower().encode("ascii")
-        if name in _FORBIDDEN_REQUEST_HEADERS or name.startswith(_FORBIDDEN_REQUEST_PREFIXES):
-            # Fetch #forbidden-request-header
-            yield (key, f"{show(text)} is a header that no script can set", "leave it out")
-    others = tuple(text for text in cors.allow_headers if text.lower() != "authorization")
-    yield from _mixed_star("allow_headers", others)
-
-
-def _response_header_faults(cors: Cors) -> Iterator[PolicyFault]:
-    for index, text in enumerate(cors.expose_headers):
-        key = f"expose_headers[{index}]"
-        if not _is_token(text):
-            yield (key, f"{show(text)} is no header name", 'write one name, such as "X-Total"')
-        elif text.lower().encode("ascii") in _FORBIDDEN_RESPONSE_HEADERS:
-            # Fetch #forbidden-response-header-name
-            yield (key, f"{show(text)} is a header that no script can read", "leave it out")
-        elif text == "*" and cors.allow_credentials:
-            yield (key, '"*" can\'t go with allow_credentials', "list the headers")
-    yield from _mixed_star("expose_headers", cors.expose_headers)
-
-
-def _max_age_faults(cors: Cors) -> Iterator[PolicyFault]:
-    if cors.max_age_s is not None and not 0 <= cors.max_age_s <= LONGEST_MAX_AGE_S:
-        yield (
-            "max_age",
-            f"{cors.max_age_s} s is out of bounds",
-            'write a duration from "0s" (never kept) to "24h"',
-        )
-
-
-def _mixed_star(key: str, entries: tuple[str, ...]) -> Iterator[PolicyFault]:
-    """Answer a fault where ``*`` makes other entries say nothing."""
-    if "*" in entries and len(set(entries)) > 1:
-        yield (
-            key,
-            '"*" stands beside other entries, which it covers',
-            'write "*" alone, or leave it out',
-        )
-
-
-def _is_token(text: str) -> bool:
-    return text.isascii() and TOKEN.fullmatch(text.encode("ascii")) is not None

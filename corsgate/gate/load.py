@@ -9,7 +9,7 @@ from typing import Any
 from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
-from corsgate.cors.policy import faults
+from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.preflight import preflight
 from corsgate.wire.negotiation import find_http2
@@ -42,7 +42,7 @@ def load_config(path: str, reactor: Any) -> Config:
         file=path,
         environ=os.environ,
         read_file=lambda name: Path(name).read_bytes(),
-        check_cors=faults,
+        cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
     )
     preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))

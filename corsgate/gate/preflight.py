@@ -64,7 +64,7 @@ def preflight(
         attempt(("upstreams", name), partial(creators, upstream))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
-        raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0))
+        raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)
 
 
 def check_endpoint_here(text: str, reactor: Any) -> None:

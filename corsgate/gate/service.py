@@ -227,7 +227,8 @@ class GateService(Service):
     def startService(self) -> None:
         """Say where the gate can be reached, and what of it is not as safe as it could be."""
         super().startService()
-        for warning in tls_warnings(self._config, time.time()):
+        cautions = [*map(str, self._config.warnings), *tls_warnings(self._config, time.time())]
+        for warning in cautions:
             self._log.warn("{caution}", caution=warning)
         for port in self.ports:
             self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))

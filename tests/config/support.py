@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Config, Cors
-from corsgate.config.parse import no_cors_faults, parse_config
-from corsgate.config.routes import CheckCors
+from corsgate.config.parse import parse_config
+from corsgate.config.policies import NO_RULES, CorsRules
 from corsgate.errors import ConfigError
 from tests.certificates import Authority
 
@@ -50,11 +50,11 @@ def parse(
     source: str | bytes,
     *,
     environ: Mapping[str, str] = ENVIRON,
-    check_cors: CheckCors = no_cors_faults,
+    cors_rules: CorsRules = NO_RULES,
 ) -> Config:
     """Parse a file named ``c.toml``."""
     return parse_config(
-        source, file="c.toml", environ=environ, read_file=read_file, check_cors=check_cors
+        source, file="c.toml", environ=environ, read_file=read_file, cors_rules=cors_rules
     )
 
 
@@ -62,11 +62,11 @@ def faults_of(
     source: str | bytes,
     *,
     environ: Mapping[str, str] = ENVIRON,
-    check_cors: CheckCors = no_cors_faults,
+    cors_rules: CorsRules = NO_RULES,
 ) -> list[str]:
     """Answer the faults of a file named ``c.toml``, as they are shown."""
     try:
-        parse(source, environ=environ, check_cors=check_cors)
+        parse(source, environ=environ, cors_rules=cors_rules)
     except ConfigError as error:
         return [str(fault) for fault in error.faults]
     return []

@@ -24,7 +24,8 @@ from corsgate.config.model import (
     Server,
     Upstream,
 )
-from corsgate.cors.policy import faults as cors_faults
+from corsgate.config.policies import CorsRules
+from corsgate.cors.check import CORS_RULES
 from tests.config.support import PEM, ROUTE, TOP, UPSTREAM, faults_of, parse, two_faults
 
 WHOLE = """
@@ -73,7 +74,7 @@ strip_prefix = true
 limits = { first_byte_timeout = "5m", max_body_bytes = "10MiB" }
 
 [routes."App.Example.com/"]
-upstream = "marklogic"
+upstream = "spare"
 cors = { allow_origins = ["*"] }
 
 [limits]
@@ -144,7 +145,7 @@ def expected() -> Config:
             Route(
                 host="app.example.com",
                 prefix="/",
-                upstream=marklogic,
+                upstream=spare,
                 cors=Cors(allow_origins=("*",)),
                 limits=limits,
             ),
@@ -160,7 +161,7 @@ class RightFileTests(SynchronousTestCase):
 
     def test_whole(self) -> None:
         """Every key has its value in the configuration."""
-        self.assertEqual(expected(), parse(WHOLE, check_cors=cors_faults))
+        self.assertEqual(expected(), parse(WHOLE, cors_rules=CORS_RULES))
 
     def test_bytes(self) -> None:
         """A file may be given as its bytes."""
@@ -295,13 +296,13 @@ class GatheringTests(SynchronousTestCase):
                 'c.toml:15: routes."/x".cors.allow_origins[0]: odd; mend it',
                 'c.toml:15: routes."/x".cors.max_age: odd too; mend it',
             ],
-            faults_of(text, check_cors=two_faults),
+            faults_of(text, cors_rules=CorsRules(faults=two_faults)),
         )
 
     def test_real_policy_faults(self) -> None:
         """The checks of `corsgate.cors.policy` fit in."""
         text = TOP + UPSTREAM + ROUTE + 'cors = { allow_origins = ["http://a/"] }\n'
-        [fault] = faults_of(text, check_cors=cors_faults)
+        [fault] = faults_of(text, cors_rules=CORS_RULES)
         self.assertTrue(fault.startswith('c.toml:6: routes."/".cors.allow_origins[0]: '), fault)
 
 

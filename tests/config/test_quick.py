@@ -19,7 +19,7 @@ from corsgate.config.model import (
     Upstream,
 )
 from corsgate.config.quick import quick_config
-from corsgate.cors.policy import faults as cors_faults
+from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError
 
 ORIGIN = "http://localhost:4200"
@@ -40,7 +40,7 @@ def quick_faults(
             allow_origins=allow_origins,
             auth=auth,
             listen=listen,
-            check_cors=cors_faults,
+            cors_rules=CORS_RULES,
         )
     except ConfigError as raised:
         error = raised
@@ -67,7 +67,7 @@ class RightTests(SynchronousTestCase):
                 upstreams={"upstream": upstream},
                 routes=(Route(prefix="/", upstream=upstream, cors=policy),),
             ),
-            quick_config(upstream=URL, allow_origins=[ORIGIN], check_cors=cors_faults),
+            quick_config(upstream=URL, allow_origins=[ORIGIN], cors_rules=CORS_RULES),
         )
 
     def test_auth(self) -> None:
@@ -127,6 +127,33 @@ class FaultTests(SynchronousTestCase):
             ],
             quick_faults("localhost:8000", (), "basic:user", "5555"),
         )
+
+    def test_any_origin(self) -> None:
+        """Every page may come where there are no credentials to act with, and only there."""
+        self.assertEqual([], quick_faults(allow_origins=("*",)))
+        self.assertEqual(
+            [
+                "command line: --allow-origin: the policy allows any origin, and the upstream "
+                '"upstream" has credentials: every page on the web could act with them; '
+                "name the origins, each by an option of its own"
+            ],
+            quick_faults(allow_origins=("*",), auth="basic:user:password"),
+        )
+
+    def test_warnings(self) -> None:
+        """What is doubtful about the origins has the option as its key; the rest is not told."""
+        origins = (ORIGIN, ORIGIN, "https://app.example.com")
+        for listen, expected in (
+            (None, ["is there already", "public web"]),
+            ("tcp:0", ["already"]),
+        ):
+            config = quick_config(
+                upstream=URL, allow_origins=origins, listen=listen, cors_rules=CORS_RULES
+            )
+            self.assertEqual(len(expected), len(config.warnings), config.warnings)
+            for warning, part in zip(config.warnings, expected, strict=True):
+                self.assertEqual(("command line", "--allow-origin"), (warning.file, warning.key))
+                self.assertIn(part, warning.problem)
 
     def test_origins(self) -> None:
         """What the caller finds wrong with an origin has the option as its key."""

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Cors
+from corsgate.cors.faults import faults
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
-from corsgate.cors.policy import MAX_REMEMBERED_ORIGINS, Policy, compile_policy, faults
+from corsgate.cors.policy import MAX_REMEMBERED_ORIGINS, Policy, compile_policy
 from corsgate.errors import BadValue, PolicyError
 
 SPA = Cors(allow_origins=("https://spa.example",))
@@ -148,6 +149,7 @@ FAULTS: tuple[tuple[dict[str, object], tuple[str, ...], str], ...] = (
     ({"allow_methods": ("get",)}, ("allow_methods[0]",), '"GET"'),
     ({"allow_methods": ("Delete",)}, ("allow_methods[0]",), '"DELETE"'),
     ({"allow_methods": ("patch",)}, ("allow_methods[0]",), '"PATCH"'),
+    ({"allow_methods": ("purge",)}, ("allow_methods[0]",), '"PURGE"'),
     ({"allow_headers": ("X Y",)}, ("allow_headers[0]",), "one name"),
     ({"allow_headers": ("X-A, X-B",)}, ("allow_headers[0]",), "one name"),
     ({"allow_headers": ("X-\N{SNOWMAN}",)}, ("allow_headers[0]",), "one name"),
@@ -173,7 +175,7 @@ FAULTLESS: tuple[dict[str, object], ...] = (
     {},
     {"allow_origins": ("*",)},
     {"allow_origins": ("https://a.example", "https://a.example")},
-    {"allow_methods": ("GET", "PUT", "PUT", "PATCH", "PROPFIND", "purge")},
+    {"allow_methods": ("GET", "PUT", "PUT", "PATCH", "PROPFIND", "PURGE")},
     {"allow_methods": ("*",), "allow_credentials": True},
     {"allow_headers": ("*",), "allow_credentials": True},
     {"allow_headers": ("*", "Authorization")},

@@ -70,7 +70,7 @@ class Lines(GateTestCase):
                 "bytes": 3,
                 "route": "/v1",
                 "server": upstream.url,
-                "origin": "http://app.example",
+                "origin": "https://app.example",
                 "user_agent": "app/1",
             },
         )
@@ -81,12 +81,12 @@ class Lines(GateTestCase):
             'log_format = "combined"\n[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
             '[routes."/v1"]\nupstream = "a"\n'
         )
-        await self.ask(gate, headers=[(b"Referer", b"http://app.example/")])
+        await self.ask(gate, headers=[(b"Referer", b"https://app.example/")])
         found = COMBINED.fullmatch(gate.lines[0])
         assert found is not None, gate.lines
         self.assertEqual(found["line"], "GET /v1/x HTTP/1.1")
         self.assertEqual((found["status"], found["agent"]), ("502", "-"))
-        self.assertEqual(found["referer"], "http://app.example/")
+        self.assertEqual(found["referer"], "https://app.example/")
 
     async def test_one_each(self) -> None:
         """Each request has one line, answered here or not."""

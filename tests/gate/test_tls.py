@@ -14,7 +14,7 @@ from twisted.logger import capturedLogs
 
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
-from corsgate.cors.policy import faults
+from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError
 from corsgate.gate.service import GateService
 from corsgate.wire.tls import VerifyingCreator, trust_from_pem
@@ -51,7 +51,7 @@ def config(upstream: str, *issued: Issued) -> Config:
         file="gate.toml",
         environ={},
         read_file=files.__getitem__,
-        check_cors=faults,
+        cors_rules=CORS_RULES,
     )
 
 

@@ -1,0 +1,212 @@
+"""What a policy must be like, and a route that has one: each fault with its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from corsgate.config.model import Cors, Route
+from corsgate.config.policies import Finding
+from corsgate.config.rules import show
+from corsgate.cors.names import (
+    FORBIDDEN_METHODS,
+    FORBIDDEN_REQUEST_HEADERS,
+    FORBIDDEN_REQUEST_PREFIXES,
+    FORBIDDEN_RESPONSE_HEADERS,
+    KNOWN_METHODS,
+    NORMALIZED_METHODS,
+    REQUEST_ONLY,
+    RESPONSE_ONLY,
+    TOKEN,
+)
+from corsgate.cors.origin import Pattern, parse_pattern
+from corsgate.cors.suffixes import public_suffix
+from corsgate.errors import BadValue
+
+LONGEST_MAX_AGE_S = 86_400
+"""A day: no browser keeps a preflight's answer for longer."""
+
+ANY_ORIGIN = "dangerously_allow_any_origin_to_use_upstream_credentials"
+INSECURE_ORIGINS = "dangerously_allow_insecure_origins_with_credentials"
+PUBLIC_SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
+
+
+def faults(cors: Cors) -> list[Finding]:
+    """Answer all that is wrong with a policy; a repeated entry is not.
+
+    Args:
+        cors: The policy as it is written.
+
+    Returns:
+        The faults in the order of the keys: key, problem, mend.
+    """
+    return [
+        *_origin_faults(cors),
+        *_method_faults(cors),
+        *_request_header_faults(cors),
+        *_response_header_faults(cors),
+        *_max_age_faults(cors),
+    ]
+
+
+def route_faults(route: Route) -> list[Finding]:
+    """Answer what is wrong with a route and its policy that is right by itself.
+
+    Args:
+        route: A route with a policy or without.
+
+    Returns:
+        Findings whose keys are the route's.
+    """
+    cors, upstream = route.cors, route.upstream
+    if (
+        cors is None
+        or upstream.credentials is None
+        or "*" not in cors.allow_origins
+        or cors.dangerously_allow_any_origin_to_use_upstream_credentials
+    ):
+        return []
+    return [
+        (
+            "cors",
+            f"the policy allows any origin, and the upstream {show(upstream.name)} has credentials:"
+            " every page on the web could act with them",
+            f"list the origins, or write {ANY_ORIGIN} = true in the policy",
+        )
+    ]
+
+
+def _origin_faults(cors: Cors) -> Iterator[Finding]:
+    key = "allow_origins"
+    if not cors.allow_origins:
+        yield (key, "the list is empty", "remove the policy to allow none")
+    for index, text in enumerate(cors.allow_origins):
+        at = f"{key}[{index}]"
+        try:
+            pattern = parse_pattern(text)
+        except BadValue as error:
+            yield (at, error.problem, error.mend)
+            continue
+        if text == "*" and cors.allow_credentials:
+            # Fetch #cors-protocol-and-credentials
+            yield (
+                at,
+                '"*" can\'t go with allow_credentials',
+                "list the origins, or leave allow_credentials out",
+            )
+        yield from _insecure(at, pattern, cors)
+        yield from _too_wide(at, pattern, cors)
+    yield from _mixed_star(key, cors.allow_origins)
+
+
+def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
+    """Answer a fault where a page that anyone in between can change may use credentials."""
+    if (
+        pattern.scheme == "http"
+        and cors.allow_credentials
+        and not pattern.is_loopback
+        and not cors.dangerously_allow_insecure_origins_with_credentials
+    ):
+        yield (
+            key,
+            f"{show(pattern.text)} can't go with allow_credentials: whoever can change the page on"
+            " its way can act as its user",
+            f"serve the page over https, or write {INSECURE_ORIGINS} = true",
+        )
+
+
+def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
+    """Answer a fault where anybody can register an origin that is allowed."""
+    if (
+        pattern.subdomains
+        and not cors.dangerously_allow_subdomains_of_public_suffixes
+        and public_suffix(pattern.host) == pattern.host
+    ):
+        yield (
+            key,
+            f"{show(pattern.text)} allows whoever registers a name under {show(pattern.host)},"
+            " which is a public suffix",
+            f"write a name of your own before it, as in {show(_owned(pattern))}, or "
+            f"{PUBLIC_SUFFIXES} = true",
+        )
+
+
+def _owned(pattern: Pattern) -> str:
+    """Answer a pattern below a name that somebody owns."""
+    return pattern.text.replace("*.", "*.example.", 1)
+
+
+def _method_faults(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.allow_methods):
+        key = f"allow_methods[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no method", 'write the name of one, such as "PUT"')
+            continue
+        upper = text.upper()
+        method = upper.encode("ascii")
+        if method in FORBIDDEN_METHODS:
+            # Fetch #forbidden-method
+            yield (key, f"{show(text)} is a method that no script can send", "leave it out")
+        elif method in KNOWN_METHODS and text != upper:
+            # Fetch #concept-method-normalize
+            why = (
+                "browsers send it in upper case"
+                if method in NORMALIZED_METHODS
+                else "methods are case-sensitive and servers know it in upper case"
+            )
+            yield (key, f"{show(text)} never matches: {why}", f"write {show(upper)}")
+    yield from _mixed_star("allow_methods", cors.allow_methods)
+
+
+def _request_header_faults(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.allow_headers):
+        key = f"allow_headers[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no header name", 'write one name, such as "Content-Type"')
+            continue
+        name = text.lower().encode("ascii")
+        if name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_PREFIXES):
+            # Fetch #forbidden-request-header
+            yield (key, f"{show(text)} is a header that no script can set", "leave it out")
+        elif name in RESPONSE_ONLY:
+            mend = 'write "If-Match", if that was meant' if name == b"etag" else "leave it out"
+            yield (key, f"{show(text)} is a header that only servers send", mend)
+    others = tuple(text for text in cors.allow_headers if text.lower() != "authorization")
+    yield from _mixed_star("allow_headers", others)
+
+
+def _response_header_faults(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.expose_headers):
+        key = f"expose_headers[{index}]"
+        if not _is_token(text):
+            yield (key, f"{show(text)} is no header name", 'write one name, such as "X-Total"')
+        elif text.lower().encode("ascii") in FORBIDDEN_RESPONSE_HEADERS:
+            # Fetch #forbidden-response-header-name
+            yield (key, f"{show(text)} is a header that no script can read", "leave it out")
+        elif text.lower().encode("ascii") in REQUEST_ONLY:
+            yield (key, f"{show(text)} is a header that only clients send", "leave it out")
+        elif text == "*" and cors.allow_credentials:
+            yield (key, '"*" can\'t go with allow_credentials', "list the headers")
+    yield from _mixed_star("expose_headers", cors.expose_headers)
+
+
+def _max_age_faults(cors: Cors) -> Iterator[Finding]:
+    if cors.max_age_s is not None and not 0 <= cors.max_age_s <= LONGEST_MAX_AGE_S:
+        yield (
+            "max_age",
+            f"{cors.max_age_s} s is out of bounds",
+            'write a duration from "0s" (never kept) to "24h"',
+        )
+
+
+def _mixed_star(key: str, entries: tuple[str, ...]) -> Iterator[Finding]:
+    """Answer a fault where ``*`` makes other entries say nothing."""
+    if "*" in entries and len(set(entries)) > 1:
+        yield (
+            key,
+            '"*" stands beside other entries, which it covers',
+            'write "*" alone, or leave it out',
+        )
+
+
+def _is_token(text: str) -> bool:
+    return text.isascii() and TOKEN.fullmatch(text.encode("ascii")) is not None

@@ -1,0 +1,266 @@
+"""What is doubtful about a policy, or a route that has one: allowed, but hardly what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address
+
+from corsgate.config.model import Cors, Route
+from corsgate.config.policies import Finding
+from corsgate.config.rules import show
+from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
+from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS, SAFELISTED_RESPONSE_HEADERS
+from corsgate.cors.origin import Pattern, parse_pattern
+from corsgate.cors.suffixes import public_suffix
+from corsgate.errors import BadValue
+from corsgate.message.forwarded import CLIENT_FIELDS
+from corsgate.message.headers import HOP_BY_HOP
+
+HONOURED_MAX_AGE_S = 7200
+"""For how long Chromium keeps a preflight's answer; WebKit keeps it for less, Firefox for a day."""
+
+
+def warnings(cors: Cors, local: bool) -> list[Finding]:
+    """Answer what is doubtful about a policy.
+
+    Args:
+        cors: The policy as it is written; what is wrong with it altogether is passed over.
+        local: Whether browsers reach the gate on their own machine only.
+
+    Returns:
+        Findings in the order of the keys.
+    """
+    patterns = _patterns(cors.allow_origins)
+    return [
+        *_repeated("allow_origins", cors.allow_origins, str),
+        *_covered(patterns),
+        *(_far(patterns) if local else ()),
+        *_repeated("allow_methods", cors.allow_methods, str),
+        *_method_warnings(cors),
+        *_repeated("allow_headers", cors.allow_headers, str.lower),
+        *_request_header_warnings(cors),
+        *_repeated("expose_headers", cors.expose_headers, str.lower),
+        *_response_header_warnings(cors),
+        *_max_age_warnings(cors),
+        *_dangers(cors, patterns),
+    ]
+
+
+def route_warnings(route: Route, own: bool) -> list[Finding]:
+    """Answer what is doubtful about a route and its policy.
+
+    Args:
+        route: A route with a policy or without.
+        own: Whether the policy is this route's own, and not one that others may share.
+
+    Returns:
+        Findings whose keys are the route's.
+    """
+    cors, upstream = route.cors, route.upstream
+    if cors is None:
+        return []
+    found: list[Finding] = []
+    names = {name.lower() for name in cors.allow_headers}
+    if "*" in names and "authorization" not in names and upstream.credentials is None:
+        # Fetch #cors-non-wildcard-request-header-name
+        found.append(
+            (
+                "cors.allow_headers",
+                '"*" does not cover Authorization, and the gate has no credentials for the upstream'
+                f" {show(upstream.name)}, so clients that log in there are refused",
+                'add "Authorization", or list the headers',
+            )
+        )
+    for index, method in enumerate(cors.allow_methods if own else ()):
+        if route.methods is not None and method != "*" and method not in route.methods:
+            found.append(
+                (
+                    f"cors.allow_methods[{index}]",
+                    f"{show(method)} never gets through: the route does not serve it",
+                    "remove it, or add it to the route's methods",
+                )
+            )
+    if not cors.enforce_origin and upstream.credentials is not None:
+        found.append(
+            (
+                "cors.enforce_origin",
+                "pages of every origin can act with the credentials of the upstream"
+                f" {show(upstream.name)}, though they can't read the answers",
+                "remove it",
+            )
+        )
+    needed = "*" in cors.allow_origins and upstream.credentials is not None
+    if needed and cors.dangerously_allow_any_origin_to_use_upstream_credentials:
+        found.append(
+            (
+                f"cors.{ANY_ORIGIN}",
+                f"every page on the web can act with the credentials of {show(upstream.name)}",
+                "list the origins",
+            )
+        )
+    return found
+
+
+def _patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:
+    """Answer the patterns with their numbers; those that are none are faults already."""
+    found = []
+    for index, text in enumerate(texts):
+        try:
+            found.append((index, parse_pattern(text)))
+        except BadValue:
+            continue
+    return found
+
+
+def _repeated(key: str, entries: Sequence[str], normal: Callable[[str], str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, text in enumerate(entries):
+        if normal(text) in seen:
+            yield (f"{key}[{index}]", f"{show(text)} is there already", "remove it")
+        seen.add(normal(text))
+
+
+def _covered(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
+    """Answer the origins that are allowed without being listed.
+
+    Patterns are looked up rather than compared pairwise, as there may be thousands.
+    """
+    known = {pattern.text for _, pattern in patterns}
+    for index, pattern in patterns:
+        wider = next((text for text in _wider(pattern) if text in known), None)
+        if wider is not None:
+            yield (
+                f"allow_origins[{index}]",
+                f"{show(pattern.text)} is covered by {show(wider)}",
+                "remove one of them",
+            )
+
+
+def _wider(pattern: Pattern) -> Iterator[str]:
+    """Answer the patterns that stand for all that this one does, and more."""
+    if pattern.is_any:
+        return
+    ends = [f":{pattern.port}" if pattern.port else "", ":*"]
+    host = pattern.host
+    if pattern.port != "*":
+        yield f"{pattern.scheme}://{'*.' if pattern.subdomains else ''}{host}:*"
+    while "." in host and not host.startswith("["):
+        host = host.partition(".")[2]
+        yield from (f"{pattern.scheme}://*.{host}{end}" for end in ends)
+
+
+def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
+    """Answer the pages of the public web that would call this machine.
+
+    Source: Local Network Access, ``#local-network-request``.
+    """
+    for index, pattern in patterns:
+        if pattern.scheme in ("http", "https") and _is_public(pattern.host):
+            yield (
+                f"allow_origins[{index}]",
+                f"{show(pattern.text)} is on the public web and the gate listens on this machine's"
+                " loopback address only: browsers ask their user before such a page may call it,"
+                " and never let a page call it that came over http",
+                "serve the page from this machine, or listen where the page's users can reach it",
+            )
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return public_suffix(host) is not None
+
+
+def _method_warnings(cors: Cors) -> Iterator[Finding]:
+    methods = {method.encode("utf-8", "replace") for method in cors.allow_methods}
+    if methods and methods <= SAFELISTED_METHODS:
+        yield (
+            "allow_methods",
+            "GET, HEAD and POST need no listing, and a policy can't forbid them",
+            "remove it; the route's own key methods says which are served at all",
+        )
+    for index, text in enumerate(cors.allow_methods):
+        known = text.upper().encode("utf-8", "replace") in KNOWN_METHODS
+        if text.isascii() and text != "*" and not known:
+            yield (
+                f"allow_methods[{index}]",
+                f"{show(text)} never gets through: the gate knows no such method",
+                "remove it",
+            )
+
+
+def _request_header_warnings(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.allow_headers):
+        if text.lower().encode("utf-8", "replace") in CLIENT_FIELDS:
+            yield (
+                f"allow_headers[{index}]",
+                f"{show(text)} never gets through: the gate itself says who the client is",
+                "remove it",
+            )
+
+
+def _response_header_warnings(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.expose_headers):
+        name = text.lower().encode("utf-8", "replace")
+        if name in SAFELISTED_RESPONSE_HEADERS:
+            # Fetch #cors-safelisted-response-header-name
+            yield (
+                f"expose_headers[{index}]",
+                f"every script may read {show(text)} without that",
+                "remove it",
+            )
+        elif name in HOP_BY_HOP:
+            yield (
+                f"expose_headers[{index}]",
+                f"{show(text)} never gets through: it speaks of one connection",
+                "remove it",
+            )
+
+
+def _max_age_warnings(cors: Cors) -> Iterator[Finding]:
+    if cors.max_age_s is not None and cors.max_age_s > HONOURED_MAX_AGE_S:
+        yield (
+            "max_age",
+            "only Firefox keeps an answer for that long; Chromium does for 2h at most",
+            'write "2h"',
+        )
+
+
+def _dangers(cors: Cors, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
+    """Answer what is allowed for all its risk, or was and has nothing left to allow."""
+    insecure = (
+        [p.text for _, p in patterns if p.scheme == "http" and not p.is_loopback]
+        if cors.allow_credentials
+        else []
+    )
+    wide = [
+        p.text
+        for _, p in patterns
+        if p.subdomains
+        and cors.dangerously_allow_subdomains_of_public_suffixes
+        and public_suffix(p.host) == p.host
+    ]
+    for key, is_set, found, problem in (
+        (
+            INSECURE_ORIGINS,
+            cors.dangerously_allow_insecure_origins_with_credentials,
+            insecure,
+            "whoever can change a page of {} on its way can act as its user",
+        ),
+        (
+            PUBLIC_SUFFIXES,
+            cors.dangerously_allow_subdomains_of_public_suffixes,
+            wide,
+            "whoever registers a name that {} stands for is allowed",
+        ),
+    ):
+        if is_set and found:
+            yield (key, problem.format(show(found[0])), "list https origins of your own")
+        elif is_set:
+            yield (key, "it allows nothing: no origin here needs it", "remove it")
+    if (
+        cors.dangerously_allow_any_origin_to_use_upstream_credentials
+        and "*" not in cors.allow_origins
+    ):
+        yield (ANY_ORIGIN, 'it allows nothing: "*" is not in allow_origins', "remove it")
