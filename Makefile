@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := bench corsgate tests twisted
 
-.PHONY: help run test lint format bench clean
+.PHONY: help run test lint format bench bench-cors clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -14,6 +14,7 @@ help:
 	@echo 'make lint   ruff and mypy'
 	@echo 'make format let ruff lay out the code'
 	@echo 'make bench  the gate and its peers under load; ARGS=--help tells more'
+	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
 	@echo 'make clean  remove what the above have made'
 
 run: $(INSTALLED)
@@ -33,6 +34,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench.run $(ARGS)
+
+bench-cors: $(INSTALLED)
+	$(BIN)/python -m bench.decision $(ARGS)
 
 # The stamp, not the directory, is the target: an install that broke off is done again.
 $(INSTALLED): setup.cfg pyproject.toml

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -67,6 +68,25 @@ def modules(package: str) -> Path:
         options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory)]
         _run([program("npm"), "install", *options, package])
     return found
+
+
+def python_packages(*packages: str) -> Path:
+    """Answer a directory with packages for this Python, fetched where missing.
+
+    Args:
+        packages: Their names; all that they need is fetched too.
+
+    Raises:
+        LeftOut: They can't be had.
+    """
+    directory = _PEERS / "python"
+    marks = [directory / f".{package}" for package in packages]
+    if not all(mark.exists() for mark in marks):
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
+        _run([*pip, "--target", str(directory), *packages])
+        for mark in marks:
+            mark.touch()
+    return directory
 
 
 def _find(name: str) -> str | None:

@@ -85,11 +85,11 @@ def markdown(results: Results, *, seconds: int, rounds: int) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def put(text: str, path: Path) -> None:
-    """Write the report to a file: between its `START` and `END`, or as the whole."""
+def put(text: str, path: Path, start_line: str = START, end_line: str = END) -> None:
+    """Write the report to a file: between these lines of it, or as the whole."""
     old = path.read_text(encoding="utf-8") if path.exists() else ""
-    before, start, rest = old.partition(START)
-    _, end, after = rest.partition(END)
+    before, start, rest = old.partition(start_line)
+    _, end, after = rest.partition(end_line)
     if end:
         text = f"{before}{start}\n{text}{end}{after}"
     path.write_text(text, encoding="utf-8")

@@ -169,6 +169,8 @@ class UpstreamShape:
                 strip_prefix=self.match.route.strip_prefix,
                 gate_origin=gate_origin,
             )
+        if decision.exposes_all:
+            decision = decision.exposing(headers)
         if b"vary" in names:
             theirs = [value for name, value in response.headers if name.lower() == b"vary"]
             vary = merge_vary(theirs, decision.vary)

@@ -145,6 +145,11 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2])
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
 
+    def test_nothing_is_doubtful(self) -> None:
+        """No file that is shown as an example is warned of."""
+        for name in ("corsgate.toml", "minimal.toml", "demo.toml"):
+            self.assertEqual(load(text_of(name)).warnings, (), name)
+
     def test_limits_are_the_defaults(self) -> None:
         """What the file gives as defaults are the defaults."""
         limits = load(text_of("corsgate.toml")).limits
@@ -183,7 +188,7 @@ class ExampleTests(SynchronousTestCase):
         names.remove("expose_auto")
         names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
         names += ["server_name", "client_certificate", "verify"]
-        names += ["methods", "strip_prefix", "limits", "balance"]
+        names += ["cors_report_only", "methods", "strip_prefix", "limits", "balance"]
         missing = [name for name in names if not re.search(rf"(?m)\b{name} = ", text)]
         missing = [name for name in missing if f"[{name}]" not in text]
         self.assertEqual(missing, [])

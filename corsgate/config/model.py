@@ -288,6 +288,8 @@ class Cors:
         allow_credentials: Whether the browser may send and use cookies and the like.
         max_age_s: How long a browser may keep a preflight's answer; None leaves it unsaid.
         enforce_origin: Whether a request from an origin that is not allowed gets 403.
+        debug: Whether a client on the gate's own machine is told why it was refused.
+        debug_origins: Exact origins and patterns whose pages are told that wherever they are.
         dangerously_allow_any_origin_to_use_upstream_credentials: Whether ``*`` may stand on a
             route that injects credentials: every page there is can then act with them.
         dangerously_allow_insecure_origins_with_credentials: Whether pages that come over http,
@@ -304,6 +306,8 @@ class Cors:
     max_age_s: int | None = None
     expose_auto: bool = False
     enforce_origin: bool = True
+    debug: bool = False
+    debug_origins: tuple[str, ...] = ()
     dangerously_allow_any_origin_to_use_upstream_credentials: bool = False
     dangerously_allow_insecure_origins_with_credentials: bool = False
     dangerously_allow_subdomains_of_public_suffixes: bool = False
@@ -319,6 +323,8 @@ class Route:
         prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at its end.
         upstream: Where requests go.
         cors: The policy, or None for no cross-origin access.
+        cors_report_only: A policy that is tried beside the other: what it would change is counted
+            and logged, and nothing else comes of it. None for none.
         methods: The methods that are served, or None for all; others get 405.
         strip_prefix: Whether the prefix is taken off before forwarding.
         limits: The file's limits with the route's own on top.
@@ -332,6 +338,7 @@ class Route:
     prefix: str = attrs.field(validator=_rule(rules.check_prefix))
     upstream: Upstream
     cors: Cors | None = None
+    cors_report_only: Cors | None = None
     methods: tuple[str, ...] | None = attrs.field(default=None, validator=_each(rules.check_method))
     strip_prefix: bool = False
     limits: Limits = Limits()

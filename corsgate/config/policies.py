@@ -76,6 +76,8 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
         allow_credentials=table.get("allow_credentials", boolean, False),
         max_age_s=table.get("max_age", _whole_seconds, None),
         enforce_origin=table.get("enforce_origin", boolean, True),
+        debug=table.get("debug", boolean, False),
+        debug_origins=table.list_of("debug_origins", text, '"https://app.example.com"') or (),
         **{key: table.get(key, boolean, False) for key in DANGEROUS},
     )
     table.finish()

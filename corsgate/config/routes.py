@@ -93,6 +93,8 @@ def _read_route(
     upstream = None if named is None else upstreams.resolve(named)
     policy = table.item("cors")
     cors = None if policy is None else policies.resolve(policy)
+    trial = table.item("cors_report_only")
+    report_only = None if trial is None else policies.resolve(trial)
     methods = table.list_of("methods", checked(rules.check_method), '"GET"')
     if methods == ():
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
@@ -109,6 +111,7 @@ def _read_route(
         prefix=place[1],
         upstream=upstream,
         cors=cors,
+        cors_report_only=report_only,
         methods=methods,
         strip_prefix=strip_prefix,
         limits=limits,

@@ -38,6 +38,10 @@ MAX_ASKED_NAMES = 256
 MAX_ASKED_EMPTY = 16
 """How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
 
+MAX_REMEMBERED_BYTES = 512
+"""How long a value of Access-Control-Request-Headers may be for its names to be remembered."""
+
+_NONE = [b""]
 _SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 _NOT_CROSS_ORIGIN = "the route has no CORS policy, and the request is not cross-origin"
@@ -145,9 +149,12 @@ def _confine(
     """
     if policy is not None and not policy.enforce_origin:
         return decision
-    if b"cross-site" not in index[b"sec-fetch-site"]:
-        return decision
+    sites = index[b"sec-fetch-site"]
     modes = index.get(b"sec-fetch-mode", ())
+    if b"cross-site" not in sites:
+        if b"same-site" in sites and b"no-cors" in modes and b"origin" not in index:
+            return _confine_sibling(policy, index, decision)
+        return decision
     if b"no-cors" in modes:
         reason = "cross-site request in mode no-cors, where credentials are injected"
     elif b"navigate" in modes and method not in _SAFE_METHODS:
@@ -155,6 +162,30 @@ def _confine(
     else:
         return decision
     return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
+
+
+def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:
+    """Refuse what a page of another port or subdomain embeds, unless its origin is allowed.
+
+    An ``<img>`` or ``<script>`` of such a page sends no Origin, but the origin of its page in
+    Referer, which no script can forge and a page can only leave out. A script that is run there
+    could otherwise be read, with the gate's credentials, by a page that is not allowed.
+
+    Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
+    ``#referrer-policy-strict-origin-when-cross-origin``.
+    """
+    if policy is not None:
+        if policy.public is not None:
+            return decision
+        referers = index.get(b"referer", ())
+        if len(referers) == 1 and policy.allows(b"/".join(referers[0].split(b"/", 3)[:3])):
+            return policy.referred
+    return Decision(
+        verdict=Verdict.REFUSE,
+        headers=decision.headers,
+        reason="same-site request in mode no-cors, where credentials are injected, from a page"
+        " whose origin is not allowed, or not told by Referer",
+    )
 
 
 def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) -> Decision:
@@ -174,16 +205,31 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
             verdict=Verdict.REFUSE, headers=(VARY_PREFLIGHT,), reason=_why_denied([origin])
         )
     methods = index[b"access-control-request-method"]
-    refusal = _method_refusal(policy, methods)
-    if refusal:
-        return _refuse_preflight(grant, refusal)
-    names = _asked_names(index.get(b"access-control-request-headers", ()))
+    values = index.get(b"access-control-request-headers", _NONE)
+    question = (methods[0], values[0]) if len(methods) == len(values) == 1 else None
+    names = None if question is None else policy.granted.get(question)
     if names is None:
-        return _refuse_preflight(grant, "Access-Control-Request-Headers is too long")
-    refusal = _names_refusal(policy, names)
-    if refusal:
-        return _refuse_preflight(grant, refusal)
-    return grant.preflight or _repeat(policy, grant, methods[0], names)
+        refusal = method_refusal(policy, methods)
+        if refusal:
+            return _refuse_preflight(grant, refusal)
+        names = asked_names(values)
+        if names is None:
+            return _refuse_preflight(grant, "Access-Control-Request-Headers is too long")
+        refusal = names_refusal(policy, names)
+        if refusal:
+            return _refuse_preflight(grant, refusal)
+        if question is not None and len(values[0]) <= MAX_REMEMBERED_BYTES:
+            policy.granted.add(question, names)
+    if grant.preflight is not None:
+        return grant.preflight
+    if question is None:
+        return _repeat(policy, grant, methods[0], names)
+    decision = policy.repeated.get((origin, question))
+    if decision is None:
+        decision = _repeat(policy, grant, methods[0], names)
+        if len(values[0]) <= MAX_REMEMBERED_BYTES:
+            policy.repeated.add((origin, question), decision)
+    return decision
 
 
 def _refuse_preflight(grant: Grant, reason: str) -> Decision:
@@ -191,7 +237,7 @@ def _refuse_preflight(grant: Grant, reason: str) -> Decision:
     return Decision(verdict=Verdict.REFUSE, headers=(*grant.opening, VARY_PREFLIGHT), reason=reason)
 
 
-def _method_refusal(policy: Policy, methods: list[bytes]) -> str:
+def method_refusal(policy: Policy, methods: list[bytes]) -> str:
     """Answer why the method may not be used; empty where it may."""
     if len(methods) != 1:
         return "more than one Access-Control-Request-Method"
@@ -208,7 +254,7 @@ def _method_refusal(policy: Policy, methods: list[bytes]) -> str:
     return f"method {_shown(method)} is not in allow_methods"
 
 
-def _names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
+def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
     """Answer which request header may not be used, and why; empty where all may."""
     unlisted = names - policy.header_names
     if not unlisted:
@@ -222,7 +268,7 @@ def _names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
     return f"{_shown(min(odd))} is no header name" if odd else ""
 
 
-def _asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
+def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
     """Answer the lower-cased names asked for, or None where they are too many or too long.
 
     Browsers send them sorted, in one field, without spaces; what stands between may split the

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
+from typing import ClassVar
 
 import attrs
 
+from corsgate.cors.names import UNEXPOSED
 from corsgate.message.headers import Header
+
+MAX_SHAPES = 64
+"""For how many sets of a response's fields what they expose is kept, for each decision."""
 
 VARY_ORIGIN: Header = (b"Vary", b"Origin")
 VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode")
 VARY_BOTH: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")
+VARY_REFERRED: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode, Referer")
 VARY_PREFLIGHT: Header = (
     b"Vary",
     b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
@@ -36,8 +43,12 @@ class Decision:
         verdict: Where it goes.
         headers: The fields that go on whatever answer the route gives, the upstream's or one
             made here; Vary, where there is one, is the last.
-        reason: Why, in one line of ASCII for logs and explanations, never for the client.
+        reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
+            `corsgate.cors.debug.tell`.
+        exposes_all: Whether `exposing` has to complete the headers for each response.
     """
+
+    exposes_all: ClassVar[bool] = False
 
     verdict: Verdict
     headers: tuple[Header, ...]
@@ -49,3 +60,48 @@ class Decision:
         if self.headers and self.headers[-1][0] == b"Vary":
             return self.headers[-1][1]
         return b""
+
+    def exposing(self, _headers: Sequence[Header]) -> Decision:
+        """Answer the decision on a response with these fields: this one, unless it exposes all."""
+        return self
+
+
+@attrs.frozen(kw_only=True)
+class ExposingDecision(Decision):
+    """A decision by a policy that exposes all of an answer that is meant for scripts."""
+
+    exposes_all: ClassVar[bool] = True
+
+    _ready: dict[tuple[bytes, ...], Decision] = attrs.field(
+        factory=dict, init=False, eq=False, repr=False
+    )
+
+    def exposing(self, headers: Sequence[Header]) -> Decision:
+        """Answer the decision on one response, mostly one that was ready.
+
+        Args:
+            headers: The fields that the response has apart from the decision's own.
+
+        Returns:
+            A decision whose Access-Control-Expose-Headers names all of them that a script needs
+            leave to read, but for `UNEXPOSED`; the field is left out where there are none.
+
+        Source: Fetch ``#http-access-control-expose-headers``.
+        """
+        names = tuple([name for name, _ in headers])
+        found = self._ready.get(names)
+        if found is None:
+            if len(self._ready) >= MAX_SHAPES:
+                # The shapes are the upstream's: so many more mean that none comes often.
+                self._ready.clear()
+            found = self._ready[names] = self._expose(names)
+        return found
+
+    def _expose(self, names: Sequence[bytes]) -> Decision:
+        exposed = {name.lower(): name for name in reversed(names) if name.lower() not in UNEXPOSED}
+        field = (b"Access-Control-Expose-Headers", b", ".join(exposed[n] for n in sorted(exposed)))
+        return Decision(
+            verdict=self.verdict,
+            headers=(*self.headers[:-1], field, *self.headers[-1:]) if exposed else self.headers,
+            reason=self.reason,
+        )

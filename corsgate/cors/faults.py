@@ -41,6 +41,7 @@ def faults(cors: Cors) -> list[Finding]:
     """
     return [
         *_origin_faults(cors),
+        *_debug_faults(cors),
         *_method_faults(cors),
         *_request_header_faults(cors),
         *_response_header_faults(cors),
@@ -96,6 +97,18 @@ def _origin_faults(cors: Cors) -> Iterator[Finding]:
         yield from _insecure(at, pattern, cors)
         yield from _too_wide(at, pattern, cors)
     yield from _mixed_star(key, cors.allow_origins)
+
+
+def _debug_faults(cors: Cors) -> Iterator[Finding]:
+    for index, text in enumerate(cors.debug_origins):
+        at = f"debug_origins[{index}]"
+        if text == "*":
+            yield (at, '"*" would tell everybody', "list the origins of those who develop")
+            continue
+        try:
+            parse_pattern(text)
+        except BadValue as error:
+            yield (at, error.problem, error.mend)
 
 
 def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:

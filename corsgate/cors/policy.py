@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -12,18 +13,30 @@ from corsgate.cors.decision import (
     VARY_FETCH_SITE,
     VARY_ORIGIN,
     VARY_PREFLIGHT,
+    VARY_REFERRED,
     Decision,
+    ExposingDecision,
     Verdict,
 )
 from corsgate.cors.faults import faults
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
-from corsgate.cors.wildcards import Wildcards
+from corsgate.cors.remembered import Remembered
+from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 from corsgate.message.headers import Header
 
-MAX_REMEMBERED_ORIGINS = 256
-"""How many origins that a wildcard allows have their answers kept, for each policy."""
+MAX_REMEMBERED = 256
+"""How many origins that a wildcard allows have their answers kept, for each policy, and as many
+newcomers beside them; the same holds of the questions that preflights ask."""
+
+
+Question: TypeAlias = tuple[bytes, bytes]
+"""What a preflight asks: the method, and the value of Access-Control-Request-Headers."""
+
+
+def _store() -> Remembered[Any, Any]:
+    return Remembered(MAX_REMEMBERED)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -58,7 +71,11 @@ class Policy:
         loopback: Scheme and host of the loopback origins allowed, such as ``http://localhost``.
         unmarked: The decisions on a request without Origin, or with the gate's own; to be
             indexed with ``credentialed``. An origin that is not allowed gets their headers.
+        referred: The decision on a request that its Referer alone says the origin of.
+        granted: The questions of preflights that may be granted: method and request headers.
+        repeated: The decisions on preflights whose answer repeats them, by origin and question.
         enforce_origin: Whether an origin that is not allowed is refused.
+        debug_origins: Those whose pages are told why they are refused.
     """
 
     source: Cors
@@ -71,13 +88,21 @@ class Policy:
     header_names: frozenset[bytes]
     loopback: frozenset[bytes]
     unmarked: tuple[Decision, Decision]
+    referred: Decision
     enforce_origin: bool
-    _remembered: dict[bytes, Grant] = attrs.field(factory=dict, init=False, repr=False)
+    debug_origins: Origins
+    granted: Remembered[Question, frozenset[bytes]] = attrs.field(
+        factory=_store, init=False, repr=False
+    )
+    repeated: Remembered[tuple[bytes, Question], Decision] = attrs.field(
+        factory=_store, init=False, repr=False
+    )
+    _grants: Remembered[bytes, Grant] = attrs.field(factory=_store, init=False, repr=False)
 
     @property
     def remembered(self) -> int:
-        """How many grants to wildcards' origins are kept, at most `MAX_REMEMBERED_ORIGINS`."""
-        return len(self._remembered)
+        """How many grants to wildcards' origins are kept, at most twice `MAX_REMEMBERED`."""
+        return len(self._grants)
 
     def allows(self, origin: bytes) -> bool:
         """Answer whether an origin is allowed, and remember nothing of it.
@@ -91,11 +116,17 @@ class Policy:
             or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.match(origin))
         )
 
+    @property
+    def debugs(self) -> bool:
+        """Whether anybody is told why a request was refused."""
+        return self.source.debug or bool(self.source.debug_origins)
+
     def grant(self, origin: bytes) -> Grant | None:
         """Answer the grant to an origin, or None where it is not allowed.
 
-        Only what a wildcard allows is remembered, and the oldest goes first. Refusals are not,
-        so that a flood of foreign origins takes no memory and drives nothing out.
+        Only what a wildcard allows is remembered. Refusals are not, so that a flood of foreign
+        origins takes no memory and drives nothing out; nor does one of origins that the wildcard
+        allows, see `Remembered`.
 
         Args:
             origin: The value of the one Origin field, of any bytes and length.
@@ -109,12 +140,10 @@ class Policy:
             return None
         if self.public is not None:
             return self.public
-        found = self._remembered.get(origin)
+        found = self._grants.get(origin)
         if found is None and self.wildcards.match(origin):
             found = _make_grant(self.source, origin)
-            if len(self._remembered) >= MAX_REMEMBERED_ORIGINS:
-                del self._remembered[next(iter(self._remembered))]
-            self._remembered[origin] = found
+            self._grants.add(origin, found)
         return found
 
 
@@ -152,7 +181,11 @@ def compile_policy(cors: Cors) -> Policy:
             if not p.subdomains and p.is_loopback
         ),
         unmarked=grant.actual if grant else _forwarded(cors, (), "not cross-origin"),
+        referred=Decision(
+            verdict=Verdict.FORWARD, headers=(VARY_REFERRED,), reason="its Referer is allowed"
+        ),
         enforce_origin=cors.enforce_origin,
+        debug_origins=Origins([parse_pattern(text) for text in cors.debug_origins]),
     )
 
 
@@ -218,9 +251,10 @@ def _make_grant(cors: Cors, origin: bytes) -> Grant:
 
 def _forwarded(cors: Cors, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
     """Answer the decisions on an actual request that passes, by ``credentialed``."""
+    make = ExposingDecision if headers and cors.expose_auto else Decision
     return (
-        Decision(verdict=Verdict.FORWARD, headers=headers + _vary(cors, False), reason=why),
-        Decision(verdict=Verdict.FORWARD, headers=headers + _vary(cors, True), reason=why),
+        make(verdict=Verdict.FORWARD, headers=headers + _vary(cors, False), reason=why),
+        make(verdict=Verdict.FORWARD, headers=headers + _vary(cors, True), reason=why),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from corsgate.cors.origin import Pattern, take_apart
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, take_apart
 
 
 class Wildcards:
@@ -54,3 +54,21 @@ class Wildcards:
             if below + ports[0] in self._texts or below + ports[1] in self._texts:
                 return True
         return False
+
+
+class Origins:
+    """A set of origins, some of them by patterns.
+
+    Args:
+        patterns: None of them ``*``.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._exact = frozenset(p.text.encode("ascii") for p in patterns if p.is_exact)
+        self._wildcards = Wildcards(patterns)
+
+    def __contains__(self, origin: bytes) -> bool:
+        """Answer whether an origin, the value of a field of any bytes and length, is in it."""
+        return origin in self._exact or (
+            len(origin) <= MAX_ORIGIN_BYTES and self._wildcards.match(origin)
+        )

@@ -28,6 +28,9 @@ class AccessLog:
         write: Takes each line, without its line end.
         clock: Answers the reactor's seconds, by which requests are timed.
         wall_clock: Answers the seconds since 1970.
+
+    Attributes:
+        refusals: What the CORS decision refused.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class AccessLog:
         self._wall_clock = wall_clock
         self._stamps = _Stamps()
         self._broken = False
-        self._refusals = Refusals()
+        self.refusals = Refusals(wall_clock)
 
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed; tell the daemon's."""
@@ -62,7 +65,7 @@ class AccessLog:
 
         A full disk costs lines, never a response; the daemon's log is told when it begins.
         """
-        self._refusals.record(request, self._clock())
+        self.refusals.record(request, self._clock())
         if self._write is None:
             return
         took_s = max(self._clock() - request.arrived_s, 0.0)

@@ -11,6 +11,7 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import may_try_another_server
 from corsgate.config.model import Server
+from corsgate.cors.debug import tell
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.hint import hint
 from corsgate.errors import BadUpstreamResponse, ChallengedMidUpload, CorsgateError, UpstreamError
@@ -18,6 +19,7 @@ from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import list_members
+from corsgate.message.host import is_loopback_address
 from corsgate.problem import Problem, problem_of, render
 from corsgate.shaping import Client, gate_origin
 from corsgate.wire.request import GateRequest
@@ -90,6 +92,13 @@ class Exchange:
             known = request.ready[plan, method] = _ask(plan, client, method, request)
         self._asked = known
         self._decision = known.decision
+        if plan.trial is not None:
+            plan.trial.compare(
+                request,
+                known.decision,
+                known.gate_origin,
+                credentialed=plan.shape.credentialed,
+            )
 
     def start(self) -> None:
         """Serve the request; a client that leaves cancels it."""
@@ -148,10 +157,7 @@ class Exchange:
         if request.refusal is not None:
             return Problem(status=request.refusal.status, detail=request.refusal.detail)
         if self._decision.verdict is Verdict.REFUSE:
-            request.notes["outcome"] = self._decision.reason
-            return Problem(
-                status=403, detail=hint(self._plan.policy, request.index.get(b"origin", ()))
-            )
+            return self._refused()
         if self._decision.verdict is Verdict.PREFLIGHT:
             return None
         method = request.head.method
@@ -171,11 +177,22 @@ class Exchange:
             body.limit = most
         return None
 
+    def _refused(self) -> Problem | None:
+        """Answer what the client is told that the CORS decision refused; None for a preflight."""
+        request, policy = self._request, self._plan.policy
+        request.notes["outcome"] = request.notes["refused"] = self._decision.reason
+        if policy is not None and policy.debugs:
+            loopback = is_loopback_address(request.notes["client"])
+            self._decision = tell(policy, self._decision, request.index, loopback=loopback)
+            if self._decision.verdict is Verdict.PREFLIGHT:
+                return None
+        return Problem(status=403, detail=hint(policy, request.index.get(b"origin", ())))
+
     def _answer(self, problem: Problem) -> None:
         request = self._request
-        head, body = render(
-            problem, request.index.get(b"accept", ()), request.notes["id"], self._decision.headers
-        )
+        headers = self._decision.exposing(problem.headers).headers
+        accept = request.index.get(b"accept", ())
+        head, body = render(problem, accept, request.notes["id"], headers)
         request.begin(head, len(body))
         request.write(body)
         request.finish()

@@ -13,6 +13,7 @@ from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.forward.client import ProxyClient
+from corsgate.gate.trial import Trial
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
 from corsgate.shaping import UpstreamShape
@@ -45,6 +46,7 @@ class RoutePlan:
         label: Its host and prefix, for the log.
         shape: Shapes its heads.
         policy: Its compiled CORS policy, or None.
+        trial: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
         limits: Its bounds.
         upstream: Where its requests go.
@@ -53,6 +55,7 @@ class RoutePlan:
     label: str
     shape: UpstreamShape
     policy: Policy | None
+    trial: Trial | None
     methods: frozenset[bytes] | None
     limits: Limits
     upstream: UpstreamPlan
@@ -127,14 +130,17 @@ def _plan_upstream(
 def _plan_route(match: Match, upstream: UpstreamPlan) -> RoutePlan:
     route = match.route
     credentials = upstream.credentials
+    label = f"{route.host or ''}{route.prefix}"
+    report_only = route.cors_report_only
     return RoutePlan(
-        label=f"{route.host or ''}{route.prefix}",
+        label=label,
         shape=UpstreamShape(
             match=match,
             own_fields=frozenset() if credentials is None else credentials.header_names,
             credentialed=credentials is not None,
         ),
         policy=None if route.cors is None else compile_policy(route.cors),
+        trial=None if report_only is None else Trial(label, compile_policy(report_only)),
         methods=(
             None
             if route.methods is None

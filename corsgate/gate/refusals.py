@@ -1,67 +1,123 @@
-"""What the CORS decision refused, told in the daemon's log, but not so often that it floods it."""
+"""What the CORS decision refused: told in the daemon's log, and the last of it kept in memory."""
 
 from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
 
 import attrs
 from twisted.logger import Logger
 
+from corsgate.gate.pace import Pace, shown, shown_bytes
 from corsgate.wire.request import GateRequest
 
-INTERVAL_S = 1.0
-"""The shortest time between two lines on one route."""
+KEPT = 20
+"""How many refusals are kept of each route."""
 
-MAX_SHOWN = 200
-"""How many characters of an origin, or of a reason that may quote one, a line has."""
+KEPT_PER_SECOND = 5
+"""How many of those may be new in one second, so that a flood costs next to nothing."""
 
 _log = Logger()
 
 
+@attrs.frozen(kw_only=True)
+class Refusal:
+    """A request that the CORS decision refused, or several in a row that differ in nothing here.
+
+    Attributes:
+        time_s: When the last of them came, in seconds since 1970.
+        origin: The value of Origin, of several one after the other, or ``-`` where there is none.
+        method: The request's method.
+        reason: Why it was refused.
+        count: How many there were.
+    """
+
+    time_s: float
+    origin: str
+    method: str
+    reason: str
+    count: int = 1
+
+
 @attrs.define
 class _Route:
-    """When a route's last line was written, and how many refusals had none since."""
+    """What is known of one route's refusals."""
 
-    told_s: float
-    untold: int = 0
+    pace: Pace = attrs.field(factory=Pace)
+    total: int = 0
+    last: deque[Refusal] = attrs.field(factory=lambda: deque(maxlen=KEPT))
+    second: float = float("-inf")
+    room: int = 0
 
 
 class Refusals:
-    """Warns of requests that got 403 by their origin: a line per second and route at most.
+    """Warns of requests that were refused by their origin: a line per second and route at most.
 
     It is kept by route, of which there are as many as are configured: a key with the origin in it
     would be the client's to choose.
+
+    Args:
+        wall_clock: Answers the seconds since 1970.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wall_clock: Callable[[], float]) -> None:
+        self._wall_clock = wall_clock
         self._routes: dict[str, _Route] = {}
 
+    def last(self, route: str) -> list[Refusal]:
+        """Answer the refusals that are kept of a route, the newest first.
+
+        Args:
+            route: Its label, such as ``api.example.com/v1``.
+        """
+        return list(reversed(self._routes[route].last)) if route in self._routes else []
+
+    def total(self, route: str) -> int:
+        """Answer how many requests on a route were refused, kept or not."""
+        return self._routes[route].total if route in self._routes else 0
+
     def record(self, request: GateRequest, now: float) -> None:
-        """Warn of a request, if it was refused here.
+        """Note a request, if it was refused here.
 
         Args:
             request: One that was answered, or whose client left.
             now: The reactor's seconds.
         """
         notes = request.notes
-        # A 403 of an upstream's own has a server; one made here for other reasons, no outcome.
-        if request.code != 403 or "server" in notes or "outcome" not in notes:
+        reason = notes.get("refused")
+        if reason is None:
             return
         label = notes.get("route", "")
-        route = self._routes.get(label)
-        if route is not None and now - route.told_s < INTERVAL_S:
-            route.untold += 1
+        route = self._routes.setdefault(label, _Route())
+        route.total += 1
+        self._keep(route, request, reason, now)
+        more = route.pace.due(now)
+        if more is not None:
+            _log.warn(
+                "request {id} refused on route {route}: origin {origin}: {reason}{more}",
+                id=notes.get("id"),
+                route=label,
+                origin=shown_bytes(request.index.get(b"origin")),
+                reason=shown(reason),
+                more=more,
+            )
+
+    def _keep(self, route: _Route, request: GateRequest, reason: str, now: float) -> None:
+        if now - route.second >= 1:
+            route.second, route.room = now, KEPT_PER_SECOND
+        if not route.room:
             return
-        more = f" ({route.untold} more since the last such line)" if route and route.untold else ""
-        self._routes[label] = _Route(told_s=now)
-        _log.warn(
-            "request {id} refused on route {route}: origin {origin}: {reason}{more}",
-            id=notes.get("id"),
-            route=label,
-            origin=_shown(b", ".join(request.index.get(b"origin", ())).decode("latin-1")) or "-",
-            reason=_shown(str(notes["outcome"])),
-            more=more,
+        route.room -= 1
+        refusal = Refusal(
+            time_s=self._wall_clock(),
+            origin=shown_bytes(request.index.get(b"origin")),
+            method=shown(request.method.decode("latin-1")),
+            reason=shown(reason),
         )
+        if route.last and _same(route.last[-1], refusal):
+            refusal = attrs.evolve(refusal, count=route.last.pop().count + 1)
+        route.last.append(refusal)
 
 
-def _shown(text: str) -> str:
-    """Answer text cut short, all in it that could end a line escaped."""
-    return ascii(text[:MAX_SHOWN])[1:-1]
+def _same(one: Refusal, other: Refusal) -> bool:
+    return (one.origin, one.method, one.reason) == (other.origin, other.method, other.reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.plan import Plan, make_plan
+from corsgate.gate.refusals import Refusals
 from corsgate.gate.resource import GateRoot
+from corsgate.gate.trial import Trial
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
 from corsgate.problem import Problem, render
@@ -259,6 +261,17 @@ class GateService(Service):
         """Cut every client's connection."""
         for listener in self.listeners:
             listener.site.abort()
+
+    @property
+    def refusals(self) -> Refusals:
+        """What the CORS decision refused of late, by route."""
+        return self._access_log.refusals
+
+    @property
+    def trials(self) -> Mapping[str, Trial]:
+        """The second policies that are tried beside the first, by route."""
+        plans = self._plan.routes.values()
+        return {plan.label: plan.trial for plan in plans if plan.trial is not None}
 
     def refresh(self) -> None:
         """Open the access log again, and use what the certificates' files hold now.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
 import attrs
@@ -91,6 +91,20 @@ def is_loopback_name(name: bytes) -> bool:
     except AddressValueError:
         return False
     return True
+
+
+def is_loopback_address(text: str) -> bool:
+    """Answer whether a peer is on this machine.
+
+    Args:
+        text: Its address; anything that is none passes for elsewhere.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 @attrs.frozen(kw_only=True)

@@ -103,6 +103,13 @@ FAULTS = (
         f'{AT}.expose_headers: it is text; write an array, such as ["X-Total"]',
     ),
     (
+        f'{HTTPS}, debug_origins = ["*", "http://a/"], debug = "yes"',
+        f'{AT}.debug: "yes" is text; write true or false\n'
+        f'{AT}.debug_origins[0]: "*" would tell everybody; list the origins of those who develop\n'
+        f'{AT}.debug_origins[1]: "http://a/" has a "/" at its end, which an origin never has; '
+        'write "http://a"',
+    ),
+    (
         f'{HTTPS}, {ANY} = "yes"',
         f'{AT}.{ANY}: "yes" is text; write true or false',
     ),

@@ -249,6 +249,28 @@ POLICIES = (
 )
 
 
+REPORT_ONLY = (
+    (
+        'cors_report_only = "pages"',
+        'c.toml:8: routes."/".cors_report_only: there is no [cors.pages]; did you mean "page"?',
+    ),
+    (
+        "cors_report_only = true",
+        (
+            'c.toml:8: routes."/".cors_report_only: it is a boolean; '
+            "write a name under [cors] in quotes"
+        ),
+    ),
+    (
+        "cors_report_only = { }",
+        (
+            'c.toml:8: routes."/".cors_report_only.allow_origins: it is missing; '
+            'write allow_origins = ["http://localhost:4200"]'
+        ),
+    ),
+)
+
+
 class RouteFaultTests(TableTestCase):
     """Each fault has its line, its key, what is wrong and the mend."""
 
@@ -259,6 +281,13 @@ class RouteFaultTests(TableTestCase):
     def test_routes(self) -> None:
         """A route names an upstream that is there, and its further keys have their types."""
         self.assert_faults(TOP + UPSTREAM + ROUTE + "@@\n", ROUTES)
+
+    def test_report_only(self) -> None:
+        """A policy that is tried is a policy like others."""
+        self.assert_faults(
+            TOP + '[cors.page]\nallow_origins = ["http://a"]\n' + UPSTREAM + ROUTE + "@@\n",
+            REPORT_ONLY,
+        )
 
     def test_policies(self) -> None:
         """A policy is a name under [cors] or a table, and its keys have their types."""

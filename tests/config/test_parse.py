@@ -65,11 +65,15 @@ expose_headers = ["X-Total"]
 allow_credentials = true
 max_age = "10m"
 enforce_origin = false
+debug = true
+debug_origins = ["http://localhost:4200"]
+dangerously_allow_insecure_origins_with_credentials = true
 
 [routes."/v1"]
 upstream = "marklogic"
 cors = "spa"
 methods = ["GET", "PUT", "LINK"]
+cors_report_only = { allow_origins = ["https://a.example.com"], expose_headers = "auto" }
 strip_prefix = true
 limits = { first_byte_timeout = "5m", max_body_bytes = "10MiB" }
 
@@ -120,6 +124,9 @@ def expected() -> Config:
         allow_credentials=True,
         max_age_s=600,
         enforce_origin=False,
+        debug=True,
+        debug_origins=("http://localhost:4200",),
+        dangerously_allow_insecure_origins_with_credentials=True,
     )
     networks = ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32")
     return Config(
@@ -136,6 +143,7 @@ def expected() -> Config:
                 prefix="/v1",
                 upstream=marklogic,
                 cors=spa,
+                cors_report_only=Cors(allow_origins=("https://a.example.com",), expose_auto=True),
                 methods=("GET", "PUT", "LINK"),
                 strip_prefix=True,
                 limits=attrs.evolve(

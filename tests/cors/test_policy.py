@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model import Cors
 from corsgate.cors.faults import faults
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
-from corsgate.cors.policy import MAX_REMEMBERED_ORIGINS, Policy, compile_policy
+from corsgate.cors.policy import MAX_REMEMBERED, Policy, compile_policy
 from corsgate.errors import BadValue, PolicyError
 
 SPA = Cors(allow_origins=("https://spa.example",))
@@ -342,7 +342,7 @@ class GrantTests(SynchronousTestCase):
         """A flood of foreign origins takes no memory and drives nothing out."""
         policy = _policy("https://*.example.com", "https://exact.example")
         kept = policy.grant(b"https://kept.example.com")
-        for number in range(2 * MAX_REMEMBERED_ORIGINS):
+        for number in range(2 * MAX_REMEMBERED):
             self.assertIsNone(policy.grant(b"https://%d.evil.test" % number))
             self.assertIsNotNone(policy.grant(b"https://exact.example"))
         self.assertEqual(policy.remembered, 1)
@@ -351,10 +351,25 @@ class GrantTests(SynchronousTestCase):
     def test_remembered_origins_are_bounded(self) -> None:
         """However many origins a wildcard allows, only so many are remembered."""
         policy = _policy("https://*.example.com")
-        for number in range(3 * MAX_REMEMBERED_ORIGINS):
+        for number in range(3 * MAX_REMEMBERED):
             self.assertIsNotNone(policy.grant(b"https://n%d.example.com" % number))
-        self.assertEqual(policy.remembered, MAX_REMEMBERED_ORIGINS)
+        self.assertEqual(policy.remembered, MAX_REMEMBERED)
         self.assertIsNotNone(policy.grant(b"https://n0.example.com"))
+
+    def test_floods_drive_nobody_out(self) -> None:
+        """Who asked twice gets the same ready answer again, whatever a wildcard's names send."""
+        policy = _policy("https://*.example.com")
+        hot = b"https://hot.example.com"
+        kept = [policy.grant(hot), policy.grant(hot)][0]
+        for number in range(20 * MAX_REMEMBERED):
+            policy.grant(b"https://r%d.example.com" % number)
+        self.assertIs(policy.grant(hot), kept)
+        for number in range(20 * MAX_REMEMBERED):
+            for _ in range(2):
+                policy.grant(b"https://s%d.example.com" % number)
+            if not number % 100:
+                self.assertIs(policy.grant(hot), kept)
+        self.assertLessEqual(policy.remembered, 2 * MAX_REMEMBERED)
 
     def test_same_grant_again(self) -> None:
         """An origin's answers are made once and handed out again."""

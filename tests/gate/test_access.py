@@ -13,7 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import provider
 
 from corsgate.gate.access import open_log
-from corsgate.gate.refusals import Refusals
+from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
 from corsgate.gate.service import GateService
 from tests.peers import reactor, request, response
 from tests.support import (
@@ -249,6 +249,18 @@ class Places(GateTestCase):
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
 
+def refused(
+    origin: bytes = b"http://a.example",
+    *,
+    route: str = "/a",
+    method: bytes = b"GET",
+    reason: str = "because",
+) -> Any:
+    """Answer a request that the CORS decision refused."""
+    notes = {"id": "i", "route": route, "refused": reason}
+    return SimpleNamespace(notes=notes, method=method, index={b"origin": [origin]})
+
+
 class Refused(GateTestCase):
     """The daemon's log has a warning of what CORS refused."""
 
@@ -279,7 +291,7 @@ class Refused(GateTestCase):
     def test_bounded(self) -> None:
         """A route has a line per second, whatever the origins; the next one counts the others."""
         events = observed(self)
-        refusals = Refusals()
+        refusals = Refusals(lambda: 0.0)
         for now, route, origin in (
             (0.0, "/a", b"http://1.example"),
             (0.5, "/a", b"http://2.example"),
@@ -288,11 +300,64 @@ class Refused(GateTestCase):
             (1.0, "/a", b"http://5.example"),
             (2.0, "/a", b"http://6.example/\n\x9b" + b"x" * 9999),
         ):
-            notes = {"id": "i", "route": route, "outcome": "because"}
-            request: Any = SimpleNamespace(code=403, notes=notes, index={b"origin": [origin]})
-            refusals.record(request, now)
+            refusals.record(refused(origin, route=route), now)
         warnings = self.warnings(events)
         self.assertEqual(len(warnings), 4)
         self.assertTrue(warnings[2].endswith("because (2 more since the last such line)"))
         self.assertIn(r"6.example/\n\x9bxx", warnings[3])
         self.assertLess(len(warnings[3]), 500)
+
+
+class Kept(GateTestCase):
+    """The last refusals of each route are kept in memory."""
+
+    async def test_through_the_gate(self) -> None:
+        """Each has its time, origin, method and reason; what is served is none."""
+        gate = self.front(await self.upstream(response(403)))
+        await self.ask(gate)
+        await self.ask(gate, headers=[FROM_FOREIGN])
+        asked = (b"Access-Control-Request-Method", b"PATCH")
+        await self.ask(gate, b"OPTIONS", headers=[FROM_APP, asked])
+        refusals = gate.service.refusals
+        last = refusals.last("/v1")
+        self.assertEqual(
+            [(each.method, each.origin, each.count) for each in last],
+            [("OPTIONS", "https://app.example", 1), ("GET", "http://evil.example", 1)],
+        )
+        self.assertIn("method 'PATCH' is not in allow_methods", last[0].reason)
+        self.assertGreater(last[0].time_s, 1.7e9)
+        self.assertEqual((refusals.total("/v1"), refusals.total("/none")), (2, 0))
+        self.assertEqual(refusals.last("/none"), [])
+
+    def test_bounded(self) -> None:
+        """So many are kept at most, the newest first, cut short and without control characters."""
+        refusals = Refusals(lambda: 7.0)
+        for number in range(3 * KEPT):
+            origin = b"http://%d.example\n" % number + b"x" * 9999
+            refusals.record(refused(origin, reason="y" * 9999), float(number))
+        last = refusals.last("/a")
+        self.assertEqual((len(last), refusals.total("/a")), (KEPT, 3 * KEPT))
+        self.assertTrue(last[0].origin.startswith(rf"http://{3 * KEPT - 1}.example\nxx"))
+        self.assertLess(max(len(each.origin) + len(each.reason) for each in last), 1000)
+
+    def test_floods(self) -> None:
+        """Of a flood a few are kept each second, and one in a row that is alike is only counted."""
+        times = iter(range(1000))
+        refusals = Refusals(lambda: float(next(times)))
+        for number in range(1000):
+            refusals.record(refused(b"http://%d.example" % number), 0.0)
+        self.assertEqual(len(refusals.last("/a")), KEPT_PER_SECOND)
+        self.assertEqual(next(times), KEPT_PER_SECOND)
+        for second in range(1, 9):
+            refusals.record(refused(b"http://same.example"), float(second))
+        last = refusals.last("/a")
+        self.assertEqual((len(last), last[0].count), (KEPT_PER_SECOND + 1, 8))
+        self.assertEqual(refusals.total("/a"), 1008)
+
+    def test_routes_are_apart(self) -> None:
+        """A flood on one route drives nothing out of another."""
+        refusals = Refusals(lambda: 7.0)
+        refusals.record(refused(route="/b"), 0.0)
+        for number in range(1000):
+            refusals.record(refused(b"http://%d.example" % number), float(number))
+        self.assertEqual(len(refusals.last("/b")), 1)

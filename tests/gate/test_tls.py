@@ -94,7 +94,7 @@ class Renewed(TlsTestCase):
                 file="gate.toml",
                 environ={},
                 read_file=lambda name: Path(name).read_bytes(),
-                check_cors=faults,
+                cors_rules=CORS_RULES,
             )
         )
 

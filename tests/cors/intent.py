@@ -1,0 +1,77 @@
+"""What a policy's words mean, read as slowly and plainly as can be, and sharing no code."""
+
+from __future__ import annotations
+
+from corsgate.config.model import Cors
+from tests.cors.oracle import SAFELISTED_RESPONSE, Header, Request, normalize, unsafe_names
+
+DEFAULT_PORTS = {"http": "80", "https": "443"}
+NEVER_EXPOSED = (b"set-cookie", b"server", b"vary", b"x-powered-by")
+
+
+def allows_origin(cors: Cors, origin: str) -> bool:
+    """Answer whether a policy means an origin, given as a browser serializes it."""
+    return any(stands_for(pattern, origin) for pattern in cors.allow_origins)
+
+
+def stands_for(pattern: str, origin: str) -> bool:
+    """Answer whether one entry of ``allow_origins`` means an origin."""
+    if pattern in ("*", origin):
+        return True
+    if origin == "null" or "*" not in pattern:
+        return False
+    scheme, host, port = parts(pattern)
+    its_scheme, its_host, its_port = parts(origin)
+    if scheme != its_scheme:
+        return False
+    if port not in ("*", its_port):
+        return False
+    if host.startswith("*."):
+        labels, above = its_host.split("."), host[2:].split(".")
+        return len(labels) > len(above) and labels[-len(above) :] == above
+    return host == its_host
+
+
+def parts(text: str) -> tuple[str, str, str]:
+    """Answer scheme, host and port; the scheme's own port where there is none."""
+    scheme, rest = text.split("://")
+    if rest.startswith("["):
+        host, _, port = rest.partition("]")
+        return scheme, host + "]", port.removeprefix(":") or DEFAULT_PORTS.get(scheme, "")
+    host, _, port = rest.partition(":")
+    return scheme, host, port or DEFAULT_PORTS.get(scheme, "")
+
+
+def lets_read(cors: Cors, request: Request) -> bool:
+    """Answer whether a policy means that a script may make a request and read the answer."""
+    if request.origin == request.target_origin:
+        return True
+    if not allows_origin(cors, request.origin.decode()):
+        return False
+    if request.include and not cors.allow_credentials:
+        return False
+    method, names = normalize(request.method).decode(), unsafe_names(request.headers)
+    return allows_method(cors, method) and all(allows_header(cors, n.decode()) for n in names)
+
+
+def allows_method(cors: Cors, method: str) -> bool:
+    """Answer whether a policy means a method; three go without saying."""
+    return method in ("GET", "HEAD", "POST", *cors.allow_methods) or "*" in cors.allow_methods
+
+
+def allows_header(cors: Cors, name: str) -> bool:
+    """Answer whether a policy means a request header, given in lower case."""
+    if name in [listed.lower() for listed in cors.allow_headers]:
+        return True
+    return "*" in cors.allow_headers and name != "authorization"
+
+
+def readable(cors: Cors, headers: list[Header]) -> set[bytes]:
+    """Answer the lower-cased names of an upstream's fields that a policy means to be readable."""
+    names = {name.lower() for name, _ in headers} - {b"set-cookie"}
+    if cors.expose_auto:
+        return names - set(NEVER_EXPOSED)
+    if "*" in cors.expose_headers:
+        return names
+    listed = {name.lower().encode() for name in cors.expose_headers}
+    return names & (listed | set(SAFELISTED_RESPONSE))
