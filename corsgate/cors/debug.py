@@ -6,8 +6,9 @@ import attrs
 
 from corsgate.cors.decide import asked_names, method_refusal, names_refusal
 from corsgate.cors.decision import Decision, Verdict
+from corsgate.cors.grants import Grant, listed_headers, listed_methods, preflight_headers
 from corsgate.cors.names import SAFELISTED_METHODS, TOKEN
-from corsgate.cors.policy import Grant, Policy, listed_headers, listed_methods, preflight_headers
+from corsgate.cors.policy import Policy
 from corsgate.message.headers import Header, HeaderIndex
 
 MAX_REASON_BYTES = 300

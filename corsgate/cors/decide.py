@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from corsgate.cors.decision import VARY_BOTH, VARY_PREFLIGHT, Decision, Verdict
+from corsgate.cors.grants import Grant, listed_headers, listed_methods, preflight_headers
 from corsgate.cors.names import (
     CORS_RESPONSE_HEADERS,
     FORBIDDEN_METHODS,
@@ -12,13 +13,7 @@ from corsgate.cors.names import (
     TOKEN,
 )
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
-from corsgate.cors.policy import (
-    Grant,
-    Policy,
-    listed_headers,
-    listed_methods,
-    preflight_headers,
-)
+from corsgate.cors.policy import Policy
 from corsgate.message.headers import HeaderIndex, list_members
 
 __all__ = [

@@ -8,23 +8,13 @@ from typing import Any, TypeAlias
 import attrs
 
 from corsgate.config.model import Cors
-from corsgate.cors.decision import (
-    VARY_BOTH,
-    VARY_FETCH_SITE,
-    VARY_ORIGIN,
-    VARY_PREFLIGHT,
-    VARY_REFERRED,
-    Decision,
-    ExposingDecision,
-    Verdict,
-)
+from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
-from corsgate.cors.names import SAFELISTED_METHODS
+from corsgate.cors.grants import Grant, Granting
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.remembered import Remembered
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
-from corsgate.message.headers import Header
 
 MAX_REMEMBERED = 256
 """How many origins that a wildcard allows have their answers kept, for each policy, and as many
@@ -37,22 +27,6 @@ Question: TypeAlias = tuple[bytes, bytes]
 
 def _store() -> Remembered[Any, Any]:
     return Remembered(MAX_REMEMBERED)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Grant:
-    """The ready answers to one allowed origin, or to all where ``*`` is.
-
-    Attributes:
-        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
-        actual: The decisions on an actual request, to be indexed with ``credentialed``.
-        preflight: The decision on a preflight that asks for nothing unlisted; None where the
-            answer must repeat what was asked.
-    """
-
-    opening: tuple[Header, ...]
-    actual: tuple[Decision, Decision]
-    preflight: Decision | None
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -97,6 +71,7 @@ class Policy:
     repeated: Remembered[tuple[bytes, Question], Decision] = attrs.field(
         factory=_store, init=False, repr=False
     )
+    _granting: Granting
     _grants: Remembered[bytes, Grant] = attrs.field(factory=_store, init=False, repr=False)
 
     @property
@@ -142,7 +117,7 @@ class Policy:
             return self.public
         found = self._grants.get(origin)
         if found is None and self.wildcards.match(origin):
-            found = _make_grant(self.source, origin)
+            found = self._granting.grant(origin)
             self._grants.add(origin, found)
         return found
 
@@ -165,11 +140,12 @@ def compile_policy(cors: Cors) -> Policy:
     patterns = [parse_pattern(text) for text in cors.allow_origins]
     public = any(pattern.is_any for pattern in patterns)
     exact = [p.text.encode("ascii") for p in patterns if p.is_exact]
-    grant = _make_grant(cors, b"*") if public else None
+    granting = Granting.of(cors)
+    grant = granting.grant(b"*") if public else None
     return Policy(
         source=cors,
         public=grant,
-        exact={origin: _make_grant(cors, origin) for origin in exact},
+        exact={origin: granting.grant(origin) for origin in exact},
         wildcards=Wildcards(patterns),
         any_method="*" in cors.allow_methods,
         methods=frozenset(method.encode("ascii") for method in cors.allow_methods),
@@ -180,91 +156,11 @@ def compile_policy(cors: Cors) -> Policy:
             for p in patterns
             if not p.subdomains and p.is_loopback
         ),
-        unmarked=grant.actual if grant else _forwarded(cors, (), "not cross-origin"),
+        unmarked=grant.actual if grant else granting.forwarded((), "not cross-origin"),
         referred=Decision(
             verdict=Verdict.FORWARD, headers=(VARY_REFERRED,), reason="its Referer is allowed"
         ),
         enforce_origin=cors.enforce_origin,
+        granting=granting,
         debug_origins=Origins([parse_pattern(text) for text in cors.debug_origins]),
     )
-
-
-def preflight_headers(
-    cors: Cors, opening: tuple[Header, ...], methods: bytes, names: bytes
-) -> tuple[Header, ...]:
-    """Answer the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
-
-    Args:
-        cors: The policy, for how long the answer may be kept.
-        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
-        methods: The value of Access-Control-Allow-Methods; left out where empty.
-        names: The value of Access-Control-Allow-Headers; left out where empty.
-    """
-    headers = list(opening)
-    if methods:
-        headers.append((b"Access-Control-Allow-Methods", methods))
-    if names:
-        headers.append((b"Access-Control-Allow-Headers", names))
-    if cors.max_age_s is not None:
-        headers.append((b"Access-Control-Max-Age", b"%d" % cors.max_age_s))
-    headers.append(VARY_PREFLIGHT)
-    return tuple(headers)
-
-
-def listed_methods(cors: Cors) -> bytes:
-    """Answer the list for Access-Control-Allow-Methods; empty where none needs listing."""
-    methods = _listed(cors.allow_methods)
-    return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
-
-
-def listed_headers(cors: Cors) -> bytes:
-    """Answer the list for Access-Control-Allow-Headers; empty where there is none."""
-    return b", ".join(_listed(cors.allow_headers))
-
-
-def _listed(words: tuple[str, ...]) -> list[bytes]:
-    """Answer the words as bytes, each once, in order."""
-    return [word.encode("ascii") for word in dict.fromkeys(words)]
-
-
-def _make_grant(cors: Cors, origin: bytes) -> Grant:
-    """Answer the answers to an allowed origin; `origin` is ``*`` for all of them."""
-    opening: tuple[Header, ...] = ((b"Access-Control-Allow-Origin", origin),)
-    if cors.allow_credentials:
-        opening += ((b"Access-Control-Allow-Credentials", b"true"),)
-    actual = opening
-    if cors.expose_headers:
-        exposed = b", ".join(_listed(cors.expose_headers))
-        actual += ((b"Access-Control-Expose-Headers", exposed),)
-    why = "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
-    # Once credentials may be used, browsers take '*' for a name (Fetch #cors-preflight-fetch).
-    echoes = cors.allow_credentials and ("*" in cors.allow_methods or "*" in cors.allow_headers)
-    preflight = preflight_headers(cors, opening, listed_methods(cors), listed_headers(cors))
-    return Grant(
-        opening=opening,
-        actual=_forwarded(cors, actual, why),
-        preflight=None
-        if echoes
-        else Decision(verdict=Verdict.PREFLIGHT, headers=preflight, reason=why),
-    )
-
-
-def _forwarded(cors: Cors, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
-    """Answer the decisions on an actual request that passes, by ``credentialed``."""
-    make = ExposingDecision if headers and cors.expose_auto else Decision
-    return (
-        make(verdict=Verdict.FORWARD, headers=headers + _vary(cors, False), reason=why),
-        make(verdict=Verdict.FORWARD, headers=headers + _vary(cors, True), reason=why),
-    )
-
-
-def _vary(cors: Cors, credentialed: bool) -> tuple[Header, ...]:
-    """Answer the Vary field of an actual request's answer, if it needs one.
-
-    Where Sec-Fetch-* can get a request refused, a cache between must not give the answer of
-    one that passed to one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
-    """
-    fetch_site = credentialed and cors.enforce_origin
-    if "*" in cors.allow_origins:
-        return (VARY_FETCH_SITE,) if fetch_site else ()
-    return (VARY_BOTH,) if fetch_site else (VARY_ORIGIN,)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
 
 from corsgate.balance.selection import RoundRobin
-from corsgate.config.model import Config, Limits, Upstream
+from corsgate.config.model import Config, Cors, Limits, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
@@ -109,8 +110,11 @@ def make_plan(
     if faults:
         raise ConfigError(faults)
     table = RouteTable.build(config.routes)
+    # Routes that share a policy share its answers, of which there may be thousands.
+    compiled = lru_cache(maxsize=None)(compile_policy)
     routes = {
-        match: _plan_route(match, upstreams[match.route.upstream.name]) for match in table.matches
+        match: _plan_route(match, upstreams[match.route.upstream.name], compiled)
+        for match in table.matches
     }
     return Plan(table=table, routes=routes, upstreams=upstreams)
 
@@ -127,7 +131,9 @@ def _plan_upstream(
     )
 
 
-def _plan_route(match: Match, upstream: UpstreamPlan) -> RoutePlan:
+def _plan_route(
+    match: Match, upstream: UpstreamPlan, compiled: Callable[[Cors], Policy]
+) -> RoutePlan:
     route = match.route
     credentials = upstream.credentials
     label = f"{route.host or ''}{route.prefix}"
@@ -139,8 +145,8 @@ def _plan_route(match: Match, upstream: UpstreamPlan) -> RoutePlan:
             own_fields=frozenset() if credentials is None else credentials.header_names,
             credentialed=credentials is not None,
         ),
-        policy=None if route.cors is None else compile_policy(route.cors),
-        trial=None if report_only is None else Trial(label, compile_policy(report_only)),
+        policy=None if route.cors is None else compiled(route.cors),
+        trial=None if report_only is None else Trial(label, compiled(report_only)),
         methods=(
             None
             if route.methods is None

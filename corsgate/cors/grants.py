@@ -1,0 +1,143 @@
+"""The ready answers to an allowed origin, and how they are made."""
+
+from __future__ import annotations
+
+import attrs
+
+from corsgate.config.model import Cors
+from corsgate.cors.decision import (
+    VARY_BOTH,
+    VARY_FETCH_SITE,
+    VARY_ORIGIN,
+    VARY_PREFLIGHT,
+    Decision,
+    ExposingDecision,
+    Verdict,
+)
+from corsgate.cors.names import SAFELISTED_METHODS
+from corsgate.message.headers import Header
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Grant:
+    """The ready answers to one allowed origin, or to all where ``*`` is.
+
+    Attributes:
+        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
+        actual: The decisions on an actual request, to be indexed with ``credentialed``.
+        preflight: The decision on a preflight that asks for nothing unlisted; None where the
+            answer must repeat what was asked.
+    """
+
+    opening: tuple[Header, ...]
+    actual: tuple[Decision, Decision]
+    preflight: Decision | None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Granting:
+    """What the answers of one policy have in common, worked out once.
+
+    Nothing here grows with the number of origins: a wildcard's origins are granted one by one as
+    they come.
+    """
+
+    _credentials: tuple[Header, ...]
+    _exposed: tuple[Header, ...]
+    _listed: tuple[Header, ...]
+    _vary: tuple[tuple[Header, ...], tuple[Header, ...]]
+    _repeats: bool
+    _exposes_all: bool
+
+    @classmethod
+    def of(cls, cors: Cors) -> Granting:
+        """Answer how a policy without faults grants."""
+        exposed = _listed(cors.expose_headers)
+        any_listed = "*" in cors.allow_methods or "*" in cors.allow_headers
+        return cls(
+            credentials=(
+                ((b"Access-Control-Allow-Credentials", b"true"),) if cors.allow_credentials else ()
+            ),
+            exposed=(((b"Access-Control-Expose-Headers", b", ".join(exposed)),) if exposed else ()),
+            listed=preflight_headers(cors, (), listed_methods(cors), listed_headers(cors)),
+            vary=(_vary(cors, credentialed=False), _vary(cors, credentialed=True)),
+            # Once credentials may be used, browsers take '*' for a name (Fetch
+            # #cors-preflight-fetch).
+            repeats=cors.allow_credentials and any_listed,
+            exposes_all=cors.expose_auto,
+        )
+
+    def grant(self, origin: bytes) -> Grant:
+        """Answer the answers to an allowed origin; ``*`` for those to all."""
+        opening = ((b"Access-Control-Allow-Origin", origin), *self._credentials)
+        why = (
+            "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
+        )
+        preflight = None
+        if not self._repeats:
+            headers = (*opening, *self._listed)
+            preflight = Decision(verdict=Verdict.PREFLIGHT, headers=headers, reason=why)
+        return Grant(
+            opening=opening,
+            actual=self.forwarded((*opening, *self._exposed), why),
+            preflight=preflight,
+        )
+
+    def forwarded(self, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
+        """Answer the decisions on an actual request that passes, by ``credentialed``."""
+        make = ExposingDecision if headers and self._exposes_all else Decision
+        plain, credentialed = self._vary
+        return (
+            make(verdict=Verdict.FORWARD, headers=headers + plain, reason=why),
+            make(verdict=Verdict.FORWARD, headers=headers + credentialed, reason=why),
+        )
+
+
+def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
+    """Answer the Vary field of an actual request's answer, if it needs one.
+
+    Where Sec-Fetch-* can get a request refused, a cache between must not give the answer of
+    one that passed to one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
+    """
+    fetch_site = credentialed and cors.enforce_origin
+    if "*" in cors.allow_origins:
+        return (VARY_FETCH_SITE,) if fetch_site else ()
+    return (VARY_BOTH,) if fetch_site else (VARY_ORIGIN,)
+
+
+def preflight_headers(
+    cors: Cors, opening: tuple[Header, ...], methods: bytes, names: bytes
+) -> tuple[Header, ...]:
+    """Answer the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
+
+    Args:
+        cors: The policy, for how long the answer may be kept.
+        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
+        methods: The value of Access-Control-Allow-Methods; left out where empty.
+        names: The value of Access-Control-Allow-Headers; left out where empty.
+    """
+    headers = list(opening)
+    if methods:
+        headers.append((b"Access-Control-Allow-Methods", methods))
+    if names:
+        headers.append((b"Access-Control-Allow-Headers", names))
+    if cors.max_age_s is not None:
+        headers.append((b"Access-Control-Max-Age", b"%d" % cors.max_age_s))
+    headers.append(VARY_PREFLIGHT)
+    return tuple(headers)
+
+
+def listed_methods(cors: Cors) -> bytes:
+    """Answer the list for Access-Control-Allow-Methods; empty where none needs listing."""
+    methods = _listed(cors.allow_methods)
+    return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
+
+
+def listed_headers(cors: Cors) -> bytes:
+    """Answer the list for Access-Control-Allow-Headers; empty where there is none."""
+    return b", ".join(_listed(cors.allow_headers))
+
+
+def _listed(words: tuple[str, ...]) -> list[bytes]:
+    """Answer the words as bytes, each once, in order."""
+    return [word.encode("ascii") for word in dict.fromkeys(words)]
