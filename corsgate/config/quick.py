@@ -74,6 +74,7 @@ def quick_config(
         allow_methods=_METHODS,
         allow_headers=_ALLOW_HEADERS,
         expose_headers=("*",),
+        debug=True,
     )
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:

@@ -233,7 +233,15 @@ def _refuse_preflight(grant: Grant, reason: str) -> Decision:
 
 
 def method_refusal(policy: Policy, methods: list[bytes]) -> str:
-    """Answer why the method may not be used; empty where it may."""
+    """Answer why a preflight's method may not be used.
+
+    Args:
+        policy: The route's.
+        methods: The values of Access-Control-Request-Method.
+
+    Returns:
+        One line of ASCII; empty where it may be used.
+    """
     if len(methods) != 1:
         return "more than one Access-Control-Request-Method"
     method = methods[0]
@@ -250,7 +258,15 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
 
 
 def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
-    """Answer which request header may not be used, and why; empty where all may."""
+    """Answer which request header that a preflight asks for may not be used, and why.
+
+    Args:
+        policy: The route's.
+        names: What `asked_names` answered.
+
+    Returns:
+        One line of ASCII; empty where all may be used.
+    """
     unlisted = names - policy.header_names
     if not unlisted:
         return ""
@@ -267,7 +283,11 @@ def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
     """Answer the lower-cased names asked for, or None where they are too many or too long.
 
     Browsers send them sorted, in one field, without spaces; what stands between may split the
-    field, add white space and leave empty elements (RFC 9110 5.3 and 5.6.1).
+    field, add white space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear
+    in the bytes, of which `MAX_ASKED_BYTES` are looked at.
+
+    Args:
+        values: The values of Access-Control-Request-Headers, in order.
     """
     if not values:
         return frozenset()

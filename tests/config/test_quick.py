@@ -60,6 +60,7 @@ class RightTests(SynchronousTestCase):
             allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("*", "Authorization"),
             expose_headers=("*",),
+            debug=True,
         )
         self.assertEqual(
             Config(

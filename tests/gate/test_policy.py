@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.gate.plan import make_plan
 from corsgate.message.headers import Header
 from corsgate.message.host import is_loopback_address
+from corsgate.wire.sweeper import Sweeper
 from tests.gate.test_access import observed
 from tests.peers import Upstream, response
-from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, Gate, GateTestCase
+from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, LISTEN, Gate, GateTestCase, parse
 
 CORS = 'allow_origins = ["https://app.example"]'
 PATCH = (b"Access-Control-Request-Method", b"PATCH")
@@ -272,6 +275,71 @@ class Own(PolicyTestCase):
             answer = await self.ask(gate, b"POST", headers=headers, body=b"", host=host)
             self.assertEqual(answer.status, status, (host, origin, more))
             self.assertNotIn(b"access-control-allow-origin", answer.fields)
+
+
+class Varying(PolicyTestCase):
+    """A cache between may give no answer to another origin that it isn't for."""
+
+    async def test_every_answer(self) -> None:
+        """Vary names Origin on answers and errors, from here and the upstream, to all alike."""
+        statuses = (200, 204, 301, 304, 404, 500)
+        origins: tuple[list[Header], ...] = ([], [FROM_APP], [FROM_FOREIGN])
+        more = [(b"Vary", b"Accept"), (b"Cache-Control", b"max-age=60")]
+        upstream = await self.upstream(
+            *(response(status, more) for _ in (0, 1) for status in statuses)
+        )
+        gate = self.gate(upstream, CORS, more='methods = ["GET"]')
+        for headers in origins[:2]:
+            for status in statuses:
+                answer = await self.ask(gate, headers=headers)
+                self.assertEqual(answer.status, status)
+                self.assertEqual(answer.fields[b"vary"], [b"Accept, Origin"])
+        await upstream.stop()
+        for headers, method, status in (
+            *((headers, b"DELETE", 405) for headers in origins[:2]),
+            *((headers, b"GET", 502) for headers in origins[:2]),
+            (origins[2], b"GET", 403),
+        ):
+            answer = await self.ask(gate, method, headers=headers)
+            self.assertEqual(answer.status, status)
+            self.assertEqual(answer.fields[b"vary"], [b"Origin"])
+
+    async def test_where_all_get_the_same(self) -> None:
+        """Where every origin is allowed, no answer depends on it."""
+        gate = self.gate(await self.upstream(response(200), response(200)), 'allow_origins = ["*"]')
+        for headers in ([], [FROM_FOREIGN]):
+            answer = await self.ask(gate, headers=headers)
+            self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), b"*")
+            self.assertNotIn(b"vary", answer.fields)
+
+
+class Starting(PolicyTestCase):
+    """What is doubtful is logged at the start."""
+
+    async def test_warned(self) -> None:
+        """A line for each warning, with its place in the file."""
+        events = observed(self)
+        self.gate(await self.upstream(), f'{CORS}, max_age = "24h"')
+        (caution,) = [event["caution"] for event in events if "caution" in event]
+        self.assertIn('routes."/v1".cors.max_age: only Firefox', caution)
+        self.assertRegex(caution, r"^gate.toml:[0-9]+: ")
+
+    async def test_shared(self) -> None:
+        """Routes that name the same policy share what was compiled of it."""
+        upstream = await self.upstream()
+        config = parse(
+            f'{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n[cors.app]\n{CORS}\n'
+            '[routes."/a"]\nupstream = "a"\ncors = "app"\n'
+            '[routes."/b"]\nupstream = "a"\ncors = "app"\n'
+            f'[routes."/c"]\nupstream = "a"\ncors = {{ {CORS}, max_age = "5s" }}\n'
+        )
+        sweeper = Sweeper(MemoryReactorClock())
+        plan = make_plan(
+            config, reactor=MemoryReactorClock(), sweeper=sweeper, rng=bytes, file="gate.toml"
+        )
+        policies = {each.label: each.policy for each in plan.routes.values()}
+        self.assertIs(policies["/a"], policies["/b"])
+        self.assertIsNot(policies["/a"], policies["/c"])
 
 
 class Addresses(SynchronousTestCase):
