@@ -144,7 +144,7 @@ def _wider(pattern: Pattern) -> Iterator[str]:
     host = pattern.host
     if pattern.port != "*":
         yield f"{pattern.scheme}://{'*.' if pattern.subdomains else ''}{host}:*"
-    while "." in host and not host.startswith("["):
+    while "." in host:
         host = host.partition(".")[2]
         yield from (f"{pattern.scheme}://*.{host}{end}" for end in ends)
 

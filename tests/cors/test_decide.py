@@ -14,11 +14,12 @@ from corsgate.cors.decide import (
     MAX_ASKED_BYTES,
     MAX_ASKED_EMPTY,
     MAX_ASKED_NAMES,
+    MAX_REMEMBERED_BYTES,
     decide,
     merge_vary,
 )
-from corsgate.cors.decision import MAX_SHAPES
-from corsgate.cors.policy import Policy, compile_policy
+from corsgate.cors.decision import MAX_SHAPES, Decision
+from corsgate.cors.policy import MAX_REMEMBERED, Policy, compile_policy
 from tests.cors.cases import (
     ACTUAL,
     APP,
@@ -171,6 +172,39 @@ class PreflightTests(SynchronousTestCase):
             decision = preflight("stars", APP, (b"PUT",), values)
             self.assertEqual(decision.verdict, REFUSE)
             self.assertIn("too long", decision.reason)
+
+    def test_remembered_questions(self) -> None:
+        """A question that comes again gets a ready answer, each origin its own; a long one none."""
+        policy = compile_policy(
+            Cors(
+                allow_origins=("https://*.example", "https://b.test"),
+                allow_methods=("*",),
+                allow_headers=("*",),
+                allow_credentials=True,
+            )
+        )
+
+        def ask(origin: bytes, names: bytes) -> Decision:
+            index = {
+                b"origin": [origin],
+                b"access-control-request-method": [b"PUT"],
+                b"access-control-request-headers": [names],
+            }
+            return decide(policy, b"OPTIONS", index, OWN, credentialed=False)
+
+        for _ in range(3):
+            for origin in (APP, b"https://a.example", b"https://b.test"):
+                answer = dict(ask(origin, b"x-a").headers)
+                self.assertEqual(answer[b"Access-Control-Allow-Origin"], origin)
+                self.assertIs(ask(origin, b"x-a"), ask(origin, b"x-a"))
+        self.assertEqual(ask(APP, b"x" * (MAX_REMEMBERED_BYTES + 1)).verdict, PREFLIGHT)
+        self.assertEqual((len(policy.granted), len(policy.repeated)), (1, 3))
+        for number in range(5 * MAX_REMEMBERED):
+            self.assertEqual(ask(APP, b"x-%d" % number).verdict, PREFLIGHT)
+        ready = ask(APP, b"x-a")
+        self.assertIs(ask(APP, b"x-a"), ready)
+        most = 2 * MAX_REMEMBERED
+        self.assertLessEqual(max(len(policy.granted), len(policy.repeated)), most)
 
     @settings(deadline=None)
     @given(
