@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
-from corsgate.config.model import Cors, Route
+from corsgate.config.model import Cors, Route, Upstream
 from corsgate.config.policies import Finding
 from corsgate.config.rules import show
 from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
@@ -56,49 +56,68 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
     Returns:
         Findings whose keys are the route's.
     """
-    cors, upstream = route.cors, route.upstream
-    if cors is None:
+    if route.cors is None:
         return []
-    found: list[Finding] = []
+    found = [*_login_warnings(route.cors, route.upstream)]
+    if own:
+        found += _unserved(route.cors, route)
+    if route.upstream.credentials is not None:
+        found += _sharing(route.cors, route.upstream)
+    return found
+
+
+def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
     names = {name.lower() for name in cors.allow_headers}
     if "*" in names and "authorization" not in names and upstream.credentials is None:
         # Fetch #cors-non-wildcard-request-header-name
-        found.append(
-            (
-                "cors.allow_headers",
-                '"*" does not cover Authorization, and the gate has no credentials for the upstream'
-                f" {show(upstream.name)}, so clients that log in there are refused",
-                'add "Authorization", or list the headers',
-            )
+        yield (
+            "cors.allow_headers",
+            '"*" does not cover Authorization, and the gate has no credentials for the upstream'
+            f" {show(upstream.name)}, so clients that log in there are refused",
+            'add "Authorization", or list the headers',
         )
-    for index, method in enumerate(cors.allow_methods if own else ()):
+
+
+def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
+    """Answer what a route's own policy allows and the route takes off or refuses all the same."""
+    for index, method in enumerate(cors.allow_methods):
         if route.methods is not None and method != "*" and method not in route.methods:
-            found.append(
-                (
-                    f"cors.allow_methods[{index}]",
-                    f"{show(method)} never gets through: the route does not serve it",
-                    "remove it, or add it to the route's methods",
+            yield (
+                f"cors.allow_methods[{index}]",
+                f"{show(method)} never gets through: the route does not serve it",
+                "remove it, or add it to the route's methods",
+            )
+    if route.upstream.credentials is None:
+        return
+    for key, names, withheld in (
+        ("allow_headers", cors.allow_headers, "authorization"),
+        ("expose_headers", cors.expose_headers, "www-authenticate"),
+    ):
+        for index, name in enumerate(names):
+            if name.lower() == withheld:
+                yield (
+                    f"cors.{key}[{index}]",
+                    f"{show(name)} never gets through: the gate logs in at the upstream"
+                    f" {show(route.upstream.name)} by itself",
+                    "remove it",
                 )
-            )
-    if not cors.enforce_origin and upstream.credentials is not None:
-        found.append(
-            (
-                "cors.enforce_origin",
-                "pages of every origin can act with the credentials of the upstream"
-                f" {show(upstream.name)}, though they can't read the answers",
-                "remove it",
-            )
+
+
+def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
+    """Answer what lets strangers act with an upstream's credentials."""
+    if not cors.enforce_origin:
+        yield (
+            "cors.enforce_origin",
+            "pages of every origin can act with the credentials of the upstream"
+            f" {show(upstream.name)}, though they can't read the answers",
+            "remove it",
         )
-    needed = "*" in cors.allow_origins and upstream.credentials is not None
-    if needed and cors.dangerously_allow_any_origin_to_use_upstream_credentials:
-        found.append(
-            (
-                f"cors.{ANY_ORIGIN}",
-                f"every page on the web can act with the credentials of {show(upstream.name)}",
-                "list the origins",
-            )
+    if "*" in cors.allow_origins and cors.dangerously_allow_any_origin_to_use_upstream_credentials:
+        yield (
+            f"cors.{ANY_ORIGIN}",
+            f"every page on the web can act with the credentials of {show(upstream.name)}",
+            "list the origins",
         )
-    return found
 
 
 def _patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:

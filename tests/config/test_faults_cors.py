@@ -222,6 +222,13 @@ WARNINGS = (
 
 INJECTED_WARNINGS = (
     (
+        f'{HTTPS}, allow_headers = ["X-A", "authorization"], expose_headers = ["WWW-Authenticate"]',
+        f'{AT}.allow_headers[1]: "authorization" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it\n'
+        f'{AT}.expose_headers[0]: "WWW-Authenticate" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it',
+    ),
+    (
         f'allow_origins = ["*"], {ANY} = true',
         f'{AT}.{ANY}: every page on the web can act with the credentials of "box"; '
         "list the origins",
@@ -258,6 +265,7 @@ NO_WARNINGS = (
     f'{HTTPS}, allow_methods = ["*"], allow_headers = ["*", "Authorization"]',
     f'{HTTPS}, allow_headers = ["Content-Type", "Accept"], expose_headers = ["*"]',
     f'{HTTPS}, enforce_origin = false, expose_headers = "auto"',
+    f'{HTTPS}, allow_headers = ["Authorization"], expose_headers = ["WWW-Authenticate"]',
 )
 NO_WARNINGS_AT_HOME = (
     'allow_origins = ["http://localhost:4200", "https://app.corp", "http://10.0.0.1"]',
