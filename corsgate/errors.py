@@ -20,7 +20,7 @@ class Fault:
         line: The line in it, counted from 1, or None where there is none.
         key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
         problem: What is wrong, with the bad value in it, never a secret.
-        mend: What to write instead.
+        mend: What to write instead; empty where the problem says it all.
     """
 
     file: str
@@ -32,7 +32,8 @@ class Fault:
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         key = f" {self.key}:" if self.key else ""
-        return f"{where}:{key} {self.problem}; {self.mend}"
+        mend = f"; {self.mend}" if self.mend else ""
+        return f"{where}:{key} {self.problem}{mend}"
 
 
 class ConfigError(CorsgateError):

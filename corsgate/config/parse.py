@@ -55,10 +55,30 @@ def parse_config(
     Raises:
         ConfigError: It has faults; all of them are in it, in the order of their lines.
     """
-    document, notes = _load(source, file)
-    top = Table(notes, (), document)
     sources = Sources(environ=environ, read_file=read_file, has_http2=has_http2)
+    return parse_with(source, file=file, sources=sources, cors_rules=cors_rules)
 
+
+def parse_with(
+    source: str | bytes, *, file: str, sources: Sources, cors_rules: CorsRules = NO_RULES
+) -> Config:
+    """Answer what `parse_config` does, by sources of one's own."""
+    document, notes = _load(source, file)
+    return read_document(Table(notes, (), document), sources, cors_rules)
+
+
+def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES) -> Config:
+    """Answer what a document says.
+
+    Args:
+        top: Its keys.
+        sources: Where secrets and certificates come from.
+        cors_rules: Know what is wrong with a policy of the right shape.
+
+    Raises:
+        ConfigError: It has faults.
+    """
+    notes = top.notes
     listeners = read_listeners(top, sources)
     hosts = read_hosts(top)
     credentials: Named[Credentials] = Named.read_or_inline(

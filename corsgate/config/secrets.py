@@ -64,6 +64,10 @@ class Sources:
                 f"{show(path)} can't be read: {reason}", "give a file that this user can read"
             ) from None
 
+    def certificate(self, path: str) -> bytes:
+        """Answer the bytes of a file of certificates or of a private key, as `file` does."""
+        return self.file(path)
+
     def _text(self, raw: object) -> str:
         match raw:
             case str():

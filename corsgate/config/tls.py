@@ -53,7 +53,7 @@ def _file(
 
     def reader(raw: object) -> tuple[str, bytes]:
         name = text(raw)
-        pem = sources.file(name)
+        pem = sources.certificate(name)
         parse(pem)
         return name, pem
 

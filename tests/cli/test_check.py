@@ -12,6 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli import main
+from tests.cli.commands import corsgate
 from tests.tree import ROOT, run
 
 GOOD = 'listen = ["tcp:0"]\n[upstreams.a]\nservers = ["http://h:1"]\n[routes."/"]\nupstream = "a"\n'
@@ -85,6 +86,26 @@ class Check(SynchronousTestCase):
                 ],
                 err,
             )
+
+    def test_json(self) -> None:
+        """Machines get faults and warnings as values, with their lines, on standard output."""
+        path = Path(self.mktemp())
+        path.write_text(BAD, "utf-8")
+        done = corsgate("check", "--json", str(path))
+        self.assertEqual((done.status, done.err, done.json["ok"]), (1, "", False))
+        self.assertEqual(
+            [(fault["line"], fault["key"]) for fault in done.json["faults"]],
+            [(3, "upstreams.a.servers[0]"), (5, 'routes."/".upstream')],
+        )
+        text = GOOD.replace('servers = ["http:', 'verify = "dangerously-off"\nservers = ["https:')
+        path.write_text(text, "utf-8")
+        done = corsgate("check", "--json", str(path))
+        self.assertEqual((done.status, done.json["ok"], done.json["faults"]), (0, True, []))
+        (warning,) = done.json["warnings"]
+        self.assertIn("upstream a: its servers are not verified", warning["problem"])
+        plain = corsgate("check", str(path))
+        self.assertEqual(plain.status, 0)
+        self.assertEqual(plain.err, f"warning: {path}: {warning['problem']}\n")
 
     def test_opens_nothing(self) -> None:
         """An access log that could be made is not made, and a port that is taken is no fault."""

@@ -1,0 +1,59 @@
+"""``corsgate check``: every fault and warning of a configuration at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+
+import attrs
+
+from corsgate.cli.usage import FINE, FOUND, parser
+from corsgate.config.tls import tls_warnings
+from corsgate.errors import ConfigError, Fault
+from corsgate.gate.load import load_config
+
+_DESCRIPTION = """\
+Name every fault and warning of a configuration file at once, each with its line and its mend, and
+what this machine lacks for it. Nothing is opened; a port that is taken shows at the start alone.
+
+exit status: 0 it can be served (there may be warnings), 1 it has faults, 2 bad usage"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; answer its exit status."""
+    options = parser("check", _DESCRIPTION, "corsgate check --json /etc/corsgate/corsgate.toml")
+    options.add_argument("file", metavar="FILE")
+    options.add_argument("--json", action="store_true", help="answer in JSON")
+    given = options.parse_args(argv)
+    # Endpoints are made with it, though nothing is opened.
+    from twisted.internet import reactor
+
+    faults: Sequence[Fault] = ()
+    warnings: Sequence[Fault] = ()
+    try:
+        config = load_config(given.file, reactor)
+    except ConfigError as error:
+        faults, warnings = error.faults, error.warnings
+    else:
+        lapses = tls_warnings(config, time.time())
+        certificates = [Fault(file=given.file, problem=told, mend="") for told in lapses]
+        warnings = (*config.warnings, *certificates)
+    if given.json:
+        found = {
+            "file": given.file,
+            "ok": not faults,
+            "faults": [attrs.asdict(fault) for fault in faults],
+            "warnings": [attrs.asdict(warning) for warning in warnings],
+        }
+        print(json.dumps(found, indent=2))
+        return FOUND if faults else FINE
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if not faults:
+        routes, upstreams = len(config.routes), len(config.upstreams)
+        print(f"{given.file}: ok, {routes} route(s) to {upstreams} upstream(s)")
+    return FOUND if faults else FINE

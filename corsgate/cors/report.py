@@ -1,0 +1,112 @@
+"""An explanation for people, as text, and for machines, as what JSON holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import indent
+
+from corsgate.cors.causes import WORDS
+from corsgate.cors.explain import Explanation
+from corsgate.cors.trace import Answer, Outcome, Request, text
+from corsgate.message.headers import Header
+
+_MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.NOTE: "    "}
+
+
+def verdict(explanation: Explanation) -> str:
+    """Answer whether the call is allowed, in one line."""
+    call = explanation.call
+    said = "allowed" if explanation.allowed else "blocked"
+    return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {said}"
+
+
+def as_text(explanation: Explanation, file: str = "") -> str:
+    """Answer an explanation in lines for a terminal.
+
+    Args:
+        explanation: What is told.
+        file: The configuration that its changes are for; empty where there is none.
+    """
+    return "".join(f"{line}\n".replace(" \n", "\n") for line in _lines(explanation, file))
+
+
+def _lines(explanation: Explanation, file: str) -> Iterator[str]:
+    yield verdict(explanation)
+    if explanation.route:
+        yield f"route {explanation.route}, {explanation.policy or 'no CORS policy'}"
+    yield ""
+    number = 0
+    for step in explanation.trace.steps:
+        yield f"{_MARKS[step.outcome]} {step.rule} {step.title}: {step.seen}"
+        yield f"       {step.why}"
+        if step.rule == "#http-network-or-cache-fetch":
+            request, answer = explanation.trace.exchanges[number]
+            number += 1
+            yield from _wire(request, answer)
+    if explanation.allowed:
+        return
+    yield ""
+    yield f"reason: {explanation.reason}"
+    for miss in explanation.near_misses:
+        yield f"near miss: {miss}"
+    if explanation.toml:
+        yield f"to allow it, write{f' in {file}' if file else ''}:"
+        yield ""
+        yield indent(explanation.toml.rstrip("\n"), "    ")
+        yield ""
+    for line in explanation.advice:
+        yield line if line.startswith(" ") else f"note: {line}"
+
+
+def _wire(request: Request, answer: Answer) -> Iterator[str]:
+    yield f"       > {text(request.method)} {request.url.target}"
+    for name, value in request.headers:
+        yield f"       > {text(name)}: {text(value)}"
+    yield f"       < {answer.status}"
+    for name, value in answer.headers:
+        yield f"       < {text(name)}: {text(value)}"
+
+
+def as_dict(explanation: Explanation) -> dict[str, object]:
+    """Answer an explanation as what JSON holds, its keys in snake_case."""
+    call, cause = explanation.call, explanation.cause
+    return {
+        "allowed": explanation.allowed,
+        "origin": text(call.origin),
+        "method": text(call.sent_method),
+        "url": str(call.url),
+        "credentials": call.credentials,
+        "route": explanation.route or None,
+        "policy": explanation.policy or None,
+        "steps": [
+            {
+                "rule": step.rule,
+                "title": step.title,
+                "input": step.seen,
+                "verdict": step.outcome.value,
+                "why": step.why,
+                "cause": None if step.cause is None else step.cause.value,
+            }
+            for step in explanation.trace.steps
+        ],
+        "exchanges": [
+            {
+                "method": text(request.method),
+                "url": str(request.url),
+                "request_headers": _pairs(request.headers),
+                "status": answer.status,
+                "response_headers": _pairs(answer.headers),
+            }
+            for request, answer in explanation.trace.exchanges
+        ],
+        "reason": explanation.reason or None,
+        "cause": None if cause is None else cause.value,
+        "mend": None if cause is None else WORDS[cause].mend,
+        "near_misses": list(explanation.near_misses),
+        "toml": explanation.toml or None,
+        "advice": list(explanation.advice),
+    }
+
+
+def _pairs(headers: Sequence[Header]) -> list[list[str]]:
+    return [[text(name), text(value)] for name, value in headers]

@@ -1,0 +1,166 @@
+"""How the usual servers are made to answer for CORS, for a call that one of them blocked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from corsgate.cors.call import Call, preflight_reasons, unsafe_names
+from corsgate.cors.names import SAFELISTED_METHODS
+from corsgate.cors.trace import text
+from corsgate.message.headers import Header
+
+
+@attrs.frozen(kw_only=True)
+class Wanted:
+    """What an answer must have for a call to be allowed, as text.
+
+    Attributes:
+        origin: The value of Access-Control-Allow-Origin.
+        methods: The methods to list, with those that need none.
+        headers: The request headers to list.
+        credentials: Whether credentials must be allowed.
+        path: The path that was asked for.
+        server: The origin that was asked.
+    """
+
+    origin: str
+    methods: str
+    headers: str
+    credentials: bool
+    path: str
+    server: str
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The fields of the answer to the preflight, which may stand on every answer."""
+        found = [("Access-Control-Allow-Origin", self.origin), ("Vary", "Origin")]
+        if self.credentials:
+            found.append(("Access-Control-Allow-Credentials", "true"))
+        if self.methods:
+            found.append(("Access-Control-Allow-Methods", self.methods))
+        if self.headers:
+            found.append(("Access-Control-Allow-Headers", self.headers))
+        return found
+
+
+def wanted(call: Call) -> Wanted:
+    """Answer the least that must be answered for a call to be allowed."""
+    names = unsafe_names(call.sent_headers)
+    method = call.sent_method
+    listed = not SAFELISTED_METHODS.issuperset((method,))
+    return Wanted(
+        origin=text(call.origin),
+        methods=text(method) if listed else "",
+        headers=", ".join(text(name) for name in names),
+        credentials=call.credentials,
+        path=call.url.path,
+        server=text(call.url.origin),
+    )
+
+
+def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
+    """Answer what to write on the server that blocked a call.
+
+    Args:
+        call: The call.
+        headers: The fields of its answer, which tell the usual servers apart.
+
+    Returns:
+        Title and text, the likeliest first; the last is a gate before the server, which helps
+        where nobody can change it.
+    """
+    want, needs_preflight = (
+        wanted(call),
+        bool(preflight_reasons(call.sent_method, unsafe_names(call.sent_headers))),
+    )
+    told = b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
+    known = [
+        (title, make(want, needs_preflight))
+        for title, pattern, make in _SERVERS
+        if re.search(pattern, told, re.IGNORECASE)
+    ]
+    fields = "\n".join(f"{name}: {value}" for name, value in want.fields)
+    return [
+        ("the answer must have", fields),
+        *known,
+        ("a gate before it, where the server can't be changed", _gate(want)),
+    ]
+
+
+def _nginx(want: Wanted, needs_preflight: bool) -> str:
+    lines = [f"location {want.path} {{"]
+    fields = [f'    add_header {name} "{value}" always;' for name, value in want.fields]
+    if needs_preflight:
+        lines += ["    if ($request_method = OPTIONS) {"]
+        lines += [f"    {line}" for line in fields]
+        lines += ["        return 204;", "    }"]
+    return "\n".join([*lines, *fields, "    # ... what is there already", "}"])
+
+
+def _apache(want: Wanted, needs_preflight: bool) -> str:
+    lines = [f'<Location "{want.path}">']
+    for name, value in want.fields:
+        verb = "merge" if name == "Vary" else "set"
+        lines.append(f'    Header always {verb} {name} "{value}"')
+    lines.append("</Location>")
+    if needs_preflight:
+        lines += [
+            "RewriteEngine On",
+            "RewriteCond %{REQUEST_METHOD} =OPTIONS",
+            f"RewriteRule ^{re.escape(want.path)} - [R=204,L]",
+        ]
+    return "\n".join(lines)
+
+
+def _caddy(want: Wanted, needs_preflight: bool) -> str:
+    lines = [f"header {want.path}* {{"]
+    lines += [f'    {name} "{value}"' for name, value in want.fields]
+    lines.append("}")
+    if needs_preflight:
+        lines += ["@preflight method OPTIONS", "respond @preflight 204"]
+    return "\n".join(lines)
+
+
+def _express(want: Wanted, _needs_preflight: bool) -> str:
+    options = [f'origin: "{want.origin}"']
+    if want.methods:
+        options.append(f'methods: ["{want.methods}"]')
+    if want.headers:
+        names = ", ".join(f'"{name}"' for name in want.headers.split(", "))
+        options.append(f"allowedHeaders: [{names}]")
+    if want.credentials:
+        options.append("credentials: true")
+    return f'app.use(require("cors")({{ {", ".join(options)} }}))  // before every route'
+
+
+def _iis(want: Wanted, _needs_preflight: bool) -> str:
+    credentials = ' allowCredentials="true"' if want.credentials else ""
+    lines = [
+        '<cors enabled="true">  <!-- in system.webServer of web.config; the IIS CORS module -->',
+        f'  <add origin="{want.origin}"{credentials}>',
+    ]
+    if want.methods:
+        lines.append(f'    <allowMethods><add method="{want.methods}" /></allowMethods>')
+    if want.headers:
+        names = "".join(f'<add header="{name}" />' for name in want.headers.split(", "))
+        lines.append(f"    <allowHeaders>{names}</allowHeaders>")
+    return "\n".join([*lines, "  </add>", "</cors>"])
+
+
+def _gate(want: Wanted) -> str:
+    return (
+        f"twistd -n --pidfile= corsgate --upstream {want.server} --allow-origin {want.origin}\n"
+        "# and call http://localhost:5555 instead"
+    )
+
+
+_SERVERS: tuple[tuple[str, bytes, Callable[[Wanted, bool], str]], ...] = (
+    ("nginx", rb"\b(?:nginx|openresty)\b", _nginx),
+    ("Apache", rb"\bapache\b", _apache),
+    ("Caddy", rb"\bcaddy\b", _caddy),
+    ("Express", rb"\bexpress\b", _express),
+    ("IIS", rb"\bmicrosoft-iis\b", _iis),
+)

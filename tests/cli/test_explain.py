@@ -1,0 +1,335 @@
+"""``corsgate explain``: a configuration, a console's message, a live server."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from twisted.internet.threads import deferToThread
+
+from corsgate.cli.explain import _EXAMPLE
+from tests.cli.commands import CommandTestCase, Done, corsgate
+from tests.cors.test_console import FIREFOX as FIREFOX_MESSAGES
+from tests.cors.test_console import URL as CONSOLE_URL
+from tests.cors.test_console import firefox
+from tests.cors.test_explain import CONFIG
+from tests.support import APP, POLICY, GateTestCase
+
+URL = "http://localhost:5555/v1/x"
+ORIGIN = "http://localhost:4200"
+BLOCKED = (
+    f"Access to fetch at '{URL}' from origin '{ORIGIN}' has been blocked by CORS policy: Request"
+    " header field x-app is not allowed by Access-Control-Allow-Headers in preflight response."
+)
+UNKNOWN = f"Access to fetch at '{URL}' from origin 'o' has been blocked by CORS policy: The moon."
+FIREFOX = firefox(FIREFOX_MESSAGES[5][0]).replace(CONSOLE_URL, URL)
+
+
+class Configured(CommandTestCase):
+    """``--config``."""
+
+    def explain(self, *arguments: str) -> Done:
+        """Explain a call by `CONFIG`."""
+        return corsgate("explain", "--config", self.file(CONFIG), *arguments)
+
+    def test_allowed(self) -> None:
+        """An allowed call is 0."""
+        done = self.explain("--origin", ORIGIN, "--method", "PUT", "--header", "Content-Type", URL)
+        self.assertEqual((done.status, done.err), (0, ""))
+        self.assertIn("from http://localhost:4200: allowed\nroute /v1, [cors.spa]\n", done.out)
+
+    def test_blocked(self) -> None:
+        """A blocked call is 1, and the file that the change is for is named."""
+        done = self.explain("--origin", ORIGIN, "--header", "X-App: 1", "--credentials", URL)
+        self.assertEqual((done.status, done.err), (1, ""))
+        self.assertIn(
+            'gate.toml:\n\n    [cors.spa]\n    allow_headers = ["Content-Type", "X-App"]\n'
+            "    allow_credentials = true\n",
+            done.out,
+        )
+
+    def test_json(self) -> None:
+        """Machines get the same."""
+        found = self.explain("--origin", f"{ORIGIN}/", "--json", URL)
+        self.assertEqual(found.status, 1)
+        self.assertFalse(found.json["allowed"])
+        self.assertIn("trailing slash", found.json["near_misses"][0])
+
+    def test_header_values(self) -> None:
+        """A value can be told, and counts."""
+        for header, status in (("Content-Type: text/plain", 0), ("Accept", 0), ("X-A: 1", 1)):
+            done = self.explain("--origin", ORIGIN, "--header", header, URL)
+            self.assertEqual((header, done.status), (header, status))
+
+    def test_without_secrets(self) -> None:
+        """A machine without the gate's secrets and certificates explains as well."""
+        toml = CONFIG.replace('token = "t"', 'token = { env = "NO_SUCH_VARIABLE" }').replace(
+            'listen = ["tcp:5555:interface=127.0.0.1"]',
+            '[[listener]]\nendpoint = "tcp:5555"\ncertificates = ['
+            '{ chain = "/no/a.pem", key = "/no/a.key" }, '
+            '{ chain = "/no/b.pem", key = "/no/b.key" }]',
+        )
+        done = corsgate("explain", "--config", self.file(toml), "--origin", ORIGIN, URL)
+        self.assertEqual((done.status, done.err), (0, ""))
+
+    def test_trouble(self) -> None:
+        """What can't be judged is 2, with one clear line for each fault."""
+        for arguments, told in (
+            (("--origin", ORIGIN, "ftp://h/"), "no http or https URL"),
+            (("--origin", ORIGIN, "--method", "a b", URL), "is no method"),
+            (("--origin", ORIGIN, "--header", "a b: c", URL), "is no header name"),
+            (("--origin", "http://b\u2192", URL), "Punycode"),
+        ):
+            done = self.explain(*arguments)
+            self.assertEqual((done.status, done.out, done.err.count("\n")), (2, "", 1))
+            self.assertIn(told, done.err)
+        faulty = self.file(CONFIG.replace('upstream = "b"', 'upstream = "c"'))
+        done = corsgate("explain", "--config", faulty, "--origin", ORIGIN, URL)
+        self.assertEqual((done.status, done.out), (2, ""))
+        self.assertIn("gate.toml:", done.err)
+
+    def test_usage(self) -> None:
+        """Bad usage is 2."""
+        for arguments in (
+            (),
+            (URL,),
+            ("--origin", ORIGIN, URL),
+            ("--live", "--origin", ORIGIN),
+            ("--live", "--config", "x", "--origin", ORIGIN, URL),
+            ("--live", "--error", "x"),
+            ("--config", "x", URL),
+        ):
+            done = corsgate("explain", *arguments)
+            self.assertEqual((arguments, done.status, done.out), (arguments, 2, ""))
+
+    def test_help(self) -> None:
+        """The example of the help runs as it is."""
+        self.assertIn(_EXAMPLE, corsgate("explain", "--help").out)
+        done = corsgate(
+            *shlex.split(
+                _EXAMPLE.replace("corsgate ", "", 1).replace("etc/minimal.toml", self.file(CONFIG))
+            )
+        )
+        self.assertEqual(done.status, 1)
+        self.assertIn("X-App", done.out)
+
+
+class Pasted(CommandTestCase):
+    """``--error``."""
+
+    def test_cause(self) -> None:
+        """Without a configuration, the cause and the mend are told."""
+        for done in (
+            corsgate("explain", "--error", BLOCKED),
+            corsgate("explain", "--error", "-", stdin=BLOCKED + "\n"),
+        ):
+            self.assertEqual((done.status, done.err), (1, ""))
+            self.assertIn(f"url: {URL}\norigin: {ORIGIN}\nheader: x-app\ncause: ", done.out)
+            self.assertIn('allow_headers = ["x-app"]', done.out)
+
+    def test_configured(self) -> None:
+        """With one, the exact change is told."""
+        config = self.file(CONFIG)
+        done = corsgate("explain", "--config", config, "--error", BLOCKED)
+        self.assertEqual((done.status, done.err), (1, ""))
+        self.assertIn('[cors.spa]\n    allow_headers = ["Content-Type", "x-app"]', done.out)
+        found = corsgate("explain", "--config", config, "--json", "--error", BLOCKED).json
+        self.assertEqual(found["message"]["cause"], "header-not-allowed")
+        self.assertEqual(found["route"], "/v1")
+
+    def test_firefox(self) -> None:
+        """What Firefox does not say is asked for."""
+        config = self.file(CONFIG)
+        done = corsgate("explain", "--config", config, "--error", FIREFOX)
+        self.assertEqual((done.status, done.out), (2, ""))
+        self.assertIn("add --origin", done.err)
+        done = corsgate(
+            "explain", "--config", config, "--origin", "http://b.example", "--error", FIREFOX
+        )
+        self.assertEqual(done.status, 1)
+        self.assertIn('"http://b.example"]', done.out)
+        self.assertEqual(corsgate("explain", "--error", FIREFOX).status, 1)
+
+    def test_allowed_now(self) -> None:
+        """A configuration that allows what was blocked is told to be another one."""
+        done = corsgate(
+            "explain",
+            "--config",
+            self.file(CONFIG),
+            "--error",
+            BLOCKED.replace("x-app", "content-type"),
+        )
+        self.assertEqual(done.status, 0)
+        self.assertIn("the message is of another one", done.err)
+
+    def test_unknown(self) -> None:
+        """What is not known is 2."""
+        for said in (UNKNOWN, "TypeError: Failed to fetch"):
+            done = corsgate("explain", "--error", said)
+            self.assertEqual(done.status, 2)
+            self.assertNotEqual(done.err, "")
+
+    def test_json(self) -> None:
+        """Machines get the same."""
+        found = corsgate("explain", "--json", "--error", BLOCKED)
+        self.assertEqual((found.status, found.json["header"]), (1, "x-app"))
+        self.assertEqual(found.json["toml"], 'allow_headers = ["x-app"]')
+
+
+class Server:
+    """A server on loopback that answers as it is told.
+
+    Args:
+        answer: Called with method and path; answers status and fields.
+    """
+
+    def __init__(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> None:
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_one(self) -> None:
+                server.seen.append((self.command, self.path, dict(self.headers)))
+                status, fields = answer(self.command, self.path)
+                self.send_response(status)
+                for name, value in fields.items():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            do_GET = do_PUT = do_OPTIONS = do_POST = handle_one
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Live(CommandTestCase):
+    """``--live``, against servers of other people's."""
+
+    def serve(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> Server:
+        """Start a server for the length of the test."""
+        server = Server(answer)
+        self.addCleanup(server.stop)
+        return server
+
+    def test_allowed(self) -> None:
+        """The preflight and the request are both sent, as a browser would."""
+        fields = {
+            "Access-Control-Allow-Origin": ORIGIN,
+            "Access-Control-Allow-Methods": "PUT",
+            "Access-Control-Allow-Headers": "x-app",
+        }
+        server = self.serve(lambda method, path: (204 if method == "OPTIONS" else 200, fields))
+        done = corsgate(
+            "explain",
+            "--live",
+            "--origin",
+            ORIGIN,
+            "--method",
+            "PUT",
+            "--header",
+            "X-App: 7",
+            f"{server.url}/a?b",
+        )
+        self.assertEqual((done.status, done.err), (0, ""), done.out)
+        (_, _, preflight), (_, _, actual) = server.seen
+        self.assertEqual([seen[:2] for seen in server.seen], [("OPTIONS", "/a?b"), ("PUT", "/a?b")])
+        self.assertEqual(preflight["Access-Control-Request-Headers"], "x-app")
+        self.assertEqual(preflight["Origin"], ORIGIN)
+        self.assertEqual((actual["X-App"], actual["Origin"]), ("7", ORIGIN))
+
+    def test_blocked(self) -> None:
+        """Where the preflight fails the request is not sent; the server's own mend is told."""
+        server = self.serve(lambda method, path: (405, {"Server": "nginx"}))
+        done = corsgate("explain", "--live", "--origin", ORIGIN, "--method", "PUT", server.url)
+        self.assertEqual((done.status, done.err), (1, ""))
+        self.assertEqual([seen[0] for seen in server.seen], ["OPTIONS"])
+        self.assertIn("FAIL #cors-check", done.out)
+        self.assertIn(f'add_header Access-Control-Allow-Origin "{ORIGIN}" always;', done.out)
+        self.assertIn(f"--upstream {server.url}", done.out)
+
+    def test_redirect(self) -> None:
+        """A redirect to another origin is followed with Origin null."""
+        there = self.serve(lambda method, path: (200, {"Access-Control-Allow-Origin": ORIGIN}))
+        here = self.serve(
+            lambda method, path: (302, {"Access-Control-Allow-Origin": "*", "Location": there.url})
+        )
+        done = corsgate("explain", "--live", "--json", "--origin", ORIGIN, here.url)
+        self.assertEqual(done.status, 1)
+        self.assertEqual(there.seen[0][2]["Origin"], "null")
+        self.assertEqual(done.json["cause"], "other-allow-origin")
+
+    def test_no_answer(self) -> None:
+        """A server that is not there, or speaks something else, is 2 and one clear line."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            free = taken.getsockname()[1]
+        server = self.serve(lambda method, path: (200, {}))
+        for url, told in (
+            (f"http://127.0.0.1:{free}/", "refuses connections"),
+            (server.url.replace("http:", "https:"), "does not speak TLS"),
+            ("http://no-such-host.invalid/", "can't be found"),
+        ):
+            done = corsgate("explain", "--live", "--origin", "null", url)
+            self.assertEqual((done.status, done.out, done.err.count("\n")), (2, "", 1), url)
+            self.assertIn(told, done.err)
+
+
+class LiveGate(GateTestCase):
+    """``--live`` and ``--config`` agree about a real gate."""
+
+    async def test_agree(self) -> None:
+        """What is told of the configuration is what the gate really answers."""
+        upstream = await self.upstream()
+        gate = self.front(upstream)
+        for origin, method, names in (
+            (APP.decode(), "GET", ()),
+            (APP.decode(), "PUT", ("Content-Type",)),
+            (APP.decode(), "PATCH", ()),
+            (APP.decode(), "DELETE", ("X-App",)),
+            ("http://evil.example", "GET", ()),
+            ("http://evil.example", "PUT", ()),
+        ):
+            arguments = ["explain", "--json", "--origin", origin, "--method", method]
+            for name in names:
+                arguments += ["--header", name]
+            url = f"http://localhost:{gate.port}/v1/x"
+            live = await deferToThread(corsgate, *arguments, "--live", url)
+            config = self.mktemp()
+            with open(config, "w", encoding="utf-8") as file:
+                file.write(
+                    'listen = ["tcp:1:interface=127.0.0.1"]\n[upstreams.a]\n'
+                    f'servers = ["{upstream.url}"]\n{POLICY}\n'
+                    '[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
+                )
+            said = await deferToThread(corsgate, *arguments, "--config", config, url)
+            self.assertEqual(live.status, said.status, (origin, method))
+            self.assertEqual(live.json["cause"], said.json["cause"])
+            self.assertEqual(_cors_of(live.json), _cors_of(said.json))
+
+
+def _cors_of(found: dict[str, list[dict[str, object]]]) -> list[object]:
+    """Answer status and CORS headers of each answer."""
+    return [
+        (
+            each["status"],
+            [
+                field
+                for field in each["response_headers"]  # type: ignore[attr-defined]  # JSON
+                if field[0].lower().startswith("access-control-") or field[0] == "Vary"
+            ],
+        )
+        for each in found["exchanges"]
+    ]
