@@ -74,7 +74,13 @@ class EveryFileTests(SynchronousTestCase):
         """These are all; whoever adds one adds a test of it below."""
         self.assertEqual(
             [path.name for path in files("etc")],
-            ["corsgate.service", "corsgate.toml", "demo.toml", "minimal.toml"],
+            [
+                "corsgate.schema.json",
+                "corsgate.service",
+                "corsgate.toml",
+                "demo.toml",
+                "minimal.toml",
+            ],
         )
 
 

@@ -10,6 +10,7 @@ from corsgate.config.endpoint import check_endpoint
 from corsgate.config.model import Listener
 from corsgate.config.reader import Item, Table, boolean, checked, text
 from corsgate.config.secrets import Sources
+from corsgate.config.shape import shape
 from corsgate.config.tls import read_certified_key
 from corsgate.errors import BadValue
 
@@ -97,6 +98,7 @@ def _read_certificates(
     return tuple(found) if items and len(found) == len(items) else None
 
 
+@shape({"type": "string"})
 def _network(raw: object) -> IPv4Network | IPv6Network:
     value = text(raw)
     try:
@@ -118,6 +120,7 @@ def read_hosts(top: Table) -> tuple[str, ...] | None:
     return hosts
 
 
+@shape({"type": "string"})
 def _host(raw: object) -> str:
     host = text(raw).lower()
     rules.check_served_host(host)

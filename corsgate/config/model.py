@@ -92,7 +92,25 @@ class Secret:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Bounds on what a client or an upstream may take, in seconds and bytes."""
+    """Bounds on what a client or an upstream may take, in seconds and bytes.
+
+    Attributes:
+        connect_timeout_s: How long connecting to an upstream's server may take.
+        first_byte_timeout_s: How long until the upstream's response starts.
+        response_idle_timeout_s: How long between two pieces of the response's body.
+        tunnel_idle_timeout_s: How long a WebSocket may be on which nothing moves.
+        client_head_timeout_s: How long a client may take to send a request's head.
+        client_body_timeout_s: How long between two pieces of a client's body.
+        keep_alive_timeout_s: How long a client's connection is kept for its next request.
+        drain_timeout_s: How long running requests may take when the gate stops.
+        max_target_bytes: How long a request target may be.
+        max_head_bytes: How large a head may be.
+        max_headers: How many fields a head may have.
+        max_body_bytes: How large a client's body may be; None for no bound.
+        max_buffered_bytes: How much is kept per direction of a request.
+        max_connections: How many connections clients may have in all.
+        max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
+    """
 
     connect_timeout_s: float = attrs.field(default=3.0, validator=_seconds(MILLISECOND, HOUR))
     first_byte_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
@@ -196,7 +214,12 @@ class Server:
 
 @attrs.frozen(kw_only=True)
 class BasicCredentials:
-    """A user name and password sent by RFC 7617."""
+    """A user name and password sent by RFC 7617.
+
+    Attributes:
+        username: The user's name, without a colon.
+        password: Where the password is to be had.
+    """
 
     username: str = attrs.field(validator=_rule(rules.check_basic_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
@@ -204,7 +227,12 @@ class BasicCredentials:
 
 @attrs.frozen(kw_only=True)
 class DigestCredentials:
-    """A user name and password that answer RFC 7616 challenges."""
+    """A user name and password that answer RFC 7616 challenges.
+
+    Attributes:
+        username: The user's name.
+        password: Where the password is to be had.
+    """
 
     username: str = attrs.field(validator=_rule(rules.check_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
@@ -212,14 +240,23 @@ class DigestCredentials:
 
 @attrs.frozen(kw_only=True)
 class BearerCredentials:
-    """A token sent by RFC 6750."""
+    """A token sent by RFC 6750.
+
+    Attributes:
+        token: Where the token is to be had.
+    """
 
     token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
 
 
 @attrs.frozen(kw_only=True)
 class HeaderCredentials:
-    """A secret sent in a field of the operator's choice, such as ``X-Api-Key``."""
+    """A secret sent in a field of the operator's choice, such as ``X-Api-Key``.
+
+    Attributes:
+        name: The field's name.
+        value: Where its value is to be had.
+    """
 
     name: str = attrs.field(validator=_rule(rules.check_field_name))
     value: Secret = attrs.field(validator=_secret(rules.check_field_value))

@@ -15,6 +15,7 @@ from corsgate.config.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.reader import Named, Notes, Table, checked, text
 from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
+from corsgate.config.shape import shape
 from corsgate.config.upstreams import read_credentials, read_upstream
 from corsgate.errors import ConfigError, Fault
 from corsgate.message.host import HostRules, is_loopback_name
@@ -176,6 +177,7 @@ def _read_limits(top: Table) -> Limits:
     return Limits() if table is None else read_limits(table, Limits())
 
 
+@shape({"enum": list(LOG_FORMATS)})
 def _log_format(raw: object) -> str:
     value = text(raw)
     rules.check_choice(value, LOG_FORMATS)

@@ -12,6 +12,7 @@ from corsgate.config import rules
 from corsgate.config.lines import Path
 from corsgate.config.model import Cors, Route
 from corsgate.config.reader import Item, Table, boolean, duration, text
+from corsgate.config.shape import shape, shape_of
 from corsgate.errors import BadValue
 
 Finding: TypeAlias = tuple[str, str, str]
@@ -65,8 +66,7 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
     """
     table.needed("allow_origins", 'write allow_origins = ["http://localhost:4200"]')
     origins = table.list_of("allow_origins", text, '"http://localhost:4200"')
-    exposed = table.item("expose_headers")
-    expose_auto = exposed is not None and exposed.raw == AUTO
+    expose_auto = table.is_word("expose_headers", AUTO)
     cors = Cors(
         allow_origins=origins or (),
         allow_methods=table.list_of("allow_methods", text, '"PUT"') or (),
@@ -124,6 +124,7 @@ def path_of(key: str) -> Path:
     return tuple(path)
 
 
+@shape(shape_of(duration) or {})
 def _whole_seconds(raw: object) -> int:
     seconds = duration(raw)
     if not seconds.is_integer():

@@ -11,6 +11,7 @@ from corsgate.config import units
 from corsgate.config.lines import Path, key_text, line_of
 from corsgate.config.model import Limits, PoolLimits
 from corsgate.config.rules import check_entry_name, did_you_mean, one_of, show
+from corsgate.config.shape import Asked, shape, shape_of
 from corsgate.errors import BadValue, ConfigError, Fault
 
 _T = TypeVar("_T")
@@ -27,12 +28,19 @@ class Notes:
         lines: The line of each key.
         faults: In the order they were found.
         warnings: What is no fault but hardly meant, in the order it was found.
+        asked: What was asked of each place, there or not: `corsgate.config.schema` is made of it.
     """
 
     file: str
     lines: Mapping[Path, int]
     faults: list[Fault] = attrs.Factory(list)
     warnings: list[Fault] = attrs.Factory(list)
+    asked: dict[Path, Asked] = attrs.Factory(dict)
+
+    def ask(self, path: Path, reader: object = None, **known: Any) -> None:
+        """Note what a place is asked for, by a reader or otherwise."""
+        asked = self.asked.setdefault(path, Asked())
+        self.asked[path] = asked.more(shape_of(reader), **known)
 
     def add(self, path: Path, problem: str, mend: str) -> None:
         """Note a fault of the value at `path`, or of the file as a whole at ``()``."""
@@ -81,6 +89,7 @@ class Item:
 
     def read(self, reader: Callable[[object], _T]) -> _T | None:
         """Answer what `reader` makes of the value, or None once its BadValue is noted."""
+        self.notes.ask(self.path, reader)
         try:
             return reader(self.raw)
         except BadValue as error:
@@ -96,10 +105,14 @@ class Item:
 
     def items(self, mend: str) -> list[Item] | None:
         """Answer the values of an array, or None once it is noted that it is none."""
+        self.notes.ask(self.path, is_array=True)
         if isinstance(self.raw, list):
-            return [
+            found = [
                 Item(self.notes, (*self.path, index), raw) for index, raw in enumerate(self.raw)
             ]
+            for item in found:
+                self.notes.ask(item.path)
+            return found
         self.wrong(_shape(self.raw), mend)
         return None
 
@@ -118,14 +131,22 @@ class Table:
         """Answer the value of a key that may be absent."""
         if key not in self._known:
             self._known.append(key)
+            self.notes.ask((*self.path, key))
         return Item(self.notes, (*self.path, key), self.raw[key]) if key in self.raw else None
 
     def needed(self, key: str, mend: str) -> Item | None:
         """Answer the value of a key, or None once it is noted that it is missing."""
         item = self.item(key)
+        self.notes.ask((*self.path, key), required=True)
         if item is None:
             self.notes.add((*self.path, key), "it is missing", mend)
         return item
+
+    def is_word(self, key: str, word: str) -> bool:
+        """Answer whether the value of a key is a word that may stand in place of the usual."""
+        item = self.item(key)
+        self.notes.ask((*self.path, key), word=word)
+        return item is not None and item.raw == word
 
     def get(self, key: str, reader: Callable[[object], _T], default: _D) -> _T | _D:
         """Answer the value of a key, or `default` where it is absent or faulty.
@@ -134,12 +155,14 @@ class Table:
         is made of it in the end.
         """
         item = self.item(key)
+        self.notes.ask((*self.path, key), reader, default=default)
         value = None if item is None else item.read(reader)
         return default if value is None else value
 
     def need(self, key: str, reader: Callable[[object], _T], mend: str) -> _T | None:
         """Answer the value of a key, or None once it is noted as missing or faulty."""
         item = self.needed(key, mend)
+        self.notes.ask((*self.path, key), reader)
         return None if item is None else item.read(reader)
 
     def list_of(
@@ -147,6 +170,8 @@ class Table:
     ) -> tuple[_T, ...] | None:
         """Answer the values of an array, or None where it or a part is absent or faulty."""
         item = self.item(key)
+        self.notes.ask((*self.path, key), is_array=True)
+        self.notes.ask((*self.path, key, 0), reader)
         items = None if item is None else item.items(f"write an array, such as [{example}]")
         if items is None:
             return None
@@ -157,6 +182,7 @@ class Table:
     def tables(self, key: str) -> Iterator[tuple[str, Table]]:
         """Answer the tables below a key with their names, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
+        self.notes.ask((*self.path, key), is_section=True)
         section = None if item is None else item.table(f"write tables [{key}.NAME]")
         for name, raw in section.raw.items() if section is not None else ():
             entry = Item(self.notes, (*self.path, key, name), raw)
@@ -218,6 +244,7 @@ class Named(Generic[_T]):
 
     def resolve(self, item: Item) -> _T | None:
         """Answer what a name, or a table in its place, stands for; None if that is faulty."""
+        item.notes.ask(item.path, section=self.section, may_be_inline=self.inline is not None)
         if self.inline is not None and isinstance(item.raw, dict):
             return self.inline(Table(item.notes, item.path, item.raw))
         name = item.raw
@@ -271,6 +298,7 @@ def _shown(raw: object) -> str:
     return f"{shown} {_shape(raw).removeprefix('it ')}"
 
 
+@shape({"type": "string"})
 def text(raw: object) -> str:
     """Answer a value that must be text."""
     if isinstance(raw, str):
@@ -278,6 +306,7 @@ def text(raw: object) -> str:
     raise BadValue(_shown(raw), "write text in quotes")
 
 
+@shape({"type": "boolean"})
 def boolean(raw: object) -> bool:
     """Answer a value that must be ``true`` or ``false``."""
     if isinstance(raw, bool):
@@ -285,6 +314,7 @@ def boolean(raw: object) -> bool:
     raise BadValue(_shown(raw), "write true or false")
 
 
+@shape({"type": "integer"})
 def integer(raw: object) -> int:
     """Answer a value that must be a whole number; TOML's have 64 bits."""
     if not isinstance(raw, int) or isinstance(raw, bool):
@@ -294,6 +324,7 @@ def integer(raw: object) -> int:
     return raw
 
 
+@shape({"type": "string", "pattern": f"^{units.DURATION}$"})
 def duration(raw: object) -> float:
     """Answer the seconds of a value that must be a duration."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
@@ -303,6 +334,9 @@ def duration(raw: object) -> float:
     raise BadValue(_shown(raw), 'write a duration, such as "5s"')
 
 
+@shape(
+    {"anyOf": [{"type": "string", "pattern": f"^{units.SIZE}$"}, {"type": "integer", "minimum": 0}]}
+)
 def size(raw: object) -> int:
     """Answer the bytes of a value that must be a size, or a plain number of bytes."""
     if isinstance(raw, int) and not isinstance(raw, bool):
@@ -323,16 +357,24 @@ def bound(bounds: _Bounds, field: str) -> Callable[[object], _Bounds]:
         A reader that answers `bounds` with that one replaced.
     """
     read: Callable[[object], Any] = integer
+    write: Callable[[Any], object] = int
     if field.endswith("_s"):
-        read = duration
+        read, write = duration, units.format_duration
     elif field.endswith("_bytes"):
-        read = size
-    return lambda raw: attrs.evolve(bounds, **{field: read(raw)})
+        read, write = size, units.format_size
+    default = getattr(bounds, field)
+
+    @shape({**(shape_of(read) or {}), **({} if default is None else {"default": write(default)})})
+    def reader(raw: object) -> _Bounds:
+        return attrs.evolve(bounds, **{field: read(raw)})
+
+    return reader
 
 
 def checked(check: Callable[[str], None]) -> Callable[[object], str]:
     """Make a reader of text that passes a check of `corsgate.config.rules`."""
 
+    @shape({"type": "string"})
     def reader(raw: object) -> str:
         value = text(raw)
         check(value)

@@ -23,7 +23,8 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _BASE_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
-_ENTRY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
+"""What names under ``[upstreams]`` and the like are made of, as a regular expression."""
 
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
@@ -96,7 +97,7 @@ def check_bytes(value: int, low: int, high: int) -> None:
 
 def check_entry_name(text: str) -> None:
     """Refuse a name under ``[upstreams]`` and the like that logs could not show plainly."""
-    if not _ENTRY_NAME.fullmatch(text):
+    if not re.fullmatch(ENTRY_NAME, text):
         raise BadValue(
             f"{show(text)} is no usable name", 'write at most 64 letters, digits, "_", "-" and "."'
         )

@@ -8,10 +8,32 @@ import attrs
 
 from corsgate.config.model import Secret
 from corsgate.config.rules import show
+from corsgate.config.shape import shape
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """The variable in which systemd names a service's credentials (systemd.exec(5))."""
+
+# Text last: a secret that stands in the file is the last resort.
+_SECRET = {
+    "anyOf": [
+        *(
+            {
+                "type": "object",
+                "description": what,
+                "properties": {source: {"type": "string"}},
+                "required": [source],
+                "additionalProperties": False,
+            }
+            for source, what in (
+                ("env", "The environment variable that has it."),
+                ("file", "The file that has it."),
+                ("systemd", "The credential's name in LoadCredential= of the unit."),
+            )
+        ),
+        {"type": "string", "minLength": 1, "description": "The secret itself."},
+    ]
+}
 
 
 @attrs.frozen(kw_only=True)
@@ -39,6 +61,7 @@ class Sources:
             nothing that is or may be a secret, not even where a value has the wrong type.
         """
 
+        @shape(_SECRET)
         def reader(raw: object) -> Secret:
             text = self._text(raw)
             check(text)

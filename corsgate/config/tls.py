@@ -9,6 +9,7 @@ from corsgate.config.certificates import CertifiedKey, parse_chain, parse_key
 from corsgate.config.model import Config, Server
 from corsgate.config.reader import Item, Table, text
 from corsgate.config.secrets import Sources
+from corsgate.config.shape import shape
 from corsgate.errors import BadValue
 
 VERIFY_OFF = "dangerously-off"
@@ -51,6 +52,7 @@ def _file(
 ) -> Callable[[object], tuple[str, bytes]]:
     """Make a reader of a file's name, which answers it with what `parse` accepts in the file."""
 
+    @shape({"type": "string"})
     def reader(raw: object) -> tuple[str, bytes]:
         name = text(raw)
         pem = sources.certificate(name)
@@ -76,6 +78,7 @@ def read_client_certificate(table: Table, sources: Sources) -> CertifiedKey | No
 def read_server_name(table: Table) -> str | None:
     """Read ``server_name``, the name that servers must have a certificate for; None for none."""
 
+    @shape({"type": "string"})
     def reader(raw: object) -> str:
         name = rules.normal_host(text(raw))
         rules.check_host(name)
@@ -87,6 +90,7 @@ def read_server_name(table: Table) -> str | None:
 def read_verify(table: Table) -> bool:
     """Read ``verify``: whether servers are verified, which only one long word can turn off."""
 
+    @shape({"const": VERIFY_OFF})
     def reader(raw: object) -> bool:
         if raw == VERIFY_OFF:
             return False

@@ -6,8 +6,13 @@ import re
 
 from corsgate.errors import BadValue
 
-_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
-_SIZE = re.compile(r"([0-9]{1,16})(?:\.([0-9]{1,9}))?(B|KiB|MiB|GiB)")
+DURATION = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h)"
+"""What `parse_duration` reads, as a regular expression."""
+SIZE = r"([0-9]{1,16})(?:\.([0-9]{1,9}))?(B|KiB|MiB|GiB)"
+"""What `parse_size` reads, as a regular expression."""
+
+_DURATION = re.compile(DURATION)
+_SIZE = re.compile(SIZE)
 _BARE_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _DECIMAL_UNIT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kKmMgG])[bB]?")
 

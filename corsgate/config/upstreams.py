@@ -21,6 +21,7 @@ from corsgate.config.model import (
 from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, integer, text
 from corsgate.config.secrets import Sources
 from corsgate.config.servers import parse_server
+from corsgate.config.shape import shape
 from corsgate.errors import BadValue
 
 _BALANCES = ("round_robin",)
@@ -96,18 +97,22 @@ def _read_servers(table: Table) -> tuple[Server, ...] | None:
 
 def _read_server(item: Item) -> Server | None:
     if isinstance(item.raw, str):
-        return item.read(lambda raw: parse_server(text(raw)))
+        return item.read(_url)
     table = item.table('write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }')
     if table is None:
         return None
-    server = table.need(
-        "url", lambda raw: parse_server(text(raw)), 'write url = "http://127.0.0.1:8000"'
-    )
+    server = table.need("url", _url, 'write url = "http://127.0.0.1:8000"')
     weight = table.get("weight", _weight, 1)
     table.finish()
     return None if server is None else attrs.evolve(server, weight=weight)
 
 
+@shape({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
+def _url(raw: object) -> Server:
+    return parse_server(text(raw))
+
+
+@shape({"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT})
 def _weight(raw: object) -> int:
     weight = integer(raw)
     rules.check_between(weight, 1, MAX_WEIGHT)
@@ -121,6 +126,7 @@ def _read_pool(table: Table) -> PoolLimits:
     return pool
 
 
+@shape({"enum": list(_BALANCES)})
 def _balance(raw: object) -> str:
     if raw in _LATER_BALANCES:
         raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_BALANCES)}")
@@ -145,14 +151,6 @@ def read_credentials(table: Table, sources: Sources) -> Credentials | None:
     credentials = _READERS[kind](table, sources)
     table.finish()
     return credentials
-
-
-def _type(raw: object) -> str:
-    if raw in _LATER_TYPES:
-        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_READERS)}")
-    kind = text(raw)
-    rules.check_choice(kind, _READERS)
-    return kind
 
 
 def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
@@ -202,3 +200,12 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "bearer": _bearer,
     "header": _header,
 }
+
+
+@shape({"enum": list(_READERS)})
+def _type(raw: object) -> str:
+    if raw in _LATER_TYPES:
+        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_READERS)}")
+    kind = text(raw)
+    rules.check_choice(kind, _READERS)
+    return kind

@@ -1,0 +1,22 @@
+"""``corsgate schema``: the JSON Schema that editors complete and check configurations by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from corsgate.cli.usage import FINE, parser
+from corsgate.config.schema import config_schema
+
+_DESCRIPTION = """\
+Print the JSON Schema (draft 2020-12) of configuration files. Editors with a TOML language server
+complete and check a file by it whose first line is "#:schema corsgate.schema.json", a path or URL.
+
+exit status: 0"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; answer its exit status."""
+    parser("schema", _DESCRIPTION, "corsgate schema > corsgate.schema.json").parse_args(argv)
+    print(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    return FINE

@@ -1,0 +1,222 @@
+"""The JSON Schema of configuration files says what their reader does."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config import schema as module
+from corsgate.config.parse import parse_config
+from corsgate.config.reader import Notes, Table
+from corsgate.config.schema import config_schema
+from corsgate.config.shape import shape, shape_of
+from corsgate.errors import ConfigError
+from tests.tree import ROOT
+
+SCHEMA: dict[str, Any] = config_schema()
+VALIDATOR = Draft202012Validator(SCHEMA)
+
+GOOD = """
+listen = ["tcp:0"]
+[upstreams.a]
+servers = ["http://h:1"]
+[routes."/"]
+upstream = "a"
+"""
+CORS = 'cors = { allow_origins = ["http://a.example"]'
+
+WRONG: tuple[tuple[str, str], ...] = (
+    (GOOD.replace("listen", "liten"), "unknown key"),
+    (GOOD.replace('listen = ["tcp:0"]', ""), "no listener"),
+    (GOOD.replace('["tcp:0"]', '"tcp:0"'), "no array"),
+    (GOOD.replace('"http://h:1"', '"h:1"'), "no URL"),
+    (GOOD.replace('"http://h:1"', "{ weight = 2 }"), "no url"),
+    (GOOD.replace('"http://h:1"', '{ url = "http://h", weight = 0 }'), "no weight"),
+    (GOOD.replace('upstream = "a"', ""), "no upstream"),
+    (GOOD.replace('"/"', '"v1"'), "no slash"),
+    (GOOD + 'strip_prefix = "yes"', "no boolean"),
+    (GOOD + CORS + ", allow_origin = [] }", "unknown key of a policy"),
+    (GOOD + CORS + ', expose_headers = "all" }', "no word"),
+    (GOOD + CORS + ", max_age = 600 }", "no duration"),
+    (GOOD + "cors = { allow_methods = [] }", "no origins"),
+    (GOOD + 'limits = { connect_timeout = "3s" }', "no route's limit"),
+    (GOOD + '[limits]\nconnect_timeout = "3 s"', "no unit"),
+    (GOOD + '[limits]\nmax_body_bytes = "1MB"', "no size"),
+    (GOOD + '[limits]\nmax_headers = "1"', "no number"),
+    ('log_format = "xml"\n' + GOOD, "no format"),
+    (GOOD + '[credentials.c]\ntype = "basic"\nusername = "u"', "no password"),
+    (GOOD + '[credentials.c]\ntype = "basic"\ntoken = "u"', "another type's key"),
+    (GOOD + '[credentials.c]\ntype = "kerberos"', "no type"),
+    (GOOD + '[credentials.c]\ntype = "bearer"\ntoken = { environ = "T" }', "no source"),
+    (GOOD + '[cors."a b"]\nallow_origins = ["*"]', "no name"),
+    (GOOD + '[[listener]]\nendpoint = "tcp:1"\ncertificates = [{ chain = "a" }]', "no key"),
+)
+RIGHT = (
+    GOOD,
+    GOOD + CORS + ', expose_headers = "auto", max_age = "10m" }',
+    GOOD + CORS + ', expose_headers = ["*"] }',
+    GOOD + '[limits]\nmax_body_bytes = 1024\nconnect_timeout = "1.5s"',
+    GOOD.replace('"http://h:1"', '"HTTP://h", { url = "https://h/base", weight = 7 }'),
+    GOOD + '[credentials.c]\ntype = "header"\nname = "X-K"\nvalue = { systemd = "k" }',
+)
+
+
+def errors(toml: str) -> list[str]:
+    """Answer what the schema finds wrong with a file."""
+    return [error.message for error in VALIDATOR.iter_errors(tomllib.loads(toml))]
+
+
+def tables(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Answer each table's schema within a schema, and where it stands."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield path, schema
+        for key, inside in schema.items():
+            yield from tables(inside, (*path, key))
+    elif isinstance(schema, list):
+        for index, inside in enumerate(schema):
+            yield from tables(inside, (*path, str(index)))
+
+
+def places() -> Iterator[tuple[Any, str]]:
+    """Answer each table's schema, and a file with a place for one of its keys."""
+    top, inline = SCHEMA["properties"], SCHEMA["$defs"]
+    upstream = top["upstreams"]["additionalProperties"]["properties"]
+    listener = top["listener"]["items"]
+    yield SCHEMA, "KEY\n"
+    yield listener, "[[listener]]\nKEY\n"
+    yield (
+        listener["properties"]["certificates"]["items"],
+        "listener = [{ certificates = [{ KEY }] }]",
+    )
+    yield top["upstreams"]["additionalProperties"], "[upstreams.a]\nKEY\n"
+    yield upstream["servers"]["items"]["anyOf"][1], "[upstreams.a]\nservers = [{ KEY }]"
+    yield upstream["client_certificate"], "[upstreams.a]\nclient_certificate = { KEY }"
+    yield inline["cors"], "[cors.a]\nKEY\n"
+    yield top["limits"], "[limits]\nKEY\n"
+    route = top["routes"]["additionalProperties"]
+    yield route, '[routes."/"]\nKEY\n'
+    yield route["properties"]["limits"], '[routes."/"]\nlimits = { KEY }'
+    for kind in inline["credentials"]["anyOf"]:
+        name = kind["properties"]["type"]["const"]
+        others = {
+            **kind,
+            "properties": {k: v for k, v in kind["properties"].items() if k != "type"},
+        }
+        yield others, f'[credentials.a]\ntype = "{name}"\nKEY\n'
+
+
+class SchemaTests(SynchronousTestCase):
+    """`config_schema`."""
+
+    def test_is_one(self) -> None:
+        """It is a schema by its own dialect."""
+        Draft202012Validator.check_schema(SCHEMA)
+
+    def test_shipped(self) -> None:
+        """``etc/corsgate.schema.json`` is what ``corsgate schema`` prints."""
+        from tests.cli.commands import corsgate
+
+        done = corsgate("schema")
+        shipped = (ROOT / "etc" / "corsgate.schema.json").read_text("utf-8")
+        self.assertEqual((done.status, done.err), (0, ""))
+        self.assertEqual(done.out, shipped, "run: corsgate schema > etc/corsgate.schema.json")
+
+    def test_etc(self) -> None:
+        """Every configuration in ``etc/`` is valid, and says where its schema is."""
+        found = sorted((ROOT / "etc").glob("*.toml"))
+        self.assertGreater(len(found), 2)
+        for path in found:
+            text = path.read_text("utf-8")
+            self.assertEqual((path.name, errors(text)), (path.name, []))
+            self.assertTrue(text.startswith("#:schema corsgate.schema.json\n"), path.name)
+
+    def test_wrong(self) -> None:
+        """What the reader refuses by its shape, the schema does too."""
+        for toml, name in WRONG:
+            self.assertNotEqual(errors(toml), [], name)
+            self.assertRaises(
+                ConfigError, parse_config, toml, file="f", environ={}, read_file=lambda _: b""
+            )
+
+    def test_right(self) -> None:
+        """What the reader takes, the schema does too."""
+        for toml in RIGHT:
+            self.assertEqual(errors(toml), [], toml)
+            try:
+                parse_config(toml, file="f", environ={}, read_file=lambda _: b"")
+            except ConfigError as error:
+                self.assertIn("systemd gives no credential", str(error))
+
+    def test_keys_are_the_readers(self) -> None:
+        """Each key in the schema of a table is known to its reader, and no other one is."""
+        seen = 0
+        for schema, toml in places():
+            self.assertIs(schema["additionalProperties"], False)
+            seen += 1
+            for key in (*schema["properties"], "no_such_key"):
+                text = toml.replace("KEY", f"{key} = 7.5")
+                with self.assertRaises(ConfigError) as caught:
+                    parse_config(text, file="f", environ={}, read_file=lambda _: b"")
+                found = [
+                    f.key for f in caught.exception.faults if f.problem == "the key is unknown"
+                ]
+                self.assertEqual(
+                    [name.rpartition(".")[2] for name in found],
+                    ["no_such_key"] if key == "no_such_key" else [],
+                    text,
+                )
+        # The three sources of secrets are closed tables too, each wherever a secret may be.
+        closed = [
+            table
+            for _, table in tables(SCHEMA)
+            if not {"env", "file", "systemd"} & set(table["properties"])
+        ]
+        self.assertEqual(seen, len(closed))
+
+    def test_every_key_is_described(self) -> None:
+        """An editor says of each key what it is for, in words for files."""
+        for path, table in tables(SCHEMA):
+            for key, schema in table["properties"].items():
+                if key in ("env", "file", "systemd"):
+                    schema = table
+                self.assertGreater(len(schema.get("description", "")), 8, (path, key))
+                self.assertNotIn("None", schema["description"], (path, key))
+                self.assertNotIn("`", schema["description"], (path, key))
+
+    def test_no_words_for_nothing(self) -> None:
+        """What is said in the schema's own words is said of keys that there are."""
+        keys = {key for _, table in tables(SCHEMA) for key in table["properties"]}
+        self.assertEqual(set(module._ALSO) - keys, set())
+
+    def test_defaults(self) -> None:
+        """Defaults are written as in a file."""
+        limits = SCHEMA["properties"]["limits"]["properties"]
+        self.assertEqual(limits["connect_timeout"]["default"], "3s")
+        self.assertEqual(limits["max_head_bytes"]["default"], "32KiB")
+        self.assertEqual(limits["max_headers"]["default"], 100)
+        self.assertNotIn("default", limits["max_body_bytes"])
+        cors = SCHEMA["$defs"]["cors"]["properties"]
+        self.assertIs(cors["enforce_origin"]["default"], True)
+
+    def test_unmarked_reader(self) -> None:
+        """A reader that doesn't say what it takes is named."""
+        notes = Notes(file="f", lines={})
+        Table(notes, (), {}).get("new_key", lambda raw: raw, None)
+        builder = module._Builder(notes.asked)
+        error = self.assertRaises(ValueError, builder.table, ())
+        self.assertIn("new_key", str(error))
+
+    def test_shape(self) -> None:
+        """A mark leaves the reader as it is."""
+
+        @shape({"type": "string"})
+        def reader(raw: object) -> object:
+            return raw
+
+        self.assertEqual((reader(1), shape_of(reader)), (1, {"type": "string"}))
+        self.assertIsNone(shape_of(len))
