@@ -31,11 +31,12 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 DEFAULT_MAX_AGE_S = 5
 
 _BODY_FIELDS = (b"content-encoding", b"content-language", b"content-location", b"content-type")
-# #cors-safelisted-response-header-name
-_READABLE = frozenset(
+READABLE = frozenset(
     b"cache-control content-language content-length content-type expires last-modified"
     b" pragma".split()
 )
+"""Response headers that scripts may always read (``#cors-safelisted-response-header-name``)."""
+
 _NEVER_READABLE = frozenset((b"set-cookie", b"set-cookie2"))
 _SECONDS = re.compile(rb"[0-9]+")
 
@@ -262,7 +263,7 @@ class _Fetch:
         if not self._cors:
             return
         exposed = values(answer.headers, b"access-control-expose-headers")
-        names = {name.lower() for name in tokens(exposed) or ()} | _READABLE
+        names = {name.lower() for name in tokens(exposed) or ()} | READABLE
         star = b"*" in names and not self._credentials
         came = sorted({name.lower() for name, _ in answer.headers} - names - {b"vary"})
         hidden = [

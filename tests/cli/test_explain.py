@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shlex
 import socket
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from twisted.internet.threads import deferToThread
 
 from corsgate.cli.explain import _EXAMPLE
 from tests.cli.commands import CommandTestCase, Done, corsgate
+from tests.cli.servers import Server
 from tests.cors.test_console import FIREFOX as FIREFOX_MESSAGES
 from tests.cors.test_console import URL as CONSOLE_URL
 from tests.cors.test_console import firefox
@@ -177,43 +176,6 @@ class Pasted(CommandTestCase):
         found = corsgate("explain", "--json", "--error", BLOCKED)
         self.assertEqual((found.status, found.json["header"]), (1, "x-app"))
         self.assertEqual(found.json["toml"], 'allow_headers = ["x-app"]')
-
-
-class Server:
-    """A server on loopback that answers as it is told.
-
-    Args:
-        answer: Called with method and path; answers status and fields.
-    """
-
-    def __init__(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> None:
-        self.seen: list[tuple[str, str, dict[str, str]]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle_one(self) -> None:
-                server.seen.append((self.command, self.path, dict(self.headers)))
-                status, fields = answer(self.command, self.path)
-                self.send_response(status)
-                for name, value in fields.items():
-                    self.send_header(name, value)
-                self.end_headers()
-
-            do_GET = do_PUT = do_OPTIONS = do_POST = handle_one
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Live(CommandTestCase):

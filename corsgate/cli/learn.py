@@ -1,0 +1,132 @@
+"""``corsgate learn``: the smallest policy for calls that were recorded, or that a server allows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from corsgate.cli.live import NoAnswer, send
+from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
+from corsgate.cors.browser import fetch
+from corsgate.cors.call import Call
+from corsgate.cors.faults import LONGEST_MAX_AGE_S
+from corsgate.cors.learn import learn
+from corsgate.cors.record import Recorded, read_record
+from corsgate.cors.trace import Answer, Request, tokens, values
+from corsgate.cors.url import Url
+from corsgate.errors import BadValue
+
+METHODS = ("PUT", "PATCH", "DELETE")
+HEADERS = ("Content-Type", "Authorization")
+
+_DESCRIPTION = """\
+Write a configuration with the smallest policy that allows what was recorded: a HAR file that a
+browser's devtools saved, or a gate's access log (log_format = "json"). From the URL of a live
+server it writes what that allows --origin, found out by preflights and one GET: nothing that could
+act is sent. What a record can't show is left out: a log has no cookies, and no headers of calls
+whose preflight the browser remembered.
+
+exit status: 0 all was learned, 1 something recorded can't be allowed, 2 nothing to learn"""
+
+_EXAMPLE = """\
+corsgate learn --from recorded.har > corsgate.toml
+corsgate learn --from https://api.example.com/v1 --origin https://app.example.com"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; answer its exit status."""
+    options = _parser()
+    given = options.parse_args(argv)
+    live = given.source.startswith(("http://", "https://"))
+    if live and given.origin is None:
+        options.error("say whose calls to ask for: --origin O")
+    max_age_s = None
+    try:
+        if live:
+            recorded, max_age_s = _probe(given)
+        else:
+            recorded = _read(given)
+        learned = learn(recorded, max_age_s)
+    except (BadValue, NoAnswer) as error:
+        return complain(f"{given.source}: {error}")
+    for line in (*learned.refused, *learned.notes):
+        print(line, file=sys.stderr)
+    if not learned.toml:
+        complain(f"{given.source}: there is no cross-origin call in it that could be allowed")
+        return TROUBLE
+    print(f"# Learned from {given.source} by corsgate learn.\n{learned.toml}", end="")
+    return FOUND if learned.refused else FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = parser("learn", _DESCRIPTION, _EXAMPLE)
+    options.add_argument(
+        "--from", dest="source", metavar="LOG|URL", required=True, help='"-" is standard input'
+    )
+    options.add_argument("--only", metavar="URL", help="learn only what went to this server")
+    options.add_argument("--origin", metavar="O", help="learn only this origin's calls")
+    options.add_argument(
+        "--method", metavar="M", action="append", help=f"ask a server for it ({', '.join(METHODS)})"
+    )
+    options.add_argument(
+        "--header", metavar="N", action="append", help=f"ask a server for it ({', '.join(HEADERS)})"
+    )
+    return options
+
+
+def _read(given: argparse.Namespace) -> list[Recorded]:
+    """Answer the calls in a file."""
+    if given.source == "-":
+        text = sys.stdin.read()
+    else:
+        try:
+            text = Path(given.source).read_text("utf-8-sig", "replace")
+        except OSError as error:
+            raise BadValue(f"it can't be read: {error.strerror}", "name another") from None
+    only = None if given.only is None else Url.parse(given.only).origin.decode("ascii")
+    return [
+        each
+        for each in read_record(text)
+        if (only is None or each.server == only)
+        and (given.origin is None or each.call.origin == given.origin.encode())
+    ]
+
+
+def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
+    """Answer the calls that a live server allows an origin, and how long it lets them be kept."""
+    url, origin = Url.parse(given.source), given.origin.encode("utf-8")
+    server = url.origin.decode("ascii")
+    plain = fetch(Call(origin=origin, method=b"GET", url=url), send)
+    _, answer = plain.exchanges[-1]
+    if plain.failed is not None:
+        raise BadValue(f"it does not allow {given.origin}: {plain.failed.why}", "ask for another")
+    credentials = values(answer.headers, b"access-control-allow-credentials") == [b"true"]
+    exposed = [
+        name.decode("latin-1")
+        for name in tokens(values(answer.headers, b"access-control-expose-headers")) or ()
+        if name != b"*"
+    ]
+    ages: list[int] = []
+
+    def ask(request: Request) -> Answer:
+        if request.method != b"OPTIONS":
+            return answer  # Nothing but preflights is sent: the rest could act.
+        found = send(request)
+        for age in values(found.headers, b"access-control-max-age"):
+            ages.extend([int(age)] if age.isdigit() else [])
+        return found
+
+    calls = [Call(origin=origin, method=b"GET", url=url, credentials=credentials)]
+    for method in given.method or METHODS:
+        calls.append(Call(origin=origin, method=method.encode(), url=url, credentials=credentials))
+    for name in given.header or HEADERS:
+        # The value is none that needs no asking (#cors-safelisted-request-header).
+        headers = ((name.encode(), b"()"),)
+        calls.append(
+            Call(origin=origin, method=b"GET", url=url, headers=headers, credentials=credentials)
+        )
+    allowed = [call for call in calls if fetch(call, ask).allowed]
+    recorded = [Recorded(call=call, exposed=tuple(exposed), server=server) for call in allowed]
+    return recorded, min(*ages, LONGEST_MAX_AGE_S) if ages else None

@@ -1,0 +1,305 @@
+"""What a change of a configuration gives and takes, in words; never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any
+
+import attrs
+
+from corsgate.config.certificates import CertifiedKey
+from corsgate.config.lines import key_text
+from corsgate.config.model import Config, Cors, Limits, Listener, Route, Server, Upstream
+from corsgate.config.units import format_duration, format_size
+
+
+class Kind(Enum):
+    """What a difference does."""
+
+    GIVES = "+"
+    TAKES = "-"
+    CHANGES = "~"
+
+
+@attrs.frozen(kw_only=True)
+class Difference:
+    """One thing that is not as it was.
+
+    Attributes:
+        kind: Whether something is given, taken, or another.
+        where: The route, upstream or key.
+        words: What, as a clause.
+    """
+
+    kind: Kind
+    where: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.where}: {self.words}"
+
+
+_LISTS: Mapping[str, tuple[str, str]] = {
+    "allow_origins": ("pages of {} may call it", "pages of {} may no longer call it"),
+    "allow_methods": ("pages may use {}", "pages may no longer use {}"),
+    "allow_headers": ("pages may send the header {}", "pages may no longer send the header {}"),
+    "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
+    "methods": ("it serves {}", "it no longer serves {}"),
+    "hosts": ("the host {} is served", "the host {} is no longer served"),
+    "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
+}
+"""How the entries of lists are told, given and taken."""
+
+_NO_POLICY = Cors(allow_origins=())
+
+
+def differences(
+    old: Config,
+    new: Config,
+    old_document: Mapping[str, object] | None = None,
+    new_document: Mapping[str, object] | None = None,
+) -> list[Difference]:
+    """Answer what a change gives and takes.
+
+    Args:
+        old: What was.
+        new: What shall be.
+        old_document: The old file as tomllib reads it, for the names of credentials.
+        new_document: The new one's.
+
+    Returns:
+        The differences, those of routes first; none where both decide the same.
+    """
+    found = [
+        *_routes(old, new),
+        *_upstreams(old, new, old_document or {}, new_document or {}),
+        *_listeners(old, new),
+        *_fields("hosts", old, new, only=("hosts",)),
+        *_fields("limits", old.limits, new.limits),
+    ]
+    known = ("listeners", "hosts", "upstreams", "routes", "limits")
+    return [*found, *_fields("", old, new, skip=known)]
+
+
+def _routes(old: Config, new: Config) -> Iterator[Difference]:
+    before = {_label(route): route for route in old.routes}
+    after = {_label(route): route for route in new.routes}
+    for label, route in before.items():
+        if label not in after:
+            yield _told(Kind.TAKES, label, f"the route to upstream {route.upstream.name} is gone")
+    for label, route in after.items():
+        was = before.get(label)
+        if was is None:
+            yield _told(Kind.GIVES, label, f"a route to upstream {route.upstream.name}")
+            was = Route(
+                host=route.host,
+                prefix=route.prefix,
+                upstream=route.upstream,
+                limits=old.limits,
+            )
+        yield from _route(label, was, route)
+        # What changes for the whole file is told once.
+        general = [
+            f.name for f in attrs.fields(Limits) if _is_general(f.name, old, was, new, route)
+        ]
+        yield from _fields(f"{label}.limits", was.limits, route.limits, skip=general)
+
+
+def _is_general(name: str, old: Config, was: Route, new: Config, route: Route) -> bool:
+    before, after = getattr(was.limits, name), getattr(route.limits, name)
+    return bool(before == getattr(old.limits, name) and after == getattr(new.limits, name))
+
+
+def _label(route: Route) -> str:
+    return key_text(("routes", f"{route.host or ''}{route.prefix}"))
+
+
+def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
+    if old.upstream.name != new.upstream.name:
+        words = f"it leads to upstream {new.upstream.name}, before to {old.upstream.name}"
+        yield _told(Kind.CHANGES, where, words)
+    if old.cors is None and new.cors is not None:
+        yield _told(Kind.GIVES, where, "a CORS policy")
+    if old.cors is not None and new.cors is None:
+        yield _told(Kind.TAKES, where, "its CORS policy is gone, so no other origin may read it")
+    else:
+        yield from _fields(where, old.cors or _NO_POLICY, new.cors or _NO_POLICY)
+    if new.methods is None or old.methods is None:
+        if new.methods != old.methods:
+            kind, said = (
+                (Kind.GIVES, "it serves every method")
+                if new.methods is None
+                else (Kind.TAKES, f"it serves {', '.join(new.methods)} only")
+            )
+            yield _told(kind, where, said)
+    else:
+        yield from _fields(where, old, new, only=("methods",))
+    yield from _fields(
+        where, old, new, skip=("host", "prefix", "upstream", "cors", "methods", "limits")
+    )
+
+
+def _upstreams(
+    old: Config, new: Config, old_document: Mapping[str, Any], new_document: Mapping[str, Any]
+) -> Iterator[Difference]:
+    for name, upstream in old.upstreams.items():
+        if name not in new.upstreams:
+            servers = ", ".join(server.origin for server in upstream.servers)
+            yield _told(Kind.TAKES, _upstream(name), f"it is gone, with {servers}")
+    for name, upstream in new.upstreams.items():
+        was = old.upstreams.get(name)
+        where = _upstream(name)
+        if was is None:
+            yield _told(Kind.GIVES, where, "a new upstream")
+            for server in upstream.servers:
+                yield _told(Kind.GIVES, where, f"the server {_server(server)}")
+            was = Upstream(name=name, servers=upstream.servers)
+        else:
+            yield from _servers(where, was, upstream)
+        before, after = _credentials(old_document, was), _credentials(new_document, upstream)
+        yield from _signing(where, was, upstream, before, after)
+        yield from _fields(where, was, upstream, skip=("name", "servers", "credentials", "pool"))
+        yield from _fields(where, was.pool, upstream.pool)
+
+
+def _upstream(name: str) -> str:
+    return key_text(("upstreams", name))
+
+
+def _server(server: Server) -> str:
+    return f"{server.origin}{server.base_path}"
+
+
+def _servers(where: str, old: Upstream, new: Upstream) -> Iterator[Difference]:
+    before = {_server(server): server for server in old.servers}
+    after = {_server(server): server for server in new.servers}
+    for name in before.keys() - after.keys():
+        yield _told(Kind.TAKES, where, f"the server {name} is gone")
+    for name, server in after.items():
+        was = before.get(name)
+        if was is None:
+            yield _told(Kind.GIVES, where, f"the server {name}")
+            was = attrs.evolve(server, weight=1)
+        yield from _fields(f"{where}, server {name}", was, server)
+
+
+def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
+    """Answer what an upstream's credentials are called; empty where it has none."""
+    if upstream.credentials is None:
+        return ""
+    written = document.get("upstreams", {}).get(upstream.name, {}).get("credentials")
+    kind = type(upstream.credentials).__name__.removesuffix("Credentials").lower()
+    return f"{written} ({kind})" if isinstance(written, str) else kind
+
+
+def _signing(
+    where: str, old: Upstream, new: Upstream, before: str, after: str
+) -> Iterator[Difference]:
+    if before == after:
+        if old.credentials is not None and new.credentials is not None:
+            yield from _fields(f"{where}, credentials {after}", old.credentials, new.credentials)
+    elif not before:
+        yield _told(Kind.GIVES, where, f"it gets the credentials {after}")
+    elif not after:
+        yield _told(Kind.TAKES, where, f"it gets no credentials any more, before {before}")
+    else:
+        yield _told(Kind.CHANGES, where, f"it gets the credentials {after}, before {before}")
+
+
+def _listeners(old: Config, new: Config) -> Iterator[Difference]:
+    before = {listener.endpoint: listener for listener in old.listeners}
+    after = {listener.endpoint: listener for listener in new.listeners}
+    for endpoint in before.keys() - after.keys():
+        yield _told(Kind.TAKES, "listen", f"{endpoint} is no longer listened on")
+    for endpoint, listener in after.items():
+        was = before.get(endpoint)
+        if was is None:
+            yield _told(Kind.GIVES, "listen", f"{endpoint} is listened on")
+            was = Listener(endpoint=endpoint)
+        yield from _fields(f"listen {endpoint}", was, listener, skip=("endpoint",))
+
+
+def _fields(
+    where: str, old: Any, new: Any, *, only: Iterable[str] = (), skip: Iterable[str] = ()
+) -> Iterator[Difference]:
+    """Answer how the fields of two values of one class differ, whatever fields these are."""
+    if type(old) is not type(new):
+        yield _told(Kind.CHANGES, where, "it is of another kind")
+        return
+    for field in attrs.fields(type(old)):
+        name = field.name
+        if field.eq is False or name in skip or (only and name not in only):
+            continue
+        before, after = getattr(old, name), getattr(new, name)
+        if before == after:
+            continue
+        place = where or _key(name)
+        if isinstance(before, tuple) and isinstance(after, tuple) and not _has_keys(before, after):
+            yield from _entries(place, name, before, after)
+        else:
+            yield _told(Kind.CHANGES, place, _scalar(name, before, after, place))
+
+
+def _entries(
+    where: str, name: str, old: tuple[object, ...], new: tuple[object, ...]
+) -> Iterator[Difference]:
+    gives, takes = _LISTS.get(name, (f"{name} has {{}}", f"{name} no longer has {{}}"))
+    given = [entry for entry in new if entry not in old]
+    taken = [entry for entry in old if entry not in new]
+    yield from (_told(Kind.TAKES, where, takes.format(_entry(entry))) for entry in taken)
+    yield from (_told(Kind.GIVES, where, gives.format(_entry(entry))) for entry in given)
+    if not given and not taken:
+        yield _told(Kind.CHANGES, where, f"{name} has the same entries in another order or number")
+
+
+def _entry(entry: object) -> str:
+    return "any name or origin" if entry == "*" else str(entry)
+
+
+def _has_keys(*values: tuple[object, ...]) -> bool:
+    return any(isinstance(entry, CertifiedKey) for value in values for entry in value)
+
+
+def _scalar(name: str, old: object, new: object, where: str) -> str:
+    """Answer how a value changed; of what may hold a secret only that it did."""
+    key = _key(name)
+    if not (_is_shown(old) and _is_shown(new)):
+        return (
+            f"{key} is set"
+            if old is None
+            else f"{key} is gone"
+            if new is None
+            else f"{key} changed"
+        )
+    change = f"{_show(name, new)}, before {_show(name, old)}"
+    return change if where == key else f"{key} is {change}"
+
+
+def _is_shown(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(_is_shown(entry) for entry in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _key(name: str) -> str:
+    return name.removesuffix("_s").removesuffix("_pem")
+
+
+def _show(name: str, value: object) -> str:
+    match value:
+        case None:
+            return "unset"
+        case bool():
+            return str(value).lower()
+        case int() | float() if name.endswith("_s"):
+            return format_duration(value)
+        case int() if name.endswith("_bytes"):
+            return format_size(value)
+        case tuple():
+            return ", ".join(str(entry) for entry in value)
+    return str(value)
+
+
+def _told(kind: Kind, where: str, words: str) -> Difference:
+    return Difference(kind=kind, where=where, words=words)

@@ -1,0 +1,181 @@
+"""The smallest configuration that allows the calls of a record, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from corsgate.config.lines import Path
+from corsgate.config.model import Cors
+from corsgate.config.quick import DEFAULT_LISTEN
+from corsgate.config.rules import check_prefix
+from corsgate.config.toml import Toml, toml_tables
+from corsgate.cors.mend import widen, written
+from corsgate.cors.record import Recorded
+from corsgate.cors.trace import text
+from corsgate.errors import BadValue, PolicyError, TargetError
+from corsgate.message.host import is_loopback_name
+from corsgate.message.target import segments
+
+UNKNOWN_SERVER = "http://localhost:8000"
+"""What stands for a server that the record doesn't name."""
+
+
+@attrs.frozen(kw_only=True)
+class Learned:
+    """A configuration that was learned.
+
+    Attributes:
+        toml: Its text; empty where nothing could be learned.
+        refused: What was recorded and can't be allowed, and why.
+        notes: What its reader should know.
+    """
+
+    toml: str
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@attrs.define
+class _Group:
+    """The calls that one route is for."""
+
+    place: tuple[str | None, str]
+    server: str
+    recorded: list[Recorded]
+    cors: Cors | None = None
+
+
+def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned:
+    """Answer the smallest configuration for recorded calls.
+
+    Args:
+        recorded: The calls.
+        max_age_s: How long browsers shall keep preflights' answers; None leaves it unsaid.
+
+    Returns:
+        A configuration with one route and one policy for each route or server of the record.
+
+    Raises:
+        BadValue: Two servers were called at the same paths, so that no gate can have both.
+    """
+    refused: list[str] = []
+    groups = [group for group in _groups(recorded) if _allow(group, refused)]
+    _check_apart(groups)
+    if not groups:
+        return Learned(toml="", refused=tuple(refused))
+    notes = []
+    keys: list[tuple[Path, str, Toml]] = [((), "listen", [DEFAULT_LISTEN])]
+    hosts = _hosts(groups)
+    if hosts:
+        keys.append(((), "hosts", hosts))
+    names: dict[str, str] = {}
+    for group in groups:
+        if not group.server:
+            notes.append(f"the record names no server: put the API's URL for {UNKNOWN_SERVER}")
+        server = group.server or UNKNOWN_SERVER
+        if server not in names:
+            names[server] = f"api{len(names) + 1}" if names else "api"
+            keys.append((("upstreams", names[server]), "servers", [server]))
+    for number, group in enumerate(groups):
+        policy = f"learned{number + 1}" if number else "learned"
+        assert group.cors is not None
+        table = written(group.cors)
+        if max_age_s is not None:
+            table["max_age"] = f"{max_age_s}s"
+        keys += [(("cors", policy), key, value) for key, value in table.items()]
+        host, prefix = group.place
+        route: Path = ("routes", f"{host or ''}{prefix}")
+        keys += [
+            (route, "upstream", names[group.server or UNKNOWN_SERVER]),
+            (route, "cors", policy),
+        ]
+    return Learned(
+        toml=toml_tables(keys), refused=tuple(refused), notes=tuple(dict.fromkeys(notes))
+    )
+
+
+def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
+    """Answer the calls by the gate's route, or else by their server."""
+    groups: dict[object, _Group] = {}
+    for each in recorded:
+        key: object = each.server if each.place is None else each.place
+        group = groups.setdefault(
+            key, _Group(place=each.place or (None, "/"), server=each.server, recorded=[])
+        )
+        group.server = group.server or each.server
+        group.recorded.append(each)
+    for group in groups.values():
+        if group.recorded[0].place is None:
+            group.place = (None, _common_prefix(group.recorded))
+    return list(groups.values())
+
+
+def _allow(group: _Group, refused: list[str]) -> bool:
+    """Widen a group's policy by its calls; answer whether any can be allowed."""
+    for each in group.recorded:
+        try:
+            cors = widen(group.cors, each.call)
+        except PolicyError as error:
+            why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
+            refused.append(f"{text(each.call.method)} from {text(each.call.origin)}: {why}")
+            continue
+        listed = {name.lower() for name in cors.expose_headers}
+        more = tuple(name for name in each.exposed if name.lower() not in listed)
+        group.cors = attrs.evolve(cors, expose_headers=(*cors.expose_headers, *more))
+    refused[:] = dict.fromkeys(refused)
+    return group.cors is not None
+
+
+def _common_prefix(recorded: Sequence[Recorded]) -> str:
+    """Answer the longest prefix of whole segments that all calls have."""
+    paths = [_segments(each) for each in recorded]
+    common: list[str] = []
+    for step in zip(*paths, strict=False):
+        longer = [*common, step[0]]
+        if len(set(step)) > 1 or not _is_prefix("/" + "/".join(longer)):
+            break
+        common = longer
+    return "/" + "/".join(common)
+
+
+def _segments(recorded: Recorded) -> list[str]:
+    try:
+        found = segments(recorded.call.url.target.encode("ascii"))
+    except TargetError:
+        return []
+    return [segment.decode("utf-8", "replace") for segment in found]
+
+
+def _is_prefix(prefix: str) -> bool:
+    try:
+        check_prefix(prefix)
+    except BadValue:
+        return False
+    return "\ufffd" not in prefix and "?" not in prefix
+
+
+def _hosts(groups: Iterable[_Group]) -> list[str]:
+    """Answer the Host values to list: none where the gate's default serves them all."""
+    named = {group.place[0] for group in groups if group.place[0] is not None}
+    beyond = sorted(host for host in named if not is_loopback_name(host.strip("[]").encode()))
+    return ["localhost", "127.0.0.1", "[::1]", *beyond] if beyond else []
+
+
+def _check_apart(groups: Sequence[_Group]) -> None:
+    """Refuse routes by which a call would reach another server than the recorded one."""
+    found = [group for group in groups if group.recorded[0].place is None]
+    for group in found:
+        for other in found:
+            if other is group:
+                continue
+            inside = other.place[1].rstrip("/") + "/"
+            deeper = len(other.place[1]) >= len(group.place[1])
+            if deeper and any(
+                f"{each.call.url.path}/".startswith(inside) for each in group.recorded
+            ):
+                raise BadValue(
+                    f"{group.server} and {other.server} were both called below {other.place[1]}",
+                    "learn from one at a time: --only URL",
+                )

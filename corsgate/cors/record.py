@@ -1,0 +1,159 @@
+"""Calls that were recorded: by a browser's devtools as HAR, or by a gate in its access log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from corsgate.config.routes import parse_place
+from corsgate.cors.browser import READABLE
+from corsgate.cors.call import Call
+from corsgate.cors.trace import tokens, values
+from corsgate.cors.url import Url
+from corsgate.errors import BadValue
+from corsgate.message.headers import Header
+
+# No value that a browser would pass without a preflight (#cors-safelisted-request-header).
+_UNSAFE = b"()"
+
+_BROWSERS_OWN = frozenset(
+    b"accept accept-language authority cache-control if-modified-since if-none-match path pragma"
+    b" priority purpose scheme method upgrade-insecure-requests user-agent x-client-data".split()
+)
+"""Request headers that browsers and their devtools add by themselves, beside the forbidden ones."""
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """One cross-origin call, as far as the record shows it.
+
+    Attributes:
+        call: The call; of a preflight the one that it asked for.
+        exposed: The headers of its answer that the script was let read, beside the safelisted.
+        place: Host and prefix of the gate's route that it took, or None.
+        server: The origin of the server that it went to; empty where that is not known.
+    """
+
+    call: Call
+    exposed: tuple[str, ...] = ()
+    place: tuple[str | None, str] | None = None
+    server: str = ""
+
+
+def read_record(text: str) -> list[Recorded]:
+    """Answer the cross-origin calls in a record.
+
+    Args:
+        text: A HAR file, or lines of a gate's JSON access log, perhaps among the daemon's others.
+
+    Returns:
+        The calls in order; those of the gate's own pages and of the origin ``null`` are not in it.
+
+    Raises:
+        BadValue: It is neither.
+    """
+    try:
+        whole = json.loads(text)
+    except ValueError:
+        whole = None
+    match whole:
+        case {"log": {"entries": list(entries)}}:
+            found = [_of_entry(entry) for entry in entries if isinstance(entry, dict)]
+            return [each for each in found if each is not None]
+    lines = [event for line in text.splitlines() if (event := _event(line)) is not None]
+    if not lines:
+        raise BadValue(
+            "it is neither a HAR file nor a JSON access log",
+            'save the devtools\' network panel as HAR, or give a log of log_format = "json"',
+        )
+    return [each for event in lines if (each := _of_line(event)) is not None]
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
+    """Answer the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
+    request, response = entry.get("request") or {}, entry.get("response") or {}
+    sent, came = tuple(_fields(request)), tuple(_fields(response))
+    try:
+        url = Url.parse(str(request.get("url", "")))
+    except BadValue:
+        return None
+    origins = values(sent, b"origin")
+    if len(origins) != 1 or not _counts(origins[0], url.origin):
+        return None
+    asked = values(sent, b"access-control-request-method")
+    method = str(request.get("method", "GET")).encode("utf-8")
+    if method == b"OPTIONS" and asked:
+        names = tokens(values(sent, b"access-control-request-headers")) or ()
+        call = _asked(origins[0], url, asked[0], names)
+    else:
+        call = Call(
+            origin=origins[0],
+            method=method,
+            url=url,
+            headers=tuple(field for field in sent if field[0].lower() not in _BROWSERS_OWN),
+            credentials=bool(request.get("cookies") or values(sent, b"cookie")),
+        )
+    return Recorded(call=call, exposed=_exposed(came), server=url.origin.decode("ascii"))
+
+
+def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Call:
+    """Answer the call that a preflight asked for."""
+    headers = tuple((name, _UNSAFE) for name in names)
+    return Call(origin=origin, method=method, url=url, headers=headers)
+
+
+def _counts(origin: bytes, own: bytes) -> bool:
+    """Answer whether an origin is one that a policy can allow, and not the server's own."""
+    return origin not in (b"null", b"", own)
+
+
+def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
+    for field in message.get("headers") or ():
+        if isinstance(field, dict):
+            # Of HTTP/2 browsers record the pseudo-header fields, too.
+            name = str(field.get("name", "")).lstrip(":")
+            yield name.encode("utf-8"), str(field.get("value", "")).encode("utf-8")
+
+
+def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
+    """Answer which of an answer's headers its script was let read."""
+    fields = tuple(came)
+    names = {name.lower() for name, _ in fields} - READABLE
+    listed = tokens(values(fields, b"access-control-expose-headers")) or ()
+    return tuple(dict.fromkeys(name.decode("latin-1") for name in listed if name.lower() in names))
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """Answer the JSON object that ends a line, or None."""
+    _, brace, rest = line.partition("{")
+    try:
+        event = json.loads(brace + rest)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "target" in event and "method" in event else None
+
+
+def _of_line(event: Mapping[str, Any]) -> Recorded | None:
+    """Answer the call of an access log's line, or None where it is no cross-origin one."""
+    origin = str(event.get("origin") or "").encode("utf-8")
+    route, host = event.get("route"), event.get("host")
+    if not origin or not isinstance(route, str) or not isinstance(host, str):
+        return None
+    try:
+        url = Url.parse(f"http://{host}{event['target']}")
+        place = parse_place(route)
+    except BadValue:
+        return None
+    # The log doesn't have the scheme by which the gate was reached.
+    if not _counts(origin, url.origin) or origin == url.origin.replace(b"http:", b"https:", 1):
+        return None
+    asked = event.get("asked_method")
+    if event["method"] == "OPTIONS" and isinstance(asked, str):
+        names = tokens([str(event.get("asked_headers") or "").encode("utf-8")]) or ()
+        call = _asked(origin, url, asked.encode("utf-8"), names)
+    else:
+        call = Call(origin=origin, method=str(event["method"]).encode("utf-8"), url=url)
+    return Recorded(call=call, place=place, server=str(event.get("server") or ""))

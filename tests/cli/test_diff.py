@@ -1,0 +1,72 @@
+"""``corsgate diff OLD NEW``."""
+
+from __future__ import annotations
+
+from corsgate.cli import COMMANDS
+from tests.cli.commands import CommandTestCase, corsgate
+from tests.config.test_diff import BASE
+
+
+class DiffTests(CommandTestCase):
+    """What it writes and how it exits."""
+
+    def test_statuses(self) -> None:
+        """Same is 0, different 1, faulty 2, as diff has it."""
+        old = self.file(BASE)
+        new = self.file(BASE.replace("4200", "4201"))
+        done = corsgate("diff", old, old)
+        self.assertEqual((done.status, done.out, done.err), (0, "", ""))
+        done = corsgate("diff", old, new)
+        self.assertEqual((done.status, done.err, done.out.count("\n")), (1, "", 2))
+        for files in ((old, self.file("x")), (self.file("x"), old), (old, "/no/such.toml"), (old,)):
+            done = corsgate("diff", *files)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertNotEqual(done.err, "")
+
+    def test_json(self) -> None:
+        """Machines get values."""
+        new = self.file(BASE.replace('["PUT"]', '["PUT", "PATCH"]'))
+        self.assertEqual(
+            corsgate("diff", "--json", self.file(BASE), new).json,
+            [{"kind": "gives", "where": 'routes."/v1"', "words": "pages may use PATCH"}],
+        )
+
+    def test_secrets_elsewhere(self) -> None:
+        """Secrets that this machine lacks are told by their source, and never shown."""
+        old = BASE.replace('"old-s3cret"', '{ env = "NO_SUCH_A" }')
+        for source, status in (
+            ('{ env = "NO_SUCH_A" }', 0),
+            ('{ env = "NO_SUCH_B" }', 1),
+            ('{ file = "/no/such/file" }', 1),
+            ('{ systemd = "x" }', 1),
+        ):
+            new = BASE.replace('"old-s3cret"', source)
+            done = corsgate("diff", self.file(old), self.file(new))
+            self.assertEqual((source, done.status), (source, status))
+            self.assertEqual("password changed" in done.out, bool(status))
+
+    def test_certificates_elsewhere(self) -> None:
+        """Certificates that this machine lacks count by their files."""
+        old = BASE.replace(
+            'listen = ["tcp:5555"]',
+            '[[listener]]\nendpoint = "tcp:1"\ncertificates'
+            ' = [{ chain = "/no/a.pem", key = "/no/a.key" }]',
+        )
+        self.assertEqual(corsgate("diff", self.file(old), self.file(old)).status, 0)
+        new = old.replace("/no/a.pem", "/no/b.pem")
+        done = corsgate("diff", self.file(old), self.file(new))
+        self.assertEqual((done.status, done.out), (1, "~ listen tcp:1: certificates changed\n"))
+
+
+class HelpTests(CommandTestCase):
+    """``--help`` of each command."""
+
+    def test_each_has_an_example(self) -> None:
+        """Each command says what it does, how it exits, and shows an example."""
+        for name in COMMANDS:
+            done = corsgate(name, "--help")
+            self.assertEqual((name, done.status, done.err), (name, 0, ""))
+            if name != "demo":
+                self.assertIn("exit status: 0", done.out)
+                self.assertIn(f"example:\n  corsgate {name} ", done.out)
+        self.assertIn("explain", corsgate("--help").out)

@@ -1,0 +1,109 @@
+"""``corsgate learn --from LOG|URL``."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.commands import CommandTestCase, corsgate
+from tests.cli.servers import Server
+from tests.cors.test_learn import APP, CHROME, LOG, RECORD, config_of, entry, har
+from tests.support import FROM_APP, GateTestCase
+
+
+class FileTests(CommandTestCase):
+    """From a record."""
+
+    def test_written(self) -> None:
+        """What is written passes `corsgate check`, and names where it is from."""
+        for text in (RECORD, LOG, "\ufeff" + RECORD):
+            source = self.file(text, "recorded.har")
+            done = corsgate("learn", "--from", source)
+            self.assertEqual(done.status, 0, done.err)
+            self.assertTrue(done.out.startswith(f"# Learned from {source} by corsgate learn.\n"))
+            self.assertEqual(corsgate("check", self.file(done.out)).status, 0)
+        self.assertEqual(corsgate("learn", "--from", "-", stdin=RECORD).status, 0)
+
+    def test_filters(self) -> None:
+        """Only one server's, or one origin's, may be wanted."""
+        source = self.file(RECORD)
+        done = corsgate("learn", "--from", source, "--origin", APP)
+        self.assertNotIn("https://app.example", done.out)
+        self.assertEqual(corsgate("learn", "--from", source, "--only", "http://x").status, 2)
+
+    def test_trouble(self) -> None:
+        """What can't be learned from is 2, what can't be allowed 1."""
+        for source in ("/no/such.har", self.file("x"), self.file(har())):
+            done = corsgate("learn", "--from", source)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertIn(source, done.err)
+        self.assertEqual(corsgate("learn").status, 2)
+        self.assertEqual(corsgate("learn", "--from", "http://x/").status, 2)
+        bad = entry("GET", "http://h/a", {**CHROME, "origin": "http://a.example"}, cookies=1)
+        done = corsgate("learn", "--from", self.file(har(bad, entry("GET", "http://h/a", CHROME))))
+        self.assertEqual(done.status, 1)
+        self.assertIn("http://a.example", done.err)
+        config_of(done.out)
+
+
+class LiveTests(CommandTestCase):
+    """From a live server."""
+
+    def test_server(self) -> None:
+        """What a server allows is learned, and nothing that could act is sent to it."""
+        fields = {
+            "Access-Control-Allow-Origin": APP,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Allow-Methods": "PUT, DELETE",
+            "Access-Control-Allow-Headers": "content-type",
+            "Access-Control-Expose-Headers": "X-Total",
+            "Access-Control-Max-Age": "600",
+        }
+        server = Server(lambda method, path: (200, fields))
+        self.addCleanup(server.stop)
+        done = corsgate("learn", "--from", f"{server.url}/v1", "--origin", APP)
+        self.assertEqual((done.status, done.err), (0, ""))
+        config = config_of(done.out)
+        policy = config.routes[0].cors
+        assert policy is not None
+        self.assertEqual(policy.allow_origins, (APP,))
+        self.assertEqual(policy.allow_methods, ("PUT", "DELETE"))
+        self.assertEqual(policy.allow_headers, ("Content-Type",))
+        self.assertEqual(policy.expose_headers, ("X-Total",))
+        self.assertEqual((policy.allow_credentials, policy.max_age_s), (True, 600))
+        self.assertEqual({seen[0] for seen in server.seen}, {"GET", "OPTIONS"})
+        self.assertEqual([seen[0] for seen in server.seen].count("GET"), 1)
+
+    def test_closed(self) -> None:
+        """A server that allows nothing, or doesn't answer, is 2."""
+        server = Server(lambda method, path: (200, {}))
+        self.addCleanup(server.stop)
+        done = corsgate("learn", "--from", server.url, "--origin", APP)
+        self.assertEqual((done.status, done.out), (2, ""))
+        self.assertIn("does not allow", done.err)
+
+
+class GateLogTests(GateTestCase):
+    """From what a gate logs."""
+
+    async def test_asked(self) -> None:
+        """The log has what preflights ask for, and of other requests nothing more than before."""
+        gate = self.front(await self.upstream())
+        asked = (b"Access-Control-Request-Method", b"PURGE")
+        names = (b"Access-Control-Request-Headers", b"x-a")
+        more = (b"Access-Control-Request-Headers", b"x-b")
+        await self.ask(gate, b"OPTIONS", headers=[FROM_APP, asked, names, more])
+        await self.ask(gate, b"OPTIONS", headers=[FROM_APP])
+        await self.ask(gate, headers=[FROM_APP, asked])
+        events = [json.loads(line) for line in gate.lines]
+        self.assertEqual(events[0]["asked_method"], "PURGE")
+        self.assertEqual(events[0]["asked_headers"], "x-a, x-b")
+        for event in events[1:]:
+            self.assertNotIn("asked_method", event)
+            self.assertNotIn("asked_headers", event)
+        policy = config_of(_learn("\n".join(gate.lines))).routes[0].cors
+        assert policy is not None
+        self.assertEqual((policy.allow_methods, policy.allow_headers), (("PURGE",), ("x-a", "x-b")))
+
+
+def _learn(text: str) -> str:
+    return corsgate("learn", "--from", "-", stdin=text).out

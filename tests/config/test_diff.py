@@ -1,0 +1,221 @@
+"""What is told of a change of a configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.certificates import CertifiedKey
+from corsgate.config.diff import Difference, Kind, differences
+from corsgate.config.model import (
+    BearerCredentials,
+    Config,
+    Cors,
+    DigestCredentials,
+    Limits,
+    Listener,
+    PoolLimits,
+    Route,
+    Secret,
+    Server,
+    Upstream,
+)
+from tests.certificates import Authority
+from tests.support import parse
+
+BASE = """
+listen = ["tcp:5555"]
+[upstreams.a]
+servers = ["http://10.0.0.1:8000"]
+credentials = "one"
+[credentials.one]
+type = "digest"
+username = "admin"
+password = "old-s3cret"
+[credentials.two]
+type = "bearer"
+token = "other-s3cret"
+[cors.spa]
+allow_origins = ["http://localhost:4200"]
+allow_methods = ["PUT"]
+[routes."/v1"]
+upstream = "a"
+cors = "spa"
+"""
+
+CHANGES: tuple[tuple[str, str, str], ...] = (
+    (
+        '4200"]',
+        '4200", "https://b.example"]',
+        '+ routes."/v1": pages of https://b.example may call it',
+    ),
+    ("4200", "4201", '- routes."/v1": pages of http://localhost:4200 may no longer call it'),
+    ('["PUT"]', '["*"]', '- routes."/v1": pages may no longer use PUT'),
+    ('["PUT"]', '["PUT"]\nallow_headers = ["X-A"]', "pages may send the header X-A"),
+    ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
+    ('["PUT"]', '["PUT"]\nmax_age = "10m"', "max_age is 10m, before unset"),
+    ('["PUT"]', '["PUT"]\nallow_credentials = true', "allow_credentials is true, before false"),
+    ('cors = "spa"', "", '- routes."/v1": its CORS policy is gone'),
+    ('cors = "spa"', 'cors = "spa"\nmethods = ["GET"]', '- routes."/v1": it serves GET only'),
+    (
+        'cors = "spa"',
+        'cors = "spa"\nlimits = { max_body_bytes = "1MiB" }',
+        "max_body_bytes is 1MiB",
+    ),
+    ("/v1", "/v2", '- routes."/v1": the route to upstream a is gone'),
+    ("/v1", "/v2", '+ routes."/v2": a route to upstream a'),
+    ("/v1", "/v2", '+ routes."/v2": pages of http://localhost:4200 may call it'),
+    ("10.0.0.1", "10.0.0.2", "- upstreams.a: the server http://10.0.0.1:8000 is gone"),
+    ("10.0.0.1", "10.0.0.2", "+ upstreams.a: the server http://10.0.0.2:8000"),
+    (
+        'credentials = "one"',
+        'credentials = "two"',
+        "gets the credentials two (bearer), before one (d",
+    ),
+    ('credentials = "one"', "", "it gets no credentials any more, before one (digest)"),
+    ("admin", "root", "credentials one (digest): username is root, before admin"),
+    ("old-s3cret", "new-s3cret", "credentials one (digest): password changed"),
+    ('"tcp:5555"', '"tcp:5555", "tcp:5556"', "+ listen: tcp:5556 is listened on"),
+    ('"tcp:5555"', '"tcp:5556"', "- listen: tcp:5555 is no longer listened on"),
+    ("listen", 'hosts = ["api.example"]\nlisten', "~ hosts: api.example, before unset"),
+    ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, before json"),
+    (
+        "[cors.spa]",
+        "[limits]\nmax_headers = 50\n[cors.spa]",
+        "~ limits: max_headers is 50, before 100",
+    ),
+)
+
+
+def diff(old: str, new: str) -> list[Difference]:
+    """Answer the differences between two files."""
+    return differences(parse(old), parse(new), tomllib.loads(old), tomllib.loads(new))
+
+
+class DiffTests(SynchronousTestCase):
+    """`differences`."""
+
+    def test_words(self) -> None:
+        """Each change is told in its own words, and back again, and no secret is."""
+        for before, after, told in CHANGES:
+            changed = BASE.replace(before, after)
+            self.assertNotEqual(changed, BASE, before)
+            said = "\n".join(map(str, diff(BASE, changed)))
+            self.assertIn(told, said)
+            back = "\n".join(map(str, diff(changed, BASE)))
+            self.assertNotEqual(back, "")
+            self.assertNotIn("s3cret", said + back)
+
+    def test_same(self) -> None:
+        """What decides the same has none, however it is written."""
+        inline = BASE.replace(
+            'cors = "spa"',
+            'cors = { allow_origins = ["http://localhost:4200"], allow_methods = ["PUT"] }',
+        )
+        for other in (BASE, f"# A comment.\n{BASE}", inline):
+            self.assertEqual(diff(BASE, other), [])
+
+    def test_limits_are_told_once(self) -> None:
+        """A limit of the file is not told of each route as well."""
+        changed = BASE.replace("[cors.spa]", '[limits]\nmax_body_bytes = "1MiB"\n[cors.spa]')
+        self.assertEqual([each.where for each in diff(BASE, changed)], ["limits"])
+
+    def test_kinds(self) -> None:
+        """What is given can be told from what is taken."""
+        (given,) = diff(BASE, BASE.replace('["PUT"]', '["PUT", "PATCH"]'))
+        self.assertIs(given.kind, Kind.GIVES)
+        (taken,) = diff(BASE.replace('["PUT"]', '["PUT", "PATCH"]'), BASE)
+        self.assertIs(taken.kind, Kind.TAKES)
+
+    def test_every_field(self) -> None:
+        """Whatever is in the model and changes is told, be it added tomorrow."""
+        issued = Authority.make().issue("a.example")
+        certified = CertifiedKey(
+            chain_file="a", key_file="b", chain_pem=issued.pem, key_pem=issued.key_pem
+        )
+        server = Server(scheme="http", host="h", port=1)
+        upstream = Upstream(
+            name="a",
+            servers=(server,),
+            credentials=DigestCredentials(username="u", password=Secret("p")),
+        )
+        route = Route(prefix="/v1", upstream=upstream, cors=Cors(allow_origins=("http://a",)))
+        config = Config(
+            listeners=(Listener(endpoint="tcp:1", certificates=(certified,)),),
+            upstreams={"a": upstream},
+            routes=(route,),
+        )
+        owners: tuple[tuple[Any, Callable[[Any], Config]], ...] = (
+            (route, lambda new: attrs.evolve(config, routes=(new,))),
+            (route.cors, lambda new: attrs.evolve(config, routes=(attrs.evolve(route, cors=new),))),
+            (Limits(), lambda new: attrs.evolve(config, limits=new)),
+            (config.listeners[0], lambda new: attrs.evolve(config, listeners=(new,))),
+            (upstream, lambda new: attrs.evolve(config, upstreams={"a": new})),
+            (
+                server,
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, servers=(new,))}
+                ),
+            ),
+            (
+                PoolLimits(),
+                lambda new: attrs.evolve(config, upstreams={"a": attrs.evolve(upstream, pool=new)}),
+            ),
+            (
+                upstream.credentials,
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, credentials=new)}
+                ),
+            ),
+            (config, lambda new: new),
+        )
+        other: dict[str, Any] = {
+            "host": "h.example",
+            "prefix": "/v2",
+            "upstream": attrs.evolve(upstream, name="b"),
+            "cors": None,
+            "methods": ("GET",),
+            "limits": attrs.evolve(Limits(), max_headers=7),
+            "endpoint": "tcp:2",
+            "trusted_proxies": (ip_network("10.0.0.0/8"),),
+            "certificates": (),
+            "name": "b",
+            "servers": (attrs.evolve(server, port=2),),
+            "pool": PoolLimits(max_queue=7),
+            "credentials": BearerCredentials(token=Secret("t")),
+            "ca_pem": issued.pem,
+            "server_name": "s.example",
+            "client_certificate": certified,
+            "scheme": "https",
+            "base_path": "/base",
+            "username": "w",
+            "password": Secret("q"),
+            "listeners": (Listener(endpoint="tcp:9"),),
+            "hosts": ("h.example",),
+            "upstreams": {},
+            "routes": (attrs.evolve(route, prefix="/v3"),),
+            "log_format": "combined",
+            "access_log": "off",
+            "max_body_bytes": 7,
+            "max_age_s": 7,
+        }
+        for owner, put in owners:
+            for field in attrs.fields(type(owner)):
+                if not field.eq or (owner is upstream and field.name == "name"):
+                    continue
+                value = getattr(owner, field.name)
+                if field.name in other:
+                    changed = other[field.name]
+                elif isinstance(value, bool):
+                    changed = not value
+                elif isinstance(value, tuple):
+                    changed = (*value, "X-New")
+                else:
+                    changed = value + 1
+                found = differences(config, put(attrs.evolve(owner, **{field.name: changed})))
+                self.assertNotEqual(found, [], (type(owner).__name__, field.name))
