@@ -151,7 +151,10 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
     if not _counts(origin, url.origin) or origin == url.origin.replace(b"http:", b"https:", 1):
         return None
     asked = event.get("asked_method")
-    if event["method"] == "OPTIONS" and isinstance(asked, str):
+    if event["method"] == "OPTIONS":
+        # A script's own OPTIONS has a preflight that asks for it; without it, who knows.
+        if not isinstance(asked, str):
+            return None
         names = tokens([str(event.get("asked_headers") or "").encode("utf-8")]) or ()
         call = _asked(origin, url, asked.encode("utf-8"), names)
     else:

@@ -178,12 +178,23 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
     host = request.authority.decode("latin-1")
     where = _members(route=notes.get("route"), server=notes.get("server"))
     ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
+    if request.method == b"OPTIONS":
+        ended += _wanted(request)
     return (
         f'{{"time": "{stamp}", "id": {_quote(notes["id"])}{client}'
         f', "method": {_quote(request.method.decode("latin-1"))}, "host": {_quote(host)}'
         f', "target": {_quote(request.uri.decode("latin-1"))}, "status": {_status(request)}'
         f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
         f"{where}{asked}{ended}}}"
+    )
+
+
+def _wanted(request: GateRequest) -> str:
+    """Answer the members that say what a preflight asks for, which `corsgate learn` reads."""
+    names = request.index.get(b"access-control-request-headers")
+    return _members(
+        asked_method=_field(request, b"access-control-request-method"),
+        asked_headers=None if names is None else b", ".join(names).decode("latin-1"),
     )
 
 
