@@ -6,42 +6,22 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.prose import Prose, split
 from tests.running import Box, Gate
-from tests.tree import ROOT, TWISTD, run
+from tests.tree import ROOT, run
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROSE = Prose.read("README.md")
+README = PROSE.text
 APP = "http://localhost:4200"
 PYTHONPATH = {"PYTHONPATH": str(ROOT)}
 
 _Method = TypeVar("_Method", bound=Callable[..., object])
-
-
-def blocks(*languages: str) -> Iterator[str]:
-    """Answer the content of each fenced block of these languages."""
-    for match in re.finditer(r"(?ms)^```(\w+)\n(.*?)^```$", README):
-        if match[1] in languages:
-            yield match[2]
-
-
-def commands() -> list[str]:
-    """Answer each command of the README: a line of ``sh``, a line after ``$`` of ``console``."""
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
-    return lines + [command for command, _ in dialogues()]
-
-
-def dialogues() -> list[tuple[str, str]]:
-    """Answer each command of a ``console`` block with the output that is shown for it."""
-    return [
-        (match[1], match[2])
-        for block in blocks("console")
-        for match in re.finditer(r"(?m)^\$ (.*)\n((?:(?!\$ ).*\n)*)", block)
-    ]
 
 
 def claims(*patterns: str) -> Callable[[_Method], _Method]:
@@ -56,24 +36,10 @@ def claims(*patterns: str) -> Callable[[_Method], _Method]:
 
 def claimed(pattern: str) -> list[str]:
     """Answer the commands that match a pattern; there must be some."""
-    found = [command for command in commands() if re.match(pattern, command)]
+    found = [command for command in PROSE.commands() if re.match(pattern, command)]
     if not found:
         raise AssertionError(f"README has no command like {pattern!r} any more")
     return found
-
-
-def split(command: str) -> tuple[dict[str, str], list[str]]:
-    """Answer the variables before a command, and its words with ours for the programs' names."""
-    words = shlex.split(command)
-    environ = {}
-    while re.match(r"\w+=", words[0]):
-        name, _, value = words.pop(0).partition("=")
-        environ[name] = value
-    programs = {
-        ".venv/bin/twistd": list(TWISTD),
-        ".venv/bin/corsgate": [sys.executable, "-m", "corsgate"],
-    }
-    return environ, [*programs[words[0]], *words[1:]]
 
 
 class ReadmeTests(SynchronousTestCase):
@@ -88,19 +54,19 @@ class ReadmeTests(SynchronousTestCase):
         ]
         unclaimed = [
             command
-            for command in commands()
+            for command in PROSE.commands()
             if not any(re.match(pattern, command) for pattern in patterns)
         ]
         self.assertEqual(unclaimed, [])
         languages = set(re.findall(r"(?m)^```(\w*)$", README)) - {""}
         self.assertEqual(languages, {"sh", "console", "toml"})
         fences = re.findall(r"(?m)^ *(?:```|~~~)", README)
-        self.assertEqual(len(fences), 2 * len(list(blocks("sh", "console", "toml"))))
+        self.assertEqual(len(fences), 2 * len(list(PROSE.blocks("sh", "console", "toml"))))
 
     def test_ten_lines(self) -> None:
         """The configuration shown is ``etc/minimal.toml``."""
         text = (ROOT / "etc" / "minimal.toml").read_text(encoding="utf-8")
-        self.assertEqual(list(blocks("toml")), [text])
+        self.assertEqual(list(PROSE.blocks("toml")), [text])
         self.assertEqual(len(text.splitlines()), 10)
 
     def test_links(self) -> None:
@@ -193,14 +159,14 @@ class CommandTests(SynchronousTestCase):
 
     def test_no_pid_files(self) -> None:
         """No gate leaves a ``twistd.pid`` where it is run, which would stop the next one."""
-        for command in commands():
+        for command in PROSE.commands():
             if "corsgate -" in command and "twistd" in command:
                 self.assertIn(" --pidfile= ", command)
 
     @claims(r"\.venv/bin/corsgate check ", r"BOX_PASSWORD=admin \.venv/bin/corsgate check ")
     def test_check(self) -> None:
         """What the command says is what is shown, faults on standard error."""
-        for command, shown in dialogues():
+        for command, shown in PROSE.dialogues():
             environ, words = split(command)
             done = run(words, ROOT, environ)
             expected = (0, shown, "") if environ else (1, "", shown)

@@ -192,7 +192,7 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
         print(f"cause: {words.what}\nmend: {words.mend}")
         hint = _in_toml(message)
         if hint:
-            print(f"in corsgate's configuration, in the policy of the route:\n\n    {hint}\n")
+            print(f"in corsgate's configuration, in the policy of the route:\n\n    {hint}")
     return TROUBLE if message.cause is None else FOUND
 
 

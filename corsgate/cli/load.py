@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from corsgate.config.model import Config
-from corsgate.config.parse import parse_with
+from corsgate.config.parse import parse_with, unreadable
 from corsgate.config.secrets import Sources
 from corsgate.cors.check import CORS_RULES
-from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.errors import BadValue
 
 
 @attrs.frozen(kw_only=True)
@@ -48,7 +48,10 @@ def load(file: str) -> Loaded:
     Raises:
         ConfigError: It can't be read, or has faults of another kind.
     """
-    source = read(file)
+    try:
+        source = Path(file).read_bytes()
+    except OSError as error:
+        raise unreadable(file, error) from error
     config = parse_with(
         source,
         file=file,
@@ -56,20 +59,6 @@ def load(file: str) -> Loaded:
         cors_rules=CORS_RULES,
     )
     return Loaded(file=file, config=config, document=tomllib.loads(source.decode("utf-8")))
-
-
-def read(file: str) -> bytes:
-    """Answer the content of a configuration file.
-
-    Raises:
-        ConfigError: It can't be read.
-    """
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        problem = f"the file can't be read: {error.strerror}"
-        fault = Fault(file=file, problem=problem, mend="name a file that is there and readable")
-        raise ConfigError([fault]) from error
 
 
 def _read_bytes(name: str) -> bytes:

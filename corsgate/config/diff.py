@@ -237,6 +237,8 @@ def _fields(
         place = where or _key(name)
         if isinstance(before, tuple) and isinstance(after, tuple) and not _has_keys(before, after):
             yield from _entries(place, name, before, after)
+        elif isinstance(before, Cors) and isinstance(after, Cors):
+            yield from _fields(f"{place}, {_key(name)}", before, after)
         else:
             yield _told(Kind.CHANGES, place, _scalar(name, before, after, place))
 

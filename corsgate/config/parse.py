@@ -155,6 +155,16 @@ def _decode(source: str | bytes, file: str) -> str:
     return source
 
 
+def unreadable(file: str, error: OSError) -> ConfigError:
+    """Answer what to raise for a configuration file that can't be read."""
+    return _unusable(
+        file,
+        None,
+        f"the file can't be read: {error.strerror}",
+        "name a file that is there and readable",
+    )
+
+
 def _unusable(file: str, line: int | None, problem: str, mend: str) -> ConfigError:
     return ConfigError([Fault(file=file, line=line, problem=problem, mend=mend)])
 

@@ -45,7 +45,7 @@ _SPECIMEN: Mapping[str, Any] = {
     },
     "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
     "cors": {"x": {}},
-    "routes": {"/": {"upstream": "x", "cors": "x", "limits": {}}},
+    "routes": {"/": {"upstream": "x", "cors": "x", "cors_report_only": "x", "limits": {}}},
     "limits": {},
 }
 """A document in which every table of every kind occurs; its values are of no matter."""

@@ -53,7 +53,8 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
         yield f"to allow it, write{f' in {file}' if file else ''}:"
         yield ""
         yield indent(explanation.toml.rstrip("\n"), "    ")
-        yield ""
+        if explanation.advice:
+            yield ""
     for line in explanation.advice:
         yield line if line.startswith(" ") else f"note: {line}"
 

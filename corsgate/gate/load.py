@@ -8,9 +8,8 @@ from typing import Any
 
 from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
-from corsgate.config.parse import parse_config
+from corsgate.config.parse import parse_config, unreadable
 from corsgate.cors.check import CORS_RULES
-from corsgate.errors import ConfigError, Fault
 from corsgate.gate.preflight import preflight
 from corsgate.wire.negotiation import find_http2
 
@@ -34,9 +33,7 @@ def load_config(path: str, reactor: Any) -> Config:
     try:
         source = Path(path).read_bytes()
     except OSError as error:
-        problem = f"the file can't be read: {error.strerror}"
-        fault = Fault(file=path, problem=problem, mend="name a file that is there and readable")
-        raise ConfigError([fault]) from error
+        raise unreadable(path, error) from error
     config = parse_config(
         source,
         file=path,

@@ -1,0 +1,80 @@
+"""Every command in ``docs/cors.md`` is run, and its output is what is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.cli.servers import Server
+from tests.cors.test_learn import RECORD
+from tests.prose import Prose, split
+from tests.tree import ROOT, run
+
+CORS = Prose.read("docs/cors.md")
+APP = "http://localhost:4200"
+
+
+class CorsTests(SynchronousTestCase):
+    """``docs/cors.md``."""
+
+    def test_dialogues(self) -> None:
+        """What each command writes is what is shown, with the status that is told."""
+        self.assertGreater(len(CORS.dialogues()), 2)
+        for command, shown in CORS.dialogues():
+            environ, words = split(command)
+            done = run(words, ROOT, environ)
+            self.assertEqual((done.stdout, done.stderr, done.returncode), (shown, "", 1), command)
+
+    def test_commands(self) -> None:
+        """The others run too, with a server and a record in place of the reader's."""
+        fields = {"Access-Control-Allow-Origin": APP, "Access-Control-Allow-Methods": "PUT"}
+        server = Server(lambda method, path: (200, fields))
+        self.addCleanup(server.stop)
+        record = Path(self.mktemp()).resolve()
+        record.write_text(RECORD, encoding="utf-8")
+        lines = [line for block in CORS.blocks("sh") for line in block.splitlines()]
+        self.assertEqual(len(lines), 3)
+        for command in lines:
+            given = command.replace("http://localhost:8000", server.url)
+            environ, words = split(given.replace("recorded.har", str(record)))
+            done = run(words, ROOT, environ)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+            self.assertNotEqual(done.stdout, "")
+
+    def test_languages(self) -> None:
+        """No block is of a language that is not run."""
+        languages = set(re.findall(r"(?m)^```(\w*)$", CORS.text)) - {""}
+        self.assertEqual(languages, {"sh", "console"})
+
+    def test_is_pointed_to(self) -> None:
+        """The README leads to it."""
+        self.assertIn("](docs/cors.md)", Prose.read("README.md").text)
+
+
+class StartTests(SynchronousTestCase):
+    """Commands start quickly."""
+
+    def test_imports(self) -> None:
+        """A command that doesn't need it imports no Twisted, and none imports another command."""
+        script = (
+            "import sys, json, io, contextlib\n"
+            "from corsgate.cli import main\n"
+            "with contextlib.redirect_stdout(io.StringIO()):\n"
+            "    main(sys.argv[1:])\n"
+            "print(json.dumps(sorted(sys.modules)))\n"
+        )
+        explain = ["explain", "--config", "etc/minimal.toml", "--origin", APP, "http://localhost/"]
+        for arguments in (["schema"], explain, ["diff", *["etc/demo.toml"] * 2]):
+            _, words = split(".venv/bin/corsgate")
+            done = run([words[0], "-c", script, *arguments], ROOT)
+            self.assertEqual(done.stderr, "")
+            modules = json.loads(done.stdout)
+            self.assertEqual([m for m in modules if m.startswith("twisted")], [], arguments)
+            commands = [m for m in modules if m.startswith("corsgate.cli.")]
+            for other in ("check", "explain", "learn", "diff", "schema"):
+                self.assertEqual(
+                    f"corsgate.cli.{other}" in commands, other == arguments[0], arguments
+                )
