@@ -130,12 +130,14 @@ def _live(given: argparse.Namespace, call: Call) -> int:
     failed = trace.failed
     explanation = Explanation(call=call, allowed=trace.allowed, trace=trace)
     if failed is not None and failed.cause is not None:
-        advice = [WORDS[failed.cause].mend]
-        if trace.exchanges:
-            for title, text in server_mends(call, trace.exchanges[-1][1].headers):
-                advice += [f"{title}:", *(f"    {line}" for line in text.splitlines())]
         explanation = attrs.evolve(
-            explanation, reason=failed.why, cause=failed.cause, advice=tuple(advice)
+            explanation,
+            reason=failed.why,
+            cause=failed.cause,
+            advice=(WORDS[failed.cause].mend,),
+            servers=tuple(server_mends(call, trace.exchanges[-1][1].headers))
+            if trace.exchanges
+            else (),
         )
     return _print(given, explanation)
 
@@ -163,12 +165,14 @@ def _read(given: argparse.Namespace) -> int:
     )
     loaded = load(given.config)
     explanation = explain(loaded.config, loaded.document, call)
-    notes = list(explanation.advice)
-    if message.preflight and not (given.method or message.method or headers):
-        notes.append("The message names neither method nor headers: add --method and --header.")
     if explanation.allowed:
+        if message.preflight and call.sent_method == b"GET" and not call.headers:
+            raise BadValue(
+                "the message says that a preflight failed, but not what it asked for",
+                "add --method and --header as the page's script has them",
+            )
         print(_otherwise(message), file=sys.stderr)
-    return _print(given, attrs.evolve(explanation, advice=tuple(notes)), message=_known(message))
+    return _print(given, explanation, message=_known(message))
 
 
 def _otherwise(message: Message) -> str:

@@ -18,5 +18,5 @@ exit status: 0"""
 def main(argv: Sequence[str]) -> int:
     """Run the command; answer its exit status."""
     parser("schema", _DESCRIPTION, "corsgate schema > corsgate.schema.json").parse_args(argv)
-    print(json.dumps(config_schema(), indent=2, ensure_ascii=False))
+    print(json.dumps(config_schema(), indent=2))
     return FINE

@@ -41,6 +41,7 @@ class Explanation:
         changes: The keys of the configuration that would allow it, if any can.
         toml: The same as TOML.
         advice: What is to be done or known besides.
+        servers: What to write on a server that is no gate: title and text.
     """
 
     call: Call
@@ -54,6 +55,7 @@ class Explanation:
     changes: tuple[Change, ...] = ()
     toml: str = ""
     advice: tuple[str, ...] = ()
+    servers: tuple[tuple[str, str], ...] = ()
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:

@@ -27,7 +27,8 @@ def as_text(explanation: Explanation, file: str = "") -> str:
         explanation: What is told.
         file: The configuration that its changes are for; empty where there is none.
     """
-    return "".join(f"{line}\n".replace(" \n", "\n") for line in _lines(explanation, file))
+    said = "".join(f"{line.rstrip()}\n" for line in _lines(explanation, file))
+    return said.rstrip("\n") + "\n"
 
 
 def _lines(explanation: Explanation, file: str) -> Iterator[str]:
@@ -56,7 +57,12 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
         if explanation.advice:
             yield ""
     for line in explanation.advice:
-        yield line if line.startswith(" ") else f"note: {line}"
+        yield f"note: {line}"
+    for title, text_of_server in explanation.servers:
+        yield f"{title}:"
+        yield ""
+        yield indent(text_of_server, "    ")
+        yield ""
 
 
 def _wire(request: Request, answer: Answer) -> Iterator[str]:
@@ -106,6 +112,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "near_misses": list(explanation.near_misses),
         "toml": explanation.toml or None,
         "advice": list(explanation.advice),
+        "servers": [{"title": title, "text": lines} for title, lines in explanation.servers],
     }
 
 

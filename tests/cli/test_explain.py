@@ -164,6 +164,19 @@ class Pasted(CommandTestCase):
         self.assertEqual(done.status, 0)
         self.assertIn("the message is of another one", done.err)
 
+    def test_what_was_asked(self) -> None:
+        """Where only the preflight's question can tell, it is asked for."""
+        config = self.file(CONFIG)
+        said = BLOCKED[: BLOCKED.index("Request header")]
+        said += "Response to preflight request doesn't pass access control check: It does not have"
+        done = corsgate("explain", "--config", config, "--error", f"{said} HTTP ok status.")
+        self.assertEqual((done.status, done.out), (2, ""))
+        self.assertIn("add --method and --header", done.err)
+        arguments = ("--config", config, "--method", "DELETE", "--error", f"{said} HTTP ok status.")
+        done = corsgate("explain", *arguments)
+        self.assertEqual(done.status, 1)
+        self.assertIn('allow_methods = ["PUT", "DELETE"]', done.out)
+
     def test_unknown(self) -> None:
         """What is not known is 2."""
         for said in (UNKNOWN, "TypeError: Failed to fetch"):
@@ -222,6 +235,8 @@ class Live(CommandTestCase):
         self.assertIn("FAIL #cors-check", done.out)
         self.assertIn(f'add_header Access-Control-Allow-Origin "{ORIGIN}" always;', done.out)
         self.assertIn(f"--upstream {server.url}", done.out)
+        found = corsgate("explain", "--live", "--json", "--origin", ORIGIN, server.url).json
+        self.assertEqual([each["title"] for each in found["servers"]][1], "nginx")
 
     def test_redirect(self) -> None:
         """A redirect to another origin is followed with Origin null."""
