@@ -74,7 +74,7 @@ class Browser:
         options.binary_location = str(CHROMIUM)
         for flag in (*_FLAGS, f"--user-data-dir={self._profile}"):
             options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         try:
             # With both paths given selenium looks for nothing, and so downloads nothing.
             self.driver = Chrome(options=options, service=Service(executable_path=str(DRIVER)))
@@ -151,6 +151,10 @@ class Browser:
         """
         answer: dict[str, Any] = self.driver.execute_async_script(script, url, options)
         return answer
+
+    def console(self) -> list[str]:
+        """Answer what its console says, from the last call on."""
+        return [str(entry["message"]) for entry in self.driver.get_log("browser")]
 
     def screenshot(self, path: Path) -> None:
         """Write the whole page, not only what fits the window, as PNG."""

@@ -168,7 +168,7 @@ class _Fetch:
         answer = self._ask(b"OPTIONS", asked, False)
         self._check(answer, "the preflight's answer")
         rule, status = "#cors-preflight-fetch", str(answer.status)
-        if answer.status in REDIRECTS:
+        if answer.status in REDIRECTS and values(answer.headers, b"location"):
             self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_REDIRECT)
         if not 200 <= answer.status <= 299:
             self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_STATUS)
@@ -222,7 +222,7 @@ class _Fetch:
             self._pass(rule, title, seen, '"*" allows every origin.')
             return
         elif origin != wanted:
-            self._fail(rule, title, f"{seen}; origin: {text(wanted)}", _unlike(origin))
+            self._fail(rule, title, f"{seen}; origin: {text(wanted)}", unlike(origin))
         if not self._credentials:
             self._pass(rule, title, seen, "It is the page's origin.")
             return
@@ -308,7 +308,7 @@ class _Fetch:
         return Trace(steps=tuple(self._steps), exchanges=tuple(self._exchanges), allowed=allowed)
 
 
-def _unlike(origin: bytes) -> Cause:
+def unlike(origin: bytes) -> Cause:
     """Answer what is wrong with an Access-Control-Allow-Origin that is not the page's origin."""
     if origin == b"*":
         return Cause.WILDCARD_ORIGIN

@@ -6,6 +6,7 @@ import re
 
 import attrs
 
+from corsgate.cors.browser import unlike
 from corsgate.cors.causes import Cause
 from corsgate.cors.url import Url
 from corsgate.errors import BadValue
@@ -32,7 +33,11 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
     ("chromium", rf"No '{_ACAO}' header is present", Cause.MISSING_ORIGIN),
     ("chromium", rf"'{_ACAO}' header contains multiple values '", Cause.SEVERAL_ORIGINS),
     ("chromium", rf"'{_ACAO}' header contains the invalid value '", Cause.INVALID_ORIGIN),
-    ("chromium", rf"'{_ACAO}' header has a value '.*' that is not equal", Cause.OTHER_ORIGIN),
+    (
+        "chromium",
+        rf"'{_ACAO}' header has a value '(?P<allowed>.*)' that is not equal",
+        Cause.OTHER_ORIGIN,
+    ),
     (
         "chromium",
         r"'Access-Control-Allow-Credentials' header in the response",
@@ -72,7 +77,11 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
     # Firefox: the strings CORS* of its security.properties.
     ("firefox", rf"CORS header {_Q}{_ACAO}{_Q} missing", Cause.MISSING_ORIGIN),
     ("firefox", rf"Multiple CORS header {_Q}{_ACAO}{_Q} not allowed", Cause.SEVERAL_ORIGINS),
-    ("firefox", rf"CORS header {_Q}{_ACAO}{_Q} does not match", Cause.OTHER_ORIGIN),
+    (
+        "firefox",
+        rf"CORS header {_Q}{_ACAO}{_Q} does not match {_Q}(?P<allowed>[^'\"\u2019]*){_Q}",
+        Cause.OTHER_ORIGIN,
+    ),
     (
         "firefox",
         rf"Credential is not supported if the CORS header {_Q}{_ACAO}",
@@ -173,7 +182,10 @@ def read_message(said: str) -> Message:
 def _cause(browser: str, why: str) -> tuple[Cause | None, dict[str, str]]:
     for whose, pattern, cause in TABLE:
         if whose == browser and (found := re.search(pattern, why)):
-            return cause, found.groupdict()
+            named = found.groupdict()
+            allowed = named.get("allowed")
+            # What is no origin at all is another fault than another origin.
+            return (cause if allowed is None else unlike(allowed.encode())), named
     return None, {}
 
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TypeAlias
+
+Answering: TypeAlias = Callable[
+    [str, str], tuple[int, Mapping[str, str] | Sequence[tuple[str, str]]]
+]
+"""Answers status and fields to a method and a path."""
 
 
 class Server:
@@ -14,20 +20,22 @@ class Server:
         answer: Called with method and path; answers status and fields.
     """
 
-    def __init__(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> None:
+    def __init__(self, answer: Answering) -> None:
+        self.answer = answer
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def handle_one(self) -> None:
                 server.seen.append((self.command, self.path, dict(self.headers)))
-                status, fields = answer(self.command, self.path)
+                status, fields = server.answer(self.command, self.path)
                 self.send_response(status)
-                for name, value in fields.items():
+                for name, value in fields.items() if isinstance(fields, Mapping) else fields:
                     self.send_header(name, value)
                 self.end_headers()
 
-            do_GET = do_PUT = do_OPTIONS = do_POST = handle_one
+            do_GET = do_HEAD = do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = handle_one
+            do_patch = handle_one
 
             def log_message(self, *arguments: object) -> None:
                 pass

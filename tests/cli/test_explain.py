@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 import socket
-from collections.abc import Callable
 
 from twisted.internet.threads import deferToThread
 
 from corsgate.cli.explain import _EXAMPLE
 from tests.cli.commands import CommandTestCase, Done, corsgate
-from tests.cli.servers import Server
+from tests.cli.servers import Answering, Server
 from tests.cors.test_console import FIREFOX as FIREFOX_MESSAGES
 from tests.cors.test_console import URL as CONSOLE_URL
 from tests.cors.test_console import firefox
@@ -194,7 +193,7 @@ class Pasted(CommandTestCase):
 class Live(CommandTestCase):
     """``--live``, against servers of other people's."""
 
-    def serve(self, answer: Callable[[str, str], tuple[int, dict[str, str]]]) -> Server:
+    def serve(self, answer: Answering) -> Server:
         """Start a server for the length of the test."""
         server = Server(answer)
         self.addCleanup(server.stop)
