@@ -22,8 +22,9 @@ _CHROMIUM = re.compile(
     re.DOTALL,
 )
 _FIREFOX = re.compile(
-    r"Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote resource"
-    rf" at {_Q}?(?P<url>[^\s'\"\u2018\u2019]+?){_Q}?\.? \(Reason: (?P<why>.*)",
+    r"Cross-Origin Request (?:Blocked: The Same Origin Policy disallows|Warning: The Same Origin"
+    r" Policy will disallow) reading the remote resource"
+    rf" at {_Q}?(?P<url>[^\s'\"\u2018\u2019]+?){_Q}?(?: soon)?\.? \(Reason: (?P<why>.*)",
     re.DOTALL,
 )
 
@@ -74,6 +75,7 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
     ("chromium", r"Permission was denied for this request to access the", Cause.LOCAL_NETWORK),
     ("chromium", r"Access-Control-Allow-Private-Network", Cause.LOCAL_NETWORK),
     ("chromium", r"Private-Network-Access|private network request", Cause.LOCAL_NETWORK),
+    ("chromium", r"Request had a target IP address space of", Cause.LOCAL_NETWORK),
     # Firefox: the strings CORS* of its security.properties.
     ("firefox", rf"CORS header {_Q}{_ACAO}{_Q} missing", Cause.MISSING_ORIGIN),
     ("firefox", rf"Multiple CORS header {_Q}{_ACAO}{_Q} not allowed", Cause.SEVERAL_ORIGINS),
@@ -106,6 +108,11 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
         Cause.HEADER,
     ),
     ("firefox", rf"missing token {_Q}(?P<header>[^'\"\u2019]+){_Q} in CORS header", Cause.HEADER),
+    (
+        "firefox",
+        r"is `\*`, the `(?P<header>Authorization)` header is not covered",
+        Cause.HEADER,
+    ),
     ("firefox", r"CORS request did not succeed", Cause.NO_ANSWER),
     ("firefox", r"CORS request external redirect not allowed", Cause.REDIRECT_SCHEME),
     ("firefox", r"CORS request not http", Cause.NOT_HTTP),

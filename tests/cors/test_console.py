@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from twisted.trial.unittest import SynchronousTestCase
+import re
+import zipfile
+from pathlib import Path
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from corsgate.cors.causes import Cause
 from corsgate.cors.console import TABLE, read_message
 from corsgate.errors import BadValue
 
+OMNI = Path("/usr/lib/firefox-esr/omni.ja")
 URL = "http://localhost:5555/v1/documents?uri=/a.json"
 APP = "http://localhost:4200"
 PREFLIGHT = "Response to preflight request doesn't pass access control check: "
@@ -69,6 +74,11 @@ CHROMIUM: tuple[tuple[str, Cause], ...] = (
     (
         "No 'Access-Control-Allow-Private-Network' header was present in the preflight response"
         " for this private network request targeting the `local` address space.",
+        Cause.LOCAL_NETWORK,
+    ),
+    (
+        "Request had a target IP address space of `local` yet the resource is in address space"
+        " `public`.",
         Cause.LOCAL_NETWORK,
     ),
 )
@@ -134,6 +144,12 @@ FIREFOX: tuple[tuple[str, Cause], ...] = (
         Cause.HEADER,
     ),
     (
+        "When the `Access-Control-Allow-Headers` is `*`, the `Authorization` header is not"
+        " covered. To include the `Authorization` header, it must be explicitly listed in CORS"
+        " header `Access-Control-Allow-Headers`).",
+        Cause.HEADER,
+    ),
+    (
         "missing token ‘x-app’ in CORS header ‘Access-Control-Allow-Headers’ from CORS preflight"
         " channel).",
         Cause.HEADER,
@@ -176,10 +192,22 @@ class Messages(SynchronousTestCase):
             self.assertEqual((why, found.cause), (why, cause))
             self.assertEqual((found.browser, found.origin, str(found.url)), ("firefox", None, URL))
 
+    def test_real_firefox(self) -> None:
+        """Every string that the installed Firefox has for CORS is known."""
+        if not OMNI.exists():
+            raise SkipTest("there is no Firefox here (Debian: firefox-esr)")
+        with zipfile.ZipFile(OMNI) as archive:
+            (name,) = (n for n in archive.namelist() if n.endswith("/security.properties"))
+            text = archive.read(name).decode("utf-8")
+        found = re.findall(r"(?m)^(CORS\w+)=(.*)$", text)
+        self.assertGreater(len(found), 12)
+        for key, said in found:
+            message = read_message(said.replace("%1$S", URL).replace("%2$S", "x-app"))
+            self.assertIsNotNone(message.cause, key)
+            self.assertEqual(str(message.url), URL, key)
+
     def test_every_row_is_used(self) -> None:
         """No row of the table is there that no message of these meets first."""
-        import re
-
         known = {"chromium": (*CHROMIUM, *CHROMIUM_PREFLIGHT), "firefox": FIREFOX}
         extra = (
             'URL scheme must be "http" or "https" for CORS request.',
@@ -196,7 +224,7 @@ class Messages(SynchronousTestCase):
         for said in (
             chromium(CHROMIUM_PREFLIGHT[-1][0]),
             firefox(FIREFOX[-1][0]),
-            firefox(FIREFOX[-2][0]),
+            firefox(FIREFOX[-3][0]),
         ):
             self.assertEqual(
                 (read_message(said).header, read_message(said).preflight), ("x-app", True)
