@@ -31,6 +31,8 @@ _LOADED = (
     "dir",
     "dav",
     "dav_fs",
+    "headers",
+    "rewrite",
 )
 
 _CONFIGURATION = """\
@@ -68,6 +70,7 @@ DavLockDB "{root}/locks/dav"
         Require user nobody-at-all
     </Files>
 </Directory>
+{more}
 """
 
 
@@ -92,6 +95,7 @@ class ApacheDigest:
         realm: str = "closed box",
         files: Mapping[str, bytes] | None = None,
         nonce_lifetime_s: int = 300,
+        more: str = "",
     ) -> None:
         """Start it.
 
@@ -102,6 +106,7 @@ class ApacheDigest:
             files: What to serve, by file name.
             nonce_lifetime_s: How long a nonce lives, in whole seconds. In its last 30 s, each
                 answer names the next nonce.
+            more: Further lines of its configuration; they may use mod_headers and mod_rewrite.
 
         Raises:
             SkipTest: There is no Apache here, and this is no CI run.
@@ -113,6 +118,7 @@ class ApacheDigest:
             "realm": realm,
             "nonce_lifetime_s": str(nonce_lifetime_s),
             "forbidden": self.FORBIDDEN,
+            "more": more,
         }
         self._process: subprocess.Popen[bytes] | None = None
         try:
