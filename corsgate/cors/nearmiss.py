@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from corsgate.config.model import Cors
 from corsgate.cors.call import Call, unsafe_names
-from corsgate.cors.names import SAFELISTED_METHODS
+from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, take_apart
 from corsgate.cors.policy import Policy
 from corsgate.cors.url import Url
@@ -95,6 +95,8 @@ def spell(origin: str) -> str | None:
 
 def _method_miss(cors: Cors, method: bytes) -> str:
     shown = method.decode("latin-1")
+    if method != method.upper() and method.upper() in KNOWN_METHODS:
+        return f"case: browsers send {shown} as the script has it; write {shown.upper()} there"
     for listed in cors.allow_methods:
         if listed.upper() == shown.upper():
             return f"case: {listed} is in allow_methods, and methods are case-sensitive"

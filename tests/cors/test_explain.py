@@ -183,6 +183,7 @@ class Verdicts(SynchronousTestCase):
             (ask(APP, "PUT", "/v1", "X-App"), "header x-app is not in allow_headers"),
             (ask(APP, "PUT", "/v1", "Contents-Type"), "; content-type is"),
             (ask(APP, "Put2"), "method Put2 is not in allow_methods"),
+            (ask(APP, "patch"), "case: browsers send patch as the script has it; write PATCH"),
             (ask(credentials=True), "credentials: the page sends them"),
         ):
             self.assertIn(near, "\n".join(found.near_misses))
