@@ -13,26 +13,20 @@ import attrs
 from corsgate.config import rules
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.endpoint import check_endpoint
+from corsgate.config.limits import Limits as Limits
+from corsgate.config.limits import PoolLimits as PoolLimits
+from corsgate.config.limits import Validator, count, rule
 from corsgate.errors import BadValue, Fault
 
 _T = TypeVar("_T")
-_Validator: TypeAlias = Callable[[Any, "attrs.Attribute[_T]", _T], None]
 
 SCHEMES = ("http", "https")
 LOG_FORMATS = ("json", "combined")
 
-MILLISECOND, HOUR, DAY = 0.001, 3600.0, 86400.0
-KIB, MIB, PIB = 1024, 1024**2, 1024**5
 MAX_WEIGHT = 1000
-MANY = 1_000_000
 
 
-def _rule(check: Callable[[_T], None]) -> _Validator[_T]:
-    """Make a validator of a check that raises BadValue."""
-    return lambda _instance, _attribute, value: check(value)
-
-
-def _each(check: Callable[[_T], None]) -> _Validator[tuple[_T, ...] | None]:
+def _each(check: Callable[[_T], None]) -> Validator[tuple[_T, ...] | None]:
     """Make a validator that checks each member of a tuple, if there is a tuple."""
 
     def validate(_instance: object, _attribute: object, values: tuple[_T, ...] | None) -> None:
@@ -49,27 +43,15 @@ def _at_least_one(
         raise BadValue(f"there are no {attribute.name}", "give at least one")
 
 
-def _seconds(low: float, high: float) -> _Validator[float]:
-    return _rule(lambda value: rules.check_seconds(value, low, high))
-
-
-def _bytes(low: int, high: int) -> _Validator[int]:
-    return _rule(lambda value: rules.check_bytes(value, low, high))
-
-
-def _count(low: int, high: int) -> _Validator[int]:
-    return _rule(lambda value: rules.check_between(value, low, high))
-
-
-def _choice(choices: tuple[str, ...]) -> _Validator[str]:
+def _choice(choices: tuple[str, ...]) -> Validator[str]:
     def check(text: str) -> None:
         rules.check_choice(text, choices)
 
-    return _rule(check)
+    return rule(check)
 
 
-def _secret(check: Callable[[str], None]) -> _Validator[Secret]:
-    return _rule(lambda secret: check(secret.reveal()))
+def _secret(check: Callable[[str], None]) -> Validator[Secret]:
+    return rule(lambda secret: check(secret.reveal()))
 
 
 def _read_only(upstreams: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
@@ -91,68 +73,6 @@ class Secret:
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
-    """Bounds on what a client or an upstream may take, in seconds and bytes.
-
-    Attributes:
-        connect_timeout_s: How long connecting to an upstream's server may take.
-        first_byte_timeout_s: How long until the upstream's response starts.
-        response_idle_timeout_s: How long between two pieces of the response's body.
-        tunnel_idle_timeout_s: How long a WebSocket may be on which nothing moves.
-        client_head_timeout_s: How long a client may take to send a request's head.
-        client_body_timeout_s: How long between two pieces of a client's body.
-        keep_alive_timeout_s: How long a client's connection is kept for its next request.
-        drain_timeout_s: How long running requests may take when the gate stops.
-        max_target_bytes: How long a request target may be.
-        max_head_bytes: How large a head may be.
-        max_headers: How many fields a head may have.
-        max_body_bytes: How large a client's body may be; None for no bound.
-        max_buffered_bytes: How much is kept per direction of a request.
-        max_connections: How many connections clients may have in all.
-        max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
-    """
-
-    connect_timeout_s: float = attrs.field(default=3.0, validator=_seconds(MILLISECOND, HOUR))
-    first_byte_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
-    response_idle_timeout_s: float = attrs.field(
-        default=300.0, validator=_seconds(MILLISECOND, DAY)
-    )
-    tunnel_idle_timeout_s: float = attrs.field(default=600.0, validator=_seconds(MILLISECOND, DAY))
-    client_head_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
-    client_body_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
-    keep_alive_timeout_s: float = attrs.field(default=75.0, validator=_seconds(MILLISECOND, DAY))
-    drain_timeout_s: float = attrs.field(default=30.0, validator=_seconds(MILLISECOND, DAY))
-    max_target_bytes: int = attrs.field(default=8 * KIB, validator=_bytes(16, MIB))
-    max_head_bytes: int = attrs.field(default=32 * KIB, validator=_bytes(256, MIB))
-    max_headers: int = attrs.field(default=100, validator=_count(1, 10_000))
-    max_body_bytes: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_bytes(1, PIB))
-    )
-    max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=_bytes(KIB, 64 * MIB))
-    max_connections: int = attrs.field(default=10_000, validator=_count(1, MANY))
-    max_connections_per_client: int = attrs.field(default=1000, validator=_count(1, MANY))
-
-
-@attrs.frozen(kw_only=True)
-class PoolLimits:
-    """Bounds on the connections to each server of an upstream.
-
-    Attributes:
-        max_connections: To one server at a time, idle ones and those being made included.
-        max_queue: How many requests may wait for one of them.
-        queue_timeout_s: How long a request may wait.
-        idle_timeout_s: How long a connection is kept for the next request. The default is less
-            than what common servers grant (Apache and Node 5 s): a request seldom meets a
-            connection that its server is just closing, after which a POST can't be sent again.
-    """
-
-    max_connections: int = attrs.field(default=1024, validator=_count(1, MANY))
-    max_queue: int = attrs.field(default=1024, validator=_count(0, MANY))
-    queue_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
-    idle_timeout_s: float = attrs.field(default=4.0, validator=_seconds(MILLISECOND, HOUR))
-
-
-@attrs.frozen(kw_only=True)
 class Listener:
     """Where the gate listens.
 
@@ -164,7 +84,7 @@ class Listener:
         http2: Whether clients may speak HTTP/2, which needs certificates.
     """
 
-    endpoint: str = attrs.field(validator=_rule(check_endpoint))
+    endpoint: str = attrs.field(validator=rule(check_endpoint))
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     certificates: tuple[CertifiedKey, ...] = ()
     http2: bool = attrs.field(default=False)
@@ -189,10 +109,10 @@ class Server:
     """
 
     scheme: str = attrs.field(validator=_choice(SCHEMES))
-    host: str = attrs.field(converter=rules.normal_host, validator=_rule(rules.check_host))
-    port: int = attrs.field(validator=_count(1, 65535))
-    base_path: str = attrs.field(default="", validator=_rule(rules.check_base_path))
-    weight: int = attrs.field(default=1, validator=_count(1, MAX_WEIGHT))
+    host: str = attrs.field(converter=rules.normal_host, validator=rule(rules.check_host))
+    port: int = attrs.field(validator=count(1, 65535))
+    base_path: str = attrs.field(default="", validator=rule(rules.check_base_path))
+    weight: int = attrs.field(default=1, validator=count(1, MAX_WEIGHT))
 
     @cached_property
     def authority(self) -> str:
@@ -221,7 +141,7 @@ class BasicCredentials:
         password: Where the password is to be had.
     """
 
-    username: str = attrs.field(validator=_rule(rules.check_basic_username))
+    username: str = attrs.field(validator=rule(rules.check_basic_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
 
 
@@ -234,7 +154,7 @@ class DigestCredentials:
         password: Where the password is to be had.
     """
 
-    username: str = attrs.field(validator=_rule(rules.check_username))
+    username: str = attrs.field(validator=rule(rules.check_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
 
 
@@ -258,7 +178,7 @@ class HeaderCredentials:
         value: Where its value is to be had.
     """
 
-    name: str = attrs.field(validator=_rule(rules.check_field_name))
+    name: str = attrs.field(validator=rule(rules.check_field_name))
     value: Secret = attrs.field(validator=_secret(rules.check_field_value))
 
 
@@ -285,17 +205,17 @@ class Upstream:
         verify: Whether https servers are verified at all.
     """
 
-    name: str = attrs.field(validator=_rule(rules.check_entry_name))
+    name: str = attrs.field(validator=rule(rules.check_entry_name))
     servers: tuple[Server, ...] = attrs.field(validator=_at_least_one)
     credentials: Credentials | None = None
     preserve_host: bool = False
-    pool: PoolLimits = PoolLimits()
+    pool: PoolLimits = attrs.field(factory=PoolLimits)
     # Not shown: a file of certificates may well hold a private key too.
     ca_pem: bytes | None = attrs.field(
-        default=None, repr=False, validator=attrs.validators.optional(_rule(rules.check_pem))
+        default=None, repr=False, validator=attrs.validators.optional(rule(rules.check_pem))
     )
     server_name: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_rule(rules.check_host))
+        default=None, validator=attrs.validators.optional(rule(rules.check_host))
     )
     client_certificate: CertifiedKey | None = None
     verify: bool = True
@@ -370,15 +290,15 @@ class Route:
     host: str | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(rules.normal_host),
-        validator=attrs.validators.optional(_rule(rules.check_bracketed_host)),
+        validator=attrs.validators.optional(rule(rules.check_bracketed_host)),
     )
-    prefix: str = attrs.field(validator=_rule(rules.check_prefix))
+    prefix: str = attrs.field(validator=rule(rules.check_prefix))
     upstream: Upstream
     cors: Cors | None = None
     cors_report_only: Cors | None = None
     methods: tuple[str, ...] | None = attrs.field(default=None, validator=_each(rules.check_method))
     strip_prefix: bool = False
-    limits: Limits = Limits()
+    limits: Limits = attrs.field(factory=Limits)
 
 
 @attrs.frozen(kw_only=True)
@@ -404,10 +324,10 @@ class Config:
     )
     upstreams: Mapping[str, Upstream] = attrs.field(converter=_read_only)
     routes: tuple[Route, ...] = attrs.field(validator=_at_least_one)
-    limits: Limits = Limits()
+    limits: Limits = attrs.field(factory=Limits)
     log_format: str = attrs.field(default="json", validator=_choice(LOG_FORMATS))
     access_log: str | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_rule(rules.check_plain))
+        default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
