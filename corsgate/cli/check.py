@@ -6,13 +6,17 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 
 from corsgate.cli.usage import FINE, FOUND, parser
-from corsgate.config.tls import tls_warnings
+from corsgate.config.lines import key_lines, key_text, line_of
+from corsgate.config.model import Config
+from corsgate.config.tls import tls_findings
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.load import load_config
+from corsgate.gate.preflight import listener_path
 
 _DESCRIPTION = """\
 Name every fault and warning of a configuration file at once, each with its line and its mend, and
@@ -23,7 +27,7 @@ exit status: 0 it can be served (there may be warnings), 1 it has faults, 2 bad 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; answer its exit status."""
-    options = parser("check", _DESCRIPTION, "corsgate check --json /etc/corsgate/corsgate.toml")
+    options = parser("check", _DESCRIPTION, "corsgate check --json etc/demo.toml")
     options.add_argument("file", metavar="FILE")
     options.add_argument("--json", action="store_true", help="answer in JSON")
     given = options.parse_args(argv)
@@ -37,17 +41,16 @@ def main(argv: Sequence[str]) -> int:
     except ConfigError as error:
         faults, warnings = error.faults, error.warnings
     else:
-        lapses = tls_warnings(config, time.time())
-        certificates = [Fault(file=given.file, problem=told, mend="") for told in lapses]
-        warnings = (*config.warnings, *certificates)
+        found = (*config.warnings, *_tls_warnings(given.file, config))
+        warnings = sorted(found, key=lambda warning: warning.line or 0)
     if given.json:
-        found = {
+        told = {
             "file": given.file,
             "ok": not faults,
             "faults": [attrs.asdict(fault) for fault in faults],
             "warnings": [attrs.asdict(warning) for warning in warnings],
         }
-        print(json.dumps(found, indent=2))
+        print(json.dumps(told, indent=2))
         return FOUND if faults else FINE
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -57,3 +60,15 @@ def main(argv: Sequence[str]) -> int:
         routes, upstreams = len(config.routes), len(config.upstreams)
         print(f"{given.file}: ok, {routes} route(s) to {upstreams} upstream(s)")
     return FOUND if faults else FINE
+
+
+def _tls_warnings(file: str, config: Config) -> list[Fault]:
+    """Answer what is doubtful about TLS now, each where it is written."""
+    lines = key_lines(Path(file).read_text("utf-8-sig"))
+    warnings = []
+    for path, problem in tls_findings(config, time.time()):
+        if path[0] == "listener":
+            path = (*listener_path(lines, int(path[1])), *path[2:])
+        line, key = line_of(lines, path), key_text(path)
+        warnings.append(Fault(file=file, line=line, key=key, problem=problem, mend=""))
+    return warnings

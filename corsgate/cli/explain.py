@@ -202,14 +202,14 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
 
 def _in_toml(message: Message) -> str:
     """Answer the key that mends it, so far as the message says what is missing."""
-    origin = message.origin or "http://localhost:4200"
+    origin = message.origin if message.origin != "null" else None
     match message.cause:
         case Cause.MISSING_ORIGIN | Cause.OTHER_ORIGIN | Cause.WILDCARD_ORIGIN:
-            return f'allow_origins = ["{origin}"]' if origin != "null" else ""
+            return f'allow_origins = ["{origin}"]' if origin else ""
         case Cause.METHOD:
-            return f'allow_methods = ["{message.method or "PUT"}"]'
+            return f'allow_methods = ["{message.method}"]' if message.method else ""
         case Cause.HEADER:
-            return f'allow_headers = ["{message.header}"]'
+            return f'allow_headers = ["{message.header}"]' if message.header else ""
         case Cause.NO_CREDENTIALS:
             return "allow_credentials = true"
     return ""

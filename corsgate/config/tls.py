@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from corsgate.config import rules
 from corsgate.config.certificates import CertifiedKey, parse_chain, parse_key
+from corsgate.config.lines import Path
 from corsgate.config.model import Config, Server
 from corsgate.config.reader import Item, Table, text
 from corsgate.config.secrets import Sources
@@ -110,17 +111,38 @@ def tls_warnings(config: Config, now_s: float) -> list[str]:
         config: The configuration.
         now_s: The time in seconds since 1970.
     """
-    shown = [one for listener in config.listeners for one in listener.certificates]
-    upstreams = config.upstreams.values()
-    shown += [each.client_certificate for each in upstreams if each.client_certificate]
-    lapses = [(certified.chain_file, certified.lapse(now_s)) for certified in shown]
+    return [problem for _, problem in tls_findings(config, now_s)]
+
+
+def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
+    """Answer the same, each with the key that it is about.
+
+    A listener is told by its number among all of them, as ``listener[0]``.
+    """
+    shown: list[tuple[Path, CertifiedKey]] = [
+        (("listener", number, "certificates", index, "chain"), certified)
+        for number, listener in enumerate(config.listeners)
+        for index, certified in enumerate(listener.certificates)
+    ]
+    for name, upstream in config.upstreams.items():
+        if upstream.client_certificate:
+            place = ("upstreams", name, "client_certificate", "chain")
+            shown.append((place, upstream.client_certificate))
+    lapses = [(place, one.chain_file, one.lapse(now_s)) for place, one in shown]
     return [
-        *(f'the certificate in "{file}" {lapse}' for file, lapse in lapses if lapse),
         *(
-            f"upstream {each.name}: its servers are not verified, so anyone in between can read"
-            " and change what is sent"
-            for each in upstreams
-            if not each.verify
+            (place, f'the certificate in "{file}" {lapse}')
+            for place, file, lapse in lapses
+            if lapse
+        ),
+        *(
+            (
+                ("upstreams", name, "verify"),
+                f"upstream {name}: its servers are not verified, so anyone in between can read and"
+                " change what is sent",
+            )
+            for name, upstream in config.upstreams.items()
+            if not upstream.verify
         ),
     ]
 

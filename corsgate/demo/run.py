@@ -278,6 +278,8 @@ def _options(argv: Sequence[str] | None) -> Ports:
     parser = argparse.ArgumentParser(
         prog="corsgate demo",
         description="Start a closed box, an app, and the gate between them.",
+        epilog="example:\n  corsgate demo --gate-port 5556\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     usual = Ports()
     for name, what in (("box", "closed box"), ("gate", "gate"), ("app", "page")):

@@ -54,7 +54,7 @@ def preflight(
             )
 
     for number, listener in enumerate(config.listeners):
-        place = _listener_path(known, number)
+        place = listener_path(known, number)
         text, certificates = listener.endpoint, listener.certificates
         at = place if place[0] == "listen" else (*place, "endpoint")
         attempt(at, partial(check_endpoint_here, text, reactor))
@@ -118,8 +118,13 @@ def check_access_log(access_log: str | None) -> None:
         raise BadValue(f"{access_log!r} can't be opened: {problem}", _LOG_MEND)
 
 
-def _listener_path(lines: Mapping[Path, int], number: int) -> Path:
-    """Answer where a listener stands: those of ``listen`` come first, then the tables."""
+def listener_path(lines: Mapping[Path, int], number: int) -> Path:
+    """Answer where a listener stands: those of ``listen`` come first, then the tables.
+
+    Args:
+        lines: What `key_lines` answered; empty where there is no file.
+        number: Its number among `Config.listeners`.
+    """
     listed = sum(1 for path in lines if len(path) == 2 and path[0] == "listen")
     if number < listed or not lines:
         return ("listen", number)

@@ -12,6 +12,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli import main
+from tests.certificates import DAY, Authority
 from tests.cli.commands import corsgate
 from tests.tree import ROOT, run
 
@@ -105,7 +106,28 @@ class Check(SynchronousTestCase):
         self.assertIn("upstream a: its servers are not verified", warning["problem"])
         plain = corsgate("check", str(path))
         self.assertEqual(plain.status, 0)
-        self.assertEqual(plain.err, f"warning: {path}: {warning['problem']}\n")
+        self.assertEqual(warning["line"], 3)
+        self.assertEqual(
+            plain.err, f"warning: {path}:3: upstreams.a.verify: {warning['problem']}\n"
+        )
+
+    def test_lapsed_certificate(self) -> None:
+        """A certificate that lapsed is told where it is named, among several listeners."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        issued = Authority.make().issue("a.example", starts=-3 * DAY, ends=-DAY)
+        (directory / "chain.pem").write_bytes(issued.pem)
+        (directory / "key.pem").write_bytes(issued.key_pem)
+        files = f'chain = "{directory}/chain.pem", key = "{directory}/key.pem"'
+        path = directory / "gate.toml"
+        path.write_text(
+            f'{GOOD}[[listener]]\nendpoint = "tcp:0"\n'
+            f'[[listener]]\nendpoint = "tcp:0"\ncertificates = [\n{{ {files} }}]\n'
+        )
+        done = corsgate("check", str(path))
+        self.assertEqual(done.status, 0)
+        where = f"warning: {path}:11: listener[1].certificates[0].chain: the certificate in "
+        self.assertTrue(done.err.startswith(where), done.err)
 
     def test_opens_nothing(self) -> None:
         """An access log that could be made is not made, and a port that is taken is no fault."""
