@@ -13,6 +13,9 @@ from corsgate.message.headers import Header
 _MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.NOTE: "    "}
 
 
+_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
+
+
 def verdict(explanation: Explanation) -> str:
     """Answer whether the call is allowed, in one line."""
     call = explanation.call
@@ -68,10 +71,10 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
 def _wire(request: Request, answer: Answer) -> Iterator[str]:
     yield f"       > {text(request.method)} {request.url.target}"
     for name, value in request.headers:
-        yield f"       > {text(name)}: {text(value)}"
+        yield f"       > {text(name)}: {_value(name, value)}"
     yield f"       < {answer.status}"
     for name, value in answer.headers:
-        yield f"       < {text(name)}: {text(value)}"
+        yield f"       < {text(name)}: {_value(name, value)}"
 
 
 def as_dict(explanation: Explanation) -> dict[str, object]:
@@ -117,4 +120,9 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
 
 
 def _pairs(headers: Sequence[Header]) -> list[list[str]]:
-    return [[text(name), text(value)] for name, value in headers]
+    return [[text(name), _value(name, value)] for name, value in headers]
+
+
+def _value(name: bytes, value: bytes) -> str:
+    """Answer a field's value, but for those that are secrets."""
+    return "..." if name.lower() in _SECRET else text(value)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.lines import key_text
 from corsgate.config.toml import toml_tables, toml_value
+from corsgate.cors.browser import fetch
 from corsgate.cors.call import Call
 from corsgate.cors.causes import Cause
 from corsgate.cors.explain import Explanation, explain
 from corsgate.cors.report import as_dict, as_text
+from corsgate.cors.trace import Answer
 from corsgate.cors.url import Url
 from tests.support import parse
 
@@ -313,6 +316,21 @@ class Reports(SynchronousTestCase):
         ]
         self.assertEqual(places, sorted(places))
         self.assertEqual([line for line in lines if line != line.rstrip()], [])
+
+    def test_no_secrets(self) -> None:
+        """Neither the script's credentials nor a server's cookies are shown."""
+        call = ask(APP, "GET", "/v1", "X-App").call
+        call = attrs.evolve(call, headers=((b"Authorization", b"Basic s3cret"),))
+        fields = (
+            (b"Access-Control-Allow-Origin", b"*"),
+            (b"Access-Control-Allow-Headers", b"Authorization"),
+            (b"Set-Cookie", b"sid=s3cret"),
+        )
+        trace = fetch(call, lambda request: Answer(status=200, headers=fields))
+        found = Explanation(call=call, allowed=trace.allowed, trace=trace)
+        self.assertEqual(len(trace.exchanges), 2)
+        for said in (as_text(found), str(as_dict(found)), repr(found.trace.steps)):
+            self.assertNotIn("s3cret", said)
 
     def test_dict(self) -> None:
         """The same is in what JSON holds."""
