@@ -11,6 +11,7 @@ from corsgate.config.model import Config, Route
 from corsgate.cors.browser import fetch
 from corsgate.cors.call import Call
 from corsgate.cors.causes import WORDS, Cause
+from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
 from corsgate.cors.mend import Change, Mend, find_place, mend
 from corsgate.cors.nearmiss import near_misses, spell
@@ -170,18 +171,24 @@ class Gate:
             return _refuse(400, str(error))
         if route is None:
             return _refuse(404, f"no route covers {request.url.path}")
+        policy, index = self.policy(route), index_headers(request.headers)
         decision = decide(
-            self.policy(route),
+            policy,
             request.method,
-            index_headers(request.headers),
+            index,
             request.url.origin,
             credentialed=route.upstream.credentials is not None,
         )
-        headers, by = decision.headers, decision.reason
+        by = decision.reason
+        refusal = by if decision.verdict is Verdict.REFUSE else ""
+        if refusal and policy is not None and policy.debugs:
+            # Who calls a loopback name is on the same machine.
+            decision = tell(policy, decision, index, loopback=request.url.is_loopback)
+        headers = decision.headers
         if decision.verdict is Verdict.REFUSE:
-            return Answer(status=403, headers=headers, by=by, refusal=by)
+            return Answer(status=403, headers=headers, by=by, refusal=refusal)
         if decision.verdict is Verdict.PREFLIGHT:
-            return Answer(status=204, headers=headers, by=by)
+            return Answer(status=204, headers=headers, by=by, refusal=refusal)
         method = request.method.decode("latin-1")
         if method == "TRACE" or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"

@@ -179,6 +179,7 @@ class DiffTests(SynchronousTestCase):
             "prefix": "/v2",
             "upstream": attrs.evolve(upstream, name="b"),
             "cors": None,
+            "cors_report_only": Cors(allow_origins=("http://b",)),
             "methods": ("GET",),
             "limits": attrs.evolve(Limits(), max_headers=7),
             "endpoint": "tcp:2",

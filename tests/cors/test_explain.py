@@ -168,6 +168,17 @@ class Verdicts(SynchronousTestCase):
         self.assertEqual(preflight.status, 204)
         self.assertIn((b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode"), actual.headers)
 
+    def test_debug(self) -> None:
+        """A policy that tells why it refuses does so here, and the refusal stays one."""
+        toml = CONFIG.replace("[cors.spa]", "[cors.spa]\ndebug = true")
+        found = ask(APP, "DELETE", toml=toml)
+        self.assertEqual((found.allowed, found.cause), (False, Cause.METHOD))
+        (_, answer), *_ = found.trace.exchanges
+        self.assertEqual((answer.status, answer.headers[0][0]), (204, b"Corsgate-Reason"))
+        self.assertIn("DELETE' is not in allow_methods", found.reason)
+        self.assertIn('allow_methods = ["PUT", "DELETE"]', found.toml)
+        self.assertEqual(ask("https://evil.example", toml=toml).cause, Cause.MISSING_ORIGIN)
+
     def test_near_misses(self) -> None:
         """What comes near is told."""
         for found, near in (
