@@ -6,13 +6,13 @@ import re
 import zipfile
 from pathlib import Path
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cors.causes import Cause
 from corsgate.cors.console import TABLE, read_message
 from corsgate.errors import BadValue
+from tests.programs import require
 
-OMNI = Path("/usr/lib/firefox-esr/omni.ja")
 URL = "http://localhost:5555/v1/documents?uri=/a.json"
 APP = "http://localhost:4200"
 PREFLIGHT = "Response to preflight request doesn't pass access control check: "
@@ -194,9 +194,8 @@ class Messages(SynchronousTestCase):
 
     def test_real_firefox(self) -> None:
         """Every string that the installed Firefox has for CORS is known."""
-        if not OMNI.exists():
-            raise SkipTest("there is no Firefox here (Debian: firefox-esr)")
-        with zipfile.ZipFile(OMNI) as archive:
+        firefox_esr = Path(require("firefox-esr", "firefox-esr")).resolve()
+        with zipfile.ZipFile(firefox_esr.parent / "omni.ja") as archive:
             (name,) = (n for n in archive.namelist() if n.endswith("/security.properties"))
             text = archive.read(name).decode("utf-8")
         found = re.findall(r"(?m)^(CORS\w+)=(.*)$", text)
