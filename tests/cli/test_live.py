@@ -1,0 +1,82 @@
+"""Requests sent for real: what is sent, and what is said where nothing comes back."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from contextlib import suppress as suppressing
+from http.client import BadStatusLine, RemoteDisconnected
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cli.live import NoAnswer, _why, send
+from corsgate.cors.trace import Request
+from corsgate.cors.url import Url
+from tests.certificates import Authority
+from tests.cli.servers import Server
+
+
+def get(url: str, method: bytes = b"GET") -> Request:
+    """Answer a request."""
+    headers = ((b"X-App", b"\xff"), (b"Origin", b"http://a.example"))
+    return Request(method=method, url=Url.parse(url), headers=headers, credentials=False)
+
+
+class SendTests(SynchronousTestCase):
+    """`send`."""
+
+    def test_sent(self) -> None:
+        """The browser's fields go out as they are, with Host, and no body where one may be."""
+        server = Server(lambda method, path: (503, (("X-A", "1"), ("X-A", "\xff"))))
+        self.addCleanup(server.stop)
+        for method, length in ((b"POST", "0"), (b"PUT", "0"), (b"GET", None), (b"DELETE", None)):
+            answer = send(get(f"{server.url}/a%2Fb?c", method))
+            self.assertEqual(answer.status, 503)
+            pairs = [field for field in answer.headers if field[0] == b"X-A"]
+            self.assertEqual(pairs, [(b"X-A", b"1"), (b"X-A", b"\xff")])
+            seen, target, fields = server.seen[-1]
+            self.assertEqual((seen, target), (method.decode(), "/a%2Fb?c"))
+            self.assertEqual(fields["Host"], server.url.removeprefix("http://"))
+            self.assertEqual(fields.get("Content-Length"), length)
+            self.assertEqual((fields["Accept"], fields["X-App"]), ("*/*", "\xff"))
+            self.assertNotIn("Accept-Encoding", fields)
+
+    def test_untrusted(self) -> None:
+        """A certificate that no browser would take is told as such."""
+        issued = Authority.make().issue("localhost")
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        (directory / "chain.pem").write_bytes(issued.pem)
+        (directory / "key.pem").write_bytes(issued.key_pem)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(directory / "chain.pem", directory / "key.pem")
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def shake() -> None:
+                with suppressing(
+                    OSError
+                ):  # The client leaves. (Trial takes `suppress` for its own.)
+                    context.wrap_socket(listening.accept()[0], server_side=True).close()
+
+            thread = threading.Thread(target=shake)
+            thread.start()
+            url = f"https://localhost:{listening.getsockname()[1]}/"
+            error = self.assertRaises(NoAnswer, send, get(url))
+            thread.join()
+        self.assertIn("shows a certificate that a browser would not accept", str(error))
+
+    def test_words(self) -> None:
+        """Each kind of failure has a sentence of its own."""
+        for error, told in (
+            (TimeoutError("timed out"), "did not answer within 10 s"),
+            (socket.gaierror(-2, "Name or service not known"), "has a name that can't be found"),
+            (ConnectionRefusedError(111, "x"), "refuses connections"),
+            (ConnectionResetError(104, "x"), "closed the connection or did not answer in HTTP"),
+            (RemoteDisconnected("x"), "closed the connection or did not answer in HTTP"),
+            (BadStatusLine("SSH-2.0"), "closed the connection or did not answer in HTTP"),
+            (OSError(101, "Network is unreachable"), "can't be reached: Network is unreachable"),
+            (ValueError("odd"), "can't be asked this: odd"),
+        ):
+            self.assertIn(told, _why(error))
