@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SOURCES := bench corsgate tests twisted
+SOURCES := bench corsgate examples tests twisted
 
 .PHONY: help run test lint format bench bench-cors clean
 

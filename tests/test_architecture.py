@@ -22,6 +22,7 @@ ORDER = (
     ("credentials",),
     ("balance",),
     ("shaping", "problem"),
+    ("resource",),
     ("wire",),
     ("forward",),
     ("gate",),
@@ -32,7 +33,9 @@ ORDER = (
 )
 """Each package imports only from its own row and those above."""
 
-MAY_IMPORT_TWISTED = frozenset(("wire", "forward", "gate", "tap", "demo", "cli", "__main__"))
+MAY_IMPORT_TWISTED = frozenset(
+    ("resource", "wire", "forward", "gate", "tap", "demo", "cli", "__main__")
+)
 MAY_IMPORT_REACTOR = frozenset(("tap", "demo", "cli"))
 
 TWISTED = frozenset(("twisted", "treq", "OpenSSL"))

@@ -109,8 +109,8 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(
             self.make("lint")[-3:],
             [
-                ".venv/bin/ruff check bench corsgate tests twisted",
-                ".venv/bin/ruff format --check bench corsgate tests twisted",
+                ".venv/bin/ruff check bench corsgate examples tests twisted",
+                ".venv/bin/ruff format --check bench corsgate examples tests twisted",
                 ".venv/bin/mypy",
             ],
         )

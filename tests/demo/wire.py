@@ -14,8 +14,8 @@ from urllib.request import (
 import attrs
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransportWithDisconnection
-from twisted.web.resource import Resource
+from twisted.internet.testing import StringTransport, StringTransportWithDisconnection
+from twisted.web.resource import IResource
 from twisted.web.server import Site
 
 from corsgate.message.headers import HeaderIndex, index_headers
@@ -38,7 +38,7 @@ class Answer:
 
 
 def ask(
-    root: Resource,
+    root: IResource,
     method: str,
     target: str,
     *headers: tuple[str, str],
@@ -53,6 +53,17 @@ def ask(
         headers: Further fields.
         body: Sent with a Content-Length where it isn't empty.
     """
+    return answer_in(begin(root, method, target, *headers, body=body).value())
+
+
+def begin(
+    root: IResource,
+    method: str,
+    target: str,
+    *headers: tuple[str, str],
+    body: bytes = b"",
+) -> StringTransport:
+    """Send one request as `ask` does; answer its connection, for a response that comes later."""
     site = Site(root, timeout=None, reactor=Clock())
     protocol = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
     transport = StringTransportWithDisconnection()
@@ -63,7 +74,12 @@ def ask(
         fields.append(("Content-Length", str(len(body))))
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
     protocol.dataReceived("\r\n".join([*lines, "", ""]).encode() + body)
-    head, _, content = transport.value().partition(b"\r\n\r\n")
+    return transport
+
+
+def answer_in(data: bytes) -> Answer:
+    """Answer the response that these bytes are; its body as it came, perhaps in chunks."""
+    head, _, content = data.partition(b"\r\n\r\n")
     status, *rest = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in rest)
     index = index_headers((name, value.strip()) for name, _, value in pairs)

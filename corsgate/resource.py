@@ -1,0 +1,238 @@
+"""The gate's CORS policy for a server of one's own: put in front of any twisted.web resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from twisted.logger import Logger
+from twisted.web.http import NO_CONTENT
+from twisted.web.http_headers import Headers
+from twisted.web.pages import forbidden
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
+
+from corsgate.config.model import Cors
+from corsgate.config.reader import Notes, Table
+from corsgate.config.routes import read_cors
+from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, Verdict, decide, merge_vary
+from corsgate.cors.policy import Policy, compile_policy, faults
+from corsgate.errors import PolicyError
+from corsgate.message.headers import HeaderIndex, index_headers
+from corsgate.shaping import Client, gate_origin
+
+__all__ = ["CorsResource", "cors_resource"]
+
+_log = Logger()
+
+
+def cors_resource(
+    resource: IResource,
+    *,
+    allow_origins: Iterable[str],
+    allow_methods: Iterable[str] = (),
+    allow_headers: Iterable[str] = (),
+    expose_headers: Iterable[str] = (),
+    allow_credentials: bool = False,
+    max_age: int | timedelta | str | None = None,
+    enforce_origin: bool = True,
+) -> CorsResource:
+    """Answer a resource that serves another by a CORS policy.
+
+    Preflights are answered here and refused origins get 403; neither reaches `resource`. What
+    does reach it is answered with the policy's headers, errors too, in place of any CORS headers
+    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table.
+
+    Args:
+        resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
+        allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
+        allow_methods: Methods besides GET, HEAD and POST; or ``*``.
+        allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
+            Authorization.
+        expose_headers: Response headers that scripts may read besides the safelisted ones; or
+            ``*``.
+        allow_credentials: Whether the browser may send and use cookies and the like.
+        max_age: How long a browser may keep a preflight's answer: whole seconds, or text such as
+            ``10m``; None leaves it to the browser.
+        enforce_origin: Whether a request from an origin that is not allowed gets 403. Without
+            it the request is served, and only its answer is kept from the page.
+
+    Returns:
+        A resource for a ``Site``, or for a place in a tree.
+
+    Raises:
+        PolicyError: The policy has faults; it carries all of them.
+        TypeError: `resource` is no resource.
+
+    Source: Fetch ``#http-cors-protocol``.
+    """
+    if not IResource.providedBy(resource):
+        what = f"cors_resource needs an IResource, not {type(resource).__name__}"
+        raise TypeError(f"{what}; of a Klein application pass its resource()")
+    options: dict[str, object] = {
+        "allow_origins": _array(allow_origins),
+        "allow_methods": _array(allow_methods),
+        "allow_headers": _array(allow_headers),
+        "expose_headers": _array(expose_headers),
+        "allow_credentials": allow_credentials,
+        "enforce_origin": enforce_origin,
+    }
+    if max_age is not None:
+        options["max_age"] = _duration(max_age)
+    return CorsResource(resource, compile_policy(_read(options)))
+
+
+def _array(entries: object) -> object:
+    """Answer entries as the list that TOML has; a lone text stays what it is, and a fault."""
+    if isinstance(entries, Iterable) and not isinstance(entries, str | bytes | Mapping):
+        return list(entries)
+    return entries
+
+
+def _duration(max_age: object) -> object:
+    """Answer a duration as the text that TOML has."""
+    if isinstance(max_age, timedelta):
+        return f"{max_age.total_seconds()}s"
+    if isinstance(max_age, int) and not isinstance(max_age, bool):
+        return f"{max_age}s"
+    return max_age
+
+
+def _read(options: Mapping[str, object]) -> Cors:
+    """Answer the policy that options say, read as a configuration's are."""
+    notes = Notes(file="cors_resource", lines={})
+    cors = read_cors(Table(notes, (), options), faults)
+    if cors is None or notes.faults:
+        raise PolicyError([(fault.key, fault.problem, fault.mend) for fault in notes.faults])
+    return cors
+
+
+@implementer(IResource)
+class CorsResource:
+    """Serves another resource by a policy; `cors_resource` makes it.
+
+    Args:
+        resource: What is served.
+        policy: Who may use it.
+    """
+
+    def __init__(self, resource: IResource, policy: Policy) -> None:
+        self._resource = resource
+        self._policy = policy
+        self._preflight = _Preflight()
+        self._refusal = forbidden(message="This origin may not use this server.")
+
+    @property
+    def isLeaf(self) -> bool:
+        """Whether the resource takes all paths below it, which is for it to say."""
+        return bool(self._resource.isLeaf)
+
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
+        """Answer the resource's child, or one that answers in its place."""
+        answer = self._admit(request)
+        if answer is None:
+            answer = self._resource.getChildWithDefault(path, request)
+        return answer
+
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """Give the resource a child, to be served by the policy as well."""
+        self._resource.putChild(path, child)
+
+    def render(self, request: Request) -> bytes | int:
+        """Render the resource, or answer in its place."""
+        rendered: bytes | int = (self._admit(request) or self._resource).render(request)
+        return rendered
+
+    def _admit(self, request: Request) -> IResource | None:
+        """Take the decision on a request, and have its headers put on whatever the answer is.
+
+        Returns:
+            What answers in the resource's place; None where the request may pass.
+        """
+        decision = decide(
+            self._policy, request.method, _index(request), _own_origin(request), credentialed=False
+        )
+        request.write = _Opening(request, decision)  # type: ignore[method-assign]  # see there
+        if decision.verdict is Verdict.FORWARD:
+            return None
+        if decision.verdict is Verdict.PREFLIGHT:
+            return self._preflight
+        _log.info(
+            "refused {method} {uri}: {reason}",
+            method=request.method,
+            uri=request.uri,
+            reason=decision.reason,
+        )
+        return self._refusal
+
+
+class _Preflight(Resource):
+    """Answers a preflight that passed: 204 and no content, not even its length."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> int:
+        # Returned bytes would get a Content-Length, which 204 must not have (RFC 9110 8.6).
+        request.setResponseCode(NO_CONTENT)
+        request.finish()
+        return NOT_DONE_YET
+
+
+class _Opening:
+    """A request's ``write`` up to its first call, by which the head goes out.
+
+    Every answer begins with it: what a resource renders or writes later, what ``finish`` sends of
+    an answer without a body, and Twisted's own page for a resource that failed. Only there can
+    it be known what headers the resource has set.
+
+    It is no plain function because ``twisted.web.distrib`` copies a request's attributes.
+    """
+
+    def __init__(self, request: Request, decision: Decision) -> None:
+        self._request = request
+        self._decision = decision
+        self._write = request.write
+
+    def __call__(self, data: bytes) -> None:
+        """Write data, after the head if that has not gone out."""
+        request = self._request
+        if not request.startedWriting:
+            _put_on(request.responseHeaders, self._decision)
+        self._write(data)
+        if request.startedWriting and request.__dict__.get("write") is self:
+            # The class's own again, without a reference from the request to itself.
+            del request.write
+
+
+def _put_on(headers: Headers, decision: Decision) -> None:
+    """Replace a response's CORS headers by those of a decision; twice is as good as once."""
+    for name in CORS_RESPONSE_HEADERS:
+        headers.removeHeader(name)
+    for name, value in decision.headers:
+        if name != b"Vary":
+            headers.addRawHeader(name, value)
+    vary = merge_vary(headers.getRawHeaders(b"Vary", ()), decision.vary)
+    if vary is not None:
+        headers.setRawHeaders(b"Vary", [vary])
+
+
+def _index(request: Request) -> HeaderIndex:
+    """Answer a request's fields by lower-cased name."""
+    return index_headers(
+        (name, value)
+        for name, values in request.requestHeaders.getAllRawHeaders()
+        for value in values
+    )
+
+
+def _own_origin(request: Request) -> bytes:
+    """Answer the origin that a browser knows this server by; empty where none is named."""
+    hosts = request.requestHeaders.getRawHeaders(b"Host", ())
+    client = Client(
+        peer="unknown",
+        trusted=False,
+        scheme=b"https" if request.isSecure() else b"http",
+        authority=hosts[0] if len(hosts) == 1 else b"",
+    )
+    return gate_origin(client, ())

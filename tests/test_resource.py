@@ -1,0 +1,464 @@
+"""`corsgate.cors_resource`: a policy in front of resources of all kinds."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Any
+
+from klein import Klein
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.http import CACHED, NOT_MODIFIED
+from twisted.web.resource import EncodingResourceWrapper, IResource, Resource
+from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
+from twisted.web.static import Data
+from zope.interface.verify import verifyObject
+
+import corsgate
+from corsgate import PolicyError, cors_resource
+from tests.demo.wire import Answer, answer_in, ask, begin
+from tests.tree import ROOT, run
+
+APP = "http://app.example"
+FROM_APP = ("Origin", APP)
+FROM_FOREIGN = ("Origin", "http://evil.example")
+ASKS_PUT = ("Access-Control-Request-Method", "PUT")
+
+
+def cors(resource: IResource, **options: Any) -> corsgate.resource.CorsResource:
+    """Answer a resource behind the policy that most tests have."""
+    policy: dict[str, Any] = {
+        "allow_origins": [APP],
+        "allow_methods": ["PUT"],
+        "expose_headers": ["X-Total"],
+        "allow_credentials": True,
+    }
+    return cors_resource(resource, **{**policy, **options})
+
+
+class Leaf(Resource):
+    """Answers at once, with CORS headers that are all wrong."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.methods: list[bytes] = []
+
+    def render(self, request: Request) -> bytes:
+        """Keep the method and answer."""
+        self.methods.append(request.method)
+        request.setHeader(b"Access-Control-Allow-Origin", b"*")
+        request.responseHeaders.addRawHeader(b"access-control-allow-origin", b"http://x.example")
+        request.setHeader(b"Access-Control-Max-Age", b"1")
+        request.setHeader(b"Vary", b"Accept, origin")
+        return b"ok"
+
+
+class Page(Resource):
+    """Has a method of its own for GET, and none for HEAD."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer at once."""
+        return b"page"
+
+
+class Later(Resource):
+    """Answers once it is told to, in pieces."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> int:
+        """Keep the request."""
+        self.request = request
+        return NOT_DONE_YET
+
+
+class ResourceTestCase(SynchronousTestCase):
+    """Assertions on answers."""
+
+    def assert_allowed(self, answer: Answer, status: int = 200) -> None:
+        """Assert that an answer has the policy's headers for `APP`, each once, and no others."""
+        found = {
+            name: values
+            for name, values in answer.fields.items()
+            if name.startswith(b"access-control-")
+        }
+        expected = {
+            b"access-control-allow-origin": [APP.encode()],
+            b"access-control-allow-credentials": [b"true"],
+            b"access-control-expose-headers": [b"X-Total"],
+        }
+        self.assertEqual((answer.status, found), (status, expected))
+        self.assert_varies(answer)
+
+    def assert_bare(self, answer: Answer, status: int) -> None:
+        """Assert that an answer has no CORS headers, and says that it depends on the origin."""
+        found = [name for name in answer.fields if name.startswith(b"access-control-")]
+        self.assertEqual((answer.status, found), (status, []))
+        self.assert_varies(answer)
+
+    def assert_varies(self, answer: Answer) -> None:
+        """Assert that one Vary names the origin."""
+        self.assertIn(b"origin", answer.one(b"vary").lower())
+
+
+class DecisionTests(ResourceTestCase):
+    """Who gets what."""
+
+    def setUp(self) -> None:
+        """Serve a leaf."""
+        self.leaf = Leaf()
+        self.root = cors(self.leaf)
+
+    def test_allowed(self) -> None:
+        """An allowed origin gets the policy's headers in place of the resource's own."""
+        answer = ask(self.root, "GET", "/", FROM_APP)
+        self.assert_allowed(answer)
+        self.assertEqual((answer.body, answer.one(b"vary")), (b"ok", b"Accept, origin"))
+
+    def test_refused(self) -> None:
+        """Another origin gets 403, and the resource never knows."""
+        with capturedLogs() as logs:
+            for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
+                self.assert_bare(ask(self.root, method, "/", FROM_FOREIGN), 403)
+        self.assertEqual(self.leaf.methods, [])
+        reasons = [event["reason"] for event in logs if "reason" in event]
+        self.assertEqual(reasons, ["origin 'http://evil.example' is not allowed"] * 5)
+
+    def test_refusal_says_why(self) -> None:
+        """The page of a refusal has a sentence."""
+        answer = ask(self.root, "GET", "/", FROM_FOREIGN)
+        self.assertIn(b"This origin may not use this server.", answer.body)
+
+    def test_not_enforced(self) -> None:
+        """Without enforcement the resource serves another origin, but no page may read that."""
+        self.assert_bare(ask(cors(self.leaf, enforce_origin=False), "PUT", "/", FROM_FOREIGN), 200)
+        self.assertEqual(self.leaf.methods, [b"PUT"])
+
+    def test_no_origin(self) -> None:
+        """What is not cross-origin is served."""
+        self.assert_bare(ask(self.root, "GET", "/"), 200)
+
+    def test_own_origin(self) -> None:
+        """A page of the server's own may post to it."""
+        self.assert_bare(ask(self.root, "POST", "/", ("Origin", "http://localhost:8000")), 200)
+        self.assert_bare(ask(self.root, "POST", "/", ("Origin", "https://localhost:8000")), 403)
+
+    def test_two_hosts(self) -> None:
+        """Where Host is not plain, no origin is the server's own."""
+        headers = [("Host", "evil.example"), ("Origin", "http://evil.example")]
+        self.assert_bare(ask(self.root, "POST", "/", *headers), 403)
+
+    def test_preflight(self) -> None:
+        """A preflight is answered here: 204, without content or its length."""
+        answer = ask(self.root, "OPTIONS", "/any/where", FROM_APP, ASKS_PUT)
+        self.assertEqual((answer.status, answer.body), (204, b""))
+        self.assertEqual(answer.one(b"access-control-allow-methods"), b"PUT")
+        self.assertEqual(answer.one(b"access-control-allow-origin"), APP.encode())
+        self.assertNotIn(b"content-length", answer.fields)
+        self.assertNotIn(b"content-type", answer.fields)
+        self.assert_varies(answer)
+        self.assertEqual(self.leaf.methods, [])
+
+    def test_preflight_refused(self) -> None:
+        """A preflight from elsewhere, or for an unlisted method, gets 403."""
+        self.assert_bare(ask(self.root, "OPTIONS", "/", FROM_FOREIGN, ASKS_PUT), 403)
+        asks_delete = ("Access-Control-Request-Method", "DELETE")
+        answer = ask(self.root, "OPTIONS", "/", FROM_APP, asks_delete)
+        self.assertEqual(answer.status, 403)
+        self.assertNotIn(b"access-control-allow-methods", answer.fields)
+        self.assertEqual(self.leaf.methods, [])
+
+    def test_other_options(self) -> None:
+        """OPTIONS that is no preflight is the resource's."""
+        self.assert_allowed(ask(self.root, "OPTIONS", "/", FROM_APP))
+        self.assert_bare(ask(self.root, "OPTIONS", "/", ASKS_PUT), 200)
+        self.assertEqual(self.leaf.methods, [b"OPTIONS", b"OPTIONS"])
+
+    def test_public(self) -> None:
+        """With ``*`` every answer is the same, so that it does not vary."""
+        root = cors_resource(Data(b"all", "text/plain"), allow_origins="*".split())
+        for headers in ([], [FROM_APP], [FROM_FOREIGN]):
+            answer = ask(root, "GET", "/", *headers)
+            self.assertEqual(answer.one(b"access-control-allow-origin"), b"*")
+            self.assertNotIn(b"vary", answer.fields)
+
+
+class AnswerTests(ResourceTestCase):
+    """Every answer has the headers, however it comes to be."""
+
+    def test_later(self) -> None:
+        """Headers set long after ``render``, up to the first write, are replaced too."""
+        later = Later()
+        connection = begin(cors(later), "GET", "/", FROM_APP)
+        self.assertEqual(connection.value(), b"")
+        later.request.setHeader(b"Access-Control-Allow-Origin", b"*")
+        later.request.setHeader(b"Vary", b"Cookie")
+        later.request.write(b"one")
+        self.assert_allowed(answer_in(connection.value()))
+        later.request.setHeader(b"Access-Control-Allow-Origin", b"*")
+        later.request.write(b"two")
+        later.request.finish()
+        answer = answer_in(connection.value())
+        self.assert_allowed(answer)
+        self.assertEqual(answer.one(b"vary"), b"Cookie, Origin")
+        self.assertEqual(answer.body, b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+    def test_nothing_written(self) -> None:
+        """An answer that is finished without a write has them."""
+        later = Later()
+        connection = begin(cors(later), "GET", "/", FROM_APP)
+        later.request.setResponseCode(202)
+        later.request.finish()
+        self.assert_allowed(answer_in(connection.value()), 202)
+
+    def test_client_gone(self) -> None:
+        """Writes to a client that left do no harm."""
+        later = Later()
+        connection = begin(cors(later), "GET", "/", FROM_APP)
+        gone = later.request.notifyFinish()
+        later.request.connectionLost(Failure(ConnectionDone()))
+        later.request.write(b"one")
+        self.assertEqual(connection.value(), b"")
+        self.failureResultOf(gone, ConnectionDone)
+
+    def test_no_trace(self) -> None:
+        """Once the head is out, the request's ``write`` is its class's again."""
+        later = Later()
+        begin(cors(cors(later)), "GET", "/", FROM_APP)
+        self.assertIn("write", vars(later.request))
+        later.request.write(b"one")
+        self.assertNotIn("write", vars(later.request))
+
+    def test_not_modified(self) -> None:
+        """304 has them: a cache updates what it keeps by it (RFC 9111 4.3.4)."""
+
+        class Tagged(Resource):
+            isLeaf = True
+
+            def render_GET(self, request: Request) -> bytes:
+                return b"" if request.setETag(b'"1"') is CACHED else b"whole"
+
+        root = cors(Tagged())
+        self.assert_allowed(ask(root, "GET", "/", FROM_APP))
+        answer = ask(root, "GET", "/", FROM_APP, ("If-None-Match", '"1"'))
+        self.assert_allowed(answer, NOT_MODIFIED)
+        self.assertEqual((answer.one(b"etag"), answer.body), (b'"1"', b""))
+
+    def test_head(self) -> None:
+        """HEAD has them: of a resource that knows it, and where Twisted makes it of GET."""
+        for resource, length in ((Leaf(), b"2"), (Page(), b"4")):
+            for root in (cors(resource), cors(cors(resource))):
+                answer = ask(root, "HEAD", "/", FROM_APP)
+                self.assert_allowed(answer)
+                self.assertEqual((answer.one(b"content-length"), answer.body), (length, b""))
+
+    def test_errors(self) -> None:
+        """404, 405, 501 and the 500 of a resource that failed have them."""
+
+        class Broken(Resource):
+            def getChild(self, path: bytes, request: Request) -> Resource:
+                raise RuntimeError("no child")
+
+            def render_GET(self, request: Request) -> bytes:
+                request.setHeader(b"access-control-allow-origin", b"*")
+                raise RuntimeError("no page")
+
+        tree = Resource()
+        tree.putChild(b"broken", Broken())
+        tree.putChild(b"page", Page())
+        root = cors(tree)
+        self.assert_allowed(ask(root, "GET", "/nowhere", FROM_APP), 404)
+        self.assert_allowed(ask(root, "GET", "/", FROM_APP), 404)
+        self.assert_allowed(ask(root, "POST", "/page", FROM_APP), 405)
+        self.assert_allowed(ask(root, "BREW", "/page", FROM_APP), 501)
+        self.assert_allowed(ask(root, "GET", "/broken", FROM_APP), 500)
+        self.assert_allowed(ask(root, "GET", "/broken/child", FROM_APP), 500)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_failed_later(self) -> None:
+        """So has the 500 of what failed after ``render``."""
+        later = Later()
+        connection = begin(cors(later), "GET", "/", FROM_APP)
+        failed: Deferred[None] = Deferred()
+        failed.addErrback(later.request.processingFailed)
+        failed.addErrback(lambda _: None)
+        failed.errback(RuntimeError("too late"))
+        self.assert_allowed(answer_in(connection.value()), 500)
+        self.flushLoggedErrors(RuntimeError)
+
+    def test_compressed(self) -> None:
+        """Compression goes around it."""
+        root = EncodingResourceWrapper(cors(Leaf()), [GzipEncoderFactory()])
+        answer = ask(root, "GET", "/", FROM_APP, ("Accept-Encoding", "gzip"))
+        self.assert_allowed(answer)
+        self.assertEqual(answer.one(b"content-encoding"), b"gzip")
+
+
+class PlaceTests(ResourceTestCase):
+    """It stands anywhere in a tree, before anything."""
+
+    def test_interface(self) -> None:
+        """It is a resource, and a leaf where what it serves is."""
+        self.assertTrue(verifyObject(IResource, cors(Leaf())))
+        self.assertTrue(cors(Leaf()).isLeaf)
+        self.assertFalse(cors(Resource()).isLeaf)
+
+    def test_children(self) -> None:
+        """What is below is served by the policy, however deep, and made at each request."""
+
+        class Made(Resource):
+            def getChild(self, path: bytes, request: Request) -> Resource:
+                return Data(path, "text/plain") if not request.postpath else Made()
+
+        tree = Resource()
+        tree.putChild(b"made", Made())
+        root = cors(tree)
+        root.putChild(b"put", Data(b"put", "text/plain"))
+        for target, body in (("/made/a/b/c", b"c"), ("/put", b"put")):
+            answer = ask(root, "GET", target, FROM_APP)
+            self.assert_allowed(answer)
+            self.assertEqual(answer.body, body)
+            self.assert_bare(ask(root, "GET", target, FROM_FOREIGN), 403)
+
+    def test_in_a_tree(self) -> None:
+        """At a path of a tree it changes nothing elsewhere."""
+        tree = Resource()
+        tree.putChild(b"plain", Data(b"plain", "text/plain"))
+        below = Resource()
+        below.putChild(b"leaf", Leaf())
+        tree.putChild(b"api", cors(below))
+        self.assert_allowed(ask(tree, "GET", "/api/leaf", FROM_APP))
+        self.assert_allowed(ask(tree, "GET", "/api/none", FROM_APP), 404)
+        self.assert_bare(ask(tree, "GET", "/api/leaf", FROM_FOREIGN), 403)
+        self.assert_bare(ask(tree, "OPTIONS", "/api", FROM_FOREIGN, ASKS_PUT), 403)
+        answer = ask(tree, "GET", "/plain", FROM_FOREIGN)
+        self.assertEqual((answer.status, answer.body), (200, b"plain"))
+        self.assertNotIn(b"vary", answer.fields)
+
+    def test_outermost(self) -> None:
+        """Of two policies both must allow, and the outer one's headers go out."""
+        inner = cors_resource(Leaf(), allow_origins=[APP, "http://inner.example"], max_age=5)
+        root = cors(inner)
+        self.assert_allowed(ask(root, "GET", "/", FROM_APP))
+        self.assert_bare(ask(root, "GET", "/", ("Origin", "http://inner.example")), 403)
+
+    def test_klein(self) -> None:
+        """A Klein application: its answers, its deferred ones, its errors."""
+        app = Klein()
+        later: Deferred[bytes] = Deferred()
+        called: list[bytes] = []
+
+        @app.route("/now", methods=["GET", "PUT"])
+        def now(request: Request) -> bytes:
+            called.append(request.method)
+            request.setHeader(b"Access-Control-Allow-Origin", b"*")
+            return b"now"
+
+        @app.route("/later")
+        def then(request: Request) -> Deferred[bytes]:
+            return later
+
+        @app.route("/broken")
+        def broken(request: Request) -> bytes:
+            raise RuntimeError
+
+        root = cors(app.resource())
+        self.assert_allowed(ask(root, "PUT", "/now", FROM_APP))
+        self.assert_bare(ask(root, "PUT", "/now", FROM_FOREIGN), 403)
+        self.assertEqual(ask(root, "OPTIONS", "/now", FROM_APP, ASKS_PUT).status, 204)
+        self.assertEqual(called, [b"PUT"])
+        self.assert_allowed(ask(root, "GET", "/nowhere", FROM_APP), 404)
+        self.assert_allowed(ask(root, "DELETE", "/now", FROM_APP), 405)
+        self.assert_allowed(ask(root, "GET", "/broken", FROM_APP), 500)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        connection = begin(root, "GET", "/later", FROM_APP)
+        later.callback(b"then")
+        self.assert_allowed(answer_in(connection.value()))
+
+
+class ArgumentTests(SynchronousTestCase):
+    """What is asked for, and what is said of faults."""
+
+    def faults(self, **options: Any) -> list[str]:
+        """Answer the keys of a policy's faults."""
+        error = self.assertRaises(PolicyError, cors, Resource(), **options)
+        return [key for key, _, _ in error.faults]
+
+    def max_age(self, value: object) -> list[bytes]:
+        """Answer what a preflight's answer says of how long it may be kept."""
+        answer = ask(cors(Leaf(), max_age=value), "OPTIONS", "/", FROM_APP, ASKS_PUT)
+        return answer.fields.get(b"access-control-max-age", [])
+
+    def test_max_age(self) -> None:
+        """Seconds, a timedelta and text mean the same."""
+        for value in (600, timedelta(minutes=10), "10m"):
+            self.assertEqual(self.max_age(value), [b"600"])
+        self.assertEqual(self.max_age(0), [b"0"])
+        self.assertEqual(self.max_age(None), [])
+
+    def test_bad_max_age(self) -> None:
+        """Anything else is a fault."""
+        for value in (-1, 1.5, True, "10", timedelta(milliseconds=1), timedelta(days=2)):
+            self.assertEqual(self.faults(max_age=value), ["max_age"], value)
+
+    def test_iterables(self) -> None:
+        """Lists may be any iterables, but not one text."""
+        root = cors(Leaf(), allow_origins=iter([APP]), allow_methods=frozenset(["PUT"]))
+        self.assertEqual(ask(root, "OPTIONS", "/", FROM_APP, ASKS_PUT).status, 204)
+        self.assertEqual(self.faults(allow_origins=APP), ["allow_origins"])
+
+    def test_all_at_once(self) -> None:
+        """Faults of every kind are told together, each with its mend."""
+        error = self.assertRaises(
+            PolicyError,
+            cors_resource,
+            Resource(),
+            allow_origins=["http://app.example/", "*"],
+            allow_methods=["put"],
+            allow_headers=["Host"],
+            allow_credentials=True,
+            max_age="25h",
+        )
+        keys = {key for key, _, _ in error.faults}
+        lists = {"allow_origins[0]", "allow_origins[1]", "allow_methods[0]", "allow_headers[0]"}
+        self.assertEqual(keys - {"allow_origins"}, {*lists, "max_age"})
+        self.assertIn('write "PUT"', str(error))
+
+    def test_wrong_types(self) -> None:
+        """Values of a wrong type are faults of the same kind."""
+        self.assertEqual(
+            self.faults(allow_methods=[b"PUT"], allow_credentials="yes", enforce_origin=0),
+            ["allow_methods[0]", "allow_credentials", "enforce_origin"],
+        )
+
+    def test_no_resource(self) -> None:
+        """What is no resource is refused at once, with a hint for Klein's users."""
+        error = self.assertRaises(TypeError, cors, Klein())
+        self.assertIn("resource()", str(error))
+
+
+class PackageTests(SynchronousTestCase):
+    """What the package offers at its top."""
+
+    def test_lazy(self) -> None:
+        """Importing the package, or a decision, brings no Twisted; the resource does."""
+        script = (
+            "import sys, corsgate, corsgate.cors.decide\n"
+            "print('twisted' in sys.modules)\n"
+            "from corsgate import cors_resource\n"
+            "print('twisted' in sys.modules, 'twisted.internet.reactor' in sys.modules)\n"
+        )
+        done = run([sys.executable, "-c", script], ROOT)
+        self.assertEqual(done.stdout.split(), ["False", "True", "False"], done.stderr)
+
+    def test_no_other(self) -> None:
+        """Other names are not there."""
+        self.assertRaises(AttributeError, getattr, corsgate, "cors_resources")
