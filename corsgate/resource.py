@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from twisted.logger import Logger
@@ -153,7 +153,9 @@ class CorsResource:
         decision = decide(
             self._policy, request.method, _index(request), _own_origin(request), credentialed=False
         )
-        request.write = _Opening(request, decision)  # type: ignore[method-assign]  # see there
+        if not isinstance(request.responseHeaders, _Outgoing):
+            # Of two policies the outer one's headers go out.
+            request.responseHeaders = _Outgoing(request.responseHeaders, decision)
         if decision.verdict is Verdict.FORWARD:
             return None
         if decision.verdict is Verdict.PREFLIGHT:
@@ -179,42 +181,41 @@ class _Preflight(Resource):
         return NOT_DONE_YET
 
 
-class _Opening:
-    """A request's ``write`` up to its first call, by which the head goes out.
+class _Outgoing(Headers):
+    """A response's fields, of which those that go out are a decision's as far as CORS goes.
 
-    Every answer begins with it: what a resource renders or writes later, what ``finish`` sends of
-    an answer without a body, and Twisted's own page for a resource that failed. Only there can
-    it be known what headers the resource has set.
+    A channel reads them when the head goes out, and only then can it be known what the resource
+    has set: in ``render`` or long after it, by a write or none at all, or by way of Twisted's own
+    page for a resource that failed.
 
-    It is no plain function because ``twisted.web.distrib`` copies a request's attributes.
+    Args:
+        before: The fields set so far.
+        decision: Whose headers go out.
     """
 
-    def __init__(self, request: Request, decision: Decision) -> None:
-        self._request = request
+    def __init__(self, before: Headers, decision: Decision) -> None:
+        super().__init__(dict(before.getAllRawHeaders()))
         self._decision = decision
-        self._write = request.write
 
-    def __call__(self, data: bytes) -> None:
-        """Write data, after the head if that has not gone out."""
-        request = self._request
-        if not request.startedWriting:
-            _put_on(request.responseHeaders, self._decision)
-        self._write(data)
-        if request.startedWriting and request.__dict__.get("write") is self:
-            # The class's own again, without a reference from the request to itself.
-            del request.write
+    def copy(self) -> _Outgoing:
+        """Answer an independent copy."""
+        return _Outgoing(self, self._decision)
 
-
-def _put_on(headers: Headers, decision: Decision) -> None:
-    """Replace a response's CORS headers by those of a decision; twice is as good as once."""
-    for name in CORS_RESPONSE_HEADERS:
-        headers.removeHeader(name)
-    for name, value in decision.headers:
-        if name != b"Vary":
-            headers.addRawHeader(name, value)
-    vary = merge_vary(headers.getRawHeaders(b"Vary", ()), decision.vary)
-    if vary is not None:
-        headers.setRawHeaders(b"Vary", [vary])
+    def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
+        """Answer the fields that go out: no CORS headers but the decision's, and one Vary."""
+        theirs: Sequence[bytes] = ()
+        for name, values in super().getAllRawHeaders():
+            lowered = name.lower()
+            if lowered == b"vary":
+                theirs = values
+            elif lowered not in CORS_RESPONSE_HEADERS:
+                yield name, values
+        for name, value in self._decision.headers:
+            if name != b"Vary":
+                yield name, [value]
+        vary = merge_vary(theirs, self._decision.vary)
+        if vary is not None:
+            yield b"Vary", [vary]
 
 
 def _index(request: Request) -> HeaderIndex:

@@ -104,7 +104,8 @@ class ArchiveTests(SynchronousTestCase):
                 member.name.partition("/")[2] for member in sdist.getmembers() if member.isfile()
             }
         found = {name for name in found if not name.startswith("corsgate.egg-info/")} - {"PKG-INFO"}
-        places = ("bench", "corsgate", "twisted", "tests", "etc", "docs", ".ci", *TOP, *SETUP)
+        code = ("bench", "corsgate", "examples", "tests", "twisted")
+        places = (*code, "etc", "docs", ".ci", *TOP, *SETUP)
         self.assertEqual(found, names(*places))
 
     def test_metadata(self) -> None:
@@ -145,12 +146,12 @@ class RequirementTests(SynchronousTestCase):
         self.check("corsgate", projects(metadata()["options"]["install_requires"].splitlines()))
 
     def test_tests(self) -> None:
-        """The tests import what the extra ``test`` brings besides."""
+        """The tests and examples import what the extra ``test`` brings besides."""
         setup = metadata()
         needed = setup["options"]["install_requires"].splitlines()
-        self.check(
-            "tests", projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
-        )
+        declared = projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
+        for place in ("tests", "examples"):
+            self.check(place, declared)
 
 
 class InstallTests(SynchronousTestCase):

@@ -8,13 +8,18 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from klein import Klein
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import Site
 
 from tests.prose import Prose, split
 from tests.running import Box, Gate
 from tests.tree import ROOT, run
+from tests.demo.wire import ask
+from tests.test_examples import running
+from tests.tree import ROOT, TWISTD, run
 
 PROSE = Prose.read("README.md")
 README = PROSE.text
@@ -59,9 +64,10 @@ class ReadmeTests(SynchronousTestCase):
         ]
         self.assertEqual(unclaimed, [])
         languages = set(re.findall(r"(?m)^```(\w*)$", README)) - {""}
-        self.assertEqual(languages, {"sh", "console", "toml"})
+        self.assertEqual(languages, {"sh", "console", "toml", "python"})
         fences = re.findall(r"(?m)^ *(?:```|~~~)", README)
         self.assertEqual(len(fences), 2 * len(list(PROSE.blocks("sh", "console", "toml"))))
+        self.assertEqual(len(fences), 2 * len(list(blocks("sh", "console", "toml", "python"))))
 
     def test_ten_lines(self) -> None:
         """The configuration shown is ``etc/minimal.toml``."""
@@ -69,9 +75,20 @@ class ReadmeTests(SynchronousTestCase):
         self.assertEqual(list(PROSE.blocks("toml")), [text])
         self.assertEqual(len(text.splitlines()), 10)
 
+    def test_own_server(self) -> None:
+        """The Python shown serves an application by its policy."""
+        (text,) = blocks("python")
+        scope: dict[str, Any] = {"app": Klein(), "Site": Site}
+        exec(text, scope)
+        answer = ask(scope["site"].resource, "GET", "/", ("Origin", APP))
+        self.assertEqual(answer.status, 404)
+        self.assertEqual(answer.one(b"access-control-allow-origin"), APP.encode())
+
     def test_links(self) -> None:
         """Each link within the checkout, and each file named in ``etc/``, is there."""
-        links = re.findall(r"\]\(([^)]+)\)", README) + re.findall(r"(?<!/)\betc/[\w.]+", README)
+        links = re.findall(r"\]\(([^)]+)\)", README) + re.findall(
+            r"(?<!/)\b(?:etc|examples)/[\w.]+", README
+        )
         missing = [
             link
             for link in links
@@ -156,6 +173,15 @@ class CommandTests(SynchronousTestCase):
                     encoding="utf-8",
                 )
                 self.check_gate([*words[:-1], str(file)], environ, box)
+
+    @claims(r"\.venv/bin/python examples/")
+    def test_examples(self) -> None:
+        """The example named starts and tells its address; test_examples asks it for more."""
+        for command in claimed(r"\.venv/bin/python examples/"):
+            _, example, port = shlex.split(command)
+            with running(example.removeprefix("examples/"), "0") as url:
+                self.assertRegex(url, r"^http://localhost:\d+/")
+            self.assertTrue(port.isdecimal())
 
     def test_no_pid_files(self) -> None:
         """No gate leaves a ``twistd.pid`` where it is run, which would stop the next one."""
