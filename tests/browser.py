@@ -23,7 +23,7 @@ CHROMIUM: Final = Path("/usr/bin/chromium")
 DRIVER: Final = Path("/usr/bin/chromedriver")
 WAIT_S: Final = 30.0
 
-_FLAGS: Final = (
+FLAGS: Final = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
@@ -35,8 +35,10 @@ _FLAGS: Final = (
     "--disable-dev-shm-usage",
     "--no-proxy-server",
     # Names other than the loopback's don't resolve: the browser reaches this machine only.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost,"
+    " EXCLUDE 127.0.0.1",
 )
+"""Those of a Chromium that has no window, runs as any user and keeps to this machine."""
 
 
 def need_browser() -> None:
@@ -72,7 +74,7 @@ class Browser:
         self._profile = tempfile.mkdtemp(prefix="corsgate-browser-")
         options = ChromeOptions()
         options.binary_location = str(CHROMIUM)
-        for flag in (*_FLAGS, f"--user-data-dir={self._profile}"):
+        for flag in (*FLAGS, f"--user-data-dir={self._profile}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         try:

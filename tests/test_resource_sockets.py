@@ -10,11 +10,12 @@ from twisted.web.distrib import ResourcePublisher, ResourceSubscription
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from twisted.web.static import File
-from twisted.web.websocket import WebSocketResource, WebSocketTransport
+from twisted.web.websocket import WebSocketResource
 
 from corsgate import cors_resource
 from tests.certificates import Authority
 from tests.gate.websocket import Caller, call, hang_up
+from tests.greeter import GreeterFactory
 from tests.peers import Message, reactor, request
 from tests.programs import output, require
 from tests.support import APP, FROM_APP, FROM_FOREIGN, GateTestCase
@@ -165,45 +166,6 @@ class Http2Tests(Listening):
             self.assertEqual(status, expected, origin)
             (vary,) = (field for field in fields if field.startswith("vary:"))
             self.assertIn("origin", vary.lower())
-
-
-class Greeter:
-    """The server's side of a WebSocket."""
-
-    transport: WebSocketTransport
-
-    def negotiationStarted(self, transport: WebSocketTransport) -> None:
-        """Keep the connection."""
-        self.transport = transport
-
-    def negotiationFinished(self) -> None:
-        """Greet."""
-        self.transport.sendTextMessage("hello")
-
-    def textMessageReceived(self, data: str) -> None:
-        """Send it back."""
-        self.transport.sendTextMessage(data)
-
-    def bytesMessageReceived(self, data: bytes) -> None:
-        """Take nothing."""
-
-    def pongReceived(self, payload: bytes) -> None:
-        """Take nothing."""
-
-    def connectionLost(self, reason: Any) -> None:
-        """Do nothing."""
-
-
-class GreeterFactory:
-    """Makes greeters, and counts them."""
-
-    def __init__(self) -> None:
-        self.made = 0
-
-    def buildProtocol(self, request: Request) -> Greeter:
-        """Answer a new one."""
-        self.made += 1
-        return Greeter()
 
 
 class WebSocketTests(Listening):

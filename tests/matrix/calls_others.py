@@ -1,0 +1,114 @@
+"""What pages of other origins do."""
+
+from __future__ import annotations
+
+from tests.matrix.calls_app import put, with_cookies
+from tests.matrix.notation import BLOCKED, GREETED, HEARD, LOADED, OPAQUE, Page, read
+
+# Of another port: another origin, but the same site.
+other = Page("other")
+call = other.call
+call("GET", "/app/x", BLOCKED)
+call("HEAD", "/app/x", BLOCKED, method="HEAD")
+call("POST", "/app/x", BLOCKED, method="POST", body="text")
+call("PUT", "/app/x", BLOCKED, preflights=1, **put)
+call("DELETE", "/app/x", BLOCKED, preflights=1, method="DELETE")
+call("cookies", "/cookies/x", BLOCKED, **with_cookies)
+call("guarded GET", "/guarded/x", BLOCKED)
+call("guarded POST", "/guarded/x", BLOCKED, method="POST", body="text", **with_cookies)
+call("XHR", "/app/x", BLOCKED, call="xhr")
+call("XHR PUT", "/app/x", BLOCKED, call="xhr", preflights=1, **put)
+call("events", "/app/events", BLOCKED, call="eventsource")
+call("guarded events", "/guarded/events", BLOCKED, call="eventsource", withCredentials=True)
+call("socket", "/app/socket", BLOCKED, call="websocket")
+call("guarded socket", "/guarded/socket", BLOCKED, call="websocket")
+call("no-cors POST", "/app/x", OPAQUE, mode="no-cors", method="POST", body="text")
+call("image by CORS", "/app/image.gif", BLOCKED, call="img", crossOrigin="anonymous")
+call("guarded form", "/guarded/x", LOADED, call="form", method="post")
+call("502", "/gone/x", BLOCKED)
+call("not enforced", "/lenient/x", BLOCKED, "POST", method="POST", body="text")
+call("not enforced, PUT", "/lenient/x", BLOCKED, preflights=1, **put)
+call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
+call("public events", "/public/events", HEARD, "GET", call="eventsource")
+call("public socket", "/public/socket", GREETED, "GET", call="websocket", cookie=True)
+call("any port", "/ports/x", read(), "PUT", preflights=1, **put)
+# Without an Origin nothing tells it from a person who follows a link; its answer is not read.
+call("no-cors GET", "/app/x", OPAQUE, "GET", mode="no-cors")
+call("guarded image", "/guarded/image.gif", LOADED, "GET", call="img", cookie=True)
+
+# Of another site.
+foreign = Page("foreign")
+call = foreign.call
+call("GET", "/app/x", BLOCKED)
+call("PUT", "/app/x", BLOCKED, preflights=1, **put)
+call("any port of another host", "/ports/x", BLOCKED)
+call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
+call("socket", "/app/socket", BLOCKED, call="websocket")
+call("image", "/app/image.gif", LOADED, "GET", call="img")
+call("guarded GET", "/guarded/x", BLOCKED)
+call("guarded no-cors GET", "/guarded/x", OPAQUE, mode="no-cors")
+call("guarded no-cors POST", "/guarded/x", OPAQUE, mode="no-cors", method="POST", body="text")
+call("guarded image", "/guarded/image.gif", BLOCKED, call="img")
+call("guarded script", "/guarded/code.js", BLOCKED, call="script")
+call("guarded form", "/guarded/x", LOADED, call="form", method="post")
+call("guarded events", "/guarded/events", BLOCKED, call="eventsource")
+call("guarded socket", "/guarded/socket", BLOCKED, call="websocket")
+call("sealed script", "/sealed/code.js", BLOCKED, call="script")
+call("sealed form", "/sealed/x", LOADED, call="form", method="post")
+# A form that only asks is no more than a link.
+call(
+    "guarded form, GET",
+    "/guarded/x",
+    LOADED,
+    "GET",
+    call="form",
+    method="get",
+    hidden={"case": "foreign: guarded form, GET"},
+)
+
+# Of a name below the one that a wildcard is under, and of that name itself.
+below = Page("below")
+call = below.call
+call("GET", "/below/x", read(), "GET")
+call("PUT", "/below/x", read(), "PUT", preflights=1, **put)
+call("events", "/below/events", HEARD, "GET", call="eventsource")
+call("socket", "/below/socket", GREETED, "GET", call="websocket")
+call("exact origin", "/app/x", BLOCKED)
+bare = Page("bare")
+call = bare.call
+call("GET", "/below/x", BLOCKED)
+call("PUT", "/below/x", BLOCKED, preflights=1, **put)
+call("socket", "/below/socket", BLOCKED, call="websocket")
+
+# In a sandbox.
+sandbox = Page("sandbox")
+call = sandbox.call
+call("GET", "/app/x", BLOCKED)
+call("POST", "/app/x", BLOCKED, method="POST", body="text")
+call("PUT", "/app/x", BLOCKED, preflights=1, **put)
+call("socket", "/app/socket", BLOCKED, call="websocket")
+call("events", "/app/events", BLOCKED, call="eventsource")
+call("guarded POST", "/guarded/x", BLOCKED, method="POST", body="text")
+call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
+
+# Behind the gate itself, where nothing is cross-origin.
+own = Page("own")
+call = own.call
+everything = ("x-hidden",)
+call("GET", "/app/x", read("ok", 200, *everything, type="basic"), "GET", cookie=True)
+call(
+    "POST", "/app/x", read("ok", 200, *everything), "POST", cookie=True, method="POST", body="text"
+)
+call("PUT", "/guarded/x", read("ok", 200, *everything), "PUT", cookie=True, **put)
+call(
+    "sealed DELETE",
+    "/sealed/x",
+    read("ok", 200, *everything),
+    "DELETE",
+    cookie=True,
+    method="DELETE",
+)
+call("form", "/guarded/x", LOADED, "POST", call="form", method="post", cookie=True)
+call("events", "/app/events", HEARD, "GET", call="eventsource", cookie=True)
+call("socket", "/guarded/socket", GREETED, "GET", call="websocket", cookie=True)
+call("challenge withheld", "/guarded/401", read("ok", 401, *everything), "GET", cookie=True)

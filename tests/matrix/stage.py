@@ -1,0 +1,175 @@
+"""Everything around a browser that goes through the matrix: its pages, the box and the gate."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from twisted.web.resource import NoResource, Resource
+from twisted.web.server import Request, Site
+
+from tests.daemon import Daemon
+from tests.matrix.box import OWN_CREDENTIALS, Box
+from tests.matrix.calls_app import app
+from tests.matrix.calls_others import bare, below, foreign, other, own, sandbox
+from tests.matrix.notation import Call, Page
+from tests.peers import Watched, reactor
+
+HERE = Path(__file__).parent
+
+ROUND: Sequence[Page] = (app, sandbox, below, bare, own, other, foreign)
+"""The pages in the order that they are opened in, each by the one before."""
+
+CALLS: Sequence[Call] = [call for page in ROUND for call in page.calls]
+
+
+class Stage(Watched):
+    """Serves the pages on two ports, and the box on a third.
+
+    Attributes:
+        box: The API.
+        seen: What each page's script saw, by the call's name.
+        origins: The origin that each page said it has.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.ports: list[Any] = []
+        self.app = self._listen(_Pages(self))
+        self.pages = self._listen(_Pages(self))
+        self.box = Box(f"http://localhost:{self.pages}")
+        self.gate = 0
+        self.config = (HERE / "stage.toml").read_text("utf-8") % {
+            "app": self.app,
+            "pages": self.pages,
+            "box": self._listen(self.box),
+        }
+
+    def _listen(self, root: Resource) -> int:
+        self.ports.append(reactor.listenTCP(0, Site(root, timeout=None), interface="127.0.0.1"))
+        port: int = self.ports[-1].getHost().port
+        return port
+
+    def origin_of(self, page: Page) -> str:
+        """Answer where a page is served."""
+        places = {
+            app: f"localhost:{self.app}",
+            sandbox: f"localhost:{self.app}",
+            below: f"deep.app.localhost:{self.app}",
+            bare: f"app.localhost:{self.app}",
+            own: f"localhost:{self.gate}",
+            other: f"localhost:{self.pages}",
+            foreign: f"127.0.0.1:{self.pages}",
+        }
+        return f"http://{places[page]}"
+
+    def url_of(self, page: Page, **more: str) -> str:
+        """Answer a page's URL."""
+        path = "/pages/" if page is own else "/"
+        return f"{self.origin_of(page)}{path}?{urlencode({'page': page.name, **more})}"
+
+    def work_of(self, name: str, inside: bool) -> dict[str, Any]:
+        """Answer what a page is told.
+
+        Args:
+            name: The page's.
+            inside: Whether it is in the frame of a page of the same name.
+        """
+        (number,) = (number for number, page in enumerate(ROUND) if page.name == name)
+        page, after = ROUND[number], ROUND[number + 1 : number + 2]
+        framed = page is sandbox and not inside
+        return {
+            "page": page.name,
+            "gate": f"http://localhost:{self.gate}",
+            "collect": f"http://localhost:{self.pages}/seen",
+            "cases": [] if framed else [call.work for call in page.calls],
+            "frame": self.url_of(page, inside="yes") if framed else "",
+            "inside": inside,
+            "next": self.url_of(after[0]) if after else "",
+        }
+
+    def take(self, report: dict[str, Any]) -> None:
+        """Keep what a page saw."""
+        self.seen.update(report["seen"])
+        self.origins[report["page"]] = report["origin"]
+        self.changed()
+
+
+class _Pages(Resource):
+    """Serves the page, told what is its work, and takes what it saw."""
+
+    isLeaf = True
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self._stage = stage
+
+    def render_GET(self, request: Request) -> bytes:
+        """Answer the page."""
+        if request.path != b"/":
+            answer: bytes = NoResource().render(request)
+            return answer
+        request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
+        request.setHeader(b"Cache-Control", b"no-store")
+        (name,) = request.args[b"page"]
+        work = json.dumps(self._stage.work_of(name.decode(), b"inside" in request.args))
+        html = (HERE / "page.html").read_text("utf-8")
+        script = (HERE / "page.js").read_text("utf-8")
+        return html.replace("@SCRIPT@", script).replace("@WORK@", work).encode()
+
+    def render_POST(self, request: Request) -> bytes:
+        """Take what a page saw."""
+        assert request.content is not None
+        self._stage.take(json.loads(request.content.read()))
+        return b""
+
+
+def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
+    """Answer the lines of a gate's access log by the call that they are for, in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for text in daemon.said.splitlines():
+        if text.startswith("{"):
+            line = json.loads(text)
+            (name,) = parse_qs(urlsplit(line["target"]).query).get("case", [""])
+            found.setdefault(name, []).append(line)
+    return found
+
+
+def faults(
+    stage: Stage, lines: dict[str, list[dict[str, Any]]], calls: Iterable[Call]
+) -> list[str]:
+    """Answer each way in which what happened is not the verdict on a call.
+
+    Args:
+        stage: What the pages saw and what reached the box.
+        lines: What the gate's access log says.
+        calls: The verdicts.
+    """
+    found = []
+    for call in calls:
+        seen = stage.seen.get(call.name, {})
+        if any(seen.get(key, call) != value for key, value in call.sees.items()):
+            found.append(f"{call.name}: sees {seen}, not {dict(call.sees)}")
+        reached = [each for each in stage.box.reached if each.case == call.name]
+        methods = tuple(each.method for each in reached)
+        if methods != call.reaches:
+            found.append(f"{call.name}: {methods} reached the box, not {call.reaches}")
+        if any(bool(each.cookie) != call.cookie for each in reached):
+            found.append(f"{call.name}: cookies {[each.cookie for each in reached]} came")
+        if any(each.authorization not in _authorizations(call) for each in reached):
+            found.append(f"{call.name}: {[each.authorization for each in reached]} came")
+        preflights = [line for line in lines.get(call.name, ()) if line["method"] == "OPTIONS"]
+        if len(preflights) != call.preflights:
+            found.append(f"{call.name}: {len(preflights)} preflights, not {call.preflights}")
+    return found
+
+
+def _authorizations(call: Call) -> tuple[bytes, ...]:
+    """Answer what may come as Authorization: the gate's own where it guards, else the page's."""
+    guarded = call.target.startswith(("/guarded", "/sealed"))
+    return (OWN_CREDENTIALS,) if guarded else (call.authorization,)
