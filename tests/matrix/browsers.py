@@ -20,6 +20,8 @@ from tests.programs import require
 _FIREFOX_PREFERENCES: Final[Mapping[str, str | int | bool]] = {
     # Whatever is not this machine goes to a proxy that isn't there.
     "network.proxy.type": 1,
+    "network.proxy.allow_bypass": False,
+    "network.proxy.failover_direct": False,
     "network.proxy.http": "127.0.0.1",
     "network.proxy.http_port": 1,
     "network.proxy.ssl": "127.0.0.1",
@@ -78,6 +80,9 @@ _FIREFOX_PREFERENCES: Final[Mapping[str, str | int | bool]] = {
     "trailhead.firstrun.didSeeAboutWelcome": True,
 }
 
+# Without it a released Firefox doesn't heed services.settings.server.
+_ENVIRON: Final = {"MOZ_REMOTE_SETTINGS_DEVTOOLS": "1"}
+
 
 def chromium(profile: Path) -> list[str]:
     """Answer the command that starts Chromium with a new profile; the page's URL follows."""
@@ -125,7 +130,7 @@ class Running:
             with (home / "said").open("wb") as said:
                 process = subprocess.Popen(
                     command,
-                    env={**os.environ, "HOME": str(home), "TMPDIR": str(home)},
+                    env={**os.environ, **_ENVIRON, "HOME": str(home), "TMPDIR": str(home)},
                     stdin=subprocess.DEVNULL,
                     stdout=said,
                     stderr=subprocess.STDOUT,
