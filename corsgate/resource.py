@@ -42,7 +42,8 @@ def cors_resource(
 
     Preflights are answered here and refused origins get 403; neither reaches `resource`. What
     does reach it is answered with the policy's headers, errors too, in place of any CORS headers
-    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table.
+    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table. To compress as well,
+    put an ``EncodingResourceWrapper`` around what this answers.
 
     Args:
         resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.

@@ -159,7 +159,11 @@ class GateTestCase(TestCase):
 
     async def send(self, gate: Gate, data: bytes) -> Message:
         """Send bytes on a connection of their own; answer the response, and leave."""
-        client = await self.connect(gate)
+        return await self.send_to(gate.port, data)
+
+    async def send_to(self, port: int, data: bytes) -> Message:
+        """Send bytes to a port on a connection of their own; answer the response, and leave."""
+        client = await self.connect_to(port)
         client.send(data)
         answer = await client.response(bodiless=data.startswith(b"HEAD "))
         await client.close()

@@ -40,14 +40,6 @@ class Listening(GateTestCase):
         """Answer the port that a resource behind the policy is served on."""
         return self.listen(Site(cors(resource), timeout=None))
 
-    async def answer(self, port: int, data: bytes) -> Message:
-        """Answer the response to a request on a connection of its own."""
-        client = await self.connect_to(port)
-        client.send(data)
-        answer = await client.response(bodiless=data.startswith(b"HEAD "))
-        await client.close()
-        return answer
-
     def assert_allowed(self, answer: Message, status: int) -> None:
         """Assert that an answer has the headers for `APP`."""
         self.assertEqual((answer.status, answer.fields.get(CORS)), (status, [APP]))
@@ -71,7 +63,7 @@ class FileTests(Listening):
         (directory / "below").mkdir(parents=True)
         (directory / "file.txt").write_text("0123456789" * 10_000)
         port = self.site(File(str(directory)))
-        whole = await self.answer(port, request(target=b"/file.txt", headers=[FROM_APP]))
+        whole = await self.send_to(port, request(target=b"/file.txt", headers=[FROM_APP]))
         self.assert_allowed(whole, 200)
         self.assertEqual(len(whole.body), 100_000)
         since = (b"If-Modified-Since", whole.one(b"Last-Modified"))
@@ -84,8 +76,8 @@ class FileTests(Listening):
             (b"GET", b"/none", [], 404),
         ):
             data = request(method, target, headers=[FROM_APP, *headers])
-            self.assert_allowed(await self.answer(port, data), status)
-        refused = await self.answer(port, request(target=b"/file.txt", headers=[FROM_FOREIGN]))
+            self.assert_allowed(await self.send_to(port, data), status)
+        refused = await self.send_to(port, request(target=b"/file.txt", headers=[FROM_FOREIGN]))
         self.assertEqual((refused.status, CORS in refused.fields), (403, False))
 
     async def test_kept_connection(self) -> None:
@@ -221,9 +213,9 @@ class DistribTests(Listening):
         publisher = PBServerFactory(ResourcePublisher(Site(tree)))
         near: Any = ResourceSubscription("127.0.0.1", self.listen(publisher))
         port = self.site(near)
-        answer = await self.answer(port, request(target=b"/far", headers=[FROM_APP]))
+        answer = await self.send_to(port, request(target=b"/far", headers=[FROM_APP]))
         self.assert_allowed(answer, 200)
         self.assertEqual(answer.body, b"far")
-        refused = await self.answer(port, request(target=b"/far", headers=[FROM_FOREIGN]))
+        refused = await self.send_to(port, request(target=b"/far", headers=[FROM_FOREIGN]))
         self.assertEqual((refused.status, seen), (403, [b"/far"]))
         near.publisher.broker.transport.loseConnection()
