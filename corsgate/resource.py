@@ -42,8 +42,11 @@ def cors_resource(
 
     Preflights are answered here and refused origins get 403; neither reaches `resource`. What
     does reach it is answered with the policy's headers, errors too, in place of any CORS headers
-    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table. To compress as well,
-    put an ``EncodingResourceWrapper`` around what this answers.
+    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table.
+
+    To compress as well, put an ``EncodingResourceWrapper`` around the answer. Behind a proxy that
+    ends TLS, ``request.setHost`` has to say what the browser asked for, or the server's own pages
+    are taken for another origin's.
 
     Args:
         resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
@@ -154,9 +157,12 @@ class CorsResource:
         decision = decide(
             self._policy, request.method, _index(request), _own_origin(request), credentialed=False
         )
-        if not isinstance(request.responseHeaders, _Outgoing):
-            # Of two policies the outer one's headers go out.
-            request.responseHeaders = _Outgoing(request.responseHeaders, decision)
+        fields = request.responseHeaders
+        if isinstance(fields, _Outgoing):
+            # Of two policies the outer one's headers go out, but the inner one may yet refuse.
+            fields.vary_too(decision.vary)
+        else:
+            request.responseHeaders = _Outgoing(fields, decision)
         if decision.verdict is Verdict.FORWARD:
             return None
         if decision.verdict is Verdict.PREFLIGHT:
@@ -197,6 +203,11 @@ class _Outgoing(Headers):
     def __init__(self, before: Headers, decision: Decision) -> None:
         super().__init__(dict(before.getAllRawHeaders()))
         self._decision = decision
+        self._vary: list[bytes] = []
+
+    def vary_too(self, value: bytes) -> None:
+        """Add to what goes out as Vary, whatever is set there later."""
+        self._vary.append(value)
 
     def copy(self) -> _Outgoing:
         """Answer an independent copy."""
@@ -204,11 +215,11 @@ class _Outgoing(Headers):
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
         """Answer the fields that go out: no CORS headers but the decision's, and one Vary."""
-        theirs: Sequence[bytes] = ()
+        theirs: Sequence[bytes] = self._vary
         for name, values in super().getAllRawHeaders():
             lowered = name.lower()
             if lowered == b"vary":
-                theirs = values
+                theirs = [*values, *self._vary]
             elif lowered not in CORS_RESPONSE_HEADERS:
                 yield name, values
         for name, value in self._decision.headers:

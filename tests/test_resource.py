@@ -215,6 +215,16 @@ class PlaceTests(ResourceTestCase):
         self.assert_allowed(ask(root, "GET", "/", FROM_APP))
         self.assert_bare(ask(root, "GET", "/", ("Origin", "http://inner.example")), 403)
 
+    def test_inner_refusal(self) -> None:
+        """What an inner policy refuses is not for a cache to give to others."""
+        root = cors_resource(cors(Leaf()), allow_origins=["*"])
+        for origin, status in ((FROM_APP, 200), (FROM_FOREIGN, 403)):
+            for method in ("GET", "HEAD"):
+                answer = ask(root, method, "/", origin)
+                self.assertEqual(answer.status, status)
+                self.assertEqual(answer.one(b"access-control-allow-origin"), b"*")
+                self.assert_varies(answer)
+
     def test_klein(self) -> None:
         """A Klein application: its answers, its deferred ones, its errors."""
         app = Klein()
