@@ -127,6 +127,18 @@ class DecisionTests(ResourceTestCase):
         self.assert_bare(ask(self.root, "POST", "/", ("Origin", "http://localhost:8000")), 200)
         self.assert_bare(ask(self.root, "POST", "/", ("Origin", "https://localhost:8000")), 403)
 
+    def test_behind_a_proxy(self) -> None:
+        """Behind a proxy that ends TLS, `Request.setHost` says what the server's own origin is."""
+
+        class Told(Resource):
+            def getChild(self, path: bytes, request: Request) -> IResource:
+                request.setHost(b"api.example", 443, ssl=True)
+                return root
+
+        root = self.root
+        self.assert_bare(ask(Told(), "POST", "/x", ("Origin", "https://api.example")), 200)
+        self.assert_bare(ask(Told(), "POST", "/x", ("Origin", "http://localhost:8000")), 403)
+
     def test_two_hosts(self) -> None:
         """Where Host is not plain, no origin is the server's own."""
         headers = [("Host", "evil.example"), ("Origin", "http://evil.example")]
@@ -217,7 +229,13 @@ class PlaceTests(ResourceTestCase):
 
     def test_inner_refusal(self) -> None:
         """What an inner policy refuses is not for a cache to give to others."""
-        root = cors_resource(cors(Leaf()), allow_origins=["*"])
+
+        class Spoken(Leaf):
+            def render(self, request: Request) -> bytes:
+                request.setHeader(b"Vary", b"Accept-Language")
+                return b"ok"
+
+        root = cors_resource(cors(Spoken()), allow_origins=["*"])
         for origin, status in ((FROM_APP, 200), (FROM_FOREIGN, 403)):
             for method in ("GET", "HEAD"):
                 answer = ask(root, method, "/", origin)
@@ -283,6 +301,8 @@ class ArgumentTests(SynchronousTestCase):
         """Anything else is a fault."""
         for value in (-1, 1.5, True, "10", timedelta(milliseconds=1), timedelta(days=2)):
             self.assertEqual(self.faults(max_age=value), ["max_age"], value)
+        error = self.assertRaises(PolicyError, cors, Resource(), max_age=True)
+        self.assertIn("true is a boolean", str(error))
 
     def test_iterables(self) -> None:
         """Lists may be any iterables, but not one text."""
