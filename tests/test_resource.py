@@ -20,7 +20,7 @@ from corsgate import PolicyError, cors_resource
 from tests.demo.wire import Answer, answer_in, ask, begin
 from tests.tree import ROOT, run
 
-APP = "http://app.example"
+APP = "https://app.example"
 FROM_APP = ("Origin", APP)
 FROM_FOREIGN = ("Origin", "http://evil.example")
 ASKS_PUT = ("Access-Control-Request-Method", "PUT")
@@ -316,7 +316,7 @@ class ArgumentTests(SynchronousTestCase):
             PolicyError,
             cors_resource,
             Resource(),
-            allow_origins=["http://app.example/", "*"],
+            allow_origins=["https://app.example/", "*"],
             allow_methods=["put"],
             allow_headers=["Host"],
             allow_credentials=True,
