@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Required, TypedDict, Unpack
 
 from twisted.logger import Logger
 from twisted.web.http import NO_CONTENT
@@ -22,34 +23,15 @@ from corsgate.errors import PolicyError
 from corsgate.message.headers import HeaderIndex, index_headers
 from corsgate.shaping import Client, gate_origin
 
-__all__ = ["CorsResource", "cors_resource"]
+__all__ = ["CorsOptions", "CorsResource", "cors_resource"]
 
 _log = Logger()
 
 
-def cors_resource(
-    resource: IResource,
-    *,
-    allow_origins: Iterable[str],
-    allow_methods: Iterable[str] = (),
-    allow_headers: Iterable[str] = (),
-    expose_headers: Iterable[str] = (),
-    allow_credentials: bool = False,
-    max_age: int | timedelta | str | None = None,
-    enforce_origin: bool = True,
-) -> CorsResource:
-    """Answer a resource that serves another by a CORS policy.
+class CorsOptions(TypedDict, total=False):
+    """The arguments of `cors_resource`, which are the keys of a ``[cors.NAME]`` table.
 
-    Preflights are answered here and refused origins get 403; neither reaches `resource`. What
-    does reach it is answered with the policy's headers, errors too, in place of any CORS headers
-    that `resource` sets. The arguments are the keys of a ``[cors.NAME]`` table.
-
-    To compress as well, put an ``EncodingResourceWrapper`` around the answer. Behind a proxy that
-    ends TLS, ``request.setHost`` has to say what the browser asked for, or the server's own pages
-    are taken for another origin's.
-
-    Args:
-        resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
+    Attributes:
         allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
         allow_methods: Methods besides GET, HEAD and POST; or ``*``.
         allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
@@ -58,9 +40,34 @@ def cors_resource(
             ``*``.
         allow_credentials: Whether the browser may send and use cookies and the like.
         max_age: How long a browser may keep a preflight's answer: whole seconds, or text such as
-            ``10m``; None leaves it to the browser.
-        enforce_origin: Whether a request from an origin that is not allowed gets 403. Without
-            it the request is served, and only its answer is kept from the page.
+            ``10m``; None, as without it, leaves that to the browser.
+        enforce_origin: Whether a request from an origin that is not allowed gets 403, as without
+            this. If not, it is served, and only its answer is kept from the page.
+    """
+
+    allow_origins: Required[Iterable[str]]
+    allow_methods: Iterable[str]
+    allow_headers: Iterable[str]
+    expose_headers: Iterable[str]
+    allow_credentials: bool
+    max_age: int | timedelta | str | None
+    enforce_origin: bool
+
+
+def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsResource:
+    """Answer a resource that serves another by a CORS policy.
+
+    Preflights are answered here and refused origins get 403; neither reaches `resource`. What
+    does reach it is answered with the policy's headers, errors too, in place of any CORS headers
+    that `resource` sets.
+
+    To compress as well, put an ``EncodingResourceWrapper`` around the answer. Behind a proxy that
+    ends TLS, ``request.setHost`` has to say what the browser asked for, or the server's own pages
+    are taken for another origin's.
+
+    Args:
+        resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
+        options: The policy; see `CorsOptions`.
 
     Returns:
         A resource for a ``Site``, or for a place in a tree.
@@ -74,24 +81,28 @@ def cors_resource(
     if not IResource.providedBy(resource):
         what = f"cors_resource needs an IResource, not {type(resource).__name__}"
         raise TypeError(f"{what}; of a Klein application pass its resource()")
-    options: dict[str, object] = {
-        "allow_origins": _array(allow_origins),
-        "allow_methods": _array(allow_methods),
-        "allow_headers": _array(allow_headers),
-        "expose_headers": _array(expose_headers),
-        "allow_credentials": allow_credentials,
-        "enforce_origin": enforce_origin,
-    }
-    if max_age is not None:
-        options["max_age"] = _duration(max_age)
     return CorsResource(resource, compile_policy(_read(options)))
 
 
-def _array(entries: object) -> object:
+def _read(options: Mapping[str, object]) -> Cors:
+    """Answer the policy that options say, read as a configuration's are."""
+    given = {
+        key: _duration(value) if key == "max_age" else _array(value)
+        for key, value in options.items()
+        if (key, value) != ("max_age", None)
+    }
+    notes = Notes(file="cors_resource", lines={})
+    cors = read_cors(Table(notes, (), given), faults)
+    if cors is None or notes.faults:
+        raise PolicyError([(fault.key, fault.problem, fault.mend) for fault in notes.faults])
+    return cors
+
+
+def _array(value: object) -> object:
     """Answer entries as the list that TOML has; a lone text stays what it is, and a fault."""
-    if isinstance(entries, Iterable) and not isinstance(entries, str | bytes | Mapping):
-        return list(entries)
-    return entries
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
+        return list(value)
+    return value
 
 
 def _duration(max_age: object) -> object:
@@ -101,15 +112,6 @@ def _duration(max_age: object) -> object:
     if isinstance(max_age, int) and not isinstance(max_age, bool):
         return f"{max_age}s"
     return max_age
-
-
-def _read(options: Mapping[str, object]) -> Cors:
-    """Answer the policy that options say, read as a configuration's are."""
-    notes = Notes(file="cors_resource", lines={})
-    cors = read_cors(Table(notes, (), options), faults)
-    if cors is None or notes.faults:
-        raise PolicyError([(fault.key, fault.problem, fault.mend) for fault in notes.faults])
-    return cors
 
 
 @implementer(IResource)

@@ -334,6 +334,14 @@ class ArgumentTests(SynchronousTestCase):
             ["allow_methods[0]", "allow_credentials", "enforce_origin"],
         )
 
+    def test_wrong_names(self) -> None:
+        """So are names that are none, and the lack of the one that is needed."""
+        self.assertEqual(self.faults(allowed_methods=["PUT"]), ["allowed_methods"])
+        unnamed: Any = cors_resource
+        error = self.assertRaises(PolicyError, unnamed, Resource(), alow_origins=[APP])
+        self.assertEqual([key for key, _, _ in error.faults], ["allow_origins", "alow_origins"])
+        self.assertIn("allow_origins", error.faults[1][2])
+
     def test_no_resource(self) -> None:
         """What is no resource is refused at once, with a hint for Klein's users."""
         error = self.assertRaises(TypeError, cors, Klein())

@@ -65,8 +65,9 @@ def begin(
 ) -> StringTransport:
     """Send one request as `ask` does; answer its connection, for a response that comes later."""
     site = Site(root, timeout=None, reactor=Clock())
-    protocol = site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
-    transport = StringTransportWithDisconnection()
+    peer = IPv4Address("TCP", "127.0.0.1", 1)
+    protocol = site.buildProtocol(peer)
+    transport = StringTransportWithDisconnection(peerAddress=peer)
     transport.protocol = protocol
     protocol.makeConnection(transport)
     fields = [("Host", "localhost:8000"), ("Connection", "close"), *headers]
