@@ -41,7 +41,14 @@ class Watched:
         """Look again at what is waited for."""
         for waiter in list(self._waiting):
             condition, found = waiter
-            value = condition()
+            try:
+                value = condition()
+            except Exception:
+                # Whoever waits has to know, not whoever brought the change.
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+                    found.errback()
+                continue
             if value and waiter in self._waiting:
                 self._waiting.remove(waiter)
                 found.callback(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import timedelta
 from typing import Any
 
 from klein import Klein
@@ -16,7 +15,7 @@ from twisted.web.static import Data
 from zope.interface.verify import verifyObject
 
 import corsgate
-from corsgate import PolicyError, cors_resource
+from corsgate import cors_resource
 from tests.demo.wire import Answer, answer_in, ask, begin
 from tests.tree import ROOT, run
 
@@ -275,77 +274,6 @@ class PlaceTests(ResourceTestCase):
         connection = begin(root, "GET", "/later", FROM_APP)
         later.callback(b"then")
         self.assert_allowed(answer_in(connection.value()))
-
-
-class ArgumentTests(SynchronousTestCase):
-    """What is asked for, and what is said of faults."""
-
-    def faults(self, **options: Any) -> list[str]:
-        """Answer the keys of a policy's faults."""
-        error = self.assertRaises(PolicyError, cors, Resource(), **options)
-        return [key for key, _, _ in error.faults]
-
-    def max_age(self, value: object) -> list[bytes]:
-        """Answer what a preflight's answer says of how long it may be kept."""
-        answer = ask(cors(Leaf(), max_age=value), "OPTIONS", "/", FROM_APP, ASKS_PUT)
-        return answer.fields.get(b"access-control-max-age", [])
-
-    def test_max_age(self) -> None:
-        """Seconds, a timedelta and text mean the same."""
-        for value in (600, timedelta(minutes=10), "10m"):
-            self.assertEqual(self.max_age(value), [b"600"])
-        self.assertEqual(self.max_age(0), [b"0"])
-        self.assertEqual(self.max_age(None), [])
-
-    def test_bad_max_age(self) -> None:
-        """Anything else is a fault."""
-        for value in (-1, 1.5, True, "10", timedelta(milliseconds=1), timedelta(days=2)):
-            self.assertEqual(self.faults(max_age=value), ["max_age"], value)
-        error = self.assertRaises(PolicyError, cors, Resource(), max_age=True)
-        self.assertIn("true is a boolean", str(error))
-
-    def test_iterables(self) -> None:
-        """Lists may be any iterables, but not one text."""
-        root = cors(Leaf(), allow_origins=iter([APP]), allow_methods=frozenset(["PUT"]))
-        self.assertEqual(ask(root, "OPTIONS", "/", FROM_APP, ASKS_PUT).status, 204)
-        self.assertEqual(self.faults(allow_origins=APP), ["allow_origins"])
-
-    def test_all_at_once(self) -> None:
-        """Faults of every kind are told together, each with its mend."""
-        error = self.assertRaises(
-            PolicyError,
-            cors_resource,
-            Resource(),
-            allow_origins=["https://app.example/", "*"],
-            allow_methods=["put"],
-            allow_headers=["Host"],
-            allow_credentials=True,
-            max_age="25h",
-        )
-        keys = {key for key, _, _ in error.faults}
-        lists = {"allow_origins[0]", "allow_origins[1]", "allow_methods[0]", "allow_headers[0]"}
-        self.assertEqual(keys - {"allow_origins"}, {*lists, "max_age"})
-        self.assertIn('write "PUT"', str(error))
-
-    def test_wrong_types(self) -> None:
-        """Values of a wrong type are faults of the same kind."""
-        self.assertEqual(
-            self.faults(allow_methods=[b"PUT"], allow_credentials="yes", enforce_origin=0),
-            ["allow_methods[0]", "allow_credentials", "enforce_origin"],
-        )
-
-    def test_wrong_names(self) -> None:
-        """So are names that are none, and the lack of the one that is needed."""
-        self.assertEqual(self.faults(allowed_methods=["PUT"]), ["allowed_methods"])
-        unnamed: Any = cors_resource
-        error = self.assertRaises(PolicyError, unnamed, Resource(), alow_origins=[APP])
-        self.assertEqual([key for key, _, _ in error.faults], ["allow_origins", "alow_origins"])
-        self.assertIn("allow_origins", error.faults[1][2])
-
-    def test_no_resource(self) -> None:
-        """What is no resource is refused at once, with a hint for Klein's users."""
-        error = self.assertRaises(TypeError, cors, Klein())
-        self.assertIn("resource()", str(error))
 
 
 class PackageTests(SynchronousTestCase):
