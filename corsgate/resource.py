@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Required, TypedDict, Unpack
+from typing import Literal, Required, TypedDict, Unpack
 
 from twisted.logger import Logger
 from twisted.web.http import NO_CONTENT
@@ -15,12 +15,15 @@ from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
 from corsgate.config.model import Cors
+from corsgate.config.policies import read_cors
 from corsgate.config.reader import Notes, Table
-from corsgate.config.routes import read_cors
+from corsgate.cors.check import CORS_RULES
+from corsgate.cors.debug import tell
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, Verdict, decide, merge_vary
-from corsgate.cors.policy import Policy, compile_policy, faults
+from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import PolicyError
-from corsgate.message.headers import HeaderIndex, index_headers
+from corsgate.message.headers import Header, HeaderIndex, index_headers
+from corsgate.message.host import is_loopback_address
 from corsgate.shaping import Client, gate_origin
 
 __all__ = ["CorsOptions", "CorsResource", "cors_resource"]
@@ -37,21 +40,31 @@ class CorsOptions(TypedDict, total=False):
         allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
             Authorization.
         expose_headers: Response headers that scripts may read besides the safelisted ones; or
-            ``*``.
+            ``*``; or the text ``auto`` for all that an answer has and scripts may know.
         allow_credentials: Whether the browser may send and use cookies and the like.
         max_age: How long a browser may keep a preflight's answer: whole seconds, or text such as
             ``10m``; None, as without it, leaves that to the browser.
         enforce_origin: Whether a request from an origin that is not allowed gets 403, as without
             this. If not, it is served, and only its answer is kept from the page.
+        debug: Whether a client on this machine is told why it was refused.
+        debug_origins: Origins and patterns whose pages are told that wherever they are.
+        dangerously_allow_insecure_origins_with_credentials: Whether pages that come over http,
+            and so may have been changed on their way, may use the browser's credentials.
+        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may stand for names
+            that anybody can register.
     """
 
     allow_origins: Required[Iterable[str]]
     allow_methods: Iterable[str]
     allow_headers: Iterable[str]
-    expose_headers: Iterable[str]
+    expose_headers: Iterable[str] | Literal["auto"]
     allow_credentials: bool
     max_age: int | timedelta | str | None
     enforce_origin: bool
+    debug: bool
+    debug_origins: Iterable[str]
+    dangerously_allow_insecure_origins_with_credentials: bool
+    dangerously_allow_subdomains_of_public_suffixes: bool
 
 
 def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsResource:
@@ -85,16 +98,18 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
 
 
 def _read(options: Mapping[str, object]) -> Cors:
-    """Answer the policy that options say, read as a configuration's are."""
+    """Answer the policy that options say, read as a configuration's are; warn of the doubtful."""
     given = {
         key: _duration(value) if key == "max_age" else _array(value)
         for key, value in options.items()
         if (key, value) != ("max_age", None)
     }
     notes = Notes(file="cors_resource", lines={})
-    cors = read_cors(Table(notes, (), given), faults)
+    cors = read_cors(Table(notes, (), given), CORS_RULES, local=False)
     if cors is None or notes.faults:
         raise PolicyError([(fault.key, fault.problem, fault.mend) for fault in notes.faults])
+    for caution in notes.warnings:
+        _log.warn("{caution}", caution=str(caution))
     return cors
 
 
@@ -156,9 +171,19 @@ class CorsResource:
         Returns:
             What answers in the resource's place; None where the request may pass.
         """
+        index = _index(request)
         decision = decide(
-            self._policy, request.method, _index(request), _own_origin(request), credentialed=False
+            self._policy, request.method, index, _own_origin(request), credentialed=False
         )
+        if decision.verdict is Verdict.REFUSE:
+            _log.info(
+                "refused {method} {uri}: {reason}",
+                method=request.method,
+                uri=request.uri,
+                reason=decision.reason,
+            )
+            local = is_loopback_address(getattr(request.getClientAddress(), "host", ""))
+            decision = tell(self._policy, decision, index, loopback=local)
         fields = request.responseHeaders
         if isinstance(fields, _Outgoing):
             # Of two policies the outer one's headers go out, but the inner one may yet refuse.
@@ -169,12 +194,6 @@ class CorsResource:
             return None
         if decision.verdict is Verdict.PREFLIGHT:
             return self._preflight
-        _log.info(
-            "refused {method} {uri}: {reason}",
-            method=request.method,
-            uri=request.uri,
-            reason=decision.reason,
-        )
         return self._refusal
 
 
@@ -217,17 +236,22 @@ class _Outgoing(Headers):
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
         """Answer the fields that go out: no CORS headers but the decision's, and one Vary."""
+        decision = self._decision
         theirs: Sequence[bytes] = self._vary
+        kept: list[Header] = []
         for name, values in super().getAllRawHeaders():
             lowered = name.lower()
             if lowered == b"vary":
                 theirs = [*values, *self._vary]
             elif lowered not in CORS_RESPONSE_HEADERS:
+                kept += [(name, value) for value in values]
                 yield name, values
-        for name, value in self._decision.headers:
+        if decision.exposes_all:
+            decision = decision.exposing(kept)
+        for name, value in decision.headers:
             if name != b"Vary":
                 yield name, [value]
-        vary = merge_vary(theirs, self._decision.vary)
+        vary = merge_vary(theirs, decision.vary)
         if vary is not None:
             yield b"Vary", [vary]
 

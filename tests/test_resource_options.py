@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from klein import Klein
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
+from twisted.web.server import Request
 
 from corsgate import PolicyError, cors_resource
 from tests.demo.wire import ask
-from tests.test_resource import APP, ASKS_PUT, FROM_APP, Leaf, cors
+from tests.test_resource import APP, ASKS_PUT, FROM_APP, FROM_FOREIGN, Leaf, cors
 
 
 class OptionTests(SynchronousTestCase):
@@ -78,6 +80,42 @@ class OptionTests(SynchronousTestCase):
         error = self.assertRaises(PolicyError, unnamed, Resource(), alow_origins=[APP])
         self.assertEqual([key for key, _, _ in error.faults], ["allow_origins", "alow_origins"])
         self.assertIn("allow_origins", error.faults[1][2])
+
+    def test_auto(self) -> None:
+        """All that an answer has is exposed by ``auto``, but for what is no script's business."""
+
+        class Total(Leaf):
+            def render(self, request: Request) -> bytes:
+                request.setHeader(b"X-Total", b"7")
+                return b"ok"
+
+        answer = ask(cors(Total(), expose_headers="auto"), "GET", "/", FROM_APP)
+        self.assertIn(b"X-Total", answer.one(b"access-control-expose-headers"))
+        self.assertNotIn(b"server", answer.one(b"access-control-expose-headers").lower())
+
+    def test_debug(self) -> None:
+        """A client on this machine is told why it was refused, where that is wanted."""
+        told = ask(cors(Leaf(), debug=True), "GET", "/", FROM_FOREIGN)
+        self.assertIn(b"http://evil.example", told.one(b"corsgate-reason"))
+        asks_delete = ("Access-Control-Request-Method", "DELETE")
+        told = ask(cors(Leaf(), debug=True), "OPTIONS", "/", FROM_APP, asks_delete)
+        self.assertEqual((told.status, told.one(b"access-control-allow-methods")), (204, b"PUT"))
+        self.assertNotIn(b"corsgate-reason", ask(cors(Leaf()), "GET", "/", FROM_FOREIGN).fields)
+
+    def test_dangerous(self) -> None:
+        """What is refused for its risk may be asked for by a name that says so."""
+        insecure = {"allow_origins": ["http://app.example"]}
+        self.assertEqual(self.faults(**insecure), ["allow_origins[0]"])
+        cors(Leaf(), **insecure, dangerously_allow_insecure_origins_with_credentials=True)
+        wide = {"allow_origins": ["https://*.com"]}
+        self.assertEqual(self.faults(**wide), ["allow_origins[0]"])
+        cors(Leaf(), **wide, dangerously_allow_subdomains_of_public_suffixes=True)
+
+    def test_warnings(self) -> None:
+        """What is doubtful is logged, and no more."""
+        with capturedLogs() as logs:
+            cors(Leaf(), allow_methods=["GET", "PUT", "PUT"])
+        self.assertTrue([event for event in logs if "allow_methods" in event.get("caution", "")])
 
     def test_no_resource(self) -> None:
         """What is no resource is refused at once, with a hint for Klein's users."""

@@ -34,7 +34,8 @@ call("public socket", "/public/socket", GREETED, "GET", call="websocket", cookie
 call("any port", "/ports/x", read(), "PUT", preflights=1, **put)
 # Without an Origin nothing tells it from a person who follows a link; its answer is not read.
 call("no-cors GET", "/app/x", OPAQUE, "GET", mode="no-cors")
-call("guarded image", "/guarded/image.gif", LOADED, "GET", call="img", cookie=True)
+call("guarded no-cors GET", "/guarded/x", OPAQUE, mode="no-cors")
+call("guarded image", "/guarded/image.gif", BLOCKED, call="img")
 
 # Of another site.
 foreign = Page("foreign")
