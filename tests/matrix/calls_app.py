@@ -18,6 +18,7 @@ call("POST of text", "/app/x", read(), "POST", method="POST", body="text")
 call("the upstream's 404", "/app/404", read(status=404), "GET")
 call("the upstream's 500", "/app/500", read(status=500), "GET")
 call("all exposed", "/public/x", read("ok", 200, "x-hidden"), "GET")
+call("all exposed that is there", "/auto/x", read("ok", 200, "x-hidden"), "GET")
 
 # Preflighted ones.
 put: dict[str, Any] = {"method": "PUT", "body": "text"}
@@ -135,6 +136,13 @@ call("same-origin mode", "/app/x", BLOCKED, mode="same-origin")
 call("image", "/app/image.gif", LOADED, "GET", call="img", cookie=True)
 call("image by CORS", "/app/image.gif", LOADED, "GET", call="img", crossOrigin="anonymous")
 call("guarded image", "/guarded/image.gif", LOADED, "GET", call="img", cookie=True)
+call(
+    "guarded image, no Referer",
+    "/guarded/image.gif",
+    BLOCKED,
+    call="img",
+    referrerPolicy="no-referrer",
+)
 call("guarded form", "/guarded/x", LOADED, "POST", call="form", method="post", cookie=True)
 
 # XMLHttpRequest.
