@@ -14,12 +14,11 @@ from klein import Klein
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import Site
 
+from tests.demo.wire import ask
 from tests.prose import Prose, split
 from tests.running import Box, Gate
-from tests.tree import ROOT, run
-from tests.demo.wire import ask
 from tests.test_examples import running
-from tests.tree import ROOT, TWISTD, run
+from tests.tree import ROOT, run
 
 PROSE = Prose.read("README.md")
 README = PROSE.text
@@ -66,8 +65,8 @@ class ReadmeTests(SynchronousTestCase):
         languages = set(re.findall(r"(?m)^```(\w*)$", README)) - {""}
         self.assertEqual(languages, {"sh", "console", "toml", "python"})
         fences = re.findall(r"(?m)^ *(?:```|~~~)", README)
-        self.assertEqual(len(fences), 2 * len(list(PROSE.blocks("sh", "console", "toml"))))
-        self.assertEqual(len(fences), 2 * len(list(blocks("sh", "console", "toml", "python"))))
+        shown = list(PROSE.blocks("sh", "console", "toml", "python"))
+        self.assertEqual(len(fences), 2 * len(shown))
 
     def test_ten_lines(self) -> None:
         """The configuration shown is ``etc/minimal.toml``."""
@@ -77,7 +76,7 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_own_server(self) -> None:
         """The Python shown serves an application by its policy."""
-        (text,) = blocks("python")
+        (text,) = PROSE.blocks("python")
         scope: dict[str, Any] = {"app": Klein(), "Site": Site}
         exec(text, scope)
         answer = ask(scope["site"].resource, "GET", "/", ("Origin", APP))
