@@ -23,6 +23,7 @@ from corsgate.message.headers import (
     HeaderList,
     end_to_end,
     forwardable_trailers,
+    sift,
 )
 from corsgate.message.location import REWRITTEN, rewrite
 from corsgate.message.target import join_base, strip_segments
@@ -158,8 +159,7 @@ class UpstreamShape:
             A head without hop-by-hop and framing fields, the upstream's places turned to the
             gate's, and with one Vary for both.
         """
-        names = [name.lower() for name, _ in response.headers]
-        headers = end_to_end(response.headers, self._drop_response, names)
+        headers, names = sift(response.headers, self._drop_response)
         if not REWRITTEN.isdisjoint(names):
             headers = rewrite(
                 headers,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quote
 
 from twisted.logger import Logger
@@ -176,7 +177,7 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
         )
     client, asked = known
     host = request.authority.decode("latin-1")
-    where = _members(route=notes.get("route"), server=notes.get("server"))
+    where = _where(notes.get("route"), notes.get("server"))
     ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
     if request.method == b"OPTIONS":
         ended += _wanted(request)
@@ -196,6 +197,12 @@ def _wanted(request: GateRequest) -> str:
         asked_method=_field(request, b"access-control-request-method"),
         asked_headers=None if names is None else b", ".join(names).decode("latin-1"),
     )
+
+
+@lru_cache(maxsize=1024)
+def _where(route: str | None, server: str | None) -> str:
+    """Answer the members that say where a request went; there are as many as are configured."""
+    return _members(route=route, server=server)
 
 
 def _members(**texts: str | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import compress
 from typing import TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -69,32 +71,50 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
-def end_to_end(
-    headers: Sequence[Header],
-    gone: frozenset[bytes] = HOP_BY_HOP,
-    names: Sequence[bytes] | None = None,
-) -> HeaderList:
+def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -> HeaderList:
     """Answer the fields that may pass to the next hop.
 
     Args:
         headers: The fields in order.
         gone: The lower-cased names to leave out: `HOP_BY_HOP`, and perhaps more.
-        names: The lower-cased names of `headers`, where the caller has them.
 
     Returns:
         A new list without `gone` and without the fields that Connection names
         (RFC 9110 7.6.1).
     """
-    if names is None:
-        names = [name.lower() for name, _ in headers]
+    return sift(headers, gone)[0]
+
+
+def sift(headers: Sequence[Header], gone: frozenset[bytes]) -> tuple[HeaderList, frozenset[bytes]]:
+    """Answer what `end_to_end` does, and the lower-cased names of all fields.
+
+    Args:
+        headers: The fields in order.
+        gone: The lower-cased names to leave out.
+    """
+    spelled = tuple([name for name, _ in headers])
+    mask, names = (_mask if len(spelled) <= _MOST_REMEMBERED else _find_mask)(spelled, gone)
+    kept = list(compress(headers, mask))
     if b"connection" in names:
         options = [value for name, value in headers if name.lower() == b"connection"]
         named = {option.lower() for option in list_members(options)} - gone
-        if named:
-            gone = gone | named
-    if gone.isdisjoint(names):
-        return list(headers)
-    return [header for header, name in zip(headers, names, strict=True) if name not in gone]
+        if not named.isdisjoint(names):
+            kept = [header for header in kept if header[0].lower() not in named]
+    return kept, names
+
+
+def _find_mask(
+    spelled: tuple[bytes, ...], gone: frozenset[bytes]
+) -> tuple[tuple[bool, ...], frozenset[bytes]]:
+    """Answer which of the fields stay, and their names in lower case."""
+    names = [name.lower() for name in spelled]
+    return tuple(name not in gone for name in names), frozenset(names)
+
+
+# Messages of one kind have the same fields, whatever their values. Those with many are rare, and
+# whoever sends them may send others each time.
+_MOST_REMEMBERED = 40
+_mask = lru_cache(maxsize=256)(_find_mask)
 
 
 # What decides where a message goes, how long it is, who sent it or what may be done with it has

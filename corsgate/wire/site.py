@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.web.http import datetimeToString
-from twisted.web.resource import IResource
+from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import Site
 
 from corsgate.config.model import Limits
@@ -87,6 +87,13 @@ class GateSite(Site):
         if second != self._date[0]:
             self._date = (second, datetimeToString(second))
         return self._date[1]
+
+    def getResourceFor(self, request: Any) -> IResource:
+        """Answer the resource that serves a request; there is no server that it is passed on to."""
+        request.site = self
+        request.sitepath = []
+        found: IResource = getChildForRequest(self.resource, request)
+        return found
 
     def startFactory(self) -> None:
         """Open no log file: the gate has an access log of its own."""
