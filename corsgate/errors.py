@@ -80,6 +80,23 @@ class UnknownCoding(TargetError):
     """A request whose body is coded in a way that is not known here (RFC 9112 6.1)."""
 
 
+class MalformedRequest(CorsgateError):
+    """A request that HTTP/2 calls malformed, so that its stream is reset (RFC 9113 8.1.1)."""
+
+
+class ConnectionFault(CorsgateError):
+    """What a client did that ends its HTTP/2 connection as a whole (RFC 9113 5.4.1).
+
+    Args:
+        code: The error code that the client is told (RFC 9113 7).
+        detail: One phrase for the log.
+    """
+
+    def __init__(self, code: int, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 class BodyTooLarge(CorsgateError):
     """A client's body went past ``max_body_bytes`` while it was being read."""
 

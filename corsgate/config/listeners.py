@@ -15,7 +15,8 @@ from corsgate.config.tls import read_certified_key
 from corsgate.errors import BadValue
 
 _EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
-_NO_HTTP2 = "this version does not speak HTTP/2 yet"
+_NO_HTTP2 = "HTTP/2 needs a library that is not installed"
+_INSTALL_HTTP2 = "run pip install 'corsgate[http2]', or remove it"
 _TLS_ENDPOINTS = ("ssl", "tls")
 
 
@@ -48,9 +49,10 @@ def _read_listener(item: Item, sources: Sources) -> Listener | None:
     endpoint = table.need("endpoint", checked(check_endpoint), f"write endpoint = {_EXAMPLE}")
     proxies = table.list_of("trusted_proxies", _network, '"10.0.0.0/8"')
     certificates = _read_certificates(table, endpoint, sources)
-    http2 = table.get("http2", boolean, False)
+    # Who installs the library wants it; over plain TCP no browser speaks it.
+    http2 = table.get("http2", boolean, sources.has_http2 and bool(certificates))
     if http2 and not sources.has_http2:
-        table.notes.add((*table.path, "http2"), _NO_HTTP2, "remove it")
+        table.notes.add((*table.path, "http2"), _NO_HTTP2, _INSTALL_HTTP2)
     table.finish()
     if endpoint is None or certificates is None:
         return None

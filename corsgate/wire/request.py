@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http_headers import Headers
@@ -20,9 +21,43 @@ from corsgate.wire.read_request import ReadRequest, Refusal
 from corsgate.wire.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
-    from corsgate.wire.channel import GateChannel
+    from corsgate.wire.site import GateSite
 
 BODILESS_STATUSES = frozenset((204, 304))
+CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
+
+_PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
+
+
+class RequestChannel(Protocol):
+    """What a request needs of its channel: an HTTP/1.1 connection, or a stream of HTTP/2."""
+
+    site: GateSite
+    transport: Any
+
+    def getPeer(self) -> IAddress:
+        """Answer the client's address."""
+
+    def getHost(self) -> IAddress:
+        """Answer the gate's own address."""
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the response's body, framed where `write_head` asked for it."""
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take the response's head; answer whether the body is to be chunked."""
+
+    def flush(self) -> None:
+        """Write a head whose body is not there yet."""
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head."""
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Write a 101 and speak HTTP no more."""
+
+    def abortConnection(self) -> None:
+        """Cut the response off, so that it can't look whole."""
 
 
 class GateRequest(server.Request):
@@ -40,15 +75,18 @@ class GateRequest(server.Request):
         arrived_s: The reactor's time at which the head was complete.
         persistent: Whether the connection may serve another request behind this one.
         offers: The protocols that the client offers to switch to.
-        trailers: The fields to send behind the response's body, should it be chunked.
+        trailers: The fields to send behind the response's body, where its framing has a place for
+            them.
         ready: What has been worked out of its fields alone; see `ReadRequest`.
         on_lost: Called if the client leaves before the response has ended.
     """
 
     defaultContentType = None
-    channel: GateChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
+    channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
 
-    def __init__(self, channel: GateChannel, read: ReadRequest, body: RequestBody | None) -> None:
+    def __init__(
+        self, channel: RequestChannel, read: ReadRequest, body: RequestBody | None
+    ) -> None:
         # Not Request's own, which makes two Headers, two collections for cookies and a cache of
         # adapters for every request. Here they are made for the few that look at them.
         self.channel = channel
@@ -72,10 +110,10 @@ class GateRequest(server.Request):
         self.method = head.method
         self.uri = head.target
         self.path = head.target.partition(b"?")[0]
-        self.clientproto = b"HTTP/1.0" if read.version == "1.0" else b"HTTP/1.1"
+        self.clientproto = _PROTOCOLS.get(read.version, b"HTTP/1.1")
         self._bodiless = head.method == b"HEAD"
         self._logged = False
-        if body is not None and read.version == "1.1":
+        if body is not None and read.version != "1.0":
             expectations = self.index.get(b"expect", ())
             if [value.lower() for value in expectations] == [b"100-continue"]:
                 body.expect_continue(self._continue)
@@ -116,7 +154,7 @@ class GateRequest(server.Request):
 
     def _continue(self) -> None:
         if not self.startedWriting:
-            self.channel.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.channel.write_interim(CONTINUE)
 
     def process(self) -> None:
         """Find the resource and render it."""
@@ -154,7 +192,7 @@ class GateRequest(server.Request):
 
     def inform(self, head: ResponseHead) -> None:
         """Write an interim response; 100 only to a client that waits for it."""
-        if self.gone or self.startedWriting or self.clientproto != b"HTTP/1.1":
+        if self.gone or self.startedWriting or self.clientproto == b"HTTP/1.0":
             return
         if head.status != 100:
             self.channel.write_interim(head)

@@ -175,13 +175,16 @@ CERTIFICATES = (
 HTTP2 = (
     (
         f"{certificates(GOOD)}\nhttp2 = true",
-        ("c.toml:4: listener[0].http2: this version does not speak HTTP/2 yet; remove it"),
+        (
+            "c.toml:4: listener[0].http2: HTTP/2 needs a library that is not installed; "
+            "run pip install 'corsgate[http2]', or remove it"
+        ),
     ),
     (
         "http2 = true",
         (
-            "c.toml:3: listener[0].http2: this version does not speak HTTP/2 yet; "
-            "remove it\n"
+            "c.toml:3: listener[0].http2: HTTP/2 needs a library that is not installed; "
+            "run pip install 'corsgate[http2]', or remove it\n"
             "c.toml:3: listener[0].http2: HTTP/2 is spoken over TLS only; "
             "add certificates, or remove it"
         ),
@@ -311,6 +314,18 @@ class TlsFaultTests(TableTestCase):
 
 class TlsTests(TableTestCase):
     """What is right."""
+
+    def test_http2_by_default(self) -> None:
+        """HTTP/2 is offered over TLS where its library is installed, unless it is turned off."""
+        secure = LISTENER.replace("@@", certificates(GOOD))
+        for source, has_http2, offered in (
+            (secure, True, True),
+            (secure, False, False),
+            (LISTENER.replace("@@", certificates(GOOD) + "\nhttp2 = false"), True, False),
+            (LISTENER.replace("@@", ""), True, False),
+        ):
+            (listener,) = parse(source, has_http2=has_http2).listeners
+            self.assertEqual(listener.http2, offered, source)
 
     def test_listener(self) -> None:
         """The chain, its key and its names, in the file's order."""

@@ -21,7 +21,7 @@ from corsgate.wire.tls import VerifyingCreator, trust_from_pem
 from tests.certificates import Authority, Issued
 from tests.peers import Client, Upstream, reactor, request, response
 from tests.programs import output, require
-from tests.support import POLICY, Gate, GateTestCase
+from tests.support import PASSWORD, POLICY, Gate, GateTestCase
 
 AUTHORITY = Authority.make()
 FIRST = AUTHORITY.issue("gate.test", "localhost", common_name="first")
@@ -29,12 +29,14 @@ OTHER = AUTHORITY.issue("*.other.test", common_name="other")
 WEAK = AUTHORITY.issue("gate.test", key=ec.generate_private_key(ec.SECP192R1()))
 
 
-def config(upstream: str, *issued: Issued) -> Config:
+def config(upstream: str, *issued: Issued, has_http2: bool = False, rest: str = "") -> Config:
     """Answer a configuration with a TLS listener.
 
     Args:
         upstream: The lines of the upstream.
         issued: The listener's certificates.
+        has_http2: Whether HTTP/2 is spoken.
+        rest: Further tables.
     """
     files: Mapping[str, bytes] = {
         f"/{number}{kind}": content
@@ -47,11 +49,12 @@ def config(upstream: str, *issued: Issued) -> Config:
     return parse_config(
         'hosts = ["gate.test", "127.0.0.1"]\n[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
         f"certificates = [{', '.join(pairs)}]\n[upstreams.a]\n{upstream}\n{POLICY}\n"
-        '[routes."/v1"]\nupstream = "a"\ncors = "app"\n',
+        f'[routes."/v1"]\nupstream = "a"\ncors = "app"\n{rest}',
         file="gate.toml",
-        environ={},
+        environ={"PASSWORD": PASSWORD},
         read_file=files.__getitem__,
         cors_rules=CORS_RULES,
+        has_http2=has_http2,
     )
 
 

@@ -159,8 +159,8 @@ class Leaf(Resource):
         return NOT_DONE_YET
 
 
-class Served:
-    """A channel over a `Wire`, its time, and the requests that were handed on.
+class Serving:
+    """A site, its time, and the requests that were handed on.
 
     Args:
         limits: The site's.
@@ -182,25 +182,39 @@ class Served:
             record=self.recorded.append,
             reactor=self.clock,
         )
-        channel = self.site.buildProtocol(None)
-        assert isinstance(channel, GateChannel)
-        self.channel = channel
         self.wire = Wire()
-        self.channel.makeConnection(self.wire)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, a second at a time."""
+        self.clock.pump([1.0] * round(seconds))
 
     def _rendered(self, request: GateRequest) -> None:
         self.requests.append(request)
         if self._render is not None:
             self._render(request)
 
+
+class Served(Serving):
+    """A channel over a `Wire`.
+
+    Args:
+        limits: The site's.
+        render: Called with each request; by default it waits for the test.
+    """
+
+    def __init__(
+        self, limits: Limits | None = None, render: Callable[[GateRequest], None] | None = None
+    ) -> None:
+        super().__init__(limits, render)
+        channel = self.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        self.channel = channel
+        self.channel.makeConnection(self.wire)
+
     def send(self, *reads: bytes) -> None:
         """Bring bytes to the channel, each a read."""
         for data in reads:
             self.channel.dataReceived(data)
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, a second at a time."""
-        self.clock.pump([1.0] * round(seconds))
 
     def leave(self) -> None:
         """Close the client's connection."""

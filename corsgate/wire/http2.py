@@ -1,0 +1,379 @@
+"""The server side of HTTP/2: a connection whose streams are requests (RFC 9113)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from h2.events import (
+    DataReceived,
+    Event,
+    PingAckReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+)
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from corsgate.errors import ConnectionFault, MalformedRequest
+from corsgate.wire.channel import LINGER_S
+from corsgate.wire.http2_codec import MAX_STREAMS, Codec
+from corsgate.wire.http2_conduct import Conduct
+from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
+from corsgate.wire.http2_head import read_request
+from corsgate.wire.http2_stream import Http2Stream
+from corsgate.wire.site import GateSite
+from corsgate.wire.sweeper import NEVER
+
+FAREWELL = b"corsgate"
+"""What is pinged behind a GOAWAY; its answer comes behind all that the client sent before."""
+
+FAREWELL_S = 5.0
+"""How long that answer is waited for."""
+
+_OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
+
+
+@implementer(IPushProducer)
+class Http2Connection(Protocol):
+    """One client's connection: many requests at once, each a stream of its own.
+
+    Args:
+        site: Serves it.
+
+    Attributes:
+        codec: Speaks HTTP/2.
+        conduct: Watches the client's.
+        deadline_s: For the sweeper: when something of the connection itself is due.
+    """
+
+    _log = Logger()
+
+    def __init__(self, site: GateSite) -> None:
+        self.site = site
+        self.deadline_s = NEVER
+        self.codec = Codec(site.limits)
+        # A field that is compressed takes no more room than one that isn't.
+        self.conduct = Conduct(2 * site.limits.max_head_bytes)
+        self._reader = FrameReader()
+        self._streams: dict[int, Http2Stream] = {}
+        # Those that may have something to send; a dictionary keeps them in order.
+        self._sending: dict[Http2Stream, None] = {}
+        self._pumping = False
+        self._write_paused = False
+        self._closing = False
+        # The last stream that is served, once that has been said.
+        self._last_id: int | None = None
+        self._says_farewell = False
+        self._client_leaves = False
+        self._write_by = self._read_by = self._idle_by = self._farewell_by = NEVER
+
+    # What the transport calls.
+
+    def connectionMade(self) -> None:
+        """Send the settings, and wait for the client's."""
+        self.peer: IAddress = self._tcp.getPeer()
+        self.host: IAddress = self._tcp.getHost()
+        self.site.channels.add(self)
+        self.site.sweeper.add(self)
+        self._tcp.registerProducer(self, True)
+        self.flush()
+        self._rearm()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take frames, and hand on what they bring."""
+        if self._closing:
+            return
+        try:
+            for frame in self._reader.feed(data):
+                self._receive(frame)
+                if self._closing:
+                    return
+        except ConnectionFault as fault:
+            self._fail(fault)
+            return
+        self.flush()
+        self._check_done()
+        self._rearm()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the requests that their client is gone."""
+        self._closing = True
+        self.site.sweeper.discard(self)
+        self._lose_streams("the client closed the connection", reason)
+        self.site.channel_lost(self)
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up with the responses."""
+        self._write_paused = True
+        self._write_by = self._now() + self.site.limits.response_idle_timeout_s
+        self._rearm()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was buffered."""
+        self._write_paused = False
+        self._write_by = NEVER
+        self._pump()
+        self._rearm()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` tells the requests."""
+
+    def timed_out(self) -> None:
+        """Act on what has become due."""
+        now = self._now()
+        if self._closing or self._write_by <= now:
+            self.cut("the client did not take the response")
+        elif self._read_by <= now:
+            self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
+        elif self._farewell_by <= now:
+            self._finish_farewell()
+        else:
+            self.drain()
+
+    # What its streams call.
+
+    def isSecure(self) -> bool:
+        """Answer whether the client speaks TLS to the gate."""
+        return isinstance(self.transport, TLSMemoryBIOProtocol)
+
+    def send(self, stream: Http2Stream) -> None:
+        """Send what a stream has to send, in its turn."""
+        self._sending[stream] = None
+        self._pump()
+        stream.sent()
+
+    def flush(self) -> None:
+        """Hand what the codec has collected to the transport."""
+        data = self.codec.take()
+        if data and not self._closing:
+            self._tcp.write(data)
+
+    def stream_left(self, stream: Http2Stream) -> None:
+        """Forget a stream that is done with."""
+        self._streams.pop(stream.number, None)
+        self._sending.pop(stream, None)
+        self.flush()
+        self._check_done()
+        self._rearm()
+
+    # What the site calls.
+
+    def drain(self) -> None:
+        """Take no more requests, and close once those that are there have ended.
+
+        RFC 9113 6.8: the first GOAWAY only says that another will come, so that no request
+        which is on its way is lost.
+        """
+        if self._closing or self._says_farewell:
+            return
+        self._says_farewell = True
+        self.codec.goaway(MAX_WINDOW)
+        self.codec.ping(FAREWELL)
+        self.flush()
+        self._farewell_by = self._now() + FAREWELL_S
+        self._rearm()
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection; the access log says why."""
+        self._lose_streams(outcome, Failure(ConnectionDone(outcome)))
+        self.abortConnection()
+
+    def abortConnection(self) -> None:
+        """Cut the connection at once."""
+        self._closing = True
+        self._tcp.abortConnection()
+
+    # The parts.
+
+    @property
+    def _tcp(self) -> Any:
+        return self.transport
+
+    def _now(self) -> float:
+        return self.site.sweeper.now()
+
+    def _rearm(self) -> None:
+        """Set the deadline that the state asks for."""
+        if self._closing:
+            return
+        now, limits = self._now(), self.site.limits
+        awaits_head = (
+            self.conduct.in_block
+            or not self.conduct.greeted
+            or (self._reader.partial and not self._streams)
+        )
+        if not awaits_head:
+            self._read_by = NEVER
+        elif self._read_by == NEVER:
+            self._read_by = now + limits.client_head_timeout_s
+        if self._streams or self._says_farewell:
+            self._idle_by = NEVER
+        elif self._idle_by == NEVER:
+            self._idle_by = now + limits.keep_alive_timeout_s
+        self.deadline_s = min(self._write_by, self._read_by, self._idle_by, self._farewell_by)
+
+    def _receive(self, frame: Frame) -> None:
+        self.conduct.frame_came(frame, self._now())
+        if frame.kind == Kind.GOAWAY:
+            # The client opens no more streams; those that it has opened go on.
+            self._client_leaves = True
+            return
+        if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
+        events = self.codec.receive(frame)
+        if not events and frame.kind in _OF_REQUESTS and not self.conduct.in_block:
+            # It came late, for a stream that is no more.
+            self.conduct.idle(self._now())
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._open(event.stream_id, ended=event.stream_ended is not None)
+        elif isinstance(event, DataReceived):
+            self._data_received(event)
+        elif isinstance(event, TrailersReceived):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                try:
+                    stream.trailers_received(self.codec.fields)
+                except MalformedRequest as error:
+                    self._refuse(stream, error)
+        elif isinstance(event, StreamReset):
+            self._reset_received(event)
+        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
+            self._window_opened(getattr(event, "stream_id", 0))
+        elif isinstance(event, PingAckReceived) and event.ping_data == FAREWELL:
+            self._finish_farewell()
+
+    def _open(self, number: int, *, ended: bool) -> None:
+        """Serve a new stream, or refuse it."""
+        open_streams = len(self._streams)
+        if open_streams >= MAX_STREAMS:
+            open_streams = sum(not stream.answered for stream in self._streams.values())
+        if open_streams >= MAX_STREAMS or self._last_id is not None:
+            self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
+            return
+        try:
+            read = read_request(self.codec.fields, self.site.limits, ended=ended)
+        except MalformedRequest as error:
+            self._log.debug("a malformed request was refused: {error}", error=str(error))
+            self._turn_away(number, Code.PROTOCOL_ERROR, ended=ended)
+            return
+        stream = self._streams[number] = Http2Stream(self, number, ended=ended)
+        self.site.sweeper.add(stream)
+        stream.begin(read)
+
+    def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:
+        self.codec.reset(number, code, give_up=not ended)
+        self.conduct.reset(self._now())
+
+    def _data_received(self, event: DataReceived) -> None:
+        size, data = event.flow_controlled_length or 0, event.data or b""
+        ended = event.stream_ended is not None
+        self.codec.credit(size)
+        if not data and not ended:
+            self.conduct.idle(self._now())
+        stream = self._streams.get(event.stream_id or 0)
+        if stream is not None:
+            try:
+                stream.data_received(bytes(data), size, ended=ended)
+            except MalformedRequest as error:
+                self._refuse(stream, error)
+
+    def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
+        """End a stream whose body was not what its head said."""
+        stream.cut_malformed(f"the request is malformed: {error}")
+        self.conduct.reset(self._now())
+
+    def _reset_received(self, event: StreamReset) -> None:
+        """End a stream that the client reset, or h2 by the client's fault."""
+        stream = self._streams.pop(event.stream_id, None)
+        if stream is None:
+            return
+        self._sending.pop(stream, None)
+        outcome = "the client reset the stream" if event.remote_reset else "the client broke HTTP/2"
+        stream.lost(outcome)
+        self.conduct.reset(self._now())
+
+    def _window_opened(self, number: int | None) -> None:
+        if number:
+            stream = self._streams.get(number)
+            if stream is not None:
+                self._sending[stream] = None
+        else:
+            self._sending.update(dict.fromkeys(self._streams.values()))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what the client takes, a frame of each stream in turn."""
+        if self._pumping or self._closing:
+            return
+        self._pumping = True
+        try:
+            while self._sending and not self._write_paused and not self._closing:
+                for stream in list(self._sending):
+                    if self._write_paused or self._closing:
+                        break
+                    if stream.send_some():
+                        self.flush()
+                    else:
+                        self._sending.pop(stream, None)
+                    stream.sent()
+        finally:
+            self._pumping = False
+
+    def _finish_farewell(self) -> None:
+        """Say which stream was the last one."""
+        self._farewell_by = NEVER
+        if self._says_farewell and self._last_id is None:
+            self._last_id = self.codec.last_id
+            self.codec.goaway(self._last_id)
+            self.flush()
+            self._check_done()
+        self._rearm()
+
+    def _check_done(self) -> None:
+        """Close, once nothing is left and nothing more will come."""
+        if self._streams or self._closing:
+            return
+        if self._client_leaves and self._last_id is None:
+            self._says_farewell = True
+            self._finish_farewell()
+        elif self._last_id is not None:
+            self._close()
+
+    def _fail(self, fault: ConnectionFault) -> None:
+        """End the connection, and say why (RFC 9113 5.4.1)."""
+        self._log.debug("a connection was ended: {fault}", fault=str(fault))
+        self.codec.fail(fault.code, str(fault).encode("ascii", "replace"))
+        self.flush()
+        self._close()
+        self._lose_streams(f"the client broke HTTP/2: {fault}", Failure(fault))
+
+    def _close(self) -> None:
+        self._closing = True
+        self._tcp.unregisterProducer()
+        self._tcp.loseConnection()
+        # TLS waits for the client's own farewell.
+        self.deadline_s = self._now() + LINGER_S
+
+    def _lose_streams(self, outcome: str, reason: Failure) -> None:
+        streams = list(self._streams.values())
+        self._streams.clear()
+        self._sending.clear()
+        for stream in streams:
+            stream.lost(outcome, reason)
+
+
+def make_http2(site: GateSite) -> Http2Connection:
+    """Answer what speaks HTTP/2 on one connection of a site."""
+    return Http2Connection(site)

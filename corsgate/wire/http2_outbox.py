@@ -1,0 +1,104 @@
+"""What of a response has been written and not sent."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import attrs
+
+from corsgate.message.headers import HeaderList
+
+MAX_HEADS = 8
+"""How many interim heads wait at most; those past it are dropped, as a client may do itself."""
+
+
+@attrs.frozen(eq=False)
+class Block:
+    """A field block to send: an interim head, the head, or trailers."""
+
+    fields: HeaderList
+    end: bool
+
+
+@attrs.frozen(eq=False)
+class Piece:
+    """A piece of the body to send."""
+
+    data: bytes
+    end: bool
+
+
+class Outbox:
+    """A response on its way out, handed on as the client makes room for it.
+
+    Attributes:
+        pending: How many bytes of the body wait.
+        ended: Whether all of it has been put in.
+        sent: Whether all of it, its end included, has been taken out.
+    """
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self.ended = False
+        self.sent = False
+        self._heads: deque[HeaderList] = deque()
+        self._pieces: deque[bytes] = deque()
+        self._trailers: HeaderList = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything waits to be sent."""
+        return bool(self._heads or self._pieces) or (self.ended and not self.sent)
+
+    def put_interim(self, fields: HeaderList) -> None:
+        """Put an interim head in, unless too many wait already."""
+        if len(self._heads) < MAX_HEADS:
+            self._heads.append(fields)
+
+    def put_head(self, fields: HeaderList) -> None:
+        """Put the head in."""
+        self._heads.append(fields)
+
+    def put(self, data: bytes) -> None:
+        """Put a piece of the body in; what comes behind its end is dropped."""
+        if data and not self.ended:
+            self._pieces.append(data)
+            self.pending += len(data)
+
+    def end(self, trailers: HeaderList | None = None) -> None:
+        """Put the end in; again changes nothing."""
+        if not self.ended:
+            self.ended = True
+            self._trailers = trailers or []
+
+    def take(self, room: int) -> Block | Piece | None:
+        """Answer what is to be sent next, which then counts as sent.
+
+        Args:
+            room: How many bytes of the body the client takes now.
+
+        Returns:
+            None where nothing waits, or there is no room for it.
+        """
+        if self._heads:
+            fields = self._heads.popleft()
+            return Block(fields, self._ends_here())
+        if self._pieces:
+            return self._take_piece(room) if room > 0 else None
+        if not self.ended or self.sent:
+            return None
+        self.sent = True
+        return Block(self._trailers, True) if self._trailers else Piece(b"", True)
+
+    def _take_piece(self, room: int) -> Piece:
+        data = self._pieces.popleft()
+        if len(data) > room:
+            self._pieces.appendleft(data[room:])
+            data = data[:room]
+        self.pending -= len(data)
+        return Piece(data, self._ends_here())
+
+    def _ends_here(self) -> bool:
+        """Answer, and note, whether what was just taken is the last."""
+        self.sent = self.ended and not (self._heads or self._pieces or self._trailers)
+        return self.sent

@@ -1,0 +1,364 @@
+"""One stream of HTTP/2: it stands for a request where HTTP/1.1 has a whole connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from corsgate.errors import BodyTimedOut, MalformedRequest
+from corsgate.message.framing import CHUNKED
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList
+from corsgate.wire.body import RequestBody
+from corsgate.wire.http2_frames import Code
+from corsgate.wire.http2_head import field_block, framed_block, read_trailers, response_block
+from corsgate.wire.http2_outbox import Block, Outbox
+from corsgate.wire.read_request import ReadRequest
+from corsgate.wire.request import GateRequest
+from corsgate.wire.sweeper import NEVER
+from corsgate.wire.tunnel import TunnelEnd
+
+if TYPE_CHECKING:
+    from corsgate.wire.http2 import Http2Connection
+
+
+class Http2Stream:
+    """A request and its response, each no faster than the other side takes it.
+
+    Args:
+        connection: What the stream is a part of.
+        number: Its identifier.
+        ended: Whether the client sends nothing more on it.
+
+    Attributes:
+        deadline_s: For the sweeper: when the client has been too slow.
+    """
+
+    transport: Any = None
+
+    def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
+        self.site = connection.site
+        self.factory = connection.site
+        self.number = number
+        self.deadline_s = NEVER
+        self._connection = connection
+        self._codec = connection.codec
+        self._limits = connection.site.limits
+        self._request: GateRequest | None = None
+        self._body: RequestBody | None = None
+        self._producer: Any = None
+        self._producer_paused = False
+        self._outbox = Outbox()
+        # What is still to be written of a body whose length was told.
+        self._left: int | None = None
+        # The client's side: whether it has ended, and what it may not send again yet.
+        self._ended = ended
+        self._received = 0
+        self._uncredited = 0
+        self._gone = False
+        self._take_by = NEVER
+        self._body_by = NEVER
+
+    @property
+    def answered(self) -> bool:
+        """Whether the response has been sent whole."""
+        return self._outbox.sent
+
+    # What the connection calls.
+
+    def begin(self, read: ReadRequest) -> None:
+        """Hand the request on."""
+        body: RequestBody | None = None
+        if read.length is not None:
+            length = None if read.length == CHUNKED else read.length
+            body = RequestBody(length, self._codec.stream_window, self._body_changed)
+            if self._ended:
+                body.ended()
+        self._body = body
+        self._request = GateRequest(self, read, body)
+        self._request.process()
+        self._rearm_body()
+
+    def data_received(self, data: bytes, size: int, *, ended: bool) -> None:
+        """Take a piece of the request's body.
+
+        Args:
+            data: The piece, perhaps empty.
+            size: What it takes of the window, padding included.
+            ended: Whether it is the last.
+
+        Raises:
+            MalformedRequest: The body is not as long as was said.
+        """
+        self._received += len(data)
+        self._uncredited += size
+        self._ended = ended
+        self._check_length()
+        if self._body is not None:
+            if data:
+                self._body.data_received(data)
+            if ended:
+                self._body.ended()
+        self._body_changed(moved=True)
+
+    def trailers_received(self, fields: HeaderList) -> None:
+        """Take the fields behind the request's body, which end it.
+
+        Raises:
+            MalformedRequest: One has no place there, or the body is too short.
+        """
+        self._ended = True
+        trailers = read_trailers(fields)
+        self._check_length()
+        if self._body is not None:
+            self._body.ended(trailers)
+        self._body_changed(moved=True)
+
+    def send_some(self) -> bool:
+        """Send one frame of the response, if the client takes one now; answer whether it did."""
+        if self._gone or not self._outbox.waiting:
+            return False
+        item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
+        if item is None:
+            return False
+        if isinstance(item, Block):
+            self._codec.send_block(self.number, item.fields, end=item.end)
+        else:
+            self._codec.send_data(self.number, item.data, end=item.end)
+            self._connection.conduct.sent(len(item.data))
+        return True
+
+    def sent(self) -> None:
+        """Look at what has become possible after `send_some`, or has come to wait."""
+        if self._gone:
+            return
+        if not self._outbox.waiting:
+            self._take_by = NEVER
+            self._rearm()
+        elif self._take_by == NEVER:
+            self._client_took()
+        if self._producer_paused and self._outbox.pending <= self._limits.max_buffered_bytes // 2:
+            # Only so much put off the deadline: a client that takes a byte now and then must
+            # not hold the response for ever.
+            if self._outbox.waiting:
+                self._client_took()
+            self._producer_paused = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+        self._settle()
+
+    def lost(self, outcome: str, reason: Failure | None = None) -> None:
+        """Take it that the stream has ended, for whatever reason but its response's end."""
+        self._gone = True
+        self.site.sweeper.discard(self)
+        request, self._request = self._request, None
+        self._producer = None
+        if request is not None:
+            request.notes.setdefault("outcome", outcome)
+            request.connectionLost(reason or Failure(ConnectionDone(outcome)))
+
+    def cut_malformed(self, outcome: str) -> None:
+        """End the stream: what came on it is no HTTP (RFC 9113 8.1.1)."""
+        self._cut(outcome, Code.PROTOCOL_ERROR)
+
+    def timed_out(self) -> None:
+        """End what the client is too slow with, with 408 where it may still hear that."""
+        body, request = self._body, self._request
+        if self._take_by <= self.site.sweeper.now():
+            self._cut("the client did not take the response", Code.CANCEL)
+        elif (
+            body is not None
+            and body.has_receiver
+            and request is not None
+            and not request.startedWriting
+        ):
+            self._body_by = NEVER
+            self._rearm()
+            body.fail(Failure(BodyTimedOut()))
+        else:
+            self._cut("the client was too slow", Code.CANCEL)
+
+    # What a request calls.
+
+    def getPeer(self) -> IAddress:
+        """Answer the client's address."""
+        return self._connection.peer
+
+    def getHost(self) -> IAddress:
+        """Answer the gate's own address."""
+        return self._connection.host
+
+    def isSecure(self) -> bool:
+        """Answer whether the client speaks TLS to the gate."""
+        return self._connection.isSecure()
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the response's body."""
+        self._outbox.put(data)
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
+                self._outbox.end()
+        self._send()
+        if self._outbox.pending > self._limits.max_buffered_bytes and self._producer is not None:
+            self._pause_producer()
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        """Write pieces of the response's body."""
+        self.write(b"".join(data))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of a response that was made by twisted.web's own API."""
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        head = ResponseHead(status=int(code), reason=reason, headers=fields)
+        self._outbox.put_head(response_block(head))
+        self._send()
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take a response's head, to be sent with the first piece of its body or by `flush`.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes, or None where only its end will tell.
+            bodiless: Whether no body follows, whatever `length` says.
+
+        Returns:
+            False: HTTP/2 has no chunks.
+        """
+        self._outbox.put_head(framed_block(head, length, self.site.date()))
+        if bodiless or length == 0:
+            self._outbox.end()
+        else:
+            self._left = length
+        return False
+
+    def flush(self) -> None:
+        """Send a head whose body is not there yet."""
+        self._send()
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head (RFC 9113 8.1)."""
+        self._outbox.put_interim(response_block(head))
+        self._send()
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Not be called: HTTP/2 has no Upgrade, so a request never offers one."""
+        raise AssertionError("a stream of HTTP/2 does not switch protocols")
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take the source of the response; it hears when the client does not keep up."""
+        if not streaming:
+            raise ValueError("a response's source here is a push producer")
+        self._producer = producer
+        self._producer_paused = False
+        if self._outbox.pending > self._limits.max_buffered_bytes:
+            self._pause_producer()
+
+    def unregisterProducer(self) -> None:
+        """Forget the source of the response."""
+        self._producer = None
+
+    def requestDone(self, request: GateRequest) -> None:
+        """End the response once all of it has been sent."""
+        self._request = None
+        self._producer = None
+        if self._gone:
+            return
+        if self._body is not None and not self._body.complete:
+            self._body.discard()
+        if self._left is not None and self._left > 0:
+            # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
+            self._reset(Code.INTERNAL_ERROR)
+            return
+        self._outbox.end(field_block(request.trailers))
+        self._send()
+
+    def loseConnection(self) -> None:
+        """End the stream; there is no other way than that of `abortConnection`."""
+        self.abortConnection()
+
+    def abortConnection(self) -> None:
+        """End the stream at once, so that the response can't look whole."""
+        self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
+
+    # The parts.
+
+    def _send(self) -> None:
+        self._connection.send(self)
+
+    def _settle(self) -> None:
+        """Leave the connection, once both the response and its request are done with."""
+        if not self._outbox.sent or self._request is not None:
+            return
+        if self._ended:
+            self._leave()
+        else:
+            # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
+            self._reset(Code.NO_ERROR)
+
+    def _cut(self, outcome: str, code: Code) -> None:
+        if not self._gone:
+            self._reset(code)
+            self.lost(outcome, Failure(ConnectionAborted(outcome)))
+
+    def _reset(self, code: Code) -> None:
+        if not (self._outbox.sent and self._ended):
+            self._codec.reset(self.number, code, give_up=not self._ended)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._gone = True
+        self.site.sweeper.discard(self)
+        self._connection.stream_left(self)
+
+    def _check_length(self) -> None:
+        """Compare the body with the length that was told (RFC 9113 8.1.1)."""
+        length = None if self._body is None else self._body.length
+        if length is not None and (
+            self._received > length or (self._ended and self._received < length)
+        ):
+            raise MalformedRequest("Content-Length is not the number of the body's bytes")
+
+    def _pause_producer(self) -> None:
+        if not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+
+    def _body_changed(self, *, moved: bool = False) -> None:
+        """Let the client send more of the body, where what came has been taken."""
+        body = self._body
+        if self._gone or body is None:
+            return
+        taken = body.has_receiver and body.wants_data
+        if taken and not self._ended and self._uncredited >= self._codec.stream_window // 2:
+            self._codec.credit_stream(self.number, self._uncredited)
+            self._uncredited = 0
+            self._connection.flush()
+            moved = True
+        if moved or self._body_by == NEVER or not self._is_awaited():
+            self._rearm_body()
+
+    def _is_awaited(self) -> bool:
+        """Answer whether it is the client's turn to send more of the body."""
+        body = self._body
+        if body is None or self._ended or self._request is None or body.awaits_continue:
+            return False
+        discarded = body.started and not body.has_receiver
+        return not discarded and self._uncredited < self._codec.stream_window
+
+    def _rearm_body(self) -> None:
+        awaited = self._is_awaited()
+        now = self.site.sweeper.now()
+        self._body_by = now + self._limits.client_body_timeout_s if awaited else NEVER
+        self._rearm()
+
+    def _client_took(self) -> None:
+        self._take_by = self.site.sweeper.now() + self._limits.response_idle_timeout_s
+        self._rearm()
+
+    def _rearm(self) -> None:
+        self.deadline_s = min(self._take_by, self._body_by)
