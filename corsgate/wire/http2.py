@@ -27,7 +27,7 @@ from corsgate.wire.channel import LINGER_S
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
 from corsgate.wire.http2_conduct import Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
-from corsgate.wire.http2_head import read_request
+from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import NEVER
@@ -63,6 +63,7 @@ class Http2Connection(Protocol):
         # A field that is compressed takes no more room than one that isn't.
         self.conduct = Conduct(2 * site.limits.max_head_bytes)
         self._reader = FrameReader()
+        self._blocks = RequestBlocks(site.limits)
         self._streams: dict[int, Http2Stream] = {}
         # Those that may have something to send; a dictionary keeps them in order.
         self._sending: dict[Http2Stream, None] = {}
@@ -263,7 +264,7 @@ class Http2Connection(Protocol):
             self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
             return
         try:
-            read = read_request(self.codec.fields, self.site.limits, ended=ended)
+            read = self._blocks.read(self.codec.fields, ended=ended)
         except MalformedRequest as error:
             self._log.debug("a malformed request was refused: {error}", error=str(error))
             self._turn_away(number, Code.PROTOCOL_ERROR, ended=ended)

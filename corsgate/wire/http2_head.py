@@ -81,6 +81,61 @@ def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> Re
     )
 
 
+class RequestBlocks:
+    """Makes requests of one connection's field blocks.
+
+    A browser's requests differ in little but their path, so fields that came in the block before
+    are not judged again, and what was worked out of them is at hand.
+
+    Args:
+        limits: Bounds on the heads.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # The last block, the place of :path in it, and what was made of it.
+        self._last: tuple[HeaderList, int, ReadRequest] | None = None
+
+    def read(self, fields: HeaderList, *, ended: bool) -> ReadRequest:
+        """Do as `read_request`."""
+        if ended and self._last is not None:
+            recalled = self._recall(fields, *self._last)
+            if recalled is not None:
+                return recalled
+        read = read_request(fields, self._limits, ended=ended)
+        if read.length is None and read.refusal is None:
+            at = next(at for at, (name, _) in enumerate(fields) if name == b":path")
+            self._last = (fields, at, read)
+        return read
+
+    def _recall(
+        self, fields: HeaderList, before: HeaderList, at: int, read: ReadRequest
+    ) -> ReadRequest | None:
+        """Answer the request if it differs from the one before in its path alone."""
+        if (
+            len(fields) != len(before)
+            or fields[at][0] != b":path"
+            or fields[:at] != before[:at]
+            or fields[at + 1 :] != before[at + 1 :]
+        ):
+            return None
+        method, headers = read.head.method, read.head.headers
+        try:
+            target = _target(fields[at][1], method)
+        except TargetError:
+            return None
+        if _refusal(method, target, headers[1:], self._limits) is not None:
+            return None
+        return ReadRequest(
+            head=RequestHead(method=method, target=target, headers=headers),
+            index=read.index,
+            version="2",
+            authority=read.authority,
+            keep_alive=True,
+            ready=read.ready,
+        )
+
+
 def read_trailers(fields: Iterable[Header]) -> HeaderList:
     """Answer the fields of a block behind a body.
 

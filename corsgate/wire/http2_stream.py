@@ -98,11 +98,12 @@ class Http2Stream:
         self._uncredited += size
         self._ended = ended
         self._check_length()
-        if self._body is not None:
+        body = self._body
+        if body is not None:
             if data:
-                self._body.data_received(data)
+                body.data_received(data)
             if ended:
-                self._body.ended()
+                body.ended()
         self._body_changed(moved=True)
 
     def trailers_received(self, fields: HeaderList) -> None:
@@ -153,8 +154,7 @@ class Http2Stream:
 
     def lost(self, outcome: str, reason: Failure | None = None) -> None:
         """Take it that the stream has ended, for whatever reason but its response's end."""
-        self._gone = True
-        self.site.sweeper.discard(self)
+        self._part()
         request, self._request = self._request, None
         self._producer = None
         if request is not None:
@@ -311,9 +311,14 @@ class Http2Stream:
         self._leave()
 
     def _leave(self) -> None:
-        self._gone = True
-        self.site.sweeper.discard(self)
+        self._part()
         self._connection.stream_left(self)
+
+    def _part(self) -> None:
+        self._gone = True
+        # It knows this stream: a cycle would be left to the collector.
+        self._body = None
+        self.site.sweeper.discard(self)
 
     def _check_length(self) -> None:
         """Compare the body with the length that was told (RFC 9113 8.1.1)."""

@@ -202,6 +202,24 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(client.answers[client.request()].status, 403)
         self.assertEqual(client.goaways, [])
 
+    def test_answered_by_its_last_bytes(self) -> None:
+        """A response that the last piece of a body brings about needs no reset behind it."""
+        client = Http2Client()
+        number = client.request(method=b"POST", end=False)
+        (request,) = client.requests
+        receiver = Receiver()
+
+        def answer_now(data: bytes) -> None:
+            answer(request, data)
+
+        receiver.body_data = answer_now  # type: ignore[method-assign]
+        assert request.body is not None
+        request.body.start(receiver)
+        client.data(number, b"x", end=True)
+        got = client.answers[number]
+        self.assertEqual((got.body, got.ended, got.reset), (b"x", True, None))
+        self.assertEqual(client.goaways, [])
+
     def test_failed_body(self) -> None:
         """A body that fails by the gate's doing costs its stream only."""
         client = Http2Client()

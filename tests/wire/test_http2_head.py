@@ -13,6 +13,7 @@ from corsgate.message.framing import CHUNKED
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, HeaderList
 from corsgate.wire.http2_head import (
+    RequestBlocks,
     field_block,
     framed_block,
     read_request,
@@ -200,6 +201,54 @@ class RequestTests(SynchronousTestCase):
             return
         text = read.head.to_bytes()
         self.assertEqual(text.count(b"\n"), len(read.head.headers) + 2)
+
+
+PATHS = (b"/", b"/x", b"/x y", b"", b"*", b"/#", b"/\n", b" /", b"x", b"/" + b"y" * 150)
+
+
+class RecallTests(SynchronousTestCase):
+    """`RequestBlocks`."""
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from([M, OPTIONS]),
+                st.sampled_from(PATHS),
+                st.lists(st.sampled_from([(b"a", b"1"), (b"b", b"2"), (b"B", b"")]), max_size=2),
+                st.booleans(),
+            ),
+            max_size=6,
+        )
+    )
+    def test_same(self, asked: list[tuple[Header, bytes, HeaderList, bool]]) -> None:
+        """Whatever came before, a block is read as if it were the first."""
+        limits = Limits(max_target_bytes=120, max_head_bytes=256)
+        blocks = RequestBlocks(limits)
+        for method, path, headers, ended in asked:
+            fields = [method, S, A, p(path), *headers]
+            try:
+                expected = read_request(fields, limits, ended=ended)
+            except MalformedRequest:
+                self.assertRaises(MalformedRequest, blocks.read, fields, ended=ended)
+                continue
+            got = blocks.read(fields, ended=ended)
+            for name in ("index", "version", "authority", "length", "refusal", "keep_alive"):
+                self.assertEqual(getattr(got, name), getattr(expected, name))
+            self.assertEqual(got.head.to_bytes(), expected.head.to_bytes())
+
+    def test_at_hand(self) -> None:
+        """What was worked out of the same fields is there for the next path, and no other's."""
+        blocks = RequestBlocks(Limits())
+        first = blocks.read(GET, ended=True)
+        first.ready["known"] = 1
+        for fields, known in (
+            ([M, S, A, p(b"/other")], True),
+            ([OPTIONS, S, A, p(b"/other")], False),
+            ([M, S, a(b"b.test"), P], False),
+            ([*GET, (b"origin", b"x")], False),
+            (GET, False),
+        ):
+            self.assertEqual("known" in blocks.read(fields, ended=True).ready, known, fields)
 
 
 class BlockTests(SynchronousTestCase):

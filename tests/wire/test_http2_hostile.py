@@ -349,3 +349,22 @@ class FlatTests(SynchronousTestCase):
         self.assertLess(held() - before, 200)
         self.assertEqual(len(client.sweeper._members), 1)
         self.assertEqual(client.connection._streams, {})
+
+    def test_no_cycles(self) -> None:
+        """A stream that has ended is gone without the collector's help."""
+        client = Http2Client(render=lambda request: answer(request, b"body"))
+
+        def ask() -> None:
+            client.request()
+            client.data(client.request(method=b"PUT", end=False), b"x")
+            client.block([*GET, (b"X", b"")])
+            for kept in (client.answers, client.control, client.requests, client.recorded):
+                kept.clear()
+
+        ask()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for _ in range(10):
+            ask()
+        self.assertEqual(gc.collect(), 0)
