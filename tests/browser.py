@@ -63,19 +63,24 @@ class Browser:
     Run it in a thread where the reactor serves what it opens.
     """
 
-    def __init__(self, *, width: int = 1280, height: int = 1000, dark: bool = False) -> None:
+    def __init__(
+        self, *, width: int = 1280, height: int = 1000, dark: bool = False, trusting: bool = False
+    ) -> None:
         """Start it.
 
         Args:
             width: The window's, in CSS pixels.
             height: The window's, in CSS pixels.
             dark: Whether its user prefers a dark page.
+            trusting: Whether any server's certificate will do.
         """
         self._profile = tempfile.mkdtemp(prefix="corsgate-browser-")
         options = ChromeOptions()
         options.binary_location = str(CHROMIUM)
         for flag in (*FLAGS, f"--user-data-dir={self._profile}"):
             options.add_argument(flag)
+        if trusting:
+            options.add_argument("--ignore-certificate-errors")
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         try:
             # With both paths given selenium looks for nothing, and so downloads nothing.

@@ -15,8 +15,8 @@ from corsgate.config.tls import read_certified_key
 from corsgate.errors import BadValue
 
 _EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
-_NO_HTTP2 = "HTTP/2 needs a library that is not installed"
-_INSTALL_HTTP2 = "run pip install 'corsgate[http2]', or remove it"
+_NO_HTTP2 = "the library for HTTP/2 is not installed"
+_INSTALL_HTTP2 = "run pip install 'h2>=4', or remove it"
 _TLS_ENDPOINTS = ("ssl", "tls")
 
 

@@ -190,6 +190,7 @@ class Http2Connection(Protocol):
     def abortConnection(self) -> None:
         """Cut the connection at once."""
         self._closing = True
+        self.deadline_s = NEVER
         self._tcp.abortConnection()
 
     # The parts.

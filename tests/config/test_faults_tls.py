@@ -176,15 +176,15 @@ HTTP2 = (
     (
         f"{certificates(GOOD)}\nhttp2 = true",
         (
-            "c.toml:4: listener[0].http2: HTTP/2 needs a library that is not installed; "
-            "run pip install 'corsgate[http2]', or remove it"
+            "c.toml:4: listener[0].http2: the library for HTTP/2 is not installed; "
+            "run pip install 'h2>=4', or remove it"
         ),
     ),
     (
         "http2 = true",
         (
-            "c.toml:3: listener[0].http2: HTTP/2 needs a library that is not installed; "
-            "run pip install 'corsgate[http2]', or remove it\n"
+            "c.toml:3: listener[0].http2: the library for HTTP/2 is not installed; "
+            "run pip install 'h2>=4', or remove it\n"
             "c.toml:3: listener[0].http2: HTTP/2 is spoken over TLS only; "
             "add certificates, or remove it"
         ),

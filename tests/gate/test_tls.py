@@ -47,7 +47,8 @@ def config(upstream: str, *issued: Issued, has_http2: bool = False, rest: str = 
         f'{{ chain = "/{number}.pem", key = "/{number}.key" }}' for number in range(len(issued))
     ]
     return parse_config(
-        'hosts = ["gate.test", "127.0.0.1"]\n[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
+        'hosts = ["gate.test", "127.0.0.1", "localhost"]\n'
+        '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
         f"certificates = [{', '.join(pairs)}]\n[upstreams.a]\n{upstream}\n{POLICY}\n"
         f'[routes."/v1"]\nupstream = "a"\ncors = "app"\n{rest}',
         file="gate.toml",
