@@ -127,14 +127,20 @@ class ArchiveTests(SynchronousTestCase):
 class RequirementTests(SynchronousTestCase):
     """Whatever is imported is asked for."""
 
-    def check(self, place: str, declared: set[str]) -> None:
-        """Find each project that is imported below a place among those declared."""
+    def check(self, place: str, declared: set[str], *, http2: bool | None = None) -> None:
+        """Find each project that is imported below a place among those declared.
+
+        Args:
+            place: A directory.
+            declared: The projects.
+            http2: Whether to look at the modules for HTTP/2 alone, or at all others alone.
+        """
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
         owners = packages_distributions()
         missing = {
             name
             for path in files(place)
-            if path.suffix == ".py"
+            if path.suffix == ".py" and http2 in (None, path.name.startswith("http2"))
             for name in imports(ast.parse(path.read_bytes()))
             if (root := name.split(".")[0]) not in {*sys.stdlib_module_names, "corsgate", "tests"}
             and not projects(owners.get(root, ())) & (declared | comes_with)
@@ -143,7 +149,23 @@ class RequirementTests(SynchronousTestCase):
 
     def test_modules(self) -> None:
         """The gate imports what it requires, or what that brings, and nothing else."""
-        self.check("corsgate", projects(metadata()["options"]["install_requires"].splitlines()))
+        needed = projects(metadata()["options"]["install_requires"].splitlines())
+        self.check("corsgate", needed, http2=False)
+
+    def test_extra(self) -> None:
+        """The modules for HTTP/2 import what its extra brings besides, and no other module does."""
+        setup = metadata()
+        extra = projects(setup["options.extras_require"]["http2"].splitlines())
+        self.assertLessEqual(extra, projects(setup["options.extras_require"]["test"].splitlines()))
+        needed = projects(setup["options"]["install_requires"].splitlines())
+        self.check("corsgate", needed | extra, http2=True)
+        others = {
+            name
+            for path in files("corsgate")
+            if path.suffix == ".py" and not path.name.startswith("http2")
+            for name in imports(ast.parse(path.read_bytes()))
+        }
+        self.assertEqual({name for name in others if name.split(".")[0] in extra}, set())
 
     def test_tests(self) -> None:
         """The tests and examples import what the extra ``test`` brings besides."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+from hpack import Encoder
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -18,6 +19,8 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -307,6 +310,42 @@ class ConnectionTests(SynchronousTestCase):
             client.raw((6 * len(pairs)).to_bytes(3) + b"\x04" + bytes(5) + b"".join(pairs))
         self.assertLess(len(client.connection.codec._h2.remote_settings), 10)
         self.assertTrue(client.open)
+
+
+def raw(kind: int, flags: int, number: int, payload: bytes) -> bytes:
+    """Answer a frame of any kind."""
+    return len(payload).to_bytes(3) + bytes((kind, flags)) + number.to_bytes(4) + payload
+
+
+_BLOCK = Encoder().encode(GET)
+FRAMES = st.builds(
+    raw,
+    st.sampled_from([*range(11), 250]),
+    st.sampled_from([0, 1, 4, 5, 8, 0x24, 0x2D, 255]),
+    st.sampled_from([0, 1, 1, 3, 3, 4, 5, 2**31 - 1]),
+    st.sampled_from([_BLOCK, b"", b"\x82", bytes(4), bytes(3) + b"\x01", b"\x02" + bytes(7)])
+    | st.binary(max_size=20),
+)
+GOOD = st.sampled_from(
+    [raw(1, 5, 1, _BLOCK), raw(1, 4, 3, _BLOCK), raw(0, 0, 3, b"data"), raw(0, 1, 3, b"")]
+)
+
+
+class AnythingTests(SynchronousTestCase):
+    """Whatever a client sends."""
+
+    @settings(max_examples=400)
+    @given(st.lists(GOOD | FRAMES, max_size=12), st.booleans())
+    def test_anything(self, frames: list[bytes], answers: bool) -> None:
+        """It is served, or told what was wrong with it; nothing breaks, and nothing stays."""
+        client = Http2Client(render=lambda request: answer(request, b"x") if answers else None)
+        client.raw(b"".join(frames))
+        self.assertEqual(client.open, client.goaways == [])
+        client.wait(2)
+        client.leave()
+        self.assertTrue(all(request.gone for request in client.requests))
+        self.assertEqual(client.recorded, client.requests)
+        self.assertTrue(client.sweeper.empty)
 
 
 class FlatTests(SynchronousTestCase):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import patch
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
@@ -17,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
+from corsgate.wire import http2
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.negotiation import Negotiation, NegotiationFactory, find_http2, over_tls
@@ -248,6 +251,10 @@ class NegotiationTests(SynchronousTestCase):
         self.assertIsInstance(factory.buildProtocol(CLIENT), Negotiation)
 
     def test_find_http2(self) -> None:
-        """HTTP/2 is there or not."""
-        found = find_http2()
-        self.assertTrue(found is None or callable(found))
+        """HTTP/2 is there where its library is."""
+        self.assertIs(find_http2(), http2.make_http2)
+        ours = [name for name in sys.modules if name.startswith("corsgate.wire.http2")]
+        with patch.dict(sys.modules, {"h2": None, "h2.events": None}):
+            for name in ours:
+                del sys.modules[name]
+            self.assertIsNone(find_http2())
