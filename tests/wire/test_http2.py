@@ -197,6 +197,7 @@ class RequestTests(SynchronousTestCase):
         for _ in range(40):
             client.data(number, bytes(16384))
         client.window(number, 1)
+        self.assertEqual(got.reset, 0)
         client.send(client.head(number, [(b"x-late", b"1")]))
         self.assertGreaterEqual(client.credit(0) - before, 2**18)
         self.assertEqual(client.answers[client.request()].status, 403)
