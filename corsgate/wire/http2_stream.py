@@ -137,16 +137,15 @@ class Http2Stream:
         """Look at what has become possible after `send_some`, or has come to wait."""
         if self._gone:
             return
+        drained = self._outbox.pending <= self._limits.max_buffered_bytes // 2
         if not self._outbox.waiting:
             self._take_by = NEVER
             self._rearm()
-        elif self._take_by == NEVER:
-            self._client_took()
-        if self._producer_paused and self._outbox.pending <= self._limits.max_buffered_bytes // 2:
-            # Only so much put off the deadline: a client that takes a byte now and then must
+        elif self._take_by == NEVER or (self._producer_paused and drained):
+            # Only so much puts off the deadline: a client that takes a byte now and then must
             # not hold the response for ever.
-            if self._outbox.waiting:
-                self._client_took()
+            self._client_took()
+        if self._producer_paused and drained:
             self._producer_paused = False
             if self._producer is not None:
                 self._producer.resumeProducing()

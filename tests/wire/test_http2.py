@@ -121,6 +121,18 @@ class RequestTests(SynchronousTestCase):
         self.assertTrue(client.sweeper.empty)
         self.assertEqual(client.site.channels, set())
 
+    def test_answered_makes_room(self) -> None:
+        """A stream that has been answered whole takes no other's place."""
+        client = Http2Client()
+        for _ in range(MAX_STREAMS):
+            client.request(method=b"HEAD")
+        client.requests[0].begin(OK, 5)
+        client.requests[0].flush()
+        number, late = client.request(), client.request()
+        self.assertEqual(len(client.requests), MAX_STREAMS + 1)
+        self.assertNotIn(number, client.answers)
+        self.assertEqual(client.answers[late].reset, 7)
+
     def test_upload(self) -> None:
         """A body is handed on as it comes; the trailers behind it too."""
         client = Http2Client()

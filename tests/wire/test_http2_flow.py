@@ -136,6 +136,17 @@ class UploadTests(SynchronousTestCase):
         client.read()
         self.assertEqual(client.answers[waits].interim, [(100, [])])
 
+    def test_not_wanted(self) -> None:
+        """A client whose body nobody wants any more is not too slow with it."""
+        client = Http2Client(LIMITS)
+        client.request(method=b"PUT", end=False)
+        body = client.requests[0].body
+        assert body is not None
+        body.discard()
+        client.wait(100)
+        client.read()
+        self.assertEqual(client.answers, {})
+
 
 class DownloadTests(SynchronousTestCase):
     """A response goes out as its client opens windows."""
@@ -265,6 +276,9 @@ class DownloadTests(SynchronousTestCase):
             client.wait(25)
             client.window(number, WINDOW + 1)
             client.window(0, WINDOW + 1)
+        # All has been taken, so nothing is late while the source has no more.
+        client.wait(100)
+        client.read()
         self.assertIsNone(client.answers[number].reset)
         self.assertEqual(producer.calls, ["pause", "resume"] * 5)
 

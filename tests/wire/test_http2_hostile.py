@@ -388,6 +388,7 @@ class FlatTests(SynchronousTestCase):
         self.assertLess(held() - before, 200)
         self.assertEqual(len(client.sweeper._members), 1)
         self.assertEqual(client.connection._streams, {})
+        self.assertLessEqual(len(client.connection.codec._h2._closed_streams), 256)
 
     def test_no_cycles(self) -> None:
         """A stream that has ended is gone without the collector's help."""
