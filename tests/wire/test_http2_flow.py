@@ -268,19 +268,22 @@ class DownloadTests(SynchronousTestCase):
         self.assertEqual(len(client.sweeper._members), 1)
 
     def test_slow_but_steady(self) -> None:
-        """A client that takes its time, but takes, is served."""
-        client = Http2Client(LIMITS, settings={INITIAL_WINDOW_SIZE: 0})
-        number, request, producer = self.begin(client)
-        for _ in range(5):
-            request.write(bytes(WINDOW + 1))
-            client.wait(25)
-            client.window(number, WINDOW + 1)
-            client.window(0, WINDOW + 1)
-        # All has been taken, so nothing is late while the source has no more.
-        client.wait(100)
-        client.read()
-        self.assertIsNone(client.answers[number].reset)
-        self.assertEqual(producer.calls, ["pause", "resume"] * 5)
+        """A client that takes its time, but takes, is served; whether or not some is ever left."""
+        for left in (0, WINDOW // 2):
+            client = Http2Client(LIMITS, settings={INITIAL_WINDOW_SIZE: 0})
+            number, request, producer = self.begin(client)
+            request.write(bytes(left))
+            for _ in range(5):
+                request.write(bytes(WINDOW + 1))
+                client.wait(25)
+                client.window(number, WINDOW + 1)
+                client.window(0, WINDOW + 1)
+            self.assertIsNone(client.answers[number].reset)
+            self.assertEqual(producer.calls, ["pause", "resume"] * 5)
+            # Where all has been taken, nothing is late while the source has no more.
+            client.wait(100)
+            client.read()
+            self.assertEqual(client.answers[number].reset, 8 if left else None)
 
     def test_transport(self) -> None:
         """While the transport is full nothing is written, and requests wait within bounds."""
