@@ -193,7 +193,7 @@ class Codec:
         """Send a head, or trailers, which end the stream."""
         self._h2.send_headers(stream_id, fields, end_stream=end)
 
-    def send_data(self, stream_id: int, data: bytes, *, end: bool) -> None:
+    def send_data(self, stream_id: int, data: bytes | memoryview, *, end: bool) -> None:
         """Send a piece of a body for which there is room."""
         self._h2.send_data(stream_id, data, end_stream=end)
 

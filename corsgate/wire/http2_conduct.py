@@ -20,6 +20,9 @@ BYTES_PER_FRAME = 256
 """What is sent earns allowance: a client that downloads opens windows all the time, and one with
 small windows often."""
 
+FRAMES_PER_REQUEST = 3
+"""A PRIORITY, and a WINDOW_UPDATE for the stream and for the connection."""
+
 
 class Allowance:
     """So many at once, and so many per second in the long run: a token bucket.
@@ -126,6 +129,10 @@ class Conduct:
             size: How many bytes of a body were sent.
         """
         self._idle_frames.earn(size / BYTES_PER_FRAME)
+
+    def answered(self) -> None:
+        """Allow for what the client may do for each request, however small its response."""
+        self._idle_frames.earn(FRAMES_PER_REQUEST)
 
     def _count_block(self, frame: Frame) -> None:
         size = (self._block_bytes or 0) + frame.size

@@ -24,7 +24,7 @@ class Block:
 class Piece:
     """A piece of the body to send."""
 
-    data: bytes
+    data: bytes | memoryview
     end: bool
 
 
@@ -42,7 +42,7 @@ class Outbox:
         self.ended = False
         self.sent = False
         self._heads: deque[HeaderList] = deque()
-        self._pieces: deque[bytes] = deque()
+        self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
 
     @property
@@ -93,6 +93,8 @@ class Outbox:
     def _take_piece(self, room: int) -> Piece:
         data = self._pieces.popleft()
         if len(data) > room:
+            # A view, so that what is left isn't copied for each frame.
+            data = memoryview(data)
             self._pieces.appendleft(data[room:])
             data = data[:room]
         self.pending -= len(data)

@@ -131,6 +131,8 @@ class Http2Stream:
         else:
             self._codec.send_data(self.number, item.data, end=item.end)
             self._connection.conduct.sent(len(item.data))
+        if item.end:
+            self._connection.conduct.answered()
         return True
 
     def sent(self) -> None:

@@ -281,6 +281,15 @@ class ConnectionTests(SynchronousTestCase):
         for act in (overflow, late, malformed, longer):
             self.flood(act, RESETS)
 
+    def test_no_flood(self) -> None:
+        """A client that opens both windows for each small response is no flood."""
+        client = Http2Client(render=lambda request: answer(request, b"x"))
+        for _ in range(int(IDLE_FRAMES)):
+            number = client.request()
+            client.window(0, 1)
+            client.window(number, 1)
+        self.assertTrue(client.open)
+
     def test_refused_flood(self) -> None:
         """Requests past the bound, over and over."""
 

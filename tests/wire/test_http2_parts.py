@@ -122,6 +122,15 @@ class ConductTests(SynchronousTestCase):
                 conduct.sent(1)
                 conduct.frame_came(seen(Kind.WINDOW_UPDATE), 0)
 
+    def test_answered(self) -> None:
+        """However small the responses, each allows for what clients do for one."""
+        conduct = Conduct(100)
+        conduct.frame_came(GREETING, 0)
+        for _ in range(int(IDLE_FRAMES) * 3):
+            conduct.answered()
+            for kind in (Kind.PRIORITY, Kind.WINDOW_UPDATE, Kind.WINDOW_UPDATE):
+                conduct.frame_came(seen(kind), 0)
+
     def test_blocks(self) -> None:
         """A field block has a bound, and nothing comes between its frames."""
         head, more = seen(Kind.HEADERS, 0, 60), seen(Kind.CONTINUATION, 0, 40)
