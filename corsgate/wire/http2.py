@@ -267,8 +267,8 @@ class Http2Connection(Protocol):
         try:
             read = self._blocks.read(self.codec.fields, ended=ended)
         except MalformedRequest as error:
-            self._log.debug("a malformed request was refused: {error}", error=str(error))
             self._turn_away(number, Code.PROTOCOL_ERROR, ended=ended)
+            Http2Stream(self, number, ended=True).begin_malformed(_malformed(error))
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
         self.site.sweeper.add(stream)
@@ -293,7 +293,7 @@ class Http2Connection(Protocol):
 
     def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
         """End a stream whose body was not what its head said."""
-        stream.cut_malformed(f"the request is malformed: {error}")
+        stream.cut_malformed(_malformed(error))
         self.conduct.reset(self._now())
 
     def _reset_received(self, event: StreamReset) -> None:
@@ -374,6 +374,10 @@ class Http2Connection(Protocol):
         self._sending.clear()
         for stream in streams:
             stream.lost(outcome, reason)
+
+
+def _malformed(error: MalformedRequest) -> str:
+    return f"the request is malformed: {error}"
 
 
 def make_http2(site: GateSite) -> Http2Connection:

@@ -11,7 +11,7 @@ from twisted.web.http_headers import Headers
 
 from corsgate.errors import BodyTimedOut, MalformedRequest
 from corsgate.message.framing import CHUNKED
-from corsgate.message.head import ResponseHead
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.wire.body import RequestBody
 from corsgate.wire.http2_frames import Code
@@ -82,6 +82,14 @@ class Http2Stream:
         self._request = GateRequest(self, read, body)
         self._request.process()
         self._rearm_body()
+
+    def begin_malformed(self, outcome: str) -> None:
+        """Have the access log tell of what is no request at all."""
+        nothing = RequestHead(method=b"-", target=b"-", headers=[])
+        self._request = GateRequest(self, ReadRequest(head=nothing, index={}, version="2"), None)
+        self._request.startedWriting = 1
+        self._request.code = 400
+        self.lost(outcome)
 
     def data_received(self, data: bytes, size: int, *, ended: bool) -> None:
         """Take a piece of the request's body.

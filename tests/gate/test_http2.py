@@ -140,6 +140,10 @@ class Promises(Http2TestCase):
         peer = await self.peer(gate)
         await peer.whole(peer.ask())
         self.assertIn('"GET /v1/x HTTP/2" 200 5 ', await gate.logged())
+        # Not even what is no request goes without one.
+        number = peer.ask(headers=[(b"x-a", b"b\x01")])
+        self.assertEqual((await peer.whole(number)).reset, 1)
+        self.assertIn('"- - HTTP/2" 400 0 ', await gate.logged(2))
 
 
 class Bodies(Http2TestCase):

@@ -50,7 +50,8 @@ class AnythingTests(SynchronousTestCase):
         client.wait(2)
         client.leave()
         self.assertTrue(all(request.gone for request in client.requests))
-        self.assertCountEqual(client.recorded, client.requests)
+        # What is no request is logged as well.
+        self.assertLessEqual(set(client.requests), set(client.recorded))
         self.assertTrue(client.sweeper.empty)
 
 

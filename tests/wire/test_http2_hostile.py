@@ -55,6 +55,9 @@ class StreamTests(SynchronousTestCase):
             client = Http2Client()
             number = client.block(bad)
             self.assertEqual(client.requests, [])
+            (logged,) = client.recorded
+            self.assertIn("malformed", str(logged.notes["outcome"]))
+            self.assertEqual((logged.code, logged.gone), (400, True))
             self.assert_stream_error(client, number, 1)
 
     def test_malformed_with_body(self) -> None:
