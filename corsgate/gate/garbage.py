@@ -7,7 +7,7 @@ import gc
 # A request leaves no cycles behind, but a few hundred of them in flight are so many objects that
 # by its own thresholds Python would look through all of them several times per turn of the
 # reactor: an eighth of the CPU time of a request, to find nothing.
-_THRESHOLDS = (50_000, 20, 50)
+_THRESHOLDS = (10_000, 20, 50)
 
 
 def settle() -> None:
