@@ -69,13 +69,13 @@ def _as_if_passed(policy: Policy, grant: Grant, index: HeaderIndex) -> tuple[Hea
         return None
     cors = policy.source
     allowed_methods, allowed_names = listed_methods(cors), listed_headers(cors)
-    if cors.allow_credentials:
+    if policy.any_method and cors.allow_credentials:
         # A "*" would be taken for a name, and be missing for all that was asked.
-        if policy.any_method:
-            allowed_methods = methods[0]
-        if policy.any_header:
-            passed = (name for name in names if not names_refusal(policy, frozenset((name,))))
-            allowed_names = b", ".join(sorted(passed))
+        allowed_methods = methods[0]
+    if policy.any_header:
+        # Without credentials too: Chromium takes a "*" for Authorization, and would not refuse.
+        passed = (name for name in names if not names_refusal(policy, frozenset((name,))))
+        allowed_names = b", ".join(sorted(passed))
     # Without a list of methods, one that has an upload listener would pass whatever its method.
     allowed_methods = allowed_methods or b", ".join(sorted(SAFELISTED_METHODS))
     return preflight_headers(

@@ -82,6 +82,25 @@ class InChromium(GateTestCase):
         self.assertIn("header field x-b is not allowed by Access-Control-Allow-Headers", console)
         self.assertEqual([each.method for each in upstream.requests], [b"GET"])
 
+    async def test_no_star_for_authorization(self) -> None:
+        """What is refused without debug is refused with it: Chromium takes a star for all names."""
+        browser, page = await self.browser(), self.page()
+        upstream = await self.upstream()
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n'
+            f'cors = {{ allow_origins = ["{page}"], allow_headers = ["*"], debug = true }}\n'
+        )
+
+        def visit() -> list[object]:
+            browser.open(page)
+            url = f"http://localhost:{gate.port}/v1/x"
+            asked = ({"Authorization": "Bearer t"}, {"Authorization": "Bearer t", "X-A": "1"})
+            return [browser.fetch(url, headers=headers).get("error") for headers in asked]
+
+        outcomes = await deferToThread(visit)
+        self.assertEqual(outcomes, ["TypeError: Failed to fetch"] * 2)
+        self.assertEqual(upstream.requests, [])
+
     async def test_siblings(self) -> None:
         """A page of another port embeds with the gate's credentials only where it is allowed."""
         browser, allowed, other = await self.browser(), self.page(), self.page()
