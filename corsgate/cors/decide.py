@@ -13,7 +13,7 @@ from corsgate.cors.names import (
     TOKEN,
 )
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
-from corsgate.cors.policy import Policy
+from corsgate.cors.policy import Policy, Question
 from corsgate.message.headers import HeaderIndex, list_members
 
 __all__ = [
@@ -34,7 +34,7 @@ MAX_ASKED_EMPTY = 16
 """How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
 
 MAX_REMEMBERED_BYTES = 512
-"""How long a value of Access-Control-Request-Headers may be for its names to be remembered."""
+"""How long method and request headers that a preflight asks for may be, to be remembered."""
 
 _NONE = [b""]
 _SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
@@ -201,7 +201,7 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
         )
     methods = index[b"access-control-request-method"]
     values = index.get(b"access-control-request-headers", _NONE)
-    question = (methods[0], values[0]) if len(methods) == len(values) == 1 else None
+    question = _question(methods, values)
     names = None if question is None else policy.granted.get(question)
     if names is None:
         refusal = method_refusal(policy, methods)
@@ -213,7 +213,7 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
         refusal = names_refusal(policy, names)
         if refusal:
             return _refuse_preflight(grant, refusal)
-        if question is not None and len(values[0]) <= MAX_REMEMBERED_BYTES:
+        if question is not None:
             policy.granted.add(question, names)
     if grant.preflight is not None:
         return grant.preflight
@@ -222,9 +222,16 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
     decision = policy.repeated.get((origin, question))
     if decision is None:
         decision = _repeat(policy, grant, methods[0], names)
-        if len(values[0]) <= MAX_REMEMBERED_BYTES:
-            policy.repeated.add((origin, question), decision)
+        policy.repeated.add((origin, question), decision)
     return decision
+
+
+def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
+    """Answer what a preflight asks, if it is one that may be remembered."""
+    if len(methods) != 1 or len(values) != 1:
+        return None
+    (method,), (value,) = methods, values
+    return (method, value) if len(method) + len(value) <= MAX_REMEMBERED_BYTES else None
 
 
 def _refuse_preflight(grant: Grant, reason: str) -> Decision:

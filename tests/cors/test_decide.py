@@ -184,10 +184,10 @@ class PreflightTests(SynchronousTestCase):
             )
         )
 
-        def ask(origin: bytes, names: bytes) -> Decision:
+        def ask(origin: bytes, names: bytes, method: bytes = b"PUT") -> Decision:
             index = {
                 b"origin": [origin],
-                b"access-control-request-method": [b"PUT"],
+                b"access-control-request-method": [method],
                 b"access-control-request-headers": [names],
             }
             return decide(policy, b"OPTIONS", index, OWN, credentialed=False)
@@ -197,7 +197,11 @@ class PreflightTests(SynchronousTestCase):
                 answer = dict(ask(origin, b"x-a").headers)
                 self.assertEqual(answer[b"Access-Control-Allow-Origin"], origin)
                 self.assertIs(ask(origin, b"x-a"), ask(origin, b"x-a"))
-        self.assertEqual(ask(APP, b"x" * (MAX_REMEMBERED_BYTES + 1)).verdict, PREFLIGHT)
+        for names, method in (
+            (b"x" * (MAX_REMEMBERED_BYTES + 1), b"PUT"),
+            (b"x-a", b"X" * MAX_REMEMBERED_BYTES),
+        ):
+            self.assertEqual(ask(APP, names, method).verdict, PREFLIGHT)
         self.assertEqual((len(policy.granted), len(policy.repeated)), (1, 3))
         for number in range(5 * MAX_REMEMBERED):
             self.assertEqual(ask(APP, b"x-%d" % number).verdict, PREFLIGHT)
