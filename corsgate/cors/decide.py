@@ -169,15 +169,17 @@ def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decisi
     Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
     ``#referrer-policy-strict-origin-when-cross-origin``.
     """
+    headers = decision.headers
     if policy is not None:
         if policy.public is not None:
             return decision
         referers = index.get(b"referer", ())
         if len(referers) == 1 and policy.allows(b"/".join(referers[0].split(b"/", 3)[:3])):
             return policy.referred
+        headers = policy.referred.headers
     return Decision(
         verdict=Verdict.REFUSE,
-        headers=decision.headers,
+        headers=headers,
         reason="same-site request in mode no-cors, where credentials are injected, from a page"
         " whose origin is not allowed, or not told by Referer",
     )
