@@ -84,27 +84,26 @@ def decide(
         # Fetch #cors-preflight-request
         return _decide_preflight(policy, origins[0], index)
     if policy is None:
-        decision = _without_policy(origins, own_origin, credentialed)
+        decision = _without_policy(method, index, own_origin, credentialed)
     elif origins is None:
         decision = policy.unmarked[credentialed]
     else:
-        decision = _decide_actual(policy, origins, own_origin, credentialed)
+        decision = _decide_actual(policy, method, index, own_origin, credentialed)
     if credentialed and b"sec-fetch-site" in index and decision.verdict is Verdict.FORWARD:
         return _confine(policy, method, index, decision)
     return decision
 
 
 def _decide_actual(
-    policy: Policy, origins: list[bytes], own_origin: bytes, credentialed: bool
+    policy: Policy, method: bytes, index: HeaderIndex, own_origin: bytes, credentialed: bool
 ) -> Decision:
     """Decide on a request with at least one Origin field (Fetch ``#cors-check``)."""
+    origins = index[b"origin"]
     if len(origins) == 1:
-        origin = origins[0]
-        grant = policy.grant(origin)
+        grant = policy.grant(origins[0])
         if grant is not None:
             return grant.actual[credentialed]
-        if own_origin and origin == own_origin:
-            # Browsers send Origin with a same-origin POST too (Fetch #origin-header).
+        if _is_own(method, index, own_origin):
             return policy.unmarked[credentialed]
     return Decision(
         verdict=Verdict.REFUSE if policy.enforce_origin else Verdict.FORWARD,
@@ -114,7 +113,24 @@ def _decide_actual(
     )
 
 
-def _without_policy(origins: list[bytes] | None, own_origin: bytes, credentialed: bool) -> Decision:
+def _is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
+    """Answer whether a request with one Origin field comes from a page of the gate's own origin.
+
+    Browsers send Origin with a same-origin POST too: ``null`` by a form whose page has the referrer
+    policy ``no-referrer``, and one that the gate doesn't know for its own where a proxy in front
+    ends TLS untold. Then Sec-Fetch-Site tells, which no script can set. It counts for requests
+    alone that no cache answers, whose Vary would have to name it: others have no Origin.
+
+    Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
+    """
+    if own_origin and index[b"origin"][0] == own_origin:
+        return True
+    return method not in _SAFE_METHODS and index.get(b"sec-fetch-site") == [b"same-origin"]
+
+
+def _without_policy(
+    method: bytes, index: HeaderIndex, own_origin: bytes, credentialed: bool
+) -> Decision:
     """Decide on an actual request on a route that has no policy.
 
     Where the gate adds credentials, a foreign page must not act with them. Where it adds none,
@@ -122,7 +138,8 @@ def _without_policy(origins: list[bytes] | None, own_origin: bytes, credentialed
     """
     if not credentialed:
         return _NO_POLICY_PLAIN
-    if origins is None or (own_origin and origins == [own_origin]):
+    origins = index.get(b"origin")
+    if origins is None or (len(origins) == 1 and _is_own(method, index, own_origin)):
         return _NO_POLICY_OWN
     return Decision(
         verdict=Verdict.REFUSE,

@@ -102,6 +102,26 @@ class ActualTests(SynchronousTestCase):
                 decision = decide(policy, b"GET", index, b"", credentialed=True)
                 self.assertEqual(decision.verdict, REFUSE, origin)
 
+    def test_own_by_fetch_metadata(self) -> None:
+        """A form's POST from the gate's own page may have another Origin; browsers tell whose."""
+        own, others = (b"same-origin",), ((b"same-site",), (b"none",), (), (b"same-origin",) * 2)
+        for policy in ("none", "plain", "full"):
+            for origin in (b"null", EVIL):
+                for method, sites, expected in (
+                    (b"POST", own, FORWARD),
+                    (b"DELETE", own, FORWARD),
+                    (b"GET", own, REFUSE),
+                    (b"HEAD", own, REFUSE),
+                    *((b"POST", other, REFUSE) for other in others),
+                ):
+                    headers = [(b"Origin", origin), *((b"Sec-Fetch-Site", site) for site in sites)]
+                    decision = run(policy, method, headers, credentialed=True)
+                    self.assertEqual(decision.verdict, expected, (policy, origin, method, sites))
+                    own_headers = run(policy, method, [], credentialed=True).headers
+                    self.assertEqual(decision.headers, own_headers)
+            twice = [(b"Origin", EVIL), (b"Origin", EVIL), (b"Sec-Fetch-Site", b"same-origin")]
+            self.assertEqual(run(policy, b"POST", twice, credentialed=True).verdict, REFUSE)
+
     def test_ready_decisions(self) -> None:
         """The common requests get one decision, made beforehand."""
         for origins in ((), (APP,), (SUB,), (OWN,)):

@@ -101,6 +101,29 @@ class InChromium(GateTestCase):
         self.assertEqual(outcomes, ["TypeError: Failed to fetch"] * 2)
         self.assertEqual(upstream.requests, [])
 
+    async def test_form_of_its_own(self) -> None:
+        """A form on the gate's own page works where it has no referrer, and so the origin null."""
+        browser = await self.browser()
+        html = [(b"Content-Type", b"text/html")]
+        page = b"<!doctype html><form method=post action=/v1/sent><button>Send</button></form>"
+        upstream = await self.upstream(
+            response(200, [*html, (b"Referrer-Policy", b"no-referrer")], page),
+            response(200, html, b"<p>Sent.</p>"),
+        )
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n{BASIC}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = { allow_origins = ["https://app.example"] }\n'
+        )
+
+        def send() -> None:
+            browser.open(f"http://localhost:{gate.port}/v1/page")
+            browser.find("button").click()
+            browser.wait_for_text("body", "Sent.")
+
+        await deferToThread(send)
+        sent = upstream.requests[-1]
+        self.assertEqual((sent.method, sent.one(b"Origin")), (b"POST", b"null"))
+
     async def test_siblings(self) -> None:
         """A page of another port embeds with the gate's credentials only where it is allowed."""
         browser, allowed, other = await self.browser(), self.page(), self.page()
