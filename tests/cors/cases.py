@@ -204,6 +204,8 @@ PREFLIGHTS: tuple[Preflight, ...] = (
     ("plain", APP, (b"GET",), (b"content-type",), REFUSE, (allow(APP), VARY_PRE)),
     ("plain", EVIL, (b"GET",), (), REFUSE, (VARY_PRE,)),
     ("plain", OWN, (b"GET",), (), REFUSE, (VARY_PRE,)),
+    ("plain", APP.upper(), (b"GET",), (), REFUSE, (VARY_PRE,)),
+    ("plain", SUB.title(), (b"GET",), (), REFUSE, (VARY_PRE,)),
     ("plain", b"null", (b"GET",), (), REFUSE, (VARY_PRE,)),
     ("plain", LONG, (b"GET",), (), REFUSE, (VARY_PRE,)),
     ("full", APP, (b"GET",), (), PREFLIGHT, FULL_PREFLIGHT),

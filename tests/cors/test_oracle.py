@@ -90,6 +90,17 @@ def policies(draw: st.DrawFn) -> Cors:
     return cors
 
 
+def allowed_pages(cors: Cors) -> list[bytes]:
+    """Answer origins that a policy allows: two for each entry that stands for many."""
+    found = set()
+    for pattern in cors.allow_origins:
+        if pattern == "*":
+            found |= {"https://any.test", "null"}
+        for name, port in (("a.", ""), ("b.a.", ":81")):
+            found.add(pattern.replace("*.", name).replace(":*", port))
+    return [origin.encode() for origin in sorted(found - {"*"})]
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Answer requests that scripts may try."""
@@ -161,6 +172,8 @@ class OracleTests(SynchronousTestCase):
     def test_verdicts(self, cors: Cors, asked: list[Request], credentialed: bool) -> None:
         """A script reads an answer just where the policy means it to, and of it what it means."""
         policy = compile_policy(cors)
+        # From each page that is allowed too: what is remembered for one is not for another.
+        asked += [attrs.evolve(one, origin=page) for one in asked for page in allowed_pages(cors)]
         for request in [*asked, *asked]:
             gate = Gate(policy, credentialed=credentialed)
             result = oracle.fetch(request, gate)
