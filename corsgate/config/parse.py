@@ -203,7 +203,9 @@ def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str]
     """
     if not listeners or not all(is_loopback(one.endpoint) for one in listeners):
         return False
-    # A proxy in front, on the same machine, passes on other names.
+    # A proxy in front, on the same machine, passes on what others ask.
+    if any(one.trusted_proxies for one in listeners):
+        return False
     return all(is_loopback_name(_name_of(host)) for host in hosts or ())
 
 

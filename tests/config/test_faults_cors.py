@@ -24,6 +24,11 @@ AT_HOME = LOCAL + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
 BEHIND_A_PROXY = (
     LOCAL + 'hosts = ["api.example.com"]\n' + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
 )
+TRUSTING_A_PROXY = (
+    '[[listener]]\nendpoint = "tcp:5555:interface=127.0.0.1"\ntrusted_proxies = ["127.0.0.1"]\n'
+    + ROUTES
+    + 'upstream = "open"\ncors = { @@ }\n'
+)
 AT = 'c.toml:9: routes."/".cors'
 AT_10 = 'c.toml:10: routes."/".cors'
 HTTPS = 'allow_origins = ["https://a.example.com"]'
@@ -323,6 +328,7 @@ class CorsFindingTests(TableTestCase):
         """What comes near to a warning and needs none."""
         self._assert_none(POLICY, NO_WARNINGS)
         self._assert_none(BEHIND_A_PROXY, NO_WARNINGS)
+        self._assert_none(TRUSTING_A_PROXY, NO_WARNINGS)
         self._assert_none(INJECTED, [f'{HTTPS}, allow_headers = ["*"]'])
         self._assert_none(AT_HOME, NO_WARNINGS_AT_HOME[:1])
 
