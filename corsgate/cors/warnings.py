@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
-from corsgate.config.model import Cors, Route, Upstream
+from corsgate.config.model import Cors, HeaderCredentials, Route, Upstream
 from corsgate.config.policies import Finding
 from corsgate.config.rules import show
 from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
@@ -87,14 +87,18 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
                 f"{show(method)} never gets through: the route does not serve it",
                 "remove it, or add it to the route's methods",
             )
-    if route.upstream.credentials is None:
+    credentials = route.upstream.credentials
+    if credentials is None:
         return
+    own = {"authorization"}
+    if isinstance(credentials, HeaderCredentials):
+        own.add(credentials.name.lower())
     for key, names, withheld in (
-        ("allow_headers", cors.allow_headers, "authorization"),
-        ("expose_headers", cors.expose_headers, "www-authenticate"),
+        ("allow_headers", cors.allow_headers, own),
+        ("expose_headers", cors.expose_headers, {"www-authenticate"}),
     ):
         for index, name in enumerate(names):
-            if name.lower() == withheld:
+            if name.lower() in withheld:
                 yield (
                     f"cors.{key}[{index}]",
                     f"{show(name)} never gets through: the gate logs in at the upstream"

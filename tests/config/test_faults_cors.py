@@ -19,6 +19,9 @@ credentials = { type = "bearer", token = "t" }
 """
 POLICY = TOP + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
 INJECTED = TOP + ROUTES + 'upstream = "box"\ncors = { @@ }\n'
+WITH_A_KEY = INJECTED.replace(
+    '{ type = "bearer", token = "t" }', '{ type = "header", name = "X-API-Key", value = "k" }'
+)
 SERVING = TOP + ROUTES + 'upstream = "open"\nmethods = ["GET", "PUT"]\ncors = { @@ }\n'
 AT_HOME = LOCAL + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
 BEHIND_A_PROXY = (
@@ -245,6 +248,14 @@ INJECTED_WARNINGS = (
     ),
 )
 
+WITH_A_KEY_WARNINGS = (
+    (
+        f'{HTTPS}, allow_headers = ["X-Api-Key", "X-A"]',
+        f'{AT}.allow_headers[0]: "X-Api-Key" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it',
+    ),
+)
+
 FAR = (
     "is on the public web and the gate listens on this machine's loopback address only: browsers"
     " ask their user before such a page may call it, and never let a page call it that came over"
@@ -322,6 +333,7 @@ class CorsFindingTests(TableTestCase):
         """What is hardly meant is told, and a configuration with that is one."""
         self._assert(POLICY, WARNINGS, warnings=True)
         self._assert(INJECTED, INJECTED_WARNINGS, warnings=True)
+        self._assert(WITH_A_KEY, WITH_A_KEY_WARNINGS, warnings=True)
         self._assert(AT_HOME, AT_HOME_WARNINGS, warnings=True)
 
     def test_no_warnings(self) -> None:
