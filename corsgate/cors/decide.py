@@ -155,7 +155,7 @@ def _confine(
 
     Such requests often carry no Origin. The rule holds where credentials are injected, for
     every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's.
-    Browsers that send no Sec-Fetch-* are not covered.
+    Browsers that send no Sec-Fetch-* are not covered; none does over plain http, but to loopback.
 
     Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``.
     """
