@@ -29,7 +29,7 @@ class Refusal:
         origin: The value of Origin, of several one after the other, or ``-`` where there is none.
         method: The request's method.
         reason: Why it was refused.
-        count: How many there were.
+        count: How many of them were kept, of which a second has `KEPT_PER_SECOND` at most.
     """
 
     time_s: float
