@@ -171,7 +171,7 @@ class Flat(DaemonTestCase):
     timeout = 120
 
     async def test_flat(self) -> None:
-        """Descriptors and memory are after 20,000 more requests what they were after the first 10,000."""
+        """Descriptors and memory are after 30,000 requests what they were after 10,000."""
         if not Path("/proc/self/fd").exists():
             raise SkipTest("there is no /proc here to read a process's descriptors from")
         connections: set[Server] = set()
