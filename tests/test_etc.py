@@ -10,6 +10,7 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from corsgate.config.balancing import Balancing, Ejection, HealthCheck
 from corsgate.config.model import (
     BasicCredentials,
     BearerCredentials,
@@ -43,6 +44,7 @@ ENVIRON = {
     "BOX_PASSWORD": "password-of-box",
     "CREDENTIALS_DIRECTORY": "/run/credentials/corsgate.service",
     "SEARCH_PASSWORD": "password-of-search",
+    "SHOP_SECRET": "secret-of-the-shop",
     "VENDOR_KEY": "key-of-vendor",
 }
 
@@ -148,7 +150,7 @@ class ExampleTests(SynchronousTestCase):
             ],
             ["password-of-ml", "password-of-search", "token-of-metrics", "key-of-vendor"],
         )
-        self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2])
+        self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2, 1])
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
 
     def test_nothing_is_doubtful(self) -> None:
@@ -159,9 +161,15 @@ class ExampleTests(SynchronousTestCase):
     def test_limits_are_the_defaults(self) -> None:
         """What the file gives as defaults are the defaults."""
         limits = load(text_of("corsgate.toml")).limits
-        self.assertEqual(attrs.evolve(limits, max_body_bytes=None), Limits())
+        self.assertEqual(attrs.evolve(limits, max_body_bytes=None, timeout_s=None), Limits())
         for upstream in load(text_of("corsgate.toml")).upstreams.values():
             self.assertEqual(upstream.pool, PoolLimits())
+            self.assertEqual(upstream.balancing.eject, Ejection())
+            self.assertEqual(upstream.balancing.retries, Balancing().retries)
+            self.assertEqual(upstream.balancing.retry_on, Balancing().retry_on)
+            self.assertEqual(upstream.balancing.slow_start_s, Balancing().slow_start_s)
+            if upstream.balancing.health is not None:
+                self.assertEqual(upstream.balancing.health, HealthCheck(path="/"))
 
     def test_log_has_reasons(self) -> None:
         """The example's access log is of the format that says why a request was refused."""
@@ -194,7 +202,12 @@ class ExampleTests(SynchronousTestCase):
         names.remove("expose_auto")
         names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
         names += ["server_name", "client_certificate", "verify"]
-        names += ["cors_report_only", "methods", "strip_prefix", "limits", "balance"]
+        names += ["cors_report_only", "methods", "strip_prefix", "limits"]
+        names += ["backup", "drain", "balance", "hash_on"]
+        names += ["sticky", "slow_start", "health", "eject", "retries", "retry_on", "on_down"]
+        names += ["resolver", "file"]
+        names += ["max_requests", "cookie", "secret", "failures", "time", "on", "content_type"]
+        names += [field.name.removesuffix("_s") for field in attrs.fields(HealthCheck)]
         missing = [name for name in names if not re.search(rf"(?m)\b{name} = ", text)]
         missing = [name for name in missing if f"[{name}]" not in text]
         self.assertEqual(missing, [])

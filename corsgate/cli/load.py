@@ -14,8 +14,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from corsgate.config.document import unreadable
 from corsgate.config.model import Config
-from corsgate.config.parse import parse_with, unreadable
+from corsgate.config.parse import parse_with
 from corsgate.config.secrets import Sources
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import BadValue

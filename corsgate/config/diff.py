@@ -45,12 +45,14 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "allow_methods": ("pages may use {}", "pages may no longer use {}"),
     "allow_headers": ("pages may send the header {}", "pages may no longer send the header {}"),
     "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
+    "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
 }
 """How the entries of lists are told, given and taken."""
 
+_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")
 _NO_POLICY = Cors(allow_origins=())
 
 
@@ -145,7 +147,9 @@ def _upstreams(
 ) -> Iterator[Difference]:
     for name, upstream in old.upstreams.items():
         if name not in new.upstreams:
-            servers = ", ".join(server.origin for server in upstream.servers)
+            servers = ", ".join(
+                [*(server.origin for server in upstream.servers), *map(str, upstream.discovered)]
+            )
             yield _told(Kind.TAKES, _upstream(name), f"it is gone, with {servers}")
     for name, upstream in new.upstreams.items():
         was = old.upstreams.get(name)
@@ -154,13 +158,16 @@ def _upstreams(
             yield _told(Kind.GIVES, where, "a new upstream")
             for server in upstream.servers:
                 yield _told(Kind.GIVES, where, f"the server {_server(server)}")
-            was = Upstream(name=name, servers=upstream.servers)
+            for each in upstream.discovered:
+                yield _told(Kind.GIVES, where, f"the servers of {each}")
+            was = Upstream(name=name, servers=upstream.servers, discovered=upstream.discovered)
         else:
             yield from _servers(where, was, upstream)
         before, after = _credentials(old_document, was), _credentials(new_document, upstream)
         yield from _signing(where, was, upstream, before, after)
-        yield from _fields(where, was, upstream, skip=("name", "servers", "credentials", "pool"))
+        yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         yield from _fields(where, was.pool, upstream.pool)
+        yield from _fields(where, was.balancing, upstream.balancing)
 
 
 def _upstream(name: str) -> str:

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
-
 import attrs
 
-from corsgate.config import rules
-
-_T = TypeVar("_T")
-Validator: TypeAlias = Callable[[Any, "attrs.Attribute[_T]", _T], None]
-"""What attrs calls with an instance, an attribute and its value; it raises BadValue."""
-
-MILLISECOND, HOUR, DAY = 0.001, 3600.0, 86400.0
-KIB, MIB, PIB = 1024, 1024**2, 1024**5
-MANY = 1_000_000
-
-
-def rule(check: Callable[[_T], None]) -> Validator[_T]:
-    """Make a validator of a check that raises BadValue."""
-    return lambda _instance, _attribute, value: check(value)
-
-
-def _seconds(low: float, high: float) -> Validator[float]:
-    return rule(lambda value: rules.check_seconds(value, low, high))
-
-
-def _bytes(low: int, high: int) -> Validator[int]:
-    return rule(lambda value: rules.check_bytes(value, low, high))
-
-
-def count(low: int, high: int) -> Validator[int]:
-    """Make a validator of a number from `low` to `high`."""
-    return rule(lambda value: rules.check_between(value, low, high))
+from corsgate.config.validators import (
+    DAY,
+    HOUR,
+    KIB,
+    MANY,
+    MIB,
+    MILLISECOND,
+    PIB,
+    count,
+    seconds,
+    size,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +23,8 @@ class Limits:
     """Bounds on what a client or an upstream may take, in seconds and bytes.
 
     Attributes:
+        timeout_s: How long until the upstream's response starts, the upload and all tries
+            included; None for no bound.
         connect_timeout_s: How long connecting to an upstream's server may take.
         first_byte_timeout_s: How long until the upstream's response starts.
         response_idle_timeout_s: How long between two pieces of the response's body.
@@ -58,23 +42,24 @@ class Limits:
         max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
     """
 
-    connect_timeout_s: float = attrs.field(default=3.0, validator=_seconds(MILLISECOND, HOUR))
-    first_byte_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
-    response_idle_timeout_s: float = attrs.field(
-        default=300.0, validator=_seconds(MILLISECOND, DAY)
+    timeout_s: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(seconds(MILLISECOND, DAY))
     )
-    tunnel_idle_timeout_s: float = attrs.field(default=600.0, validator=_seconds(MILLISECOND, DAY))
-    client_head_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
-    client_body_timeout_s: float = attrs.field(default=60.0, validator=_seconds(MILLISECOND, DAY))
-    keep_alive_timeout_s: float = attrs.field(default=75.0, validator=_seconds(MILLISECOND, DAY))
-    drain_timeout_s: float = attrs.field(default=30.0, validator=_seconds(MILLISECOND, DAY))
-    max_target_bytes: int = attrs.field(default=8 * KIB, validator=_bytes(16, MIB))
-    max_head_bytes: int = attrs.field(default=32 * KIB, validator=_bytes(256, MIB))
+    connect_timeout_s: float = attrs.field(default=3.0, validator=seconds(MILLISECOND, HOUR))
+    first_byte_timeout_s: float = attrs.field(default=60.0, validator=seconds(MILLISECOND, DAY))
+    response_idle_timeout_s: float = attrs.field(default=300.0, validator=seconds(MILLISECOND, DAY))
+    tunnel_idle_timeout_s: float = attrs.field(default=600.0, validator=seconds(MILLISECOND, DAY))
+    client_head_timeout_s: float = attrs.field(default=10.0, validator=seconds(MILLISECOND, HOUR))
+    client_body_timeout_s: float = attrs.field(default=60.0, validator=seconds(MILLISECOND, DAY))
+    keep_alive_timeout_s: float = attrs.field(default=75.0, validator=seconds(MILLISECOND, DAY))
+    drain_timeout_s: float = attrs.field(default=30.0, validator=seconds(MILLISECOND, DAY))
+    max_target_bytes: int = attrs.field(default=8 * KIB, validator=size(16, MIB))
+    max_head_bytes: int = attrs.field(default=32 * KIB, validator=size(256, MIB))
     max_headers: int = attrs.field(default=100, validator=count(1, 10_000))
     max_body_bytes: int | None = attrs.field(
-        default=None, validator=attrs.validators.optional(_bytes(1, PIB))
+        default=None, validator=attrs.validators.optional(size(1, PIB))
     )
-    max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=_bytes(KIB, 64 * MIB))
+    max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=size(KIB, 64 * MIB))
     max_connections: int = attrs.field(default=10_000, validator=count(1, MANY))
     max_connections_per_client: int = attrs.field(default=1000, validator=count(1, MANY))
 
@@ -94,5 +79,5 @@ class PoolLimits:
 
     max_connections: int = attrs.field(default=1024, validator=count(1, MANY))
     max_queue: int = attrs.field(default=1024, validator=count(0, MANY))
-    queue_timeout_s: float = attrs.field(default=10.0, validator=_seconds(MILLISECOND, HOUR))
-    idle_timeout_s: float = attrs.field(default=4.0, validator=_seconds(MILLISECOND, HOUR))
+    queue_timeout_s: float = attrs.field(default=10.0, validator=seconds(MILLISECOND, HOUR))
+    idle_timeout_s: float = attrs.field(default=4.0, validator=seconds(MILLISECOND, HOUR))

@@ -6,48 +6,24 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import attrs
 
 from corsgate.config import rules
+from corsgate.config.balancing import Balancing
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.endpoint import check_endpoint
 from corsgate.config.limits import Limits as Limits
 from corsgate.config.limits import PoolLimits as PoolLimits
-from corsgate.config.limits import Validator, count, rule
+from corsgate.config.secret import Secret as Secret
+from corsgate.config.validators import Validator, at_least_one, choice, count, each, rule
 from corsgate.errors import BadValue, Fault
-
-_T = TypeVar("_T")
 
 SCHEMES = ("http", "https")
 LOG_FORMATS = ("json", "combined")
 
 MAX_WEIGHT = 1000
-
-
-def _each(check: Callable[[_T], None]) -> Validator[tuple[_T, ...] | None]:
-    """Make a validator that checks each member of a tuple, if there is a tuple."""
-
-    def validate(_instance: object, _attribute: object, values: tuple[_T, ...] | None) -> None:
-        for value in values or ():
-            check(value)
-
-    return validate
-
-
-def _at_least_one(
-    _instance: object, attribute: attrs.Attribute[Any], values: tuple[object, ...]
-) -> None:
-    if not values:
-        raise BadValue(f"there are no {attribute.name}", "give at least one")
-
-
-def _choice(choices: tuple[str, ...]) -> Validator[str]:
-    def check(text: str) -> None:
-        rules.check_choice(text, choices)
-
-    return rule(check)
 
 
 def _secret(check: Callable[[str], None]) -> Validator[Secret]:
@@ -56,20 +32,6 @@ def _secret(check: Callable[[str], None]) -> Validator[Secret]:
 
 def _read_only(upstreams: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
     return MappingProxyType(dict(upstreams))
-
-
-@attrs.frozen(repr=False)
-class Secret:
-    """Text that must never be shown: neither its repr nor its str says it."""
-
-    _text: str = attrs.field(repr=False)
-
-    def reveal(self) -> str:
-        """Answer the text itself, for the one place that puts it on the wire."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret(...)"
 
 
 @attrs.frozen(kw_only=True)
@@ -106,20 +68,32 @@ class Server:
         base_path: Put before each request's path; empty, or starts with ``/`` and does not
             end with one.
         weight: 1 to 1000.
+        backup: Whether it serves only where no other server can.
+        drain: Whether it gets no new requests, but those of clients that stick to it.
+        name: The host name that `host` is an address of, where discovery found it; the Host
+            sent and the certificate are for this name.
+        socket: The path of a Unix socket to connect to instead of `host` and `port`, which are
+            then the Host that is sent.
     """
 
-    scheme: str = attrs.field(validator=_choice(SCHEMES))
+    scheme: str = attrs.field(validator=choice(SCHEMES))
     host: str = attrs.field(converter=rules.normal_host, validator=rule(rules.check_host))
     port: int = attrs.field(validator=count(1, 65535))
     base_path: str = attrs.field(default="", validator=rule(rules.check_base_path))
     weight: int = attrs.field(default=1, validator=count(1, MAX_WEIGHT))
+    backup: bool = False
+    drain: bool = False
+    name: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rule(rules.check_host))
+    )
+    socket: str | None = attrs.field(
+        default=None, validator=attrs.validators.optional(rule(rules.check_socket_path))
+    )
 
     @cached_property
     def authority(self) -> str:
         """The Host value for this server: the port is left out where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        default = 443 if self.scheme == "https" else 80
-        return host if self.port == default else f"{host}:{self.port}"
+        return self._authority(self.name or self.host)
 
     @cached_property
     def host_value(self) -> bytes:
@@ -128,8 +102,32 @@ class Server:
 
     @cached_property
     def origin(self) -> str:
-        """Scheme and authority, such as ``http://10.0.0.11:8000``; names the server everywhere."""
-        return f"{self.scheme}://{self.authority}"
+        """Where it is, such as ``http://10.0.0.11:8000``; names the server everywhere."""
+        if self.socket is not None:
+            return f"unix:{self.socket}"
+        return f"{self.scheme}://{self._authority(self.host)}"
+
+    def _authority(self, host: str) -> str:
+        host = f"[{host}]" if ":" in host else host
+        default = 443 if self.scheme == "https" else 80
+        return host if self.port == default else f"{host}:{self.port}"
+
+
+@attrs.frozen(kw_only=True)
+class Discovered:
+    """Servers that DNS knows.
+
+    Attributes:
+        template: What each of them is like; its host is the name to ask for.
+        is_service: Whether that is a service's name, whose SRV records (RFC 2782) say the hosts
+            and ports, rather than a host's.
+    """
+
+    template: Server
+    is_service: bool = False
+
+    def __str__(self) -> str:
+        return f"{'srv' if self.is_service else 'dns'}+{self.template.origin}"
 
 
 @attrs.frozen(kw_only=True)
@@ -193,10 +191,14 @@ class Upstream:
 
     Attributes:
         name: Its name under ``[upstreams]``.
-        servers: At least one; no two have the same origin.
+        servers: At least one, unless others are discovered; no two have the same origin.
+        discovered: What DNS is asked for, again and again, for further ones.
+        servers_file: Where the servers were read from, to be watched; or None.
+        resolver: The address and port of the DNS server to ask; None for the system's.
         credentials: Sent with every request to these servers, or None.
         preserve_host: Whether the client's Host is sent instead of the server's.
         pool: Bounds on the connections to each of its servers.
+        balancing: How requests are shared out among its servers.
         ca_pem: Certificates of the private authority that https servers are verified by;
             None for the platform's.
         server_name: What https servers must have a certificate for, and are told to be asked
@@ -206,10 +208,14 @@ class Upstream:
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
-    servers: tuple[Server, ...] = attrs.field(validator=_at_least_one)
+    servers: tuple[Server, ...]
+    discovered: tuple[Discovered, ...] = ()
+    servers_file: str | None = None
+    resolver: tuple[str, int] | None = None
     credentials: Credentials | None = None
     preserve_host: bool = False
     pool: PoolLimits = attrs.field(factory=PoolLimits)
+    balancing: Balancing = attrs.field(factory=Balancing)
     # Not shown: a file of certificates may well hold a private key too.
     ca_pem: bytes | None = attrs.field(
         default=None, repr=False, validator=attrs.validators.optional(rule(rules.check_pem))
@@ -220,8 +226,11 @@ class Upstream:
     client_certificate: CertifiedKey | None = None
     verify: bool = True
 
-    @servers.validator
-    def _differ(self, _attribute: attrs.Attribute[Any], servers: tuple[Server, ...]) -> None:
+    def __attrs_post_init__(self) -> None:
+        """Refuse an upstream without servers, or with one twice."""
+        servers = self.servers
+        if not servers and not self.discovered:
+            raise BadValue("there are no servers", "give at least one")
         # Pools and health are kept by origin: two servers can't share one.
         origins = [server.origin for server in servers]
         for index, origin in enumerate(origins):
@@ -296,7 +305,7 @@ class Route:
     upstream: Upstream
     cors: Cors | None = None
     cors_report_only: Cors | None = None
-    methods: tuple[str, ...] | None = attrs.field(default=None, validator=_each(rules.check_method))
+    methods: tuple[str, ...] | None = attrs.field(default=None, validator=each(rules.check_method))
     strip_prefix: bool = False
     limits: Limits = attrs.field(factory=Limits)
 
@@ -318,14 +327,14 @@ class Config:
         warnings: What is doubtful about the file it was read from, in the order of its lines.
     """
 
-    listeners: tuple[Listener, ...] = attrs.field(validator=_at_least_one)
+    listeners: tuple[Listener, ...] = attrs.field(validator=at_least_one)
     hosts: tuple[str, ...] | None = attrs.field(
-        default=None, validator=_each(rules.check_served_host)
+        default=None, validator=each(rules.check_served_host)
     )
     upstreams: Mapping[str, Upstream] = attrs.field(converter=_read_only)
-    routes: tuple[Route, ...] = attrs.field(validator=_at_least_one)
+    routes: tuple[Route, ...] = attrs.field(validator=at_least_one)
     limits: Limits = attrs.field(factory=Limits)
-    log_format: str = attrs.field(default="json", validator=_choice(LOG_FORMATS))
+    log_format: str = attrs.field(default="json", validator=choice(LOG_FORMATS))
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )

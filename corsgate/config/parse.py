@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 
 from corsgate.config import rules
+from corsgate.config.document import load_document
 from corsgate.config.endpoint import is_loopback
-from corsgate.config.lines import Path, key_lines
+from corsgate.config.lines import Path
 from corsgate.config.listeners import read_hosts, read_listeners
 from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
 from corsgate.config.policies import NO_RULES, CorsRules, read_cors
-from corsgate.config.reader import Named, Notes, Table, checked, text
+from corsgate.config.reader import Named, Table, checked, text
 from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
 from corsgate.config.shape import shape
 from corsgate.config.upstreams import read_credentials, read_upstream
-from corsgate.errors import ConfigError, Fault
 from corsgate.message.host import HostRules, is_loopback_name
-
-_PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
-_SYNTAX_MENDS = (
-    (" key", 'put keys with other than letters, digits, "_" and "-" in quotes'),
-    ("table declaration", 'put names with other than letters, digits, "_" and "-" in quotes'),
-    ("Invalid value", "put text in quotes and write numbers and arrays as TOML has them"),
-    ("Cannot ", "remove it, or what it clashes with above"),
-    ("", "mend the TOML here"),
-)
 
 
 def parse_config(
@@ -64,7 +53,7 @@ def parse_with(
     source: str | bytes, *, file: str, sources: Sources, cors_rules: CorsRules = NO_RULES
 ) -> Config:
     """Answer what `parse_config` does, by sources of one's own."""
-    document, notes = _load(source, file)
+    document, notes = load_document(source, file)
     return read_document(Table(notes, (), document), sources, cors_rules)
 
 
@@ -110,63 +99,6 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         access_log=access_log,
         warnings=warnings,
     )
-
-
-def _load(source: str | bytes, file: str) -> tuple[dict[str, object], Notes]:
-    """Answer the document and where to note its faults; raise ConfigError if it is none."""
-    toml = _decode(source, file)
-    try:
-        document = tomllib.loads(toml)
-        lines = key_lines(toml)
-    except RecursionError:
-        raise _unusable(file, None, "arrays or tables are nested too deeply", "nest less") from None
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _PLACE.search(message)
-        line = int(place[1]) if place and place[1] else toml.rstrip("\n").count("\n") + 1
-        raise _unusable(file, line, _PLACE.sub("", message), _syntax_mend(message)) from None
-    except ValueError:
-        # Python limits the digits of an integer, and tomllib lets that exception through.
-        raise _unusable(file, None, "a number has too many digits", "write less") from None
-    if not document:
-        raise _unusable(
-            file, None, "the file says nothing", 'give it listen, [upstreams.NAME] and [routes."/"]'
-        )
-    return document, Notes(file=file, lines=lines)
-
-
-def _syntax_mend(message: str) -> str:
-    """Answer the mend that goes with a message of tomllib; its words may change."""
-    return next(mend for part, mend in _SYNTAX_MENDS if part in message)
-
-
-def _decode(source: str | bytes, file: str) -> str:
-    if isinstance(source, bytes):
-        try:
-            source = source.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = error.object[: error.start].count(b"\n") + 1
-            problem = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
-            raise _unusable(file, line, problem, "save the file as UTF-8") from None
-    if source.startswith("\ufeff"):
-        raise _unusable(
-            file, 1, "the file starts with a byte order mark", "save it as UTF-8 without one"
-        )
-    return source
-
-
-def unreadable(file: str, error: OSError) -> ConfigError:
-    """Answer what to raise for a configuration file that can't be read."""
-    return _unusable(
-        file,
-        None,
-        f"the file can't be read: {error.strerror}",
-        "name a file that is there and readable",
-    )
-
-
-def _unusable(file: str, line: int | None, problem: str, mend: str) -> ConfigError:
-    return ConfigError([Fault(file=file, line=line, problem=problem, mend=mend)])
 
 
 def _read_policies(

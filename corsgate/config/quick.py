@@ -17,12 +17,12 @@ from corsgate.config.model import (
     DigestCredentials,
     Listener,
     Route,
-    Secret,
     Upstream,
 )
 from corsgate.config.parse import serves_only_this_machine
 from corsgate.config.policies import NO_RULES, CorsRules
 from corsgate.config.reader import Item, Notes, checked, text
+from corsgate.config.secret import Secret
 from corsgate.config.servers import parse_server
 from corsgate.errors import BadValue
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from corsgate.config import units
+from corsgate.config.balancing import Balancing, Ejection, Fallback, HealthCheck
 from corsgate.config.lines import Path, key_text, line_of
 from corsgate.config.model import Limits, PoolLimits
 from corsgate.config.rules import check_entry_name, did_you_mean, one_of, show
@@ -16,7 +17,7 @@ from corsgate.errors import BadValue, ConfigError, Fault
 
 _T = TypeVar("_T")
 _D = TypeVar("_D")
-_Bounds = TypeVar("_Bounds", Limits, PoolLimits)
+_Values = TypeVar("_Values", Limits, PoolLimits, Balancing, HealthCheck, Ejection, Fallback)
 
 
 @attrs.define(kw_only=True)
@@ -346,29 +347,39 @@ def size(raw: object) -> int:
     raise BadValue(_shown(raw), 'write a size, such as "64KiB"')
 
 
-def bound(bounds: _Bounds, field: str) -> Callable[[object], _Bounds]:
-    """Make a reader of one of several bounds, which are checked by their own class.
+def setting(
+    values: _Values,
+    field: str,
+    read: Callable[[object], Any],
+    write: Callable[[Any], object] = lambda value: value,
+) -> Callable[[object], _Values]:
+    """Make a reader of one of several values, which are checked by their own class.
 
     Args:
-        bounds: All of them.
-        field: Which field of it to read; its name's end tells a duration or a size from a count.
+        values: All of them.
+        field: Which of them to read.
+        read: Reads it.
+        write: Answers a value as it stands in a file.
 
     Returns:
-        A reader that answers `bounds` with that one replaced.
+        A reader that answers `values` with that one replaced.
     """
-    read: Callable[[object], Any] = integer
-    write: Callable[[Any], object] = int
-    if field.endswith("_s"):
-        read, write = duration, units.format_duration
-    elif field.endswith("_bytes"):
-        read, write = size, units.format_size
-    default = getattr(bounds, field)
+    default = getattr(values, field)
 
     @shape({**(shape_of(read) or {}), **({} if default is None else {"default": write(default)})})
-    def reader(raw: object) -> _Bounds:
-        return attrs.evolve(bounds, **{field: read(raw)})
+    def reader(raw: object) -> _Values:
+        return attrs.evolve(values, **{field: read(raw)})
 
     return reader
+
+
+def bound(bounds: _Values, field: str) -> Callable[[object], _Values]:
+    """Make a reader of one of several bounds: a duration, a size or a count, as its name ends."""
+    if field.endswith("_s"):
+        return setting(bounds, field, duration, units.format_duration)
+    if field.endswith("_bytes"):
+        return setting(bounds, field, size, units.format_size)
+    return setting(bounds, field, integer)
 
 
 def checked(check: Callable[[str], None]) -> Callable[[object], str]:

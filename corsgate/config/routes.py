@@ -14,6 +14,7 @@ from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, 
 from corsgate.errors import BadValue
 
 ROUTE_LIMITS = (
+    "timeout",
     "first_byte_timeout",
     "response_idle_timeout",
     "tunnel_idle_timeout",

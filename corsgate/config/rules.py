@@ -22,6 +22,7 @@ _FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _BASE_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_PROBE_TARGET = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 """What names under ``[upstreams]`` and the like are made of, as a regular expression."""
@@ -29,6 +30,7 @@ ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
 
+MAX_SOCKET_PATH_BYTES = 107
 SHOWN_LENGTH = 100
 """More of a bad value than this is not shown."""
 
@@ -117,6 +119,22 @@ def check_method(text: str) -> None:
         raise BadValue(f"{show(text)} is no method", 'write a method, such as "GET"')
     if text not in _USUAL_METHODS and text.upper() in _USUAL_METHODS:
         raise BadValue(f"{show(text)} is not upper-case", f'write "{text.upper()}"')
+
+
+def check_token(text: str) -> None:
+    """Refuse what is no token, as names of fields and cookies are (RFC 9110 5.6.2)."""
+    if not _TOKEN.fullmatch(text):
+        raise BadValue(f"{show(text)} is no name", "write one without spaces and separators")
+
+
+def check_probe_target(text: str) -> None:
+    """Refuse what can't be asked for as it stands: a path, perhaps with a query."""
+    if not text.startswith("/"):
+        raise BadValue(f"{show(text)} does not start with a slash", f"write {show('/' + text)}")
+    if not _PROBE_TARGET.fullmatch(text):
+        raise BadValue(
+            f"{show(text)} holds characters that a request can't", "percent-encode them as UTF-8"
+        )
 
 
 def check_field_name(text: str) -> None:
@@ -275,6 +293,17 @@ def _unbracketed(text: str) -> tuple[str, bool]:
     if text.startswith("[") and text.endswith("]"):
         return text[1:-1], True
     return text, False
+
+
+def check_socket_path(text: str) -> None:
+    """Refuse what is no absolute path, or longer than a Unix socket's may be (unix(7))."""
+    check_plain(text)
+    if not text.isascii():
+        raise BadValue(f"{show(text)} is not ASCII", "give the socket another name")
+    if not text.startswith("/"):
+        raise BadValue(f"{show(text)} is no absolute path", f"write {show('/run/' + text)}")
+    if len(text) > MAX_SOCKET_PATH_BYTES:
+        raise BadValue(f"{show(text)} is too long", f"write {MAX_SOCKET_PATH_BYTES} bytes or less")
 
 
 def check_pem(pem: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.lines import Path, key_text
 from corsgate.config.model import (
     BasicCredentials,
@@ -41,7 +42,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SPECIMEN: Mapping[str, Any] = {
     "listener": [{"certificates": [{}]}],
     "upstreams": {
-        "x": {"servers": ["", {}], "credentials": "basic", "client_certificate": {}},
+        "x": {
+            "servers": ["", {}],
+            "credentials": "basic",
+            "client_certificate": {},
+            **{key: {} for key in ("sticky", "health", "eject", "on_down")},
+        },
     },
     "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
     "cors": {"x": {}},
@@ -53,7 +59,11 @@ _SPECIMEN: Mapping[str, Any] = {
 _MODEL: Mapping[Path, Sequence[type]] = {
     (): (Config,),
     ("listener", 0): (Listener,),
-    ("upstreams", "x"): (Upstream, PoolLimits),
+    ("upstreams", "x"): (Upstream, PoolLimits, Balancing),
+    ("upstreams", "x", "sticky"): (Sticky,),
+    ("upstreams", "x", "health"): (HealthCheck,),
+    ("upstreams", "x", "eject"): (Ejection,),
+    ("upstreams", "x", "on_down"): (Fallback,),
     ("upstreams", "x", "servers", 1): (Server,),
     ("credentials", "basic"): (BasicCredentials,),
     ("credentials", "digest"): (DigestCredentials,),
@@ -78,12 +88,15 @@ _ALSO: Mapping[str, str] = {
     "type": "How the credentials are sent.",
     "balance": "How requests are shared among the servers.",
     "upstreams": "The APIs behind the gate, by name.",
-    "servers": "The servers of the API, at least one: URLs, or tables of url and weight.",
+    "servers": "The servers of the API, at least one: URLs, or tables of url, weight, backup and"
+    " drain; what DNS knows (dns+http://, srv+http://); or a file of its own.",
     "weight": "How many requests it gets, from 1 to 1000, beside the others.",
     "upstream": "Where requests go: a name under [upstreams].",
     "routes": "What becomes of requests, by path prefix, perhaps after a host; the longest wins.",
 }
 """What is said of keys that no attribute has the name of, or whose words are not for files."""
+
+_INSTEAD = "Where they are instead: in a file of their own, which is watched for changes."
 
 _UNITS = ("_s", "_pem", "_file")
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -134,7 +147,7 @@ class _Builder:
 
     def table(self, path: Path) -> dict[str, object]:
         """Answer the schema of a table."""
-        keys = {below[-1]: below for below in self._below(path)}
+        keys = {below[-1]: below for below in self._below(path) if isinstance(below[-1], str)}
         described = _descriptions(path)
         properties = {}
         for key, place in keys.items():
@@ -165,8 +178,13 @@ class _Builder:
             }
         found: dict[str, object]
         if asked.is_array:
-            items = [self.value(place) for place in self._below(path)]
+            places = list(self._below(path))
+            items = [self.value(place) for place in places if isinstance(place[-1], int)]
             found = {"type": "array", "items": _any_of(items)}
+            if len(items) < len(places):
+                # A table that stands for the array says where its entries are.
+                instead = {"description": _INSTEAD, **self.table(path)}
+                found = {"anyOf": [found, instead]}
         elif any(True for _ in self._below(path)):
             return self.table(path)
         elif asked.shape is None:

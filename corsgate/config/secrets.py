@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
-from corsgate.config.model import Secret
 from corsgate.config.rules import show
+from corsgate.config.secret import Secret
 from corsgate.config.shape import shape
 from corsgate.errors import BadValue
 

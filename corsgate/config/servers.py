@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from corsgate.config.model import SCHEMES, Server
+from corsgate.config.model import SCHEMES, Discovered, Server
 from corsgate.config.rules import (
     check_base_path,
     check_bracketed_host,
     check_port,
+    check_socket_path,
     normal_host,
     one_of,
     show,
@@ -16,6 +17,9 @@ from corsgate.config.rules import (
 )
 from corsgate.errors import BadValue
 
+_DISCOVERED = re.compile(r"(dns|srv)\+(?=[A-Za-z])")
+_SERVICE = re.compile(r"_[a-z0-9-]+\._(?:tcp|udp)\..+")
+_UNIX = "unix:"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _SCHEMELESS = re.compile(r"[A-Za-z0-9._-]+(?::[0-9]+)?(?:/[^/].*)?/?")
 _EXAMPLE = "http://127.0.0.1:8000"
@@ -35,6 +39,8 @@ def parse_server(url: str) -> Server:
         BadValue: It is no such URL. User info and a query are never in the message: they are
             where secrets stand.
     """
+    if url.startswith(_UNIX):
+        return _unix_server(url)
     if "@" in url:
         raise BadValue(
             "the URL holds a user name or password", "take it out and use credentials instead"
@@ -69,3 +75,35 @@ def parse_server(url: str) -> Server:
         port=_DEFAULT_PORT[scheme] if port is None else int(port),
         base_path=base_path,
     )
+
+
+def parse_discovered(url: str) -> Discovered | None:
+    """Answer what DNS is to be asked for by a URL; None for one that names a server itself.
+
+    Args:
+        url: Such as ``dns+http://api.internal:8000`` or ``srv+https://_api._tcp.internal``.
+
+    Raises:
+        BadValue: It is no URL, or one whose host is no name.
+    """
+    match = _DISCOVERED.match(url)
+    if match is None:
+        return None
+    template = parse_server(url[match.end() :])
+    shown, is_service = show(url), match[1] == "srv"
+    if is_service and not _SERVICE.fullmatch(template.host):
+        raise BadValue(f"{shown} names no service", 'write one such as "srv+http://_api._tcp.NAME"')
+    if is_service and template.port != _DEFAULT_PORT[template.scheme]:
+        raise BadValue(f"{shown} has a port, which DNS is to say", "remove it")
+    if ":" in template.host or template.host.replace(".", "").isdigit():
+        raise BadValue(f"{shown} has an address for a name", f"write {show(url[match.end() :])}")
+    return Discovered(template=template, is_service=is_service)
+
+
+def _unix_server(url: str) -> Server:
+    """Answer the server behind a Unix socket; it is asked for as localhost."""
+    path = url.removeprefix(_UNIX)
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    check_socket_path(path)
+    return Server(scheme="http", host="localhost", port=80, socket=path)

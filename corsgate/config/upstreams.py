@@ -8,27 +8,22 @@ import attrs
 
 from corsgate.config import rules, tls
 from corsgate.config.model import (
-    MAX_WEIGHT,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
     PoolLimits,
-    Server,
     Upstream,
 )
-from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, integer, text
+from corsgate.config.reader import Named, Table, boolean, bound, checked, text
+from corsgate.config.resilience import read_balancing
 from corsgate.config.secrets import Sources
-from corsgate.config.servers import parse_server
+from corsgate.config.server_list import read_resolver, read_servers
 from corsgate.config.shape import shape
 from corsgate.errors import BadValue
 
-_BALANCES = ("round_robin",)
-_LATER_BALANCES = ("least_requests", "random_two", "hash")
 _LATER_TYPES = ("oauth2", "session")
-
-_SERVERS_MEND = 'write servers = ["http://127.0.0.1:8000"]'
 
 
 def read_upstream(
@@ -45,7 +40,7 @@ def read_upstream(
     Returns:
         The upstream, or None once all that is wrong is noted.
     """
-    servers = _read_servers(table)
+    listed = read_servers(table, sources)
     signer = table.item("credentials")
     found = None if signer is None else credentials.resolve(signer)
     preserve_host = table.get("preserve_host", boolean, False)
@@ -53,20 +48,24 @@ def read_upstream(
     server_name = tls.read_server_name(table)
     client_certificate = tls.read_client_certificate(table, sources)
     verify = tls.read_verify(table)
-    table.get("balance", _balance, _BALANCES[0])
+    resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
-    table.later("health", "remove it")
+    balancing = read_balancing(table, sources)
     table.finish()
-    if not servers:
+    if listed is None:
         return None
-    tls.check_upstream_tls(table, servers)
+    tls.check_upstream_tls(table, listed.templates)
     try:
         return Upstream(
             name=name,
-            servers=servers,
+            servers=listed.servers,
+            discovered=listed.discovered,
+            servers_file=listed.file,
+            resolver=resolver,
             credentials=found,
             preserve_host=preserve_host,
             pool=pool,
+            balancing=balancing,
             ca_pem=ca_pem,
             server_name=server_name,
             client_certificate=client_certificate,
@@ -76,63 +75,11 @@ def read_upstream(
         return None  # Its name, which is noted where the section is read.
 
 
-def _read_servers(table: Table) -> tuple[Server, ...] | None:
-    """Answer the servers that are without fault, if there are any."""
-    array = table.needed("servers", _SERVERS_MEND)
-    items = None if array is None else array.items(_SERVERS_MEND)
-    if array is None or items is None:
-        return None
-    if not items:
-        array.wrong("there are no servers", _SERVERS_MEND)
-    servers: dict[str, Server] = {}
-    for item in items:
-        server = _read_server(item)
-        if server is None:
-            continue
-        if server.origin in servers:
-            item.wrong(f"{server.origin} is there twice", "remove one, or raise the other's weight")
-        servers[server.origin] = server
-    return tuple(servers.values())
-
-
-def _read_server(item: Item) -> Server | None:
-    if isinstance(item.raw, str):
-        return item.read(_url)
-    table = item.table('write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }')
-    if table is None:
-        return None
-    server = table.need("url", _url, 'write url = "http://127.0.0.1:8000"')
-    weight = table.get("weight", _weight, 1)
-    table.finish()
-    return None if server is None else attrs.evolve(server, weight=weight)
-
-
-@shape({"type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"})
-def _url(raw: object) -> Server:
-    return parse_server(text(raw))
-
-
-@shape({"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT})
-def _weight(raw: object) -> int:
-    weight = integer(raw)
-    rules.check_between(weight, 1, MAX_WEIGHT)
-    return weight
-
-
 def _read_pool(table: Table) -> PoolLimits:
     pool = PoolLimits()
     for field in attrs.fields(PoolLimits):
         pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
     return pool
-
-
-@shape({"enum": list(_BALANCES)})
-def _balance(raw: object) -> str:
-    if raw in _LATER_BALANCES:
-        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_BALANCES)}")
-    balance = text(raw)
-    rules.check_choice(balance, _BALANCES)
-    return balance
 
 
 def read_credentials(table: Table, sources: Sources) -> Credentials | None:

@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from corsgate.config.document import unreadable
 from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
-from corsgate.config.parse import parse_config, unreadable
+from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.gate.preflight import preflight
 from corsgate.wire.negotiation import find_http2

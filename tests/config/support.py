@@ -30,6 +30,9 @@ FILES = {
     "/empty": b"\n",
     "/latin-1": b"\xe9",
     "/text": b"no certificate",
+    "/servers.toml": b'servers = ["http://a:1", { url = "http://b", backup = true }]\n',
+    "/bad-servers.toml": b'servers = [\n"http://a",\n"ftp://b",\n"dns+http://c"]\n',
+    "/no-servers.toml": b"server = 5",
     "/run/credentials/gate/ml": b"from systemd",
 }
 ENVIRON = {"NAME": "from environment", "EMPTY": "", "TAIL": "x\n"}

@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.diff import Difference, Kind, differences
 from corsgate.config.model import (
@@ -17,6 +18,7 @@ from corsgate.config.model import (
     Config,
     Cors,
     DigestCredentials,
+    Discovered,
     Limits,
     Listener,
     PoolLimits,
@@ -132,6 +134,25 @@ class DiffTests(SynchronousTestCase):
         (taken,) = diff(BASE.replace('["PUT"]', '["PUT", "PATCH"]'), BASE)
         self.assertIs(taken.kind, Kind.TAKES)
 
+    def test_discovered(self) -> None:
+        """Servers that DNS knows are told by their name, in a new upstream too."""
+        plain = parse(BASE)
+        upstream = plain.upstreams["a"]
+        found = Discovered(template=Server(scheme="http", host="d.example", port=80))
+        both = attrs.evolve(upstream, discovered=(found,))
+        alone = attrs.evolve(both, servers=())
+        (given,) = differences(plain, attrs.evolve(plain, upstreams={**plain.upstreams, "a": both}))
+        self.assertEqual(
+            (given.kind, given.words), (Kind.GIVES, "it has the servers of dns+http://d.example")
+        )
+        more = attrs.evolve(
+            plain, upstreams={**plain.upstreams, "new": attrs.evolve(alone, name="new")}
+        )
+        words = [each.words for each in differences(plain, more)]
+        self.assertIn("the servers of dns+http://d.example", words)
+        words = [each.words for each in differences(more, plain)]
+        self.assertIn("it is gone, with dns+http://d.example", words)
+
     def test_every_field(self) -> None:
         """Whatever is in the model and changes is told, be it added tomorrow."""
         issued = Authority.make().issue("a.example")
@@ -172,6 +193,12 @@ class DiffTests(SynchronousTestCase):
                     config, upstreams={"a": attrs.evolve(upstream, credentials=new)}
                 ),
             ),
+            (
+                Balancing(),
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, balancing=new)}
+                ),
+            ),
             (config, lambda new: new),
         )
         other: dict[str, Any] = {
@@ -188,6 +215,20 @@ class DiffTests(SynchronousTestCase):
             "name": "b",
             "servers": (attrs.evolve(server, port=2),),
             "pool": PoolLimits(max_queue=7),
+            "discovered": (Discovered(template=attrs.evolve(server, host="d.example")),),
+            "servers_file": "/servers.toml",
+            "resolver": ("10.0.0.2", 53),
+            "socket": "/run/a.sock",
+            "timeout_s": 7.0,
+            "balancing": Balancing(balance="hash"),
+            "balance": "hash",
+            "hash_on": "target",
+            "sticky": Sticky(cookie="a", secret=Secret("q")),
+            "health": HealthCheck(path="/"),
+            "eject": Ejection(failures=7),
+            "retry_on": ("connect",),
+            "max_requests": 7,
+            "on_down": Fallback(),
             "credentials": BearerCredentials(token=Secret("t")),
             "ca_pem": issued.pem,
             "server_name": "s.example",

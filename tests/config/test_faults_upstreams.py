@@ -322,19 +322,6 @@ UPSTREAMS = (
             "give a file that this user can read"
         ),
     ),
-    (
-        'balance = "hash"',
-        'c.toml:4: upstreams.a.balance: "hash" is not in this version; write "round_robin"',
-    ),
-    (
-        'balance = "least_conn"',
-        'c.toml:4: upstreams.a.balance: "least_conn" is unknown; write "round_robin"',
-    ),
-    ("balance = 5", "c.toml:4: upstreams.a.balance: 5 is an integer; write text in quotes"),
-    (
-        'health = { path = "/" }',
-        "c.toml:4: upstreams.a.health: this version does not support it yet; remove it",
-    ),
     ("sevrers = []", 'c.toml:4: upstreams.a.sevrers: the key is unknown; did you mean "servers"?'),
     (
         'credentials = "ml"',

@@ -53,6 +53,12 @@ WRONG: tuple[tuple[str, str], ...] = (
     (GOOD + '[credentials.c]\ntype = "kerberos"', "no type"),
     (GOOD + '[credentials.c]\ntype = "bearer"\ntoken = { environ = "T" }', "no source"),
     (GOOD + '[cors."a b"]\nallow_origins = ["*"]', "no name"),
+    (GOOD.replace("[routes", 'balance = "random"\n[routes'), "no balance"),
+    (GOOD.replace("[routes", 'retry_on = ["404"]\n[routes'), "no cause"),
+    (GOOD.replace("[routes", "health = {}\n[routes"), "no path"),
+    (GOOD.replace("[routes", 'health = { path = "x" }\n[routes'), "no slash"),
+    (GOOD.replace('["http://h:1"]', "{}"), "no file"),
+    (GOOD.replace("http://", "dns+ftp://"), "no scheme"),
     (GOOD + '[[listener]]\nendpoint = "tcp:1"\ncertificates = [{ chain = "a" }]', "no key"),
 )
 RIGHT = (
@@ -61,6 +67,11 @@ RIGHT = (
     GOOD + CORS + ', expose_headers = ["*"] }',
     GOOD + '[limits]\nmax_body_bytes = 1024\nconnect_timeout = "1.5s"',
     GOOD.replace('"http://h:1"', '"HTTP://h", { url = "https://h/base", weight = 7 }'),
+    GOOD.replace("http://h:1", "srv+https://_a._tcp.h"),
+    GOOD.replace("http://h:1", "unix:/run/h"),
+    GOOD.replace("[routes", 'balance = "hash"\nhash_on = "header:X"\n[routes'),
+    GOOD.replace("[routes", 'health = { path = "/", status = [200] }\n[routes'),
+    GOOD.replace("[routes", 'eject = { failures = 0 }\nretry_on = ["500"]\n[routes'),
     GOOD + '[credentials.c]\ntype = "header"\nname = "X-K"\nvalue = { systemd = "k" }',
 )
 
@@ -94,7 +105,10 @@ def places() -> Iterator[tuple[Any, str]]:
         "listener = [{ certificates = [{ KEY }] }]",
     )
     yield top["upstreams"]["additionalProperties"], "[upstreams.a]\nKEY\n"
-    yield upstream["servers"]["items"]["anyOf"][1], "[upstreams.a]\nservers = [{ KEY }]"
+    listed = upstream["servers"]["anyOf"][0]
+    yield listed["items"]["anyOf"][1], "[upstreams.a]\nservers = [{ KEY }]"
+    for key in ("sticky", "health", "eject", "on_down"):
+        yield upstream[key], f"[upstreams.a]\n{key} = {{ KEY }}"
     yield upstream["client_certificate"], "[upstreams.a]\nclient_certificate = { KEY }"
     yield inline["cors"], "[cors.a]\nKEY\n"
     yield top["limits"], "[limits]\nKEY\n"
