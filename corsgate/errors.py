@@ -125,6 +125,14 @@ class QueueFull(UpstreamBusy):
     """So many requests wait for a connection already that this one may not."""
 
 
+class UpstreamFull(UpstreamBusy):
+    """As many requests run on the upstream as its ``max_requests`` lets."""
+
+
+class NoServer(UpstreamError):
+    """Every server of the upstream is down or drained, so none was asked."""
+
+
 class ChallengedMidUpload(UpstreamError):
     """A challenge came for a request whose body can't be sent again; the next one is signed."""
 

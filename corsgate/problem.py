@@ -9,12 +9,14 @@ from http import HTTPStatus
 
 import attrs
 
+from corsgate.config.balancing import Fallback
 from corsgate.errors import (
     BodyTimedOut,
     BodyTooLarge,
     ChallengedMidUpload,
     ConnectFailed,
     ConnectTimedOut,
+    NoServer,
     TargetError,
     UpstreamBusy,
     UpstreamError,
@@ -67,6 +69,25 @@ class Problem:
     headers: tuple[Header, ...] = ()
 
 
+def render_fallback(fallback: Fallback, more: Iterable[Header] = ()) -> tuple[ResponseHead, bytes]:
+    """Answer the head and body that an upstream's ``on_down`` says.
+
+    Args:
+        fallback: What is configured.
+        more: Further fields, such as the route's CORS headers.
+    """
+    headers = [
+        (b"Content-Type", fallback.content_type.encode("ascii")),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    ]
+    if fallback.status == 503:
+        headers.append((b"Retry-After", b"%d" % RETRY_AFTER_S))
+    reason = title_of(fallback.status).encode("ascii")
+    head = ResponseHead(status=fallback.status, reason=reason, headers=headers)
+    return head, fallback.body.encode("utf-8")
+
+
 def problem_of(error: BaseException | None) -> Problem:
     """Answer what a client is told of a failure on the way to or from an upstream.
 
@@ -97,6 +118,12 @@ def problem_of(error: BaseException | None) -> Problem:
         return Problem(
             status=503,
             detail="The upstream is busy; try again in a moment.",
+            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
+        )
+    if isinstance(error, NoServer):
+        return Problem(
+            status=503,
+            detail="No server of the upstream is up; try again in a moment.",
             headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
         )
     if isinstance(error, ConnectFailed):

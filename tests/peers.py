@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import attrs
@@ -177,6 +179,24 @@ def request(
     return b"\r\n".join(lines) + b"\r\n\r\n" + (body or b"")
 
 
+@contextmanager
+def hanging(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Answer the URL of a place to which connections hang: its queue is full and stays so."""
+    with socket.socket() as full:
+        full.bind((host, port))
+        full.listen(0)
+        waiting = []
+        for _ in range(4):
+            waiting.append(socket.socket())
+            waiting[-1].setblocking(False)
+            waiting[-1].connect_ex(full.getsockname())
+        try:
+            yield f"http://{host}:{full.getsockname()[1]}"
+        finally:
+            for each in waiting:
+                each.close()
+
+
 class _Peer(Protocol, Watched):
     """One end of a connection; it keeps all that came."""
 
@@ -274,14 +294,24 @@ class Upstream(Watched):
         self.authority = b""
         self._port: Any = None
 
-    async def start(self) -> Upstream:
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> Upstream:
         """Listen."""
-        self._port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(
+        self._port = await TCP4ServerEndpoint(reactor, port, interface=host).listen(
             Factory.forProtocol(self._connected)
         )
         address: Any = self._port.getHost()
-        self.authority = b"127.0.0.1:%d" % address.port
+        self.authority = b"%b:%d" % (host.encode(), address.port)
         return self
+
+    async def start_on(self, endpoint: Any) -> Upstream:
+        """Listen elsewhere; it has no authority then."""
+        self._port = await endpoint.listen(Factory.forProtocol(self._connected))
+        return self
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._port.getHost().port)
 
     @property
     def url(self) -> str:

@@ -9,18 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.balancing import Fallback
 from corsgate.errors import (
     BadUpstreamResponse,
     BodyTooLarge,
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    NoServer,
     QueueFull,
     TargetError,
     UpstreamBusy,
+    UpstreamFull,
     UpstreamTimedOut,
 )
-from corsgate.problem import HTML, JSON, TEXT, Problem, choose_type, problem_of, render, title_of
+from corsgate.problem import (
+    HTML,
+    JSON,
+    TEXT,
+    Problem,
+    choose_type,
+    problem_of,
+    render,
+    render_fallback,
+    title_of,
+)
 
 
 class Statuses(SynchronousTestCase):
@@ -35,6 +48,8 @@ class Statuses(SynchronousTestCase):
             (UpstreamTimedOut("10.0.0.1"), 504),
             (UpstreamBusy("10.0.0.1"), 503),
             (QueueFull("10.0.0.1"), 503),
+            (UpstreamFull("10.0.0.1"), 503),
+            (NoServer("10.0.0.1"), 503),
             (ConnectFailed("10.0.0.1"), 502),
             (ConnectionReset("10.0.0.1"), 502),
             (BadUpstreamResponse("10.0.0.1"), 502),
@@ -47,9 +62,13 @@ class Statuses(SynchronousTestCase):
             self.assertNotIn("10.0.0.1", problem.detail)
 
     def test_busy(self) -> None:
-        """Where the upstream is busy, the client learns when to come back (RFC 9110 10.2.3)."""
-        headers = dict(problem_of(QueueFull("x")).headers)
-        self.assertGreater(int(headers[b"Retry-After"]), 0)
+        """Where the upstream is busy or down, the client learns when to come back.
+
+        RFC 9110 10.2.3.
+        """
+        for error in (QueueFull("x"), UpstreamFull("x"), NoServer("x")):
+            headers = dict(problem_of(error).headers)
+            self.assertGreater(int(headers[b"Retry-After"]), 0)
 
     def test_titles(self) -> None:
         """A status that nobody registered has a title too."""
@@ -148,3 +167,22 @@ class Pages(SynchronousTestCase):
         """Plain text, a line each."""
         _, body = self.page(b"text/plain")
         self.assertEqual(body, b"405 Method Not Allowed\nA <b> & c.\nRequest id-<1>\n")
+
+
+class Fallbacks(SynchronousTestCase):
+    """What an upstream's ``on_down`` says."""
+
+    def test_fields(self) -> None:
+        """It has its own type, and is for no cache."""
+        fallback = Fallback(status=200, body="\u00e9", content_type="text/html; charset=utf-8")
+        head, body = render_fallback(fallback)
+        fields = dict(head.headers)
+        self.assertEqual((head.status, body), (200, b"\xc3\xa9"))
+        self.assertEqual(fields[b"Content-Type"], b"text/html; charset=utf-8")
+        self.assertEqual(fields[b"Cache-Control"], b"no-store")
+        self.assertNotIn(b"Retry-After", fields)
+
+    def test_unavailable(self) -> None:
+        """A 503 says when to come back."""
+        head, _ = render_fallback(Fallback())
+        self.assertGreater(int(dict(head.headers)[b"Retry-After"]), 0)

@@ -1,52 +1,129 @@
-"""Which server of an upstream a request goes to, and which ones after that."""
+"""Which of the servers that may get a request gets it: one class for each way to balance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Protocol
 
-from corsgate.config.model import Server
+from corsgate.balance.hashing import digest, score
+from corsgate.balance.state import ServerState
+
+SCANNED = 10
+"""Of more servers than this, `LeastRequests` looks at two alone."""
+
+
+class Policy(Protocol):
+    """A way to balance; it has one owner, which asks once per attempt."""
+
+    def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
+        """Answer the server for a request.
+
+        Args:
+            ready: The servers that may get it, at least one.
+            key: What belongs together, for the policy that goes by it.
+        """
 
 
 class RoundRobin:
-    """Servers in turn, each as often as its weight says, spread evenly.
+    """Servers in turn, each as often as its share says, spread evenly.
 
-    This is nginx's smooth weighted round robin: on each turn every server gains its weight, the
-    richest is chosen, and it pays what all gained. Weights 5, 1, 1 make A A B A C A A, so that
-    no server gets its whole share at once. It is told nothing about time or health: it has one
-    owner, which asks once per request.
+    This is nginx's smooth weighted round robin: on each turn every server gains its share, the
+    richest is chosen, and it pays what all gained. Shares 5, 1, 1 make A A B A C A A, so that
+    no server gets all its turns at once. What each has gained is part of its state, so that
+    turns go on where other servers come and go.
     """
 
-    def __init__(self, servers: Sequence[Server]) -> None:
-        """Start a rotation.
+    def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
+        """Answer the server whose turn it is, and move the turns on."""
+        chosen = ready[0]
+        total = 0.0
+        for state in ready:
+            share = state.share
+            state.credit += share
+            total += share
+            if state.credit > chosen.credit:
+                chosen = state
+        chosen.credit -= total
+        return chosen
 
-        Args:
-            servers: At least one; the order breaks ties.
 
-        Raises:
-            ValueError: There is no server.
-        """
-        if not servers:
-            raise ValueError("no server to choose from; give at least one")
-        # Each possible answer is made here, so that a request only picks one of them.
-        self._orders = tuple((*servers[i:], *servers[:i]) for i in range(len(servers)))
-        self._weights = tuple(server.weight for server in servers)
-        self._total = sum(self._weights)
-        self._credits = [0] * len(servers)
+class LeastRequests:
+    """The server with the fewest running requests for its share; in turn among equals.
 
-    def order(self) -> tuple[Server, ...]:
-        """Answer the servers to try for one request, in turn, and move the rotation on.
+    Past `SCANNED` servers, the better of two drawn ones: all but as even, and it costs the same
+    however many there are.
 
-        Returns:
-            Every server once: the next in rotation first, then those that follow it in the
-            configuration.
-        """
-        if len(self._orders) == 1:
-            return self._orders[0]
-        credits = self._credits
-        chosen = 0
-        for index, weight in enumerate(self._weights):
-            credits[index] += weight
-            if credits[index] > credits[chosen]:
-                chosen = index
-        credits[chosen] -= self._total
-        return self._orders[chosen]
+    Args:
+        chance: Answers numbers from 0 up to 1, all as likely.
+    """
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._turns = RoundRobin()
+        self._two = RandomTwo(chance)
+
+    def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
+        """Answer the least busy server."""
+        if len(ready) > SCANNED:
+            return self._two.choose(ready, key)
+        loads = [state.running / state.share for state in ready]
+        least = min(loads)
+        equals = [state for state, load in zip(ready, loads, strict=True) if load == least]
+        return equals[0] if len(equals) == 1 else self._turns.choose(equals, key)
+
+
+class RandomTwo:
+    """The less busy of two servers drawn by their shares.
+
+    Two gates that know nothing of each other don't run into the same server with it
+    (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
+
+    Args:
+        chance: Answers numbers from 0 up to 1, all as likely.
+    """
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        self._chance = chance
+
+    def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
+        """Answer the less busy of two drawn servers; the first where both are as busy."""
+        first = self._draw(ready)
+        if len(ready) == 1:
+            return first
+        second = self._draw([state for state in ready if state is not first])
+        busier = first.running / first.share > second.running / second.share
+        return second if busier else first
+
+    def _draw(self, ready: Sequence[ServerState]) -> ServerState:
+        ends = list(accumulate(state.share for state in ready))
+        drawn = self._chance() * ends[-1]
+        for state, end in zip(ready, ends, strict=True):
+            if drawn < end:
+                return state
+        return ready[-1]  # A share that is next to nothing may be lost in rounding.
+
+
+class Hash:
+    """The server that a key belongs to; a server that comes or goes moves only its own keys."""
+
+    def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
+        """Answer the key's server."""
+        hashed = digest(key)
+        return max(ready, key=lambda state: score(hashed, state.digest, state.share))
+
+
+def policy_of(name: str, chance: Callable[[], float]) -> Policy:
+    """Answer the policy that a configuration's ``balance`` names.
+
+    Args:
+        name: One of `corsgate.config.balancing.BALANCES`.
+        chance: Answers numbers from 0 up to 1, all as likely.
+    """
+    match name:
+        case "least_requests":
+            return LeastRequests(chance)
+        case "random_two":
+            return RandomTwo(chance)
+        case "hash":
+            return Hash()
+    return RoundRobin()

@@ -178,6 +178,8 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
     client, asked = known
     host = request.authority.decode("latin-1")
     where = _where(notes.get("route"), notes.get("server"))
+    if notes.get("tried"):
+        where += f', "tried": [{", ".join(map(_quote, notes["tried"]))}]'
     ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
     if request.method == b"OPTIONS":
         ended += _wanted(request)

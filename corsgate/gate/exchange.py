@@ -9,25 +9,31 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
 
-from corsgate.balance.retry import may_try_another_server
+from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model import Server
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.hint import hint
-from corsgate.errors import BadUpstreamResponse, ChallengedMidUpload, CorsgateError, UpstreamError
+from corsgate.errors import (
+    BadUpstreamResponse,
+    ChallengedMidUpload,
+    ConnectFailed,
+    CorsgateError,
+    NoServer,
+    UpstreamError,
+)
 from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
+from corsgate.gate.forwarding import Forwarding
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import list_members
 from corsgate.message.host import is_loopback_address
-from corsgate.problem import Problem, problem_of, render
+from corsgate.problem import Problem, problem_of, render, render_fallback
 from corsgate.shaping import Client, gate_origin
+from corsgate.wire.body import RequestBody
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.tunnel import Tunnel, TunnelEnd
-
-MAX_KEPT_BYTES = 64 * 1024
-"""The largest body that is kept to be sent again when an upstream challenges."""
 
 MAX_CHALLENGES = 2
 """A first challenge and one ``stale``; a third would be a loop."""
@@ -110,7 +116,7 @@ class Exchange:
             self._request.on_lost = None
             succeed(failure).addErrback(self._failed).addErrback(self._given_up)
             return
-        task = Deferred.fromCoroutine(self._run())
+        task = Deferred.fromCoroutine(self._forward())
         self._request.on_lost = task.cancel
         task.addErrback(self._failed).addErrback(self._given_up)
 
@@ -125,10 +131,6 @@ class Exchange:
             return False
         return True
 
-    async def _run(self) -> None:
-        response, server = await self._forward()
-        await self._relay(response, server)
-
     def _failed(self, failure: Failure) -> None:
         """Tell the client of a failure, in words or by cutting its connection."""
         request = self._request
@@ -139,8 +141,13 @@ class Exchange:
         request.notes["outcome"] = str(error) or type(error).__name__
         if not isinstance(error, CorsgateError | CancelledError):
             self._log.failure("request {id} failed", failure, id=request.notes["id"])
+        fallback = self._plan.upstream.rules.on_down
         if request.startedWriting:
             request.abort()
+        elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
+            head, body = render_fallback(fallback)
+            head.headers.extend(self._decision.exposing(head.headers).headers)
+            self._answer_with(head, body)
         else:
             self._answer(problem_of(error))
 
@@ -193,6 +200,10 @@ class Exchange:
         headers = self._decision.exposing(problem.headers).headers
         accept = request.index.get(b"accept", ())
         head, body = render(problem, accept, request.notes["id"], headers)
+        self._answer_with(head, body)
+
+    def _answer_with(self, head: ResponseHead, body: bytes) -> None:
+        request = self._request
         request.begin(head, len(body))
         request.write(body)
         request.finish()
@@ -204,31 +215,36 @@ class Exchange:
 
     # What is forwarded.
 
-    async def _forward(self) -> tuple[UpstreamResponse, Server]:
-        """Answer the first response that a server gives, and which one gave it."""
-        request = self._request
-        failed: UpstreamError | None = None
-        for server in self._plan.upstream.rotation.order():
-            request.notes["server"] = server.origin
-            try:
-                return await self._attempt(server), server
-            except UpstreamError as error:
-                if not may_try_another_server(error):
-                    raise
-                failed = error
-                self._log.warn("request {id}: {error}", id=request.notes["id"], error=str(error))
-        assert failed is not None, "an upstream has at least one server"
-        raise failed
+    async def _forward(self) -> None:
+        """Have a server answer, and hand its answer to the client."""
+        forwarding = Forwarding(self._request, self._plan, self._attempt, self._replayable)
+        relayed: bool | None = None
+        try:
+            response = await forwarding.run()
+            await self._relay(response, forwarding)
+            relayed = True
+        except UpstreamError:
+            relayed = False
+            raise
+        finally:
+            forwarding.end(relayed)
+
+    def _replayable(self) -> bool:
+        """Answer whether all of the client's body can be sent again."""
+        body = self._request.body
+        return body is None or self._kept is not None or not body.started
 
     async def _attempt(self, server: Server) -> UpstreamResponse:
         """Answer one server's response, its challenges met."""
         body = self._request.body
         credentials = self._plan.upstream.credentials
+        if body is not None and self._kept is None and self._may_be_repeated(body):
+            self._kept = KeptBody(await collect(body))
         if credentials is None or credentials.fixed is not None:
-            self._pass_expect = body is not None and body.awaits_continue
+            self._pass_expect = self._awaits_continue(body)
             return await self._send(server, self._head_for(server), self._body())
         challengeable = credentials.may_be_challenged
-        self._pass_expect = not challengeable and body is not None and body.awaits_continue
+        self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
         origin = server.origin
         if challengeable:
@@ -276,6 +292,21 @@ class Exchange:
             request.ready[key] = made
         return made
 
+    def _awaits_continue(self, body: RequestBody | None) -> bool:
+        """Answer whether the client waits for 100 Continue, of which the server is to be asked."""
+        return body is not None and self._kept is None and body.awaits_continue
+
+    def _may_be_repeated(self, body: RequestBody) -> bool:
+        """Answer whether a body is worth keeping, for another server to get it too."""
+        upstream = self._plan.upstream
+        return (
+            body.length is not None
+            and body.length <= MAX_REPLAYED_BYTES
+            and self._request.head.method in IDEMPOTENT_METHODS
+            and upstream.rules.retries > 0
+            and len(upstream.balancer.states) > 1
+        )
+
     async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
         """See to it that a challenge costs no second upload of a large body.
 
@@ -285,7 +316,7 @@ class Exchange:
         body = self._request.body
         if body is None or self._kept is not None:
             return
-        if body.length is not None and body.length <= MAX_KEPT_BYTES:
+        if body.length is not None and body.length <= MAX_REPLAYED_BYTES:
             self._kept = KeptBody(await collect(body))
             return
         credentials = self._plan.upstream.credentials
@@ -317,16 +348,20 @@ class Exchange:
         passing = self._plan.shape.request_trailers
         return StreamedBody(body, ask=not self._pass_expect, passing=passing)
 
-    async def _relay(self, response: UpstreamResponse, server: Server) -> None:
+    async def _relay(self, response: UpstreamResponse, forwarding: Forwarding) -> None:
         """Hand a response to the client as it comes."""
         request = self._request
         head = self._plan.shape.client_head(
             response.head,
-            server,
+            forwarding.server,
             self._decision,
             authority=self._client.authority,
             gate_origin=self._asked.gate_origin,
         )
+        if self._plan.upstream.sticky is not None:
+            cookie = forwarding.set_cookie(self._asked.gate_origin)
+            if cookie is not None:
+                head.headers.append((b"Set-Cookie", cookie))
         if response.tunnel is not None:
             await self._tunnel(head, response.tunnel, response.head)
             return

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from random import Random
 from typing import Any
 
 import attrs
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
-from corsgate.balance.selection import RoundRobin
-from corsgate.config.model import Config, Cors, Limits, Upstream
+from corsgate.balance.balancer import Balancer
+from corsgate.balance.keys import KeyReader, key_reader
+from corsgate.balance.sticky import StickyCookies
+from corsgate.config.balancing import Balancing
+from corsgate.config.model import Config, Cors, Limits, Server, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.forward.client import ProxyClient
+from corsgate.forward.discovery import Discovery, ServersFile
+from corsgate.forward.lookup import Lookup
+from corsgate.forward.probe import Prober
 from corsgate.gate.trial import Trial
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
@@ -21,22 +30,71 @@ from corsgate.shaping import UpstreamShape
 from corsgate.wire.agent import UpstreamAgent
 from corsgate.wire.sweeper import Sweeper
 
+_log = Logger()
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class UpstreamPlan:
     """One upstream, ready to be asked; its moving parts are shared by its routes.
 
     Attributes:
+        name: Its name, for the log.
         agent: Holds its connections.
         client: Sends to its servers.
         credentials: Signs, or None.
-        rotation: Says which server is next.
+        rules: How its servers are balanced and protected.
+        balancer: Says which server is next, and keeps what is known of each.
+        ejecting: The causes of failures that count against a server.
+        key: Reads what requests are shared out by, or None where they aren't.
+        sticky: Leads clients back to their servers, or None.
+        prober: Asks the servers whether they are well, or None.
+        watchers: Find out which servers there are.
+        clock: Tells the time.
+        chance: Answers numbers from 0 up to 1, all as likely.
     """
 
+    name: str
     agent: UpstreamAgent
     client: ProxyClient
     credentials: ICredentials | None
-    rotation: RoundRobin
+    rules: Balancing
+    balancer: Balancer
+    ejecting: frozenset[str]
+    key: KeyReader | None
+    sticky: StickyCookies | None
+    prober: Prober | None
+    clock: IReactorTime
+    chance: Callable[[], float]
+    watchers: list[Discovery | ServersFile] = attrs.Factory(list)
+
+    def start(self) -> None:
+        """Begin to watch the servers."""
+        if self.prober is not None:
+            self.prober.start()
+        for watcher in self.watchers:
+            watcher.start()
+
+    def stop(self) -> None:
+        """Watch them no more, and close each connection once its exchange has ended."""
+        for watcher in self.watchers:
+            watcher.stop()
+        if self.prober is not None:
+            self.prober.stop()
+        self.agent.close()
+
+    def change(self, servers: Sequence[Server]) -> None:
+        """Have other servers from now on; what is known of those that stay, stays."""
+        self.agent.update(servers)
+        self.balancer.update(servers, self.clock.seconds())
+        if self.sticky is not None:
+            self.sticky.know(server.origin for server in servers)
+        if self.prober is not None:
+            self.prober.update()
+        _log.info(
+            "upstream {upstream}: its servers are {servers}",
+            upstream=self.name,
+            servers=", ".join(server.origin for server in servers),
+        )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -123,12 +181,50 @@ def _plan_upstream(
     upstream: Upstream, reactor: Any, sweeper: Sweeper, rng: Callable[[int], bytes]
 ) -> UpstreamPlan:
     agent = UpstreamAgent(reactor, sweeper, upstream)
-    return UpstreamPlan(
+    rules = upstream.balancing
+    # Seeded by what nobody can guess; who draws well can't be steered to one server.
+    chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
+
+    def tell(what: str) -> None:
+        _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
+
+    credentials = build(upstream.credentials, rng)
+    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
+    prober = None
+    if rules.health is not None:
+        prober = Prober(reactor, sweeper, upstream, balancer, credentials, chance)
+    plan = UpstreamPlan(
+        name=upstream.name,
         agent=agent,
         client=ProxyClient(agent),
-        credentials=build(upstream.credentials, rng),
-        rotation=RoundRobin(upstream.servers),
+        credentials=credentials,
+        rules=rules,
+        balancer=balancer,
+        ejecting=frozenset(rules.eject.on),
+        key=key_reader(rules.hash_on) if rules.balance == "hash" else None,
+        sticky=_sticky(upstream, rng),
+        prober=prober,
+        clock=reactor,
+        chance=chance,
     )
+    if upstream.servers_file is not None:
+        plan.watchers.append(ServersFile(reactor, upstream.servers_file, plan.change, tell))
+    if upstream.discovered:
+        lookup = Lookup(reactor, upstream.resolver)
+        plan.watchers.append(
+            Discovery(reactor, upstream.servers, upstream.discovered, lookup, plan.change, tell)
+        )
+    return plan
+
+
+def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
+    sticky = upstream.balancing.sticky
+    if sticky is None:
+        return None
+    key = rng(32) if sticky.secret is None else sticky.secret.reveal().encode("utf-8")
+    cookies = StickyCookies(sticky.cookie, key)
+    cookies.know(server.origin for server in upstream.servers)
+    return cookies
 
 
 def _plan_route(

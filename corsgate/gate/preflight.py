@@ -61,7 +61,9 @@ def preflight(
         if certificates:
             attempt((*place, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
     for name, upstream in config.upstreams.items():
-        attempt(("upstreams", name), partial(creators, upstream))
+        templates = [each.template for each in upstream.discovered]
+        servers = [*upstream.servers, *templates]
+        attempt(("upstreams", name), partial(creators, upstream, servers))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)

@@ -21,7 +21,7 @@ from corsgate.config.tls import tls_warnings
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.plan import Plan, make_plan
+from corsgate.gate.plan import Plan, UpstreamPlan, make_plan
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.resource import GateRoot
 from corsgate.gate.trial import Trial
@@ -232,6 +232,8 @@ class GateService(Service):
         cautions = [*map(str, self._config.warnings), *tls_warnings(self._config, time.time())]
         for warning in cautions:
             self._log.warn("{caution}", caution=warning)
+        for upstream in self._plan.upstreams.values():
+            upstream.start()
         for port in self.ports:
             self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
 
@@ -252,10 +254,15 @@ class GateService(Service):
             if cut.active():
                 cut.cancel()
             for upstream in self._plan.upstreams.values():
-                upstream.agent.close()
+                upstream.stop()
 
         everything: list[Deferred[Any]] = [*stopped, *emptied]
         return gatherResults(everything).addCallback(closed)
+
+    @property
+    def upstreams(self) -> Mapping[str, UpstreamPlan]:
+        """The upstreams that it serves, by name."""
+        return self._plan.upstreams
 
     def abort(self) -> None:
         """Cut every client's connection."""

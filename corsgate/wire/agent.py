@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -13,8 +13,8 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from corsgate.balance.retry import may_resend
-from corsgate.config.model import Limits, Upstream
-from corsgate.errors import ConnectionReset
+from corsgate.config.model import Limits, Server, Upstream
+from corsgate.errors import ConnectFailed, ConnectionReset
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.wire.connection import Inform, UpstreamConnection
@@ -73,13 +73,40 @@ class UpstreamAgent:
     """
 
     def __init__(self, reactor: Any, sweeper: Sweeper, upstream: Upstream) -> None:
-        tls = creators(upstream)
-        self.pools: Mapping[bytes, ServerPool] = {
-            server.origin.encode("ascii"): ServerPool(
-                reactor, sweeper, server, tls.get(server.origin), upstream.pool
+        self._reactor = reactor
+        self._sweeper = sweeper
+        self._upstream = upstream
+        self.pools: Mapping[bytes, ServerPool] = {}
+        self.update(upstream.servers)
+
+    def update(self, servers: Iterable[Server]) -> None:
+        """Have other servers from now on; those that stay keep their connections.
+
+        Args:
+            servers: All of them; no two have the same origin.
+
+        Raises:
+            BadValue: The upstream's certificates can't be used.
+        """
+        before = self.pools
+        by_origin = {server.origin.encode("ascii"): server for server in servers}
+        new = [server for origin, server in by_origin.items() if origin not in before]
+        tls = creators(self._upstream, new)
+        self.pools = {
+            origin: before[origin]
+            if origin in before
+            else ServerPool(
+                self._reactor,
+                self._sweeper,
+                server,
+                tls.get(server.origin),
+                self._upstream.pool,
             )
-            for server in upstream.servers
+            for origin, server in by_origin.items()
         }
+        for origin, pool in before.items():
+            if origin not in self.pools:
+                pool.close()
 
     def request(
         self,
@@ -100,8 +127,14 @@ class UpstreamAgent:
             A Deferred of an `UpstreamResponse`; it fails with an UpstreamError. Cancelling it
             cuts the connection.
         """
-        origin, target = _split(uri)
-        pool = self.pools[origin]
+        origin, target = uri, b"/"
+        pool = self.pools.get(uri)
+        if pool is None:
+            origin, target = _split(uri)
+            pool = self.pools.get(origin)
+            if pool is None:
+                shown = origin.decode("ascii", "replace")
+                return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
         if isinstance(headers, CarriedHead):
             head, limits, inform = headers.head, headers.limits, headers.inform
         else:

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import (
     HostnameEndpoint,
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
+    UNIXClientEndpoint,
     wrapClientTLS,
 )
 from twisted.internet.error import ConnectingCancelledError
@@ -234,6 +235,8 @@ class ServerPool:
     def _endpoint(self, timeout_s: float) -> IStreamClientEndpoint:
         host, port = self._server.host, self._server.port
         endpoint: IStreamClientEndpoint
+        if self._server.socket is not None:
+            return UNIXClientEndpoint(self._reactor, self._server.socket, timeout=timeout_s)
         if isIPAddress(host):
             endpoint = TCP4ClientEndpoint(self._reactor, host, port, timeout=timeout_s)
         elif isIPv6Address(host):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.certificates import CertifiedKey
-from corsgate.config.model import Upstream
+from corsgate.config.model import Server, Upstream
 from corsgate.errors import BadValue
 
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
@@ -145,8 +145,14 @@ def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
     return {"privateKey": certified.key, "certificate": leaf, "extraCertChain": others}
 
 
-def creators(upstream: Upstream) -> Mapping[str, IOpenSSLClientConnectionCreator]:
+def creators(
+    upstream: Upstream, servers: Iterable[Server]
+) -> Mapping[str, IOpenSSLClientConnectionCreator]:
     """Answer what makes the TLS connections to each https server of an upstream, by its origin.
+
+    Args:
+        upstream: Says how they are verified.
+        servers: Those that it has now.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -154,11 +160,11 @@ def creators(upstream: Upstream) -> Mapping[str, IOpenSSLClientConnectionCreator
     trust = None if upstream.ca_pem is None else trust_from_pem(upstream.ca_pem)
     return {
         server.origin: VerifyingCreator(
-            upstream.server_name or server.host,
+            upstream.server_name or server.name or server.host,
             trust,
             certified=upstream.client_certificate,
             verify=upstream.verify,
         )
-        for server in upstream.servers
+        for server in servers
         if server.scheme == "https"
     }

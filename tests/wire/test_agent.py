@@ -77,7 +77,8 @@ class AgentTests(BoxTestCase):
     async def test_other_servers(self) -> None:
         """Nothing is ever sent to an address that isn't the upstream's."""
         await self.begin()
-        self.assertRaises(KeyError, self.agent.request, b"GET", b"http://127.0.0.1:1/")
+        asked: Any = self.agent.request(b"GET", b"http://127.0.0.1:1/")
+        await self.assertFailure(asked, ConnectFailed)
 
     async def reset(self, method: bytes, body: Any, times: int = 1) -> Deferred[Any]:
         """Answer a request whose kept-alive connection is closed just as it arrives."""

@@ -242,7 +242,9 @@ class TrustTests(SynchronousTestCase):
         plain = Server(scheme="http", host="a.test", port=80)
         secure = [Server(scheme="https", host=host, port=443) for host in ("a.test", "b.test")]
         upstream = Upstream(name="a", servers=(plain, *secure), ca_pem=AUTHORITY.pem)
-        self.assertEqual(set(creators(upstream)), {"https://a.test", "https://b.test"})
+        self.assertEqual(
+            set(creators(upstream, upstream.servers)), {"https://a.test", "https://b.test"}
+        )
 
     def test_refused_by_openssl(self) -> None:
         """A client certificate that OpenSSL finds too weak is a fault now, not at first use."""

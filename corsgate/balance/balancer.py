@@ -1,0 +1,283 @@
+"""The servers of an upstream as a pool: who may get a request now, and who gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from corsgate.balance.ejection import Use
+from corsgate.balance.health import Standing
+from corsgate.balance.outliers import INTERVAL_S, MIN_SERVERS, outliers
+from corsgate.balance.retry import RetryBudget
+from corsgate.balance.selection import Policy, policy_of
+from corsgate.balance.state import ServerState
+from corsgate.config.balancing import Balancing
+from corsgate.config.model import Server
+
+_NEVER = float("inf")
+
+
+class Balancer:
+    """Shares requests out among servers, and leaves out those that are down or ejected.
+
+    Whatever happens, in whatever order:
+
+    - a server that its probes call down gets nothing;
+    - at most half of the servers are ejected, and never the last that could serve;
+    - a backup gets something only where no other server can.
+
+    Who may get a request is worked out when it changes, not for each request.
+
+    Args:
+        servers: The servers.
+        rules: How to share out, and when to eject.
+        chance: Answers numbers from 0 up to 1, all as likely.
+        now: The time in seconds.
+        tell: Told in words what becomes of a server.
+
+    Attributes:
+        states: What is known of each server, by its origin.
+        running: How many requests are under way, those between two attempts too.
+        budget: How many of these may be repetitions.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        rules: Balancing,
+        chance: Callable[[], float],
+        now: float,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.running = 0
+        self.budget = RetryBudget()
+        self.states: Mapping[str, ServerState] = {}
+        self._rules = rules
+        self._policy: Policy = policy_of(rules.balance, chance)
+        self._tell = tell
+        self._ready: Sequence[ServerState] = ()
+        # Those that may serve where every one of the others was tried.
+        self._spare: Sequence[ServerState] = ()
+        # When the above are to be worked out anew.
+        self._stale_s = -_NEVER
+        self._count_until_s = now + INTERVAL_S
+        self.update(servers, now)
+
+    def update(self, servers: Sequence[Server], now: float) -> None:
+        """Have other servers from now on; what is known of those that stay, stays."""
+        before = self.states
+        states: dict[str, ServerState] = {}
+        for server in servers:
+            state = before.get(server.origin)
+            if state is None:
+                state = ServerState.of(server, now)
+                if before:
+                    state.came_s = now
+            state.server = server
+            states[server.origin] = state
+        self.states = states
+        _readmit_excess(self._pool())
+        self._stale_s = -_NEVER
+
+    # What each request asks.
+
+    def enter(self) -> bool:
+        """Take a request on; answer whether there may be one more. If so, `leave` follows."""
+        most = self._rules.max_requests
+        if most is not None and self.running >= most:
+            return False
+        self.running += 1
+        return True
+
+    def leave(self) -> None:
+        """Take it that a request has ended, whatever servers it was sent to."""
+        self.running -= 1
+
+    def pick(
+        self,
+        now: float,
+        key: bytes = b"",
+        *,
+        prefer: str | None = None,
+        tried: Collection[ServerState] = (),
+    ) -> ServerState | None:
+        """Answer the server that a request goes to.
+
+        Args:
+            now: The time in seconds.
+            key: What belongs together, where requests are shared out by that.
+            prefer: The origin of the server that the client sticks to, even while it drains.
+            tried: Servers that had the request before.
+
+        Returns:
+            Its state; `begin` is the caller's to call. None where there is no server that may
+            get it.
+        """
+        if now >= self._stale_s:
+            self._refresh(now)
+        if prefer is not None:
+            state = self.states.get(prefer)
+            if state is not None and state not in tried and _usable(state):
+                return state
+        ready = self._ready
+        if tried:
+            ready = _without(ready, tried) or _without(self._spare, tried)
+        if len(ready) > 1:
+            return self._policy.choose(ready, key)
+        return ready[0] if ready else None
+
+    def has_another(self, now: float, tried: Collection[ServerState]) -> bool:
+        """Answer whether `pick` would find a server that isn't one of these."""
+        if now >= self._stale_s:
+            self._refresh(now)
+        return bool(_without(self._ready, tried) or _without(self._spare, tried))
+
+    def begin(self, state: ServerState) -> None:
+        """Take it that a server gets a request."""
+        state.running += 1
+        if state.record.use is Use.TRIAL:
+            self._stale_s = -_NEVER
+
+    def answered(self, state: ServerState, now: float) -> None:
+        """Take it that the head of a good response has come, which ends a trial.
+
+        Its body may be an endless one; whether it ends well is for `ended` to say.
+        """
+        if state.record.use is not Use.TRIAL:
+            return
+        state.record.succeeded()
+        state.came_s = now
+        self._stale_s = -_NEVER
+        self._tell(f"{state.server.origin} serves again")
+
+    def ended(self, state: ServerState, served: bool | None, now: float) -> None:
+        """Take it that the request has ended.
+
+        Args:
+            state: What `begin` was called with.
+            served: Whether the server did what it should; None where it ended for other
+                reasons, such as a client that left.
+            now: The time in seconds.
+        """
+        state.running -= 1
+        record = state.record
+        if record.use is Use.TRIAL:
+            self._stale_s = -_NEVER
+        if served is None:
+            return
+        state.ended += 1
+        if not served:
+            state.failed += 1
+            if record.failed(self._rules.eject.failures):
+                self._eject(state, now, "its requests fail")
+        else:
+            if record.use is Use.TRIAL:
+                self.answered(state, now)
+            record.failures = 0
+
+    def probed(self, state: ServerState, passed: bool, now: float, reason: str = "") -> None:
+        """Take in a probe's result.
+
+        Args:
+            state: Whose.
+            passed: Whether the server is well.
+            now: The time in seconds.
+            reason: What is wrong with it, in words.
+        """
+        check = self._rules.health
+        assert check is not None, "there are no probes without a health check"
+        if not state.health.probed(passed, rise=check.rise, fall=check.fall):
+            return
+        if passed:
+            state.came_s = now
+        self._stale_s = -_NEVER
+        why = f": {reason}" if reason else ""
+        self._tell(f"{state.server.origin} is {state.health.standing.value}{why}")
+
+    # What changes the pool.
+
+    def _refresh(self, now: float) -> None:
+        """Work out who may get a request, and until when that holds."""
+        self._stale_s = _NEVER
+        if len(self.states) >= MIN_SERVERS:
+            if now >= self._count_until_s:
+                self._eject_outliers(now)
+            self._stale_s = self._count_until_s
+        for state in self.states.values():
+            self._look(state, now)
+        serving = self._pool()
+        if not any(_usable(state) for state in serving):
+            _readmit(serving)
+        usable = [state for state in serving if _usable(state)]
+        primaries = [state for state in usable if not state.server.backup]
+        backups = [state for state in usable if state.server.backup]
+        self._ready = primaries or backups
+        self._spare = backups if primaries else ()
+
+    def _pool(self) -> list[ServerState]:
+        return [state for state in self.states.values() if not state.server.drain]
+
+    def _look(self, state: ServerState, now: float) -> None:
+        record = state.record
+        if record.use is Use.EJECTED:
+            record.look(now)
+            if record.use is Use.EJECTED:
+                self._stale_s = min(self._stale_s, record.until_s)
+            else:
+                state.came_s = now
+                self._tell(f"{state.server.origin} is on trial")
+        changes_s = state.start(now, self._rules.slow_start_s)
+        if changes_s is not None:
+            self._stale_s = min(self._stale_s, changes_s)
+
+    def _eject_outliers(self, now: float) -> None:
+        self._count_until_s = now + INTERVAL_S
+        states = self.states.values()
+        counts = {state.server.origin: (state.ended, state.failed) for state in states}
+        if self._rules.eject.failures:
+            for origin in outliers(counts):
+                if self.states[origin].record.use is Use.IN:
+                    self._eject(self.states[origin], now, "it fails more than the others do")
+        for state in states:
+            state.ended = state.failed = 0
+
+    def _eject(self, state: ServerState, now: float, reason: str) -> None:
+        """Leave a server out, if the others can do without it."""
+        pool = self._pool()
+        others = [each for each in pool if each is not state]
+        out = sum(each.record.use is not Use.IN for each in others)
+        rest = any(_usable(each) and each.record.use is Use.IN for each in others)
+        if not rest or out + 1 > len(pool) // 2:
+            return
+        state.record.eject(now, self._rules.eject.time_s)
+        self._stale_s = -_NEVER
+        left_out_s = state.record.until_s - now
+        self._tell(f"{state.server.origin} is left out for {left_out_s:g} s: {reason}")
+
+
+def _usable(state: ServerState) -> bool:
+    """Answer whether a server may get a request now; one on trial has one at a time."""
+    if state.health.standing is Standing.DOWN:
+        return False
+    use = state.record.use
+    return use is Use.IN or (use is Use.TRIAL and not state.running)
+
+
+def _readmit(states: Sequence[ServerState]) -> None:
+    """Use those that are ejected all the same, where there is no other server."""
+    for state in states:
+        if state.health.standing is not Standing.DOWN:
+            state.record.readmit()
+
+
+def _readmit_excess(pool: Sequence[ServerState]) -> None:
+    """Use those that were to come back first, where a pool that shrank has too many ejected."""
+    out = [state for state in pool if state.record.use is not Use.IN]
+    out.sort(key=lambda state: state.record.until_s)
+    for state in out[: max(len(out) - len(pool) // 2, 0)]:
+        state.record.readmit()
+
+
+def _without(
+    states: Sequence[ServerState], tried: Collection[ServerState]
+) -> Sequence[ServerState]:
+    return [state for state in states if state not in tried]

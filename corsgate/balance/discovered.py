@@ -1,0 +1,69 @@
+"""The servers that DNS records stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from corsgate.config.model import MAX_WEIGHT, Server
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """One SRV record (RFC 2782).
+
+    Attributes:
+        priority: Targets of the lowest one are used first.
+        weight: The target's share among those of its priority.
+        port: Where the service is there.
+        target: The host's name.
+    """
+
+    priority: int
+    weight: int
+    port: int
+    target: str
+
+
+def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
+    """Answer the servers of a host, one for each of its addresses.
+
+    Args:
+        template: What each is like; its host is the name.
+        addresses: The name's.
+    """
+    return [attrs.evolve(template, host=each, name=template.host) for each in addresses]
+
+
+def service_servers(
+    template: Server, services: Sequence[Service], addresses: Mapping[str, Sequence[str]]
+) -> list[Server]:
+    """Answer the servers of a service: those of the lowest priority, all others as backups.
+
+    A target that has no addresses is left out. A weight of 0, which says "hardly ever", is the
+    least there is (RFC 2782).
+
+    Args:
+        template: What each is like, but for host, port and weight.
+        services: The records.
+        addresses: Those of each target's name.
+    """
+    usable = [each for each in services if addresses.get(each.target)]
+    if not usable:
+        return []
+    first = min(each.priority for each in usable)
+    heaviest = max(each.weight for each in usable)
+    scale = MAX_WEIGHT / heaviest if heaviest > MAX_WEIGHT else 1.0
+    servers: dict[str, Server] = {}
+    for service in sorted(usable, key=lambda each: each.priority):
+        found = attrs.evolve(
+            template,
+            host=service.target,
+            port=service.port,
+            weight=max(1, round(service.weight * scale)),
+            backup=template.backup or service.priority > first,
+        )
+        for server in host_servers(found, addresses[service.target]):
+            servers.setdefault(server.origin, server)
+    return list(servers.values())

@@ -1,0 +1,40 @@
+"""Rendezvous hashing: each key has its server, and keeps it while that server is there.
+
+Each server gets a score for each key, and the highest wins (Thaler and Ravishankar, "A name-based
+mapping scheme for rendezvous", 1996). A server that goes takes only its own keys' scores with it,
+so just these keys move, and they spread over all that stay. Weights follow the logarithm method
+(Schindelhauer and Schomaker, "Weighted distributed hash tables", 2005).
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from math import log
+
+_MASK = (1 << 64) - 1
+
+
+def digest(data: bytes) -> int:
+    """Answer 64 bits that stand for `data`, the same in every process and on every machine."""
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
+
+
+def score(key: int, server: int, weight: float) -> float:
+    """Answer how good a server is for a key: more is better.
+
+    Args:
+        key: The key's `digest`.
+        server: The server's.
+        weight: Its weight, more than 0; among equal ones it doesn't matter.
+
+    Returns:
+        More than 0. Among servers, each has the highest score for a share of all keys that is
+        its share of all weights.
+    """
+    # The 64-bit finalizer of MurmurHash3: each bit of key and server reaches all bits.
+    mixed = key ^ server
+    mixed = ((mixed ^ mixed >> 33) * 0xFF51AFD7ED558CCD) & _MASK
+    mixed = ((mixed ^ mixed >> 33) * 0xC4CEB9FE1A85EC53) & _MASK
+    mixed ^= mixed >> 33
+    # Between 0 and 1, both left out.
+    return -weight / log(((mixed >> 11) + 0.5) / (1 << 53))

@@ -1,0 +1,165 @@
+"""Questions to DNS, by twisted.names, with the time for which each answer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv6Address
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, TimeoutError
+from twisted.names.client import Resolver
+from twisted.names.dns import AAAA, CNAME, PORT, SRV, A
+from twisted.names.error import (
+    DNSNameError,
+    DNSQueryRefusedError,
+    DNSQueryTimeoutError,
+    DNSServerError,
+    DomainError,
+)
+
+from corsgate.balance.discovered import Service
+from corsgate.errors import CorsgateError
+
+SYSTEM_RESOLVERS = "/etc/resolv.conf"
+
+TIMEOUTS_S = (1, 2, 4)
+"""How long each try to ask may take."""
+
+_T = TypeVar("_T")
+
+
+class LookupFailed(CorsgateError):
+    """DNS has no usable answer."""
+
+
+@attrs.frozen(kw_only=True)
+class Found(Generic[_T]):
+    """What a question brought.
+
+    Attributes:
+        values: At least one.
+        ttl_s: How long they may be used.
+    """
+
+    values: tuple[_T, ...]
+    ttl_s: float
+
+
+class Lookup:
+    """Asks DNS servers.
+
+    The system's servers are read anew each time: a machine that moves has others.
+
+    Args:
+        reactor: Sends the questions.
+        server: The address and port to ask; None for the system's servers.
+    """
+
+    def __init__(self, reactor: Any, server: tuple[str, int] | None = None) -> None:
+        self._reactor = reactor
+        self._server = server
+
+    async def addresses(self, name: str) -> Found[str]:
+        """Answer a host's addresses: its IPv4 ones, or its IPv6 ones where it has none.
+
+        Those of both kinds would be the same machines twice.
+
+        Args:
+            name: The whole name; no search list is applied.
+
+        Raises:
+            LookupFailed: It has none, or nobody says.
+        """
+        resolver = self._resolver()
+        problem = "it has no address"
+        for ask, kind in ((resolver.lookupAddress, A), (resolver.lookupIPV6Address, AAAA)):
+            try:
+                answers, _, _ = await ask(name, TIMEOUTS_S)
+            except DomainError as error:
+                problem = _shown(error)
+                continue
+            except CancelledError:
+                raise
+            except Exception as error:  # A time-out, or a message that is none.
+                raise LookupFailed(f"{name}: {_shown(error)}") from error
+            values = tuple(
+                sorted({each.payload.dottedQuad() for each in answers if each.type == A})
+                if kind == A
+                else sorted({_ipv6(each.payload) for each in answers if each.type == AAAA})
+            )
+            if values:
+                return Found(values=values, ttl_s=_ttl(answers, kind))
+        raise LookupFailed(f"{name}: {problem}")
+
+    async def services(self, name: str) -> Found[Service]:
+        """Answer a service's records (RFC 2782).
+
+        Raises:
+            LookupFailed: There are none, or nobody says.
+        """
+        try:
+            answers, _, _ = await self._resolver().lookupService(name, TIMEOUTS_S)
+        except CancelledError:
+            raise
+        except Exception as error:
+            raise LookupFailed(f"{name}: {_shown(error)}") from error
+        values = tuple(
+            Service(
+                priority=each.payload.priority,
+                weight=each.payload.weight,
+                port=each.payload.port,
+                target=each.payload.target.name.decode("ascii").rstrip(".").lower(),
+            )
+            for each in answers
+            if each.type == SRV and each.payload.target.name.rstrip(b".")
+        )
+        if not values:
+            raise LookupFailed(f"{name}: there is no such service")
+        return Found(values=values, ttl_s=_ttl(answers, SRV))
+
+    def _resolver(self) -> Any:
+        servers = system_servers() if self._server is None else [self._server]
+        return Resolver(servers=list(servers), reactor=self._reactor)
+
+
+def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
+    """Answer the DNS servers that the system asks, this machine where it names none.
+
+    Args:
+        path: A file as in resolv.conf(5).
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    words = [line.split() for line in lines]
+    found = [(each[1], PORT) for each in words if len(each) > 1 and each[0] == "nameserver"]
+    return found or [("127.0.0.1", PORT)]
+
+
+def _ttl(answers: Iterable[Any], kind: int) -> float:
+    """Answer for how long records hold, with the names that led to them."""
+    return float(min(each.ttl for each in answers if each.type in (kind, CNAME)))
+
+
+def _ipv6(record: Any) -> str:
+    return str(IPv6Address(record.address))
+
+
+_REASONS: Mapping[type[Exception], str] = {
+    DNSNameError: "there is no such name",
+    DNSServerError: "the DNS server fails",
+    DNSQueryRefusedError: "the DNS server refuses to say",
+    DNSQueryTimeoutError: "the DNS server does not answer",
+    TimeoutError: "the DNS server does not answer",
+}
+
+
+def _shown(error: Exception) -> str:
+    """Answer what an error of twisted.names says, in words."""
+    for kind, reason in _REASONS.items():
+        if isinstance(error, kind):
+            return reason
+    return type(error).__name__

@@ -1,0 +1,226 @@
+"""Which server a request goes to, and to which other one where that fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from corsgate.balance.causes import CAUSE_OF_STATUS, cause_of
+from corsgate.balance.ejection import Use
+from corsgate.balance.retry import nothing_sent
+from corsgate.balance.state import ServerState
+from corsgate.config.model import Server
+from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
+from corsgate.forward.body import drain
+from corsgate.gate.plan import RoutePlan
+from corsgate.gate.tries import Tries
+from corsgate.wire.request import GateRequest
+from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.sweeper import NEVER
+
+_log = Logger()
+
+
+class Forwarding:
+    """One request's way to a server that answers it; the balancer is told how each one does.
+
+    Args:
+        request: What the client asked.
+        plan: Its route.
+        attempt: Sends the request to one server, and answers its response.
+        replayable: Answers whether all of the body can be sent again.
+
+    Attributes:
+        deadline_s: For the sweeper: when the route's timeout is over, if it has one.
+    """
+
+    __slots__ = (
+        "_attempt",
+        "_entered",
+        "_key",
+        "_late",
+        "_plan",
+        "_replayable",
+        "_request",
+        "_server",
+        "_state",
+        "_sticks_to",
+        "_task",
+        "_tries",
+        "deadline_s",
+    )
+
+    def __init__(
+        self,
+        request: GateRequest,
+        plan: RoutePlan,
+        attempt: Callable[[Server], Awaitable[UpstreamResponse]],
+        replayable: Callable[[], bool],
+    ) -> None:
+        self.deadline_s = NEVER
+        self._request = request
+        self._plan = plan
+        self._attempt = attempt
+        self._replayable = replayable
+        # Whether the balancer counts the request.
+        self._entered = False
+        self._server: Server | None = None
+        # The server that has the request, as long as the balancer counts it.
+        self._state: ServerState | None = None
+        self._tries: Tries | None = None
+        self._key = b""
+        self._sticks_to: str | None = None
+        self._late = False
+        self._task: Deferred[UpstreamResponse] | None = None
+
+    @property
+    def server(self) -> Server:
+        """The server that had the request last."""
+        assert self._server is not None, "there is one from the first attempt on"
+        return self._server
+
+    async def run(self) -> UpstreamResponse:
+        """Answer the first response that is to be passed on; `end` follows once it is relayed.
+
+        Raises:
+            UpstreamError: No server gave one, or none in time.
+        """
+        timeout_s = self._plan.limits.timeout_s
+        if timeout_s is None:
+            return await self._run()
+        sweeper = self._request.channel.site.sweeper
+        self.deadline_s = self._request.arrived_s + timeout_s
+        sweeper.add(self)
+        self._task = Deferred.fromCoroutine(self._run())
+        try:
+            return await self._task
+        except CancelledError:
+            if not self._late:
+                raise
+            raise UpstreamTimedOut("no response came within the route's timeout") from None
+        finally:
+            sweeper.discard(self)
+
+    def timed_out(self) -> None:
+        """End what runs: the route's timeout is over."""
+        assert self._task is not None, "only a task that runs is swept"
+        body = self._request.body
+        if body is None or body.complete:
+            self._end_attempt(self._is_served("timeout"))
+        else:
+            self._end_attempt(None)
+        self._late = True
+        self._task.cancel()
+
+    def end(self, relayed: bool | None) -> None:
+        """Take it that the request has ended.
+
+        Args:
+            relayed: Whether the response was relayed whole; False where the server cut it short
+                or gave none, None where something else ended it.
+        """
+        self._end_attempt(relayed)
+        if self._entered:
+            self._plan.upstream.balancer.leave()
+        if self._tries is not None:
+            self._tries.end()
+
+    def set_cookie(self, origin: bytes) -> bytes | None:
+        """Answer the Set-Cookie value that leads the client back to a server that is new to it.
+
+        Args:
+            origin: The origin by which the client knows the gate.
+        """
+        sticky = self._plan.upstream.sticky
+        server = self.server.origin
+        if sticky is None or server == self._sticks_to:
+            return None
+        path = self._plan.shape.match.prefix or b"/"
+        return sticky.set_cookie(server, path, secure=origin.startswith(b"https:"))
+
+    async def _run(self) -> UpstreamResponse:
+        balancer = self._plan.upstream.balancer
+        state = self._first_server()
+        while True:
+            response: UpstreamResponse | None = None
+            failure: UpstreamError | None = None
+            balancer.begin(state)
+            self._state = state
+            self._server = server = state.server
+            self._request.notes["server"] = server.origin
+            try:
+                response = await self._attempt(server)
+                cause = CAUSE_OF_STATUS.get(response.head.status)
+                if cause is None:
+                    if state.record.use is not Use.IN:
+                        balancer.answered(state, self._now())
+                    return response
+            except UpstreamError as error:
+                failure, cause = error, cause_of(error)
+                _log.warn("request {id}: {error}", id=self._request.notes["id"], error=str(error))
+            # At once: those who come next shall not meet a server that is known to fail.
+            self._end_attempt(self._is_served(cause))
+            try:
+                another = await self._another_server(state, cause, failure)
+            except CancelledError:
+                if response is not None:
+                    response.stopProducing()
+                raise
+            if another is not None:
+                state = another
+                if response is not None:
+                    drain(response)
+            elif response is not None:
+                return response
+            else:
+                assert failure is not None, "there is a response, or why there is none"
+                raise failure
+
+    def _now(self) -> float:
+        return self._plan.upstream.clock.seconds()
+
+    def _first_server(self) -> ServerState:
+        """Answer the server that gets the request first."""
+        request, upstream = self._request, self._plan.upstream
+        balancer = upstream.balancer
+        if not balancer.enter():
+            raise UpstreamFull("as many requests run as max_requests lets")
+        self._entered = True
+        if upstream.key is not None:
+            self._key = upstream.key(request.index, request.uri, request.notes["client"])
+        if upstream.sticky is not None:
+            self._sticks_to = upstream.sticky.origin(request.index.get(b"cookie", ()))
+        state = balancer.pick(self._now(), self._key, prefer=self._sticks_to)
+        if state is None:
+            raise NoServer("every server of the upstream is down or drained")
+        return state
+
+    async def _another_server(
+        self, state: ServerState, cause: str | None, failure: UpstreamError | None
+    ) -> ServerState | None:
+        """Answer the server that gets the request after one failed it, or None."""
+        request = self._request
+        if self._tries is None:
+            limits = self._plan.limits
+            until_s = request.arrived_s + (limits.timeout_s or limits.first_byte_timeout_s)
+            self._tries = Tries(self._plan.upstream, request.head.method, until_s)
+            request.notes["tried"] = self._tries.shown
+        sent = failure is None or not nothing_sent(failure)
+        return await self._tries.next(
+            state, cause, self._key, sent=sent, replayable=self._replayable()
+        )
+
+    def _is_served(self, cause: str | None) -> bool | None:
+        """Answer whether a server that failed a request did as it should; None for neither."""
+        if cause is None:
+            return None
+        # Where a 500 doesn't count as a failure, it is the application's good answer.
+        return cause not in self._plan.upstream.ejecting
+
+    def _end_attempt(self, served: bool | None) -> None:
+        """Tell the balancer how the attempt that runs, if any does, has ended."""
+        state, self._state = self._state, None
+        if state is not None:
+            self._plan.upstream.balancer.ended(state, served, self._now())

@@ -1,0 +1,77 @@
+"""What the tests of balancing share: servers, pools of them, and chance that can be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from corsgate.balance.balancer import Balancer
+from corsgate.balance.state import ServerState
+from corsgate.config.balancing import Balancing
+from corsgate.config.model import Server
+
+
+def servers(*weights: int) -> list[Server]:
+    """Answer servers a, b, c... of these weights."""
+    return [
+        Server(scheme="http", host=f"{chr(ord('a') + i)}.test", port=80, weight=weight)
+        for i, weight in enumerate(weights)
+    ]
+
+
+def states(*weights: int) -> list[ServerState]:
+    """Answer the states of servers a, b, c... of these weights."""
+    return [ServerState.of(server, 0.0) for server in servers(*weights)]
+
+
+def letter(state: ServerState | None) -> str:
+    """Answer a server's letter; ``-`` for none."""
+    return "-" if state is None else state.server.host[0]
+
+
+def chance() -> Callable[[], float]:
+    """Answer chance that is the same in each run."""
+    return Random(7).random
+
+
+class Pool:
+    """A balancer and a clock, driven by letters.
+
+    Args:
+        pool: The servers.
+        rules: How to balance.
+
+    Attributes:
+        now: The time in seconds.
+        said: What the balancer told.
+    """
+
+    def __init__(self, pool: Sequence[Server], rules: Balancing | None = None) -> None:
+        self.now = 0.0
+        self.said: list[str] = []
+        self.balancer = Balancer(pool, rules or Balancing(), chance(), self.now, self.said.append)
+
+    def state(self, name: str) -> ServerState:
+        """Answer a server's state."""
+        return self.balancer.states[f"http://{name}.test"]
+
+    def picks(self, count: int, **how: object) -> str:
+        """Answer the letters of so many picks, none of which begins a request."""
+        return "".join(
+            letter(self.balancer.pick(self.now, **how))  # type: ignore[arg-type]  # as they come
+            for _ in range(count)
+        )
+
+    def end(self, name: str, served: bool | None, times: int = 1) -> None:
+        """Have so many requests begin and end at a server, one after the other."""
+        for _ in range(times):
+            self.balancer.begin(self.state(name))
+            if served:
+                self.balancer.answered(self.state(name), self.now)
+            self.balancer.ended(self.state(name), served, self.now)
+
+    def probe(self, name: str, *results: bool) -> None:
+        """Take in the results of probes of a server."""
+        for result in results:
+            reason = "" if result else "it answers 500"
+            self.balancer.probed(self.state(name), result, self.now, reason)

@@ -1,0 +1,33 @@
+"""What requests are shared out by."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.balance.keys import key_reader
+from corsgate.message.headers import index_headers
+
+INDEX = index_headers([(b"X-Tenant", b"blue"), (b"Cookie", b"a=1; session=s7")])
+
+
+class KeyTests(SynchronousTestCase):
+    def test_kinds(self) -> None:
+        """Each kind reads its own part of a request."""
+        table = {
+            "client": b"192.0.2.1",
+            "target": b"/v1/x?y",
+            "header:x-tenant": b"blue",
+            "cookie:session": b"s7",
+        }
+        found = {on: key_reader(on)(INDEX, b"/v1/x?y", "192.0.2.1") for on in table}
+        self.assertEqual(found, table)
+
+    def test_without(self) -> None:
+        """A request without the field or the cookie goes by its client."""
+        for hash_on in ("header:X-Tenant", "cookie:session"):
+            self.assertEqual(key_reader(hash_on)({}, b"/", "192.0.2.1"), b"192.0.2.1")
+
+    def test_all_values(self) -> None:
+        """A field that comes twice counts as a whole."""
+        index = index_headers([(b"X-Tenant", b"a"), (b"X-Tenant", b"b")])
+        self.assertEqual(key_reader("header:X-Tenant")(index, b"/", "c"), b"a, b")
