@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test lint format bench bench-cors clean
+.PHONY: help run test lint format bench bench-cors soak clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -15,6 +15,7 @@ help:
 	@echo 'make format let ruff lay out the code'
 	@echo 'make bench  the gate and its peers under load; ARGS=--help tells more'
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
+	@echo 'make soak   a minute with servers that fail, beside HAProxy'
 	@echo 'make clean  remove what the above have made'
 
 run: $(INSTALLED)
@@ -37,6 +38,9 @@ bench: $(INSTALLED)
 
 bench-cors: $(INSTALLED)
 	$(BIN)/python -m bench.decision $(ARGS)
+
+soak: $(INSTALLED)
+	$(BIN)/python -m bench.soak $(ARGS)
 
 # The stamp, not the directory, is the target: an install that broke off is done again.
 $(INSTALLED): setup.cfg pyproject.toml

@@ -75,8 +75,7 @@ def markdown(results: Results, *, seconds: int, rounds: int) -> str:
         seconds: How long each measurement took.
         rounds: How many there were of each.
     """
-    machine = f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    parts = [f"Medians of {rounds} round(s) of {seconds} s each; {machine}."]
+    parts = [f"Medians of {rounds} round(s) of {seconds} s each; {machine()}."]
     for load in LOADS:
         if any(name == load.name for name, _ in (*results.samples, *results.left_out)):
             parts += [f"### {load.title}, {load.connections} connections", _table(results, load)]
@@ -102,7 +101,7 @@ def _table(results: Results, load: Load) -> str:
         if name == load.name
     ]
     header = ["proxy", "CPU µs/request", "lowest to highest", "requests/s"]
-    return _lines([*header, "p50 ms", "p99 ms", "RSS MiB"], rows)
+    return table([*header, "p50 ms", "p99 ms", "RSS MiB"], rows)
 
 
 def _figures(samples: Sequence[Sample]) -> list[str]:
@@ -137,10 +136,15 @@ def _bars(results: Results) -> str:
         ]
         for bar, ratio, held in bars(results)
     ]
-    return _lines(["load", "against", "at most", "CPU ratio", "bar"], rows)
+    return table(["load", "against", "at most", "CPU ratio", "bar"], rows)
 
 
-def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def machine() -> str:
+    """Answer what the figures were measured on."""
+    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out a table of Markdown: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
 
