@@ -7,36 +7,29 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.iweb import IBodyProducer
 
-from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
-from corsgate.config.model import Server
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.hint import hint
 from corsgate.errors import (
     BadUpstreamResponse,
-    ChallengedMidUpload,
     ConnectFailed,
     CorsgateError,
     NoServer,
     UpstreamError,
 )
-from corsgate.forward.body import KeptBody, Relay, StreamedBody, collect, drain
+from corsgate.forward.body import Relay
+from corsgate.gate.attempts import Attempts
 from corsgate.gate.forwarding import Forwarding
 from corsgate.gate.plan import RoutePlan
-from corsgate.message.head import RequestHead, ResponseHead, field_lines
+from corsgate.message.head import ResponseHead
 from corsgate.message.headers import list_members
 from corsgate.message.host import is_loopback_address
 from corsgate.problem import Problem, problem_of, render, render_fallback
 from corsgate.shaping import Client, gate_origin
-from corsgate.wire.body import RequestBody
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.tunnel import Tunnel, TunnelEnd
-
-MAX_CHALLENGES = 2
-"""A first challenge and one ``stale``; a third would be a loop."""
 
 COMMON_METHODS = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
 """What Allow names on a route that serves every method but TRACE, which would show the
@@ -89,9 +82,6 @@ class Exchange:
         self._request = request
         self._plan = plan
         self._client = client
-        self._kept: KeptBody | None = None
-        # Whether the client waits for the upstream's 100 Continue rather than the gate's.
-        self._pass_expect = False
         method = request.head.method
         known: _Asked | None = request.ready.get((plan, method))
         if known is None:
@@ -217,7 +207,9 @@ class Exchange:
 
     async def _forward(self) -> None:
         """Have a server answer, and hand its answer to the client."""
-        forwarding = Forwarding(self._request, self._plan, self._attempt, self._replayable)
+        request, plan = self._request, self._plan
+        attempts = Attempts(request, plan, self._client, takes_trailers=self._asked.takes_trailers)
+        forwarding = Forwarding(request, plan, attempts)
         relayed: bool | None = None
         try:
             response = await forwarding.run()
@@ -228,125 +220,6 @@ class Exchange:
             raise
         finally:
             forwarding.end(relayed)
-
-    def _replayable(self) -> bool:
-        """Answer whether all of the client's body can be sent again."""
-        body = self._request.body
-        return body is None or self._kept is not None or not body.started
-
-    async def _attempt(self, server: Server) -> UpstreamResponse:
-        """Answer one server's response, its challenges met."""
-        body = self._request.body
-        credentials = self._plan.upstream.credentials
-        if body is not None and self._kept is None and self._may_be_repeated(body):
-            self._kept = KeptBody(await collect(body))
-        if credentials is None or credentials.fixed is not None:
-            self._pass_expect = self._awaits_continue(body)
-            return await self._send(server, self._head_for(server), self._body())
-        challengeable = credentials.may_be_challenged
-        self._pass_expect = not challengeable and self._awaits_continue(body)
-        head = self._head_for(server)
-        origin = server.origin
-        if challengeable:
-            await self._prepare_for_challenge(server, head)
-        challenges = 0
-        while True:
-            signed = await credentials.authorize(head, origin)
-            payload = self._body()
-            response = await self._send(server, signed, payload)
-            again = credentials.challenged(signed, response.head, origin)
-            if not again or challenges == MAX_CHALLENGES:
-                return response
-            if payload is not None and not payload.replayable:
-                # The next try will be signed; but of this one the body is gone.
-                response.stopProducing()
-                raise ChallengedMidUpload("it challenged in the middle of an upload")
-            challenges += 1
-            drain(response)
-
-    def _head_for(self, server: Server) -> RequestHead:
-        """Answer the head that a server gets; signed, where all requests are signed alike."""
-        request, shape = self._request, self._plan.shape
-        head = request.head
-        varies = request.body is not None or request.offers
-        key = (self._plan, server.origin)
-        ready: RequestHead | None = None if varies else request.ready.get(key)
-        if ready is not None:
-            target = shape.upstream_target(head.target, server)
-            return RequestHead(
-                method=head.method, target=target, headers=ready.headers, lines=ready.lines
-            )
-        made = shape.upstream_head(
-            head,
-            server,
-            self._client,
-            offers=request.offers,
-            trailers=self._asked.takes_trailers,
-            expect=self._pass_expect,
-        )
-        credentials = self._plan.upstream.credentials
-        if credentials is not None and credentials.fixed is not None:
-            made.headers.extend(credentials.fixed)
-        if not varies:
-            made = attrs.evolve(made, lines=field_lines(made.headers))
-            request.ready[key] = made
-        return made
-
-    def _awaits_continue(self, body: RequestBody | None) -> bool:
-        """Answer whether the client waits for 100 Continue, of which the server is to be asked."""
-        return body is not None and self._kept is None and body.awaits_continue
-
-    def _may_be_repeated(self, body: RequestBody) -> bool:
-        """Answer whether a body is worth keeping, for another server to get it too."""
-        upstream = self._plan.upstream
-        return (
-            body.length is not None
-            and body.length <= MAX_REPLAYED_BYTES
-            and self._request.head.method in IDEMPOTENT_METHODS
-            and upstream.rules.retries > 0
-            and len(upstream.balancer.states) > 1
-        )
-
-    async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
-        """See to it that a challenge costs no second upload of a large body.
-
-        A small body is kept, to be sent again. For a larger one a request without a body goes
-        first: it is HEAD, so that it can't act, and it brings a nonce that is fresh.
-        """
-        body = self._request.body
-        if body is None or self._kept is not None:
-            return
-        if body.length is not None and body.length <= MAX_REPLAYED_BYTES:
-            self._kept = KeptBody(await collect(body))
-            return
-        credentials = self._plan.upstream.credentials
-        assert credentials is not None
-        host = (b"Host", self._plan.shape.host_for(server, self._client.authority))
-        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
-        signed = await credentials.authorize(probe, server.origin)
-        response = await self._send(server, signed, None)
-        credentials.challenged(signed, response.head, server.origin)
-        drain(response)
-
-    def _send(
-        self, server: Server, head: RequestHead, body: IBodyProducer | None
-    ) -> Deferred[UpstreamResponse]:
-        upstream = self._plan.upstream
-        return upstream.client.send(server.origin, head, body, self._plan.limits, self._inform)
-
-    def _inform(self, head: ResponseHead) -> None:
-        """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
-        self._request.inform(self._plan.shape.interim_head(head))
-
-    def _body(self) -> KeptBody | StreamedBody | None:
-        """Answer what is to be sent of the client's body now."""
-        if self._kept is not None:
-            return self._kept
-        body = self._request.body
-        if body is None:
-            return None
-        passing = self._plan.shape.request_trailers
-        return StreamedBody(body, ask=not self._pass_expect, passing=passing)
 
     async def _relay(self, response: UpstreamResponse, forwarding: Forwarding) -> None:
         """Hand a response to the client as it comes."""

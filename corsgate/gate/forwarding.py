@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
@@ -14,6 +12,7 @@ from corsgate.balance.state import ServerState
 from corsgate.config.model import Server
 from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.forward.body import drain
+from corsgate.gate.attempts import Attempts
 from corsgate.gate.plan import RoutePlan
 from corsgate.gate.tries import Tries
 from corsgate.wire.request import GateRequest
@@ -29,20 +28,18 @@ class Forwarding:
     Args:
         request: What the client asked.
         plan: Its route.
-        attempt: Sends the request to one server, and answers its response.
-        replayable: Answers whether all of the body can be sent again.
+        attempts: Sends the request to the server that it is told.
 
     Attributes:
         deadline_s: For the sweeper: when the route's timeout is over, if it has one.
     """
 
     __slots__ = (
-        "_attempt",
+        "_attempts",
         "_entered",
         "_key",
         "_late",
         "_plan",
-        "_replayable",
         "_request",
         "_server",
         "_state",
@@ -56,14 +53,12 @@ class Forwarding:
         self,
         request: GateRequest,
         plan: RoutePlan,
-        attempt: Callable[[Server], Awaitable[UpstreamResponse]],
-        replayable: Callable[[], bool],
+        attempts: Attempts,
     ) -> None:
         self.deadline_s = NEVER
         self._request = request
         self._plan = plan
-        self._attempt = attempt
-        self._replayable = replayable
+        self._attempts = attempts
         # Whether the balancer counts the request.
         self._entered = False
         self._server: Server | None = None
@@ -151,7 +146,7 @@ class Forwarding:
             self._server = server = state.server
             self._request.notes["server"] = server.origin
             try:
-                response = await self._attempt(server)
+                response = await self._attempts.send(server)
                 cause = CAUSE_OF_STATUS.get(response.head.status)
                 if cause is None:
                     if state.record.use is not Use.IN:
@@ -209,7 +204,7 @@ class Forwarding:
             request.notes["tried"] = self._tries.shown
         sent = failure is None or not nothing_sent(failure)
         return await self._tries.next(
-            state, cause, self._key, sent=sent, replayable=self._replayable()
+            state, cause, self._key, sent=sent, replayable=self._attempts.replayable
         )
 
     def _is_served(self, cause: str | None) -> bool | None:

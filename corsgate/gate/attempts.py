@@ -1,0 +1,169 @@
+"""One request, sent to one server after the other as it is told: signed, its challenges met."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.web.iweb import IBodyProducer
+
+from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
+from corsgate.config.model import Server
+from corsgate.errors import ChallengedMidUpload
+from corsgate.forward.body import KeptBody, StreamedBody, collect, drain
+from corsgate.gate.plan import RoutePlan
+from corsgate.message.head import RequestHead, ResponseHead, field_lines
+from corsgate.shaping import Client
+from corsgate.wire.body import RequestBody
+from corsgate.wire.request import GateRequest
+from corsgate.wire.response import UpstreamResponse
+
+MAX_CHALLENGES = 2
+"""A first challenge and one ``stale``; a third would be a loop."""
+
+
+class Attempts:
+    """What is sent to servers for one request.
+
+    Args:
+        request: What the client asked.
+        plan: Its route.
+        client: Who asks.
+        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+    """
+
+    __slots__ = ("_client", "_kept", "_pass_expect", "_plan", "_request", "_takes_trailers")
+
+    def __init__(
+        self, request: GateRequest, plan: RoutePlan, client: Client, *, takes_trailers: bool
+    ) -> None:
+        self._request = request
+        self._plan = plan
+        self._client = client
+        self._takes_trailers = takes_trailers
+        self._kept: KeptBody | None = None
+        # Whether the client waits for the upstream's 100 Continue rather than the gate's.
+        self._pass_expect = False
+
+    @property
+    def replayable(self) -> bool:
+        """Whether all of the client's body can be sent again."""
+        body = self._request.body
+        return body is None or self._kept is not None or not body.started
+
+    async def send(self, server: Server) -> UpstreamResponse:
+        """Answer one server's response, its challenges met.
+
+        Raises:
+            UpstreamError: It gave none.
+        """
+        body = self._request.body
+        credentials = self._plan.upstream.credentials
+        if body is not None and self._kept is None and self._may_be_repeated(body):
+            self._kept = KeptBody(await collect(body))
+        if credentials is None or credentials.fixed is not None:
+            self._pass_expect = self._awaits_continue(body)
+            return await self._send(server, self._head_for(server), self._body())
+        challengeable = credentials.may_be_challenged
+        self._pass_expect = not challengeable and self._awaits_continue(body)
+        head = self._head_for(server)
+        origin = server.origin
+        if challengeable:
+            await self._prepare_for_challenge(server, head)
+        challenges = 0
+        while True:
+            signed = await credentials.authorize(head, origin)
+            payload = self._body()
+            response = await self._send(server, signed, payload)
+            again = credentials.challenged(signed, response.head, origin)
+            if not again or challenges == MAX_CHALLENGES:
+                return response
+            if payload is not None and not payload.replayable:
+                # The next try will be signed; but of this one the body is gone.
+                response.stopProducing()
+                raise ChallengedMidUpload("it challenged in the middle of an upload")
+            challenges += 1
+            drain(response)
+
+    def _head_for(self, server: Server) -> RequestHead:
+        """Answer the head that a server gets; signed, where all requests are signed alike."""
+        request, shape = self._request, self._plan.shape
+        head = request.head
+        varies = request.body is not None or request.offers
+        key = (self._plan, server.origin)
+        ready: RequestHead | None = None if varies else request.ready.get(key)
+        if ready is not None:
+            target = shape.upstream_target(head.target, server)
+            return RequestHead(
+                method=head.method, target=target, headers=ready.headers, lines=ready.lines
+            )
+        made = shape.upstream_head(
+            head,
+            server,
+            self._client,
+            offers=request.offers,
+            trailers=self._takes_trailers,
+            expect=self._pass_expect,
+        )
+        credentials = self._plan.upstream.credentials
+        if credentials is not None and credentials.fixed is not None:
+            made.headers.extend(credentials.fixed)
+        if not varies:
+            made = attrs.evolve(made, lines=field_lines(made.headers))
+            request.ready[key] = made
+        return made
+
+    def _awaits_continue(self, body: RequestBody | None) -> bool:
+        """Answer whether the client waits for 100 Continue, of which the server is to be asked."""
+        return body is not None and self._kept is None and body.awaits_continue
+
+    def _may_be_repeated(self, body: RequestBody) -> bool:
+        """Answer whether a body is worth keeping, for another server to get it too."""
+        upstream = self._plan.upstream
+        return (
+            body.length is not None
+            and body.length <= MAX_REPLAYED_BYTES
+            and self._request.head.method in IDEMPOTENT_METHODS
+            and upstream.rules.retries > 0
+            and len(upstream.balancer.states) > 1
+        )
+
+    async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
+        """See to it that a challenge costs no second upload of a large body.
+
+        A small body is kept, to be sent again. For a larger one a request without a body goes
+        first: it is HEAD, so that it can't act, and it brings a nonce that is fresh.
+        """
+        body = self._request.body
+        if body is None or self._kept is not None:
+            return
+        if body.length is not None and body.length <= MAX_REPLAYED_BYTES:
+            self._kept = KeptBody(await collect(body))
+            return
+        credentials = self._plan.upstream.credentials
+        assert credentials is not None
+        host = (b"Host", self._plan.shape.host_for(server, self._client.authority))
+        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
+        signed = await credentials.authorize(probe, server.origin)
+        response = await self._send(server, signed, None)
+        credentials.challenged(signed, response.head, server.origin)
+        drain(response)
+
+    def _send(
+        self, server: Server, head: RequestHead, body: IBodyProducer | None
+    ) -> Deferred[UpstreamResponse]:
+        upstream = self._plan.upstream
+        return upstream.client.send(server.origin, head, body, self._plan.limits, self._inform)
+
+    def _inform(self, head: ResponseHead) -> None:
+        """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
+        self._request.inform(self._plan.shape.interim_head(head))
+
+    def _body(self) -> KeptBody | StreamedBody | None:
+        """Answer what is to be sent of the client's body now."""
+        if self._kept is not None:
+            return self._kept
+        body = self._request.body
+        if body is None:
+            return None
+        passing = self._plan.shape.request_trailers
+        return StreamedBody(body, ask=not self._pass_expect, passing=passing)
