@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
@@ -76,27 +78,14 @@ class Forwarding:
         assert self._server is not None, "there is one from the first attempt on"
         return self._server
 
-    async def run(self) -> UpstreamResponse:
+    def run(self) -> Awaitable[UpstreamResponse]:
         """Answer the first response that is to be passed on; `end` follows once it is relayed.
 
         Raises:
             UpstreamError: No server gave one, or none in time.
         """
         timeout_s = self._plan.limits.timeout_s
-        if timeout_s is None:
-            return await self._run()
-        sweeper = self._request.channel.site.sweeper
-        self.deadline_s = self._request.arrived_s + timeout_s
-        sweeper.add(self)
-        self._task = Deferred.fromCoroutine(self._run())
-        try:
-            return await self._task
-        except CancelledError:
-            if not self._late:
-                raise
-            raise UpstreamTimedOut("no response came within the route's timeout") from None
-        finally:
-            sweeper.discard(self)
+        return self._run() if timeout_s is None else self._run_within(timeout_s)
 
     def timed_out(self) -> None:
         """End what runs: the route's timeout is over."""
@@ -134,6 +123,20 @@ class Forwarding:
             return None
         path = self._plan.shape.match.prefix or b"/"
         return sticky.set_cookie(server, path, secure=origin.startswith(b"https:"))
+
+    async def _run_within(self, timeout_s: float) -> UpstreamResponse:
+        sweeper = self._request.channel.site.sweeper
+        self.deadline_s = self._request.arrived_s + timeout_s
+        sweeper.add(self)
+        self._task = Deferred.fromCoroutine(self._run())
+        try:
+            return await self._task
+        except CancelledError:
+            if not self._late:
+                raise
+            raise UpstreamTimedOut("no response came within the route's timeout") from None
+        finally:
+            sweeper.discard(self)
 
     async def _run(self) -> UpstreamResponse:
         balancer = self._plan.upstream.balancer
