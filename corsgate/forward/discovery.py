@@ -90,10 +90,27 @@ class Discovery:
         self._changed = changed
         self._tell = tell
         self._servers = tuple(known)
+        # Those who wait until each name was asked for once; None since that is done.
+        self._waiting: list[Deferred[None]] | None = []
 
     def start(self) -> None:
         """Begin to ask."""
-        self.refresh()
+        self.refresh().addBoth(self._asked)
+
+    def when_asked(self) -> Deferred[None]:
+        """Answer a Deferred that fires once each name was asked for, whatever came of it."""
+        if self._waiting is None:
+            return succeed(None)
+        waiter: Deferred[None] = Deferred()
+        self._waiting.append(waiter)
+        return waiter
+
+    def _asked(self, _: object) -> None:
+        waiting, self._waiting = self._waiting or (), None
+        for waiter in waiting:
+            # One that is cancelled has been called, too.
+            if not waiter.called:
+                waiter.callback(None)
 
     def refresh(self) -> Deferred[Any]:
         """Ask for everything now; answer a Deferred that fires when that is done."""
@@ -213,6 +230,10 @@ class ServersFile:
     def start(self) -> None:
         """Begin to watch; what has changed since the start is read at once."""
         self._look()
+
+    def when_asked(self) -> Deferred[None]:
+        """Answer a Deferred that has fired: the file was read with the configuration."""
+        return succeed(None)
 
     def refresh(self) -> Deferred[Any]:
         """Look now; answer a Deferred that fires when that is done."""

@@ -140,7 +140,7 @@ class Forwarding:
 
     async def _run(self) -> UpstreamResponse:
         balancer = self._plan.upstream.balancer
-        state = self._first_server()
+        state = self._first_server() or await self._server_to_come()
         while True:
             response: UpstreamResponse | None = None
             failure: UpstreamError | None = None
@@ -179,8 +179,8 @@ class Forwarding:
     def _now(self) -> float:
         return self._plan.upstream.clock.seconds()
 
-    def _first_server(self) -> ServerState:
-        """Answer the server that gets the request first."""
+    def _first_server(self) -> ServerState | None:
+        """Answer the server that gets the request first; None where there is none."""
         request, upstream = self._request, self._plan.upstream
         balancer = upstream.balancer
         if not balancer.enter():
@@ -190,9 +190,16 @@ class Forwarding:
             self._key = upstream.key(request.index, request.uri, request.notes["client"])
         if upstream.sticky is not None:
             self._sticks_to = upstream.sticky.origin(request.index.get(b"cookie", ()))
-        state = balancer.pick(self._now(), self._key, prefer=self._sticks_to)
+        return balancer.pick(self._now(), self._key, prefer=self._sticks_to)
+
+    async def _server_to_come(self) -> ServerState:
+        """Answer a server once DNS was asked for one: right after a start it may not be yet."""
+        upstream = self._plan.upstream
+        if upstream.watchers:
+            await upstream.found(self._plan.limits.connect_timeout_s)
+        state = upstream.balancer.pick(self._now(), self._key, prefer=self._sticks_to)
         if state is None:
-            raise NoServer("every server of the upstream is down or drained")
+            raise NoServer("every server of the upstream is down or drained, or none is known")
         return state
 
     async def _another_server(

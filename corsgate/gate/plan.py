@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from random import Random
 from typing import Any
 
 import attrs
+from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -81,6 +83,16 @@ class UpstreamPlan:
         if self.prober is not None:
             self.prober.stop()
         self.agent.close()
+
+    async def found(self, timeout_s: float) -> None:
+        """Wait until DNS was asked for each of the servers once, but no longer than so long.
+
+        Args:
+            timeout_s: In seconds.
+        """
+        with suppress(TimeoutError):
+            for watcher in self.watchers:
+                await watcher.when_asked().addTimeout(timeout_s, self.clock)
 
     def change(self, servers: Sequence[Server]) -> None:
         """Have other servers from now on; what is known of those that stay, stays."""

@@ -169,6 +169,20 @@ class HostTests(DiscoveryTestCase):
         self.successResultOf(waiting)
         self.assertEqual(len(lookup.asked), 3)
 
+    def test_asked(self) -> None:
+        """Who waits for the first answer is told once it is there, and of a failure too."""
+        for addresses in (["10.0.0.1"], []):
+            lookup = FakeLookup(api_internal=addresses)
+            lookup.hangs = Deferred()
+            discovery = self.discovery(lookup)
+            waiting, gone = discovery.when_asked(), discovery.when_asked()
+            self.assertNoResult(waiting)
+            gone.cancel()
+            self.failureResultOf(gone)
+            lookup.hangs.callback(None)
+            self.successResultOf(waiting)
+            self.successResultOf(discovery.when_asked())
+
     def test_own_fault(self) -> None:
         """What nobody foresaw is logged, and asked for again."""
         lookup = FakeLookup(api_internal=["no address"])

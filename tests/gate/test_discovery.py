@@ -12,6 +12,7 @@ from unittest import SkipTest
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.interfaces import IHostnameResolver
+from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
 from corsgate.config.parse import parse_config
@@ -73,7 +74,7 @@ class Dns(DiscoveryTestCase):
         port = first.authority.decode().partition(":")[2]
         dns = await self.dns()
         gate = self.gate_at(f"dns+http://{NAME}:{port}", dns)
-        await self.until(gate, lambda answer: answer.status == 200)
+        self.assertEqual((await self.ask(gate)).status, 200)
         self.assertEqual(first.requests[0].one(b"Host"), f"{NAME}:{port}".encode())
 
         await dns.change({NAME: [FIRST, SECOND]})
@@ -91,7 +92,7 @@ class Dns(DiscoveryTestCase):
         port = first.authority.decode().partition(":")[2]
         dns = await self.dns()
         gate = self.gate_at(f"dns+http://{NAME}:{port}", dns)
-        await self.until(gate, lambda answer: answer.status == 200)
+        self.assertEqual((await self.ask(gate)).status, 200)
         await dns.change({"other.test": [SECOND]})
         for watcher in gate.service.upstreams["a"].watchers:
             await watcher.refresh()
@@ -100,14 +101,28 @@ class Dns(DiscoveryTestCase):
         await self.assert_served_by(gate, first)
 
     async def test_none_yet(self) -> None:
-        """Before there is any server, a client gets 503 and is told to come back."""
+        """Where DNS knows no server, a client gets 503 and is told to come back."""
         dns = await self.dns()
         gate = self.gate_at("dns+http://no.test", dns)
-        for watcher in gate.service.upstreams["a"].watchers:
-            await watcher.refresh()
         answer = await self.ask(gate)
         self.assertEqual(answer.status, 503)
         self.assertIn(b"retry-after", answer.fields)
+
+    async def test_silent(self) -> None:
+        """A DNS server that says nothing holds a client up no longer than connecting may take."""
+        silent = SilentServer()
+        port = reactor.listenUDP(0, silent, interface=FIRST)
+        self.addCleanup(port.stopListening)
+        gate = self.serve(
+            '[upstreams.a]\nservers = ["dns+http://api.test"]\n'
+            f'resolver = "{FIRST}:{port.getHost().port}"\n{ROUTE}'
+            '[limits]\nconnect_timeout = "50ms"\n'
+        )
+        self.assertEqual((await self.ask(gate)).status, 503)
+        # What twisted.names has asked can't be taken back: let it end.
+        silent.speak()
+        for watcher in gate.service.upstreams["a"].watchers:
+            await watcher.when_asked()
 
     async def test_service(self) -> None:
         """SRV says the ports; what has a higher priority is a backup."""
@@ -118,7 +133,7 @@ class Dns(DiscoveryTestCase):
             f"--srv-host=_api._tcp.test,{NAME},{ports[1]},20,1",
         )
         gate = self.gate_at("srv+http://_api._tcp.test", dns)
-        await self.until(gate, lambda answer: answer.status == 200)
+        self.assertEqual((await self.ask(gate)).status, 200)
         self.assertEqual([(await self.ask(gate)).body for _ in range(3)], [b"0"] * 3)
         self.assertEqual(servers[0].requests[0].one(b"Host"), f"{NAME}:{ports[0]}".encode())
         await servers[0].stop()
@@ -138,6 +153,28 @@ class Dns(DiscoveryTestCase):
             lambda: sum(got.target == b"/well" for got in second.requests) > 2 or None
         )
         self.assertEqual({(await self.ask(gate)).status for _ in range(4)}, {200})
+
+
+class SilentServer(DatagramProtocol):
+    """A DNS server that says nothing, until it is let refuse all that it was asked."""
+
+    def __init__(self) -> None:
+        self._queries: list[tuple[bytes, Any]] = []
+        self._speaks = False
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """Keep a question, or refuse to answer it (RFC 1035 4.1.1)."""
+        if not self._speaks:
+            self._queries.append((datagram, addr))
+            return
+        udp: Any = self.transport
+        udp.write(datagram[:2] + b"\x81\x85" + datagram[4:], addr)
+
+    def speak(self) -> None:
+        """Refuse from now on."""
+        self._speaks = True
+        for query in self._queries:
+            self.datagramReceived(*query)
 
 
 class Files(DiscoveryTestCase):
