@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import attrs
@@ -17,7 +18,9 @@ from corsgate.message.upgrade import switchable
 from corsgate.wire.read_request import ReadRequest, Refusal
 
 _PROTOCOL = b" HTTP/"
-_VERSION = b" HTTP/1.1"
+# A request line that the fields alone decide on: its target names no host. It leaves nothing of
+# the target to be refused, and no white space to be lenient about.
+_PLAIN_LINE = re.compile(rb"(?!CONNECT )[A-Z-]+ /[!\"$-~]* HTTP/1\.1")
 _LINE_END = b"\r\n"
 _HEAD_END = b"\r\n\r\n"
 
@@ -116,7 +119,7 @@ class RequestReader:
         if not self.in_head:
             self._raw = b""
         if whole and self._last is not None and not self._in_body:
-            self._remember(data)
+            self._remember(self._last, data)
         else:
             self._last = None
         # A head may begin anywhere in a read, so the read that it begins in isn't counted.
@@ -207,24 +210,26 @@ class RequestReader:
     def _recall(self, data: bytes) -> bool:
         """Read a request whose fields are the last one's; answer whether this is one."""
         line_end = data.find(_LINE_END)
-        if data[line_end:] != self._last_fields or not data.endswith(_VERSION, 0, line_end):
+        if (
+            data[line_end:] != self._last_fields
+            or _PLAIN_LINE.fullmatch(data, 0, line_end) is None
+            or line_end > self._limits.max_target_bytes
+            or len(data) > self._limits.max_head_bytes
+        ):
             return False
-        last = self._recalled = self._last
-        # llhttp sees to it that this is a request line, as strictly as ever.
+        self._recalled = self._last
+        # llhttp sees to it that the method is one.
         self._parse(data[:line_end] + _HEAD_END)
-        # Not this one: an absolute-form target makes another authority of the same fields.
-        self._recalled, self._last = None, last
+        self._recalled = None
         return True
 
-    def _remember(self, data: bytes) -> None:
+    def _remember(self, last: ReadRequest, data: bytes) -> None:
         """Keep a request for `_recall`, where its fields say all but the request line."""
-        last, line_end = self._last, data.find(_LINE_END)
+        line_end = data.find(_LINE_END)
         if (
-            last is None
-            or not last.keep_alive
+            not last.keep_alive
             or last.version != "1.1"
             or last.length is not None
-            or last.offers
             or b"upgrade" in last.index
             or data.find(_HEAD_END) != len(data) - len(_HEAD_END)
             or len(data) > self._limits.max_head_bytes
@@ -306,20 +311,14 @@ class RequestReader:
         method: bytes = self._parser.get_method()
         last = self._recalled
         if last is not None:
-            self._headers = last.head.headers
-        if last is not None and self._target.startswith(b"/") and method != b"CONNECT":
-            target, _ = origin_form(self._target, method)
-            if len(target) <= self._limits.max_target_bytes:
-                return ReadRequest(
-                    head=RequestHead(method=method, target=target, headers=last.head.headers),
-                    index=last.index,
-                    authority=last.authority,
-                    keep_alive=True,
-                    ready=last.ready,
-                )
+            return ReadRequest(
+                head=RequestHead(method=method, target=self._target, headers=last.head.headers),
+                index=last.index,
+                authority=last.authority,
+                keep_alive=True,
+                ready=last.ready,
+            )
         version: str = self._parser.get_http_version()
-        if last is not None:
-            self._raw = self._target + _VERSION
         index = index_headers(self._headers)
         refusal = self._excess()
         target, authority, length = self._target, b"", None

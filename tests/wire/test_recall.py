@@ -23,9 +23,12 @@ LINES = (
     b"GET / RTSP/1.1\r\n",
     b"GET /a b HTTP/1.1\r\n",
     b"GET /a#b HTTP/1.1\r\n",
+    b"GET /a  HTTP/1.1\r\n",
     b"CONNECT b.test:443 HTTP/1.1\r\n",
     b"BREW / HTTP/1.1\r\n",
     b"GET /" + b"a" * 70 + b" HTTP/1.1\r\n",
+    b"GET http://b.test/" + b"a" * 70 + b" HTTP/1.1\r\n",
+    b"GET http://b.test/" + b"a" * 250 + b" HTTP/1.1\r\n",
 )
 BLOCKS = (
     FIELDS,
@@ -88,11 +91,19 @@ class RecallTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """A request line is looked at as strictly as ever, and ends all if it is bad."""
-        for line, status in zip(LINES[6:], (505, 400, 400, 400, 501, 501, 414), strict=True):
+        statuses = (505, 400, 400, 400, 400, 501, 501, 414, 414, 414)
+        for line, status in zip(LINES[6:], statuses, strict=True):
             sink = read(LINES[0] + FIELDS, line + FIELDS, LINES[0] + FIELDS, limits=LIMITS)
             self.assertEqual(len(sink.requests), 2, line)
             refusal = sink.requests[1].refusal
             self.assertEqual(refusal and refusal.status, status, line)
+
+    def test_large(self) -> None:
+        """A head that is too large is refused, though its fields were not too large before."""
+        line, limits = b"GET /" + b"a" * 300 + b" HTTP/1.1\r\n", Limits(max_head_bytes=256)
+        for reads in ((LINES[0] + FIELDS, line + FIELDS), (line + FIELDS,)):
+            refusal = read(*reads, limits=limits).requests[-1].refusal
+            self.assertEqual(refusal and refusal.status, 431)
 
     @given(
         st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(BLOCKS)), min_size=2, max_size=6)
