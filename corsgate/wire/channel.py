@@ -106,6 +106,9 @@ class GateChannel(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
+        if not self._closing and self._tunnel is None:
+            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            self._tcp.unregisterProducer()
         self._closing = True
         self.site.sweeper.discard(self)
         if self._tunnel is not None:
@@ -114,6 +117,7 @@ class GateChannel(Protocol):
         self._intake.clear()
         if handling is not None:
             handling.connectionLost(reason)
+        self._intake.end()
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:

@@ -192,6 +192,9 @@ class UpstreamConnection(Protocol):
             else:
                 self._end(self._failure or ConnectionReset("the server closed the connection"))
             self._hand_on()
+        # These know this: a cycle would be left to the collector.
+        self._response = None
+        self._reader.end()
         self._released(self, False)
 
     def timed_out(self) -> None:

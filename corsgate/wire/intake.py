@@ -100,6 +100,12 @@ class Intake:
         self._queue.clear()
         self.unread = b""
 
+    def end(self) -> None:
+        """Let go of the channel, which knows this: a cycle would be left to the collector."""
+        self.body = None
+        self._reader.end()
+        del self._changed
+
     # What the reader calls.
 
     def request_read(self, request: ReadRequest) -> None:

@@ -138,6 +138,11 @@ class RequestReader:
         held, self._held = self._held, b""
         return held or b""
 
+    def end(self) -> None:
+        """Let go of the sink, and of the parser, which knows this: the connection is gone."""
+        self._parser = self._last = None
+        del self._sink
+
     # What llhttp calls.
 
     def on_message_begin(self) -> None:

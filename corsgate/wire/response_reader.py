@@ -136,6 +136,11 @@ class ResponseReader:
             raise BadUpstreamResponse("its head or trailer is too large")
         return tail
 
+    def end(self) -> None:
+        """Let go of the sink, and of the parser, which knows this: the connection is gone."""
+        self._parser = None
+        del self._sink
+
     # What llhttp calls.
 
     def on_message_begin(self) -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.gate.garbage import settle
-from tests.wire.support import Served, answer
+from corsgate.wire.channel import GateChannel
+from tests.wire.support import LEFT, Served, Wire, answer
+from tests.wire.upstream import EMPTY, ConnectionTestCase
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n"
 
 
 class GarbageTests(SynchronousTestCase):
+    """The collector is settled, so what it alone can find may stay for hours."""
+
     def setUp(self) -> None:
         """Put the collector back afterwards as it was."""
         self.addCleanup(gc.set_threshold, *gc.get_threshold())
@@ -38,3 +44,62 @@ class GarbageTests(SynchronousTestCase):
             served.requests.clear()
             served.recorded.clear()
         self.assertEqual(gc.collect(), 0)
+
+    def test_client_connections(self) -> None:
+        """A client's connection that is lost is gone too, whatever it had sent."""
+        for reads in ((), (REQUEST[:9],), (REQUEST, REQUEST), (POST + b"da",), (b"BREW",)):
+            served = Served(render=lambda request: answer(request, b"body"))
+
+            def come_and_go(served: Served = served, reads: tuple[bytes, ...] = reads) -> None:
+                channel = served.site.buildProtocol(None)
+                assert isinstance(channel, GateChannel)
+                channel.makeConnection(Wire())
+                for data in reads:
+                    channel.dataReceived(data)
+                channel.connectionLost(LEFT)
+                served.requests.clear()
+                served.recorded.clear()
+
+            self.assertEqual(left_by(come_and_go), 0, reads)
+
+    def test_waiting_client(self) -> None:
+        """So is one whose client leaves before it is answered."""
+        served = Served()
+
+        def come_and_go() -> None:
+            channel = served.site.buildProtocol(None)
+            assert isinstance(channel, GateChannel)
+            channel.makeConnection(Wire())
+            channel.dataReceived(POST + b"da")
+            channel.connectionLost(LEFT)
+            served.requests.clear()
+            served.recorded.clear()
+
+        self.assertEqual(left_by(come_and_go), 0)
+
+
+class UpstreamGarbageTests(ConnectionTestCase):
+    def test_upstream_connections(self) -> None:
+        """A server's connection that is lost is gone too."""
+        for reads in ((), (EMPTY,), (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh",)):
+
+            def come_and_go(reads: tuple[bytes, ...] = reads) -> None:
+                self.setUp()
+                if reads:
+                    self.collect(self.answered(*reads))
+                self.connection.connectionLost(LEFT)
+                del self.connection
+
+            self.assertEqual(left_by(come_and_go), 0, reads)
+
+
+def left_by(action: Callable[[], None]) -> int:
+    """Answer how many objects an action leaves that only the collector can find."""
+    action()
+    gc.collect()
+    gc.disable()
+    try:
+        action()
+        return gc.collect()
+    finally:
+        gc.enable()
