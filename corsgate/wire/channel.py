@@ -330,6 +330,8 @@ class GateChannel(Protocol):
                     taken = intake.take()
                     if taken is not None:
                         self._handling = GateRequest(self, *taken)
+                        # Should it be answered at once, the wait for the next one is another.
+                        self._awaited = None
                         self._handling.process()
                         continue
                     if intake.broken:

@@ -34,6 +34,27 @@ class ChannelTimesTests(SynchronousTestCase):
         served.wait(12)
         self.assertTrue(served.wire.disconnected)
 
+    def test_answered_at_once(self) -> None:
+        """The keep-alive time begins with the last answer, be it given in the same turn."""
+        served = Served(LIMITS, answer)
+        for _ in range(3):
+            served.send(GET)
+            served.wait(15)
+            self.assertTrue(served.wire.open)
+        served.wait(6)
+        self.assertFalse(served.wire.open)
+
+    def test_heads_in_pieces(self) -> None:
+        """Each head has its own time, though each read brings the beginning of the next one."""
+        served = Served(LIMITS, answer)
+        served.send(GET[:4])
+        for _ in range(4):
+            served.wait(3)
+            served.send(GET[4:] + GET[:4])
+        self.assertEqual([request.refusal for request in served.requests], [None] * 4)
+        served.wait(6)
+        self.assertEqual(served.requests[-1].refusal and served.requests[-1].refusal.status, 408)
+
     def test_empty_lines(self) -> None:
         """Empty lines, which may stand before a request, don't keep it open."""
         served = Served(LIMITS)
