@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
@@ -22,25 +21,16 @@ from corsgate.wire.read_request import Refusal
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.tunnel import TunnelEnd
+from corsgate.wire.waits import LINGER_S, Awaited, find_awaited, limits_s
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
 
-# How long a client may go on sending what nobody reads any more. Closing at once would reset
-# the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
-LINGER_S = 10.0
+# How many requests are answered before other connections have their turn: one read may hold
+# thousands, and a socket may take all their answers at once.
+PER_TURN = 16
 
 _SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time.")
-
-
-class _Awaited(IntEnum):
-    """What a channel waits for; the index of its time limit."""
-
-    REQUEST = 0
-    HEAD = 1
-    BODY = 2
-    UNWANTED_BODY = 3
-    ANSWER = 4
 
 
 @implementer(IPushProducer)
@@ -67,17 +57,12 @@ class GateChannel(Protocol):
         self._write_paused = False
         self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
+        self._next_turn: IDelayedCall | None = None
         # A head that waits for the first piece of its body, to leave in one write with it.
         self._head = b""
         # What the running deadline is for, and how long each may take.
-        self._awaited: _Awaited | None = None
-        self._waits_s = (
-            site.limits.keep_alive_timeout_s,
-            site.limits.client_head_timeout_s,
-            site.limits.client_body_timeout_s,
-            LINGER_S,
-            NEVER,
-        )
+        self._awaited: Awaited | None = None
+        self._waits_s = limits_s(site.limits)
 
     # What the transport calls.
 
@@ -118,6 +103,8 @@ class GateChannel(Protocol):
         if handling is not None:
             handling.connectionLost(reason)
         self._intake.end()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:
@@ -145,12 +132,12 @@ class GateChannel(Protocol):
         body = self._intake.body
         if self._closing or self._write_paused:
             self.cut("the client did not take the response")
-        elif awaited is _Awaited.HEAD:
+        elif awaited is Awaited.HEAD:
             self._intake.refuse(_SLOW_HEAD)
             self._go_on()
         elif body is not None and body.has_receiver and not self._has_begun():
             body.fail(Failure(BodyTimedOut()))
-        elif awaited is _Awaited.REQUEST:
+        elif awaited is Awaited.REQUEST:
             self.loseConnection()
         else:
             self.cut("the client was too slow")
@@ -302,33 +289,28 @@ class GateChannel(Protocol):
         """
         if self._closing or self._write_paused or self._tunnel is not None:
             return
-        awaited = self._find_awaited()
-        if awaited is self._awaited and awaited is not _Awaited.BODY:
+        handling = self._handling is not None
+        awaited = find_awaited(self._intake, handling=handling, reading=self._reading)
+        if awaited is self._awaited and awaited is not Awaited.BODY:
             return
         self._awaited = awaited
         self.deadline_s = self._now() + self._waits_s[awaited]
-
-    def _find_awaited(self) -> _Awaited:
-        body = self._intake.body
-        if self._handling is not None or self._intake.pending:
-            # A client that holds its body back until it is asked for isn't late.
-            late = body is not None and self._reading and not body.awaits_continue
-            return _Awaited.BODY if late else _Awaited.ANSWER
-        if body is not None:
-            return _Awaited.UNWANTED_BODY
-        return _Awaited.HEAD if self._intake.in_head else _Awaited.REQUEST
 
     def _go_on(self) -> None:
         """Parse and answer what has come, as far as the client takes the answers."""
         if self._dispatching:
             return
         self._dispatching = True
-        intake = self._intake
+        intake, left = self._intake, PER_TURN
         try:
             while not self._closing and self._tunnel is None:
                 if self._handling is None and not self._write_paused:
+                    if not left and intake.pending:
+                        self._wait_for_turn()
+                        break
                     taken = intake.take()
                     if taken is not None:
+                        left -= 1
                         self._handling = GateRequest(self, *taken)
                         # Should it be answered at once, the wait for the next one is another.
                         self._awaited = None
@@ -343,6 +325,14 @@ class GateChannel(Protocol):
         finally:
             self._dispatching = False
         self._body_changed()
+
+    def _wait_for_turn(self) -> None:
+        if self._next_turn is None:
+            self._next_turn = self.site.reactor.callLater(0, self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        self._go_on()
 
     def _has_begun(self) -> bool:
         return self._handling is not None and bool(self._handling.startedWriting)

@@ -23,7 +23,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.errors import ConnectionFault, MalformedRequest
-from corsgate.wire.channel import LINGER_S
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
 from corsgate.wire.http2_conduct import Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
@@ -31,6 +30,7 @@ from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import NEVER
+from corsgate.wire.waits import LINGER_S
 
 FAREWELL = b"corsgate"
 """What is pinged behind a GOAWAY; its answer comes behind all that the client sent before."""

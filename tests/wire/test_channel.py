@@ -44,6 +44,7 @@ class OrderTests(SynchronousTestCase):
         """However many are answered at once, none nests in another."""
         served = Served(render=lambda request: answer(request))
         served.send(GET % 1 * 2000)
+        served.clock.advance(0)
         self.assertEqual(served.wire.value().count(b"HTTP/1.1 200"), 2000)
 
     def test_queue_stops_reading(self) -> None:
