@@ -26,6 +26,20 @@ class Refusal:
     routable: bool = False
 
 
+MAX_READY = 16
+"""How much a connection's requests may have ready: a head for each route and server is much."""
+
+
+class Ready(dict[Any, Any]):
+    """What has been worked out of a request's fields alone, `MAX_READY` things at most."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Keep a thing; where that is too much, forget all the others."""
+        if len(self) >= MAX_READY:
+            self.clear()
+        super().__setitem__(key, value)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class ReadRequest:
     """A request's head as it was read.
@@ -51,4 +65,4 @@ class ReadRequest:
     keep_alive: bool = False
     offers: tuple[bytes, ...] = ()
     refusal: Refusal | None = None
-    ready: dict[Any, Any] = attrs.field(factory=dict)
+    ready: Ready = attrs.field(factory=Ready)
