@@ -58,6 +58,9 @@ class GateChannel(Protocol):
         self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
         self._next_turn: IDelayedCall | None = None
+        # Asked for with every request; each answer of the transport's is a system call.
+        self._peer: IAddress | None = None
+        self._host: IAddress | None = None
         # A head that waits for the first piece of its body, to leave in one write with it.
         self._head = b""
         # What the running deadline is for, and how long each may take.
@@ -70,9 +73,6 @@ class GateChannel(Protocol):
         """Start to wait for a request."""
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
-        # Asked for with every request; each answer of the transport's is a system call.
-        self._peer: IAddress = self._tcp.getPeer()
-        self._host: IAddress = self._tcp.getHost()
         self._write = writer(self.transport)
         self.site.channels.add(self)
         self.site.sweeper.add(self)
@@ -145,11 +145,15 @@ class GateChannel(Protocol):
     # What a request calls.
 
     def getPeer(self) -> IAddress:
-        """Answer the client's address."""
+        """Answer the client's address, which a PROXY header may have told by now."""
+        if self._peer is None:
+            self._peer = self._tcp.getPeer()
         return self._peer
 
     def getHost(self) -> IAddress:
         """Answer the gate's own address."""
+        if self._host is None:
+            self._host = self._tcp.getHost()
         return self._host
 
     def isSecure(self) -> bool:
