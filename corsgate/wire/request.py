@@ -63,7 +63,8 @@ class RequestChannel(Protocol):
 class GateRequest(server.Request):
     """A request whose body is a stream, and whose response head is written as it is given.
 
-    It keeps the whole of twisted.web's Request API for any other resource of the tree.
+    Any other resource of the tree has twisted.web's Request API, but for `content` and `args`,
+    as the body is a stream, pull producers, and encoders.
 
     Attributes:
         head: What the client asked, its target brought into origin-form.
@@ -82,6 +83,7 @@ class GateRequest(server.Request):
     """
 
     defaultContentType = None
+    _parsePOSTFormSubmission = False
     channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
 
     def __init__(
@@ -208,7 +210,8 @@ class GateRequest(server.Request):
 
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
-        if not self.startedWriting:
+        if not self.startedWriting or self.finished:
+            # What twisted.web does, or says to that.
             super().write(data)
             return
         if self._disconnected or self._bodiless or not data:
