@@ -49,7 +49,6 @@ class GateChannel(Protocol):
         self.factory = site
         self.deadline_s = NEVER
         self._limits = site.limits
-        self._intake = Intake(site.limits, self._body_changed)
         self._handling: GateRequest | None = None
         self._dispatching = False
         self._closing = False
@@ -74,6 +73,8 @@ class GateChannel(Protocol):
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
         self._write = writer(self.transport)
+        # Not before: it knows this, and of what is never connected nobody hears the end.
+        self._intake = Intake(self._limits, self._body_changed)
         self.site.channels.add(self)
         self.site.sweeper.add(self)
         self._tcp.registerProducer(self, True)

@@ -62,6 +62,11 @@ class GarbageTests(SynchronousTestCase):
 
             self.assertEqual(left_by(come_and_go), 0, reads)
 
+    def test_unconnected(self) -> None:
+        """So is what was to serve a connection whose TLS handshake failed."""
+        served = Served()
+        self.assertEqual(left_by(lambda: GateChannel(served.site)), 0)
+
     def test_waiting_client(self) -> None:
         """So is one whose client leaves before it is answered."""
         served = Served()
@@ -93,7 +98,7 @@ class UpstreamGarbageTests(ConnectionTestCase):
             self.assertEqual(left_by(come_and_go), 0, reads)
 
 
-def left_by(action: Callable[[], None]) -> int:
+def left_by(action: Callable[[], object]) -> int:
     """Answer how many objects an action leaves that only the collector can find."""
     action()
     gc.collect()
