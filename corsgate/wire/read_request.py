@@ -31,7 +31,10 @@ MAX_READY = 16
 
 
 class Ready(dict[Any, Any]):
-    """What has been worked out of a request's fields alone, `MAX_READY` things at most."""
+    """What has been worked out of a request's fields and connection, by all else it depends on.
+
+    It has `MAX_READY` things at most.
+    """
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Keep a thing; where that is too much, forget all the others."""
@@ -53,8 +56,9 @@ class ReadRequest:
         keep_alive: Whether another request may follow.
         offers: The protocols that it offers to switch to, in order; mostly none.
         refusal: Why it must not be served, or None.
-        ready: What has been worked out of its fields alone, by whoever did; a later request of
-            the connection with the very same fields has the same dictionary.
+        ready: What has been worked out of its fields and its connection. A later request of the
+            connection with the very same fields has the same dictionary, so that all else that
+            a thing depends on, such as the method or the route, must be in its key.
     """
 
     head: RequestHead

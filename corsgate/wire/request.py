@@ -78,7 +78,7 @@ class GateRequest(server.Request):
         offers: The protocols that the client offers to switch to.
         trailers: The fields to send behind the response's body, where its framing has a place for
             them.
-        ready: What has been worked out of its fields alone; see `ReadRequest`.
+        ready: What has been worked out of its fields and connection; see `ReadRequest`.
         on_lost: Called if the client leaves before the response has ended.
     """
 
