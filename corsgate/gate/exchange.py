@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.error import ConnectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -102,9 +102,7 @@ class Exchange:
             if self._answered():
                 return
         except Exception:
-            failure = Failure()
-            self._request.on_lost = None
-            succeed(failure).addErrback(self._failed).addErrback(self._given_up)
+            fail().addErrback(self._failed).addErrback(self._given_up)
             return
         task = Deferred.fromCoroutine(self._forward())
         self._request.on_lost = task.cancel
