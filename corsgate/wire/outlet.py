@@ -31,8 +31,9 @@ def writer(transport: Any) -> Callable[[bytes], None]:
     send = tcp.getHandle().send
 
     def write_now(data: bytes) -> None:
-        # The transport's two buffers, of what it is sending and what it will; and its states.
-        waiting = tcp.dataBuffer or tcp._tempDataLen
+        # The transport's two buffers, of what it is sending and what it will, or TLS that was
+        # started on it since, which would else be passed by in the clear; and its states.
+        waiting = tcp.dataBuffer or tcp._tempDataLen or tcp.TLS
         if waiting or not tcp.connected or tcp.disconnecting or tcp._aborting:
             tcp.write(data)
             return

@@ -6,7 +6,8 @@ import socket
 from typing import Any
 
 from twisted.internet.protocol import Protocol
-from twisted.internet.tcp import Connection
+from twisted.internet.ssl import CertificateOptions
+from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -23,7 +24,8 @@ class OutletTests(SynchronousTestCase):
         self.addCleanup(self.far.close)
         self.far.setblocking(False)
         self.reactor: Any = MemoryReactorClock()
-        self.transport: Any = Connection(near, Protocol(), self.reactor)
+        port: Any = None
+        self.transport: Any = Server(near, Protocol(), ("127.0.0.1", 1), port, 1, self.reactor)
         self.transport.connected = 1
         self.write = writer(self.transport)
 
@@ -89,6 +91,13 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual(self.received(), b"")
         self.transport.doWrite()
         self.assertEqual(self.received(), b"onetwo")
+
+    def test_tls_started(self) -> None:
+        """Nothing goes out in the clear once TLS was started."""
+        self.transport.protocol.makeConnection(self.transport)
+        self.transport.startTLS(CertificateOptions())
+        self.write(b"secret")
+        self.assertEqual(self.received(), b"")
 
     def test_broken(self) -> None:
         """An error is the transport's to find and to tell."""
