@@ -38,7 +38,7 @@ credentials that the gate adds."""
 
 @attrs.define(eq=False)
 class _Asked:
-    """What a request's method and fields alone decide on a route.
+    """What a request's method and fields, and who asks, decide on a route.
 
     Attributes:
         decision: The CORS policy's.

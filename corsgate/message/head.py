@@ -15,7 +15,8 @@ class RequestHead:
         method: The method's token, case as it came.
         target: The request target in origin-form (or ``*``), byte for byte.
         headers: The fields in order; framing fields are the wire's own and are not in it.
-        lines: The same fields as `field_lines` writes them, where that was done before.
+        lines: The same fields as `field_lines` writes them, where that was done before. A head
+            that is made of this one with other fields has to leave them out.
     """
 
     method: bytes

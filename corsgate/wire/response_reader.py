@@ -168,7 +168,8 @@ class ResponseReader:
         """Make a response of the head."""
         status = self._parser.get_status_code()
         version = self._parser.get_http_version()
-        if b"HTTP/%b %d" % (version.encode("ascii"), status) not in self._raw:
+        line = b"HTTP/%b %d" % (version.encode("ascii"), status)
+        if not self._raw.startswith(line) and b"\n" + line not in self._raw:
             # llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
             raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
         # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
