@@ -117,15 +117,30 @@ def _is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
     """Answer whether a request with one Origin field comes from a page of the gate's own origin.
 
     Browsers send Origin with a same-origin POST too: ``null`` by a form whose page has the referrer
-    policy ``no-referrer``, and one that the gate doesn't know for its own where a proxy in front
-    ends TLS untold. Then Sec-Fetch-Site tells, which no script can set. It counts for requests
-    alone that no cache answers, whose Vary would have to name it: others have no Origin.
+    policy ``no-referrer``, and one of another scheme than the gate knows where a proxy in front
+    ends TLS untold. Then Sec-Fetch-Site tells. It counts for requests alone that no cache answers,
+    whose Vary would have to name it: others have no Origin.
+
+    No page of another origin gets that said of it. No script can set the field, in a page or a
+    service worker, and a worker is of its pages' own origin. The field compares origins, not their
+    spelling, so a sandboxed frame's request is cross-site; and it speaks of a redirect's whole
+    chain: after one foreign URL nothing is same-origin. WebSockets ask by GET, which is left out.
+    Any other Origin than these two is refused all the same: no browser sends it with that field.
 
     Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
     """
-    if own_origin and index[b"origin"][0] == own_origin:
+    origin = index[b"origin"][0]
+    if own_origin and origin == own_origin:
         return True
-    return method not in _SAFE_METHODS and index.get(b"sec-fetch-site") == [b"same-origin"]
+    if method in _SAFE_METHODS or index.get(b"sec-fetch-site") != [b"same-origin"]:
+        return False
+    return origin == b"null" or _differs_by_scheme(origin, own_origin)
+
+
+def _differs_by_scheme(origin: bytes, own_origin: bytes) -> bool:
+    """Answer whether two origins are of one host and port, as Host has them."""
+    authority = origin.partition(b"://")[2]
+    return authority != b"" and authority == own_origin.partition(b"://")[2]
 
 
 def _without_policy(
@@ -154,7 +169,8 @@ def _confine(
     """Refuse what another site's page sends without CORS: ``<img>``, ``<form>`` and their like.
 
     Such requests often carry no Origin. The rule holds where credentials are injected, for
-    every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's.
+    every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's. An Origin
+    that the policy names passes: by CORS its page could do the same, and read the answer.
     Browsers that send no Sec-Fetch-* are not covered; none does over plain http, but to loopback.
 
     Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``.
@@ -173,7 +189,15 @@ def _confine(
         reason = f"cross-site navigation by {_shown(method)}, where credentials are injected"
     else:
         return decision
+    if policy is not None and _names_origin(policy, index):
+        return decision
     return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
+
+
+def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
+    """Answer whether a request's one Origin is allowed otherwise than by ``*``."""
+    origins = index.get(b"origin", ())
+    return policy.public is None and len(origins) == 1 and policy.allows(origins[0])
 
 
 def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:

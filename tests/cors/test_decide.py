@@ -101,12 +101,19 @@ class ActualTests(SynchronousTestCase):
                 index = {b"origin": [origin]}
                 decision = decide(policy, b"GET", index, b"", credentialed=True)
                 self.assertEqual(decision.verdict, REFUSE, origin)
+                own = {**index, b"sec-fetch-site": [b"same-origin"]}
+                decision = decide(policy, b"POST", own, b"", credentialed=True)
+                self.assertEqual(decision.verdict, REFUSE, origin)
 
     def test_own_by_fetch_metadata(self) -> None:
-        """A form's POST from the gate's own page may have another Origin; browsers tell whose."""
+        """A form's POST from the gate's own page may have another Origin; browsers tell whose.
+
+        Only ``null`` and another scheme: any other goes with no same-origin request.
+        """
         own, others = (b"same-origin",), ((b"same-site",), (b"none",), (), (b"same-origin",) * 2)
+        other_scheme = OWN.replace(b"https", b"http")
         for policy in ("none", "plain", "full"):
-            for origin in (b"null", EVIL):
+            for origin in (b"null", other_scheme):
                 for method, sites, expected in (
                     (b"POST", own, FORWARD),
                     (b"DELETE", own, FORWARD),
@@ -119,8 +126,11 @@ class ActualTests(SynchronousTestCase):
                     self.assertEqual(decision.verdict, expected, (policy, origin, method, sites))
                     own_headers = run(policy, method, [], credentialed=True).headers
                     self.assertEqual(decision.headers, own_headers)
-            twice = [(b"Origin", EVIL), (b"Origin", EVIL), (b"Sec-Fetch-Site", b"same-origin")]
-            self.assertEqual(run(policy, b"POST", twice, credentialed=True).verdict, REFUSE)
+            port, below = other_scheme + b":8080", OWN.replace(b"://", b"://x.")
+            for origins in ((b"null",) * 2, (EVIL,), (port,), (below,), (b"gate.example",), (b"",)):
+                headers = [*((b"Origin", each) for each in origins), (b"Sec-Fetch-Site", *own)]
+                decision = run(policy, b"POST", headers, credentialed=True)
+                self.assertEqual(decision.verdict, REFUSE, origins)
 
     def test_ready_decisions(self) -> None:
         """The common requests get one decision, made beforehand."""

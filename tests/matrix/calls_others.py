@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.matrix.calls_app import put, with_cookies
 from tests.matrix.notation import BLOCKED, GREETED, HEARD, LOADED, OPAQUE, Page, read
+
+post: dict[str, Any] = {"method": "POST", "body": "text"}
 
 # Of another port: another origin, but the same site.
 other = Page("other")
@@ -66,6 +70,14 @@ call(
     method="get",
     hidden={"case": "foreign: guarded form, GET"},
 )
+
+# Of another site, but allowed: what it may do by CORS it may do without.
+call("abroad POST", "/abroad/x", read(), "POST", method="POST", body="text")
+call("abroad no-cors POST", "/abroad/x", OPAQUE, "POST", mode="no-cors", **post)
+call("abroad beacon", "/abroad/x", OPAQUE, "POST", mode="no-cors", keepalive=True, **post)
+call("abroad form", "/abroad/x", LOADED, "POST", call="form", method="post")
+# What has no Origin is not known to be its own.
+call("abroad image", "/abroad/image.gif", BLOCKED, call="img")
 
 # Of a name below the one that a wildcard is under, and of that name itself.
 below = Page("below")
