@@ -18,6 +18,7 @@ _ARGUMENTS: Mapping[str, Sequence[str]] = {
 """The arguments of the types that listen on an address, in the order of their positions."""
 
 _CHECKED = ("tcp", "tcp6")
+_TLS = ("ssl", "tls")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 
@@ -62,6 +63,15 @@ def is_loopback(endpoint: str) -> bool:
     positional, named = _split(endpoint)
     arguments = {**dict(zip(_ARGUMENTS[kind], positional[1:], strict=False)), **named}
     return _names_loopback(arguments.get("interface", "").lower())
+
+
+def is_tls(endpoint: str) -> bool:
+    """Answer whether an endpoint speaks TLS with certificates of its own.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    return endpoint.partition(":")[0].lower() in _TLS
 
 
 def _names_loopback(interface: str) -> bool:

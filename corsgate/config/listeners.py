@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from corsgate.config import rules
 from corsgate.config.certificates import CertifiedKey
-from corsgate.config.endpoint import check_endpoint
+from corsgate.config.endpoint import check_endpoint, is_tls
 from corsgate.config.model import Listener
 from corsgate.config.reader import Item, Table, boolean, checked, text
 from corsgate.config.secrets import Sources
@@ -17,7 +17,6 @@ from corsgate.errors import BadValue
 _EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
 _NO_HTTP2 = "the library for HTTP/2 is not installed"
 _INSTALL_HTTP2 = "run pip install 'h2>=4', or remove it"
-_TLS_ENDPOINTS = ("ssl", "tls")
 
 
 def read_listeners(top: Table, sources: Sources) -> tuple[Listener, ...]:
@@ -78,7 +77,7 @@ def _read_certificates(
     items = item.items("write an array of tables { chain, key }")
     if items == []:
         item.wrong("it is empty", "give at least one, or remove it")
-    if endpoint is not None and endpoint.partition(":")[0].lower() in _TLS_ENDPOINTS:
+    if endpoint is not None and is_tls(endpoint):
         item.wrong(
             f"the endpoint {rules.show(endpoint)} has certificates of its own",
             'write endpoint = "tcp:8443"',

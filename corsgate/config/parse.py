@@ -12,6 +12,7 @@ from corsgate.config.listeners import read_hosts, read_listeners
 from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
 from corsgate.config.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.reader import Named, Table, checked, text
+from corsgate.config.rebinding import open_to_any_name
 from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
 from corsgate.config.shape import shape
@@ -88,6 +89,8 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     if not top.raw.get("routes"):
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
+    if "hosts" not in top.raw:
+        _check_names(top, [route for _, route in routes], listeners)
     warnings = notes.finish()
     return Config(
         listeners=listeners,
@@ -161,3 +164,18 @@ def _check_reachable(
         if route.host is not None and not served.allows(route.host.encode()):
             mend = f'add "{route.host}" to hosts'
             top.notes.add(path, f'the host "{route.host}" is not served', mend)
+
+
+def _check_names(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:
+    """Warn of each listener that serves any name, where that may be a stranger's."""
+    places: list[Path] = [
+        (key, number)
+        for key in ("listen", "listener")
+        for number in range(len(_array(top.raw.get(key))))
+    ]
+    for number, problem, mend in open_to_any_name(listeners, routes):
+        top.notes.warn(places[number], problem, mend)
+
+
+def _array(raw: object) -> Sequence[object]:
+    return raw if isinstance(raw, list) else ()

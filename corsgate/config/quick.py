@@ -22,6 +22,7 @@ from corsgate.config.model import (
 from corsgate.config.parse import serves_only_this_machine
 from corsgate.config.policies import NO_RULES, CorsRules
 from corsgate.config.reader import Item, Notes, checked, text
+from corsgate.config.rebinding import open_to_any_name
 from corsgate.config.secret import Secret
 from corsgate.config.servers import parse_server
 from corsgate.errors import BadValue
@@ -97,7 +98,7 @@ def quick_config(
 
 
 def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
-    """Note what is wrong with the route, and what is doubtful about the origins."""
+    """Note what is wrong with the route, and what is doubtful about origins and endpoint."""
     (route,) = config.routes
     assert route.cors is not None
     for _, problem, _ in cors_rules.route_faults(route):
@@ -107,6 +108,8 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
         # The rest of the policy is not the user's choice.
         if key.startswith("allow_origins"):
             origins.notes.warn(origins.path, problem, mend)
+    for _, problem, _ in open_to_any_name(config.listeners, config.routes):
+        origins.notes.warn(("--listen",), problem, "leave it out, or write a file that has hosts")
 
 
 def _parse_auth(raw: object) -> Credentials:

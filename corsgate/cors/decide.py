@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from corsgate.cors.decision import VARY_BOTH, VARY_PREFLIGHT, Decision, Verdict
+from corsgate.cors.decision import VARY_BOTH, VARY_PREFLIGHT, Decision, Verdict, shown
 from corsgate.cors.grants import Grant, listed_headers, listed_methods, preflight_headers
 from corsgate.cors.names import (
     CORS_RESPONSE_HEADERS,
@@ -14,6 +14,7 @@ from corsgate.cors.names import (
 )
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import Policy, Question
+from corsgate.cors.sites import confine, is_own
 from corsgate.message.headers import HeaderIndex, list_members
 
 __all__ = [
@@ -37,7 +38,6 @@ MAX_REMEMBERED_BYTES = 512
 """How long method and request headers that a preflight asks for may be, to be remembered."""
 
 _NONE = [b""]
-_SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 _NOT_CROSS_ORIGIN = "the route has no CORS policy, and the request is not cross-origin"
 _UNPROTECTED = "the route has no CORS policy, and no credentials of the gate's own"
@@ -90,7 +90,7 @@ def decide(
     else:
         decision = _decide_actual(policy, method, index, own_origin, credentialed)
     if credentialed and b"sec-fetch-site" in index and decision.verdict is Verdict.FORWARD:
-        return _confine(policy, method, index, decision)
+        return confine(policy, method, index, decision)
     return decision
 
 
@@ -103,7 +103,7 @@ def _decide_actual(
         grant = policy.grant(origins[0])
         if grant is not None:
             return grant.actual[credentialed]
-        if _is_own(method, index, own_origin):
+        if is_own(method, index, own_origin):
             return policy.unmarked[credentialed]
     return Decision(
         verdict=Verdict.REFUSE if policy.enforce_origin else Verdict.FORWARD,
@@ -111,36 +111,6 @@ def _decide_actual(
         headers=policy.unmarked[credentialed].headers,
         reason=_why_denied(origins),
     )
-
-
-def _is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
-    """Answer whether a request with one Origin field comes from a page of the gate's own origin.
-
-    Browsers send Origin with a same-origin POST too: ``null`` by a form whose page has the referrer
-    policy ``no-referrer``, and one of another scheme than the gate knows where a proxy in front
-    ends TLS untold. Then Sec-Fetch-Site tells. It counts for requests alone that no cache answers,
-    whose Vary would have to name it: others have no Origin.
-
-    No page of another origin gets that said of it. No script can set the field, in a page or a
-    service worker, and a worker is of its pages' own origin. The field compares origins, not their
-    spelling, so a sandboxed frame's request is cross-site; and it speaks of a redirect's whole
-    chain: after one foreign URL nothing is same-origin. WebSockets ask by GET, which is left out.
-    Any other Origin than these two is refused all the same: no browser sends it with that field.
-
-    Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
-    """
-    origin = index[b"origin"][0]
-    if own_origin and origin == own_origin:
-        return True
-    if method in _SAFE_METHODS or index.get(b"sec-fetch-site") != [b"same-origin"]:
-        return False
-    return origin == b"null" or _differs_by_scheme(origin, own_origin)
-
-
-def _differs_by_scheme(origin: bytes, own_origin: bytes) -> bool:
-    """Answer whether two origins are of one host and port, as Host has them."""
-    authority = origin.partition(b"://")[2]
-    return authority != b"" and authority == own_origin.partition(b"://")[2]
 
 
 def _without_policy(
@@ -154,75 +124,12 @@ def _without_policy(
     if not credentialed:
         return _NO_POLICY_PLAIN
     origins = index.get(b"origin")
-    if origins is None or (len(origins) == 1 and _is_own(method, index, own_origin)):
+    if origins is None or (len(origins) == 1 and is_own(method, index, own_origin)):
         return _NO_POLICY_OWN
     return Decision(
         verdict=Verdict.REFUSE,
         headers=(VARY_BOTH,),
         reason=f"{_why_denied(origins)}: the route injects credentials and has no CORS policy",
-    )
-
-
-def _confine(
-    policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision
-) -> Decision:
-    """Refuse what another site's page sends without CORS: ``<img>``, ``<form>`` and their like.
-
-    Such requests often carry no Origin. The rule holds where credentials are injected, for
-    every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's. An Origin
-    that the policy names passes: by CORS its page could do the same, and read the answer.
-    Browsers that send no Sec-Fetch-* are not covered; none does over plain http, but to loopback.
-
-    Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``.
-    """
-    if policy is not None and not policy.enforce_origin:
-        return decision
-    sites = index[b"sec-fetch-site"]
-    modes = index.get(b"sec-fetch-mode", ())
-    if b"cross-site" not in sites:
-        if b"same-site" in sites and b"no-cors" in modes and b"origin" not in index:
-            return _confine_sibling(policy, index, decision)
-        return decision
-    if b"no-cors" in modes:
-        reason = "cross-site request in mode no-cors, where credentials are injected"
-    elif b"navigate" in modes and method not in _SAFE_METHODS:
-        reason = f"cross-site navigation by {_shown(method)}, where credentials are injected"
-    else:
-        return decision
-    if policy is not None and _names_origin(policy, index):
-        return decision
-    return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
-
-
-def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
-    """Answer whether a request's one Origin is allowed otherwise than by ``*``."""
-    origins = index.get(b"origin", ())
-    return policy.public is None and len(origins) == 1 and policy.allows(origins[0])
-
-
-def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:
-    """Refuse what a page of another port or subdomain embeds, unless its origin is allowed.
-
-    An ``<img>`` or ``<script>`` of such a page sends no Origin, but the origin of its page in
-    Referer, which no script can forge and a page can only leave out. A script that is run there
-    could otherwise be read, with the gate's credentials, by a page that is not allowed.
-
-    Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
-    ``#referrer-policy-strict-origin-when-cross-origin``.
-    """
-    headers = decision.headers
-    if policy is not None:
-        if policy.public is not None:
-            return decision
-        referers = index.get(b"referer", ())
-        if len(referers) == 1 and policy.allows(b"/".join(referers[0].split(b"/", 3)[:3])):
-            return policy.referred
-        headers = policy.referred.headers
-    return Decision(
-        verdict=Verdict.REFUSE,
-        headers=headers,
-        reason="same-site request in mode no-cors, where credentials are injected, from a page"
-        " whose origin is not allowed, or not told by Referer",
     )
 
 
@@ -299,12 +206,12 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
     if method in SAFELISTED_METHODS or method in policy.methods:
         return ""
     if method.upper() in FORBIDDEN_METHODS or not TOKEN.fullmatch(method):
-        return f"{_shown(method)} is no method that a script can send"
+        return f"{shown(method)} is no method that a script can send"
     if policy.any_method:
         return ""
     if method.upper() in policy.methods:
-        return f"method {_shown(method)} is in allow_methods, but in upper case"
-    return f"method {_shown(method)} is not in allow_methods"
+        return f"method {shown(method)} is in allow_methods, but in upper case"
+    return f"method {shown(method)} is not in allow_methods"
 
 
 def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
@@ -321,12 +228,12 @@ def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
     if not unlisted:
         return ""
     if not policy.any_header:
-        return f"request header {_shown(min(unlisted))} is not in allow_headers"
+        return f"request header {shown(min(unlisted))} is not in allow_headers"
     if b"authorization" in unlisted:
         # Fetch #cors-non-wildcard-request-header-name
         return "request header 'authorization' is not in allow_headers, and '*' never covers it"
     odd = [name for name in unlisted if not TOKEN.fullmatch(name)]
-    return f"{_shown(min(odd))} is no header name" if odd else ""
+    return f"{shown(min(odd))} is no header name" if odd else ""
 
 
 def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
@@ -381,13 +288,7 @@ def _why_denied(origins: list[bytes]) -> str:
         return f"an Origin of {len(origin)} bytes, where {MAX_ORIGIN_BYTES} may be"
     if origin == b"null":
         return "origin 'null' (a local file or sandboxed frame) is allowed by '*' only"
-    return f"origin {_shown(origin)} is not allowed"
-
-
-def _shown(value: bytes) -> str:
-    """Answer a client's bytes as one short line of quoted ASCII, safe in any log."""
-    text = ascii(value[:80].decode("latin-1"))
-    return text if len(value) <= 80 else text + "..."
+    return f"origin {shown(origin)} is not allowed"
 
 
 def merge_vary(upstream: Sequence[bytes], ours: bytes) -> bytes | None:

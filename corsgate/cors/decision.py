@@ -105,3 +105,9 @@ class ExposingDecision(Decision):
             headers=(*self.headers[:-1], field, *self.headers[-1:]) if exposed else self.headers,
             reason=self.reason,
         )
+
+
+def shown(value: bytes) -> str:
+    """Answer a client's bytes as one short line of quoted ASCII, safe in any log."""
+    text = ascii(value[:80].decode("latin-1"))
+    return text if len(value) <= 80 else text + "..."

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.endpoint import check_endpoint, is_loopback
+from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls
 from corsgate.errors import BadValue
 
 LOOPBACK = (
@@ -81,6 +81,13 @@ class LoopbackTests(SynchronousTestCase):
     def test_elsewhere(self) -> None:
         """Other addresses are not, nor is what says no address, nor a Unix socket."""
         self.assertEqual([], [text for text in ELSEWHERE if is_loopback(text)])
+
+    def test_tls(self) -> None:
+        """Two types have certificates of their own."""
+        for text in ("ssl:443:privateKey=k:certKey=c", "TLS:/etc/certs:tcp:443", "tls:/c:tcp:443"):
+            self.assertTrue(is_tls(text), text)
+        for text in ("tcp:443", "tcp:5555:interface=tls", "unix:/run/tls", "systemd:domain=INET"):
+            self.assertFalse(is_tls(text), text)
 
     @settings(deadline=None)
     @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())

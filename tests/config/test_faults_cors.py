@@ -8,29 +8,35 @@ from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from tests.config.support import TableTestCase, parse
 
-TOP = 'listen = ["tcp:5555"]\n'
-LOCAL = 'listen = ["tcp:5555:interface=127.0.0.1"]\n'
-ROUTES = """[upstreams.open]
+TOP = 'listen = ["tcp:5555"]\nhosts = ["gate.example"]\n'
+LOCAL = 'listen = ["tcp:5555:interface=127.0.0.1"]\n\n'
+OPEN = """[upstreams.open]
 servers = ["http://127.0.0.1:8000"]
-[upstreams.box]
+
+
+[routes."/"]
+upstream = "open"
+"""
+BOX = """[upstreams.box]
 servers = ["http://127.0.0.1:8001"]
 credentials = { type = "bearer", token = "t" }
+
 [routes."/"]
+upstream = "box"
 """
-POLICY = TOP + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
-INJECTED = TOP + ROUTES + 'upstream = "box"\ncors = { @@ }\n'
+CORS = "cors = { @@ }\n"
+POLICY = TOP + OPEN + CORS
+INJECTED = TOP + BOX + CORS
 WITH_A_KEY = INJECTED.replace(
     '{ type = "bearer", token = "t" }', '{ type = "header", name = "X-API-Key", value = "k" }'
 )
-SERVING = TOP + ROUTES + 'upstream = "open"\nmethods = ["GET", "PUT"]\ncors = { @@ }\n'
-AT_HOME = LOCAL + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
-BEHIND_A_PROXY = (
-    LOCAL + 'hosts = ["api.example.com"]\n' + ROUTES + 'upstream = "open"\ncors = { @@ }\n'
-)
+SERVING = TOP + OPEN + 'methods = ["GET", "PUT"]\n' + CORS
+AT_HOME = LOCAL + OPEN + CORS
+BEHIND_A_PROXY = LOCAL[:-1] + 'hosts = ["api.example.com"]\n' + OPEN + CORS
 TRUSTING_A_PROXY = (
     '[[listener]]\nendpoint = "tcp:5555:interface=127.0.0.1"\ntrusted_proxies = ["127.0.0.1"]\n'
-    + ROUTES
-    + 'upstream = "open"\ncors = { @@ }\n'
+    + OPEN
+    + CORS
 )
 AT = 'c.toml:9: routes."/".cors'
 AT_10 = 'c.toml:10: routes."/".cors'
@@ -321,12 +327,13 @@ class CorsFindingTests(TableTestCase):
         source = (
             TOP
             + '[cors.all]\nallow_origins = ["*"]\n'
-            + ROUTES.replace('"/"', '"/open"')
-            + 'upstream = "open"\ncors = "all"\n'
-            + '[routes."/box"]\nupstream = "box"\ncors = "all"\n'
+            + OPEN
+            + 'cors = "all"\n'
+            + BOX.replace('"/"', '"/box"')
+            + 'cors = "all"\n'
         )
         faults, warnings = found(source)
-        self.assertTrue(faults.startswith('c.toml:14: routes."/box".cors: the policy'), faults)
+        self.assertTrue(faults.startswith('c.toml:18: routes."/box".cors: the policy'), faults)
         self.assertEqual((faults.count("\n"), warnings), (0, ""))
 
     def test_warnings(self) -> None:

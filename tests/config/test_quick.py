@@ -89,6 +89,22 @@ class RightTests(SynchronousTestCase):
         config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen="tcp:0")
         self.assertEqual((Listener(endpoint="tcp:0"),), config.listeners)
 
+    def test_off_loopback(self) -> None:
+        """With credentials that is doubtful, as there is no way to name the hosts."""
+        told = (
+            "command line: --listen: it serves any Host: a page whose name is pointed here (DNS"
+            " rebinding) can pass for the gate's own and act with the credentials of the upstream"
+            ' "upstream"; leave it out, or write a file that has hosts'
+        )
+        for listen, auth, expected in (
+            ("tcp:0", "bearer:t", [told]),
+            ("tcp:0", None, []),
+            ("tcp:0:interface=127.0.0.1", "bearer:t", []),
+            (None, "bearer:t", []),
+        ):
+            config = quick_config(upstream=URL, allow_origins=[ORIGIN], auth=auth, listen=listen)
+            self.assertEqual([str(warning) for warning in config.warnings], expected)
+
 
 class FaultTests(SynchronousTestCase):
     maxDiff = None

@@ -1,0 +1,76 @@
+"""Warnings of what a configuration says beside its policies, word for word."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.config.support import parse
+
+SECRET = """[upstreams.box]
+servers = ["http://127.0.0.1:8001"]
+credentials = { type = "bearer", token = "t" }
+[routes."/"]
+upstream = "box"
+"""
+OPEN = SECRET.replace('credentials = { type = "bearer", token = "t" }', "")
+OF_A_HOST = SECRET.replace('"/"', '"gate.example/"')
+ANY_HOST = (
+    "it serves any Host: a page whose name is pointed here (DNS rebinding) can pass for the gate's"
+    ' own and act with the credentials of the upstream "box"; list the names that clients use in'
+    " hosts"
+)
+OR_TLS = ", or give it certificates, for https"
+PROXIED = '[[listener]]\nendpoint = "tcp:5555"\ntrusted_proxies = ["10.0.0.1"]\n'
+TLS = (
+    '[[listener]]\nendpoint = "tcp:443"\n'
+    'certificates = [{ chain = "/chain.pem", key = "/key.pem" }]\n'
+)
+
+
+def warned(source: str) -> list[str]:
+    """Answer the warnings of a file, as they are shown."""
+    return [str(warning) for warning in parse(source).warnings]
+
+
+class AnyHostTests(SynchronousTestCase):
+    """A gate with credentials that is reached by any name."""
+
+    def test_warned(self) -> None:
+        """Off loopback without TLS, and where the address or the proxy in front is unknown."""
+        for top, expected in (
+            ('listen = ["tcp:0"]\n', [f"c.toml:1: listen[0]: {ANY_HOST}{OR_TLS}"]),
+            (
+                'listen = ["tcp:80:interface=10.0.0.1"]\n',
+                [f"c.toml:1: listen[0]: {ANY_HOST}{OR_TLS}"],
+            ),
+            (
+                'listen = ["tcp:80:interface=127.0.0.1",\n"tcp:80", "tcp6:80"]\n',
+                [f"c.toml:2: listen[{number}]: {ANY_HOST}{OR_TLS}" for number in (1, 2)],
+            ),
+            (
+                'listen = ["systemd:domain=INET:index=0"]\n',
+                [f"c.toml:1: listen[0]: {ANY_HOST}"],
+            ),
+            ('listen = ["unix:/run/gate"]\n', [f"c.toml:1: listen[0]: {ANY_HOST}"]),
+            (PROXIED, [f"c.toml:1: listener[0]: {ANY_HOST}"]),
+            (
+                'listen = ["tcp:80:interface=127.0.0.1"]\n' + TLS + PROXIED,
+                [f"c.toml:5: listener[1]: {ANY_HOST}"],
+            ),
+        ):
+            self.assertEqual(warned(top + SECRET), expected)
+
+    def test_not_warned(self) -> None:
+        """Names, loopback, TLS, a route of one host, or no credentials: no page gets at any."""
+        hosts = 'hosts = ["gate.example"]\n'
+        for top in (
+            'listen = ["tcp:80:interface=127.0.0.1"]\n',
+            'listen = ["ssl:443:privateKey=k:certKey=c"]\n',
+            'listen = ["tls:/etc/certs:tcp:443"]\n',
+            TLS,
+            hosts + PROXIED,
+            hosts + 'listen = ["tcp:80", "systemd:domain=INET:index=0", "unix:/run/gate"]\n',
+        ):
+            self.assertEqual(warned(top + SECRET), [], top)
+        for rest in (OPEN, OF_A_HOST):
+            self.assertEqual(warned('listen = ["tcp:80"]\n' + rest), [], rest)
