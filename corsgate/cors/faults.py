@@ -19,7 +19,7 @@ from corsgate.cors.names import (
     TOKEN,
 )
 from corsgate.cors.origin import Pattern, parse_pattern
-from corsgate.cors.suffixes import public_suffix
+from corsgate.cors.suffixes import suffix_within
 from corsgate.errors import BadValue
 
 LONGEST_MAX_AGE_S = 86_400
@@ -106,9 +106,11 @@ def _debug_faults(cors: Cors) -> Iterator[Finding]:
             yield (at, '"*" would tell everybody', "list the origins of those who develop")
             continue
         try:
-            parse_pattern(text)
+            pattern = parse_pattern(text)
         except BadValue as error:
             yield (at, error.problem, error.mend)
+            continue
+        yield from _too_wide(at, pattern, cors)
 
 
 def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
@@ -129,23 +131,17 @@ def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
 
 def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
     """Answer a fault where anybody can register an origin that is allowed."""
-    if (
-        pattern.subdomains
-        and not cors.dangerously_allow_subdomains_of_public_suffixes
-        and public_suffix(pattern.host) == pattern.host
-    ):
+    if not pattern.subdomains or cors.dangerously_allow_subdomains_of_public_suffixes:
+        return
+    suffix = suffix_within(pattern.host)
+    if suffix is not None:
+        owned = pattern.text.replace(f"*.{pattern.host}", f"*.example.{suffix}", 1)
         yield (
             key,
-            f"{show(pattern.text)} allows whoever registers a name under {show(pattern.host)},"
+            f"{show(pattern.text)} allows whoever registers a name under {show(suffix)},"
             " which is a public suffix",
-            f"write a name of your own before it, as in {show(_owned(pattern))}, or "
-            f"{PUBLIC_SUFFIXES} = true",
+            f"write a name of your own before it, as in {show(owned)}, or {PUBLIC_SUFFIXES} = true",
         )
-
-
-def _owned(pattern: Pattern) -> str:
-    """Answer a pattern below a name that somebody owns."""
-    return pattern.text.replace("*.", "*.example.", 1)
 
 
 def _method_faults(cors: Cors) -> Iterator[Finding]:

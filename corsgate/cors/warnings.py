@@ -11,7 +11,7 @@ from corsgate.config.rules import show
 from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
 from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS, SAFELISTED_RESPONSE_HEADERS
 from corsgate.cors.origin import Pattern, parse_pattern
-from corsgate.cors.suffixes import public_suffix
+from corsgate.cors.suffixes import public_suffix, suffix_within
 from corsgate.errors import BadValue
 from corsgate.message.forwarded import CLIENT_FIELDS
 from corsgate.message.headers import HOP_BY_HOP
@@ -31,9 +31,10 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
         Findings in the order of the keys.
     """
     patterns = _patterns(cors.allow_origins)
+    debugged = _patterns(cors.debug_origins)
     return [
         *_repeated("allow_origins", cors.allow_origins, str),
-        *_covered(patterns),
+        *_covered("allow_origins", patterns),
         *(_far(patterns) if local else ()),
         *_repeated("allow_methods", cors.allow_methods, str),
         *_method_warnings(cors),
@@ -42,7 +43,9 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
         *_repeated("expose_headers", cors.expose_headers, str.lower),
         *_response_header_warnings(cors),
         *_max_age_warnings(cors),
-        *_dangers(cors, patterns),
+        *_repeated("debug_origins", cors.debug_origins, str),
+        *_covered("debug_origins", debugged),
+        *_dangers(cors, patterns, debugged),
     ]
 
 
@@ -143,8 +146,8 @@ def _repeated(key: str, entries: Sequence[str], normal: Callable[[str], str]) ->
         seen.add(normal(text))
 
 
-def _covered(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Answer the origins that are allowed without being listed.
+def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
+    """Answer the origins that a list has without their own entry.
 
     Patterns are looked up rather than compared pairwise, as there may be thousands.
     """
@@ -153,7 +156,7 @@ def _covered(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
         wider = next((text for text in _wider(pattern) if text in known), None)
         if wider is not None:
             yield (
-                f"allow_origins[{index}]",
+                f"{key}[{index}]",
                 f"{show(pattern.text)} is covered by {show(wider)}",
                 "remove one of them",
             )
@@ -250,7 +253,11 @@ def _max_age_warnings(cors: Cors) -> Iterator[Finding]:
         )
 
 
-def _dangers(cors: Cors, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
+def _dangers(
+    cors: Cors,
+    patterns: Sequence[tuple[int, Pattern]],
+    debugged: Sequence[tuple[int, Pattern]],
+) -> Iterator[Finding]:
     """Answer what is allowed for all its risk, or was and has nothing left to allow."""
     insecure = (
         [p.text for _, p in patterns if p.scheme == "http" and not p.is_loopback]
@@ -259,10 +266,10 @@ def _dangers(cors: Cors, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Fi
     )
     wide = [
         p.text
-        for _, p in patterns
+        for _, p in (*patterns, *debugged)
         if p.subdomains
         and cors.dangerously_allow_subdomains_of_public_suffixes
-        and public_suffix(p.host) == p.host
+        and suffix_within(p.host) is not None
     ]
     for key, is_set, found, problem in (
         (

@@ -1,0 +1,217 @@
+"""Warnings of CORS policies, and of routes that have one, word for word."""
+
+from __future__ import annotations
+
+from tests.config.policies import (
+    ANY,
+    AT,
+    AT_10,
+    AT_HOME,
+    BEHIND_A_PROXY,
+    HTTPS,
+    INJECTED,
+    INSECURE,
+    POLICY,
+    SERVING,
+    SUFFIXES,
+    TOP,
+    TRUSTING_A_PROXY,
+    WITH_A_KEY,
+    FindingTestCase,
+    found,
+)
+
+WARNINGS = (
+    (
+        'allow_origins = ["https://a.example.com", "https://b.example.com", "https://a.example.com"]',
+        f'{AT}.allow_origins[2]: "https://a.example.com" is there already; remove it',
+    ),
+    (
+        'allow_origins = ["https://*.example.com", "https://a.b.example.com"]',
+        f'{AT}.allow_origins[1]: "https://a.b.example.com" is covered by "https://*.example.com"; '
+        "remove one of them",
+    ),
+    (
+        'allow_origins = ["http://localhost:4200", "http://localhost:*"]',
+        f'{AT}.allow_origins[0]: "http://localhost:4200" is covered by "http://localhost:*"; '
+        "remove one of them",
+    ),
+    (
+        'allow_origins = ["https://*.b.example.com:8443", "https://*.example.com:*"]',
+        f'{AT}.allow_origins[0]: "https://*.b.example.com:8443" is covered by '
+        '"https://*.example.com:*"; remove one of them',
+    ),
+    (
+        'allow_origins = ["https://*.example.com", "https://*.example.com:*"]',
+        f'{AT}.allow_origins[0]: "https://*.example.com" is covered by "https://*.example.com:*"; '
+        "remove one of them",
+    ),
+    (
+        f'{HTTPS}, allow_methods = ["GET", "POST"]',
+        f"{AT}.allow_methods: GET, HEAD and POST need no listing, and a policy can't forbid them; "
+        "remove it; the route's own key methods says which are served at all",
+    ),
+    (
+        f'{HTTPS}, allow_methods = ["PUT", "BREW", "PUT"]',
+        f'{AT}.allow_methods[2]: "PUT" is there already; remove it\n'
+        f'{AT}.allow_methods[1]: "BREW" never gets through: the gate knows no such method; '
+        "remove it",
+    ),
+    (
+        f'{HTTPS}, allow_headers = ["X-A", "x-a", "X-Forwarded-For"]',
+        f'{AT}.allow_headers[1]: "x-a" is there already; remove it\n'
+        f'{AT}.allow_headers[2]: "X-Forwarded-For" never gets through: the gate itself says who '
+        "the client is; remove it",
+    ),
+    (
+        f'{HTTPS}, expose_headers = ["X-A", "X-a", "Content-Type", "Upgrade"]',
+        f'{AT}.expose_headers[1]: "X-a" is there already; remove it\n'
+        f'{AT}.expose_headers[2]: every script may read "Content-Type" without that; remove it\n'
+        f'{AT}.expose_headers[3]: "Upgrade" never gets through: it speaks of one connection; '
+        "remove it",
+    ),
+    (
+        f'{HTTPS}, max_age = "24h"',
+        f"{AT}.max_age: only Firefox keeps an answer for that long; Chromium does for 2h at most; "
+        'write "2h"',
+    ),
+    (
+        f'{HTTPS}, allow_headers = ["*"]',
+        f'{AT}.allow_headers: "*" does not cover Authorization, and the gate has no credentials for'
+        ' the upstream "open", so clients that log in there are refused; '
+        'add "Authorization", or list the headers',
+    ),
+    (
+        f'allow_origins = ["http://a.example.com"], allow_credentials = true, {INSECURE} = true',
+        f'{AT}.{INSECURE}: whoever can change a page of "http://a.example.com" on its way can act'
+        " as its user; list https origins of your own",
+    ),
+    (
+        f'allow_origins = ["https://*.github.io"], {SUFFIXES} = true',
+        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.github.io" stands for is'
+        " allowed; list https origins of your own",
+    ),
+    (
+        f'allow_origins = ["https://*.amazonaws.com"], {SUFFIXES} = true',
+        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.amazonaws.com" stands for is'
+        " allowed; list https origins of your own",
+    ),
+    (
+        f'{HTTPS}, debug_origins = ["https://*.co.uk"], {SUFFIXES} = true',
+        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.co.uk" stands for is'
+        " allowed; list https origins of your own",
+    ),
+    (
+        f'{HTTPS}, debug_origins = ["http://a", "http://a", "http://localhost:1",'
+        ' "http://localhost:*"]',
+        f'{AT}.debug_origins[1]: "http://a" is there already; remove it\n'
+        f'{AT}.debug_origins[2]: "http://localhost:1" is covered by "http://localhost:*"; '
+        "remove one of them",
+    ),
+    (
+        f"{HTTPS}, {INSECURE} = true",
+        f"{AT}.{INSECURE}: it allows nothing: no origin here needs it; remove it",
+    ),
+    (
+        f"{HTTPS}, {SUFFIXES} = true",
+        f"{AT}.{SUFFIXES}: it allows nothing: no origin here needs it; remove it",
+    ),
+    (
+        f"{HTTPS}, {ANY} = true",
+        f'{AT}.{ANY}: it allows nothing: "*" is not in allow_origins; remove it',
+    ),
+)
+
+INJECTED_WARNINGS = (
+    (
+        f'{HTTPS}, allow_headers = ["X-A", "authorization"], expose_headers = ["WWW-Authenticate"]',
+        f'{AT}.allow_headers[1]: "authorization" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it\n'
+        f'{AT}.expose_headers[0]: "WWW-Authenticate" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it',
+    ),
+    (
+        f'allow_origins = ["*"], {ANY} = true',
+        f'{AT}.{ANY}: every page on the web can act with the credentials of "box"; '
+        "list the origins",
+    ),
+    (
+        f"{HTTPS}, enforce_origin = false",
+        f"{AT}.enforce_origin: pages of every origin can act with the credentials of the upstream"
+        ' "box", though they can\'t read the answers; remove it',
+    ),
+)
+
+WITH_A_KEY_WARNINGS = (
+    (
+        f'{HTTPS}, allow_headers = ["X-Api-Key", "X-A"]',
+        f'{AT}.allow_headers[0]: "X-Api-Key" never gets through: the gate logs in at the '
+        'upstream "box" by itself; remove it',
+    ),
+)
+
+FAR = (
+    "is on the public web and the gate listens on this machine's loopback address only: browsers"
+    " ask their user before such a page may call it, and never let a page call it that came over"
+    " http; serve the page from this machine, or listen where the page's users can reach it"
+)
+AT_HOME_WARNINGS = (
+    (HTTPS, f'{AT}.allow_origins[0]: "https://a.example.com" {FAR}'),
+    (
+        'allow_origins = ["https://*.example.co.uk", "http://8.8.8.8"]',
+        f'{AT}.allow_origins[0]: "https://*.example.co.uk" {FAR}\n'
+        f'{AT}.allow_origins[1]: "http://8.8.8.8" {FAR}',
+    ),
+)
+
+NO_WARNINGS = (
+    HTTPS,
+    f'{HTTPS}, debug_origins = ["https://a.example.com", "http://localhost:*"]',
+    'allow_origins = ["*"]',
+    'allow_origins = ["https://*.example.com", "https://example.com", "http://a.example.com"]',
+    'allow_origins = ["https://*.example.com", "https://a.example.com:8443"]',
+    'allow_origins = ["https://*.b.example.com", "https://b.example.com"]',
+    'allow_origins = ["http://[::1]:8080", "http://[::1]", "http://127.0.0.1:1"]',
+    f'{HTTPS}, allow_methods = ["GET", "PUT", "POST", "DELETE"], max_age = "2h"',
+    f'{HTTPS}, allow_methods = ["*"], allow_headers = ["*", "Authorization"]',
+    f'{HTTPS}, allow_headers = ["Content-Type", "Accept"], expose_headers = ["*"]',
+    f'{HTTPS}, enforce_origin = false, expose_headers = "auto"',
+    f'{HTTPS}, allow_headers = ["Authorization"], expose_headers = ["WWW-Authenticate"]',
+)
+NO_WARNINGS_AT_HOME = (
+    'allow_origins = ["http://localhost:4200", "https://app.corp", "http://10.0.0.1"]',
+    'allow_origins = ["capacitor://localhost", "chrome-extension://abcdef", "*"]',
+)
+
+
+class WarningTests(FindingTestCase):
+    """Each warning has its line, its key, what is doubtful and the mend."""
+
+    def test_warnings(self) -> None:
+        """What is hardly meant is told, and a configuration with that is one."""
+        self.assert_found(POLICY, WARNINGS, warnings=True)
+        self.assert_found(INJECTED, INJECTED_WARNINGS, warnings=True)
+        self.assert_found(WITH_A_KEY, WITH_A_KEY_WARNINGS, warnings=True)
+        self.assert_found(AT_HOME, AT_HOME_WARNINGS, warnings=True)
+
+    def test_no_warnings(self) -> None:
+        """What comes near to a warning and needs none."""
+        self.assert_nothing_found(POLICY, NO_WARNINGS)
+        self.assert_nothing_found(BEHIND_A_PROXY, NO_WARNINGS)
+        self.assert_nothing_found(TRUSTING_A_PROXY, NO_WARNINGS)
+        self.assert_nothing_found(INJECTED, [f'{HTTPS}, allow_headers = ["*"]'])
+        self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:1])
+
+    def test_methods_that_the_route_does_not_serve(self) -> None:
+        """They are told of a route's own policy; one that others may share may have more."""
+        told = (
+            f'{AT_10}.allow_methods[1]: "DELETE" never gets through: the route does not serve it; '
+            "remove it, or add it to the route's methods"
+        )
+        self.assert_found(
+            SERVING, [(f'{HTTPS}, allow_methods = ["PUT", "DELETE"]', told)], warnings=True
+        )
+        shared = f'[cors.spa]\n{HTTPS}\nallow_methods = ["PUT", "DELETE"]\n' + SERVING.replace(
+            "{ @@ }", '"spa"'
+        ).removeprefix(TOP)
+        self.assertEqual(found(TOP + shared), ("", ""))
