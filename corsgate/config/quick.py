@@ -104,9 +104,10 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
     for _, problem, _ in cors_rules.route_faults(route):
         origins.wrong(problem, "name the origins, each by an option of its own")
     local = serves_only_this_machine(config.listeners, None)
-    for key, problem, mend in cors_rules.warnings(route.cors, local):
+    found = [*cors_rules.warnings(route.cors, local), *cors_rules.route_warnings(route, True)]
+    for key, problem, mend in found:
         # The rest of the policy is not the user's choice.
-        if key.startswith("allow_origins"):
+        if key.removeprefix("cors.").startswith("allow_origins"):
             origins.notes.warn(origins.path, problem, mend)
     for _, problem, _ in open_to_any_name(config.listeners, config.routes):
         origins.notes.warn(("--listen",), problem, "leave it out, or write a file that has hosts")

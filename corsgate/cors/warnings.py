@@ -70,14 +70,23 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
 
 
 def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
+    """Answer that scripts can't log in themselves, where they are likely to.
+
+    They hardly are where cookies say who they are, nor is a development server's page.
+    """
     names = {name.lower() for name in cors.allow_headers}
-    if "*" in names and "authorization" not in names and upstream.credentials is None:
+    if (
+        "*" in names
+        and "authorization" not in names
+        and upstream.credentials is None
+        and not cors.allow_credentials
+        and not all(pattern.is_loopback for _, pattern in _patterns(cors.allow_origins))
+    ):
         # Fetch #cors-non-wildcard-request-header-name
         yield (
             "cors.allow_headers",
-            '"*" does not cover Authorization, and the gate has no credentials for the upstream'
-            f" {show(upstream.name)}, so clients that log in there are refused",
-            'add "Authorization", or list the headers',
+            'scripts that send Authorization are refused: "*" does not cover it',
+            'add "Authorization" if they do',
         )
 
 
@@ -124,6 +133,21 @@ def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
             f"cors.{ANY_ORIGIN}",
             f"every page on the web can act with the credentials of {show(upstream.name)}",
             "list the origins",
+        )
+    insecure = [
+        (index, pattern)
+        for index, pattern in _patterns(cors.allow_origins)
+        if pattern.scheme == "http" and not pattern.is_loopback
+    ]
+    # With allow_credentials they are a fault of the policy, or allowed and warned of there.
+    if insecure and not cors.allow_credentials:
+        index, pattern = insecure[0]
+        others = f" (and {len(insecure) - 1} more)" if len(insecure) > 1 else ""
+        yield (
+            f"cors.allow_origins[{index}]",
+            f"{show(pattern.text)}{others} comes over http: whoever can change the page on its way"
+            f" can act with the credentials of the upstream {show(upstream.name)}",
+            "serve the page over https",
         )
 
 
@@ -178,16 +202,19 @@ def _wider(pattern: Pattern) -> Iterator[str]:
 def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
     """Answer the pages of the public web that would call this machine.
 
+    A public name may lead to 127.0.0.1, as many a developer's does: no asking its name server here.
+
     Source: Local Network Access, ``#local-network-request``.
     """
     for index, pattern in patterns:
         if pattern.scheme in ("http", "https") and _is_public(pattern.host):
             yield (
                 f"allow_origins[{index}]",
-                f"{show(pattern.text)} is on the public web and the gate listens on this machine's"
-                " loopback address only: browsers ask their user before such a page may call it,"
-                " and never let a page call it that came over http",
-                "serve the page from this machine, or listen where the page's users can reach it",
+                f"{show(pattern.text)} is public and the gate listens on this machine's loopback"
+                " address only: unless it leads to this machine too, browsers ask their user"
+                " before its pages may call the gate, and let none that came over http",
+                "leave it if it does; else serve the page from this machine, or listen where its"
+                " users can reach the gate",
             )
 
 

@@ -161,7 +161,7 @@ class FaultTests(SynchronousTestCase):
         """What is doubtful about the origins has the option as its key; the rest is not told."""
         origins = (ORIGIN, ORIGIN, "https://app.example.com")
         for listen, expected in (
-            (None, ["is there already", "public web"]),
+            (None, ["is there already", "is public"]),
             ("tcp:0", ["already"]),
         ):
             config = quick_config(
@@ -170,6 +170,18 @@ class FaultTests(SynchronousTestCase):
             self.assertEqual(len(expected), len(config.warnings), config.warnings)
             for warning, part in zip(config.warnings, expected, strict=True):
                 self.assertEqual(("command line", "--allow-origin"), (warning.file, warning.key))
+                self.assertIn(part, warning.problem)
+        for origin, auth, told in (
+            ("http://10.0.0.1:4200", "bearer:t", ["credentials of the upstream"]),
+            ("http://10.0.0.1:4200", None, []),
+            (ORIGIN, "bearer:t", []),
+        ):
+            config = quick_config(
+                upstream=URL, allow_origins=[origin], auth=auth, cors_rules=CORS_RULES
+            )
+            self.assertEqual(len(told), len(config.warnings))
+            for warning, part in zip(config.warnings, told, strict=True):
+                self.assertEqual("--allow-origin", warning.key)
                 self.assertIn(part, warning.problem)
 
     def test_origins(self) -> None:

@@ -77,9 +77,8 @@ WARNINGS = (
     ),
     (
         f'{HTTPS}, allow_headers = ["*"]',
-        f'{AT}.allow_headers: "*" does not cover Authorization, and the gate has no credentials for'
-        ' the upstream "open", so clients that log in there are refused; '
-        'add "Authorization", or list the headers',
+        f'{AT}.allow_headers: scripts that send Authorization are refused: "*" does not cover it; '
+        'add "Authorization" if they do',
     ),
     (
         f'allow_origins = ["http://a.example.com"], allow_credentials = true, {INSECURE} = true',
@@ -142,6 +141,26 @@ INJECTED_WARNINGS = (
     ),
 )
 
+
+def _over_http(number: int, origin: str) -> str:
+    return (
+        f"{AT}.allow_origins[{number}]: {origin} comes over http: whoever can change the page on"
+        ' its way can act with the credentials of the upstream "box"; serve the page over https'
+    )
+
+
+OVER_HTTP_WARNINGS = (
+    ('allow_origins = ["http://a.example.com"]', _over_http(0, '"http://a.example.com"')),
+    (
+        'allow_origins = ["https://a.example.com", "http://10.0.0.1:8080", "http://*.corp"]',
+        _over_http(1, '"http://10.0.0.1:8080" (and 1 more)'),
+    ),
+)
+INJECTED_NO_WARNINGS = (
+    f'{HTTPS}, allow_headers = ["*"]',
+    'allow_origins = ["http://localhost:*", "http://127.0.0.1:1", "http://*.localhost"]',
+    'allow_origins = ["https://10.0.0.1", "capacitor://localhost"]',
+)
 WITH_A_KEY_WARNINGS = (
     (
         f'{HTTPS}, allow_headers = ["X-Api-Key", "X-A"]',
@@ -151,9 +170,10 @@ WITH_A_KEY_WARNINGS = (
 )
 
 FAR = (
-    "is on the public web and the gate listens on this machine's loopback address only: browsers"
-    " ask their user before such a page may call it, and never let a page call it that came over"
-    " http; serve the page from this machine, or listen where the page's users can reach it"
+    "is public and the gate listens on this machine's loopback address only: unless it leads to"
+    " this machine too, browsers ask their user before its pages may call the gate, and let none"
+    " that came over http; leave it if it does; else serve the page from this machine, or"
+    " listen where its users can reach the gate"
 )
 AT_HOME_WARNINGS = (
     (HTTPS, f'{AT}.allow_origins[0]: "https://a.example.com" {FAR}'),
@@ -174,6 +194,8 @@ NO_WARNINGS = (
     'allow_origins = ["http://[::1]:8080", "http://[::1]", "http://127.0.0.1:1"]',
     f'{HTTPS}, allow_methods = ["GET", "PUT", "POST", "DELETE"], max_age = "2h"',
     f'{HTTPS}, allow_methods = ["*"], allow_headers = ["*", "Authorization"]',
+    f'{HTTPS}, allow_headers = ["*"], allow_credentials = true',
+    'allow_origins = ["http://localhost:*", "http://[::1]"], allow_headers = ["*"]',
     f'{HTTPS}, allow_headers = ["Content-Type", "Accept"], expose_headers = ["*"]',
     f'{HTTPS}, enforce_origin = false, expose_headers = "auto"',
     f'{HTTPS}, allow_headers = ["Authorization"], expose_headers = ["WWW-Authenticate"]',
@@ -191,6 +213,7 @@ class WarningTests(FindingTestCase):
         """What is hardly meant is told, and a configuration with that is one."""
         self.assert_found(POLICY, WARNINGS, warnings=True)
         self.assert_found(INJECTED, INJECTED_WARNINGS, warnings=True)
+        self.assert_found(INJECTED, OVER_HTTP_WARNINGS, warnings=True)
         self.assert_found(WITH_A_KEY, WITH_A_KEY_WARNINGS, warnings=True)
         self.assert_found(AT_HOME, AT_HOME_WARNINGS, warnings=True)
 
@@ -199,7 +222,7 @@ class WarningTests(FindingTestCase):
         self.assert_nothing_found(POLICY, NO_WARNINGS)
         self.assert_nothing_found(BEHIND_A_PROXY, NO_WARNINGS)
         self.assert_nothing_found(TRUSTING_A_PROXY, NO_WARNINGS)
-        self.assert_nothing_found(INJECTED, [f'{HTTPS}, allow_headers = ["*"]'])
+        self.assert_nothing_found(INJECTED, INJECTED_NO_WARNINGS)
         self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:1])
 
     def test_methods_that_the_route_does_not_serve(self) -> None:
