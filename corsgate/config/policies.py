@@ -104,15 +104,14 @@ def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
     """Note what is wrong with a route's policy where the route names or holds it.
 
     Args:
-        item: The value of the route's key ``cors``.
-        route: The route.
+        item: The value of the route's key that has the policy.
+        route: The route, with that policy as its ``cors``.
         cors_rules: Know what is wrong with it.
     """
-    place = item.path[:-1]
     for key, problem, mend in cors_rules.route_faults(route):
-        item.notes.add((*place, *path_of(key)), problem, mend)
+        item.notes.add((*item.path, *path_of(key)[1:]), problem, mend)
     for key, problem, mend in cors_rules.route_warnings(route, isinstance(item.raw, dict)):
-        item.notes.warn((*place, *path_of(key)), problem, mend)
+        item.notes.warn((*item.path, *path_of(key)[1:]), problem, mend)
 
 
 def path_of(key: str) -> Path:

@@ -119,6 +119,8 @@ def _read_route(
     )
     if policy is not None and cors is not None:
         check_route(policy, route, cors_rules)
+    if trial is not None and report_only is not None:
+        check_route(trial, attrs.evolve(route, cors=report_only), cors_rules)
     return route
 
 

@@ -139,6 +139,18 @@ class FaultTests(FindingTestCase):
         """Where the upstream has credentials, not every page may come."""
         self.assert_found(INJECTED, INJECTED_FAULTS)
 
+    def test_report_only(self) -> None:
+        """A policy that is tried is held to what it would be held to live."""
+        trial = INJECTED.replace("cors =", "cors_report_only =")
+        at = AT + "_report_only"
+        self.assert_found(trial, [(f, t.replace(AT, at)) for f, t in INJECTED_FAULTS])
+        told = (
+            f"{at}.enforce_origin: pages of every origin can act with the credentials of the"
+            ' upstream "box", though they can\'t read the answers; remove it'
+        )
+        self.assert_found(trial, [(f"{HTTPS}, enforce_origin = false", told)], warnings=True)
+        self.assert_nothing_found(trial, [HTTPS, f'{HTTPS}, allow_methods = ["PUT"]'])
+
     def test_no_faults(self) -> None:
         """What comes near to a fault and isn't one."""
         for fragment in NO_FAULTS:
