@@ -91,6 +91,10 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     _check_reachable(top, routes, hosts, listeners)
     if "hosts" not in top.raw:
         _check_names(top, [route for _, route in routes], listeners)
+    if not notes.faults:  # What is misspelled is unused as well.
+        credentials.warn_of_unused(notes, "name it as the credentials of an upstream")
+        upstreams.warn_of_unused(notes, "name it as the upstream of a route")
+        policies.warn_of_unused(notes, "name it as the cors of a route")
     warnings = notes.finish()
     return Config(
         listeners=listeners,

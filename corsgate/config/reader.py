@@ -217,11 +217,13 @@ class Named(Generic[_T]):
         section: Such as ``upstreams``.
         entries: By name; None for one that is there but faulty, which is noted already.
         inline: Reads a table that stands where a name may; None where none may.
+        used: The names that were resolved.
     """
 
     section: str
     entries: Mapping[str, _T | None]
     inline: Callable[[Table], _T | None] | None = None
+    used: set[str] = attrs.field(factory=set, init=False, repr=False, eq=False)
 
     @classmethod
     def read(cls, top: Table, section: str, reader: Callable[[str, Table], _T | None]) -> Named[_T]:
@@ -256,7 +258,13 @@ class Named(Generic[_T]):
             otherwise = f"write one of {one_of(self.entries)}" if self.entries else "add it"
             mend = did_you_mean(name, self.entries, otherwise)
             item.wrong(self._missing(name), mend)
+        self.used.add(name)
         return self.entries.get(name)
+
+    def warn_of_unused(self, notes: Notes, mend: str) -> None:
+        """Warn of each entry that was never resolved; `mend` says where it may be named."""
+        for name in self.entries.keys() - self.used:
+            notes.warn((self.section, name), "nothing names it", f"{mend}, or remove it")
 
     def _missing(self, name: str) -> str:
         """Answer that there is no entry; text that is no name may be a secret gone astray."""
