@@ -97,6 +97,10 @@ DANGEROUS = tuple(
 
 
 def _read_exposed(table: Table) -> tuple[str, ...]:
+    item = table.item("expose_headers")
+    if item is not None and isinstance(item.raw, str):
+        item.wrong("it is text", f'write an array, such as ["X-Total"], or "{AUTO}"')
+        return ()
     return table.list_of("expose_headers", text, '"X-Total"') or ()
 
 

@@ -287,7 +287,10 @@ def _why_denied(origins: list[bytes]) -> str:
     if len(origin) > MAX_ORIGIN_BYTES:
         return f"an Origin of {len(origin)} bytes, where {MAX_ORIGIN_BYTES} may be"
     if origin == b"null":
-        return "origin 'null' (a local file or sandboxed frame) is allowed by '*' only"
+        return (
+            "origin 'null' (of a local file, a sandboxed frame, a form under Referrer-Policy:"
+            " no-referrer, or a request redirected from elsewhere) is allowed by '*' only"
+        )
     return f"origin {shown(origin)} is not allowed"
 
 

@@ -30,7 +30,10 @@ def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
         return "This request may not be made from another site."
     origin = origins[0]
     if origin == b"null":
-        return "The origin null, which local files and sandboxed frames have, is not allowed here."
+        return (
+            "The origin null, which local files, sandboxed frames, forms under Referrer-Policy:"
+            " no-referrer and requests redirected from elsewhere have, is not allowed here."
+        )
     parts = take_apart(origin) if len(origin) <= MAX_ORIGIN_BYTES else None
     if parts is None:
         return "This origin is not allowed here."

@@ -102,9 +102,15 @@ def _meant(text: str) -> str:
 
     Whether the answer is a pattern is for the caller to find out.
     """
-    scheme, mark, rest = text.strip().lower().partition("://")
-    if not (mark and text.isascii()):
+    if not text.isascii():
         return ""
+    scheme, mark, rest = text.strip().lower().partition("://")
+    if not mark:
+        # What serves this machine's pages hardly speaks TLS.
+        scheme, rest = "http", scheme
+        authority = _AUTHORITY.match(rest)
+        if authority is None or not is_loopback_name(authority[1].strip("[]").encode("ascii")):
+            return ""
     if "://" in rest or any(c in "@," or c.isspace() for c in rest):
         return ""
     scheme = _SOCKET_SCHEMES.get(scheme, scheme)

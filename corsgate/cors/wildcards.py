@@ -25,9 +25,6 @@ class Wildcards:
         self._texts = frozenset(p.text.encode("ascii") for p in kept)
         self._labels = max((p.host.count(".") + 1 for p in kept if p.subdomains), default=0)
 
-    def __bool__(self) -> bool:
-        return bool(self._texts)
-
     def match(self, origin: bytes) -> bool:
         """Answer whether a pattern stands for the origin.
 

@@ -85,8 +85,12 @@ FAULTS = (
     (f'{HTTPS}, expose_headers = ["Origin"]', _only("clients", "expose_headers", "Origin")),
     (f'{HTTPS}, expose_headers = ["if-match"]', _only("clients", "expose_headers", "if-match")),
     (
+        f"{HTTPS}, expose_headers = true",
+        f'{AT}.expose_headers: it is a boolean; write an array, such as ["X-Total"]',
+    ),
+    (
         f'{HTTPS}, expose_headers = "all"',
-        f'{AT}.expose_headers: it is text; write an array, such as ["X-Total"]',
+        f'{AT}.expose_headers: it is text; write an array, such as ["X-Total"], or "auto"',
     ),
     (
         f'{HTTPS}, debug_origins = ["*", "http://a/"], debug = "yes"',

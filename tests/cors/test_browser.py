@@ -276,6 +276,20 @@ class Steps(SynchronousTestCase):
             answer = (204, [*OPEN[1], (b"Access-Control-Max-Age", value)])
             self.assertIn(f"kept for {kept}", self.told(call(b"PUT"), answer, FINE))
 
+    def test_chromium_and_authorization(self) -> None:
+        """Where ``*`` alone would stand for Authorization, it is told that Chromium lets it."""
+        noted = 'Chromium lets "*" cover authorization all the same; Fetch does not.'
+        star = (204, [(ACAO, APP), (ACAH, b"*")])
+        self.assertIn(noted, self.told(call(b"GET", b"Authorization"), star))
+        login, cookies = call(b"GET", b"Authorization"), call(b"GET", b"X-App", credentials=True)
+        for asked, *script in (
+            (call(b"GET", b"X-App"), star, FINE),
+            (login, (204, [(ACAO, APP), (ACAH, b"x-app")])),
+            (login, (204, [(ACAO, APP), (ACAH, b"*, authorization")]), FINE),
+            (cookies, (204, [*COOKIES, (ACAH, b"*")])),
+        ):
+            self.assertNotIn("Chromium lets", self.told(asked, *script))
+
     def test_nothing_evil_is_printed(self) -> None:
         """What a server sends can't steer the terminal."""
         said = self.told(call(), (200, [(ACAO, b"\x1b[31m\xff")]))

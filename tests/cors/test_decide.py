@@ -320,6 +320,7 @@ class LawTests(SynchronousTestCase):
         for decision, said in (
             (run("plain", b"GET", [(b"Origin", EVIL)]), "'https://evil.test'"),
             (run("plain", b"GET", [(b"Origin", b"null")]), "'null'"),
+            (run("plain", b"POST", [(b"Origin", b"null")]), "Referrer-Policy: no-referrer"),
             (run("plain", b"GET", [(b"Origin", LONG)]), "520 bytes"),
             (run("plain", b"GET", [(b"Origin", APP)] * 3), "3 Origin fields"),
             (run("none", b"GET", [(b"Origin", EVIL)], credentialed=True), "injects credentials"),

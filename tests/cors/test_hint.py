@@ -95,7 +95,8 @@ class HintTests(SynchronousTestCase):
             said = hint(DEVELOPER, origins)
             self.assertNotIn("http", said)
             self.assertNotIn("<", said)
-        self.assertIn("sandboxed", hint(DEVELOPER, [b"null"]))
+        for part in ("files", "sandboxed", "Referrer-Policy: no-referrer", "redirected"):
+            self.assertIn(part, hint(DEVELOPER, [b"null"]))
 
     @settings(deadline=None)
     @given(
