@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from corsgate.config import rules
 from corsgate.config.document import load_document
@@ -11,7 +12,7 @@ from corsgate.config.lines import Path
 from corsgate.config.listeners import read_hosts, read_listeners
 from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
 from corsgate.config.policies import NO_RULES, CorsRules, read_cors
-from corsgate.config.reader import Named, Table, checked, text
+from corsgate.config.reader import Named, Notes, Table, checked, text
 from corsgate.config.rebinding import open_to_any_name
 from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
@@ -92,9 +93,9 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     if "hosts" not in top.raw:
         _check_names(top, [route for _, route in routes], listeners)
     if not notes.faults:  # What is misspelled is unused as well.
-        credentials.warn_of_unused(notes, "name it as the credentials of an upstream")
-        upstreams.warn_of_unused(notes, "name it as the upstream of a route")
-        policies.warn_of_unused(notes, "name it as the cors of a route")
+        _warn_of_unused(notes, credentials, "name it as the credentials of an upstream")
+        _warn_of_unused(notes, upstreams, "name it as the upstream of a route")
+        _warn_of_unused(notes, policies, "name it as the cors of a route")
     warnings = notes.finish()
     return Config(
         listeners=listeners,
@@ -168,6 +169,12 @@ def _check_reachable(
         if route.host is not None and not served.allows(route.host.encode()):
             mend = f'add "{route.host}" to hosts'
             top.notes.add(path, f'the host "{route.host}" is not served', mend)
+
+
+def _warn_of_unused(notes: Notes, named: Named[Any], mend: str) -> None:
+    """Warn of each entry of a section that nothing names; `mend` says what could."""
+    for name in named.entries.keys() - named.used:
+        notes.warn((named.section, name), "nothing names it", f"{mend}, or remove it")
 
 
 def _check_names(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:

@@ -261,11 +261,6 @@ class Named(Generic[_T]):
         self.used.add(name)
         return self.entries.get(name)
 
-    def warn_of_unused(self, notes: Notes, mend: str) -> None:
-        """Warn of each entry that was never resolved; `mend` says where it may be named."""
-        for name in self.entries.keys() - self.used:
-            notes.warn((self.section, name), "nothing names it", f"{mend}, or remove it")
-
     def _missing(self, name: str) -> str:
         """Answer that there is no entry; text that is no name may be a secret gone astray."""
         try:
