@@ -208,11 +208,15 @@ def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
     """
     for index, pattern in patterns:
         if pattern.scheme in ("http", "https") and _is_public(pattern.host):
+            what = (
+                "ask their user before its pages may call the gate"
+                if pattern.scheme == "https"
+                else "let no page call the gate that came from elsewhere over http"
+            )
             yield (
                 f"allow_origins[{index}]",
                 f"{show(pattern.text)} is public and the gate listens on this machine's loopback"
-                " address only: unless it leads to this machine too, browsers ask their user"
-                " before its pages may call the gate, and let none that came over http",
+                f" address only: unless it leads to this machine too, browsers {what}",
                 "leave it if it does; else serve the page from this machine, or listen where its"
                 " users can reach the gate",
             )

@@ -169,18 +169,23 @@ WITH_A_KEY_WARNINGS = (
     ),
 )
 
-FAR = (
-    "is public and the gate listens on this machine's loopback address only: unless it leads to"
-    " this machine too, browsers ask their user before its pages may call the gate, and let none"
-    " that came over http; leave it if it does; else serve the page from this machine, or"
-    " listen where its users can reach the gate"
-)
+
+def _far(number: int, origin: str, what: str) -> str:
+    return (
+        f'{AT}.allow_origins[{number}]: "{origin}" is public and the gate listens on this'
+        " machine's loopback address only: unless it leads to this machine too, browsers"
+        f" {what}; leave it if it does; else serve the page from this machine, or listen where its"
+        " users can reach the gate"
+    )
+
+
+ASK = "ask their user before its pages may call the gate"
+NEVER = "let no page call the gate that came from elsewhere over http"
 AT_HOME_WARNINGS = (
-    (HTTPS, f'{AT}.allow_origins[0]: "https://a.example.com" {FAR}'),
+    (HTTPS, _far(0, "https://a.example.com", ASK)),
     (
         'allow_origins = ["https://*.example.co.uk", "http://8.8.8.8"]',
-        f'{AT}.allow_origins[0]: "https://*.example.co.uk" {FAR}\n'
-        f'{AT}.allow_origins[1]: "http://8.8.8.8" {FAR}',
+        _far(0, "https://*.example.co.uk", ASK) + "\n" + _far(1, "http://8.8.8.8", NEVER),
     ),
 )
 
