@@ -18,10 +18,11 @@ def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
     whose Vary would have to name it: others have no Origin.
 
     No page of another origin gets that said of it. No script can set the field, in a page or a
-    service worker, and a worker is of its pages' own origin. The field compares origins, not their
-    spelling, so a sandboxed frame's request is cross-site; and it speaks of a redirect's whole
-    chain: after one foreign URL nothing is same-origin. WebSockets ask by GET, which is left out.
-    Any other Origin than these two is refused all the same: no browser sends it with that field.
+    service worker, and a foreign form that a worker of the gate's own passes on stays cross-site.
+    The field compares origins, not their spelling, so a sandboxed frame's request is cross-site;
+    and it speaks of a redirect's whole chain: after one foreign URL nothing is same-origin.
+    WebSockets ask by GET, which is left out. Any other Origin than these two is refused all the
+    same: no browser sends it with that field.
 
     Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
     """

@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.threads import deferToThread
 from twisted.web.resource import Resource
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 from twisted.web.static import Data
 
 from tests.browser import Browser, need_browser
@@ -31,6 +31,24 @@ UPLOAD = """
     request.send("x");
 """
 SCRIPT = response(200, [(b"Content-Type", b"text/javascript")], b"var x = 1;")
+
+
+class _Away(Resource):
+    """Redirects every request to `target`, its method kept."""
+
+    isLeaf = True
+    target = b""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.methods: list[bytes] = []
+
+    def render(self, request: Request) -> bytes:
+        """Answer a request, and note its method."""
+        self.methods.append(request.method)
+        request.setResponseCode(307)
+        request.setHeader(b"Location", self.target)
+        return b""
 
 
 class InChromium(GateTestCase):
@@ -123,6 +141,31 @@ class InChromium(GateTestCase):
         await deferToThread(send)
         sent = upstream.requests[-1]
         self.assertEqual((sent.method, sent.one(b"Origin")), (b"POST", b"null"))
+
+    async def test_form_by_way_of_another(self) -> None:
+        """Where another site redirects such a form to the gate, it is the gate's own no more."""
+        browser = await self.browser()
+        away = _Away()
+        port: Any = reactor.listenTCP(0, Site(away), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        url = f"http://127.0.0.1:{port.getHost().port}/"
+        page = f"<!doctype html><form method=post action={url}><button>Send</button></form>"
+        private = [(b"Content-Type", b"text/html"), (b"Referrer-Policy", b"no-referrer")]
+        upstream = await self.upstream(response(200, private, page.encode()))
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n{BASIC}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = { allow_origins = ["https://app.example"] }\n'
+        )
+        away.target = f"http://localhost:{gate.port}/v1/sent".encode()
+
+        def send() -> None:
+            browser.open(f"http://localhost:{gate.port}/v1/page")
+            browser.find("button").click()
+            browser.wait_for_text("body", "403")
+
+        await deferToThread(send)
+        self.assertEqual(away.methods, [b"POST"])
+        self.assertEqual([each.method for each in upstream.requests], [b"GET"])
 
     async def test_siblings(self) -> None:
         """A page of another port embeds with the gate's credentials only where it is allowed."""
