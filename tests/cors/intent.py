@@ -54,6 +54,21 @@ def lets_read(cors: Cors, request: Request) -> bool:
     return allows_method(cors, method) and all(allows_header(cors, n.decode()) for n in names)
 
 
+def lets_send(cors: Cors, origin: str, *, credentialed: bool) -> bool:
+    """Answer whether a policy means that another site's page may POST without reading anything.
+
+    Args:
+        cors: The policy.
+        origin: The page's.
+        credentialed: Whether the gate adds its credentials.
+    """
+    if not cors.enforce_origin:
+        return True
+    if "*" in cors.allow_origins:
+        return not credentialed
+    return allows_origin(cors, origin)
+
+
 def allows_method(cors: Cors, method: str) -> bool:
     """Answer whether a policy means a method; three go without saying."""
     return method in ("GET", "HEAD", "POST", *cors.allow_methods) or "*" in cors.allow_methods

@@ -16,7 +16,7 @@ from corsgate.cors.faults import faults
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.message.headers import index_headers
 from tests.cors import cases, cases_browser, oracle
-from tests.cors.intent import allows_origin, lets_read, readable
+from tests.cors.intent import allows_origin, lets_read, lets_send, readable
 from tests.cors.oracle import Header, NetworkError, Request, Response
 
 GATE = b"https://gate.example.com"
@@ -190,6 +190,24 @@ class OracleTests(SynchronousTestCase):
             if isinstance(result, NetworkError) and cors.enforce_origin:
                 may = allows_origin(cors, request.origin.decode())
                 self.assertTrue(may or not gate.forwarded, (cors, request))
+
+    @settings(deadline=None, max_examples=100)
+    @given(policies(), ORIGINS, st.booleans(), st.sampled_from((b"no-cors", b"navigate", b"cors")))
+    def test_sent_without_cors(
+        self, cors: Cors, origin: str, credentialed: bool, mode: bytes
+    ) -> None:
+        """Another site's beacon, form or simple fetch gets through where the policy means it to."""
+        policy = compile_policy(cors)
+        for page in {origin.encode(), *allowed_pages(cors)} - {GATE}:
+            gate = Gate(policy, credentialed=credentialed)
+            headers = [
+                (b"Origin", page),
+                (b"Sec-Fetch-Site", b"cross-site"),
+                (b"Sec-Fetch-Mode", mode),
+            ]
+            gate(b"POST", headers)
+            meant = lets_send(cors, page.decode(), credentialed=credentialed and mode != b"cors")
+            self.assertEqual(bool(gate.forwarded), meant, (cors, page))
 
     @settings(deadline=None, max_examples=100)
     @given(policies(), requests())
