@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -173,7 +173,9 @@ class Relay(Protocol):
         else:
             self.done.errback(reason)
 
-    def _cancelled(self, _: Deferred[None]) -> None:
+    def _cancelled(self, done: Deferred[None]) -> None:
+        # Before the response is given up: that its body ends short then is not the server's fault.
+        done.errback(CancelledError())
         transport: Any = self.transport
         if transport is not None:
             transport.stopProducing()

@@ -106,6 +106,24 @@ class Policies(BalancingTestCase):
         await self.assert_serves(gate)
 
 
+class Blame(BalancingTestCase):
+    """What clients do says nothing of the servers."""
+
+    async def test_clients_that_leave(self) -> None:
+        """Clients that leave in the midst of a response can't have a server left out."""
+        servers = [await self.upstream(response(body=b"abc", length=9)) for _ in range(2)]
+        gate = self.front(*servers)
+        for number in range(12):
+            client = await self.connect(gate)
+            client.send(request())
+            await client.when(lambda client=client: b"abc" in client.data)  # type: ignore[misc]
+            await client.close()
+            await gate.logged(number + 1)
+        self.assertEqual([len(server.requests) for server in servers], [6, 6])
+        states = gate.service.upstreams["a"].balancer.states.values()
+        self.assertEqual([state.record.failures for state in states], [0, 0])
+
+
 class Sticking(BalancingTestCase):
     """Clients come back to their server by a cookie."""
 
