@@ -131,34 +131,48 @@ class Balancer:
             self._refresh(now)
         return bool(_without(self._ready, tried) or _without(self._spare, tried))
 
-    def begin(self, state: ServerState) -> None:
-        """Take it that a server gets a request."""
+    def begin(self, state: ServerState) -> int:
+        """Take it that a server gets a request; answer the term that it begins in."""
         state.running += 1
+        state.recent += 1
         if state.record.use is Use.TRIAL:
             self._stale_s = -_NEVER
+        return state.term
 
-    def answered(self, state: ServerState, now: float) -> None:
+    def answered(self, state: ServerState, term: int, now: float) -> None:
         """Take it that the head of a good response has come, which ends a trial.
 
         Its body may be an endless one; whether it ends well is for `ended` to say.
+
+        Args:
+            state: What `begin` was called with.
+            term: What it answered.
+            now: The time in seconds.
         """
-        if state.record.use is not Use.TRIAL:
+        if state.record.use is not Use.TRIAL or term != state.term:
             return
         state.record.succeeded()
         state.came_s = now
         self._stale_s = -_NEVER
         self._tell(f"{state.server.origin} serves again")
 
-    def ended(self, state: ServerState, served: bool | None, now: float) -> None:
+    def ended(self, state: ServerState, term: int, served: bool | None, now: float) -> None:
         """Take it that the request has ended.
+
+        One that began before the server was left out counts no more: neither does a tunnel that
+        is open for days keep it from its trial, nor does its end decide that.
 
         Args:
             state: What `begin` was called with.
+            term: What it answered.
             served: Whether the server did what it should; None where it ended for other
                 reasons, such as a client that left.
             now: The time in seconds.
         """
         state.running -= 1
+        if term != state.term:
+            return
+        state.recent -= 1
         record = state.record
         if record.use is Use.TRIAL:
             self._stale_s = -_NEVER
@@ -171,7 +185,7 @@ class Balancer:
                 self._eject(state, now, "its requests fail")
         else:
             if record.use is Use.TRIAL:
-                self.answered(state, now)
+                self.answered(state, term, now)
             record.failures = 0
 
     def probed(self, state: ServerState, passed: bool, now: float, reason: str = "") -> None:
@@ -249,6 +263,8 @@ class Balancer:
         if not rest or out + 1 > len(pool) // 2:
             return
         state.record.eject(now, self._rules.eject.time_s)
+        state.term += 1
+        state.recent = 0
         self._stale_s = -_NEVER
         left_out_s = state.record.until_s - now
         self._tell(f"{state.server.origin} is left out for {left_out_s:g} s: {reason}")
@@ -259,7 +275,7 @@ def _usable(state: ServerState) -> bool:
     if state.health.standing is Standing.DOWN:
         return False
     use = state.record.use
-    return use is Use.IN or (use is Use.TRIAL and not state.running)
+    return use is Use.IN or (use is Use.TRIAL and not state.recent)
 
 
 def _readmit(states: Sequence[ServerState]) -> None:

@@ -25,6 +25,8 @@ class ServerState:
         record: How its requests ended.
         health: What its probes say.
         running: How many requests it has now.
+        term: How often it was left out; what began in an earlier term says nothing of this one.
+        recent: How many of those that run began in this term.
         share: Its weight, as far as it has started.
         credit: For taking turns: how much it is owed.
         digest: Stands for its origin where keys are hashed.
@@ -37,6 +39,8 @@ class ServerState:
     record: Record
     health: Health = attrs.Factory(Health)
     running: int = 0
+    term: int = 0
+    recent: int = 0
     share: float = 0.0
     credit: float = 0.0
     digest: int = 0

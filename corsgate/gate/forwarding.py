@@ -47,6 +47,7 @@ class Forwarding:
         "_state",
         "_sticks_to",
         "_task",
+        "_term",
         "_tries",
         "deadline_s",
     )
@@ -66,6 +67,7 @@ class Forwarding:
         self._server: Server | None = None
         # The server that has the request, as long as the balancer counts it.
         self._state: ServerState | None = None
+        self._term = 0
         self._tries: Tries | None = None
         self._key = b""
         self._sticks_to: str | None = None
@@ -144,7 +146,7 @@ class Forwarding:
         while True:
             response: UpstreamResponse | None = None
             failure: UpstreamError | None = None
-            balancer.begin(state)
+            self._term = balancer.begin(state)
             self._state = state
             self._server = server = state.server
             self._request.notes["server"] = server.origin
@@ -153,7 +155,7 @@ class Forwarding:
                 cause = CAUSE_OF_STATUS.get(response.head.status)
                 if cause is None:
                     if state.record.use is not Use.IN:
-                        balancer.answered(state, self._now())
+                        balancer.answered(state, self._term, self._now())
                     return response
             except UpstreamError as error:
                 failure, cause = error, cause_of(error)
@@ -228,4 +230,4 @@ class Forwarding:
         """Tell the balancer how the attempt that runs, if any does, has ended."""
         state, self._state = self._state, None
         if state is not None:
-            self._plan.upstream.balancer.ended(state, served, self._now())
+            self._plan.upstream.balancer.ended(state, self._term, served, self._now())

@@ -65,10 +65,10 @@ class Pool:
     def end(self, name: str, served: bool | None, times: int = 1) -> None:
         """Have so many requests begin and end at a server, one after the other."""
         for _ in range(times):
-            self.balancer.begin(self.state(name))
+            term = self.balancer.begin(self.state(name))
             if served:
-                self.balancer.answered(self.state(name), self.now)
-            self.balancer.ended(self.state(name), served, self.now)
+                self.balancer.answered(self.state(name), term, self.now)
+            self.balancer.ended(self.state(name), term, served, self.now)
 
     def probe(self, name: str, *results: bool) -> None:
         """Take in the results of probes of a server."""

@@ -116,15 +116,32 @@ class EjectionTests(SynchronousTestCase):
         self.assertEqual(pool.picks(2), "aa")
         pool.now = 10.0
         self.assertIn("b", pool.picks(2))
-        pool.balancer.begin(pool.state("b"))
+        term = pool.balancer.begin(pool.state("b"))
         self.assertEqual(pool.picks(3), "aaa")
-        pool.balancer.ended(pool.state("b"), None, pool.now)
+        pool.balancer.ended(pool.state("b"), term, None, pool.now)
         self.assertIn("b", pool.picks(2))
-        pool.balancer.begin(pool.state("b"))
-        pool.balancer.answered(pool.state("b"), pool.now)
+        term = pool.balancer.begin(pool.state("b"))
+        pool.balancer.answered(pool.state("b"), term, pool.now)
         self.assertCountEqual(pool.picks(4), "aabb")
-        pool.balancer.ended(pool.state("b"), True, pool.now)
+        pool.balancer.ended(pool.state("b"), term, True, pool.now)
         self.assertEqual(pool.said[1:], ["http://b.test is on trial", "http://b.test serves again"])
+
+    def test_trial_beside_a_tunnel(self) -> None:
+        """What began before a server was left out neither holds its trial up nor decides it."""
+        for end in (True, False):
+            pool = Pool(servers(1, 1), AT_ONCE)
+            tunnel = pool.balancer.begin(pool.state("b"))
+            pool.end("b", False, 5)
+            pool.now = 10.0
+            self.assertIn("b", pool.picks(2))
+            pool.balancer.answered(pool.state("b"), tunnel, pool.now)
+            pool.balancer.ended(pool.state("b"), tunnel, end, pool.now)
+            self.assertIs(pool.state("b").record.use, Use.TRIAL)
+            term = pool.balancer.begin(pool.state("b"))
+            self.assertEqual(pool.picks(3), "aaa")
+            pool.balancer.ended(pool.state("b"), term, True, pool.now)
+            self.assertIs(pool.state("b").record.use, Use.IN)
+            self.assertEqual(pool.state("b").running, 0)
 
     def test_trial_without_a_head(self) -> None:
         """What was served ends a trial, too, should nobody have told of its head."""
@@ -132,8 +149,8 @@ class EjectionTests(SynchronousTestCase):
         pool.end("b", False, 5)
         pool.now = 10.0
         pool.picks(1)
-        pool.balancer.begin(pool.state("b"))
-        pool.balancer.ended(pool.state("b"), True, pool.now)
+        term = pool.balancer.begin(pool.state("b"))
+        pool.balancer.ended(pool.state("b"), term, True, pool.now)
         self.assertIs(pool.state("b").record.use, Use.IN)
 
     def test_trial_fails(self) -> None:
@@ -237,9 +254,9 @@ class UpdateTests(SynchronousTestCase):
         """A request on a server that has gone still ends."""
         pool = Pool(servers(1, 1))
         gone = pool.state("b")
-        pool.balancer.begin(gone)
+        term = pool.balancer.begin(gone)
         pool.balancer.update(servers(1), pool.now)
-        pool.balancer.ended(gone, False, pool.now)
+        pool.balancer.ended(gone, term, False, pool.now)
         self.assertEqual(gone.running, 0)
         self.assertEqual(pool.picks(2), "aa")
 
@@ -269,23 +286,22 @@ class World:
         ]
         self.pool = Pool(pool, attrs.evolve(CHECKED, balance=policy, slow_start_s=5.0))
         self.names = "abcdefg"[:count]
-        self.running: list[str] = []
+        self.running: list[tuple[str, int]] = []
 
     def begin(self, pick: int) -> None:
         """A request comes."""
         state = self.pool.balancer.pick(self.pool.now, b"%d" % pick)
         self.check_choice(letter(state))
         if state is not None:
-            self.pool.balancer.begin(state)
-            self.running.append(letter(state))
+            self.running.append((letter(state), self.pool.balancer.begin(state)))
 
     def end(self, served: bool | None, pick: int) -> None:
         """One ends."""
         if self.running:
-            name = self.running.pop(pick % len(self.running))
+            name, term = self.running.pop(pick % len(self.running))
             if served:
-                self.pool.balancer.answered(self.pool.state(name), self.pool.now)
-            self.pool.balancer.ended(self.pool.state(name), served, self.pool.now)
+                self.pool.balancer.answered(self.pool.state(name), term, self.pool.now)
+            self.pool.balancer.ended(self.pool.state(name), term, served, self.pool.now)
 
     def fail(self, pick: int) -> None:
         """A server fails what it gets."""
@@ -326,8 +342,11 @@ class World:
         """Assert what holds at any time."""
         out = [name for name in self.names if self.pool.state(name).record.use is not Use.IN]
         assert len(out) <= len(self.names) // 2, "more than half are ejected"
-        counts = Counter(self.running)
-        assert all(self.pool.state(name).running == counts[name] for name in self.names)
+        counts = Counter(name for name, _ in self.running)
+        recent = Counter(name for name, term in self.running if term == self.pool.state(name).term)
+        for name in self.names:
+            state = self.pool.state(name)
+            assert (state.running, state.recent) == (counts[name], recent[name])
 
 
 EVENTS: tuple[Callable[[World, int], None], ...] = (
