@@ -168,7 +168,7 @@ class Retries:
         return May.GO_ON
 
     def end(self) -> None:
-        """Give back what was taken of the budget, once the request has ended."""
+        """Give back what was taken of the budget, once there is an answer, or will be none."""
         for _ in range(self._counted):
             self._budget.give_back()
         self._counted = 0

@@ -156,6 +156,9 @@ class Forwarding:
                 if cause is None:
                     if state.record.use is not Use.IN:
                         balancer.answered(state, self._term, self._now())
+                    if self._tries is not None:
+                        # Its body may be an endless one, which is no repetition any more.
+                        self._tries.end()
                     return response
             except UpstreamError as error:
                 failure, cause = error, cause_of(error)

@@ -70,5 +70,5 @@ class Tries:
         return state
 
     def end(self) -> None:
-        """Take it that the request has ended."""
+        """Take it that no other server will be asked; again does no harm."""
         self._retries.end()

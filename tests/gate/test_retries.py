@@ -54,6 +54,23 @@ class Flapping(GateTestCase):
         self.assertEqual((len(bad.requests), len(good.requests)), (5, 20))
 
 
+class Streams(GateTestCase):
+    """Responses without an end."""
+
+    async def test_hold_no_budget(self) -> None:
+        """Streams that were repeated leave room for others to be."""
+        endless = b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nabc"
+        bad, good = await self.upstream(response(503)), await self.upstream(endless)
+        gate = self.front(bad, good, upstream="eject = { failures = 0 }")
+        budget = gate.service.upstreams["a"].balancer.budget
+        for _ in range(10):
+            client = await self.connect(gate)
+            client.send(request())
+            await client.when(lambda client=client: client.data.endswith(b"abc"))  # type: ignore[misc]
+            self.assertEqual(budget.running, 0)
+        self.assertEqual(len(good.requests), 10)
+
+
 class Replays(GateTestCase):
     """Bodies that are sent again."""
 
