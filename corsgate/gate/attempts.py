@@ -89,7 +89,8 @@ class Attempts:
         request, shape = self._request, self._plan.shape
         head = request.head
         varies = request.body is not None or request.offers
-        key = (self._plan, server.origin)
+        # An address may get another name, and with it another Host.
+        key = (self._plan, server.origin, server.name)
         ready: RequestHead | None = None if varies else request.ready.get(key)
         if ready is not None:
             target = shape.upstream_target(head.target, server)

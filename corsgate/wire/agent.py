@@ -82,6 +82,9 @@ class UpstreamAgent:
     def update(self, servers: Iterable[Server]) -> None:
         """Have other servers from now on; those that stay keep their connections.
 
+        One that DNS knows by another name now has other connections: those that there are were
+        made, and verified, for the name it had.
+
         Args:
             servers: All of them; no two have the same origin.
 
@@ -90,11 +93,16 @@ class UpstreamAgent:
         """
         before = self.pools
         by_origin = {server.origin.encode("ascii"): server for server in servers}
-        new = [server for origin, server in by_origin.items() if origin not in before]
+        kept = {
+            origin: pool
+            for origin, pool in before.items()
+            if origin in by_origin and pool.name == by_origin[origin].name
+        }
+        new = [server for origin, server in by_origin.items() if origin not in kept]
         tls = creators(self._upstream, new)
         self.pools = {
-            origin: before[origin]
-            if origin in before
+            origin: kept[origin]
+            if origin in kept
             else ServerPool(
                 self._reactor,
                 self._sweeper,
@@ -105,7 +113,7 @@ class UpstreamAgent:
             for origin, server in by_origin.items()
         }
         for origin, pool in before.items():
-            if origin not in self.pools:
+            if origin not in kept:
                 pool.close()
 
     def request(

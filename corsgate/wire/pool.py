@@ -92,6 +92,11 @@ class ServerPool:
         self._closed = False
 
     @property
+    def name(self) -> str | None:
+        """The host name that the server's address was found by, if it was."""
+        return self._server.name
+
+    @property
     def connections(self) -> int:
         """How many connections there are, those being made or closed included."""
         return self._slots.connections

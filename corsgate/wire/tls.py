@@ -158,13 +158,16 @@ def creators(
         BadValue: The upstream's certificates can't be used.
     """
     trust = None if upstream.ca_pem is None else trust_from_pem(upstream.ca_pem)
-    return {
-        server.origin: VerifyingCreator(
-            upstream.server_name or server.name or server.host,
-            trust,
-            certified=upstream.client_certificate,
-            verify=upstream.verify,
-        )
-        for server in servers
-        if server.scheme == "https"
-    }
+    # One for each name: it takes milliseconds to make one, and a name may have many addresses.
+    made: dict[str, IOpenSSLClientConnectionCreator] = {}
+    found: dict[str, IOpenSSLClientConnectionCreator] = {}
+    for server in servers:
+        if server.scheme != "https":
+            continue
+        name = upstream.server_name or server.name or server.host
+        if name not in made:
+            made[name] = VerifyingCreator(
+                name, trust, certified=upstream.client_certificate, verify=upstream.verify
+            )
+        found[server.origin] = made[name]
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+import attrs
 from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import TCP6ServerEndpoint, UNIXServerEndpoint
 from twisted.internet.interfaces import IHostnameResolver
@@ -17,7 +18,7 @@ from zope.interface import implementer
 
 from corsgate.config.parse import parse_config
 from tests.dnsmasq import Dnsmasq
-from tests.peers import Message, Upstream, hanging, reactor, response
+from tests.peers import Message, Upstream, hanging, reactor, request, response
 from tests.support import LISTEN, Gate, GateTestCase
 
 ROUTE = '[routes."/v1"]\nupstream = "a"\n'
@@ -153,6 +154,25 @@ class Dns(DiscoveryTestCase):
             lambda: sum(got.target == b"/well" for got in second.requests) > 2 or None
         )
         self.assertEqual({(await self.ask(gate)).status for _ in range(4)}, {200})
+
+
+class Names(DiscoveryTestCase):
+    """Addresses that get another name."""
+
+    async def test_host(self) -> None:
+        """A client's next request on the same connection is for the new name."""
+        server = await self.upstream()
+        gate = self.front(server)
+        upstream = gate.service.upstreams["a"]
+        (state,) = upstream.balancer.states.values()
+        client = await self.connect(gate)
+        for name in ("a.test", "b.test"):
+            upstream.change([attrs.evolve(state.server, name=name)])
+            client.send(request())
+            await client.response()
+        hosts = [got.one(b"Host") for got in server.requests]
+        port = b":%d" % server.port
+        self.assertEqual(hosts, [b"a.test" + port, b"b.test" + port])
 
 
 class SilentServer(DatagramProtocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,11 +12,11 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer
 from zope.interface.verify import verifyObject
 
-from corsgate.config.model import Limits, PoolLimits, Server
+from corsgate.config.model import Limits, PoolLimits, Server, Upstream
 from corsgate.errors import ConnectFailed, ConnectionReset, ConnectTimedOut
 from corsgate.forward.body import KeptBody
 from corsgate.message.head import RequestHead
-from corsgate.wire.agent import CarriedHead
+from corsgate.wire.agent import CarriedHead, UpstreamAgent
 from corsgate.wire.pool import ServerPool
 from corsgate.wire.sweeper import Sweeper
 from tests.wire.box import BoxTestCase
@@ -206,6 +207,22 @@ class AgentTests(BoxTestCase):
         (await asked).deliverBody(collector)
         await peer.lost
         self.assertEqual(collector.data, b"hi")
+
+
+class UpdateTests(SynchronousTestCase):
+    def test_keeps(self) -> None:
+        """Connections stay with a server's address, but not past a change of its name."""
+        clock = MemoryReactorClock()
+        first, second = (
+            Server(scheme="http", host=f"10.0.0.{number}", port=80, name="a.test")
+            for number in (1, 2)
+        )
+        upstream = Upstream(name="a", servers=(first, second))
+        agent = UpstreamAgent(clock, Sweeper(clock), upstream)
+        before = agent.pools
+        agent.update([attrs.evolve(first, weight=2), attrs.evolve(second, name="b.test")])
+        self.assertIs(agent.pools[b"http://10.0.0.1"], before[b"http://10.0.0.1"])
+        self.assertIsNot(agent.pools[b"http://10.0.0.2"], before[b"http://10.0.0.2"])
 
 
 class ConnectingTests(SynchronousTestCase):

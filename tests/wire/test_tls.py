@@ -246,6 +246,17 @@ class TrustTests(SynchronousTestCase):
             set(creators(upstream, upstream.servers)), {"https://a.test", "https://b.test"}
         )
 
+    def test_many_addresses(self) -> None:
+        """The addresses of one name share one: to make it takes milliseconds."""
+        found = [
+            Server(scheme="https", host=f"10.0.0.{number}", port=443, name=name)
+            for number, name in enumerate(("a.test", "a.test", "b.test"))
+        ]
+        upstream = Upstream(name="a", servers=tuple(found), ca_pem=AUTHORITY.pem)
+        made = creators(upstream, found)
+        self.assertIs(made[found[0].origin], made[found[1].origin])
+        self.assertIsNot(made[found[0].origin], made[found[2].origin])
+
     def test_refused_by_openssl(self) -> None:
         """A client certificate that OpenSSL finds too weak is a fault now, not at first use."""
         weak = AUTHORITY.issue("gate", key=WEAK).certified
