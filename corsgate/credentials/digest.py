@@ -26,6 +26,9 @@ _Rng: TypeAlias = Callable[[int], bytes]
 _MAX_COUNT = 0xFFFFFFFF
 _CNONCE_BYTES = 24
 
+MAX_SERVERS = 1000
+"""Of so many servers challenges are kept; discovery may bring ever new ones."""
+
 
 @attrs.define(kw_only=True, eq=False)
 class _Session:
@@ -66,9 +69,10 @@ class _ServerState:
 class DigestSigner:
     """Signs the requests of one upstream, with one session for each of its servers.
 
-    What it keeps has a bound: servers come from the configuration, never from a request, and of
-    each there is one challenge, whose size `read_offer` limits. One realm is kept per server: if
-    a server has more of them, each change of realm costs a challenge.
+    What it keeps has a bound: of each server there is one challenge, whose size `read_offer`
+    limits, and past `MAX_SERVERS` servers the one that was met first is forgotten, which costs it
+    a challenge at most. One realm is kept per server: if a server has more of them, each change
+    of realm costs a challenge.
 
     `challenged` sees one response at a time and can't count the tries of one request. The caller
     does: three in all are enough for a first challenge and a nonce that ran out meanwhile.
@@ -146,6 +150,8 @@ class DigestSigner:
         if offer is None:
             return False
         if state is None:
+            if len(self._servers) >= MAX_SERVERS:
+                del self._servers[next(iter(self._servers))]
             state = self._servers[server] = _ServerState()
         nonce, count = _signed_with(sent)
         session = state.session

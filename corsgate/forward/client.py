@@ -18,6 +18,9 @@ from corsgate.wire.agent import CarriedHead
 from corsgate.wire.connection import Inform
 from corsgate.wire.response import UpstreamResponse
 
+MAX_URLS = 1000
+"""So many servers' URLs are kept; discovery may bring ever new ones."""
+
 
 class _ForgetfulJar(IndexableCookieJar):
     """A cookie jar that neither keeps nor adds a cookie.
@@ -62,6 +65,9 @@ class ProxyClient:
 
     Args:
         agent: Sends a `CarriedHead`'s head.
+
+    Attributes:
+        urls: Those of the servers that were sent to, made once for each.
     """
 
     def __init__(self, agent: IAgent) -> None:
@@ -72,7 +78,7 @@ class ProxyClient:
             # Ours are IBodyProducers already: no adapter has to be looked for.
             data_to_body_producer=lambda body: cast(IBodyProducer, body),
         )
-        self._urls: dict[str, _ServerURL] = {}
+        self.urls: dict[str, _ServerURL] = {}
 
     def send(
         self,
@@ -95,9 +101,11 @@ class ProxyClient:
             A Deferred of the response when its head has come, its body neither read nor
             decoded; it fails with an UpstreamError.
         """
-        url = self._urls.get(origin)
+        url = self.urls.get(origin)
         if url is None:
-            url = self._urls[origin] = _ServerURL(origin)
+            if len(self.urls) >= MAX_URLS:
+                self.urls.clear()
+            url = self.urls[origin] = _ServerURL(origin)
         answered: Deferred[Any] = self._client.request(
             "GET",  # the method that counts is the head's
             url,

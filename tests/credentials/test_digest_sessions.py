@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.digest import MAX_SERVERS, DigestSigner
 from corsgate.message.head import RequestHead
 from tests.credentials.helpers import (
     SERVER,
@@ -22,6 +22,17 @@ from tests.credentials.helpers import (
 
 OK = response(200)
 STALE = 'qop="auth", stale=%s'
+
+
+class BoundTests(SigningTestCase):
+    def test_servers_that_come_and_go(self) -> None:
+        """However many servers there were, the challenges of so many are kept; the newest are."""
+        signer = digest_signer()
+        origins = [f"http://10.0.{number >> 8}.{number & 255}" for number in range(MAX_SERVERS + 9)]
+        for origin in origins:
+            self.assertTrue(signer.challenged(request(), refusal(challenge("n")), origin))
+        signed = [origin for origin in origins if self.authorization(signer, server=origin)]
+        self.assertEqual(signed, origins[9:])
 
 
 class SessionTestCase(SigningTestCase):

@@ -13,7 +13,7 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
 from corsgate.forward.body import KeptBody
-from corsgate.forward.client import ProxyClient
+from corsgate.forward.client import MAX_URLS, ProxyClient
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.wire.agent import CarriedHead
@@ -88,6 +88,14 @@ class PassedOn(SynchronousTestCase):
         self.assertEqual(uri, ORIGIN.encode())
         self.assertIs(headers.head, sent)
         self.assertIs(produced, body)
+
+    def test_servers_that_come_and_go(self) -> None:
+        """What is kept of servers has a bound."""
+        client = ProxyClient(FakeAgent())
+        for number in range(MAX_URLS + 9):
+            origin = f"http://127.0.0.1:{number}"
+            self.successResultOf(client.send(origin, head(), None, Limits()))
+        self.assertLessEqual(len(client.urls), MAX_URLS)
 
     def test_no_body(self) -> None:
         """No body stays none."""
