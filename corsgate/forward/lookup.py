@@ -16,7 +16,6 @@ from twisted.names.error import (
     DNSQueryRefusedError,
     DNSQueryTimeoutError,
     DNSServerError,
-    DomainError,
 )
 
 from corsgate.balance.discovered import Service
@@ -26,6 +25,9 @@ SYSTEM_RESOLVERS = "/etc/resolv.conf"
 
 TIMEOUTS_S = (1, 2, 4)
 """How long each try to ask may take."""
+
+MOST_S = 30.0
+"""How long a question may take as a whole, whatever servers there are and however they answer."""
 
 _T = TypeVar("_T")
 
@@ -72,18 +74,10 @@ class Lookup:
         Raises:
             LookupFailed: It has none, or nobody says.
         """
-        resolver = self._resolver()
-        problem = "it has no address"
-        for ask, kind in ((resolver.lookupAddress, A), (resolver.lookupIPV6Address, AAAA)):
-            try:
-                answers, _, _ = await ask(name, TIMEOUTS_S)
-            except DomainError as error:
-                problem = _shown(error)
-                continue
-            except CancelledError:
-                raise
-            except Exception as error:  # A time-out, or a message that is none.
-                raise LookupFailed(f"{name}: {_shown(error)}") from error
+        for kind in (A, AAAA):
+            # A server that fails to say whether there are IPv4 addresses hasn't said that there
+            # are none: going on then would exchange all servers for others.
+            answers = await self._ask(name, kind)
             values = tuple(
                 sorted({each.payload.dottedQuad() for each in answers if each.type == A})
                 if kind == A
@@ -91,7 +85,7 @@ class Lookup:
             )
             if values:
                 return Found(values=values, ttl_s=_ttl(answers, kind))
-        raise LookupFailed(f"{name}: {problem}")
+        raise LookupFailed(f"{name}: it has no address")
 
     async def services(self, name: str) -> Found[Service]:
         """Answer a service's records (RFC 2782).
@@ -99,12 +93,7 @@ class Lookup:
         Raises:
             LookupFailed: There are none, or nobody says.
         """
-        try:
-            answers, _, _ = await self._resolver().lookupService(name, TIMEOUTS_S)
-        except CancelledError:
-            raise
-        except Exception as error:
-            raise LookupFailed(f"{name}: {_shown(error)}") from error
+        answers = await self._ask(name, SRV)
         values = tuple(
             Service(
                 priority=each.payload.priority,
@@ -119,9 +108,27 @@ class Lookup:
             raise LookupFailed(f"{name}: there is no such service")
         return Found(values=values, ttl_s=_ttl(answers, SRV))
 
-    def _resolver(self) -> Any:
+    async def _ask(self, name: str, kind: int) -> Sequence[Any]:
+        """Answer the records that a question brings."""
         servers = system_servers() if self._server is None else [self._server]
-        return Resolver(servers=list(servers), reactor=self._reactor)
+        resolver: Any = Resolver(servers=list(servers), reactor=self._reactor)
+        ask = {
+            A: resolver.lookupAddress,
+            AAAA: resolver.lookupIPV6Address,
+            SRV: resolver.lookupService,
+        }[kind]
+        try:
+            answers, _, _ = await ask(name, TIMEOUTS_S).addTimeout(MOST_S, self._reactor)
+        except CancelledError:
+            raise
+        except Exception as error:  # A time-out, or a message that is none.
+            raise LookupFailed(f"{name}: {_shown(error)}") from error
+        finally:
+            # An answer too long for a datagram came over a connection, which is left open.
+            for connection in resolver.connections:
+                connection.transport.loseConnection()
+        found: Sequence[Any] = answers
+        return found
 
 
 def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
