@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from corsgate.config.model import MAX_WEIGHT, Server
+from corsgate.errors import BadValue
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +27,17 @@ class Service:
     target: str
 
 
+def is_within(target: str, service: str) -> bool:
+    """Answer whether a service's target belongs to the domain that the service is asked for in.
+
+    Args:
+        target: A host's name, such as ``a.internal.example``.
+        service: The service's, such as ``_api._tcp.internal.example``.
+    """
+    domain = service.split(".", 2)[-1]
+    return target == domain or target.endswith(f".{domain}")
+
+
 def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
     """Answer the servers of a host, one for each of its addresses.
 
@@ -41,15 +53,15 @@ def service_servers(
 ) -> list[Server]:
     """Answer the servers of a service: those of the lowest priority, all others as backups.
 
-    A target that has no addresses is left out. A weight of 0, which says "hardly ever", is the
-    least there is (RFC 2782).
+    A target that has no addresses is left out, and so is a record that no server can be made of.
+    A weight of 0, which says "hardly ever", is the least there is (RFC 2782).
 
     Args:
         template: What each is like, but for host, port and weight.
         services: The records.
         addresses: Those of each target's name.
     """
-    usable = [each for each in services if addresses.get(each.target)]
+    usable = [each for each in services if addresses.get(each.target) and _is_valid(each)]
     if not usable:
         return []
     first = min(each.priority for each in usable)
@@ -67,3 +79,11 @@ def service_servers(
         for server in host_servers(found, addresses[service.target]):
             servers.setdefault(server.origin, server)
     return list(servers.values())
+
+
+def _is_valid(service: Service) -> bool:
+    try:
+        Server(scheme="http", host=service.target, port=service.port)
+    except BadValue:
+        return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from corsgate.balance.discovered import Service, host_servers, service_servers
+from corsgate.balance.discovered import Service, host_servers, is_within, service_servers
 from corsgate.config.model import Discovered, Server
 from corsgate.config.server_list import parse_servers
 from corsgate.errors import ConfigError
@@ -48,6 +48,7 @@ class _Entry:
     Attributes:
         discovered: What is asked for.
         servers: The last good answer.
+        addresses: The last good one for each target of a service.
         call: Asks again.
         task: Is asking.
         failing: Whether the last question had no answer.
@@ -55,6 +56,7 @@ class _Entry:
 
     discovered: Discovered
     servers: Sequence[Server] = ()
+    addresses: Mapping[str, Sequence[str]] = attrs.Factory(dict)
     call: IDelayedCall | None = None
     task: Deferred[Any] | None = None
     failing: bool = False
@@ -63,7 +65,11 @@ class _Entry:
 class Discovery:
     """Asks DNS for servers, and again when the answers have had their time.
 
-    A name that can't be resolved keeps the servers it had.
+    A name that can't be resolved keeps the servers it had, and so does each target of a service.
+
+    What DNS says can be forged: a certificate for a name that it made up would verify anybody
+    (RFC 9525 6.1). So over TLS a service's targets must be in its own domain, but where their
+    certificates are all for a name that is configured.
 
     Args:
         clock: Calls back.
@@ -72,6 +78,7 @@ class Discovery:
         lookup: Asks.
         changed: Called with all servers when they have changed.
         tell: Told in words what goes wrong.
+        named: Whether the name that certificates are for is configured.
     """
 
     def __init__(
@@ -82,6 +89,8 @@ class Discovery:
         lookup: Asks,
         changed: Callable[[Sequence[Server]], None],
         tell: Callable[[str], None],
+        *,
+        named: bool = False,
     ) -> None:
         self._clock = clock
         self._known = known
@@ -89,6 +98,7 @@ class Discovery:
         self._lookup = lookup
         self._changed = changed
         self._tell = tell
+        self._named = named
         self._servers = tuple(known)
         # Those who wait until each name was asked for once; None since that is done.
         self._waiting: list[Deferred[None]] | None = []
@@ -131,31 +141,37 @@ class Discovery:
         if entry.call is not None and entry.call.active():
             entry.call.cancel()
         entry.call = None
-        task: Deferred[Any] = Deferred.fromCoroutine(self._found(entry.discovered))
+        task: Deferred[Any] = Deferred.fromCoroutine(self._found(entry))
         entry.task = task
         task.addCallbacks(self._answered, self._failed, callbackArgs=(entry,), errbackArgs=(entry,))
         return task
 
-    async def _found(self, discovered: Discovered) -> tuple[Sequence[Server], float]:
+    async def _found(self, entry: _Entry) -> tuple[Sequence[Server], float]:
         """Answer the servers that DNS knows now, and for how long that holds."""
-        template = discovered.template
-        if not discovered.is_service:
+        template = entry.discovered.template
+        if not entry.discovered.is_service:
             hosts = await self._lookup.addresses(template.host)
             return host_servers(template, hosts.values), hosts.ttl_s
         services = await self._lookup.services(template.host)
-        ttl_s, addresses, problem = services.ttl_s, {}, ""
+        ttl_s, problem = services.ttl_s, "none of its records is of use"
+        addresses: dict[str, Sequence[str]] = {}
         for target in sorted({service.target for service in services.values}):
+            if template.scheme == "https" and not (self._named or is_within(target, template.host)):
+                problem = f"{target} is not in its domain, so set server_name to what is verified"
+                continue
             try:
                 hosts = await self._lookup.addresses(target)
             except LookupFailed as error:
                 # The others may do; this one is asked for again no later than they are.
                 problem, ttl_s = str(error), min(ttl_s, RETRY_S)
+                addresses[target] = entry.addresses.get(target, ())
                 continue
             addresses[target] = hosts.values
             ttl_s = min(ttl_s, hosts.ttl_s)
         servers = service_servers(template, services.values, addresses)
         if not servers:
             raise LookupFailed(problem)
+        entry.addresses = addresses
         return servers, ttl_s
 
     def _answered(self, answer: tuple[Sequence[Server], float], entry: _Entry) -> None:

@@ -99,7 +99,7 @@ class Lookup:
                 priority=each.payload.priority,
                 weight=each.payload.weight,
                 port=each.payload.port,
-                target=each.payload.target.name.decode("ascii").rstrip(".").lower(),
+                target=each.payload.target.name.decode("ascii", "replace").rstrip(".").lower(),
             )
             for each in answers
             if each.type == SRV and each.payload.target.name.rstrip(b".")

@@ -224,7 +224,15 @@ def _plan_upstream(
     if upstream.discovered:
         lookup = Lookup(reactor, upstream.resolver)
         plan.watchers.append(
-            Discovery(reactor, upstream.servers, upstream.discovered, lookup, plan.change, tell)
+            Discovery(
+                reactor,
+                upstream.servers,
+                upstream.discovered,
+                lookup,
+                plan.change,
+                tell,
+                named=upstream.server_name is not None or not upstream.verify,
+            )
         )
     return plan
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.discovered import Service, host_servers, service_servers
+from corsgate.balance.discovered import Service, host_servers, is_within, service_servers
 from corsgate.config.model import Server
 
 TEMPLATE = Server(scheme="http", host="api.internal", port=8000, base_path="/base", weight=3)
@@ -77,6 +77,24 @@ class ServiceTests(SynchronousTestCase):
         """A server that two records name is there once, as the first of them says."""
         made = self.made(service("a", priority=2, weight=9), service("a", priority=1, weight=4))
         self.assertEqual(made, [("https://10.0.0.1:8000", 4, False)])
+
+    def test_useless(self) -> None:
+        """A record that no server can be made of costs the others nothing."""
+        for useless in (service("b", port=0), service("b..b"), service("b/c")):
+            addresses = {useless.target: ["10.0.0.2"], "a": ["10.0.0.1"]}
+            made = service_servers(SERVICE, [useless, service("a")], addresses)
+            self.assertEqual([each.host for each in made], ["10.0.0.1"])
+
+    def test_domain(self) -> None:
+        """A target is within the service's domain, or it isn't."""
+        for target, within in (
+            ("internal.example", True),
+            ("a.b.internal.example", True),
+            ("xinternal.example", False),
+            ("example", False),
+            ("internal.example.evil", False),
+        ):
+            self.assertIs(is_within(target, "_api._tcp.internal.example"), within)
 
     def test_none(self) -> None:
         """Without addresses there are none."""

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -79,11 +80,21 @@ class DiscoveryTestCase(SynchronousTestCase):
         self.seen.append([each.origin.removeprefix("http://") for each in servers])
 
     def discovery(
-        self, lookup: Asks, *discovered: Discovered, known: Sequence[Server] = ()
+        self,
+        lookup: Asks,
+        *discovered: Discovered,
+        known: Sequence[Server] = (),
+        named: bool = False,
     ) -> Discovery:
         """Answer what asks, and has begun to."""
         made = Discovery(
-            self.clock, known, discovered or (HOST,), lookup, self.changed, self.said.append
+            self.clock,
+            known,
+            discovered or (HOST,),
+            lookup,
+            self.changed,
+            self.said.append,
+            named=named,
         )
         made.start()
         return made
@@ -217,6 +228,42 @@ class ServiceTests(DiscoveryTestCase):
         lookup.hosts["b.internal"] = ["10.0.0.2"]
         self.clock.advance(RETRY_S)
         self.assertEqual(self.seen[1:], [["10.0.0.1:8000", "10.0.0.2:8000"]])
+
+    def test_a_target_fails_later(self) -> None:
+        """It keeps the addresses that it had; what is no record any more doesn't."""
+        lookup = FakeLookup(a_internal=["10.0.0.1"], b_internal=["10.0.0.2"])
+        lookup.records = tuple(
+            Service(priority=priority, weight=1, port=8000, target=target)
+            for priority, target in enumerate(("a.internal", "b.internal"))
+        )
+        self.discovery(lookup, SERVICE)
+        lookup.hosts["a.internal"] = []
+        self.clock.advance(30)
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.seen, [["10.0.0.1:8000", "10.0.0.2:8000"]])
+        lookup.records = lookup.records[1:]
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.seen[1:], [["10.0.0.2:8000"]])
+
+    def test_foreign_target(self) -> None:
+        """Over TLS nobody gets in by a record that names a host of their own."""
+        service = attrs.evolve(SERVICE.template, scheme="https", port=443)
+        lookup = FakeLookup(a_internal=["10.0.0.1"], evil_example=["10.6.6.6"])
+        good, evil = (
+            Service(priority=1, weight=1, port=8000, target=target)
+            for target in ("a.internal", "evil.example")
+        )
+        for records, named, seen in (
+            ((good, evil), False, [["https://10.0.0.1:8000"]]),
+            ((evil,), False, []),
+            ((evil,), True, [["https://10.6.6.6:8000"]]),
+        ):
+            self.seen.clear()
+            self.said.clear()
+            lookup.records = records
+            self.discovery(lookup, attrs.evolve(SERVICE, template=service), named=named)
+            self.assertEqual(self.seen, seen)
+            self.assertEqual(["evil.example" in each for each in self.said], [] if seen else [True])
 
     def test_no_target(self) -> None:
         """Where none has an address, what there was is kept."""
