@@ -33,11 +33,13 @@ class Forwarding:
         attempts: Sends the request to the server that it is told.
 
     Attributes:
-        deadline_s: For the sweeper: when the route's timeout is over, if it has one.
+        deadline_s: For the sweeper: when half of the route's timeout is over, if it has one, and
+            after that when all of it is.
     """
 
     __slots__ = (
         "_attempts",
+        "_ends_s",
         "_entered",
         "_key",
         "_late",
@@ -46,6 +48,7 @@ class Forwarding:
         "_server",
         "_state",
         "_sticks_to",
+        "_suspect",
         "_task",
         "_term",
         "_tries",
@@ -68,6 +71,9 @@ class Forwarding:
         # The server that has the request, as long as the balancer counts it.
         self._state: ServerState | None = None
         self._term = 0
+        # The server that had the whole request when half of the timeout was over.
+        self._suspect: ServerState | None = None
+        self._ends_s = NEVER
         self._tries: Tries | None = None
         self._key = b""
         self._sticks_to: str | None = None
@@ -90,13 +96,22 @@ class Forwarding:
         return self._run() if timeout_s is None else self._run_within(timeout_s)
 
     def timed_out(self) -> None:
-        """End what runs: the route's timeout is over."""
+        """Look who has the request; and end what runs, once the route's timeout is over.
+
+        It is the fault of a server that had the whole request for half of the time. One that got
+        it late, from a client that took its time to send it or after another server had failed,
+        was given no chance.
+        """
         assert self._task is not None, "only a task that runs is swept"
         body = self._request.body
-        if body is None or body.complete:
-            self._end_attempt(self._is_served("timeout"))
-        else:
-            self._end_attempt(None)
+        holder = self._state if body is None or body.complete else None
+        is_first_look = self.deadline_s < self._ends_s
+        if is_first_look:
+            self.deadline_s, self._suspect = self._ends_s, holder
+            if self._now() < self._ends_s:
+                return
+        is_to_blame = holder is not None and holder is self._suspect
+        self._end_attempt(self._is_served("timeout") if is_to_blame else None)
         self._late = True
         self._task.cancel()
 
@@ -128,7 +143,8 @@ class Forwarding:
 
     async def _run_within(self, timeout_s: float) -> UpstreamResponse:
         sweeper = self._request.channel.site.sweeper
-        self.deadline_s = self._request.arrived_s + timeout_s
+        arrived_s = self._request.arrived_s
+        self.deadline_s, self._ends_s = arrived_s + timeout_s / 2, arrived_s + timeout_s
         sweeper.add(self)
         self._task = Deferred.fromCoroutine(self._run())
         try:
