@@ -51,8 +51,7 @@ class RoundRobin:
 class LeastRequests:
     """The server with the fewest running requests for its share; in turn among equals.
 
-    Past `SCANNED` servers, the better of two drawn ones: all but as even, and it costs the same
-    however many there are.
+    Past `SCANNED` servers, the better of two drawn ones, which is all but as even.
 
     Args:
         chance: Answers numbers from 0 up to 1, all as likely.

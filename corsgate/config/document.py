@@ -19,8 +19,18 @@ _SYNTAX_MENDS = (
 )
 
 
-def load_document(source: str | bytes, file: str) -> tuple[dict[str, object], Notes]:
-    """Answer the document and where to note its faults; raise ConfigError if it is none."""
+def load_document(
+    source: str | bytes,
+    file: str,
+    needs: str = 'listen, [upstreams.NAME] and [routes."/"]',
+) -> tuple[dict[str, object], Notes]:
+    """Answer the document and where to note its faults; raise ConfigError if it is none.
+
+    Args:
+        source: The file's text.
+        file: Its name in faults.
+        needs: What one that is empty is to be given, in words.
+    """
     toml = _decode(source, file)
     try:
         document = tomllib.loads(toml)
@@ -36,9 +46,7 @@ def load_document(source: str | bytes, file: str) -> tuple[dict[str, object], No
         # Python limits the digits of an integer, and tomllib lets that exception through.
         raise _unusable(file, None, "a number has too many digits", "write less") from None
     if not document:
-        raise _unusable(
-            file, None, "the file says nothing", 'give it listen, [upstreams.NAME] and [routes."/"]'
-        )
+        raise _unusable(file, None, "the file says nothing", f"give it {needs}")
     return document, Notes(file=file, lines=lines)
 
 

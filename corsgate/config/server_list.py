@@ -83,7 +83,7 @@ def parse_servers(content: bytes, file: str) -> tuple[Server, ...]:
     Raises:
         ConfigError: It has faults; all of them are in it.
     """
-    document, notes = load_document(content, file)
+    document, notes = load_document(content, file, "servers, as an upstream has it")
     table = Table(notes, (), document)
     item = table.needed("servers", _SERVERS_MEND)
     found = ServerList() if item is None else _read_list(item, may_discover=False)

@@ -33,6 +33,7 @@ FILES = {
     "/servers.toml": b'servers = ["http://a:1", { url = "http://b", backup = true }]\n',
     "/bad-servers.toml": b'servers = [\n"http://a",\n"ftp://b",\n"dns+http://c"]\n',
     "/no-servers.toml": b"server = 5",
+    "/empty-servers.toml": b"",
     "/run/credentials/gate/ml": b"from systemd",
 }
 ENVIRON = {"NAME": "from environment", "EMPTY": "", "TAIL": "x\n"}

@@ -276,6 +276,13 @@ DISCOVERED = (
         ),
     ),
     (
+        '{ file = "/empty-servers.toml" }',
+        (
+            "c.toml:3: upstreams.a.servers.file: /empty-servers.toml: the file says nothing; "
+            "give it servers, as an upstream has it"
+        ),
+    ),
+    (
         '["http://a"]\nresolver = "dns.internal"',
         (
             'c.toml:4: upstreams.a.resolver: "dns.internal" is no address; '
