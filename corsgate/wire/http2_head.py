@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from hpack import HeaderTuple, NeverIndexedHeaderTuple
 
 from corsgate.config.model import Limits
+from corsgate.cors.names import KNOWN_METHODS
 from corsgate.errors import MalformedRequest, TargetError
 from corsgate.message.framing import CHUNKED, content_length
 from corsgate.message.head import RequestHead, ResponseHead
@@ -20,8 +21,6 @@ _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What llhttp refuses in HTTP/1.1 as well: RFC 9113 8.2.1 names NUL, CR and LF alone.
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# HTTP/1.1 knows a list of methods, all of them in capitals. Some servers take "trace" for TRACE.
-_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]*")
 
 _PSEUDO_FIELDS = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _SCHEMES = (b"https", b"http")
@@ -265,7 +264,8 @@ def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
 
 def _refusal(method: bytes, target: bytes, headers: HeaderList, limits: Limits) -> Refusal | None:
     """Answer why a well-formed request is too much, or None."""
-    if not _METHOD.fullmatch(method):
+    if method not in KNOWN_METHODS:
+        # As of HTTP/1.1: TRACK is not known there, nor does a server get to take "trace" for TRACE.
         return Refusal(status=501, detail="The method is not known here.")
     if len(target) > limits.max_target_bytes:
         return Refusal(status=414, detail="The request target is too long.", routable=True)
