@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.python.failure import Failure
@@ -41,6 +43,20 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual((receiver.data, receiver.ended, receiver.failures), (b"ab", 1, []))
         source.resume()
         self.assertEqual(receiver.ended, 1)
+
+    def test_tiny_pieces(self) -> None:
+        """What is kept takes no more memory for having come in tiny pieces."""
+        source = RequestBody(None, 65536, lambda: None)
+        # Each an object of its own, as what a client sends is.
+        pieces = (number.to_bytes(2) for number in range(32768))
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for piece in pieces:
+            source.data_received(piece)
+        self.assertLess(tracemalloc.get_traced_memory()[0], 2 * 65536)
+        receiver = Receiver()
+        source.start(receiver)
+        self.assertEqual((len(receiver.data), receiver.data[:4]), (65536, b"\0\0\0\1"))
 
     def test_limit_passed_later(self) -> None:
         """The piece that goes past the limit isn't handed on, and nothing follows."""
