@@ -224,6 +224,9 @@ class Http2Connection(Protocol):
 
     def _receive(self, frame: Frame) -> None:
         self.conduct.frame_came(frame, self._now())
+        if not self.conduct.in_block:
+            # What comes behind it, a part of which may be here already, has its own time.
+            self._read_by = NEVER
         if frame.kind == Kind.GOAWAY:
             # The client opens no more streams; those that it has opened go on.
             self._client_leaves = True
@@ -272,6 +275,8 @@ class Http2Connection(Protocol):
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
         self.site.sweeper.add(stream)
+        # It may be answered, and gone again, before `_rearm` sees that it was there.
+        self._idle_by = NEVER
         stream.begin(read)
 
     def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:

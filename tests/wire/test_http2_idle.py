@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from hyperframe.frame import PingFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -49,6 +50,33 @@ class IdleTests(SynchronousTestCase):
         client.wait(4)
         client.read()
         self.assertEqual(len(client.goaways), 1)
+
+    def test_answered_at_once(self) -> None:
+        """Nor is one idle whose requests are answered as soon as they are read."""
+        client = Http2Client(LIMITS, render=answer)
+        for _ in range(3):
+            client.wait(30)
+            client.request()
+        self.assertEqual(client.goaways, [])
+        client.wait(42)
+        client.read()
+        self.assertEqual(len(client.goaways), 1)
+
+    def test_never_between_frames(self) -> None:
+        """A client is not slow because each read ends in the midst of a frame."""
+        client = Http2Client(LIMITS, render=answer)
+        ping = PingFrame(0, b"01234567").serialize()
+        client.raw(ping[:5])
+        for _ in range(8):
+            client.wait(3)
+            number = client.number()
+            head = client.head(number, [*PSEUDO, (b":path", b"/")]).serialize()
+            client.raw(ping[5:] + head + ping[:5])
+            self.assertTrue(client.answers[number].ended)
+        self.assertEqual(client.goaways, [])
+        client.wait(7)
+        client.read()
+        self.assertEqual([code for _, code in client.goaways], [11])
 
     def test_slow_beginning(self) -> None:
         """A client that doesn't get to its settings, or to the end of a frame, is cut."""
