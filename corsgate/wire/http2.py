@@ -106,9 +106,10 @@ class Http2Connection(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
-        self._closing = True
+        self._begin_closing()
         self.site.sweeper.discard(self)
         self._lose_streams("the client closed the connection", reason)
+        self.codec.close()
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:
@@ -153,8 +154,7 @@ class Http2Connection(Protocol):
 
     def flush(self) -> None:
         """Hand what the codec has collected to the transport."""
-        data = self.codec.take()
-        if data and not self._closing:
+        if not self._closing and (data := self.codec.take()):
             self._tcp.write(data)
 
     def stream_left(self, stream: Http2Stream) -> None:
@@ -189,7 +189,7 @@ class Http2Connection(Protocol):
 
     def abortConnection(self) -> None:
         """Cut the connection at once."""
-        self._closing = True
+        self._begin_closing()
         self.deadline_s = NEVER
         self._tcp.abortConnection()
 
@@ -366,9 +366,14 @@ class Http2Connection(Protocol):
         self._close()
         self._lose_streams(f"the client broke HTTP/2: {fault}", Failure(fault))
 
+    def _begin_closing(self) -> None:
+        if not self._closing:
+            self._closing = True
+            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            self._tcp.unregisterProducer()
+
     def _close(self) -> None:
-        self._closing = True
-        self._tcp.unregisterProducer()
+        self._begin_closing()
         self._tcp.loseConnection()
         # TLS waits for the client's own farewell.
         self.deadline_s = self._now() + LINGER_S

@@ -5,10 +5,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+from hyperframe.frame import SettingsFrame
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.gate.garbage import settle
 from corsgate.wire.channel import GateChannel
+from corsgate.wire.http2 import make_http2
+from corsgate.wire.http2_frames import PREFACE
+from tests.wire.http2_client import PSEUDO, Http2Client
 from tests.wire.support import LEFT, Served, Wire, answer
 from tests.wire.upstream import EMPTY, ConnectionTestCase
 
@@ -81,6 +85,59 @@ class GarbageTests(SynchronousTestCase):
             served.recorded.clear()
 
         self.assertEqual(left_by(come_and_go), 0)
+
+
+class StreamGarbageTests(SynchronousTestCase):
+    """What HTTP/2 leaves behind."""
+
+    def test_streams(self) -> None:
+        """A stream that has ended is gone, however it did."""
+        served = Http2Client(render=lambda request: answer(request, b"body"))
+        waiting = Http2Client(render=lambda request: None)
+
+        def come_and_go() -> None:
+            served.request()
+            served.request(method=b"PUT", end=False)
+            served.block([*PSEUDO, (b":path", b"/"), (b"X", b"y")])
+            waiting.reset(waiting.request())
+            number = waiting.request(method=b"PUT", end=False)
+            waiting.data(number, b"abc")
+            waiting.reset(number)
+            self.assertEqual(len(served.recorded) + len(waiting.recorded), 5)
+            for client in (served, waiting):
+                client.requests.clear()
+                client.recorded.clear()
+                client.answers.clear()
+
+        self.assertEqual(left_by(come_and_go), 0)
+
+    def test_connections(self) -> None:
+        """A connection that is lost is gone, whatever it had sent and however it ended."""
+        script = Http2Client()
+        greeting = PREFACE + SettingsFrame(0).serialize()
+        upload = [(b":method", b"PUT"), *PSEUDO[1:], (b":path", b"/")]
+        head = script.head(1, upload, end=False).serialize()
+        for render in (answer, lambda request: None):
+            client = Http2Client(render=render)
+            for reads in ((), (PREFACE[:9],), (b"GET /",), (greeting,), (greeting, head)):
+                for is_cut in (False, True):
+
+                    def come_and_go(
+                        client: Http2Client = client,
+                        reads: tuple[bytes, ...] = reads,
+                        is_cut: bool = is_cut,
+                    ) -> None:
+                        connection = make_http2(client.site)
+                        connection.makeConnection(Wire())
+                        for data in reads:
+                            connection.dataReceived(data)
+                        if is_cut:
+                            connection.cut("it was told to")
+                        connection.connectionLost(LEFT)
+                        client.requests.clear()
+                        client.recorded.clear()
+
+                    self.assertEqual(left_by(come_and_go), 0, (reads, is_cut))
 
 
 class UpstreamGarbageTests(ConnectionTestCase):
