@@ -22,6 +22,10 @@ allow_headers = ["X-Asked"]
 [routes."/page"]
 upstream = "a"
 cors = "page"
+[routes."/page/small"]
+upstream = "a"
+cors = "page"
+limits.max_body_bytes = "1KiB"
 """
 
 UPLOAD = """
@@ -65,15 +69,18 @@ class InChromium(Http2TestCase):
                 browser.fetch(f"{url}/get"),
                 browser.fetch(f"{url}/put", method="PUT", headers=asked, body="x" * 100_000),
                 browser.driver.execute_async_script(UPLOAD, f"{url}/stream"),
+                # The answer comes before the upload has ended, and what is left of it is refused.
+                browser.fetch(f"{url}/small", method="PUT", headers=asked, body="x" * 5_000_000),
                 # The route /v1 allows another origin.
                 browser.fetch(f"https://localhost:{gate.port}/v1/x"),
                 browser.driver.get_log("performance"),
             ]
 
-        got, put, streamed, foreign, entries = await deferToThread(visit)
+        got, put, streamed, early, foreign, entries = await deferToThread(visit)
         self.assertEqual((got["status"], got["text"]), (200, "GET "))
         self.assertEqual((put["status"], put["text"]), (200, "PUT " + "x" * 100_000))
         self.assertEqual(streamed, "POST onetwothree")
+        self.assertEqual(early["status"], 413)
         self.assertIn("TypeError", foreign["error"])
         self.assertEqual([each.method for each in upstream.requests], [b"GET", b"PUT", b"POST"])
         answers = [
