@@ -38,6 +38,9 @@ FAREWELL = b"corsgate"
 FAREWELL_S = 5.0
 """How long that answer is waited for."""
 
+FRAMES_PER_WRITE = 4
+"""How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
+
 _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
 
@@ -325,18 +328,20 @@ class Http2Connection(Protocol):
         if self._pumping or self._closing:
             return
         self._pumping = True
+        unwritten = 0
         try:
             while self._sending and not self._write_paused and not self._closing:
                 for stream in list(self._sending):
                     if self._write_paused or self._closing:
                         break
-                    if stream.send_some():
-                        self.flush()
-                    else:
+                    if not stream.send_some():
                         self._sending.pop(stream, None)
+                    elif (unwritten := (unwritten + 1) % FRAMES_PER_WRITE) == 0:
+                        self.flush()
                     stream.sent()
         finally:
             self._pumping = False
+        self.flush()
 
     def _finish_farewell(self) -> None:
         """Say which stream was the last one."""

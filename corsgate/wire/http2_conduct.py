@@ -10,8 +10,9 @@ from __future__ import annotations
 from corsgate.errors import ConnectionFault
 from corsgate.wire.http2_frames import ACK, END_HEADERS, Code, Frame, Kind
 
-RESETS, RESETS_PER_SECOND = 200.0, 20.0
-"""A browser that leaves a page resets what it waits for: up to 100 streams at once."""
+RESETS, RESETS_PER_SECOND = 1000.0, 33.0
+"""A browser that leaves a page resets what it waits for, up to 100 streams at once; one that pans a
+map resets the tiles that it has left behind, over and over. nghttp2 allows as much."""
 
 IDLE_FRAMES, IDLE_FRAMES_PER_SECOND = 1000.0, 100.0
 """For frames that bring nothing: SETTINGS, PING, PRIORITY, empty DATA, WINDOW_UPDATE."""
