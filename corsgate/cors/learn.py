@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -12,6 +13,7 @@ from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.rules import check_prefix
 from corsgate.config.toml import Toml, toml_tables
 from corsgate.cors.mend import widen, written
+from corsgate.cors.policy import compile_policy
 from corsgate.cors.record import Recorded
 from corsgate.cors.trace import text
 from corsgate.errors import BadValue, PolicyError, TargetError
@@ -65,7 +67,7 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
     _check_apart(groups)
     if not groups:
         return Learned(toml="", refused=tuple(refused))
-    notes = []
+    notes = [f"the gate served no call of {each} yet: is it meant to?" for each in _new(recorded)]
     keys: list[tuple[Path, str, Toml]] = [((), "listen", [DEFAULT_LISTEN])]
     hosts = _hosts(groups)
     if hosts:
@@ -121,11 +123,29 @@ def _allow(group: _Group, refused: list[str]) -> bool:
             why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
             refused.append(f"{text(each.call.method)} from {text(each.call.origin)}: {why}")
             continue
-        listed = {name.lower() for name in cors.expose_headers}
-        more = tuple(name for name in each.exposed if name.lower() not in listed)
-        group.cors = attrs.evolve(cors, expose_headers=(*cors.expose_headers, *more))
+        group.cors = _expose(cors, each.exposed)
     refused[:] = dict.fromkeys(refused)
     return group.cors is not None
+
+
+def _new(recorded: Sequence[Recorded]) -> list[str]:
+    """Answer the origins of which a gate refused all: anybody can have such in its log."""
+    served = {each.call.origin for each in recorded if not each.was_refused}
+    return [
+        text(o) for o in dict.fromkeys(each.call.origin for each in recorded) if o not in served
+    ]
+
+
+def _expose(cors: Cors, names: Iterable[str]) -> Cors:
+    """Answer a policy that lets scripts read further headers, but for those that none may."""
+    for name in names:
+        if name == "*" or name.lower() in {each.lower() for each in cors.expose_headers}:
+            continue
+        wider = attrs.evolve(cors, expose_headers=(*cors.expose_headers, name))
+        with suppress(PolicyError):
+            compile_policy(wider)
+            cors = wider
+    return cors
 
 
 def _common_prefix(recorded: Sequence[Recorded]) -> str:

@@ -10,6 +10,7 @@ from corsgate.config.lines import Path, key_text
 from corsgate.config.model import Config, Cors, Route
 from corsgate.config.policies import Finding
 from corsgate.config.routes import parse_place
+from corsgate.config.rules import show
 from corsgate.config.toml import Toml, toml_tables
 from corsgate.cors.call import Call, unsafe_names
 from corsgate.cors.faults import route_faults
@@ -115,6 +116,7 @@ def widen(cors: Cors | None, call: Call) -> Cors:
     Raises:
         PolicyError: No policy may allow the call.
     """
+    _refuse_patterns(call)
     if cors is None:
         cors = Cors(allow_origins=())
         allowed = False
@@ -142,6 +144,25 @@ def widen(cors: Cors | None, call: Call) -> Cors:
     )
     compile_policy(wider)
     return wider
+
+
+def _refuse_patterns(call: Call) -> None:
+    """Refuse what would stand for more than itself in a policy, or for nothing.
+
+    No browser's Origin has a star. A method or header may be named "*", but as an entry that
+    would allow all others too, which no call asks for: whoever wants it writes it.
+    """
+    origin = call.origin.decode("latin-1")
+    mend = "it is left out here: write it yourself where it is meant"
+    faults = []
+    if "*" in (spell(origin) or origin):
+        faults.append(("allow_origins", f"{show(origin)} is sent by no browser", mend))
+    if call.sent_method == b"*":
+        faults.append(("allow_methods", '"*" would allow every method', mend))
+    if b"*" in unsafe_names(call.sent_headers):
+        faults.append(("allow_headers", '"*" would allow every header', mend))
+    if faults:
+        raise PolicyError(faults)
 
 
 def _missing_names(cors: Cors, call: Call) -> list[str]:

@@ -35,12 +35,14 @@ class Recorded:
         exposed: The headers of its answer that the script was let read, beside the safelisted.
         place: Host and prefix of the gate's route that it took, or None.
         server: The origin of the server that it went to; empty where that is not known.
+        was_refused: Whether a gate answered 403 to it, so that its sender may be anybody.
     """
 
     call: Call
     exposed: tuple[str, ...] = ()
     place: tuple[str | None, str] | None = None
     server: str = ""
+    was_refused: bool = False
 
 
 def read_record(text: str) -> list[Recorded]:
@@ -57,7 +59,7 @@ def read_record(text: str) -> list[Recorded]:
     """
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         whole = None
     match whole:
         case {"log": {"entries": list(entries)}}:
@@ -74,7 +76,7 @@ def read_record(text: str) -> list[Recorded]:
 
 def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
     """Answer the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
-    request, response = entry.get("request") or {}, entry.get("response") or {}
+    request, response = _table(entry, "request"), _table(entry, "response")
     sent, came = tuple(_fields(request)), tuple(_fields(response))
     try:
         url = Url.parse(str(request.get("url", "")))
@@ -84,7 +86,7 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
     if len(origins) != 1 or not _counts(origins[0], url.origin):
         return None
     asked = values(sent, b"access-control-request-method")
-    method = str(request.get("method", "GET")).encode("utf-8")
+    method = _bytes(request.get("method", "GET"))
     if method == b"OPTIONS" and asked:
         names = tokens(values(sent, b"access-control-request-headers")) or ()
         call = _asked(origins[0], url, asked[0], names)
@@ -111,11 +113,22 @@ def _counts(origin: bytes, own: bytes) -> bool:
 
 
 def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
-    for field in message.get("headers") or ():
+    fields = message.get("headers")
+    for field in fields if isinstance(fields, list) else ():
         if isinstance(field, dict):
             # Of HTTP/2 browsers record the pseudo-header fields, too.
             name = str(field.get("name", "")).lstrip(":")
-            yield name.encode("utf-8"), str(field.get("value", "")).encode("utf-8")
+            yield _bytes(name), _bytes(field.get("value", ""))
+
+
+def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = entry.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _bytes(value: object) -> bytes:
+    """Answer what JSON holds as bytes; it may hold halves of characters, which have none."""
+    return str(value).encode("utf-8", "replace")
 
 
 def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
@@ -131,14 +144,14 @@ def _event(line: str) -> dict[str, Any] | None:
     _, brace, rest = line.partition("{")
     try:
         event = json.loads(brace + rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return event if isinstance(event, dict) and "target" in event and "method" in event else None
 
 
 def _of_line(event: Mapping[str, Any]) -> Recorded | None:
     """Answer the call of an access log's line, or None where it is no cross-origin one."""
-    origin = str(event.get("origin") or "").encode("utf-8")
+    origin = _bytes(event.get("origin") or "")
     route, host = event.get("route"), event.get("host")
     if not origin or not isinstance(route, str) or not isinstance(host, str):
         return None
@@ -155,8 +168,13 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
         # A script's own OPTIONS has a preflight that asks for it; without it, who knows.
         if not isinstance(asked, str):
             return None
-        names = tokens([str(event.get("asked_headers") or "").encode("utf-8")]) or ()
-        call = _asked(origin, url, asked.encode("utf-8"), names)
+        names = tokens([_bytes(event.get("asked_headers") or "")]) or ()
+        call = _asked(origin, url, _bytes(asked), names)
     else:
-        call = Call(origin=origin, method=str(event["method"]).encode("utf-8"), url=url)
-    return Recorded(call=call, place=place, server=str(event.get("server") or ""))
+        call = Call(origin=origin, method=_bytes(event["method"]), url=url)
+    return Recorded(
+        call=call,
+        place=place,
+        server=str(event.get("server") or ""),
+        was_refused=event.get("status") == 403 and not event.get("server"),
+    )

@@ -249,6 +249,39 @@ class LearnTests(SynchronousTestCase):
         policy = tomllib.loads(found.toml)["cors"]["learned"]
         self.assertEqual(policy, {"allow_origins": [APP]})
 
+    def test_nothing_by_pattern(self) -> None:
+        """Whoever writes stars into a log, which needs no browser, widens no policy."""
+        for more in (
+            {"origin": "*"},
+            {"origin": "https://*.example.com"},
+            {"origin": "http://localhost:*"},
+            {"method": "*"},
+            {"method": "OPTIONS", "asked_method": "*"},
+            {"method": "OPTIONS", "asked_method": "GET", "asked_headers": "x-a, *"},
+        ):
+            given: dict[str, Any] = {"method": "GET", "target": "/v1/a", "server": BOX, **more}
+            for text in (line(**given), "\n".join((line("GET", "/v1/a"), line(**given)))):
+                found = learn(read_record(text))
+                self.assertNotIn("*", found.toml)
+                self.assertEqual(len(found.refused), 1, more)
+
+    def test_strangers(self) -> None:
+        """Origins that a gate refused, so that anybody may have sent them, are pointed out."""
+        own, stranger = line("GET", "/v1/a", server=BOX), "http://app.example"
+        found = learn(read_record("\n".join((own, line("GET", "/v1/a", origin=stranger)))))
+        self.assertIn(stranger, found.toml)
+        self.assertEqual(len(found.notes), 1)
+        self.assertIn(f"no call of {stranger} yet", found.notes[0])
+
+    def test_exposed(self) -> None:
+        """A server that exposes what none may does not make the configuration faulty."""
+        came = {"Set-Cookie": "a=b", "*": "1", "ETag": "x", "Host": "h"}
+        came["Access-Control-Expose-Headers"] = "Set-Cookie, *, ETag, Host"
+        found = learn(read_record(har(entry("GET", f"{BOX}/v1", CHROME, came))))
+        policy = tomllib.loads(found.toml)["cors"]["learned"]
+        self.assertEqual(policy["expose_headers"], ["ETag"])
+        config_of(found.toml)
+
     def test_nothing(self) -> None:
         """A record without a cross-origin call teaches nothing; other files are refused."""
         self.assertEqual(learn(read_record(har())).toml, "")
@@ -260,4 +293,11 @@ class LearnTests(SynchronousTestCase):
         """What is no proper entry is passed over."""
         odd: list[Any] = [None, {}, {"request": None}, {"request": {"url": "data:,x"}}]
         odd.append({"request": {"url": BOX, "headers": [None, {"name": "origin"}]}})
+        odd += [{"request": "x"}, {"request": {"url": BOX, "headers": 5}, "response": 3}]
+        half = {"name": "origin", "value": "http://\ud800"}
         self.assertEqual(read_record(har(*odd)), [])
+        self.assertEqual(
+            learn(read_record(har({"request": {"url": BOX, "headers": [half]}}))).toml, ""
+        )
+        for text in ("[" * 200_000, "x" + '{"a":' * 200_000):
+            self.assertRaises(BadValue, read_record, text)
