@@ -6,14 +6,14 @@ import socket
 import ssl
 import threading
 from contextlib import suppress as suppressing
-from http.client import BadStatusLine, RemoteDisconnected
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli.live import NoAnswer, _why, send
-from corsgate.cors.trace import Request
+from corsgate.cors.trace import Answer, Request
 from corsgate.cors.url import Url
+from corsgate.errors import BadUpstreamResponse
 from tests.certificates import Authority
 from tests.cli.servers import Server
 
@@ -67,15 +67,67 @@ class SendTests(SynchronousTestCase):
             thread.join()
         self.assertIn("shows a certificate that a browser would not accept", str(error))
 
+    def answered(self, *pieces: bytes, timeout_s: float = 30.0) -> Answer:
+        """Answer what is made of the bytes of a server, the last of which come again and again."""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+
+            def serve() -> None:
+                with suppressing(OSError), listening.accept()[0] as connection:
+                    connection.recv(65536)
+                    for piece in pieces:
+                        connection.sendall(piece)
+                    while pieces:
+                        connection.sendall(pieces[-1])
+                    connection.recv(1)
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            try:
+                return send(get(f"http://127.0.0.1:{listening.getsockname()[1]}/"), timeout_s)
+            finally:
+                thread.join()
+
+    def test_interim(self) -> None:
+        """What counts is the final answer, its values without the blanks around them."""
+        answer = self.answered(
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nX-A: \t b c \t\r\n" + b"X-B: 1\r\n" * 200 + b"\r\nbody",
+        )
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(answer.headers[0], (b"X-A", b"b c"))
+        self.assertEqual(len(answer.headers), 201)
+
+    def test_endless(self) -> None:
+        """An answer whose head never ends is none, however it goes on."""
+        for pieces, told in (
+            ((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), "too large"),
+            ((b"HTTP/1.1 100 Continue\r\n\r\n",), ""),
+            ((b"SSH-2.0-OpenSSH\r\n",), "does not answer in HTTP"),
+        ):
+            error = self.assertRaises(NoAnswer, self.answered, *pieces)
+            self.assertIn(told, str(error))
+        error = self.assertRaises(NoAnswer, self.answered, timeout_s=0.2)
+        self.assertIn("did not answer within", str(error))
+
+    def test_unsendable(self) -> None:
+        """A value with a line end never goes out."""
+        request = Request(
+            method=b"GET",
+            url=Url.parse("http://127.0.0.1:1/"),
+            headers=((b"Origin", b"http://a\r\nX: b"),),
+            credentials=False,
+        )
+        error = self.assertRaises(NoAnswer, send, request)
+        self.assertIn("can't be asked this: the value of Origin", str(error))
+
     def test_words(self) -> None:
         """Each kind of failure has a sentence of its own."""
         for error, told in (
             (TimeoutError("timed out"), "did not answer within 10 s"),
             (socket.gaierror(-2, "Name or service not known"), "has a name that can't be found"),
             (ConnectionRefusedError(111, "x"), "refuses connections"),
-            (ConnectionResetError(104, "x"), "closed the connection or did not answer in HTTP"),
-            (RemoteDisconnected("x"), "closed the connection or did not answer in HTTP"),
-            (BadStatusLine("SSH-2.0"), "closed the connection or did not answer in HTTP"),
+            (ConnectionResetError(104, "x"), "closed the connection without an answer"),
+            (BadUpstreamResponse("it is odd"), "does not answer in HTTP: it is odd"),
             (OSError(101, "Network is unreachable"), "can't be reached: Network is unreachable"),
             (ValueError("odd"), "can't be asked this: odd"),
         ):
