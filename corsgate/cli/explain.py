@@ -36,6 +36,16 @@ _EXAMPLE = """\
 corsgate explain --config etc/minimal.toml --origin http://localhost:4200 --method PUT \
 --header X-App http://localhost:5555/v1/documents"""
 
+_REDIRECTED = frozenset(
+    (
+        Cause.PREFLIGHT_REDIRECT,
+        Cause.REDIRECT_SCHEME,
+        Cause.REDIRECT_USERINFO,
+        Cause.REDIRECTS,
+    )
+)
+"""What no header of an answer mends."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; answer its exit status."""
@@ -136,7 +146,7 @@ def _live(given: argparse.Namespace, call: Call) -> int:
             cause=failed.cause,
             advice=(WORDS[failed.cause].mend,),
             servers=tuple(server_mends(call, trace.exchanges[-1][1].headers))
-            if trace.exchanges
+            if trace.exchanges and failed.cause not in _REDIRECTED
             else (),
         )
     return _print(given, explanation)

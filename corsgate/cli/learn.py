@@ -9,7 +9,7 @@ from pathlib import Path
 
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
-from corsgate.cors.browser import fetch
+from corsgate.cors.browser import delta_seconds, fetch
 from corsgate.cors.call import Call
 from corsgate.cors.faults import LONGEST_MAX_AGE_S
 from corsgate.cors.learn import learn
@@ -114,8 +114,8 @@ def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
         if request.method != b"OPTIONS":
             return answer  # Nothing but preflights is sent: the rest could act.
         found = send(request)
-        for age in values(found.headers, b"access-control-max-age"):
-            ages.extend([int(age)] if age.isdigit() else [])
+        said = map(delta_seconds, values(found.headers, b"access-control-max-age"))
+        ages.extend(age for age in said if age is not None)
         return found
 
     calls = [Call(origin=origin, method=b"GET", url=url, credentials=credentials)]

@@ -39,6 +39,8 @@ READABLE = frozenset(
 
 _NEVER_READABLE = frozenset((b"set-cookie", b"set-cookie2"))
 _SECONDS = re.compile(rb"[0-9]+")
+_LONGEST_S = 2**31
+_MOST_DIGITS = len(str(_LONGEST_S))
 
 
 def fetch(call: Call, send: Send) -> Trace:
@@ -166,17 +168,19 @@ class _Fetch:
             asked += ((b"Access-Control-Request-Headers", b",".join(names)),)
         asked += ((b"Origin", self._serialized()), (b"Sec-Fetch-Mode", b"cors"))
         answer = self._ask(b"OPTIONS", asked, False)
-        self._check(answer, "the preflight's answer")
         rule, status = "#cors-preflight-fetch", str(answer.status)
+        # Fetch asks for the origin first, but no origin would mend this, and browsers say so.
         if answer.status in REDIRECTS and values(answer.headers, b"location"):
             self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_REDIRECT)
+        self._check(answer, "the preflight's answer")
         if not 200 <= answer.status <= 299:
             self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_STATUS)
         self._pass(rule, "preflight's status", status, "It is from 200 to 299.")
         self._check_method(answer)
         self._check_names(answer, names)
         age = values(answer.headers, b"access-control-max-age")
-        kept = int(age[0]) if len(age) == 1 and _SECONDS.fullmatch(age[0]) else DEFAULT_MAX_AGE_S
+        said = delta_seconds(age[0]) if len(age) == 1 else None
+        kept = DEFAULT_MAX_AGE_S if said is None else said
         self._note(rule, "Access-Control-Max-Age", shown(age), f"It is kept for {kept} s at most.")
 
     def _check_method(self, answer: Answer) -> None:
@@ -309,6 +313,16 @@ class _Fetch:
 
     def _trace(self, allowed: bool) -> Trace:
         return Trace(steps=tuple(self._steps), exchanges=tuple(self._exchanges), allowed=allowed)
+
+
+def delta_seconds(value: bytes) -> int | None:
+    """Answer a number of seconds (RFC 9111 1.2.2), which may be of any length; None if it is none.
+
+    More than 2^31 is taken as that, as the RFC has it.
+    """
+    if not _SECONDS.fullmatch(value):
+        return None
+    return min(int(value.lstrip(b"0")[:_MOST_DIGITS] or b"0"), _LONGEST_S)
 
 
 def unlike(origin: bytes) -> Cause:

@@ -248,6 +248,13 @@ class Live(CommandTestCase):
         self.assertEqual(there.seen[0][2]["Origin"], "null")
         self.assertEqual(done.json["cause"], "other-allow-origin")
 
+    def test_redirected_preflight(self) -> None:
+        """No header mends a preflight that is redirected, so none is told."""
+        server = self.serve(lambda method, path: (308, {"Location": "/b"}))
+        arguments = ("explain", "--live", "--json", "--origin", ORIGIN, "--method", "PUT")
+        found = corsgate(*arguments, server.url).json
+        self.assertEqual((found["cause"], found["servers"]), ("preflight-redirect", []))
+
     def test_no_answer(self) -> None:
         """A server that is not there, or speaks something else, is 2 and one clear line."""
         with socket.create_server(("127.0.0.1", 0)) as taken:

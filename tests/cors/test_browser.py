@@ -83,6 +83,12 @@ BLOCKED: tuple[tuple[str, Call, Script, Cause], ...] = (
         [(301, [(ACAO, APP), (b"Location", b"/x")])],
         Cause.PREFLIGHT_REDIRECT,
     ),
+    (
+        "preflight moved, bare",
+        call(b"PUT"),
+        [(307, [(b"Location", b"/x")])],
+        Cause.PREFLIGHT_REDIRECT,
+    ),
     ("preflight moved nowhere", call(b"PUT"), [(301, [(ACAO, APP)])], Cause.PREFLIGHT_STATUS),
     ("method", call(b"DELETE"), [OPEN], Cause.METHOD),
     ("method's case", call(b"patch"), [(204, [(ACAO, APP), (ACAM, b"PATCH")])], Cause.METHOD),
@@ -272,7 +278,12 @@ class Steps(SynchronousTestCase):
 
     def test_max_age(self) -> None:
         """How long the answer is kept is told; unsaid or misspelled it is 5 s."""
-        for value, kept in ((b"600", "600 s"), (b"10m", "5 s")):
+        for value, kept in (
+            (b"600", "600 s"),
+            (b"10m", "5 s"),
+            (b"0" * 99, "0 s"),
+            (b"9" * 9_999, "2147483648 s"),
+        ):
             answer = (204, [*OPEN[1], (b"Access-Control-Max-Age", value)])
             self.assertIn(f"kept for {kept}", self.told(call(b"PUT"), answer, FINE))
 
