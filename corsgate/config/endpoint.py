@@ -57,12 +57,26 @@ def is_loopback(endpoint: str) -> bool:
     Args:
         endpoint: A string that `check_endpoint` accepts.
     """
+    return _names_loopback(_arguments(endpoint).get("interface", "").lower())
+
+
+def port_of(endpoint: str) -> int | None:
+    """Answer the port that an endpoint listens on; None where its string does not say.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    port = _arguments(endpoint).get("port", "")
+    return int(port) if _is_number(port, 1, 65535) else None
+
+
+def _arguments(endpoint: str) -> dict[str, str]:
+    """Answer the arguments of an endpoint that listens on an address; of another none."""
     kind = endpoint.partition(":")[0].lower()
     if kind not in _ARGUMENTS:
-        return False
+        return {}
     positional, named = _split(endpoint)
-    arguments = {**dict(zip(_ARGUMENTS[kind], positional[1:], strict=False)), **named}
-    return _names_loopback(arguments.get("interface", "").lower())
+    return {**dict(zip(_ARGUMENTS[kind], positional[1:], strict=False)), **named}
 
 
 def is_tls(endpoint: str) -> bool:

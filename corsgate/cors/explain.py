@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 
-from corsgate.config.endpoint import is_loopback
+from corsgate.config.endpoint import is_loopback, is_tls, port_of
 from corsgate.config.model import Config, Route
 from corsgate.cors.browser import fetch
 from corsgate.cors.call import Call
@@ -14,10 +14,12 @@ from corsgate.cors.causes import WORDS, Cause
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
 from corsgate.cors.mend import Change, Mend, find_place, mend
+from corsgate.cors.names import KNOWN_METHODS
 from corsgate.cors.nearmiss import near_misses, spell
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.cors.trace import Answer, Request, Trace
-from corsgate.errors import TargetError
+from corsgate.cors.url import Url
+from corsgate.errors import BadValue, TargetError
 from corsgate.message.headers import index_headers
 from corsgate.message.host import HostRules
 from corsgate.message.target import segments
@@ -71,7 +73,11 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
 
     Returns:
         An explanation; its changes were tried out.
+
+    Raises:
+        BadValue: The call goes to an upstream's server itself, so no gate answers it.
     """
+    _check_passes_gate(config, call.url)
     gate = Gate(config)
     trace = fetch(call, gate.answer)
     route, served = gate.route(call), gate.serves(call)
@@ -84,23 +90,56 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         route="" if route is None else f"{route.host or ''}{route.prefix}",
         policy="" if place is None or route is None or route.cors is None else place.label,
         trace=trace,
+        advice=tuple(_unreached(config, call.url)),
     )
     if allowed:
         return explanation
     failed = trace.failed
     cause = None if failed is None else failed.cause
+    # Without a refusal, why the gate named no origin is for it to say, and all else for browsers.
     by = trace.exchanges[-1][1].by if trace.exchanges else ""
     found = _tried(mend(config, document, call, route, served=served), call, cause)
     policy = gate.policy(route)
     return attrs.evolve(
         explanation,
-        reason=refusal or by or ("" if failed is None else failed.why),
+        reason=refusal
+        or (by if cause is Cause.MISSING_ORIGIN else "" if failed is None else failed.why),
         cause=cause,
         near_misses=() if policy is None else tuple(near_misses(policy, call)),
         changes=found.changes,
         toml=found.toml,
-        advice=found.advice,
+        advice=(*found.advice, *explanation.advice),
     )
+
+
+def _check_passes_gate(config: Config, url: Url) -> None:
+    """Refuse the URL of a server behind the gate: a page that calls it calls no gate."""
+    origin = url.origin.decode("ascii")
+    for upstream in config.upstreams.values():
+        if any(server.origin == origin for server in upstream.servers):
+            raise BadValue(
+                f'{origin} is a server of the upstream "{upstream.name}": whoever calls it goes'
+                " past the gate",
+                "let the page call the gate's own address, or ask the server by --live",
+            )
+
+
+def _unreached(config: Config, url: Url) -> Iterator[str]:
+    """Answer what makes it doubtful that a call reaches the gate at all."""
+    ports = {port_of(listener.endpoint): listener for listener in config.listeners}
+    if None in ports:
+        return
+    port = url.port or (443 if url.scheme == "https" else 80)
+    listener = ports.get(port)
+    only = "a call gets here only if something before the gate passes it on"
+    if listener is None:
+        known = ", ".join(map(str, ports))
+        yield f"The gate listens on {known} and not on {port}: {only}."
+        return
+    has_tls = listener.certificates or is_tls(listener.endpoint)
+    speaks = "https" if has_tls else "http"
+    if url.scheme != speaks:
+        yield f"The gate speaks {speaks} on port {port}: {only}."
 
 
 def _tried(found: Mend, call: Call, cause: Cause | None) -> Mend:
@@ -115,7 +154,8 @@ def _tried(found: Mend, call: Call, cause: Cause | None) -> Mend:
     trace = fetch(tried, Gate(found.config).answer)
     if trace.allowed and not any(answer.refusal for _, answer in trace.exchanges):
         return found
-    return Mend(advice=found.advice)
+    refused = [answer.refusal for _, answer in trace.exchanges if answer.refusal]
+    return Mend(advice=(*found.advice, *(f"Not even a wider policy helps: {r}." for r in refused)))
 
 
 class Gate:
@@ -163,6 +203,8 @@ class Gate:
     def answer(self, request: Request) -> Answer:
         """Answer a request as the gate would."""
         authority = request.url.authority
+        if request.method not in KNOWN_METHODS:
+            return _refuse(501, f"the gate knows no method {request.method.decode('latin-1')}")
         if not self._serves(authority):
             return _refuse(421, f"the gate does not serve the host {authority}")
         try:

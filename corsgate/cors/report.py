@@ -48,6 +48,8 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
             number += 1
             yield from _wire(request, answer)
     if explanation.allowed:
+        yield ""
+        yield from (f"note: {line}" for line in explanation.advice)
         return
     yield ""
     yield f"reason: {explanation.reason}"

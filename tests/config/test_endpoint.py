@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls
+from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls, port_of
 from corsgate.errors import BadValue
 
 LOOPBACK = (
@@ -88,6 +88,12 @@ class LoopbackTests(SynchronousTestCase):
             self.assertTrue(is_tls(text), text)
         for text in ("tcp:443", "tcp:5555:interface=tls", "unix:/run/tls", "systemd:domain=INET"):
             self.assertFalse(is_tls(text), text)
+
+    def test_port(self) -> None:
+        """The port is read where the string says it."""
+        self.assertEqual({5555}, {port_of(text) for text in LOOPBACK})
+        for text in ("unix:/run/x", "systemd:index=0", "tcp:0", "tls:/etc/keys"):
+            self.assertEqual((text, port_of(text)), (text, None))
 
     @settings(deadline=None)
     @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())

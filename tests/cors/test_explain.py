@@ -129,7 +129,13 @@ class Verdicts(SynchronousTestCase):
             (ask("https://evil.example"), "is not allowed", Cause.MISSING_ORIGIN),
             (ask(APP, "DELETE"), "DELETE' is not in allow_methods", Cause.PREFLIGHT_STATUS),
             (ask(APP, "PUT", "/v1", "X-App"), "'x-app' is not in", Cause.PREFLIGHT_STATUS),
-            (ask(credentials=True), "is allowed", Cause.NO_CREDENTIALS),
+            (ask(credentials=True), "does not allow them", Cause.NO_CREDENTIALS),
+            (ask(APP, "FOO", path="/open"), "'FOO' is not in", Cause.PREFLIGHT_STATUS),
+            (
+                ask(APP, "FOO", toml=CONFIG.replace('"PUT"', '"FOO"')),
+                "knows no method FOO",
+                Cause.MISSING_ORIGIN,
+            ),
             (ask(path="/nowhere"), "no route covers /nowhere", Cause.MISSING_ORIGIN),
             (ask(base="http://gate.example:5555"), "does not serve the host", Cause.MISSING_ORIGIN),
             (ask(APP, "PUT", "/v2/x"), "does not serve the method PUT", None),
@@ -290,6 +296,7 @@ class Mends(SynchronousTestCase):
             (ask("not an origin"), "allow_origins"),
             (ask("https://app.example", base="http://localhost.example:5555"), "https"),
             (ask(APP, "TRACK"), "another method"),
+            (ask(APP, "FOO"), "the gate knows no method FOO"),
         ):
             self.assertEqual((found.allowed, found.toml), (False, ""))
             self.assertIn(told, "\n".join(found.advice))

@@ -45,7 +45,7 @@ policies = st.none() | st.builds(
 calls = st.builds(
     Call,
     origin=st.sampled_from((b"https://a.example", b"https://x.c.example", b"https://evil.example")),
-    method=st.sampled_from((b"GET", b"put", b"PATCH", b"patch", b"PURGE")),
+    method=st.sampled_from((b"GET", b"put", b"PATCH", b"PURGE")),
     url=st.just(URL),
     headers=st.lists(
         st.sampled_from(((b"X-A", b"1"), (b"Authorization", b"x"), (b"Accept", b"y"))), unique=True
