@@ -6,18 +6,21 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from textwrap import indent
 
 import attrs
 
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.load import load
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
+from corsgate.config.lines import Path
+from corsgate.config.toml import Toml, toml_tables
 from corsgate.cors.browser import fetch
 from corsgate.cors.call import Call, usual_value
 from corsgate.cors.causes import WORDS, Cause
 from corsgate.cors.console import Message, read_message
 from corsgate.cors.explain import Explanation, explain
-from corsgate.cors.names import TOKEN
+from corsgate.cors.names import KNOWN_METHODS, TOKEN
 from corsgate.cors.report import as_dict, as_text
 from corsgate.cors.servers import server_mends
 from corsgate.cors.url import Url
@@ -200,29 +203,47 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
     elif words is None:
         return complain(f'{message.browser} says "{message.why}", which is not known here')
     else:
-        for name in ("url", "origin", "method", "header"):
+        for name in ("url", "redirected", "origin", "method", "header"):
             if known[name] is not None:
                 print(f"{name}: {known[name]}")
-        print(f"cause: {words.what}\nmend: {words.mend}")
+        print(f"cause: {words.what}\nmend: {known['mend']}")
         hint = _in_toml(message)
         if hint:
-            print(f"in corsgate's configuration, in the policy of the route:\n\n    {hint}")
+            print("in corsgate's configuration, in the policy of the route:\n")
+            print(indent(hint, "    "))
     return TROUBLE if message.cause is None else FOUND
 
 
 def _in_toml(message: Message) -> str:
-    """Answer the key that mends it, so far as the message says what is missing."""
+    """Answer the keys that mend it, so far as the message says what is missing."""
     origin = message.origin if message.origin != "null" else None
+    keys: list[tuple[Path, str, Toml]] = []
     match message.cause:
-        case Cause.MISSING_ORIGIN | Cause.OTHER_ORIGIN | Cause.WILDCARD_ORIGIN:
-            return f'allow_origins = ["{origin}"]' if origin else ""
-        case Cause.METHOD:
-            return f'allow_methods = ["{message.method}"]' if message.method else ""
-        case Cause.HEADER:
-            return f'allow_headers = ["{message.header}"]' if message.header else ""
+        case Cause.MISSING_ORIGIN | Cause.OTHER_ORIGIN if origin and not message.redirected:
+            keys = [((), "allow_origins", [origin])]
+        case Cause.WILDCARD_ORIGIN if origin:
+            keys = [((), "allow_origins", [origin]), ((), "allow_credentials", True)]
+        case Cause.METHOD if message.method and not _miscased(message):
+            keys = [((), "allow_methods", [message.method])]
+        case Cause.HEADER if message.header:
+            keys = [((), "allow_headers", [message.header])]
         case Cause.NO_CREDENTIALS:
-            return "allow_credentials = true"
-    return ""
+            keys = [((), "allow_credentials", True)]
+    return toml_tables(keys).rstrip("\n")
+
+
+def _miscased(message: Message) -> str:
+    """Answer the method that was meant by one that no server knows, such as patch."""
+    upper = (message.method or "").upper()
+    return upper if upper != message.method and upper.encode() in KNOWN_METHODS else ""
+
+
+def _mend(message: Message, cause: Cause) -> str:
+    if cause is Cause.METHOD and _miscased(message):
+        return f'Write "{_miscased(message)}" in the script: methods are case-sensitive.'
+    if message.redirected is not None and cause is Cause.MISSING_ORIGIN:
+        return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].mend}"
+    return WORDS[cause].mend
 
 
 def _known(message: Message) -> dict[str, object]:
@@ -231,9 +252,10 @@ def _known(message: Message) -> dict[str, object]:
         "browser": message.browser,
         "cause": None if message.cause is None else message.cause.value,
         "what": None if words is None else words.what,
-        "mend": None if words is None else words.mend,
+        "mend": None if message.cause is None else _mend(message, message.cause),
         "why": message.why,
         "url": None if message.url is None else str(message.url),
+        "redirected": None if message.redirected is None else str(message.redirected),
         "origin": message.origin,
         "method": message.method,
         "header": message.header,

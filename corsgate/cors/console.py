@@ -16,16 +16,51 @@ _PREFLIGHT = "Response to preflight request doesn't pass access control check"
 _ACAO = "Access-Control-Allow-Origin"
 
 _CHROMIUM = re.compile(
-    r"Access to (?P<what>.+?) at "
-    rf"{_Q}(?P<url>[^'\"]*){_Q}(?: \(redirected from {_Q}(?P<first>[^'\"]*){_Q}\))?"
+    # A URL may have apostrophes in it, as in OData's /Products('1').
+    rf"Access to (?P<what>.{{1,40}}?) at {_Q}(?P<url>\S*?){_Q}"
+    rf"(?: \(redirected from {_Q}(?P<first>\S*?){_Q}\))?"
     rf" from origin {_Q}(?P<origin>[^'\"]*){_Q} has been blocked by CORS policy:? *(?P<why>.*)",
     re.DOTALL,
 )
 _FIREFOX = re.compile(
     r"Cross-Origin Request (?:Blocked: The Same Origin Policy disallows|Warning: The Same Origin"
     r" Policy will disallow) reading the remote resource"
-    rf" at {_Q}?(?P<url>[^\s'\"\u2018\u2019]+?){_Q}?(?: soon)?\.? \(Reason: (?P<why>.*)",
+    rf" at (?P<quote>{_Q})?(?P<url>\S+?)(?(quote){_Q})(?: soon)?\.? \(Reason: (?P<why>.*)",
     re.DOTALL,
+)
+
+_MAX_WHY = 2_000
+"""How much of a reason is read: no browser's is as long, and what follows may be anything."""
+
+_OTHERS = (
+    # Those that Chromium and Firefox word in other ways, since no answer was judged.
+    (
+        "chromium",
+        re.compile(r"Fetch API cannot load (?P<url>\S+?)\. (?P<why>URL scheme .{1,80} supported)"),
+        Cause.NOT_HTTP,
+    ),
+    (
+        "chromium",
+        re.compile(
+            r"Fetch API cannot load (?P<url>\S+?)\. (?P<why>Request mode is \"same-origin\" but the"
+            r" URL's origin is not same as the request origin (?P<page>\S+?)\.?(?: |$))"
+        ),
+        Cause.MODE,
+    ),
+    (
+        "chromium",
+        re.compile(
+            r"Mixed Content: The page at '(?P<page>\S*?)' was loaded over .{1,40}?, but"
+            r" (?P<why>requested an insecure .{1,40}? '(?P<url>\S*?)'\. This request has been"
+            r" blocked)"
+        ),
+        Cause.MIXED_CONTENT,
+    ),
+    (
+        "firefox",
+        re.compile(rf"(?P<why>Blocked loading mixed active content {_Q}(?P<url>\S+?){_Q}(?: |$))"),
+        Cause.MIXED_CONTENT,
+    ),
 )
 
 TABLE: tuple[tuple[str, str, Cause], ...] = (
@@ -131,6 +166,7 @@ class Message:
         cause: Why the call was blocked; None where the words are unknown.
         why: The reason in the browser's own words.
         url: What was asked for, where it is an http or https URL.
+        redirected: Where that led, and the call was blocked, or None.
         origin: The page's origin, which Firefox does not name.
         method: The method, where the message names it.
         header: The request header, where it names one.
@@ -142,6 +178,7 @@ class Message:
     cause: Cause | None
     why: str
     url: Url | None = None
+    redirected: Url | None = None
     origin: str | None = None
     method: str | None = None
     header: str | None = None
@@ -159,7 +196,17 @@ def read_message(said: str) -> Message:
     Raises:
         BadValue: No message of Chromium's or Firefox's about CORS is in it.
     """
-    flat = " ".join(said.split())
+    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(said.split()))
+    for whose, pattern, found_cause in _OTHERS:
+        if other := pattern.search(flat):
+            page = _url(other.groupdict().get("page") or "")
+            return Message(
+                browser=whose,
+                cause=found_cause,
+                why=other["why"].strip(),
+                url=_url(other["url"]),
+                origin=None if page is None else page.origin.decode("ascii"),
+            )
     found = _CHROMIUM.search(flat)
     browser = "chromium" if found else "firefox"
     found = found or _FIREFOX.search(flat)
@@ -169,13 +216,14 @@ def read_message(said: str) -> Message:
             'copy all of it, from "Access to ..." or "Cross-Origin Request Blocked" on',
         )
     parts = found.groupdict()
-    why = parts["why"].strip()
+    why = parts["why"][:_MAX_WHY].strip()
     cause, named = _cause(browser, why)
     return Message(
         browser=browser,
         cause=cause,
         why=why.removesuffix(")").removesuffix(").") if browser == "firefox" else why,
         url=_url(parts.get("first") or parts["url"]),
+        redirected=_url(parts["url"]) if parts.get("first") else None,
         origin=parts.get("origin"),
         method=named.get("method"),
         header=named.get("header"),

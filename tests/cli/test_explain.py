@@ -128,6 +128,28 @@ class Pasted(CommandTestCase):
             self.assertIn(f"url: {URL}\norigin: {ORIGIN}\nheader: x-app\ncause: ", done.out)
             self.assertIn('allow_headers = ["x-app"]', done.out)
 
+    def test_whole_mend(self) -> None:
+        """What is told to be written is all that is needed, and nothing that can't help."""
+        start = BLOCKED[: BLOCKED.index("Request header")]
+        origins = f'allow_origins = ["{ORIGIN}"]'
+        star = (
+            "The value of the 'Access-Control-Allow-Origin' header in the response must not be the"
+        )
+        star += " wildcard '*' when the request's credentials mode is 'include'."
+        patch = "Method patch is not allowed by Access-Control-Allow-Methods in preflight response."
+        missing = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
+        redirected = start.replace(f"'{URL}'", f"'http://login.example/' (redirected from '{URL}')")
+        for said, toml, mend in (
+            (start + star, f"{origins}\nallow_credentials = true", "Name the page's origin"),
+            (start + patch, None, 'Write "PATCH" in the script'),
+            (redirected + missing, None, f"Find out why {URL} redirects"),
+            (start + missing, origins, "Let the server name"),
+        ):
+            found = corsgate("explain", "--json", "--error", said).json
+            self.assertEqual(found["toml"], toml)
+            self.assertIn(mend, found["mend"])
+            self.assertIn(f"mend: {found['mend']}\n", corsgate("explain", "--error", said).out)
+
     def test_configured(self) -> None:
         """With one, the exact change is told."""
         config = self.file(CONFIG)

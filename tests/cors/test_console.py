@@ -247,6 +247,51 @@ class Messages(SynchronousTestCase):
         )
         self.assertEqual(str(read_message(said).url), URL)
 
+        self.assertEqual(str(read_message(said).redirected), "https://login.example/")
+
+    def test_apostrophes(self) -> None:
+        """A URL may have them, as OData's have."""
+        url = "http://localhost:5555/odata/Products('1')?q='a'"
+        for said in (chromium(CHROMIUM[0][0]), firefox(FIREFOX[5][0])):
+            self.assertEqual(str(read_message(said.replace(URL, url)).url), url)
+
+    def test_other_wordings(self) -> None:
+        """Calls that are blocked before anything is sent have messages of another form."""
+        page = "https://app.example"
+        for said, cause, origin in (
+            (
+                'Fetch API cannot load file:///x. URL scheme "file" is not supported.',
+                "NOT_HTTP",
+                None,
+            ),
+            (
+                f'a.js:1 Fetch API cannot load {URL}. Request mode is "same-origin" but the URL\'s'
+                f" origin is not same as the request origin {page}.",
+                "MODE",
+                page,
+            ),
+            (
+                f"Mixed Content: The page at '{page}/a?b' was loaded over HTTPS, but requested an"
+                f" insecure resource '{URL}'. This request has been blocked; the content must be"
+                " served over HTTPS.",
+                "MIXED_CONTENT",
+                page,
+            ),
+            (f"Blocked loading mixed active content “{URL}” a.js:3:1", "MIXED_CONTENT", None),
+        ):
+            found = read_message(said)
+            self.assertEqual((found.cause, found.origin), (Cause[cause], origin))
+            self.assertEqual(found.url is None, "file:" in said)
+
+    def test_hostile(self) -> None:
+        """What was copied can't steer the terminal, nor take long however much it is."""
+        found = read_message(chromium("\x1b]0;x\x07 moon").replace(APP, "http://a\x1b[2J"))
+        self.assertTrue(found.why.isprintable())
+        self.assertTrue((found.origin or "").isprintable())
+        value = "'Access-Control-Allow-Origin' header has a value '"
+        self.assertIsNone(read_message(chromium(value * 20_000)).cause)
+        self.assertRaises(BadValue, read_message, "Access to x at '" * 20_000)
+
     def test_unknown(self) -> None:
         """Words that are not known have no cause; what is no such message is refused."""
         found = read_message(chromium("The moon is full."))
