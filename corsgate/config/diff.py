@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.lines import key_text
 from corsgate.config.model import Config, Cors, Limits, Listener, Route, Server, Upstream
@@ -51,6 +52,9 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
 }
 """How the entries of lists are told, given and taken."""
+
+_TOLD_APART = (Cors, Ejection, Fallback, HealthCheck, Sticky)
+"""Tables whose keys are told one by one; a `Secret` among them is only told to have changed."""
 
 _OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")
 _NO_POLICY = Cors(allow_origins=())
@@ -157,7 +161,7 @@ def _upstreams(
         if was is None:
             yield _told(Kind.GIVES, where, "a new upstream")
             for server in upstream.servers:
-                yield _told(Kind.GIVES, where, f"the server {_server(server)}")
+                yield from _new_server(where, server)
             for each in upstream.discovered:
                 yield _told(Kind.GIVES, where, f"the servers of {each}")
             was = Upstream(name=name, servers=upstream.servers, discovered=upstream.discovered)
@@ -181,14 +185,23 @@ def _server(server: Server) -> str:
 def _servers(where: str, old: Upstream, new: Upstream) -> Iterator[Difference]:
     before = {_server(server): server for server in old.servers}
     after = {_server(server): server for server in new.servers}
-    for name in before.keys() - after.keys():
-        yield _told(Kind.TAKES, where, f"the server {name} is gone")
+    for name in before:
+        if name not in after:
+            yield _told(Kind.TAKES, where, f"the server {name} is gone")
     for name, server in after.items():
         was = before.get(name)
         if was is None:
-            yield _told(Kind.GIVES, where, f"the server {name}")
-            was = attrs.evolve(server, weight=1)
-        yield from _fields(f"{where}, server {name}", was, server)
+            yield from _new_server(where, server)
+        else:
+            yield from _fields(f"{where}, server {name}", was, server)
+
+
+def _new_server(where: str, server: Server) -> Iterator[Difference]:
+    """Answer a server that is new, and what is not as usual about it."""
+    name = _server(server)
+    yield _told(Kind.GIVES, where, f"the server {name}")
+    usual = attrs.evolve(server, weight=1, backup=False, drain=False)
+    yield from _fields(f"{where}, server {name}", usual, server)
 
 
 def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
@@ -217,8 +230,9 @@ def _signing(
 def _listeners(old: Config, new: Config) -> Iterator[Difference]:
     before = {listener.endpoint: listener for listener in old.listeners}
     after = {listener.endpoint: listener for listener in new.listeners}
-    for endpoint in before.keys() - after.keys():
-        yield _told(Kind.TAKES, "listen", f"{endpoint} is no longer listened on")
+    for endpoint in before:
+        if endpoint not in after:
+            yield _told(Kind.TAKES, "listen", f"{endpoint} is no longer listened on")
     for endpoint, listener in after.items():
         was = before.get(endpoint)
         if was is None:
@@ -244,7 +258,7 @@ def _fields(
         place = where or _key(name)
         if isinstance(before, tuple) and isinstance(after, tuple) and not _has_keys(before, after):
             yield from _entries(place, name, before, after)
-        elif isinstance(before, Cors) and isinstance(after, Cors):
+        elif type(before) is type(after) and isinstance(before, _TOLD_APART):
             yield from _fields(f"{place}, {_key(name)}", before, after)
         else:
             yield _told(Kind.CHANGES, place, _scalar(name, before, after, place))
@@ -254,12 +268,17 @@ def _entries(
     where: str, name: str, old: tuple[object, ...], new: tuple[object, ...]
 ) -> Iterator[Difference]:
     gives, takes = _LISTS.get(name, (f"{name} has {{}}", f"{name} no longer has {{}}"))
-    given = [entry for entry in new if entry not in old]
-    taken = [entry for entry in old if entry not in new]
+    given = [entry for entry in new if entry not in old and not _stands_for(old, entry)]
+    taken = [entry for entry in old if entry not in new and not _stands_for(new, entry)]
     yield from (_told(Kind.TAKES, where, takes.format(_entry(entry))) for entry in taken)
     yield from (_told(Kind.GIVES, where, gives.format(_entry(entry))) for entry in given)
-    if not given and not taken:
+    if not given and not taken and set(old) == set(new):
         yield _told(Kind.CHANGES, where, f"{name} has the same entries in another order or number")
+
+
+def _stands_for(entries: tuple[object, ...], entry: object) -> bool:
+    """Answer whether the star among a policy's entries stands for another of them."""
+    return "*" in entries and str(entry).lower() != "authorization"
 
 
 def _entry(entry: object) -> str:
@@ -288,7 +307,10 @@ def _scalar(name: str, old: object, new: object, where: str) -> str:
 def _is_shown(value: object) -> bool:
     if isinstance(value, tuple):
         return all(_is_shown(entry) for entry in value)
-    return value is None or isinstance(value, bool | int | float | str)
+    if isinstance(value, str):
+        # A query, as of a probe's path, may hold a key.
+        return "?" not in value
+    return value is None or isinstance(value, bool | int | float)
 
 
 def _key(name: str) -> str:

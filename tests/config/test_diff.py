@@ -57,7 +57,7 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         '+ routes."/v1": pages of https://b.example may call it',
     ),
     ("4200", "4201", '- routes."/v1": pages of http://localhost:4200 may no longer call it'),
-    ('["PUT"]', '["*"]', '- routes."/v1": pages may no longer use PUT'),
+    ('["PUT"]', '["*"]', '+ routes."/v1": pages may use any name or origin'),
     ('["PUT"]', '["PUT"]\nallow_headers = ["X-A"]', "pages may send the header X-A"),
     ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
     ('["PUT"]', '["PUT"]\nmax_age = "10m"', "max_age is 10m, before unset"),
@@ -78,6 +78,22 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         'credentials = "one"',
         'credentials = "two"',
         "gets the credentials two (bearer), before one (d",
+    ),
+    (
+        '"http://10.0.0.1:8000"',
+        '"http://10.0.0.1:8000", { url = "http://10.0.0.2:8000", backup = true }',
+        "~ upstreams.a, server http://10.0.0.2:8000: backup is true, before false",
+    ),
+    (
+        "[credentials.one]",
+        '[upstreams.b]\nservers = [{ url = "http://10.0.0.2:8000", weight = 7 }]\n'
+        "[credentials.one]",
+        "~ upstreams.b, server http://10.0.0.2:8000: weight is 7, before 1",
+    ),
+    (
+        'credentials = "one"',
+        'credentials = "one"\neject = { failures = 9 }',
+        "~ upstreams.a, eject: failures is 9, before 5",
     ),
     ('credentials = "one"', "", "it gets no credentials any more, before one (digest)"),
     ("admin", "root", "credentials one (digest): username is root, before admin"),
@@ -112,6 +128,48 @@ class DiffTests(SynchronousTestCase):
             back = "\n".join(map(str, diff(changed, BASE)))
             self.assertNotEqual(back, "")
             self.assertNotIn("s3cret", said + back)
+
+    def test_tables(self) -> None:
+        """A table's keys are told apart, but for those that may hold a secret."""
+        tables = """
+sticky = { cookie = "one", secret = "0123456789-old-s3cret" }
+health = { path = "/?key=old-s3cret", rise = 2 }
+on_down = { status = 503 }
+"""
+        old = BASE.replace('credentials = "one"\n', tables)
+        new = old.replace('"one"', '"two"').replace("old-", "new-").replace("rise = 2", "rise = 3")
+        said = "\n".join(map(str, diff(old, new.replace("status = 503", "status = 200"))))
+        self.assertNotIn("s3cret", said)
+        for told in (
+            "upstreams.a, sticky: cookie is two, before one",
+            "upstreams.a, sticky: secret changed",
+            "upstreams.a, health: path changed",
+            "upstreams.a, health: rise is 3, before 2",
+            "upstreams.a, on_down: status is 200, before 503",
+        ):
+            self.assertIn(told, said)
+
+    def test_any(self) -> None:
+        """A star takes none of what it stands for, which Authorization is not."""
+        old = BASE.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
+        new = old.replace('["X-A", "Authorization"]', '["*"]').replace('["PUT"]', '["*"]')
+        (methods, authorization, names) = diff(old, new)
+        self.assertEqual((methods.kind, names.kind), (Kind.GIVES, Kind.GIVES))
+        self.assertEqual(authorization.kind, Kind.TAKES)
+        self.assertIn("Authorization", authorization.words)
+        self.assertEqual([each.kind for each in diff(new, old)].count(Kind.TAKES), 2)
+
+    def test_order(self) -> None:
+        """What is gone is told in the order of the file, always the same."""
+        servers = [f"http://10.0.0.{n}:8000" for n in range(1, 9)]
+        listens = [f"tcp:{n}" for n in range(5555, 5563)]
+        old = BASE.replace('"http://10.0.0.1:8000"', ", ".join(f'"{each}"' for each in servers))
+        old = old.replace('"tcp:5555"', ", ".join(f'"{each}"' for each in listens))
+        new = BASE.replace("10.0.0.1", "10.0.0.9").replace("tcp:5555", "tcp:1")
+        said = "\n".join(map(str, diff(old, new)))
+        for entries in (servers, listens):
+            places = [said.index(f"{entry} is") for entry in entries]
+            self.assertEqual(places, sorted(places))
 
     def test_same(self) -> None:
         """What decides the same has none, however it is written."""
