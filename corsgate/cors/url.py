@@ -63,7 +63,7 @@ class Url:
             scheme=scheme,
             host=f"[{name}]" if ":" in name else name,
             port=None if port == _DEFAULT_PORTS[scheme] else port,
-            target=quote(parts.path or "/", safe=_PLAIN)
+            target=quote(_resolve(parts.path), safe=_PLAIN)
             + (f"?{quote(parts.query, safe=_PLAIN + '?')}" if parts.query else ""),
             has_userinfo="@" in parts.netloc,
         )
@@ -106,3 +106,21 @@ class Url:
             BadValue: It leads to no http or https URL.
         """
         return Url.parse(urljoin(str(self), location))
+
+
+def _resolve(path: str) -> str:
+    """Answer a path as browsers send it: with slashes only, and its dot segments resolved.
+
+    Source: URL ``#path-state``.
+    """
+    found: list[str] = []
+    parts = path.replace("\\", "/").split("/")[1:]
+    for number, part in enumerate(parts):
+        dots = part.lower().replace("%2e", ".")
+        if dots == "..":
+            del found[-1:]
+        if dots not in (".", ".."):
+            found.append(part)
+        elif number == len(parts) - 1:
+            found.append("")
+    return "/" + "/".join(found)

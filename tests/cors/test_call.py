@@ -126,3 +126,16 @@ class Urls(SynchronousTestCase):
         self.assertEqual(str(start.join("b?c")), "http://h/v1/b?c")
         self.assertEqual(str(start.join("//g/x")), "http://g/x")
         self.assertRaises(BadValue, start.join, "data:text/plain,x")
+
+    def test_resolved(self) -> None:
+        """A path is what the browser sends: dot segments are gone, and backslashes are slashes."""
+        for said, target in (
+            ("http://h", "/"),
+            ("http://h?a", "/?a"),
+            ("http://h/a/./b/../c", "/a/c"),
+            ("http://h/../a/%2E%2e/b/..", "/"),
+            ("http://h/a/.", "/a/"),
+            ("http://h/a\\b//c/", "/a/b//c/"),
+            ("http://h/a/...?b/../c", "/a/...?b/../c"),
+        ):
+            self.assertEqual((said, Url.parse(said).target), (said, target))
