@@ -12,6 +12,7 @@ from corsgate.config.model import Cors
 from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.rules import check_prefix
 from corsgate.config.toml import Toml, toml_tables
+from corsgate.cors.call import Call
 from corsgate.cors.mend import widen, written
 from corsgate.cors.policy import compile_policy
 from corsgate.cors.record import Recorded
@@ -115,17 +116,52 @@ def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
 
 
 def _allow(group: _Group, refused: list[str]) -> bool:
-    """Widen a group's policy by its calls; answer whether any can be allowed."""
+    """Make a group's policy of its calls; answer whether any can be allowed."""
+    singly: dict[Call, Cors] = {}
     for each in group.recorded:
+        _try(each.call, None, singly, refused)
+    allowed = [each for each in group.recorded if each.call in singly]
+    if allowed:
+        group.cors = _joined(list(singly.values()))
+        with_all: dict[Call, Cors] = {}
         try:
-            cors = widen(group.cors, each.call)
-        except PolicyError as error:
-            why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
-            refused.append(f"{text(each.call.method)} from {text(each.call.origin)}: {why}")
-            continue
-        group.cors = _expose(cors, each.exposed)
+            compile_policy(group.cors)
+        except PolicyError:
+            # Some can't go with others, such as an http origin with another's credentials.
+            group.cors = None
+            for each in allowed:
+                group.cors = _try(each.call, group.cors, with_all, refused)
+            allowed = [each for each in allowed if each.call in with_all]
+    for each in allowed:
+        assert group.cors is not None
+        group.cors = _expose(group.cors, each.exposed)
     refused[:] = dict.fromkeys(refused)
     return group.cors is not None
+
+
+def _try(call: Call, cors: Cors | None, found: dict[Call, Cors], refused: list[str]) -> Cors | None:
+    """Widen a policy by a call that was not yet found to be allowed; answer what it is then."""
+    if call in found:
+        return cors
+    try:
+        found[call] = widen(cors, call)
+    except PolicyError as error:
+        why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
+        refused.append(f"{text(call.method)} from {text(call.origin)}: {why}")
+        return cors
+    return found[call]
+
+
+def _joined(policies: Sequence[Cors]) -> Cors:
+    """Answer a policy that allows what each of some does, at a cost that is linear in them."""
+    names = {name.lower(): name for each in reversed(policies) for name in each.allow_headers}
+    spelled = dict.fromkeys(name.lower() for each in policies for name in each.allow_headers)
+    return Cors(
+        allow_origins=tuple(dict.fromkeys(o for each in policies for o in each.allow_origins)),
+        allow_methods=tuple(dict.fromkeys(m for each in policies for m in each.allow_methods)),
+        allow_headers=tuple(names[name] for name in spelled),
+        allow_credentials=any(each.allow_credentials for each in policies),
+    )
 
 
 def _new(recorded: Sequence[Recorded]) -> list[str]:

@@ -249,6 +249,31 @@ class LearnTests(SynchronousTestCase):
         policy = tomllib.loads(found.toml)["cors"]["learned"]
         self.assertEqual(policy, {"allow_origins": [APP]})
 
+    def test_what_does_not_go_together(self) -> None:
+        """Of calls that no one policy allows, the first are learned and the others told."""
+        text = har(
+            entry("GET", f"{BOX}/a", {**CHROME, "origin": "http://app.example"}),
+            entry("PUT", f"{BOX}/a", CHROME, cookies=1),
+            entry("DELETE", f"{BOX}/a", CHROME),
+        )
+        found = learn(read_record(text))
+        self.assertEqual(len(found.refused), 1)
+        self.assertIn("PUT from", found.refused[0])
+        policy = tomllib.loads(found.toml)["cors"]["learned"]
+        self.assertEqual(policy["allow_origins"], ["http://app.example", APP])
+        self.assertEqual(policy["allow_methods"], ["DELETE"])
+
+    def test_many(self) -> None:
+        """A log that a flood of made-up origins and headers is in is read as fast as it is long."""
+        lines = [line("GET", "/v1/a", origin=f"https://a{n}.example") for n in range(3_000)]
+        lines += [
+            line("OPTIONS", "/v1/a", asked_method="GET", asked_headers=f"x-{n}")
+            for n in range(3_000)
+        ]
+        policy = tomllib.loads(learn(read_record("\n".join(lines))).toml)["cors"]["learned"]
+        self.assertEqual(len(policy["allow_origins"]), 3_001)
+        self.assertEqual(policy["allow_headers"][:2], ["x-0", "x-1"])
+
     def test_nothing_by_pattern(self) -> None:
         """Whoever writes stars into a log, which needs no browser, widens no policy."""
         for more in (
