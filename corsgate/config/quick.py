@@ -29,7 +29,9 @@ from corsgate.errors import BadValue
 
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+QUICK_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""What pages may do without a file."""
+
 # A developer's app may send any header; "*" never covers Authorization (Fetch #cors-preflight).
 _ALLOW_HEADERS = ("*", "Authorization")
 _AUTH_MEND = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
@@ -72,7 +74,7 @@ def quick_config(
     )
     policy = Cors(
         allow_origins=tuple(allow_origins),
-        allow_methods=_METHODS,
+        allow_methods=QUICK_METHODS,
         allow_headers=_ALLOW_HEADERS,
         expose_headers=("*",),
         debug=True,

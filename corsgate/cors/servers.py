@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
+from corsgate.config.lines import Path
+from corsgate.config.quick import DEFAULT_LISTEN, QUICK_METHODS
+from corsgate.config.toml import Toml, toml_tables
 from corsgate.cors.call import Call, preflight_reasons, unsafe_names
+from corsgate.cors.mend import widen, written
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.trace import text
+from corsgate.errors import PolicyError
 from corsgate.message.headers import Header
 
 
@@ -23,7 +28,6 @@ class Wanted:
         headers: The request headers to list.
         credentials: Whether credentials must be allowed.
         path: The path that was asked for.
-        server: The origin that was asked.
     """
 
     origin: str
@@ -31,7 +35,6 @@ class Wanted:
     headers: str
     credentials: bool
     path: str
-    server: str
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -57,7 +60,6 @@ def wanted(call: Call) -> Wanted:
         headers=", ".join(text(name) for name in names),
         credentials=call.credentials,
         path=call.url.path,
-        server=text(call.url.origin),
     )
 
 
@@ -70,7 +72,7 @@ def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
 
     Returns:
         Title and text, the likeliest first; the last is a gate before the server, which helps
-        where nobody can change it.
+        where nobody can change it, if a gate may allow the call.
     """
     want, needs_preflight = (
         wanted(call),
@@ -86,7 +88,7 @@ def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
     return [
         ("the answer must have", fields),
         *known,
-        ("a gate before it, where the server can't be changed", _gate(want)),
+        *_gate(call),
     ]
 
 
@@ -150,11 +152,30 @@ def _iis(want: Wanted, _needs_preflight: bool) -> str:
     return "\n".join([*lines, "  </add>", "</cors>"])
 
 
-def _gate(want: Wanted) -> str:
-    return (
-        f"twistd -n --pidfile= corsgate --upstream {want.server} --allow-origin {want.origin}\n"
-        "# and call http://localhost:5555 instead"
-    )
+def _gate(call: Call) -> list[tuple[str, str]]:
+    """Answer how a gate is run that allows a call; nothing where none may."""
+    try:
+        cors = widen(None, call)
+    except PolicyError:
+        return []
+    server, origin = text(call.url.origin), text(call.origin)
+    quick = not call.credentials and set(cors.allow_methods) <= set(QUICK_METHODS)
+    if quick:
+        said = f"twistd -n --pidfile= corsgate --upstream {server} --allow-origin {origin}\n"
+    else:
+        keys: list[tuple[Path, str, Toml]] = [
+            ((), "listen", [DEFAULT_LISTEN]),
+            (("upstreams", "api"), "servers", [server]),
+            (("routes", "/"), "upstream", "api"),
+            (("routes", "/"), "cors", written(cors)),
+        ]
+        said = f"{toml_tables(keys)}\n# twistd -n --pidfile= corsgate --config FILE\n"
+    return [
+        (
+            "a gate before it, where the server can't be changed",
+            f"{said}# and call http://localhost:5555 instead",
+        )
+    ]
 
 
 _SERVERS: tuple[tuple[str, bytes, Callable[[Wanted, bool], str]], ...] = (

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.quick import quick_config
 from corsgate.cors.call import Call
+from corsgate.cors.check import CORS_RULES
+from corsgate.cors.explain import explain
 from corsgate.cors.servers import server_mends
 from corsgate.cors.url import Url
+from tests.support import parse
 
 CALL = Call(
     origin=b"https://app.example",
@@ -49,7 +54,27 @@ class ServerTests(SynchronousTestCase):
                 "Access-Control-Allow-Headers: content-type, x-app",
             ],
         )
-        self.assertIn("--upstream http://localhost:8000 --allow-origin https://app.example", gate)
+        self.assertIn('servers = ["http://localhost:8000"]', gate)
+
+    def test_gate(self) -> None:
+        """The gate that is proposed allows the call: by options where these can, or by a file."""
+        for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):
+            call = attrs.evolve(CALL, method=method, credentials=credentials)
+            gate = server_mends(call, [])[-1][1]
+            options = "--upstream http://localhost:8000 --allow-origin https://app.example\n"
+            if options in gate:
+                config = quick_config(
+                    upstream="http://localhost:8000",
+                    allow_origins=["https://app.example"],
+                    cors_rules=CORS_RULES,
+                )
+            else:
+                config = parse(gate)
+            url = Url.parse("http://localhost:5555/v1/x?y")
+            self.assertTrue(explain(config, {}, attrs.evolve(call, url=url)).allowed, gate)
+            self.assertEqual(options in gate, (method, credentials) == (b"PUT", False))
+        null = attrs.evolve(CALL, origin=b"null")
+        self.assertEqual(len(server_mends(null, [])), 1)
 
     def test_no_more_than_needed(self) -> None:
         """A simple call needs its origin allowed, and no answer to OPTIONS."""
