@@ -28,6 +28,7 @@ class Wanted:
         headers: The request headers to list.
         credentials: Whether credentials must be allowed.
         path: The path that was asked for.
+        replaces: The fields that the answer has already, which must not stand beside these.
     """
 
     origin: str
@@ -35,6 +36,7 @@ class Wanted:
     headers: str
     credentials: bool
     path: str
+    replaces: tuple[str, ...] = ()
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -49,18 +51,26 @@ class Wanted:
         return found
 
 
-def wanted(call: Call) -> Wanted:
-    """Answer the least that must be answered for a call to be allowed."""
+def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
+    """Answer the least that must be answered for a call to be allowed.
+
+    Args:
+        call: The call.
+        headers: The fields of the answer that blocked it.
+    """
     names = unsafe_names(call.sent_headers)
     method = call.sent_method
     listed = not SAFELISTED_METHODS.issuperset((method,))
-    return Wanted(
+    found = Wanted(
         origin=text(call.origin),
         methods=text(method) if listed else "",
         headers=", ".join(text(name) for name in names),
         credentials=call.credentials,
         path=call.url.path,
     )
+    present = {field.lower() for field, _ in headers}
+    replaces = (n for n, _ in found.fields if n != "Vary" and n.lower().encode("ascii") in present)
+    return attrs.evolve(found, replaces=tuple(replaces))
 
 
 def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
@@ -74,8 +84,9 @@ def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
         Title and text, the likeliest first; the last is a gate before the server, which helps
         where nobody can change it, if a gate may allow the call.
     """
+    headers = tuple(headers)
     want, needs_preflight = (
-        wanted(call),
+        wanted(call, headers),
         bool(preflight_reasons(call.sent_method, unsafe_names(call.sent_headers))),
     )
     told = b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
@@ -94,6 +105,8 @@ def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
 
 def _nginx(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"location {want.path} {{"]
+    # add_header puts its own beside those of a server that is proxied.
+    lines += [f"    proxy_hide_header {name};" for name in want.replaces]
     fields = [f'    add_header {name} "{value}" always;' for name, value in want.fields]
     if needs_preflight:
         lines += ["    if ($request_method = OPTIONS) {"]
@@ -104,6 +117,8 @@ def _nginx(want: Wanted, needs_preflight: bool) -> str:
 
 def _apache(want: Wanted, needs_preflight: bool) -> str:
     lines = [f'<Location "{want.path}">']
+    # What was set without "always" is in a table of its own, and both are sent.
+    lines += [f"    Header onsuccess unset {name}" for name in want.replaces]
     for name, value in want.fields:
         verb = "merge" if name == "Vary" else "set"
         lines.append(f'    Header always {verb} {name} "{value}"')
@@ -120,6 +135,8 @@ def _apache(want: Wanted, needs_preflight: bool) -> str:
 def _caddy(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"header {want.path}* {{"]
     lines += [f'    {name} "{value}"' for name, value in want.fields]
+    if want.replaces:
+        lines.append("    defer")  # Until the answer is there, whose fields these replace.
     lines.append("}")
     if needs_preflight:
         lines += ["@preflight method OPTIONS", "respond @preflight 204"]

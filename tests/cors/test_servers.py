@@ -56,6 +56,17 @@ class ServerTests(SynchronousTestCase):
         )
         self.assertIn('servers = ["http://localhost:8000"]', gate)
 
+    def test_replaced(self) -> None:
+        """What the answer has already is told to be taken away: two origins would be none."""
+        for server, line in (
+            (b"nginx", "proxy_hide_header Access-Control-Allow-Origin;"),
+            (b"apache", "Header onsuccess unset Access-Control-Allow-Origin"),
+            (b"caddy", "defer"),
+        ):
+            fields = [(b"Server", server), (b"access-control-allow-ORIGIN", b"*")]
+            self.assertIn(line, server_mends(CALL, fields)[1][1])
+            self.assertNotIn(line, server_mends(CALL, fields[:1])[1][1])
+
     def test_gate(self) -> None:
         """The gate that is proposed allows the call: by options where these can, or by a file."""
         for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):

@@ -19,11 +19,16 @@ HEADERS = ((b"X-App", b"1"), (b"Content-Type", b"application/json"))
 class ApacheTests(SynchronousTestCase):
     """`server_mends`, tried out."""
 
-    def ask(self, apache: ApacheDigest, method: bytes) -> tuple[Trace, Call]:
+    def ask(
+        self, apache: ApacheDigest, method: bytes, *, credentials: bool | None = None
+    ) -> tuple[Trace, Call]:
         """Answer what a browser makes of a server, and the call."""
-        url = Url.parse(f"{apache.origin}/a.json")
         call = Call(
-            origin=ORIGIN, method=method, url=url, headers=HEADERS, credentials=method == b"PUT"
+            origin=ORIGIN,
+            method=method,
+            url=Url.parse(f"{apache.origin}/a.json"),
+            headers=() if credentials else HEADERS,
+            credentials=method == b"PUT" if credentials is None else credentials,
         )
         return fetch(call, send), call
 
@@ -42,3 +47,19 @@ class ApacheTests(SynchronousTestCase):
                 after, _ = self.ask(apache, method)
                 self.assertTrue(after.allowed, after.failed)
                 self.assertEqual([found.status for _, found in after.exchanges], [204, 401])
+
+    def test_replaced(self) -> None:
+        """A server that names another origin names the page's alone afterwards."""
+        for verb in ("set", "always set"):
+            wrong = (
+                f'Header {verb} Access-Control-Allow-Origin "*"\n'
+                '<Location "/a.json">\nRequire all granted\nAuthType None\n</Location>\n'
+            )
+            files = {"a.json": b"{}"}
+            with ApacheDigest(users={"u": "p"}, files=files, more=wrong) as apache:
+                before, call = self.ask(apache, b"GET", credentials=True)
+                self.assertFalse(before.allowed)
+                mend = dict(server_mends(call, before.exchanges[-1][1].headers))["Apache"]
+            with ApacheDigest(users={"u": "p"}, files=files, more=wrong + mend) as apache:
+                after, _ = self.ask(apache, b"GET", credentials=True)
+                self.assertTrue(after.allowed, after.failed)
