@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,6 +46,25 @@ class CorsTests(SynchronousTestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""), command)
             self.assertNotEqual(done.stdout, "")
 
+    def test_json(self) -> None:
+        """Every key that a command answers in JSON is described."""
+        url = "http://localhost:5555/v1/x"
+        error = f"Access to fetch at '{url}' from origin '{APP}' has been blocked by CORS policy: x"
+        page = ("--origin", "http://b.example", "--method", "PUT")
+        explain = ("explain", "--json", "--config", "etc/minimal.toml")
+        _, described = CORS.text.split("## In JSON")
+        for words in (
+            ("check", "--json", "etc/minimal.toml"),
+            ("diff", "--json", "etc/minimal.toml", "etc/demo.toml"),
+            (*explain, *page, url),
+            (*explain, *page, "--error", error),
+        ):
+            _, command = split(shlex.join((".venv/bin/corsgate", *words)))
+            done = run(command, ROOT)
+            keys = set(_keys(json.loads(done.stdout)))
+            self.assertGreater(len(keys), 2)
+            self.assertEqual([key for key in keys if f"`{key}`" not in described], [], words)
+
     def test_languages(self) -> None:
         """No block is of a language that is not run."""
         languages = set(re.findall(r"(?m)^```(\w*)$", CORS.text)) - {""}
@@ -78,3 +99,12 @@ class StartTests(SynchronousTestCase):
                 self.assertEqual(
                     f"corsgate.cli.{other}" in commands, other == arguments[0], arguments
                 )
+
+
+def _keys(value: object) -> Iterator[str]:
+    """Answer the keys of all objects in what JSON held."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    for each in value if isinstance(value, list) else ():
+        yield from _keys(each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from textwrap import indent
 
@@ -12,8 +13,8 @@ from corsgate.message.headers import Header
 
 _MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.NOTE: "    "}
 
-
-_SECRET = frozenset((b"authorization", b"cookie", b"proxy-authorization", b"set-cookie"))
+_SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session", re.IGNORECASE)
+"""What the names of fields have in them whose values are not shown."""
 
 
 def verdict(explanation: Explanation) -> str:
@@ -127,4 +128,4 @@ def _pairs(headers: Sequence[Header]) -> list[list[str]]:
 
 def _value(name: bytes, value: bytes) -> str:
     """Answer a field's value, but for those that are secrets."""
-    return "..." if name.lower() in _SECRET else text(value)
+    return "..." if _SECRET.search(name) else text(value)

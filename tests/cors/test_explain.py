@@ -339,11 +339,13 @@ class Reports(SynchronousTestCase):
     def test_no_secrets(self) -> None:
         """Neither the script's credentials nor a server's cookies are shown."""
         call = ask(APP, "GET", "/v1", "X-App").call
-        call = attrs.evolve(call, headers=((b"Authorization", b"Basic s3cret"),))
+        secret = ((b"Authorization", b"Basic s3cret"), (b"X-Api-Key", b"s3cret"))
+        call = attrs.evolve(call, headers=secret)
         fields = (
             (b"Access-Control-Allow-Origin", b"*"),
-            (b"Access-Control-Allow-Headers", b"Authorization"),
+            (b"Access-Control-Allow-Headers", b"Authorization, X-Api-Key"),
             (b"Set-Cookie", b"sid=s3cret"),
+            (b"X-CSRF-Token", b"s3cret"),
         )
         trace = fetch(call, lambda request: Answer(status=200, headers=fields))
         found = Explanation(call=call, allowed=trace.allowed, trace=trace)
