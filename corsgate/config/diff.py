@@ -12,6 +12,7 @@ from corsgate.config.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.certificates import CertifiedKey
 from corsgate.config.lines import key_text
 from corsgate.config.model import Config, Cors, Limits, Listener, Route, Server, Upstream
+from corsgate.config.rules import SHOWN_LENGTH, show
 from corsgate.config.units import format_duration, format_size
 
 
@@ -329,6 +330,8 @@ def _show(name: str, value: object) -> str:
             return format_size(value)
         case tuple():
             return ", ".join(str(entry) for entry in value)
+        case str() if len(value) > SHOWN_LENGTH or not value.isprintable():
+            return show(value)
     return str(value)
 
 

@@ -149,6 +149,14 @@ on_down = { status = 503 }
         ):
             self.assertIn(told, said)
 
+    def test_long_text(self) -> None:
+        """Text of several lines, or that steers a terminal, is told on one and cut."""
+        page = 'credentials = "one"\non_down = { body = "\\u001b[31m\\n' + "x" * 9_999 + '" }'
+        old = BASE.replace('credentials = "one"', 'credentials = "one"\non_down = {}')
+        (told,) = diff(old, BASE.replace('credentials = "one"', page))
+        self.assertTrue(str(told).isprintable())
+        self.assertLess(len(str(told)), 300)
+
     def test_any(self) -> None:
         """A star takes none of what it stands for, which Authorization is not."""
         old = BASE.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
