@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     if live and given.origin is None:
         options.error("say whose calls to ask for: --origin O")
     max_age_s = None
+    name = _named(given.source)
     try:
         if live:
             recorded, max_age_s = _probe(given)
@@ -50,14 +51,23 @@ def main(argv: Sequence[str]) -> int:
             recorded = _read(given)
         learned = learn(recorded, max_age_s)
     except (BadValue, NoAnswer) as error:
-        return complain(f"{given.source}: {error}")
+        return complain(f"{name}: {error}")
     for line in (*learned.refused, *learned.notes):
         print(line, file=sys.stderr)
     if not learned.toml:
-        complain(f"{given.source}: there is no cross-origin call in it that could be allowed")
+        complain(f"{name}: there is no cross-origin call in it that could be allowed")
         return TROUBLE
-    print(f"# Learned from {given.source} by corsgate learn.\n{learned.toml}", end="")
+    print(f"# Learned from {name} by corsgate learn.\n{learned.toml}", end="")
     return FOUND if learned.refused else FINE
+
+
+def _named(source: str) -> str:
+    """Answer what a source is called, on one line and without what may be secrets of its URL."""
+    try:
+        url = Url.parse(source)
+    except BadValue:
+        return "".join(c if c.isprintable() else "?" for c in source)
+    return f"{url.origin.decode('ascii')}{url.path}"
 
 
 def _parser() -> argparse.ArgumentParser:

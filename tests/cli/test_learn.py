@@ -48,6 +48,17 @@ class FileTests(CommandTestCase):
 class LiveTests(CommandTestCase):
     """From a live server."""
 
+    def test_no_secrets(self) -> None:
+        """What may be a password or key in a server's URL is not written."""
+        server = Server(lambda method, path: (200, {"Access-Control-Allow-Origin": APP}))
+        self.addCleanup(server.stop)
+        url = server.url.replace("//", "//user:s3cret@") + "/v1?key=s3cret"
+        for origin, status in ((APP, 0), ("http://other.example", 2)):
+            done = corsgate("learn", "--from", url, "--origin", origin)
+            self.assertEqual(done.status, status, done.err)
+            self.assertNotIn("s3cret", done.out + done.err)
+            self.assertIn(f"{server.url}/v1", done.out + done.err)
+
     def test_server(self) -> None:
         """What a server allows is learned, and nothing that could act is sent to it."""
         fields = {
