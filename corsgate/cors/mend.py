@@ -17,6 +17,7 @@ from corsgate.cors.faults import route_faults
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.nearmiss import spell
 from corsgate.cors.policy import compile_policy
+from corsgate.cors.warnings import route_warnings
 from corsgate.errors import BadValue, PolicyError
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -232,6 +233,7 @@ def mend(
     risky = route_faults(widened)
     if risky:
         return Mend(advice=(*advice, *_told(risky)))
+    advice += _doubts(route, widened, own=place is None or not place.shared)
     if place is None:
         changes += _route_changes(widened)
     if not changes:
@@ -239,6 +241,12 @@ def mend(
     routes = (*(each for each in config.routes if each is not route), widened)
     mended = attrs.evolve(config, hosts=hosts, routes=routes)
     return Mend(changes=tuple(changes), advice=tuple(advice), config=mended)
+
+
+def _doubts(route: Route | None, widened: Route, *, own: bool) -> list[str]:
+    """Answer what a check of the file would newly warn of, such as a header that is taken off."""
+    known = set() if route is None else {each[1] for each in route_warnings(route, own)}
+    return _told(each for each in route_warnings(widened, own) if each[1] not in known)
 
 
 def _told(findings: Iterable[Finding]) -> list[str]:

@@ -60,6 +60,14 @@ enforce_origin = false
 """
 
 APP = "http://localhost:4200"
+OWN = (
+    CONFIG
+    + f"""
+[routes."/own"]
+upstream = "a"
+cors = {{ allow_origins = ["{APP}"], allow_methods = ["PUT"] }}
+"""
+)
 
 
 def ask(
@@ -305,6 +313,9 @@ class Mends(SynchronousTestCase):
     def test_shared(self) -> None:
         """Whom else a change would serve is told."""
         self.assertIn("[cors.spa] is the policy of /v2, too.", ask(APP, "DELETE").advice)
+        useless = "\n".join(ask(APP, "PUT", "/own", "Authorization", toml=OWN).advice)
+        self.assertIn('"Authorization" never gets through', useless)
+        self.assertEqual(ask(APP, "PUT", "/own", "X-App", toml=OWN).advice, ())
         lost = ask(APP, path="/open", credentials=True).advice
         self.assertIn("Other origins lose", "\n".join(lost))
 
