@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
 
@@ -109,7 +108,10 @@ class Attempts:
         if credentials is not None and credentials.fixed is not None:
             made.headers.extend(credentials.fixed)
         if not varies:
-            made = attrs.evolve(made, lines=field_lines(made.headers))
+            lines = field_lines(made.headers)
+            made = RequestHead(
+                method=made.method, target=made.target, headers=made.headers, lines=lines
+            )
             request.ready[key] = made
         return made
 
