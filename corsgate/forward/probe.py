@@ -21,6 +21,7 @@ from corsgate.config.model import Limits, PoolLimits, Server, Upstream
 from corsgate.errors import CorsgateError
 from corsgate.forward.body import drain
 from corsgate.forward.client import ProxyClient
+from corsgate.forward.signed import Body, send_signed
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.target import join_base
@@ -33,8 +34,6 @@ MAX_BODY_BYTES = 64 * 1024
 
 SPREAD = 0.1
 """The part of the interval by which one differs from the next."""
-
-MAX_CHALLENGES = 2
 
 _log = Logger()
 
@@ -169,17 +168,13 @@ class Prober:
     async def _signed(self, server: Server, head: RequestHead) -> UpstreamResponse:
         """Answer a server's response, its challenges met."""
         origin, credentials = server.origin, self._credentials
+
+        def send(head: RequestHead, _: Body = None) -> Deferred[UpstreamResponse]:
+            return self._client.send(origin, head, None, self._limits)
+
         if credentials is None:
-            return await self._client.send(origin, head, None, self._limits)
-        challenges = 0
-        while True:
-            signed = await credentials.authorize(head, origin)
-            response = await self._client.send(origin, signed, None, self._limits)
-            again = credentials.challenged(signed, response.head, origin)
-            if not again or challenges == MAX_CHALLENGES:
-                return response
-            challenges += 1
-            drain(response)
+            return await send(head)
+        return await send_signed(credentials, head, origin, lambda: None, send)
 
 
 STOPPED = "stopped"

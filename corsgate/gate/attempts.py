@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model import Server
-from corsgate.errors import ChallengedMidUpload
 from corsgate.forward.body import KeptBody, StreamedBody, collect, drain
+from corsgate.forward.signed import send_signed
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.shaping import Client
 from corsgate.wire.body import RequestBody
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
-
-MAX_CHALLENGES = 2
-"""A first challenge and one ``stale``; a third would be a loop."""
 
 
 class Attempts:
@@ -65,23 +64,10 @@ class Attempts:
         challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
-        origin = server.origin
         if challengeable:
             await self._prepare_for_challenge(server, head)
-        challenges = 0
-        while True:
-            signed = await credentials.authorize(head, origin)
-            payload = self._body()
-            response = await self._send(server, signed, payload)
-            again = credentials.challenged(signed, response.head, origin)
-            if not again or challenges == MAX_CHALLENGES:
-                return response
-            if payload is not None and not payload.replayable:
-                # The next try will be signed; but of this one the body is gone.
-                response.stopProducing()
-                raise ChallengedMidUpload("it challenged in the middle of an upload")
-            challenges += 1
-            drain(response)
+        send = partial(self._send, server)
+        return await send_signed(credentials, head, server.origin, self._body, send)
 
     def _head_for(self, server: Server) -> RequestHead:
         """Answer the head that a server gets; signed, where all requests are signed alike."""
