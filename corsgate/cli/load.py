@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from corsgate.config.document import unreadable
+from corsgate.config.document import read_source
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_with
 from corsgate.config.secrets import Sources
@@ -49,10 +49,7 @@ def load(file: str) -> Loaded:
     Raises:
         ConfigError: It can't be read, or has faults of another kind.
     """
-    try:
-        source = Path(file).read_bytes()
-    except OSError as error:
-        raise unreadable(file, error) from error
+    source = read_source(file, lambda name: Path(name).read_bytes())
     config = parse_with(
         source,
         file=file,

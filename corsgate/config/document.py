@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 
 from corsgate.config.lines import key_lines
 from corsgate.config.reader import Notes
@@ -70,14 +71,25 @@ def _decode(source: str | bytes, file: str) -> str:
     return source
 
 
-def unreadable(file: str, error: OSError) -> ConfigError:
-    """Answer what to raise for a configuration file that can't be read."""
-    return _unusable(
-        file,
-        None,
-        f"the file can't be read: {error.strerror}",
-        "name a file that is there and readable",
-    )
+def read_source(file: str, read_file: Callable[[str], bytes]) -> bytes:
+    """Answer a configuration file's bytes.
+
+    Args:
+        file: Its name.
+        read_file: Answers a file's bytes or raises OSError.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
+    try:
+        return read_file(file)
+    except OSError as error:
+        raise _unusable(
+            file,
+            None,
+            f"the file can't be read: {error.strerror}",
+            "name a file that is there and readable",
+        ) from error
 
 
 def _unusable(file: str, line: int | None, problem: str, mend: str) -> ConfigError:

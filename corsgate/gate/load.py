@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from corsgate.config.document import unreadable
+from corsgate.config.document import read_source
 from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
@@ -31,17 +31,18 @@ def load_config(path: str, reactor: Any) -> Config:
     Raises:
         ConfigError: It can't be read, or with all its faults at once.
     """
-    try:
-        source = Path(path).read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
+    source = read_source(path, _read_file)
     config = parse_config(
         source,
         file=path,
         environ=os.environ,
-        read_file=lambda name: Path(name).read_bytes(),
+        read_file=_read_file,
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
     )
     preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))
     return config
+
+
+def _read_file(name: str) -> bytes:
+    return Path(name).read_bytes()
