@@ -325,7 +325,7 @@ class GateChannel(Protocol):
                         # What broke was the rest of a body that nobody wanted.
                         self.loseConnection()
                         break
-                if not intake.unread or not intake.advance():
+                if not intake.advance():
                     break
         finally:
             self._dispatching = False

@@ -33,7 +33,6 @@ class Intake:
     Attributes:
         body: The body that is coming in; None where the last message is complete.
         broken: Whether what came is no HTTP, so that no other request will follow.
-        unread: Bytes that have come and are not parsed.
     """
 
     def __init__(self, limits: Limits, changed: Callable[[], None]) -> None:
@@ -43,7 +42,7 @@ class Intake:
         self._changed = changed
         self._reader = RequestReader(self, limits)
         self._queue: deque[tuple[ReadRequest, RequestBody | None]] = deque()
-        self.unread = b""
+        self._unread = b""
 
     @property
     def in_head(self) -> bool:
@@ -53,7 +52,7 @@ class Intake:
     @property
     def pending(self) -> bool:
         """Whether a request, or what may become one, waits."""
-        return bool(self._queue or self.unread)
+        return bool(self._queue or self._unread)
 
     @property
     def has_room(self) -> bool:
@@ -63,7 +62,7 @@ class Intake:
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `advance` parses them."""
-        self.unread = self.unread + data if self.unread else data
+        self._unread = self._unread + data if self._unread else data
 
     def advance(self) -> bool:
         """Parse a step further, where there is something to parse and room for it.
@@ -71,10 +70,10 @@ class Intake:
         Returns:
             Whether there was.
         """
-        if not self.unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
+        if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
             return False
         step = _BODY_STEP if self.body is not None else _HEAD_STEP
-        data, self.unread = self.unread[:step], self.unread[step:]
+        data, self._unread = self._unread[:step], self._unread[step:]
         self._reader.feed(data)
         return True
 
@@ -92,13 +91,13 @@ class Intake:
 
     def switch(self) -> bytes:
         """Read no more, and answer what has come of the other protocol."""
-        unread, self.unread = self.unread, b""
+        unread, self._unread = self._unread, b""
         return self._reader.switch() + unread
 
     def clear(self) -> None:
         """Forget what waits: the client is gone."""
         self._queue.clear()
-        self.unread = b""
+        self._unread = b""
 
     def end(self) -> None:
         """Let go of the channel, which knows this: a cycle would be left to the collector."""

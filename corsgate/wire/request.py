@@ -136,12 +136,8 @@ class GateRequest(server.Request):
     @cached_property
     def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]  # an attribute there
         """The client's cookies by name."""
-        found: dict[bytes, bytes] = {}
-        for value in self.index.get(b"cookie", ()):
-            for pair in value.split(b";"):
-                name, equals, cookie = pair.lstrip().partition(b"=")
-                if equals:
-                    found[name] = cookie
+        found = self.received_cookies = {}
+        self.parseCookies()
         return found
 
     @cached_property
