@@ -131,7 +131,7 @@ class FindTests(SynchronousTestCase):
         self.check(table(), (b"h", b"/", None))
 
     @given(PLACES, st.sampled_from(("one", "two", "three")), PATHS)
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     def test_finds_what_a_scan_finds(
         self, places: list[tuple[str | None, str]], host: str, path: str
     ) -> None:

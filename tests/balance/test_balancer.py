@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -363,7 +363,6 @@ EVENTS: tuple[Callable[[World, int], None], ...] = (
 
 
 class ScriptTests(SynchronousTestCase):
-    @settings(deadline=None)
     @given(
         st.integers(1, 7),
         st.integers(0, 2),

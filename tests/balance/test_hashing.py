@@ -27,7 +27,7 @@ class HashingTests(SynchronousTestCase):
         """It is the same for ever, so that gates side by side agree."""
         self.assertEqual(digest(b"a"), 0x40F89E395B66422F)
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.integers(2, 12), st.data())
     def test_losing_one(self, count: int, data: st.DataObject) -> None:
         """Where one of n servers goes, its own keys move and no other: at most 1.3/n."""

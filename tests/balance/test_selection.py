@@ -88,7 +88,7 @@ class HashTests(SynchronousTestCase):
             key = b"%d" % number
             self.assertIs(policy.choose(ready, key), policy.choose(ready[::-1], key))
 
-    @settings(deadline=None, max_examples=20)
+    @settings(max_examples=20)
     @given(st.integers(2, 8), st.integers(0, 7))
     def test_moves_little(self, count: int, lost: int) -> None:
         """Where one of n goes, only its own keys move: at most 1.3/n of all."""
@@ -109,7 +109,7 @@ class EveryPolicyTests(SynchronousTestCase):
         made = [type(policy_of(name, chance())) for name in BALANCES]
         self.assertEqual(len(set(made)), len(BALANCES))
 
-    @settings(deadline=None, max_examples=10)
+    @settings(max_examples=10)
     @given(WEIGHTS, st.sampled_from(BALANCES))
     def test_weights_hold(self, weights: list[int], name: str) -> None:
         """Over 10,000 picks each server's share is its weight's, within 2 %."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.protocol import Factory
@@ -52,7 +52,6 @@ class CheckTests(SynchronousTestCase):
         for text in (*LOOPBACK, *ELSEWHERE, "onion:80", "tcp:0", "tcp:65535"):
             check_endpoint(text)
 
-    @settings(deadline=None)
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog.", max_size=40))
     def test_only_bad_values(self, text: str) -> None:
         """Whatever the text, it passes or there is a BadValue with a mend."""
@@ -61,7 +60,6 @@ class CheckTests(SynchronousTestCase):
         except BadValue as error:
             self.assertTrue(error.mend)
 
-    @settings(deadline=None)
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog. ", max_size=30))
     def test_twisted_accepts_what_passes(self, rest: str) -> None:
         """A tcp endpoint that passes is one that Twisted takes."""
@@ -95,7 +93,6 @@ class LoopbackTests(SynchronousTestCase):
         for text in ("unix:/run/x", "systemd:index=0", "tcp:0", "tls:/etc/keys"):
             self.assertEqual((text, port_of(text)), (text, None))
 
-    @settings(deadline=None)
     @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())
     def test_reads_as_twisted_does(self, address: str, named: bool) -> None:
         """The address that decides is the one that Twisted binds."""

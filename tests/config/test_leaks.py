@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -106,7 +106,6 @@ class FileTests(SynchronousTestCase):
             shown, _ = told(f"{TOP}{body}\n{UPSTREAM}{ROUTE}")
             self.assertNotIn(MARK, shown, body)
 
-    @settings(deadline=None)
     @given(st.text(max_size=6), st.text(max_size=6))
     def test_user_info(self, before: str, after: str) -> None:
         """User info in a server's URL is never shown, whatever stands around it."""

@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterator
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -130,7 +130,6 @@ class KeyLinesTests(SynchronousTestCase):
         """An empty document has no lines, nor does one of comments."""
         self.assertEqual([{}, {}], [key_lines(""), key_lines("# a = 1\n\n  # b")])
 
-    @settings(deadline=None)
     @given(TABLES, st.lists(TABLES, max_size=3))
     def test_knows_what_tomllib_knows(self, top: dict[str, object], rows: list[object]) -> None:
         """It finds the very keys and items that tomllib does, on lines that never go back."""
@@ -145,7 +144,6 @@ class KeyLinesTests(SynchronousTestCase):
         self.assertEqual(set(paths(tomllib.loads(text))), set(lines))
         self.assertEqual(sorted(lines.values()), list(lines.values()))
 
-    @settings(deadline=None)
     @given(st.text(alphabet="abc=.[]{}\"'#,\\\n 1", max_size=40))
     def test_accepted_text_is_read_whole(self, text: str) -> None:
         """Whatever tomllib accepts has a line for each of its keys."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -59,7 +59,6 @@ class DurationTests(SynchronousTestCase):
         error = self.assertRaises(BadValue, parse_duration, "x" * 10_000)
         self.assertLess(len(str(error)), 200)
 
-    @settings(deadline=None)
     @given(st.integers(min_value=0, max_value=10**10))
     def test_parse_undoes_format(self, milliseconds: int) -> None:
         """Whole milliseconds come back as they were."""
@@ -85,13 +84,11 @@ class SizeTests(SynchronousTestCase):
         for text in NO_SIZES:
             self.assertRaises(BadValue, parse_size, text)
 
-    @settings(deadline=None)
     @given(st.integers(min_value=0, max_value=2**50))
     def test_parse_undoes_format(self, size: int) -> None:
         """Every size comes back as it was."""
         self.assertEqual(size, parse_size(format_size(size)))
 
-    @settings(deadline=None)
     @given(st.text(alphabet="0123456789.KMGiB ", max_size=12))
     def test_only_bad_values(self, text: str) -> None:
         """Whatever the text, there is a whole number of bytes or a BadValue."""

@@ -66,7 +66,7 @@ class OracleTests(SynchronousTestCase):
     """`fetch`, beside ``tests.cors.oracle``."""
 
     @given(calls, st.tuples(answers, answers))
-    @settings(deadline=None, max_examples=1500)
+    @settings(max_examples=1500)
     def test_agree(
         self, call: Call, script: tuple[tuple[int, list[Header]], tuple[int, list[Header]]]
     ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -134,7 +134,6 @@ class TellTests(SynchronousTestCase):
         told = refused(far, [(b"Origin", b"http://localhost:*")], loopback=False)
         self.assertEqual([name for name, _ in told.headers], [b"Vary"])
 
-    @settings(deadline=None)
     @given(st.binary(max_size=600), st.lists(st.binary(max_size=40), max_size=2))
     def test_safe(self, origin: bytes, asked: list[bytes]) -> None:
         """Whatever is sent, the reason is a short line of printable ASCII."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -245,7 +245,6 @@ class PreflightTests(SynchronousTestCase):
         most = 2 * MAX_REMEMBERED
         self.assertLessEqual(max(len(policy.granted), len(policy.repeated)), most)
 
-    @settings(deadline=None)
     @given(
         st.lists(
             st.sampled_from((b"Content-Type", b"if-match", b"AUTHORIZATION", b"x-a")), max_size=8
@@ -269,7 +268,6 @@ class PreflightTests(SynchronousTestCase):
 class LawTests(SynchronousTestCase):
     """What holds for every request and policy."""
 
-    @settings(deadline=None)
     @given(
         st.sampled_from(sorted(POLICIES)),
         st.sampled_from((b"GET", b"POST", b"OPTIONS", b"PUT")),
@@ -370,7 +368,6 @@ class ResponseHeaderTests(SynchronousTestCase):
         ):
             self.assertEqual(merge_vary(upstream, ours), expected, (upstream, ours))
 
-    @settings(deadline=None)
     @given(
         st.lists(st.sampled_from((b"Accept", b"accept, Origin", b"ORIGIN", b"Cookie,", b"*", b""))),
         st.sampled_from((b"", b"Origin", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")),

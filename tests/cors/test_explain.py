@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -382,7 +382,6 @@ class TomlTests(SynchronousTestCase):
             max_leaves=10,
         )
     )
-    @settings(deadline=None)
     def test_read_undoes_write(self, value: Any) -> None:
         """What is written is read as it was."""
         self.assertEqual(tomllib.loads(f"x = {toml_value(value)}"), {"x": value})

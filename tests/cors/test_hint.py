@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -98,7 +98,6 @@ class HintTests(SynchronousTestCase):
         for part in ("files", "sandboxed", "Referrer-Policy: no-referrer", "redirected"):
             self.assertIn(part, hint(DEVELOPER, [b"null"]))
 
-    @settings(deadline=None)
     @given(
         st.lists(
             st.binary(max_size=40)

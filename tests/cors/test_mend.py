@@ -80,7 +80,7 @@ class WidenTests(SynchronousTestCase):
     """`widen`."""
 
     @given(policies, calls)
-    @settings(deadline=None, max_examples=400)
+    @settings(max_examples=400)
     def test_law(self, cors: Cors | None, call: Call) -> None:
         """What comes out allows the call; each addition is needed; a policy that does stays."""
         try:

@@ -167,7 +167,7 @@ def always(response: Response) -> oracle.Server:
 class OracleTests(SynchronousTestCase):
     """The gate's decisions, judged by `tests.cors.oracle`, against `tests.cors.intent`."""
 
-    @settings(deadline=None, max_examples=250)
+    @settings(max_examples=250)
     @given(policies(), st.lists(requests(), min_size=1, max_size=4), st.booleans())
     def test_verdicts(self, cors: Cors, asked: list[Request], credentialed: bool) -> None:
         """A script reads an answer just where the policy means it to, and of it what it means."""
@@ -191,7 +191,7 @@ class OracleTests(SynchronousTestCase):
                 may = allows_origin(cors, request.origin.decode())
                 self.assertTrue(may or not gate.forwarded, (cors, request))
 
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=100)
     @given(policies(), ORIGINS, st.booleans(), st.sampled_from((b"no-cors", b"navigate", b"cors")))
     def test_sent_without_cors(
         self, cors: Cors, origin: str, credentialed: bool, mode: bytes
@@ -209,7 +209,7 @@ class OracleTests(SynchronousTestCase):
             meant = lets_send(cors, page.decode(), credentialed=credentialed and mode != b"cors")
             self.assertEqual(bool(gate.forwarded), meant, (cors, page))
 
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=100)
     @given(policies(), requests())
     def test_nothing_needless(self, cors: Cors, request: Request) -> None:
         """An allowed answer has no CORS header that a browser would not miss."""
@@ -235,7 +235,7 @@ class OracleTests(SynchronousTestCase):
             )
             self.assertFalse(preflight and b"Access-Control-Expose-Headers" in names)
 
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=100)
     @given(policies(), requests(), st.booleans())
     def test_vary(self, cors: Cors, request: Request, credentialed: bool) -> None:
         """Whatever of the request changes the answer is in Vary: by it, one answer is for all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -200,7 +200,6 @@ class PatternTests(SynchronousTestCase):
         for text, _, _ in REFUSED:
             self.assert_mend(self.assertRaises(BadValue, parse_pattern, text))
 
-    @settings(deadline=None)
     @given(
         st.text(max_size=40)
         | st.text(alphabet="htps:/*.[]@aA0,1?#\\x ", max_size=40)
@@ -219,7 +218,6 @@ class PatternTests(SynchronousTestCase):
             self.assertEqual(pattern.text, text)
             self.assertTrue(text.isascii())
 
-    @settings(deadline=None)
     @given(st.ip_addresses(v=6))
     def test_each_ipv6_address_has_one_spelling(self, address: object) -> None:
         """The long form of an address is never accepted where a shorter one exists."""

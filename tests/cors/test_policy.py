@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import attrs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -289,7 +289,6 @@ class FaultsTests(SynchronousTestCase):
         for key in keys:
             self.assertIn(key, str(error))
 
-    @settings(deadline=None)
     @given(st.lists(st.text(max_size=12), max_size=3), st.lists(st.text(max_size=12), max_size=3))
     def test_any_text(self, methods: list[str], names: list[str]) -> None:
         """Whatever is written is either compiled or refused as a whole."""
@@ -324,7 +323,6 @@ class GrantTests(SynchronousTestCase):
                 said = b"*" if origins == ("*",) else origin
                 self.assertEqual(grant.opening, ((b"Access-Control-Allow-Origin", said),))
 
-    @settings(deadline=None)
     @given(NEARLY | st.text(max_size=30))
     def test_literal_meaning(self, origin: str) -> None:
         """The fast look-up allows just what reading the patterns one by one allows."""

@@ -181,7 +181,7 @@ class TrustedTests(SynchronousTestCase):
         self.assertEqual(fields[b"x-forwarded-for"], b"192.0.2.7, 10.0.0.1")
 
     @given(VALUES, VALUES)
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=200)
     def test_ends_with_the_peer(self, forwarded_value: bytes, chain: bytes) -> None:
         """Whatever came, both lists end with the peer, and reading them again gives the same."""
         fields = told([(b"Forwarded", forwarded_value), (b"X-Forwarded-For", chain)])

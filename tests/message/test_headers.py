@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -73,7 +73,6 @@ class EndToEndTests(SynchronousTestCase):
         self.assertEqual(headers, [(b"A", b"1")])
 
     @given(FIELDS)
-    @settings(deadline=None)
     def test_stripping_twice_is_stripping_once(self, headers: HeaderList) -> None:
         """What has passed one hop's rules passes them again unchanged."""
         once = end_to_end(headers)

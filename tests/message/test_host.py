@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -77,7 +77,6 @@ class ParseTests(SynchronousTestCase):
             self.assertIsNone(parse_host(value), value)
 
     @given(st.binary(max_size=40) | st.text("aZ.:[]1f-@, %", max_size=12).map(str.encode))
-    @settings(deadline=None)
     def test_parse_undoes_print(self, value: bytes) -> None:
         """Whatever is accepted is, once printed, read as the same; nothing raises."""
         host = parse_host(value)

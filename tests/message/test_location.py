@@ -234,7 +234,7 @@ class LocationTests(SynchronousTestCase):
         self.check(PLAIN, (b"/a/../b", b"/a/../b"))
 
     @given(REFERENCES, st.sampled_from((PLAIN, BASED, STRIPPED, BOTH)))
-    @settings(deadline=None, max_examples=400)
+    @settings(max_examples=400)
     def test_never_makes_another_host(self, value: bytes, mount: Mount) -> None:
         """What is changed is a path of the gate's or its URL, never another host's name."""
         answer = mount.location(value)
@@ -247,7 +247,7 @@ class LocationTests(SynchronousTestCase):
             self.assertFalse(answer.startswith((b"//", b"/\\")))
 
     @given(REFERENCES)
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=200)
     def test_stays_below_the_prefix(self, value: bytes) -> None:
         """What is changed on a stripped route leads back to that route."""
         answer = BOTH.location(value)

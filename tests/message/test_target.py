@@ -87,7 +87,6 @@ class OriginFormTests(SynchronousTestCase):
             self.assertTrue(str(caught.exception))
 
     @given(st.binary(max_size=30) | BYTE_TARGETS)
-    @settings(deadline=None)
     def test_settles(self, target: bytes) -> None:
         """What was answered is a path, and is its own answer."""
         try:
@@ -164,7 +163,7 @@ class SegmentTests(SynchronousTestCase):
                 segments(path)
 
     @given(BYTE_TARGETS)
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=300)
     def test_no_answer_has_a_dot_segment(self, target: bytes) -> None:
         """However a target is made up, no piece of any answer is a dot segment."""
         try:
@@ -177,7 +176,6 @@ class SegmentTests(SynchronousTestCase):
             self.assertNotIn(b"\x00", segment)
 
     @given(st.lists(st.binary(max_size=4), min_size=1, max_size=4))
-    @settings(deadline=None)
     def test_splitting_undoes_joining(self, names: list[bytes]) -> None:
         """Segments that were quoted and joined come out again, or are refused."""
         target = b"".join(b"/" + quote_from_bytes(name, safe="").encode() for name in names)
@@ -227,7 +225,6 @@ class JoinTests(SynchronousTestCase):
             self.assertEqual(join_base(base, target), expected, (base, target))
 
     @given(BASES, BYTE_TARGETS)
-    @settings(deadline=None)
     def test_stripping_undoes_joining(self, base: str, target: bytes) -> None:
         """A base path that was put on comes off without a trace."""
         joined = join_base(base, target)

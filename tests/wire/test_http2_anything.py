@@ -40,7 +40,7 @@ GOOD = st.sampled_from(
 class AnythingTests(SynchronousTestCase):
     """Whatever a client sends."""
 
-    @settings(deadline=None, max_examples=400)
+    @settings(max_examples=400)
     @given(st.lists(GOOD | FRAMES, max_size=12), st.booleans())
     def test_anything(self, frames: list[bytes], answers: bool) -> None:
         """It is served, or told what was wrong with it; nothing breaks, and nothing stays."""

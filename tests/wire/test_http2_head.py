@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hpack import NeverIndexedHeaderTuple
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -195,7 +195,6 @@ class RequestTests(SynchronousTestCase):
         stated = [*GET, (b"content-length", b"7")]
         self.assertRaises(MalformedRequest, read_request, stated, Limits(), ended=True)
 
-    @settings(deadline=None)
     @given(st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9))), st.booleans())
     def test_anything(self, fields: HeaderList, ended: bool) -> None:
         """Whatever comes is a request or malformed, and none has a line end in it."""
@@ -213,7 +212,6 @@ PATHS = (b"/", b"/x", b"/x y", b"", b"*", b"/#", b"/\n", b" /", b"x", b"/" + b"y
 class RecallTests(SynchronousTestCase):
     """`RequestBlocks`."""
 
-    @settings(deadline=None)
     @given(
         st.lists(
             st.tuples(

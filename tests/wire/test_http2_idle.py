@@ -131,7 +131,7 @@ class SplitTests(SynchronousTestCase):
         self.assertEqual(client.goaways, [])
         return dict(client.answers)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(st.lists(st.integers(0, 10**6), max_size=30))
     def test_split(self, cuts: list[int]) -> None:
         """However they are split, the answers are the same."""

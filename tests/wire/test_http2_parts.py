@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,7 +29,6 @@ GREETING = seen(Kind.SETTINGS)
 class FrameTests(SynchronousTestCase):
     """`FrameReader`."""
 
-    @settings(deadline=None)
     @given(st.lists(st.tuples(st.integers(0, 255), st.binary(max_size=40)), max_size=6), st.data())
     def test_split(self, sent: list[tuple[int, bytes]], data: st.DataObject) -> None:
         """However the bytes are split, the frames are the same."""
