@@ -46,12 +46,16 @@ class Client:
         trusted: Whether that is a proxy whose Forwarded is believed.
         scheme: ``http`` or ``https``, as the gate was reached.
         authority: The Host value that counts, perhaps empty.
+        key: What the client is counted by where clients share something, as
+            `corsgate.wire.admission.client_key` returns it: the address behind trusted proxies.
+            None for a client on a Unix socket, and for one whose address no proxy gives.
     """
 
     peer: str
     trusted: bool
     scheme: bytes
     authority: bytes
+    key: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -30,7 +30,7 @@ from corsgate.message.host import HostRules
 from corsgate.problem import Problem, render
 from corsgate.routing import Match
 from corsgate.shaping import Client
-from corsgate.wire.admission import Admission
+from corsgate.wire.admission import Admission, client_key
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.request import GateRequest
@@ -116,6 +116,7 @@ class ListenerSite:
         if known is None:
             known = request.ready[self] = self._find_client(request)
         client, shown = known
+        request.client_key = client.key
         request.notes["id"] = self._new_id()
         request.notes["client"] = shown
         return client
@@ -124,15 +125,15 @@ class ListenerSite:
         networks = self.listener.trusted_proxies
         peer = getattr(request.client, "host", UNKNOWN)
         is_trusted = bool(networks) and trusted(peer, networks)
+        shown = client_address(request.head.headers, peer, networks) if is_trusted else peer
         client = Client(
             peer=peer,
             trusted=is_trusted,
             scheme=b"https" if request.isSecure() else b"http",
             authority=request.authority,
+            key=None if shown == UNKNOWN else client_key(shown),
         )
-        if is_trusted:
-            return client, client_address(request.head.headers, peer, networks)
-        return client, peer
+        return client, shown
 
     def _serve(self, request: GateRequest, match: Match) -> None:
         client = self._client(request)

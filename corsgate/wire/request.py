@@ -73,6 +73,8 @@ class GateRequest(server.Request):
         authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
         refusal: Why it must not be served, or None.
         notes: What the access log is to say of it, by name.
+        client_key: What its client is counted by where clients share something, once the gate
+            knows it; None for a client that is not counted.
         arrived_s: The reactor's time at which the head was complete.
         persistent: Whether the connection may serve another request behind this one.
         offers: The protocols that the client offers to switch to.
@@ -104,6 +106,7 @@ class GateRequest(server.Request):
         self.authority = read.authority
         self.refusal = read.refusal
         self.notes: dict[str, Any] = {}
+        self.client_key: str | None = None
         self.on_lost: Callable[[], None] | None = None
         self.arrived_s = channel.site.sweeper.now()
         self.persistent = read.keep_alive
