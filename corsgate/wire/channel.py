@@ -126,6 +126,11 @@ class GateChannel(Protocol):
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` tells the requests."""
 
+    def tls_ended(self) -> None:
+        """The client ended TLS: what is still to be written can't reach it."""
+        if self._handling is not None or self._tunnel is not None:
+            self.abortConnection()
+
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
         self.deadline_s = NEVER

@@ -131,6 +131,11 @@ class Http2Connection(Protocol):
     def stopProducing(self) -> None:
         """The transport is gone; `connectionLost` tells the requests."""
 
+    def tls_ended(self) -> None:
+        """The client ended TLS: what is still to be written can't reach it."""
+        if self._streams:
+            self.abortConnection()
+
     def timed_out(self) -> None:
         """Act on what has become due."""
         now = self._now()

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -16,6 +15,7 @@ from corsgate.wire.channel import GateChannel
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.site import GateSite, Refused
 from corsgate.wire.sweeper import NEVER
+from corsgate.wire.tls_transport import TLSFactory
 
 HTTP1 = b"http/1.1"
 HTTP2 = b"h2"
@@ -111,7 +111,7 @@ class NegotiationFactory(Factory):
 
 def over_tls(
     site: GateSite, table: CertificateTable, make_http2: MakeHttp2 | None, reactor: Any
-) -> TLSMemoryBIOFactory:
+) -> TLSFactory:
     """Answer the factory that serves a site over TLS.
 
     Args:
@@ -120,7 +120,7 @@ def over_tls(
         make_http2: Speaks HTTP/2, or None.
         reactor: Gathers small writes.
     """
-    return TLSMemoryBIOFactory(table, False, NegotiationFactory(site, make_http2), clock=reactor)
+    return TLSFactory(table, False, NegotiationFactory(site, make_http2), clock=reactor)
 
 
 def find_http2() -> MakeHttp2 | None:

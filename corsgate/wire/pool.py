@@ -13,7 +13,6 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
-    wrapClientTLS,
 )
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
@@ -26,6 +25,7 @@ from corsgate.config.model import Limits, PoolLimits, Server
 from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.sweeper import NEVER, Sweeper
+from corsgate.wire.tls_transport import TLSClientEndpoint
 
 
 @attrs.define(eq=False)
@@ -248,7 +248,9 @@ class ServerPool:
             endpoint = TCP6ClientEndpoint(self._reactor, host, port, timeout=timeout_s)
         else:
             endpoint = HostnameEndpoint(self._reactor, host, port, timeout=timeout_s)
-        return endpoint if self._tls is None else wrapClientTLS(self._tls, endpoint)
+        if self._tls is None:
+            return endpoint
+        return TLSClientEndpoint(self._tls, endpoint, self._reactor)
 
     def _not_connected(self, failure: Failure) -> Failure:
         if failure.check(ConnectTimeoutError):

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import zlib
+from select import select
 from typing import Any
 
 import attrs
+from h2.settings import SettingCodes
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.internet.task import deferLater
 
+from corsgate.wire.tls import VerifyingCreator, trust_from_pem
+from corsgate.wire.tls_transport import TLSClientEndpoint
 from tests.apache import ApacheDigest
 from tests.gate.test_tls import AUTHORITY, FIRST, OTHER, config
 from tests.http2 import Http2Peer
-from tests.peers import Upstream, reactor, response
+from tests.peers import Client, Upstream, reactor, request, response
 from tests.support import APP, BASIC, DIGEST, FROM_APP, FROM_FOREIGN, PASSWORD, Gate, GateTestCase
 
 MIB = 1024 * 1024
@@ -289,3 +294,60 @@ class Bodies(Http2TestCase):
         await stopped
         await peer.when(lambda: peer.lost)
         self.assertEqual(peer.goaways, [2**31 - 1, number])
+
+
+class Goodbyes(Http2TestCase):
+    """Clients that end TLS while the response to them is paused."""
+
+    async def until_paused(self, gate: Gate) -> None:
+        """Wait until the gate's one client takes nothing more: its socket's buffer is full."""
+        (listener,) = gate.service.listeners
+        (channel,) = listener.site.channels
+        tls: Any = channel.transport  # type: ignore[attr-defined]  # a protocol's
+        paused = False
+        while not paused:
+            await deferLater(reactor, 0)
+            _, writable, _ = select([], [tls.transport], [], 0)
+            paused = not writable and tls.transport.producerPaused
+
+    async def assert_let_go(self, gate: Gate, upstream: Upstream, client: Any) -> None:
+        """Assert that the upstream's connection ends with TLS, not with a time-out."""
+        tls: Any = client.transport
+        # TLS is ended, and the socket stays open; nothing is read from it.
+        tls.loseConnection()
+        await upstream.connections[-1].gone()
+        (listener,) = gate.service.listeners
+        while listener.site.channels:
+            await deferLater(reactor, 0)
+        await client.close()
+
+    async def test_http1(self) -> None:
+        """Over HTTP/1.1, again and again."""
+        upstream = await self.upstream(response(body=b"x" * 12 * MIB))
+        gate = self.over_tls(upstream)
+        for _ in range(10):
+            client: Any = await TLSClientEndpoint(
+                VerifyingCreator("gate.test", trust_from_pem(AUTHORITY.pem)),
+                TCP4ClientEndpoint(reactor, "127.0.0.1", gate.port),
+                reactor,
+            ).connect(Factory.forProtocol(Client))
+            client.send(request(host=b"gate.test"))
+            await client.when(lambda client=client: client.data)
+            client.transport.pauseProducing()
+            await self.until_paused(gate)
+            await self.assert_let_go(gate, upstream, client)
+
+    async def test_http2(self) -> None:
+        """Over HTTP/2, with windows that hold nothing back."""
+        upstream = await self.upstream(response(body=b"x" * 12 * MIB))
+        gate = self.over_tls(upstream)
+        for _ in range(10):
+            peer = await self.peer(gate)
+            peer.connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 2**30})
+            peer.connection.increment_flow_control_window(2**30)
+            got = peer.answers[peer.ask()]
+            await peer.when(lambda got=got: got.body)  # type: ignore[misc]
+            tls: Any = peer.transport
+            tls.pauseProducing()
+            await self.until_paused(gate)
+            await self.assert_let_go(gate, upstream, peer)
