@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from corsgate.errors import ConnectionFault, MalformedRequest
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
-from corsgate.wire.http2_conduct import Conduct
+from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
 from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
@@ -159,6 +159,11 @@ class Http2Connection(Protocol):
         self._sending[stream] = None
         self._pump()
         stream.sent()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there are more streams than a client that keeps the bound can have."""
+        return len(self._streams) > MAX_STREAMS
 
     def flush(self) -> None:
         """Hand what the codec has collected to the transport."""
@@ -295,9 +300,10 @@ class Http2Connection(Protocol):
         size, data = event.flow_controlled_length or 0, event.data or b""
         ended = event.stream_ended is not None
         self.codec.credit(size)
-        if not data and not ended:
-            self.conduct.idle(self._now())
         stream = self._streams.get(event.stream_id or 0)
+        unwanted = stream is not None and stream.answered and len(data) < BYTES_PER_FRAME
+        if not ended and (unwanted or not data):
+            self.conduct.idle(self._now())
         if stream is not None:
             try:
                 stream.data_received(bytes(data), size, ended=ended)

@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from corsgate.wire.http2 import Http2Connection
 
 
+EARLY_RESPONSE_S = 1.0
+"""How long a client may go on with a request that has been responded to, before it is told to stop.
+
+RFC 9113 8.1 lets a server send RST_STREAM right behind such a response. But clients that read both
+at once drop the response: curl 7.88 reports nothing of it at all.
+"""
+
+
 class Http2Stream:
     """A request and its response, each no faster than the other side takes it.
 
@@ -62,6 +70,7 @@ class Http2Stream:
         self._gone = False
         self._take_by = NEVER
         self._body_by = NEVER
+        self._reset_by = NEVER
 
     @property
     def answered(self) -> bool:
@@ -113,6 +122,7 @@ class Http2Stream:
             if ended:
                 body.ended()
         self._body_changed(moved=True)
+        self._settle()
 
     def trailers_received(self, fields: HeaderList) -> None:
         """Take the fields behind the request's body, which end it.
@@ -126,6 +136,7 @@ class Http2Stream:
         if self._body is not None:
             self._body.ended(trailers)
         self._body_changed(moved=True)
+        self._settle()
 
     def send_some(self) -> bool:
         """Send one frame of the response, if the client takes one now; answer whether it did."""
@@ -177,7 +188,10 @@ class Http2Stream:
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
         body, request = self._body, self._request
-        if self._take_by <= self.site.sweeper.now():
+        now = self.site.sweeper.now()
+        if self._reset_by <= now:
+            self._reset(Code.NO_ERROR)
+        elif self._take_by <= now:
             self._cut("the client did not take the response", Code.CANCEL)
         elif (
             body is not None
@@ -301,13 +315,16 @@ class Http2Stream:
 
     def _settle(self) -> None:
         """Leave the connection, once both the response and its request are done with."""
-        if not self._outbox.sent or self._request is not None:
+        if self._gone or not self._outbox.sent or self._request is not None:
             return
         if self._ended:
             self._leave()
-        else:
+        elif self._connection.crowded:
             # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
             self._reset(Code.NO_ERROR)
+        elif self._reset_by == NEVER:
+            self._reset_by = self.site.sweeper.now() + EARLY_RESPONSE_S
+            self._rearm()
 
     def _cut(self, outcome: str, code: Code) -> None:
         if not self._gone:
@@ -375,4 +392,4 @@ class Http2Stream:
         self._rearm()
 
     def _rearm(self) -> None:
-        self.deadline_s = min(self._take_by, self._body_by)
+        self.deadline_s = min(self._take_by, self._body_by, self._reset_by)

@@ -58,6 +58,27 @@ class Clients(Http2TestCase):
         self.assertEqual(got.read_bytes(), BODY)
         self.assertEqual(upstream.requests[0].body, AUTHORITY.pem)
 
+    async def test_curl_reads_an_early_response(self) -> None:
+        """curl reports a response that comes before its upload has ended: 413, 502 and 404."""
+        ca = self.trusted()
+        large = ca.parent / "large"
+        large.write_bytes(bytes(4 * len(BODY)))
+        gate = self.over_tls(
+            servers="http://127.0.0.1:9",
+            rest='[routes."/small"]\nupstream = "a"\nlimits = { max_body_bytes = "1KiB" }\n',
+        )
+        for path, status in (("/small", 413), ("/v1", 502), ("/nowhere", 404)):
+            said = await output(
+                require("curl", "curl"),
+                [
+                    *("--http2", "--silent", "--noproxy", "*", "--cacert", str(ca)),
+                    *("--resolve", f"gate.test:{gate.port}:127.0.0.1", "--output", "/dev/null"),
+                    *("--upload-file", str(large), "--write-out", "%{http_code} %{exitcode}"),
+                    f"https://gate.test:{gate.port}{path}",
+                ],
+            )
+            self.assertEqual(said, f"{status} 0")
+
     async def test_nghttp(self) -> None:
         """nghttp gets several at once, and says goodbye."""
         upstream = await self.upstream(response(body=b"hello"))

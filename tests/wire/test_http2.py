@@ -11,6 +11,7 @@ from corsgate.config.model import Limits
 from corsgate.errors import BodyTooLarge
 from corsgate.message.head import ResponseHead
 from corsgate.wire.http2_codec import MAX_STREAMS
+from corsgate.wire.http2_stream import EARLY_RESPONSE_S
 from corsgate.wire.request import GateRequest
 from tests.wire.http2_client import Http2Client
 from tests.wire.support import Producer, Receiver, answer
@@ -194,17 +195,22 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(got.interim[1:], [(100, [])])
         answer(request, b"x")
         client.read()
-        self.assertEqual((got.status, got.reset), (200, 0))
+        self.assertEqual((got.status, got.reset), (200, None))
 
     def test_early_answer(self) -> None:
-        """A response that doesn't wait for the body ends the stream, and nothing else.
+        """A response that doesn't wait for the body ends the stream a little later.
 
         What comes late for it is ignored, and its bytes are given back to the connection.
         """
         client = Http2Client(render=lambda request: answer(request, b"no", status=403))
         number = client.request(method=b"POST", end=False)
         got = client.answers[number]
-        self.assertEqual((got.status, got.body, got.ended, got.reset), (403, b"no", True, 0))
+        # A client that reads both in one flight may drop the response.
+        self.assertEqual((got.status, got.body, got.ended, got.reset), (403, b"no", True, None))
+        client.data(number, bytes(16384))
+        client.wait(2 * EARLY_RESPONSE_S)
+        client.read()
+        self.assertEqual(got.reset, 0)
         before = client.credit(0)
         for _ in range(40):
             client.data(number, bytes(16384))
@@ -214,6 +220,30 @@ class RequestTests(SynchronousTestCase):
         self.assertGreaterEqual(client.credit(0) - before, 2**18)
         self.assertEqual(client.answers[client.request()].status, 403)
         self.assertEqual(client.goaways, [])
+
+    def test_early_answer_then_the_rest(self) -> None:
+        """A client that sends all of its request after the response is never told to stop."""
+        client = Http2Client(render=lambda request: answer(request, b"no", status=403))
+        for ends_by_trailers in (False, True):
+            number = client.request(method=b"POST", end=False)
+            client.data(number, bytes(16384), end=not ends_by_trailers)
+            if ends_by_trailers:
+                client.send(client.head(number, [(b"x-trailer", b"1")]))
+            client.wait(2 * EARLY_RESPONSE_S)
+            client.read()
+            self.assertEqual(client.answers[number].reset, None)
+            self.assertEqual(client.connection._streams, {})
+        self.assertEqual(client.goaways, [])
+
+    def test_early_answers_are_few(self) -> None:
+        """Requests that were responded to early don't pile up: past a bound they end at once."""
+        client = Http2Client(render=lambda request: answer(request, b"no", status=403))
+        numbers = [client.request(method=b"POST", end=False) for _ in range(3 * MAX_STREAMS)]
+        resets = [client.answers[number].reset for number in numbers]
+        self.assertEqual(resets, [None] * MAX_STREAMS + [0] * (2 * MAX_STREAMS))
+        self.assertEqual(len(client.connection._streams), MAX_STREAMS)
+        client.wait(2 * EARLY_RESPONSE_S)
+        self.assertEqual(client.connection._streams, {})
 
     def test_answered_by_its_last_bytes(self) -> None:
         """A response that the last piece of a body brings about needs no reset behind it."""
@@ -246,7 +276,10 @@ class RequestTests(SynchronousTestCase):
         self.assertIsInstance(receiver.failures[0], BodyTooLarge)
         answer(request, status=413)
         client.read()
-        self.assertEqual((client.answers[number].status, client.answers[number].reset), (413, 0))
+        self.assertEqual(client.answers[number].status, 413)
+        client.wait(2 * EARLY_RESPONSE_S)
+        client.read()
+        self.assertEqual(client.answers[number].reset, 0)
 
     def test_cut_short(self) -> None:
         """A response that breaks off never looks whole."""
