@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote_to_bytes
 
 from corsgate.errors import TargetError
 from corsgate.message.host import parse_host
@@ -12,8 +11,22 @@ from corsgate.message.host import parse_host
 _VISIBLE = re.compile(rb"[!\"$-~]+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_SEPARATOR = re.compile(rb"[/\\]")
+# Each "/" of the path stands as NUL while it is read: no other byte can be mistaken for it.
+_RAW_SLASH = b"\x00"
+_CONTROL = re.compile(rb"[\x01-\x1f\x7f]")
+# A segment, or a piece between "/" or "\" in one, that is dots, or dots and parameters.
+_DOT_SEGMENT = re.compile(rb"(?:\A|[\x00/\\])\.\.?(?=[\x00/\\;]|\Z)")
+# Overlong forms of "." and "/", of "\", and of "%", in 2 to 6 bytes (RFC 3629 3 and 10). UTF-8
+# has no such forms, but some servers decode them.
+_LEAD_80 = rb"(?:\xc0|\xe0\x80|\xf0\x80\x80|\xf8\x80\x80\x80|\xfc\x80\x80\x80\x80)"
+_LEAD_C0 = rb"(?:\xc1|\xe0\x81|\xf0\x80\x81|\xf8\x80\x80\x81|\xfc\x80\x80\x80\x81)"
+_OVERLONG = re.compile(_LEAD_80 + rb"[\xae\xaf]|" + _LEAD_C0 + rb"\x9c")
+_OVERLONG_PERCENT = re.compile(_LEAD_80 + rb"\xa5")
+_ESCAPE = re.compile(rb"%(?=[0-9A-Fa-f]{2})")
+_ENCODED_PERCENT = re.compile(rb"%(?:25)+")
+# Servers decode a path twice at times. What has to be decoded more often than this is no path
+# that anybody means, and each round costs a pass.
+_MOST_DECODED = 4
 
 
 def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
@@ -53,36 +66,73 @@ def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
 
 
 def segments(target: bytes) -> list[bytes]:
-    r"""Answer a target's path as the segments that routes are found by.
+    r"""Return a target's path as the segments that routes are found by.
 
     Each segment is percent-decoded once, so ``/v1%2Fx`` is the one segment ``v1/x``. A target
-    that some server may read as another path is refused, because the route found here would
-    then not be the one that the upstream serves: dot segments, plain, encoded, behind an
-    encoded ``/`` or any ``\``, or with parameters (``..;x``), which some servers cut off.
+    that some server may read as another path is rejected, because the route found here would
+    then not be the one that the upstream serves: dot segments, plain, encoded once or more
+    often, behind an encoded ``/`` or any ``\``, or with parameters (``..;x``), which some
+    servers cut off; and overlong UTF-8 forms of ``.``, ``/`` and ``\``.
 
     Args:
-        target: What `origin_form` answered.
+        target: What `origin_form` returned.
 
     Returns:
         At least one segment, any of them perhaps empty: ``/`` and ``*`` have one empty
         segment, ``/v1/`` has ``v1`` and an empty one.
 
     Raises:
-        TargetError: A dot segment, a malformed escape, or an encoded control character.
+        TargetError: A dot segment, an overlong form, a malformed escape, an encoded control
+            character, or more layers of encoding than anybody needs.
     """
     path = target.partition(b"?")[0]
     if b"%" not in path and b"/." not in path and b"\\" not in path:
         return path[1:].split(b"/")
     if _BAD_ESCAPE.search(path):
         raise TargetError("the path has a % that no two hexadecimal digits follow")
-    found = [unquote_to_bytes(raw) for raw in path[1:].split(b"/")]
-    for segment in found:
-        if _CONTROL.search(segment):
-            raise TargetError("the path has an encoded control character")
-        for piece in _SEPARATOR.split(segment):
-            if piece.partition(b";")[0] in (b".", b".."):
-                raise TargetError("the path has a dot segment")
-    return found
+    if b"%00" in path:
+        raise TargetError("the path has an encoded control character")
+    decoded = _decode(path[1:].replace(b"/", _RAW_SLASH))
+    if _CONTROL.search(decoded):
+        raise TargetError("the path has an encoded control character")
+    _check_readings(decoded)
+    return decoded.split(_RAW_SLASH)
+
+
+def _check_readings(decoded: bytes) -> None:
+    """Reject a path that a server may take for another one, however often that decodes it.
+
+    Args:
+        decoded: The path, decoded once.
+    """
+    for _ in range(_MOST_DECODED):
+        if _OVERLONG.search(decoded):
+            raise TargetError("the path has an overlong form of a dot, a slash or a backslash")
+        if _DOT_SEGMENT.search(decoded):
+            raise TargetError("the path has a dot segment")
+        decoded = _OVERLONG_PERCENT.sub(b"%", decoded)
+        if b"%" not in decoded:
+            return
+        # "%25" stands for "%", so that however many layers of it are one step.
+        again = _decode(_ENCODED_PERCENT.sub(b"%", decoded))
+        if again == decoded:
+            return
+        decoded = again
+    raise TargetError("the path is percent-encoded too often")
+
+
+def _decode(path: bytes) -> bytes:
+    r"""Return a path percent-decoded; a ``%`` without two hexadecimal digits stays.
+
+    As ``\xNN``, escapes are decoded in C: `urllib.parse.unquote_to_bytes` runs Python code for
+    each, which a path of 8 KiB may have 2,700 of.
+    """
+    literal = path.replace(b"\\", b"\\\\")
+    if _BAD_ESCAPE.search(literal):
+        escaped = _ESCAPE.sub(rb"\\x", literal)
+    else:
+        escaped = literal.replace(b"%", b"\\x")
+    return escaped.decode("unicode_escape").encode("latin-1")
 
 
 def strip_segments(target: bytes, count: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +15,8 @@ from corsgate.message.target import join_base, origin_form, segments, strip_segm
 # Made of the pieces that matter, so that the odd combinations do come up.
 PIECES = ("/", "/", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "a", "v1", "%", "%00", "%ff", "?")
 TARGETS = st.lists(st.sampled_from(PIECES), max_size=10).map(lambda p: "/" + "".join(p))
+SLASHES = (b"/", b"/", b"\\", b";")
+ESCAPES = (b".", b"%2e", b"%25", b"25", b"2e", b"2F", b"%5C", b"%c0", b"%ae", b"%a5", b"%32", b"a")
 BYTE_TARGETS = TARGETS.map(str.encode)
 BASES = st.lists(st.sampled_from(("a", "b%2Fc", "d;e")), max_size=3).map(
     lambda names: "".join("/" + name for name in names)
@@ -110,7 +112,15 @@ class SegmentTests(SynchronousTestCase):
             (b"/v1%2Fx", [b"v1/x"]),
             (b"/%761", [b"v1"]),
             (b"/a%252e%252E", [b"a%2e%2E"]),
+            (b"/%2520", [b"%20"]),
+            (b"/%252E%252e%252e", [b"%2E%2e%2e"]),
+            (b"/a%252Fb/%255Cc", [b"a%2Fb", b"%5Cc"]),
+            (b"/100%25/%25/%2525", [b"100%", b"%", b"%25"]),
+            (b"/%25zz%25", [b"%zz%"]),
             (b"/%C3%A9", [b"\xc3\xa9"]),
+            (b"/%e9/%c0/%C1%9d", [b"\xe9", b"\xc0", b"\xc1\x9d"]),
+            (b"/%c0./%c0%2e", [b"\xc0.", b"\xc0."]),
+            (b"/%c0%c1%ae/%e0%a0%ae", [b"\xc0\xc1\xae", b"\xe0\xa0\xae"]),
             (b"/a;b=c/d", [b"a;b=c", b"d"]),
             (b"/.well-known/x", [b".well-known", b"x"]),
             (b"/...", [b"..."]),
@@ -147,6 +157,53 @@ class SegmentTests(SynchronousTestCase):
             with self.assertRaises(TargetError, msg=path):
                 segments(path)
 
+    def test_overlong_forms(self) -> None:
+        """UTF-8 forms of a dot, a slash or a backslash that are too long are refused anywhere."""
+        for low in (b"ae", b"AF", b"af"):
+            for lead in (b"c0", b"e0%80", b"F0%80%80", b"f8%80%80%80", b"fc%80%80%80%80"):
+                self._refused(b"%" + lead + b"%" + low)
+        for lead in (b"c1", b"E0%81", b"f0%80%81", b"f8%80%80%81", b"fc%80%80%80%81"):
+            self._refused(b"%" + lead + b"%9c")
+
+    def _refused(self, escapes: bytes) -> None:
+        twice = escapes.replace(b"%", b"%25")
+        for form in (escapes, twice, escapes.upper(), twice.replace(b"%", b"%25")):
+            for path in (b"/" + form, b"/a" + form + b"b", b"/v1/" + form + form + b"/x"):
+                with self.assertRaises(TargetError, msg=path):
+                    segments(path)
+                self.assertEqual(segments(b"/a?" + path), [b"a"])
+
+    def test_dot_segments_encoded_more_than_once(self) -> None:
+        """However often dots, and what stands beside them, are encoded, they are refused."""
+        for path in (
+            b"/%252e",
+            b"/%252e%252E",
+            b"/%252e.",
+            b"/.%252e",
+            b"/%2e%252e/x",
+            b"/%25252e%2525252e",
+            b"/%" + b"25" * 2000 + b"2e.",
+            b"/a%252f..",
+            b"/a%252F%252e%252e%252fb",
+            b"/a%255c..",
+            b"/..%253bx",
+            b"/%252e%252e;x",
+            b"/%25%32%65",
+            b"/%25%32%35%32%65.",
+            b"/%c0%a52e%c0%a52e",
+        ):
+            with self.assertRaises(TargetError, msg=path):
+                segments(path)
+            self.assertEqual(segments(b"/a?" + path), [b"a"])
+
+    def test_layers_are_counted(self) -> None:
+        """A path in so many layers that nobody means them is refused."""
+        path = b"."
+        for _ in range(8):
+            path = b"".join(b"%%%02x" % byte for byte in path)
+        with self.assertRaises(TargetError):
+            segments(b"/" + path)
+
     def test_bad_escapes(self) -> None:
         """A malformed escape or an encoded control character is refused."""
         for path in (
@@ -174,6 +231,29 @@ class SegmentTests(SynchronousTestCase):
             for piece in re.split(rb"[/\\]", segment):
                 self.assertNotIn(piece.split(b";")[0], (b".", b".."))
             self.assertNotIn(b"\x00", segment)
+
+    @given(st.lists(st.sampled_from(SLASHES + ESCAPES), max_size=8).map(b"".join))
+    @settings(max_examples=300)
+    def test_decoded_as_by_the_standard_library(self, path: bytes) -> None:
+        """What passes is what other code decodes, segment by segment."""
+        try:
+            found = segments(b"/" + path)
+        except TargetError:
+            return
+        self.assertEqual(found, [unquote_to_bytes(raw) for raw in path.split(b"/")])
+
+    @given(st.lists(st.sampled_from(SLASHES + ESCAPES), max_size=8).map(b"".join))
+    @settings(max_examples=300)
+    def test_no_reading_has_a_dot_segment(self, path: bytes) -> None:
+        """A server that decodes once more, or time and again, finds no dot segment either."""
+        try:
+            segments(b"/" + path)
+        except TargetError:
+            return
+        for _ in range(6):
+            for piece in re.split(rb"[/\\]", path):
+                self.assertNotIn(piece.split(b";")[0], (b".", b".."))
+            path = unquote_to_bytes(path)
 
     @given(st.lists(st.binary(max_size=4), min_size=1, max_size=4))
     def test_splitting_undoes_joining(self, names: list[bytes]) -> None:
