@@ -1,13 +1,13 @@
-"""A request's head as it was read from a client, or why it can't be served."""
+"""A request's head as it was read from a client, or why it can't be served; and who is told."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
 from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderIndex
+from corsgate.message.headers import HeaderIndex, HeaderList
 
 
 @attrs.frozen(kw_only=True)
@@ -70,3 +70,19 @@ class ReadRequest:
     offers: tuple[bytes, ...] = ()
     refusal: Refusal | None = None
     ready: Ready = attrs.field(factory=Ready)
+
+
+class RequestSink(Protocol):
+    """What is told of the requests that are read."""
+
+    def request_read(self, request: ReadRequest) -> None:
+        """A head is complete; after one with `keep_alive` False no other comes."""
+
+    def body_read(self, data: bytes) -> None:
+        """A piece of the last request's body has come."""
+
+    def body_complete(self, trailers: HeaderList) -> None:
+        """The last request's body is complete."""
+
+    def body_broken(self, detail: str) -> None:
+        """The last request's body is not well-formed; nothing comes after it."""

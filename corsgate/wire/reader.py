@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import httptools
@@ -15,30 +14,10 @@ from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.target import origin_form
 from corsgate.message.upgrade import switchable
-from corsgate.wire.read_request import ReadRequest, Refusal
-
-_PROTOCOL = b" HTTP/"
-# A request line that the fields alone decide on: its target names no host. It leaves nothing of
-# the target to be refused, and no white space to be lenient about.
-_PLAIN_LINE = re.compile(rb"(?!CONNECT )[A-Z-]+ /[!\"$-~]* HTTP/1\.1")
-_LINE_END = b"\r\n"
-_HEAD_END = b"\r\n\r\n"
-
-
-class RequestSink(Protocol):
-    """What is told of the requests that are read."""
-
-    def request_read(self, request: ReadRequest) -> None:
-        """A head is complete; after one with `keep_alive` False no other comes."""
-
-    def body_read(self, data: bytes) -> None:
-        """A piece of the last request's body has come."""
-
-    def body_complete(self, trailers: HeaderList) -> None:
-        """The last request's body is complete."""
-
-    def body_broken(self, detail: str) -> None:
-        """The last request's body is not well-formed; nothing comes after it."""
+from corsgate.wire.message_cuts import HEAD_END, MessageCuts
+from corsgate.wire.read_request import ReadRequest, Refusal, RequestSink
+from corsgate.wire.recall import LastRequest
+from corsgate.wire.request_line import RequestLine
 
 
 class RequestReader:
@@ -74,13 +53,16 @@ class RequestReader:
         self._trailers: HeaderList = []
         self._length: int | None = None
         self._offered = False
-        # The reads that the head, or what is before it in the first of them, has come in.
-        self._raw = b""
-        # The last request, if it was read whole by one read and has no body, and its bytes from
-        # the end of the request line on; what has been taken of it for the one being read.
-        self._last: ReadRequest | None = None
-        self._last_fields = b""
+        self._line = RequestLine()
+        self._cuts = MessageCuts()
+        # How much of a body of known length is still to come, and what this read brought of it.
+        self._left = 0
+        self._pieces: list[bytes] = []
+        # The last request, and what has been taken of it for the one being read.
+        self._last = LastRequest(limits)
         self._recalled: ReadRequest | None = None
+        # The request that this read brought last.
+        self._read: ReadRequest | None = None
         self._begin()
 
     @property
@@ -109,19 +91,15 @@ class RequestReader:
             return
         if self._final and not self._in_body:
             return
-        if self._last is not None and self._recall(data):
+        if self._last.request is not None and self._recall(data):
             return
-        whole = data.endswith(_HEAD_END) and not self._in_body and not self.in_head
+        whole = data.endswith(HEAD_END) and not self._in_body and not self.in_head
+        self._read = self._last.request = None
         self._moved = False
         self._reading = len(data)
-        self._raw = self._raw + data if self._raw else data
         self._parse(data)
-        if not self.in_head:
-            self._raw = b""
-        if whole and self._last is not None and not self._in_body:
-            self._remember(self._last, data)
-        else:
-            self._last = None
+        if whole and self._read is not None and not self._in_body:
+            self._last.remember(self._read, data)
         # A head may begin anywhere in a read, so the read that it begins in isn't counted.
         self._fed = 0 if self._moved else self._fed + len(data)
         if self._fed + len(data) > self._limits.max_head_bytes:
@@ -140,7 +118,7 @@ class RequestReader:
 
     def end(self) -> None:
         """Let go of the sink, and of the parser, which knows this: the connection is gone."""
-        self._parser = self._last = None
+        self._parser = self._read = self._last.request = None
         del self._sink
 
     # What llhttp calls.
@@ -150,6 +128,10 @@ class RequestReader:
         if not self._muted and not self._final:
             self._begin()
             self.in_head = True
+            if self._cuts.given_up:
+                # It is not known where its request line begins, so it can't be checked. Who has
+                # sent this many empty lines in a body doesn't send a request with it.
+                self.refuse(Refusal(status=400, detail="Send this request again, by itself."))
 
     def on_url(self, data: bytes) -> None:
         """Take a part of the request target."""
@@ -179,19 +161,22 @@ class RequestReader:
             refusal = self._excess() or Refusal(status=status, detail=f"{error}.")
             self.refuse(refusal, method=self._parser.get_method())
             return
+        self._line.clear()
         self._length = request.length
+        self._left = request.length or 0
         self._offered = bool(request.offers)
         self._trailers = []
         self._in_body = request.length is not None
         self._final = not request.keep_alive
-        self._last = request
+        self._read = request
         self._sink.request_read(request)
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of a body."""
         if self._in_body:
             self._moved = True
-            self._sink.body_read(data)
+            self._left -= len(data)
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """Take the end of a message."""
@@ -201,6 +186,7 @@ class RequestReader:
         self._muted = False
         self._moved = True
         if self._in_body:
+            self._pass_body()
             self._in_body = False
             self._sink.body_complete(self._trailers)
 
@@ -213,38 +199,15 @@ class RequestReader:
         self._surplus = False
 
     def _recall(self, data: bytes) -> bool:
-        """Read a request whose fields are the last one's; answer whether this is one."""
-        line_end = data.find(_LINE_END)
-        if (
-            data[line_end:] != self._last_fields
-            or _PLAIN_LINE.fullmatch(data, 0, line_end) is None
-            or line_end > self._limits.max_target_bytes
-            or len(data) > self._limits.max_head_bytes
-        ):
+        """Read a request whose fields are the last one's; return whether this is one."""
+        head = self._last.head_with_its_fields(data)
+        if head is None:
             return False
-        self._recalled = self._last
+        self._recalled = self._last.request
         # llhttp sees to it that the method is one.
-        self._parse(data[:line_end] + _HEAD_END)
+        self._parse_some(head)
         self._recalled = None
         return True
-
-    def _remember(self, last: ReadRequest, data: bytes) -> None:
-        """Keep a request for `_recall`, where its fields say all but the request line."""
-        line_end = data.find(_LINE_END)
-        if (
-            not last.keep_alive
-            or last.version != "1.1"
-            or last.length is not None
-            or b"upgrade" in last.index
-            or data.find(_HEAD_END) != len(data) - len(_HEAD_END)
-            or len(data) > self._limits.max_head_bytes
-            or not line_end > 0
-            # An absolute-form target's host may be another one.
-            or last.index.get(b"host") != [last.authority]
-        ):
-            self._last = None
-            return
-        self._last_fields = data[line_end:]
 
     def _check_size(self) -> None:
         """Refuse what goes on for too long without an end (RFC 6585 5)."""
@@ -277,34 +240,69 @@ class RequestReader:
         return Refusal(status=431, detail="The request's head is too large.")
 
     def _parse(self, data: bytes) -> None:
-        # One read may hold hundreds of offers to upgrade: a loop and a view, so that they
-        # neither nest nor copy.
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._parse_some(rest) :]
+        """Parse bytes piece by piece, so that each message begins with a piece.
 
-    def _parse_some(self, data: memoryview) -> int:
-        """Parse as far as one parser gets; answer how far that is."""
+        llhttp doesn't tell where in a read a message begins, and it is lenient about the request
+        line: that can only be checked where the place of its first byte is known.
+        """
+        self._cuts.begin_read()
+        at, size = 0, len(data)
+        while at < size:
+            if self._held is not None:
+                self._held += data[at:]
+                return
+            if self._final and not self._in_body:
+                return
+            end = self._piece_end(data, at)
+            piece = data if end - at == size else data[at:end]
+            if self._in_body or self._line.take(piece):
+                self._parse_some(piece)
+            else:
+                # llhttp might have begun a message here, or not yet.
+                self._begin()
+                self._broken(400, "There is a bare CR or LF before a request.")
+            at = end
+        if self._pieces:
+            self._pass_body()
+        if self.in_head or (self._in_body and self._length == CHUNKED):
+            self._cuts.end_read(data)
+
+    def _piece_end(self, data: bytes, at: int) -> int:
+        if self._in_body and self._length != CHUNKED and self._left > 0:
+            return min(at + self._left, len(data))
+        return self._cuts.next(data, at, in_body=self._in_body, in_line=bool(self._line))
+
+    def _pass_body(self) -> None:
+        """Pass on what came of the body, joined: it may have come in chunks of a byte each."""
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        if data:
+            self._sink.body_read(data)
+
+    def _parse_some(self, data: bytes) -> None:
+        """Have a piece parsed that is part of one message."""
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            at = int(upgrade.args[0])
+        except httptools.HttpParserUpgrade:
+            # The piece ends where the head does.
             if self._offered:
                 self._parser = httptools.HttpRequestParser(self)
-                self._held = bytes(data[at:])
+                self._held = b""
             elif not self._final or self._in_body:
                 self._decline_upgrade()
-                return at
         except httptools.HttpParserInvalidMethodError:
-            self._broken(501, "The method is not known here.")
+            if self._line.has_misplaced_blank():
+                self._broken(400, "The request line has a blank where none may be.")
+            else:
+                self._broken(501, "The method is not known here.")
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
             self._broken(400, f"The request is not well-formed: {error}.")
-        return len(data)
 
     def _broken(self, status: int, detail: str) -> None:
         if self._in_body:
+            self._pass_body()
             self._in_body = False
             self._final = True
             self._sink.body_broken(detail)
@@ -330,9 +328,10 @@ class RequestReader:
         offers: tuple[bytes, ...] = ()
         if version not in ("1.1", "1.0"):
             refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
-        elif self._target + _PROTOCOL not in self._raw:
-            # llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
-            refusal = Refusal(status=400, detail="The request line does not end with HTTP/1.1.")
+        elif not self._line.is_exactly(method, target, version):
+            refusal = Refusal(
+                status=400, detail="The request line is not a method, a target and HTTP/1.1."
+            )
         elif method == b"CONNECT":
             refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
         elif refusal is None or refusal.status == 431:

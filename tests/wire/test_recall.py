@@ -18,12 +18,18 @@ LINES = (
     b"POST /a HTTP/1.1\r\n",
     b"GET http://b.test/x HTTP/1.1\r\n",
     b"OPTIONS * HTTP/1.1\r\n",
+    b"\r\nGET /a HTTP/1.1\r\n",
     b"GET / HTTP/1.0\r\n",
     b"GET / HTTP/2.0\r\n",
     b"GET / RTSP/1.1\r\n",
     b"GET /a b HTTP/1.1\r\n",
     b"GET /a#b HTTP/1.1\r\n",
     b"GET /a  HTTP/1.1\r\n",
+    b"GET  /a HTTP/1.1\r\n",
+    b"\nGET /a HTTP/1.1\r\n",
+    b"\rGET /a HTTP/1.1\r\n",
+    b"GET\t/a HTTP/1.1\r\n",
+    b"OPTIONS /a RTSP/1.1\r\nX: OPTIONS /a HTTP/1.1\r\n",
     b"CONNECT b.test:443 HTTP/1.1\r\n",
     b"BREW / HTTP/1.1\r\n",
     b"GET /" + b"a" * 70 + b" HTTP/1.1\r\n",
@@ -91,8 +97,8 @@ class RecallTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """A request line is looked at as strictly as ever, and ends all if it is bad."""
-        statuses = (505, 400, 400, 400, 400, 501, 501, 414, 414, 414)
-        for line, status in zip(LINES[6:], statuses, strict=True):
+        statuses = (505, *(400,) * 9, 501, 501, 414, 414, 414)
+        for line, status in zip(LINES[7:], statuses, strict=True):
             sink = read(LINES[0] + FIELDS, line + FIELDS, LINES[0] + FIELDS, limits=LIMITS)
             self.assertEqual(len(sink.requests), 2, line)
             refusal = sink.requests[1].refusal
