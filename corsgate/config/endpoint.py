@@ -35,7 +35,9 @@ def check_endpoint(text: str) -> None:
         BadValue: It is none.
     """
     if not text or ":" not in text:
-        example = f"tcp:{text}" if text.isdigit() else "tcp:5555"
+        # On loopback: who left the interface out may not have meant to open it to everyone.
+        port = text if _is_number(text, 1, 65535) else "5555"
+        example = f"tcp:{port}:interface=127.0.0.1"
         raise BadValue(f"{show(text)} is no endpoint", f"write {show(example)}")
     kind = text.partition(":")[0].lower()
     if not _TYPE.fullmatch(kind) or kind == "localhost" or "://" in text:
@@ -58,6 +60,19 @@ def is_loopback(endpoint: str) -> bool:
         endpoint: A string that `check_endpoint` accepts.
     """
     return _names_loopback(_arguments(endpoint).get("interface", "").lower())
+
+
+def without_tls(endpoint: str) -> str:
+    """Return the plain TCP endpoint on the port and interface of one that speaks TLS itself.
+
+    Args:
+        endpoint: A string for which `is_tls` is true.
+    """
+    arguments = _arguments(endpoint)
+    interface = arguments.get("interface", "")
+    escaped = interface.replace("\\", "\\\\").replace(":", "\\:")
+    port = arguments.get("port", "8443")
+    return f"tcp:{port}:interface={escaped}" if interface else f"tcp:{port}"
 
 
 def port_of(endpoint: str) -> int | None:

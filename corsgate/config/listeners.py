@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from corsgate.config import rules
 from corsgate.config.certificates import CertifiedKey
-from corsgate.config.endpoint import check_endpoint, is_tls
+from corsgate.config.endpoint import check_endpoint, is_tls, without_tls
 from corsgate.config.model import Listener
 from corsgate.config.reader import Item, Table, boolean, checked, text
 from corsgate.config.secrets import Sources
@@ -80,7 +80,7 @@ def _read_certificates(
     if endpoint is not None and is_tls(endpoint):
         item.wrong(
             f"the endpoint {rules.show(endpoint)} has certificates of its own",
-            'write endpoint = "tcp:8443"',
+            f"write endpoint = {_quoted(without_tls(endpoint))}",
         )
     found: list[CertifiedKey] = []
     named: set[str] = set()
@@ -97,6 +97,12 @@ def _read_certificates(
         named |= names
         found.append(certified)
     return tuple(found) if items and len(found) == len(items) else None
+
+
+def _quoted(endpoint: str) -> str:
+    """Return an endpoint as TOML has it: only single quotes take a backslash plainly."""
+    shown = rules.show(endpoint)
+    return f"'{shown[1:-1]}'" if "\\" in shown else shown
 
 
 @shape({"type": "string"})

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls, port_of
+from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls, port_of, without_tls
 from corsgate.errors import BadValue
 
 LOOPBACK = (
@@ -44,6 +44,33 @@ ELSEWHERE = (
     "systemd:domain=INET:index=0",
     "haproxy:tcp:5555:interface=127.0.0.1",
 )
+
+
+class FixTests(SynchronousTestCase):
+    """What a fault proposes to write instead opens the gate to nobody it was not open to."""
+
+    def test_proposals_listen_on_loopback(self) -> None:
+        """Whatever was written for an endpoint, the one that is proposed is on loopback."""
+        for text in ("", "5556", "80", "99999", "web", "localhost:5556", "http://a:1", "10.0.0.1"):
+            with self.assertRaises(BadValue) as caught:
+                check_endpoint(text)
+            proposed = caught.exception.mend.split('"')[1]
+            check_endpoint(proposed)
+            self.assertTrue(is_loopback(proposed), (text, proposed))
+            self.assertEqual(port_of(proposed), {"5556": 5556, "80": 80}.get(text, 5555))
+
+    def test_without_tls(self) -> None:
+        """An endpoint without its TLS stays on its port and interface."""
+        cases = {
+            "ssl:5555": "tcp:5555",
+            "ssl:5555:interface=127.0.0.1": "tcp:5555:interface=127.0.0.1",
+            r"tls:/keys:5555:interface=\:\:1": r"tcp:5555:interface=\:\:1",
+            "tls:/keys": "tcp:8443",
+        }
+        self.assertEqual(cases, {endpoint: without_tls(endpoint) for endpoint in cases})
+        for endpoint, plain in cases.items():
+            check_endpoint(plain)
+            self.assertEqual(is_loopback(endpoint), is_loopback(plain))
 
 
 class CheckTests(SynchronousTestCase):

@@ -5,9 +5,22 @@ from __future__ import annotations
 from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase
 
 ENDPOINTS = (
-    ('""', 'c.toml:1: listen[0]: "" is no endpoint; write "tcp:5555"'),
-    ('"5555"', 'c.toml:1: listen[0]: "5555" is no endpoint; write "tcp:5555"'),
-    ('"web"', 'c.toml:1: listen[0]: "web" is no endpoint; write "tcp:5555"'),
+    (
+        '""',
+        ('c.toml:1: listen[0]: "" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+    ),
+    (
+        '"5556"',
+        ('c.toml:1: listen[0]: "5556" is no endpoint; write "tcp:5556:interface=127.0.0.1"'),
+    ),
+    (
+        '"55556666"',
+        ('c.toml:1: listen[0]: "55556666" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+    ),
+    (
+        '"web"',
+        ('c.toml:1: listen[0]: "web" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+    ),
     ("5555", "c.toml:1: listen[0]: 5555 is an integer; write text in quotes"),
     (
         '"http://localhost:5555"',
@@ -103,7 +116,7 @@ LISTENERS = (
     ),
     (
         '[[listener]]\nendpoint = "80"',
-        'c.toml:2: listener[0].endpoint: "80" is no endpoint; write "tcp:80"',
+        ('c.toml:2: listener[0].endpoint: "80" is no endpoint; write "tcp:80:interface=127.0.0.1"'),
     ),
     (
         '[[listener]]\nendpoint = "tcp:80"\ntrusted_proxies = ["10.0.0.1/8"]',

@@ -138,7 +138,8 @@ class FaultTests(SynchronousTestCase):
                 'write "http://localhost:8000"',
                 "command line: --auth: it has no password; "
                 "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN",
-                'command line: --listen: "5555" is no endpoint; write "tcp:5555"',
+                'command line: --listen: "5555" is no endpoint; '
+                'write "tcp:5555:interface=127.0.0.1"',
                 "command line: --allow-origin: it is missing; "
                 "write --allow-origin http://localhost:4200",
             ],
