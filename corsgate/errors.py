@@ -137,6 +137,10 @@ class ChallengedMidUpload(UpstreamError):
     """A challenge came for a request whose body can't be sent again; the next one is signed."""
 
 
+class WeakChallenge(UpstreamError):
+    """A server challenged with a weaker Digest than the credentials may be used for."""
+
+
 class UpstreamTimedOut(UpstreamError):
     """The server was connected to, but sent nothing for too long."""
 

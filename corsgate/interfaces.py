@@ -39,4 +39,7 @@ class ICredentials(Interface):
             sent: The head that `authorize` answered.
             response: What came back, whatever its status.
             server: The server's origin that it came from.
+
+        Raises:
+            UpstreamError: The server challenges in a way that gets no answer.
         """

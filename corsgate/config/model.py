@@ -22,6 +22,8 @@ from corsgate.errors import BadValue, Fault
 
 SCHEMES = ("http", "https")
 LOG_FORMATS = ("json", "combined")
+DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
+"""The hashes of Digest, the weakest first; each with its ``-sess`` variant (RFC 7616 3.3)."""
 
 MAX_WEIGHT = 1000
 
@@ -150,10 +152,17 @@ class DigestCredentials:
     Attributes:
         username: The user's name.
         password: Where the password is to be had.
+        min_algorithm: The weakest algorithm that a challenge is answered with: MD5, SHA-256 or
+            SHA-512-256, each with its -sess variant. Many boxes know MD5 alone.
+        require_qop: Whether a challenge without ``qop="auth"`` (RFC 2069) gets no answer.
     """
 
     username: str = attrs.field(validator=rule(rules.check_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
+    min_algorithm: str = attrs.field(
+        default=DIGEST_ALGORITHMS[0], validator=choice(DIGEST_ALGORITHMS)
+    )
+    require_qop: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -8,6 +8,7 @@ import attrs
 
 from corsgate.config import rules, tls
 from corsgate.config.model import (
+    DIGEST_ALGORITHMS,
     BasicCredentials,
     BearerCredentials,
     Credentials,
@@ -115,9 +116,23 @@ def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
     password = table.need(
         "password", sources.secret(rules.check_secret), 'write password = { env = "NAME" }'
     )
+    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
+    require_qop = table.get("require_qop", boolean, False)
     if username is None or password is None:
         return None
-    return DigestCredentials(username=username, password=password)
+    return DigestCredentials(
+        username=username,
+        password=password,
+        min_algorithm=min_algorithm,
+        require_qop=require_qop,
+    )
+
+
+@shape({"enum": list(DIGEST_ALGORITHMS)})
+def _algorithm(raw: object) -> str:
+    value = text(raw)
+    rules.check_choice(value, DIGEST_ALGORITHMS)
+    return value
 
 
 def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:

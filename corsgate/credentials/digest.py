@@ -89,6 +89,8 @@ class DigestSigner:
     _username: bytes = attrs.field(repr=False)
     _password: bytes = attrs.field(repr=False)
     _rng: _Rng = attrs.field(repr=False)
+    _min_algorithm: str
+    _require_qop: bool
     _servers: dict[str, _ServerState] = attrs.field(factory=dict, init=False, repr=False)
 
     @classmethod
@@ -96,13 +98,15 @@ class DigestSigner:
         """Answer a signer that has learned nothing yet.
 
         Args:
-            credentials: The user name and password.
+            credentials: The user name and password, and the weakest challenge they are used for.
             rng: Answers as many unpredictable bytes as it is asked for.
         """
         return cls(
             username=utf8(credentials.username),
             password=utf8(credentials.password.reveal()),
             rng=rng,
+            min_algorithm=credentials.min_algorithm,
+            require_qop=credentials.require_qop,
         )
 
     async def authorize(self, head: RequestHead, server: str) -> RequestHead:
@@ -140,13 +144,18 @@ class DigestSigner:
 
         Returns:
             True where a session is there that this request was not yet refused with.
+
+        Raises:
+            WeakChallenge: The server challenges, and only with what is too weak to be answered.
         """
         state = self._servers.get(server)
         if response.status != 401:
             if state is not None and state.session is not None:
                 self._learn_from_success(state, state.session, sent, response)
             return False
-        offer = strongest_offer(response.headers)
+        offer = strongest_offer(
+            response.headers, self._min_algorithm, require_qop=self._require_qop
+        )
         if offer is None:
             return False
         if state is None:

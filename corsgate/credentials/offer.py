@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import attrs
 
+from corsgate.config.model import DIGEST_ALGORITHMS
 from corsgate.credentials.challenge import Challenge, parse_challenges
+from corsgate.errors import WeakChallenge
 from corsgate.message.headers import HeaderList
 
 
@@ -24,10 +26,12 @@ def _sha_512_256(data: bytes) -> bytes:
 
 
 _HASHES: dict[bytes, Callable[[bytes], bytes]] = {b"md5": _md5, b"sha-256": _sha_256}
-"""What is hashed with, by the algorithm's lower-cased name, the weakest first."""
+"""What is hashed with, by the algorithm's lower-cased name."""
 if "sha512_256" in hashlib.algorithms_available:
     _HASHES[b"sha-512-256"] = _sha_512_256
-_STRENGTHS = {name: strength for strength, name in enumerate(_HASHES)}
+_STRENGTHS = {
+    name.lower().encode("ascii"): strength for strength, name in enumerate(DIGEST_ALGORITHMS)
+}
 
 _MAX_ECHOED_BYTES = 4096
 """Servers refuse a field much longer than that, and it bounds what is kept for each of them."""
@@ -112,16 +116,42 @@ def read_offer(challenge: Challenge) -> Offer | None:
     return offer if offer.fits else None
 
 
-def strongest_offer(headers: HeaderList) -> Offer | None:
-    """Answer the strongest Digest challenge of a response that can be answered.
+def strongest_offer(
+    headers: HeaderList,
+    min_algorithm: str = DIGEST_ALGORITHMS[0],
+    *,
+    require_qop: bool = False,
+) -> Offer | None:
+    """Return the strongest Digest challenge of a response that can be answered.
 
     Args:
         headers: The response's fields.
+        min_algorithm: The weakest of `DIGEST_ALGORITHMS` that is answered; ``-sess`` belongs to
+            its base.
+        require_qop: Whether a challenge without ``qop="auth"`` gets no answer.
 
     Returns:
         The first of those with the strongest hash, one with a client nonce before one without;
         None where no challenge can be answered.
+
+    Raises:
+        WeakChallenge: There are challenges that could be answered, but all are weaker.
     """
     values = [value for name, value in headers if name.lower() == b"www-authenticate"]
     offers = [offer for each in parse_challenges(values) if (offer := read_offer(each))]
-    return max(offers, key=lambda o: (_STRENGTHS[o.hash_name], o.qop), default=None)
+    weakest = _STRENGTHS[min_algorithm.lower().encode("ascii")]
+    strong = [
+        offer
+        for offer in offers
+        if _STRENGTHS[offer.hash_name] >= weakest and (offer.qop or not require_qop)
+    ]
+    if offers and not strong:
+        found = dict.fromkeys(
+            offer.hash_name.decode("ascii").upper() + ("" if offer.qop else " without qop")
+            for offer in offers
+        )
+        wanted = min_algorithm + (" and qop" if require_qop else "")
+        raise WeakChallenge(
+            f"it wants digest by {' or '.join(found)}, where the credentials need {wanted}"
+        )
+    return max(strong, key=lambda o: (_STRENGTHS[o.hash_name], o.qop), default=None)

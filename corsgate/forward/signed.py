@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from corsgate.errors import ChallengedMidUpload
+from corsgate.errors import ChallengedMidUpload, UpstreamError
 from corsgate.forward.body import KeptBody, StreamedBody, drain
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
@@ -41,7 +41,11 @@ async def send_signed(
         signed = await credentials.authorize(head, origin)
         payload = body()
         response = await send(signed, payload)
-        again = credentials.challenged(signed, response.head, origin)
+        try:
+            again = credentials.challenged(signed, response.head, origin)
+        except UpstreamError:
+            drain(response)
+            raise
         if not again or challenges == MAX_CHALLENGES:
             return response
         if payload is not None and not payload.replayable:

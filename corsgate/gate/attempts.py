@@ -134,8 +134,8 @@ class Attempts:
         probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
         signed = await credentials.authorize(probe, server.origin)
         response = await self._send(server, signed, None)
+        drain(response)  # First, since a challenge that is too weak raises.
         credentials.challenged(signed, response.head, server.origin)
-        drain(response)
 
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None

@@ -303,6 +303,7 @@ on_down = { status = 503 }
             "base_path": "/base",
             "username": "w",
             "password": Secret("q"),
+            "min_algorithm": "SHA-256",
             "listeners": (Listener(endpoint="tcp:9"),),
             "hosts": ("h.example",),
             "upstreams": {},

@@ -66,6 +66,24 @@ KINDS = (
         ),
     ),
     (
+        'type = "digest"\nusername = "a"\npassword = "hunter2"\nmin_algorithm = "sha-1"',
+        (
+            'c.toml:6: credentials.ml.min_algorithm: "sha-1" is unknown; '
+            'write "MD5", "SHA-256" or "SHA-512-256"'
+        ),
+    ),
+    (
+        'type = "digest"\nusername = "a"\npassword = "hunter2"\nrequire_qop = "yes"',
+        'c.toml:6: credentials.ml.require_qop: "yes" is text; write true or false',
+    ),
+    (
+        'type = "basic"\nusername = "a"\npassword = "hunter2"\nmin_algorithm = "MD5"',
+        (
+            "c.toml:6: credentials.ml.min_algorithm: the key is unknown; "
+            'remove it, or write "type", "username" or "password"'
+        ),
+    ),
+    (
         'type = "bearer"',
         'c.toml:2: credentials.ml.token: it is missing; write token = { env = "NAME" }',
     ),

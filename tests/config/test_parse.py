@@ -225,6 +225,10 @@ class CredentialTests(SynchronousTestCase):
             'type = "digest"\nusername = "a:b"\npassword = "pä"': DigestCredentials(
                 username="a:b", password=Secret("pä")
             ),
+            'type = "digest"\nusername = "a"\npassword = "p"\nmin_algorithm = "SHA-256"\n'
+            "require_qop = true": DigestCredentials(
+                username="a", password=Secret("p"), min_algorithm="SHA-256", require_qop=True
+            ),
             'type = "bearer"\ntoken = "a.b-c_d~e+f/g=="': BearerCredentials(
                 token=Secret("a.b-c_d~e+f/g==")
             ),

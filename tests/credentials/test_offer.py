@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.offer import Offer, strongest_offer
+from corsgate.errors import WeakChallenge
 from tests.credentials.helpers import challenge, refusal
 
 UNANSWERABLE = [
@@ -83,3 +84,59 @@ class StrongestOfferTests(SynchronousTestCase):
         """A nonce and opaque of the server's aren't shown."""
         shown = repr(self.strongest(challenge("s3cret", 'opaque="s3cret"')))
         self.assertNotIn("s3cret", shown)
+
+
+MD5 = challenge("n", 'qop="auth"')
+MD5_SESS = challenge("n", 'qop="auth", algorithm=md5-SESS')
+RFC_2069 = challenge("n", "algorithm=MD5")
+SHA_256 = challenge("n", 'qop="auth", algorithm=SHA-256')
+SHA_256_SESS = challenge("n", 'qop="auth", algorithm=SHA-256-sess')
+SHA_256_BARE = challenge("n", "algorithm=SHA-256")
+SHA_512_256 = challenge("n", 'qop="auth", algorithm=SHA-512-256')
+
+
+class MinimumTests(SynchronousTestCase):
+    """What is weaker than the configured minimum gets no answer."""
+
+    def test_min_algorithm(self) -> None:
+        """A -sess variant is as strong as its base."""
+        cases = {
+            "MD5": ((), (MD5, MD5_SESS, RFC_2069, SHA_256, SHA_512_256)),
+            "SHA-256": ((MD5, MD5_SESS, RFC_2069), (SHA_256, SHA_256_SESS, SHA_512_256)),
+            "SHA-512-256": ((MD5, RFC_2069, SHA_256, SHA_256_SESS), (SHA_512_256,)),
+        }
+        for minimum, (weak, strong) in cases.items():
+            for each in weak:
+                with self.assertRaises(WeakChallenge, msg=(minimum, each)):
+                    strongest_offer(refusal(each).headers, minimum)
+            for each in strong:
+                self.assertIsNotNone(strongest_offer(refusal(each).headers, minimum))
+
+    def test_require_qop(self) -> None:
+        """A challenge of RFC 2069 is answered by default, and not where qop is required."""
+        for each in (RFC_2069, SHA_256_BARE):
+            self.assertIsNotNone(strongest_offer(refusal(each).headers))
+            with self.assertRaises(WeakChallenge):
+                strongest_offer(refusal(each).headers, require_qop=True)
+        self.assertIsNotNone(strongest_offer(refusal(MD5).headers, require_qop=True))
+
+    def test_strongest_that_meets_both(self) -> None:
+        """Among several the strongest that meets both minima is answered."""
+        every = refusal(RFC_2069, MD5, SHA_256_BARE, SHA_256).headers
+        offer = strongest_offer(every, "SHA-256", require_qop=True)
+        assert offer is not None
+        self.assertEqual((offer.hash_name, offer.qop), (b"sha-256", True))
+        split = refusal(MD5, SHA_256_BARE).headers
+        with self.assertRaises(WeakChallenge) as caught:
+            strongest_offer(split, "SHA-256", require_qop=True)
+        self.assertEqual(
+            str(caught.exception),
+            "it wants digest by MD5 or SHA-256 without qop,"
+            " where the credentials need SHA-256 and qop",
+        )
+
+    def test_unanswerable_is_not_weak(self) -> None:
+        """What could never be answered is passed over; it makes nothing a weak challenge."""
+        self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
+        with self.assertRaises(WeakChallenge):
+            strongest_offer(refusal(*UNANSWERABLE, MD5).headers, "SHA-256")

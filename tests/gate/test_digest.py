@@ -197,3 +197,33 @@ class ByScript(GateTestCase):
         self.assertEqual((await client.response()).status, 201)
         self.assertEqual([each.body for each in upstream.requests], [b"abc", b"abc"])
         self.assertNotIn(b"expect", upstream.requests[1].fields)
+
+    async def test_weak_challenge(self) -> None:
+        """A challenge below min_algorithm gets no answer; the client gets 502 that a page reads."""
+        upstream = await self.upstream()
+        upstream.answer = lambda _: challenge("n1")
+        strict = DIGEST.replace("{ type", '{ min_algorithm = "SHA-256", type')
+        gate = self.front(upstream, upstream=strict)
+        for method, body in ((b"GET", None), (b"PUT", b"small"), (b"PUT", LARGE)):
+            answer = await self.ask(gate, method, headers=[FROM_APP], body=body)
+            self.assertEqual(answer.status, 502)
+            self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), FROM_APP[1])
+            self.assertNotIn(b"www-authenticate", answer.fields)
+        self.assertEqual([each.method for each in upstream.requests], [b"GET", b"PUT", b"HEAD"])
+        self.assertNotIn(b"authorization", upstream.data.lower())
+        outcome = json.loads(await gate.logged(3))["outcome"]
+        self.assertEqual(outcome, "it wants digest by MD5, where the credentials need SHA-256")
+
+    async def test_weak_challenges_keep_no_connection(self) -> None:
+        """The response that challenged too weakly is read to its end, so its connection is free."""
+        upstream = await self.upstream()
+        credentials = DIGEST.replace("{ type", "{ require_qop = true, type")
+        gate = self.front(upstream, upstream=f"max_connections = 1\n{credentials}")
+        upstream.answer = lambda _: challenge("n1").replace(b', qop="auth"', b"")
+        for _ in range(3):
+            self.assertEqual((await self.ask(gate)).status, 502)
+        self.assertEqual(len(upstream.connections), 1)
+        upstream.answer = lambda got: (
+            response(body=b"fine") if b"authorization" in got.fields else challenge("n1")
+        )
+        self.assertEqual((await self.ask(gate)).status, 200)
