@@ -22,11 +22,12 @@ METHODS = ("PUT", "PATCH", "DELETE")
 HEADERS = ("Content-Type", "Authorization")
 
 _DESCRIPTION = """\
-Write a configuration with the smallest policy that allows what was recorded: a HAR file that a
-browser's devtools saved, or a gate's access log (log_format = "json"). From the URL of a live
-server it writes what that allows --origin, found out by preflights and one GET: nothing that could
-act is sent. What a record can't show is left out: a log has no cookies, and no headers of calls
-whose preflight the browser remembered.
+Write a configuration with the smallest policy that allows what was granted in a record: a HAR file
+that a browser's devtools saved, or a gate's access log (log_format = "json"). What was refused in
+it comes out as comments, since anybody may have asked for it. From the URL of a live server it
+writes what that allows --origin, found out by preflights and one GET: nothing that could act is
+sent. What a record can't show is left out: a log has no cookies, and no headers of calls whose
+preflight the browser remembered.
 
 exit status: 0 all was learned, 1 something recorded can't be allowed, 2 nothing to learn"""
 

@@ -8,6 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 from corsgate.config.rules import did_you_mean, one_of, show
 from corsgate.errors import BadValue
+from corsgate.message.host import is_loopback_name
 
 _ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tcp": ("port", "interface", "backlog"),
@@ -19,6 +20,7 @@ _ARGUMENTS: Mapping[str, Sequence[str]] = {
 
 _CHECKED = ("tcp", "tcp6")
 _TLS = ("ssl", "tls")
+_ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  # Nothing is bound here.
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 
@@ -60,6 +62,28 @@ def is_loopback(endpoint: str) -> bool:
         endpoint: A string that `check_endpoint` accepts.
     """
     return _names_loopback(_arguments(endpoint).get("interface", "").lower())
+
+
+def is_reached_at(endpoint: str, host: str, port: int) -> bool:
+    """Return whether who connects to a host and port from this machine gets to an endpoint.
+
+    No name server is asked: of names only those that mean this machine everywhere are known.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+        host: A host name or an IP address, an IPv6 address perhaps in brackets.
+        port: The port.
+    """
+    if port_of(endpoint) != port:
+        return False
+    interface = _arguments(endpoint).get("interface", "").lower()
+    name = host.strip("[]").rstrip(".").lower()
+    if is_loopback(endpoint) or interface in _ANY_ADDRESS:
+        # To connect to the address that means all is to connect to this machine.
+        return (
+            name in _ANY_ADDRESS or _names_loopback(name) or is_loopback_name(name.encode("utf-8"))
+        )
+    return name == interface
 
 
 def without_tls(endpoint: str) -> str:

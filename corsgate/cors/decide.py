@@ -94,6 +94,30 @@ def decide(
     return decision
 
 
+def ungranted(policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision) -> str:
+    """Return what a forwarded request was not granted; empty where it was, or had no Origin.
+
+    Anybody can send any Origin, and any method without a preflight: that it was forwarded does not
+    say that a page of that origin may do the same.
+
+    Args:
+        policy: The route's, or None.
+        method: The request's method.
+        index: The request's fields.
+        decision: What `decide` returned for it.
+
+    Returns:
+        Words for the access log, which `corsgate learn` reads.
+    """
+    if b"origin" not in index or decision.verdict is not Verdict.FORWARD:
+        return ""
+    if policy is None or all(
+        name != b"Access-Control-Allow-Origin" for name, _ in decision.headers
+    ):
+        return "origin not allowed"
+    return "method not allowed" if method_refusal(policy, [method]) else ""
+
+
 def _decide_actual(
     policy: Policy, method: bytes, index: HeaderIndex, own_origin: bytes, credentialed: bool
 ) -> Decision:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from contextlib import suppress
 
 import attrs
 
+from corsgate.config.endpoint import is_reached_at
 from corsgate.config.lines import Path
 from corsgate.config.model import Cors
 from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.rules import check_prefix
 from corsgate.config.toml import Toml, toml_tables
-from corsgate.cors.call import Call
+from corsgate.cors.call import Call, unsafe_names
 from corsgate.cors.mend import widen, written
 from corsgate.cors.policy import compile_policy
 from corsgate.cors.record import Recorded
 from corsgate.cors.trace import text
+from corsgate.cors.url import Url
 from corsgate.errors import BadValue, PolicyError, TargetError
 from corsgate.message.host import is_loopback_name
 from corsgate.message.target import segments
@@ -24,13 +26,19 @@ from corsgate.message.target import segments
 UNKNOWN_SERVER = "http://localhost:8000"
 """What stands for a server that the record doesn't name."""
 
+MAX_TOLD = 20
+"""How many refused calls are shown of each route: anybody can put thousands into a log."""
+
+_MAX_TOLD_CHARACTERS = 200
+
 
 @attrs.frozen(kw_only=True)
 class Learned:
     """A configuration that was learned.
 
     Attributes:
-        toml: Its text; empty where nothing could be learned.
+        toml: Its text, in which comments say what was refused when it was recorded; empty where
+            nothing could be learned.
         refused: What was recorded and can't be allowed, and why.
         notes: What its reader should know.
     """
@@ -44,6 +52,7 @@ class Learned:
 class _Group:
     """The calls that one route is for."""
 
+    key: object
     place: tuple[str | None, str]
     server: str
     recorded: list[Recorded]
@@ -52,6 +61,9 @@ class _Group:
 
 def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned:
     """Answer the smallest configuration for recorded calls.
+
+    A call that was refused is no evidence that it is meant to be allowed: anybody can send a gate
+    an Origin, a method and names of headers, and so put them into its log.
 
     Args:
         recorded: The calls.
@@ -64,48 +76,112 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
         BadValue: Two servers were called at the same paths, so that no gate can have both.
     """
     refused: list[str] = []
-    groups = [group for group in _groups(recorded) if _allow(group, refused)]
+    granted = [each for each in recorded if not each.was_refused]
+    comments = _comments(recorded, {each.call for each in granted})
+    groups = [group for group in _groups(granted) if _allow(group, refused)]
     _check_apart(groups)
     if not groups:
-        return Learned(toml="", refused=tuple(refused))
-    notes = [f"the gate served no call of {each} yet: is it meant to?" for each in _new(recorded)]
+        told = (line for lines in comments.values() for line in lines)
+        return Learned(toml="", refused=tuple(refused), notes=tuple(dict.fromkeys(told)))
+    servers, notes = _servers(groups)
+    names = {server: f"api{index + 1}" if index else "api" for index, server in enumerate(servers)}
     keys: list[tuple[Path, str, Toml]] = [((), "listen", [DEFAULT_LISTEN])]
     hosts = _hosts(groups)
     if hosts:
         keys.append(((), "hosts", hosts))
-    names: dict[str, str] = {}
-    for group in groups:
-        if not group.server:
-            notes.append(f"the record names no server: put the API's URL for {UNKNOWN_SERVER}")
-        server = group.server or UNKNOWN_SERVER
-        if server not in names:
-            names[server] = f"api{len(names) + 1}" if names else "api"
-            keys.append((("upstreams", names[server]), "servers", [server]))
+    keys += [(("upstreams", names[server]), "servers", [server]) for server in servers]
+    parts = [toml_tables(keys)]
     for number, group in enumerate(groups):
         policy = f"learned{number + 1}" if number else "learned"
         assert group.cors is not None
         table = written(group.cors)
         if max_age_s is not None:
             table["max_age"] = f"{max_age_s}s"
-        keys += [(("cors", policy), key, value) for key, value in table.items()]
+        in_policy = toml_tables((("cors", policy), key, value) for key, value in table.items())
         host, prefix = group.place
         route: Path = ("routes", f"{host or ''}{prefix}")
-        keys += [
-            (route, "upstream", names[group.server or UNKNOWN_SERVER]),
-            (route, "cors", policy),
+        parts += [
+            in_policy + _commented(comments.pop(group.key, ())),
+            toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)]),
         ]
-    return Learned(
-        toml=toml_tables(keys), refused=tuple(refused), notes=tuple(dict.fromkeys(notes))
-    )
+    parts += map(_commented, comments.values())  # Of routes whose every call was refused.
+    return Learned(toml="\n".join(parts), refused=tuple(refused), notes=tuple(dict.fromkeys(notes)))
+
+
+def _servers(groups: Sequence[_Group]) -> tuple[list[str], list[str]]:
+    """Return the servers to propose, each once, and what their reader should know.
+
+    What no group's server may be, because it is unknown or the gate itself, gets a stand-in.
+    """
+    notes = []
+    for group in groups:
+        if _is_gate(group.server):
+            notes.append(
+                f"{group.server} is where the gate listens, and no gate goes before itself:"
+                f" put the API's URL for {UNKNOWN_SERVER}"
+            )
+            group.server = UNKNOWN_SERVER
+        elif not group.server:
+            notes.append(f"the record names no server: put the API's URL for {UNKNOWN_SERVER}")
+            group.server = UNKNOWN_SERVER
+    return list(dict.fromkeys(group.server for group in groups)), notes
+
+
+def _commented(lines: Iterable[str]) -> str:
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _comments(recorded: Iterable[Recorded], granted: Set[Call]) -> dict[object, list[str]]:
+    """Return what was refused, by route or server as `_key` has it, in words for one line each."""
+    found: dict[object, dict[str, None]] = {}
+    for each in recorded:
+        if each.was_refused and each.call not in granted:
+            found.setdefault(_key(each), {})[_told(each)] = None
+    comments = {}
+    for key, told in found.items():
+        lines = [f"refused before: {line}" for line in list(told)[:MAX_TOLD]]
+        if len(told) > MAX_TOLD:
+            lines.append(f"refused before: {len(told) - MAX_TOLD} more")
+        comments[key] = lines
+    return comments
+
+
+def _told(each: Recorded) -> str:
+    """Return who asked for what, on one line of bounded length."""
+    call = each.call
+    where = each.server
+    if each.place is not None:
+        host, prefix = each.place
+        where = f"{host or ''}{prefix}"
+    names = b", ".join(unsafe_names(call.sent_headers))
+    headers = f" with {text(names)}" if names else ""
+    line = f"{text(call.origin)} {text(call.method)}{headers}"
+    if len(line) > _MAX_TOLD_CHARACTERS:
+        line = f"{line[:_MAX_TOLD_CHARACTERS]}..."
+    return f"{line} at {text(where.encode())}"
+
+
+def _is_gate(server: str) -> bool:
+    """Return whether a server is at the address where the proposed gate would listen."""
+    try:
+        url = Url.parse(server)
+    except BadValue:
+        return False  # It is unknown, or a Unix socket.
+    return is_reached_at(DEFAULT_LISTEN, url.host, url.effective_port)
+
+
+def _key(each: Recorded) -> object:
+    """Return what the calls that go together have in common: the gate's route, or the server."""
+    return each.server if each.place is None else each.place
 
 
 def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
     """Answer the calls by the gate's route, or else by their server."""
     groups: dict[object, _Group] = {}
     for each in recorded:
-        key: object = each.server if each.place is None else each.place
+        key = _key(each)
         group = groups.setdefault(
-            key, _Group(place=each.place or (None, "/"), server=each.server, recorded=[])
+            key, _Group(key=key, place=each.place or (None, "/"), server=each.server, recorded=[])
         )
         group.server = group.server or each.server
         group.recorded.append(each)
@@ -162,14 +238,6 @@ def _joined(policies: Sequence[Cors]) -> Cors:
         allow_headers=tuple(names[name] for name in spelled),
         allow_credentials=any(each.allow_credentials for each in policies),
     )
-
-
-def _new(recorded: Sequence[Recorded]) -> list[str]:
-    """Answer the origins of which a gate refused all: anybody can have such in its log."""
-    served = {each.call.origin for each in recorded if not each.was_refused}
-    return [
-        text(o) for o in dict.fromkeys(each.call.origin for each in recorded) if o not in served
-    ]
 
 
 def _expose(cors: Cors, names: Iterable[str]) -> Cors:

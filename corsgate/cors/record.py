@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from corsgate.config.routes import parse_place
-from corsgate.cors.browser import READABLE
+from corsgate.cors.browser import READABLE, fetch
 from corsgate.cors.call import Call
-from corsgate.cors.trace import tokens, values
+from corsgate.cors.trace import Answer, tokens, values
 from corsgate.cors.url import Url
 from corsgate.errors import BadValue
 from corsgate.message.headers import Header
@@ -35,7 +35,7 @@ class Recorded:
         exposed: The headers of its answer that the script was let read, beside the safelisted.
         place: Host and prefix of the gate's route that it took, or None.
         server: The origin of the server that it went to; empty where that is not known.
-        was_refused: Whether a gate answered 403 to it, so that its sender may be anybody.
+        was_refused: Whether it was not granted: nothing then says that it is meant to be.
     """
 
     call: Call
@@ -87,7 +87,8 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
         return None
     asked = values(sent, b"access-control-request-method")
     method = _bytes(request.get("method", "GET"))
-    if method == b"OPTIONS" and asked:
+    is_preflight = method == b"OPTIONS" and bool(asked)
+    if is_preflight:
         names = tokens(values(sent, b"access-control-request-headers")) or ()
         call = _asked(origins[0], url, asked[0], names)
     else:
@@ -98,7 +99,36 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
             headers=tuple(field for field in sent if field[0].lower() not in _BROWSERS_OWN),
             credentials=bool(request.get("cookies") or values(sent, b"cookie")),
         )
-    return Recorded(call=call, exposed=_exposed(came), server=url.origin.decode("ascii"))
+    answer = Answer(status=_status(response), headers=came)
+    return Recorded(
+        call=call,
+        exposed=_exposed(came),
+        server=url.origin.decode("ascii"),
+        was_refused=not (_passes(call, answer) if is_preflight else _shares(call, came)),
+    )
+
+
+def _passes(call: Call, answer: Answer) -> bool:
+    """Return whether the answer to a preflight lets a browser go on (``#cors-preflight-fetch``)."""
+    return (
+        200 <= answer.status < 300
+        and _shares(call, answer.headers)
+        and fetch(call, lambda _: answer).allowed
+    )
+
+
+def _shares(call: Call, headers: Sequence[Header]) -> bool:
+    """Return whether an answer is shared with the page that called (``#cors-check``)."""
+    allowed = values(headers, b"access-control-allow-origin")
+    if not call.credentials:
+        return allowed in ([call.origin], [b"*"])
+    with_credentials = values(headers, b"access-control-allow-credentials")
+    return allowed == [call.origin] and with_credentials == [b"true"]
+
+
+def _status(response: Mapping[str, Any]) -> int:
+    found = response.get("status")
+    return found if isinstance(found, int) else 0
 
 
 def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Call:
@@ -164,17 +194,17 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
     if not _counts(origin, url.origin) or origin == url.origin.replace(b"http:", b"https:", 1):
         return None
     asked = event.get("asked_method")
+    server = str(event.get("server") or "")
     if event["method"] == "OPTIONS":
         # A script's own OPTIONS has a preflight that asks for it; without it, who knows.
         if not isinstance(asked, str):
             return None
+        # One that was refused may have been answered with 204, so that the browser says why.
+        granted = event.get("status") == 204 and not server and "outcome" not in event
         names = tokens([_bytes(event.get("asked_headers") or "")]) or ()
         call = _asked(origin, url, _bytes(asked), names)
     else:
+        # What the gate answered by itself is an error, such as 403 or 405.
+        granted = bool(server) and "ungranted" not in event
         call = Call(origin=origin, method=_bytes(event["method"]), url=url)
-    return Recorded(
-        call=call,
-        place=place,
-        server=str(event.get("server") or ""),
-        was_refused=event.get("status") == 403 and not event.get("server"),
-    )
+    return Recorded(call=call, place=place, server=server, was_refused=not granted)

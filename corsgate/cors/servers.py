@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import attrs
 
+from corsgate.config.endpoint import is_reached_at
 from corsgate.config.lines import Path
 from corsgate.config.quick import DEFAULT_LISTEN, QUICK_METHODS
 from corsgate.config.toml import Toml, toml_tables
@@ -175,6 +176,8 @@ def _gate(call: Call) -> list[tuple[str, str]]:
         cors = widen(None, call)
     except PolicyError:
         return []
+    if is_reached_at(DEFAULT_LISTEN, call.url.host, call.url.effective_port):
+        return []  # What was called is a gate's place already, and no gate goes before itself.
     server, origin = text(call.url.origin), text(call.origin)
     quick = not call.credentials and set(cors.allow_methods) <= set(QUICK_METHODS)
     if quick:

@@ -69,6 +69,11 @@ class Url:
         )
 
     @property
+    def effective_port(self) -> int:
+        """The port that is connected to."""
+        return _DEFAULT_PORTS[self.scheme] if self.port is None else self.port
+
+    @property
     def authority(self) -> str:
         """The Host value."""
         return self.host if self.port is None else f"{self.host}:{self.port}"

@@ -181,6 +181,8 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
     if notes.get("tried"):
         where += f', "tried": [{", ".join(map(_quote, notes["tried"]))}]'
     ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
+    if "ungranted" in notes:
+        ended += _members(ungranted=notes["ungranted"])
     if request.method == b"OPTIONS":
         ended += _wanted(request)
     return (

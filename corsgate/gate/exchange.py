@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.cors.debug import tell
-from corsgate.cors.decide import Decision, Verdict, decide
+from corsgate.cors.decide import Decision, Verdict, decide, ungranted
 from corsgate.cors.hint import hint
 from corsgate.errors import (
     BadUpstreamResponse,
@@ -44,26 +44,30 @@ class _Asked:
         decision: The CORS policy's.
         gate_origin: The origin that the client's browser knows the gate by.
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+        ungranted: What the policy does not grant a request that is forwarded all the same.
     """
 
     decision: Decision
     gate_origin: bytes
     takes_trailers: bool
+    ungranted: str
 
 
 def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -> _Asked:
     origin = gate_origin(client, request.head.headers)
     codings = list_members(request.index.get(b"te", ()))
+    decision = decide(
+        plan.policy,
+        method,
+        request.index,
+        origin,
+        credentialed=plan.shape.credentialed,
+    )
     return _Asked(
-        decide(
-            plan.policy,
-            method,
-            request.index,
-            origin,
-            credentialed=plan.shape.credentialed,
-        ),
+        decision,
         origin,
         b"trailers" in [member.lower() for member in codings],
+        ungranted(plan.policy, method, request.index, decision),
     )
 
 
@@ -88,6 +92,8 @@ class Exchange:
             known = request.ready[plan, method] = _ask(plan, client, method, request)
         self._asked = known
         self._decision = known.decision
+        if known.ungranted:
+            request.notes["ungranted"] = known.ungranted
         if plan.trial is not None:
             plan.trial.compare(
                 request,

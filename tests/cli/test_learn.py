@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+from corsgate.config.model import Cors
 from tests.cli.commands import CommandTestCase, corsgate
 from tests.cli.servers import Server
 from tests.cors.test_learn import APP, CHROME, LOG, RECORD, config_of, entry, har
-from tests.support import FROM_APP, GateTestCase
+from tests.support import APP as APP_BYTES
+from tests.support import FROM_APP, FROM_FOREIGN, POLICY, GateTestCase
+
+APP_ORIGIN = APP_BYTES.decode()
 
 
 class FileTests(CommandTestCase):
@@ -99,21 +103,53 @@ class GateLogTests(GateTestCase):
     async def test_asked(self) -> None:
         """The log has what preflights ask for, and of other requests nothing more than before."""
         gate = self.front(await self.upstream())
-        asked = (b"Access-Control-Request-Method", b"PURGE")
-        names = (b"Access-Control-Request-Headers", b"x-a")
-        more = (b"Access-Control-Request-Headers", b"x-b")
+        asked = (b"Access-Control-Request-Method", b"PUT")
+        names = (b"Access-Control-Request-Headers", b"content-type")
+        more = (b"Access-Control-Request-Headers", b"content-type")
         await self.ask(gate, b"OPTIONS", headers=[FROM_APP, asked, names, more])
         await self.ask(gate, b"OPTIONS", headers=[FROM_APP])
         await self.ask(gate, headers=[FROM_APP, asked])
         events = [json.loads(line) for line in gate.lines]
-        self.assertEqual(events[0]["asked_method"], "PURGE")
-        self.assertEqual(events[0]["asked_headers"], "x-a, x-b")
+        self.assertEqual(events[0]["asked_method"], "PUT")
+        self.assertEqual(events[0]["asked_headers"], "content-type, content-type")
         for event in events[1:]:
             self.assertNotIn("asked_method", event)
             self.assertNotIn("asked_headers", event)
         policy = config_of(_learn("\n".join(gate.lines))).routes[0].cors
         assert policy is not None
-        self.assertEqual((policy.allow_methods, policy.allow_headers), (("PURGE",), ("x-a", "x-b")))
+        self.assertEqual(
+            (policy.allow_methods, policy.allow_headers), (("PUT",), ("content-type",))
+        )
+
+    async def test_hostile(self) -> None:
+        """No request, whoever sends it and on whatever route, gets more allowed than was."""
+        server = await self.upstream()
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["http://127.0.0.1:{server.port}"]\n{POLICY}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
+            '[routes."/lax"]\nupstream = "a"\n'
+            f'cors = {{ allow_origins = ["{APP_ORIGIN}"], enforce_origin = false, debug = true }}\n'
+            '[routes."/none"]\nupstream = "a"\n'
+            '[routes."/some"]\nupstream = "a"\ncors = "app"\nmethods = ["GET"]\n'
+        )
+        count = 0
+        for path in (b"/v1/x", b"/lax/x", b"/none/x", b"/some/x"):
+            await self.ask(gate, target=path, headers=[FROM_APP])
+            for origin in (FROM_APP, FROM_FOREIGN):
+                for method in (b"GET", b"POST", b"PURGE"):
+                    await self.ask(gate, method, path, headers=[origin])
+                    asked = (b"Access-Control-Request-Method", method)
+                    for name in (b"x-evil", b"x-evil, content-type"):
+                        names = (b"Access-Control-Request-Headers", name)
+                        await self.ask(gate, b"OPTIONS", path, headers=[origin, asked, names])
+                await self.ask(gate, b"OPTIONS", path, headers=[FROM_APP, origin, asked])
+                await self.ask(gate, b"OPTIONS", path, headers=[origin, FROM_APP, asked])
+            count += 1 + 2 * (3 * 3 + 2)
+        await gate.logged(count)
+        config = config_of(_learn("\n".join(gate.lines)))
+        policies = {route.prefix: route.cors for route in config.routes}
+        expected = Cors(allow_origins=(APP_ORIGIN,))
+        self.assertEqual(policies, dict.fromkeys(("/v1", "/lax", "/some"), expected))
 
 
 def _learn(text: str) -> str:

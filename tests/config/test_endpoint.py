@@ -9,7 +9,14 @@ from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.endpoint import check_endpoint, is_loopback, is_tls, port_of, without_tls
+from corsgate.config.endpoint import (
+    check_endpoint,
+    is_loopback,
+    is_reached_at,
+    is_tls,
+    port_of,
+    without_tls,
+)
 from corsgate.errors import BadValue
 
 LOOPBACK = (
@@ -71,6 +78,26 @@ class FixTests(SynchronousTestCase):
         for endpoint, plain in cases.items():
             check_endpoint(plain)
             self.assertEqual(is_loopback(endpoint), is_loopback(plain))
+
+
+class ReachTests(SynchronousTestCase):
+    """Where who connects from this machine ends up."""
+
+    def test_loopback(self) -> None:
+        """This machine's names and addresses, in any spelling, lead to what listens on loopback."""
+        here = "localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1", "[::1]", "::1"
+        for host in (*here, "0.0.0.0", "[::]", "::ffff:127.0.0.1"):
+            for endpoint in (*LOOPBACK, "tcp:5555", r"tcp:5555:interface=\:\:"):
+                self.assertTrue(is_reached_at(endpoint, host, 5555), (endpoint, host))
+                self.assertFalse(is_reached_at(endpoint, host, 5556), (endpoint, host))
+
+    def test_elsewhere(self) -> None:
+        """Other hosts do not, nor what does not listen on a port that its string says."""
+        for host in ("10.0.0.1", "localhost.example", "127.example.com", "a.example", "\xe9"):
+            for endpoint in (*LOOPBACK, "tcp:5555", "unix:/run/gate.sock"):
+                self.assertFalse(is_reached_at(endpoint, host, 5555), (endpoint, host))
+        self.assertTrue(is_reached_at("tcp:5555:interface=10.0.0.1", "10.0.0.1", 5555))
+        self.assertFalse(is_reached_at("tcp:5555:interface=10.0.0.1", "localhost", 5555))
 
 
 class CheckTests(SynchronousTestCase):

@@ -56,6 +56,15 @@ class ServerTests(SynchronousTestCase):
         )
         self.assertIn('servers = ["http://localhost:8000"]', gate)
 
+    def test_no_gate_before_itself(self) -> None:
+        """What listens where the gate would is given no gate: that would ask itself."""
+        for host in ("localhost", "127.0.0.1", "[::1]", "127.0.0.9", "app.localhost", "0.0.0.0"):
+            call = attrs.evolve(CALL, url=Url.parse(f"http://{host}:5555/v1"))
+            self.assertEqual(len(server_mends(call, [])), 1, host)
+        for server in ("http://localhost:5556", "http://10.0.0.1:5555", "https://localhost"):
+            call = attrs.evolve(CALL, url=Url.parse(f"{server}/v1"))
+            self.assertEqual(len(server_mends(call, [])), 2, server)
+
     def test_replaced(self) -> None:
         """What the answer has already is told to be taken away: two origins would be none."""
         for server, line in (
