@@ -202,7 +202,7 @@ class ExampleTests(SynchronousTestCase):
         names.remove("expose_auto")
         names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
         names += ["server_name", "client_certificate", "verify"]
-        names += ["cors_report_only", "methods", "strip_prefix", "limits"]
+        names += ["cors_report_only", "methods", "strip_prefix", "allow_framing", "limits"]
         names += ["backup", "drain", "balance", "hash_on"]
         names += ["sticky", "slow_start", "health", "eject", "retries", "retry_on", "on_down"]
         names += ["resolver", "file"]

@@ -175,7 +175,8 @@ class ForeignOriginsChangeNothing(GateTestCase):
         gate = self.front(upstream, upstream=BASIC)
 
         def fetched(site: bytes, mode: bytes) -> list[tuple[bytes, bytes]]:
-            return [(b"Sec-Fetch-Site", site), (b"Sec-Fetch-Mode", mode)]
+            metadata = [(b"Sec-Fetch-Site", site), (b"Sec-Fetch-Mode", mode)]
+            return [*metadata, (b"Sec-Fetch-Dest", b"document")]
 
         image = await self.ask(gate, headers=fetched(b"cross-site", b"no-cors"))
         form = await self.ask(gate, b"POST", headers=fetched(b"cross-site", b"navigate"), body=b"")

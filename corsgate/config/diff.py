@@ -142,9 +142,11 @@ def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
             yield _told(kind, where, said)
     else:
         yield from _fields(where, old, new, only=("methods",))
-    yield from _fields(
-        where, old, new, skip=("host", "prefix", "upstream", "cors", "methods", "limits")
-    )
+    if new.allow_framing != old.allow_framing:
+        kind, can = (Kind.GIVES, "may") if new.allow_framing else (Kind.TAKES, "may no longer")
+        yield _told(kind, where, f"pages of other origins {can} show it in frames")
+    told = ("host", "prefix", "upstream", "cors", "methods", "limits", "allow_framing")
+    yield from _fields(where, old, new, skip=told)
 
 
 def _upstreams(

@@ -302,6 +302,9 @@ class Route:
             and logged, and nothing else comes of it. None for none.
         methods: The methods that are served, or None for all; others get 405.
         strip_prefix: Whether the prefix is taken off before forwarding.
+        allow_framing: Whether pages of other origins may show answers in frames, ``<object>`` and
+            ``<embed>`` where the upstream has credentials. Such a page learns from load events
+            which URLs exist behind the gate.
         limits: The file's limits with the route's own on top.
     """
 
@@ -316,6 +319,7 @@ class Route:
     cors_report_only: Cors | None = None
     methods: tuple[str, ...] | None = attrs.field(default=None, validator=each(rules.check_method))
     strip_prefix: bool = False
+    allow_framing: bool = False
     limits: Limits = attrs.field(factory=Limits)
 
 

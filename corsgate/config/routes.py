@@ -100,6 +100,7 @@ def _read_route(
     if methods == ():
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
     strip_prefix = table.get("strip_prefix", boolean, False)
+    allow_framing = table.get("allow_framing", boolean, False)
     own = table.item("limits")
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
@@ -115,8 +116,16 @@ def _read_route(
         cors_report_only=report_only,
         methods=methods,
         strip_prefix=strip_prefix,
+        allow_framing=allow_framing,
         limits=limits,
     )
+    if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
+        table.notes.warn(
+            (*table.path, "allow_framing"),
+            "it allows nothing: frames are refused only where the upstream has credentials and"
+            " enforce_origin holds",
+            "remove it",
+        )
     if policy is not None and cors is not None:
         check_route(policy, route, cors_rules)
     if trial is not None and report_only is not None:

@@ -57,6 +57,7 @@ def decide(
     own_origin: bytes,
     *,
     credentialed: bool,
+    allow_framing: bool = False,
 ) -> Decision:
     """Answer what becomes of a request, and the CORS headers of its answer.
 
@@ -67,6 +68,7 @@ def decide(
         own_origin: The origin that the client reached the gate by, as a browser spells it;
             empty where it named no host.
         credentialed: Whether the upstream's credentials are put on this route's requests.
+        allow_framing: Whether pages from elsewhere may show the answers in frames all the same.
 
     Returns:
         A decision, mostly one that was ready: its headers go on the answer whatever it is.
@@ -90,7 +92,7 @@ def decide(
     else:
         decision = _decide_actual(policy, method, index, own_origin, credentialed)
     if credentialed and b"sec-fetch-site" in index and decision.verdict is Verdict.FORWARD:
-        return confine(policy, method, index, decision)
+        return confine(policy, method, index, decision, allow_framing=allow_framing)
     return decision
 
 

@@ -15,9 +15,9 @@ MAX_SHAPES = 64
 """For how many sets of a response's fields what they expose is kept, for each decision."""
 
 VARY_ORIGIN: Header = (b"Vary", b"Origin")
-VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode")
-VARY_BOTH: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode")
-VARY_REFERRED: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode, Referer")
+VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest")
+VARY_BOTH: Header = (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest")
+VARY_REFERRED: Header = (b"Vary", VARY_BOTH[1] + b", Referer")
 VARY_PREFLIGHT: Header = (
     b"Vary",
     b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers",

@@ -220,6 +220,7 @@ class Gate:
             index,
             request.url.origin,
             credentialed=route.upstream.credentials is not None,
+            allow_framing=route.allow_framing,
         )
         by = decision.reason
         refusal = by if decision.verdict is Verdict.REFUSE else ""

@@ -41,34 +41,74 @@ def _differs_by_scheme(origin: bytes, own_origin: bytes) -> bool:
 
 
 def confine(
-    policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision
+    policy: Policy | None,
+    method: bytes,
+    index: HeaderIndex,
+    decision: Decision,
+    *,
+    allow_framing: bool = False,
 ) -> Decision:
-    """Refuse what another site's page sends without CORS: ``<img>``, ``<form>`` and their like.
+    """Refuse what a page from elsewhere sends without CORS: ``<img>``, ``<iframe>``, ``<form>``.
 
     Such requests often carry no Origin. The rule holds where credentials are injected, for
     every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's. An Origin
     that the policy names passes: by CORS its page could do the same, and read the answer.
     Browsers that send no Sec-Fetch-* are not covered; none does over plain http, but to loopback.
 
-    Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``.
+    Args:
+        policy: The route's policy; None for no cross-origin access.
+        method: The request's method.
+        index: The request's fields, with Sec-Fetch-Site.
+        decision: What was decided by Origin, which is to forward the request.
+        allow_framing: Whether pages from elsewhere may show the route's answers in frames.
+
+    Returns:
+        The same decision, or a refusal.
+
+    Source: Fetch Metadata ``#sec-fetch-site-header``, ``#sec-fetch-mode-header``,
+    ``#sec-fetch-dest-header``.
     """
     if policy is not None and not policy.enforce_origin:
         return decision
     sites = index[b"sec-fetch-site"]
-    modes = index.get(b"sec-fetch-mode", ())
-    if b"cross-site" not in sites:
-        if b"same-site" in sites and b"no-cors" in modes and b"origin" not in index:
-            return _confine_sibling(policy, index, decision)
+    is_sibling = b"cross-site" not in sites
+    if is_sibling and b"same-site" not in sites:
         return decision
+    modes = index.get(b"sec-fetch-mode", ())
     if b"no-cors" in modes:
+        if is_sibling:
+            return _confine_sibling(policy, index, decision)
         reason = "cross-site request in mode no-cors, where credentials are injected"
-    elif b"navigate" in modes and method not in _SAFE_METHODS:
-        reason = f"cross-site navigation by {shown(method)}, where credentials are injected"
+    elif b"navigate" in modes or b"origin" not in index:
+        # Every other mode sends Origin, which was judged already. What has no Origin and no known
+        # mode is treated as a navigation: passing it unjudged would fail open.
+        what = _harmful_navigation(method, index, allow_framing=allow_framing)
+        if not what:
+            return decision
+        site = "same-site" if is_sibling else "cross-site"
+        reason = f"{site} {what}, where credentials are injected"
+        if is_sibling and b"origin" not in index:
+            return _refuse_unless_referred(policy, index, decision, reason)
     else:
         return decision
     if policy is not None and _names_origin(policy, index):
         return decision
     return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
+
+
+def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: bool) -> str:
+    """Return what a navigation does that no link in a tab could; empty where it is as harmless.
+
+    A page sees the load events of its frames and objects, and so could tell the upstream's 200
+    from its 404 with the gate's credentials. It sees none of a tab.
+    """
+    if method not in _SAFE_METHODS:
+        return f"navigation by {shown(method)}"
+    dests = index.get(b"sec-fetch-dest")
+    if allow_framing or dests == [b"document"]:
+        return ""
+    where = "without Sec-Fetch-Dest" if dests is None else f"into {shown(dests[0])}"
+    return f"navigation {where} (allow_framing is false)"
 
 
 def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
@@ -87,17 +127,28 @@ def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decisi
     Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
     ``#referrer-policy-strict-origin-when-cross-origin``.
     """
+    if b"origin" in index or (policy is not None and policy.public is not None):
+        return decision
+    return _refuse_unless_referred(
+        policy,
+        index,
+        decision,
+        "same-site request in mode no-cors, where credentials are injected, from a page"
+        " whose origin is not allowed, or not told by Referer",
+    )
+
+
+def _refuse_unless_referred(
+    policy: Policy | None, index: HeaderIndex, decision: Decision, reason: str
+) -> Decision:
+    """Refuse a same-site request without Origin, unless its Referer has an allowed origin.
+
+    ``*`` allows none here, and then Referer is not read, so that Vary need not name it.
+    """
     headers = decision.headers
-    if policy is not None:
-        if policy.public is not None:
-            return decision
+    if policy is not None and policy.public is None:
         referers = index.get(b"referer", ())
         if len(referers) == 1 and policy.allows(b"/".join(referers[0].split(b"/", 3)[:3])):
             return policy.referred
         headers = policy.referred.headers
-    return Decision(
-        verdict=Verdict.REFUSE,
-        headers=headers,
-        reason="same-site request in mode no-cors, where credentials are injected, from a page"
-        " whose origin is not allowed, or not told by Referer",
-    )
+    return Decision(verdict=Verdict.REFUSE, headers=headers, reason=reason)

@@ -62,6 +62,7 @@ def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -
         request.index,
         origin,
         credentialed=plan.shape.credentialed,
+        allow_framing=plan.shape.match.route.allow_framing,
     )
     return _Asked(
         decision,
@@ -100,6 +101,7 @@ class Exchange:
                 known.decision,
                 known.gate_origin,
                 credentialed=plan.shape.credentialed,
+                allow_framing=plan.shape.match.route.allow_framing,
             )
 
     def start(self) -> None:

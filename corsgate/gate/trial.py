@@ -35,7 +35,13 @@ class Trial:
         self._pace = Pace()
 
     def compare(
-        self, request: GateRequest, live: Decision, own_origin: bytes, *, credentialed: bool
+        self,
+        request: GateRequest,
+        live: Decision,
+        own_origin: bytes,
+        *,
+        credentialed: bool,
+        allow_framing: bool = False,
     ) -> None:
         """Decide on a request once more; note what would have been another decision.
 
@@ -44,10 +50,18 @@ class Trial:
             live: What was decided.
             own_origin: As for `decide`.
             credentialed: As for `decide`.
+            allow_framing: As for `decide`.
         """
         self.tried += 1
         method, index = request.head.method, request.index
-        tried = decide(self._policy, method, index, own_origin, credentialed=credentialed)
+        tried = decide(
+            self._policy,
+            method,
+            index,
+            own_origin,
+            credentialed=credentialed,
+            allow_framing=allow_framing,
+        )
         found = change(live, tried, has_origin=b"origin" in index)
         if found is None:
             return

@@ -69,6 +69,11 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         'cors = "spa"\nlimits = { max_body_bytes = "1MiB" }',
         "max_body_bytes is 1MiB",
     ),
+    (
+        'cors = "spa"',
+        'cors = "spa"\nallow_framing = true',
+        '+ routes."/v1": pages of other origins may show it in frames',
+    ),
     ("/v1", "/v2", '- routes."/v1": the route to upstream a is gone'),
     ("/v1", "/v2", '+ routes."/v2": a route to upstream a'),
     ("/v1", "/v2", '+ routes."/v2": pages of http://localhost:4200 may call it'),

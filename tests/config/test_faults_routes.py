@@ -115,6 +115,10 @@ ROUTES = (
     ),
     ('strip_prefix = "no"', 'c.toml:6: routes."/".strip_prefix: "no" is text; write true or false'),
     (
+        "allow_framing = 1",
+        'c.toml:6: routes."/".allow_framing: 1 is an integer; write true or false',
+    ),
+    (
         'prefix = "/x"',
         'c.toml:6: routes."/".prefix: the key is unknown; did you mean "strip_prefix"?',
     ),

@@ -75,6 +75,7 @@ cors = "spa"
 methods = ["GET", "PUT", "LINK"]
 cors_report_only = { allow_origins = ["https://a.example.com"], expose_headers = "auto" }
 strip_prefix = true
+allow_framing = true
 limits = { first_byte_timeout = "5m", max_body_bytes = "10MiB" }
 
 [routes."App.Example.com/"]
@@ -146,6 +147,7 @@ def expected() -> Config:
                 cors_report_only=Cors(allow_origins=("https://a.example.com",), expose_auto=True),
                 methods=("GET", "PUT", "LINK"),
                 strip_prefix=True,
+                allow_framing=True,
                 limits=attrs.evolve(
                     limits, first_byte_timeout_s=300.0, max_body_bytes=10 * 1024**2
                 ),

@@ -117,3 +117,27 @@ servers = ["http://127.0.0.1:8001"]
         source = self.LOCAL + OPEN.replace('= "box"', '= "bocks"')
         error = self.assertRaises(ConfigError, parse, source)
         self.assertEqual((len(error.faults), error.warnings), (1, ()))
+
+
+class AllowFramingTests(SynchronousTestCase):
+    """``allow_framing`` where nothing forbids framing."""
+
+    LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
+    NOTHING = (
+        'routes."/".allow_framing: it allows nothing: frames are refused only where the upstream'
+        " has credentials and enforce_origin holds; remove it"
+    )
+
+    def test_warned(self) -> None:
+        """Without credentials, and where origins are not enforced."""
+        lenient = 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }\n'
+        for rest in (OPEN, SECRET + lenient):
+            (warning,) = warned(f"{self.LOCAL}{rest}allow_framing = true\n")
+            self.assertIn(self.NOTHING, warning)
+
+    def test_not_warned(self) -> None:
+        """With credentials, with a policy or without, and where it says what holds anyway."""
+        policy = 'cors = { allow_origins = ["https://a.example"] }\n'
+        for rest in (SECRET, SECRET + policy):
+            self.assertEqual(warned(f"{self.LOCAL}{rest}allow_framing = true\n"), [])
+        self.assertEqual(warned(f"{self.LOCAL}{OPEN}allow_framing = false\n"), [])

@@ -181,7 +181,9 @@ class Verdicts(SynchronousTestCase):
             ),
         )
         self.assertEqual(preflight.status, 204)
-        self.assertIn((b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode"), actual.headers)
+        self.assertIn(
+            (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest"), actual.headers
+        )
 
     def test_debug(self) -> None:
         """A policy that tells why it refuses does so here, and the refusal stays one."""

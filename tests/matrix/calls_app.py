@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.matrix.notation import BLOCKED, GREETED, HEARD, LOADED, OPAQUE, Page, made_here, read
+from tests.matrix.notation import (
+    BLOCKED,
+    FRAMES,
+    GREETED,
+    HEARD,
+    LOADED,
+    OPAQUE,
+    Page,
+    made_here,
+    read,
+)
 
 JSON = {"Content-Type": "application/json"}
 
@@ -144,6 +154,14 @@ call(
     referrerPolicy="no-referrer",
 )
 call("guarded form", "/guarded/x", LOADED, "POST", call="form", method="post", cookie=True)
+
+# Frames, and what may be one. None has an Origin; Referer tells whose it is.
+for kind in FRAMES:
+    call(f"guarded {kind}", "/guarded/x", LOADED, "GET", call=kind, cookie=True)
+call(
+    "guarded iframe, no Referer", "/guarded/x", LOADED, call="iframe", referrerPolicy="no-referrer"
+)
+call("sealed iframe", "/sealed/x", LOADED, call="iframe")
 
 # XMLHttpRequest.
 call("XHR GET", "/app/x", read(), "GET", call="xhr")

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tests.matrix.calls_app import put, with_cookies
-from tests.matrix.notation import BLOCKED, GREETED, HEARD, LOADED, OPAQUE, Page, read
+from tests.matrix.notation import (
+    BLOCKED,
+    FRAMES,
+    GREETED,
+    HEARD,
+    LOADED,
+    OPAQUE,
+    Page,
+    read,
+)
 
 post: dict[str, Any] = {"method": "POST", "body": "text"}
 
@@ -40,6 +49,11 @@ call("any port", "/ports/x", read(), "PUT", preflights=1, **put)
 call("no-cors GET", "/app/x", OPAQUE, "GET", mode="no-cors")
 call("guarded no-cors GET", "/guarded/x", OPAQUE, mode="no-cors")
 call("guarded image", "/guarded/image.gif", BLOCKED, call="img")
+# An element that shows documents tells by its events whether one is there, whoever may read it.
+for kind, refused in FRAMES.items():
+    for place in ("x", "404"):
+        call(f"guarded {kind} of {place}", f"/guarded/{place}", refused, call=kind)
+    call(f"public {kind}", "/public/x", LOADED, "GET", call=kind, cookie=True)
 
 # Of another site.
 foreign = Page("foreign")
@@ -60,16 +74,24 @@ call("guarded events", "/guarded/events", BLOCKED, call="eventsource")
 call("guarded socket", "/guarded/socket", BLOCKED, call="websocket")
 call("sealed script", "/sealed/code.js", BLOCKED, call="script")
 call("sealed form", "/sealed/x", LOADED, call="form", method="post")
-# A form that only asks is no more than a link.
-call(
-    "guarded form, GET",
-    "/guarded/x",
-    LOADED,
-    "GET",
-    call="form",
-    method="get",
-    hidden={"case": "foreign: guarded form, GET"},
-)
+for kind, refused in FRAMES.items():
+    for place in ("x", "404"):
+        call(f"guarded {kind} of {place}", f"/guarded/{place}", refused, call=kind)
+    call(f"sealed {kind}", "/sealed/x", refused, call=kind)
+    # Where a route is open to frames, that is all that it is open to.
+    call(f"open {kind}", "/framed/x", LOADED, "GET", call=kind)
+call("open form", "/framed/x", LOADED, call="form", method="post")
+# A form that only asks is no more than a frame.
+for name, target, reaches in (("guarded", "/guarded/x", ()), ("open", "/framed/x", ("GET",))):
+    call(
+        f"{name} form, GET",
+        target,
+        LOADED,
+        *reaches,
+        call="form",
+        method="get",
+        hidden={"case": f"foreign: {name} form, GET"},
+    )
 
 # Of another site, but allowed: what it may do by CORS it may do without.
 call("abroad POST", "/abroad/x", read(), "POST", method="POST", body="text")
@@ -78,6 +100,7 @@ call("abroad beacon", "/abroad/x", OPAQUE, "POST", mode="no-cors", keepalive=Tru
 call("abroad form", "/abroad/x", LOADED, "POST", call="form", method="post")
 # What has no Origin is not known to be its own.
 call("abroad image", "/abroad/image.gif", BLOCKED, call="img")
+call("abroad iframe", "/abroad/x", LOADED, call="iframe")
 
 # Of a name below the one that a wildcard is under, and of that name itself.
 below = Page("below")
@@ -102,6 +125,7 @@ call("PUT", "/app/x", BLOCKED, preflights=1, **put)
 call("socket", "/app/socket", BLOCKED, call="websocket")
 call("events", "/app/events", BLOCKED, call="eventsource")
 call("guarded POST", "/guarded/x", BLOCKED, method="POST", body="text")
+call("guarded iframe", "/guarded/x", LOADED, call="iframe")
 call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
 
 # Behind the gate itself, where nothing is cross-origin.
@@ -122,6 +146,8 @@ call(
     method="DELETE",
 )
 call("form", "/guarded/x", LOADED, "POST", call="form", method="post", cookie=True)
+for kind in FRAMES:
+    call(kind, "/guarded/x", LOADED, "GET", call=kind, cookie=True)
 call("events", "/app/events", HEARD, "GET", call="eventsource", cookie=True)
 call("socket", "/guarded/socket", GREETED, "GET", call="websocket", cookie=True)
 call("challenge withheld", "/guarded/401", read("ok", 401, *everything), "GET", cookie=True)

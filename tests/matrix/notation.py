@@ -20,7 +20,7 @@ class Call:
     Attributes:
         name: Says what is called for, and is in the URL, where all who see it find it.
         page: Which page calls: see `tests.matrix.stage`.
-        call: ``fetch``, ``xhr``, ``eventsource``, ``websocket``, ``img``, ``script`` or ``form``.
+        call: ``fetch``, ``xhr``, ``eventsource``, ``websocket``, ``form``, or an element.
         target: The path at the gate.
         options: The call's own, such as a method.
         sees: What the script sees, as far as it is told apart here.
@@ -77,6 +77,8 @@ OPAQUE: Seen = {"type": "opaque", "status": 0, "headers": [], "body": ""}
 """The script asked for no more than that the request be sent."""
 
 LOADED: Seen = {"loaded": True}
+FRAMES = {"iframe": LOADED, "frame": LOADED, "embed": LOADED, "object": BLOCKED}
+"""The elements that show other documents, and what a page sees of one that the gate refuses."""
 HEARD: Seen = {"event": "ok"}
 GREETED: Seen = {"event": "hello"}
 

@@ -72,6 +72,15 @@ const calls = {
 
   script: (target, options) => element("script", target, options),
 
+  iframe: (target, options) => element("iframe", target, options),
+
+  object: (target, options) => element("object", target, options, "data"),
+
+  // In Firefox an embed whose document is missing has no event at all.
+  embed: (target) => within(`<!doctype html><embed src="${target}">`),
+
+  frame: (target) => within(`<frameset><frame src="${target}"></frameset>`),
+
   // A form that is sent to a frame, whose own empty page may load as well.
   form(target, { method, hidden = {} }) {
     return new Promise((resolve) => {
@@ -105,13 +114,23 @@ function isEmpty(frame) {
   }
 }
 
-function element(tag, target, options) {
+// A document has its load event once all that is in it has loaded or failed.
+function within(html) {
+  return new Promise((resolve) => {
+    const outer = document.createElement("iframe");
+    outer.onload = () => resolve({ loaded: true });
+    outer.srcdoc = html;
+    document.body.append(outer);
+  });
+}
+
+function element(tag, target, options, source = "src") {
   return new Promise((resolve, reject) => {
     const made = document.createElement(tag);
     made.onload = () => resolve({ loaded: true });
     made.onerror = () => reject(new TypeError(`${tag} failed`));
     Object.assign(made, options);
-    made.src = target;
+    made[source] = target;
     document.body.append(made);
   });
 }

@@ -171,5 +171,5 @@ def faults(
 
 def _authorizations(call: Call) -> tuple[bytes, ...]:
     """Answer what may come as Authorization: the gate's own where it guards, else the page's."""
-    guarded = call.target.startswith(("/guarded", "/sealed", "/abroad"))
+    guarded = call.target.startswith(("/guarded", "/sealed", "/abroad", "/framed"))
     return (OWN_CREDENTIALS,) if guarded else (call.authorization,)

@@ -1,0 +1,91 @@
+"""What pages of elsewhere send without CORS: navigations, and what tells no mode."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.message.headers import Header
+from tests.cors.cases import APP, EVIL, FETCH_SITES, FORWARD, REFUSE, run
+from tests.cors.cases_navigation import CROSS, DOCUMENT, IFRAME, NAVIGATIONS, SIBLING, Navigation
+
+
+def navigation(case: Navigation) -> list[Header]:
+    """Return the fields of a navigation."""
+    _, _, origins, site, dests, referer, _, _ = case
+    return [
+        *((b"Origin", origin) for origin in origins),
+        (b"Sec-Fetch-Site", site),
+        (b"Sec-Fetch-Mode", b"navigate"),
+        *((b"Sec-Fetch-Dest", dest) for dest in dests),
+        *((b"Referer", value) for value in (referer,) if value is not None),
+    ]
+
+
+class NavigationTests(SynchronousTestCase):
+    """Requests that no script reads the answers of."""
+
+    def test_navigations(self) -> None:
+        """From elsewhere a tab may be led to the gate; a frame or an object only where allowed."""
+        for case in NAVIGATIONS:
+            policy, method, *_, verdict, by_referer = case
+            headers = navigation(case)
+            decision = run(policy, method, headers, credentialed=True)
+            self.assertEqual(decision.verdict, verdict, case)
+            origins = [field for field in headers if field[0] == b"Origin"]
+            without = run(policy, method, origins, credentialed=True)
+            vary = ((b"Vary", without.vary + b", Referer"),)
+            self.assertEqual(decision.headers, vary if by_referer else without.headers, case)
+            if verdict is REFUSE and without.verdict is FORWARD:
+                self.assertIn("where credentials are injected", decision.reason)
+                self.assertIn("navigation", decision.reason)
+                self.assertLess(len(decision.reason), 300)
+            # Where none are injected, the page could frame the upstream itself.
+            self.assertEqual(run(policy, method, headers), run(policy, method, origins), case)
+
+    def test_allow_framing(self) -> None:
+        """It opens a route to frames that ask, not to forms that act nor to anything else."""
+        for case in NAVIGATIONS:
+            policy, method, *_, verdict, _ = case
+            headers = navigation(case)
+            decision = run(policy, method, headers, credentialed=True, allow_framing=True)
+            expected = FORWARD if method in (b"GET", b"HEAD") else verdict
+            self.assertEqual(decision.verdict, expected, case)
+            self.assertTrue(decision.vary or policy.endswith("lenient"), case)
+        for policy, method, origins, site, mode, verdict in FETCH_SITES:
+            if mode is not None:
+                headers = [(b"Origin", origin) for origin in origins]
+                headers += [(b"Sec-Fetch-Site", site), (b"Sec-Fetch-Mode", mode)]
+                decision = run(policy, method, headers, credentialed=True, allow_framing=True)
+                self.assertEqual(decision.verdict, verdict, (policy, method, origins, site, mode))
+
+    def test_no_mode(self) -> None:
+        """A request from elsewhere that has neither Origin nor a mode passes as a tab's only.
+
+        No browser sends one; a mode that is yet to come is judged like that as well.
+        """
+        for site in (CROSS, SIBLING):
+            for modes in ((), (b"cors",), (b"websocket",), (b"unheard-of",)):
+                for dests, verdict in (
+                    ((), REFUSE),
+                    ((b"empty",), REFUSE),
+                    (IFRAME, REFUSE),
+                    (DOCUMENT, FORWARD),
+                ):
+                    headers = [
+                        (b"Sec-Fetch-Site", site),
+                        *((b"Sec-Fetch-Mode", mode) for mode in modes),
+                        *((b"Sec-Fetch-Dest", dest) for dest in dests),
+                    ]
+                    for policy in ("none", "plain", "public"):
+                        decision = run(policy, b"GET", headers, credentialed=True)
+                        self.assertEqual(decision.verdict, verdict, (policy, headers))
+                        self.assertEqual(run(policy, b"GET", headers).verdict, FORWARD)
+
+    def test_vary_of_all(self) -> None:
+        """What a cache keeps names all fields that another request could be refused for."""
+        for policy in ("none", "plain", "full", "public"):
+            for origins in ((), (APP,), (EVIL,)):
+                headers = [(b"Origin", origin) for origin in origins]
+                vary = run(policy, b"GET", headers, credentialed=True).vary.split(b", ")
+                names = {b"Sec-Fetch-Site", b"Sec-Fetch-Mode", b"Sec-Fetch-Dest"}
+                self.assertLessEqual(names, set(vary), (policy, origins))
