@@ -17,6 +17,7 @@ from corsgate.config.model import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
+from corsgate.gate.clock import use_monotonic_time
 from corsgate.gate.garbage import settle
 from corsgate.gate.load import load_config
 from corsgate.gate.preflight import preflight
@@ -205,6 +206,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor
 
+    use_monotonic_time(reactor)
     gate: Any
     try:
         config, file = options.load(reactor)

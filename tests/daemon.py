@@ -22,16 +22,21 @@ _LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
 class Daemon(ProcessProtocol, Watched):
     """A ``twistd -n corsgate``.
 
+    Args:
+        arguments: What follows ``corsgate``.
+        prepare: Python statements that the process runs before anything of Twisted's.
+
     Attributes:
         said: What it wrote to standard output and standard error.
         status: Its exit status, or minus the signal that ended it; None while it runs.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, prepare: str = "") -> None:
         Watched.__init__(self)
         self.said = ""
         self.status: int | None = None
-        command = [sys.executable, "-c", TWISTD, "-n", "--pidfile=", "corsgate", *arguments]
+        program = f"{prepare}\n{TWISTD}"
+        command = [sys.executable, "-c", program, "-n", "--pidfile=", "corsgate", *arguments]
         environ = {**outside(), "PYTHONPATH": str(ROOT)}
         reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT))
 
@@ -87,17 +92,17 @@ class Daemon(ProcessProtocol, Watched):
 class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
-    def daemon(self, *arguments: str) -> Daemon:
+    def daemon(self, *arguments: str, prepare: str = "") -> Daemon:
         """Answer a daemon that is on its way up."""
-        daemon = Daemon(*arguments)
+        daemon = Daemon(*arguments, prepare=prepare)
         self.addCleanup(daemon.kill)
         return daemon
 
-    def configured(self, toml: str) -> Daemon:
+    def configured(self, toml: str, prepare: str = "") -> Daemon:
         """Answer a daemon with a file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
-        return self.daemon("--config", str(path.absolute()))
+        return self.daemon("--config", str(path.absolute()), prepare=prepare)
 
     async def client(self, daemon: Daemon) -> Client:
         """Answer a new connection to a daemon, once it listens."""

@@ -35,6 +35,7 @@ from twisted.web.server import Site
 from corsgate.demo.app import Addresses, app_root
 from corsgate.demo.box import Box, make_box
 from corsgate.demo.child import GateProcess, Ports, checkout_config, config_text
+from corsgate.gate.clock import use_monotonic_time
 from corsgate.gate.signals import exit_cleanly_on_signals
 
 READY_TIMEOUT_S: Final = 30.0
@@ -261,6 +262,7 @@ async def serve(demo: Demo) -> None:
 
 
 def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
+    use_monotonic_time(reactor)
     demo = Demo(reactor, ports)
     finished = Deferred.fromCoroutine(serve(demo))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
@@ -54,6 +55,7 @@ class GateSite(Site):
         reactor: The reactor that its listener uses.
         admission: Counts the connections of all sites; None for one of this site's own.
         trusted_proxies: Networks whose connections speak for many clients.
+        wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
     """
 
     noisy = False
@@ -68,6 +70,7 @@ class GateSite(Site):
         reactor: Any,
         admission: Admission | None = None,
         trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(resource, reactor=reactor)
         self.sweeper = sweeper
@@ -79,11 +82,12 @@ class GateSite(Site):
         self._trusted_proxies = trusted_proxies
         self._admitted: dict[Channel, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
+        self._wall_clock = wall_clock
         self._date = (0, b"")
 
     def date(self) -> bytes:
         """Answer the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
-        second = int(self.reactor.seconds())
+        second = int(self._wall_clock())
         if second != self._date[0]:
             self._date = (second, datetimeToString(second))
         return self._date[1]
