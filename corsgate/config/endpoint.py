@@ -15,12 +15,21 @@ _ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tcp6": ("port", "backlog", "interface"),
     "ssl": ("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
     "tls": ("path", "port", "backlog", "interface"),
+    "unix": ("address", "mode", "backlog", "lockfile"),
 }
-"""The arguments of the types that listen on an address, in the order of their positions."""
+"""The arguments of the types that open a socket, in the order of their positions."""
+
+DEFAULT_BACKLOG = 4096
+"""How many connections may wait to be accepted, unless an endpoint says otherwise.
+
+The kernel takes its own bound (net.core.somaxconn on Linux) where that is lower. Twisted's 50 are
+used up within milliseconds of a burst; a client whose SYN is dropped tries again after a second.
+"""
 
 _CHECKED = ("tcp", "tcp6")
 _TLS = ("ssl", "tls")
 _ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  # Nothing is bound here.
+_WRAPPERS = ("haproxy",)
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
 _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 
@@ -107,6 +116,34 @@ def port_of(endpoint: str) -> int | None:
     """
     port = _arguments(endpoint).get("port", "")
     return int(port) if _is_number(port, 1, 65535) else None
+
+
+def with_backlog(endpoint: str) -> str:
+    """Return an endpoint that says how many connections may wait to be accepted.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+
+    Returns:
+        The same where it says so itself, or where its type has no such argument; a wrapper such as
+        ``haproxy:`` passes it on to what it wraps.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    if kind.lower() in _WRAPPERS:
+        return f"{kind}:{with_backlog(wrapped)}"
+    if kind.lower() not in _ARGUMENTS or "backlog" in _arguments(endpoint):
+        return endpoint
+    return f"{endpoint}:backlog={DEFAULT_BACKLOG}"
+
+
+def is_handed_over(endpoint: str) -> bool:
+    """Return whether an endpoint's socket was opened by another process, such as systemd.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    return is_handed_over(wrapped) if kind.lower() in _WRAPPERS else kind.lower() == "systemd"
 
 
 def _arguments(endpoint: str) -> dict[str, str]:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from corsgate.config.endpoint import is_loopback
+from corsgate.config.endpoint import is_handed_over, is_loopback, with_backlog
 from corsgate.config.model import Config, Listener
 from corsgate.config.tls import tls_warnings
 from corsgate.errors import BadValue, ConfigError, Fault
@@ -32,6 +33,7 @@ from corsgate.routing import Match
 from corsgate.shaping import Client
 from corsgate.wire.admission import Admission, client_key
 from corsgate.wire.listener_tls import CertificateTable
+from corsgate.wire.listening import stop_listening
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.request import GateRequest
 from corsgate.wire.site import GateSite
@@ -239,16 +241,25 @@ class GateService(Service):
             self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
 
     def stopService(self) -> Deferred[None]:
-        """Listen no more, let what is in flight end, then close.
+        """Accept what waits, listen no more, let what is in flight end, then close.
 
         Returns:
             A Deferred that fires when all is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
-        stopped = [succeed(port.stopListening()) for port in self.ports]
+        reactor, sites = self._reactor, [listener.site for listener in self.listeners]
+        for site in sites:
+            # From here on each response says close, also on connections that are accepted last.
+            site.draining = True
+        stopped = [
+            stop_listening(port, reactor, handed_over=is_handed_over(each.listener.endpoint))
+            for port, each in zip(self.ports, self.listeners, strict=False)
+        ]
         self.ports.clear()
-        sites = [listener.site for listener in self.listeners]
-        emptied = [site.drain() for site in sites]
+        emptied: Deferred[Any] = gatherResults(stopped)
+        # A turn of the reactor later: what has come on an idle connection has been read by then.
+        emptied.addCallback(lambda _: deferLater(reactor, 0))
+        emptied.addCallback(lambda _: gatherResults([site.drain() for site in sites]))
         cut = self._reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
 
         def closed(_: object) -> None:
@@ -257,8 +268,7 @@ class GateService(Service):
             for upstream in self._plan.upstreams.values():
                 upstream.stop()
 
-        everything: list[Deferred[Any]] = [*stopped, *emptied]
-        return gatherResults(everything).addCallback(closed)
+        return emptied.addCallback(closed)
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamPlan]:
@@ -337,7 +347,7 @@ class GateService(Service):
         for number, listener in enumerate(self.listeners):
             text = listener.listener.endpoint
             try:
-                endpoints.append(serverFromString(self._reactor, text))
+                endpoints.append(serverFromString(self._reactor, with_backlog(text)))
             except Exception:
                 # What an endpoint's own parser raises for bad arguments is anyone's guess.
                 faults.append(self._fault(f"listen[{number}]", text, Failure()))

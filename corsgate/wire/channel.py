@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
@@ -15,13 +14,14 @@ from zope.interface import implementer
 from corsgate.errors import BodyTimedOut
 from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead
+from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.intake import Intake
 from corsgate.wire.outlet import writer
 from corsgate.wire.read_request import Refusal
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.tunnel import TunnelEnd
-from corsgate.wire.waits import LINGER_S, Awaited, find_awaited, limits_s
+from corsgate.wire.waits import FIRST_REQUEST_S, LINGER_S, Awaited, find_awaited, limits_s
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
@@ -34,7 +34,7 @@ _SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time
 
 
 @implementer(IPushProducer)
-class GateChannel(Protocol):
+class GateChannel(ClientConnection):
     """One client's connection: it parses, and answers one request after the other.
 
     Requests that were pipelined wait in a queue of what one read brought; nothing more is
@@ -162,10 +162,6 @@ class GateChannel(Protocol):
             self._host = self._tcp.getHost()
         return self._host
 
-    def isSecure(self) -> bool:
-        """Answer whether the client speaks TLS to the gate."""
-        return isinstance(self.transport, TLSMemoryBIOProtocol)
-
     def write(self, data: bytes) -> None:
         """Write bytes of a response, framing included."""
         if self._head:
@@ -277,19 +273,16 @@ class GateChannel(Protocol):
         self._tcp.abortConnection()
 
     def drain(self) -> None:
-        """Close now where nothing is in flight, else after the response."""
+        """Close where nothing is in flight, else after the response; a first request may come."""
         busy = self._handling is not None or self._intake.pending or self._intake.in_head
-        if not busy and not self._closing:
+        if busy or self._closing:
+            return
+        if self._intake.fresh:
+            self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
+        else:
             self.loseConnection()
 
     # The parts.
-
-    @property
-    def _tcp(self) -> Any:
-        return self.transport
-
-    def _now(self) -> float:
-        return self.site.sweeper.now()
 
     def _rearm(self) -> None:
         """Set the deadline that the state asks for.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from h2.events import (
     DataReceived,
     Event,
@@ -16,13 +14,13 @@ from h2.events import (
 )
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.errors import ConnectionFault, MalformedRequest
+from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
 from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
@@ -45,7 +43,7 @@ _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
 
 @implementer(IPushProducer)
-class Http2Connection(Protocol):
+class Http2Connection(ClientConnection):
     """One client's connection: many requests at once, each a stream of its own.
 
     Args:
@@ -150,10 +148,6 @@ class Http2Connection(Protocol):
 
     # What its streams call.
 
-    def isSecure(self) -> bool:
-        """Answer whether the client speaks TLS to the gate."""
-        return isinstance(self.transport, TLSMemoryBIOProtocol)
-
     def send(self, stream: Http2Stream) -> None:
         """Send what a stream has to send, in its turn."""
         self._sending[stream] = None
@@ -207,13 +201,6 @@ class Http2Connection(Protocol):
         self._tcp.abortConnection()
 
     # The parts.
-
-    @property
-    def _tcp(self) -> Any:
-        return self.transport
-
-    def _now(self) -> float:
-        return self.site.sweeper.now()
 
     def _rearm(self) -> None:
         """Set the deadline that the state asks for."""

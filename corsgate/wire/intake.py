@@ -33,11 +33,13 @@ class Intake:
     Attributes:
         body: The body that is coming in; None where the last message is complete.
         broken: Whether what came is no HTTP, so that no other request will follow.
+        fresh: Whether no request has come yet.
     """
 
     def __init__(self, limits: Limits, changed: Callable[[], None]) -> None:
         self.body: RequestBody | None = None
         self.broken = False
+        self.fresh = True
         self._limits = limits
         self._changed = changed
         self._reader = RequestReader(self, limits)
@@ -109,6 +111,7 @@ class Intake:
 
     def request_read(self, request: ReadRequest) -> None:
         """Queue a request."""
+        self.fresh = False
         body: RequestBody | None = None
         if request.length is not None:
             length = None if request.length == CHUNKED else request.length

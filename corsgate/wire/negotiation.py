@@ -16,6 +16,7 @@ from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.site import GateSite, Refused
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.tls_transport import TLSFactory
+from corsgate.wire.waits import FIRST_REQUEST_S
 
 HTTP1 = b"http/1.1"
 HTTP2 = b"h2"
@@ -63,6 +64,8 @@ class Negotiation(Protocol):
         self._site.hand_over(self, channel)
         self._tls.wrappedProtocol = channel
         channel.makeConnection(self._tls)
+        if self._site.draining:
+            channel.drain()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Take it that the handshake failed, or was cut."""
@@ -76,8 +79,8 @@ class Negotiation(Protocol):
         self.abortConnection()
 
     def drain(self) -> None:
-        """Cut the connection, on which nothing is in flight."""
-        self.abortConnection()
+        """Cut the connection soon: it may have been accepted just now, and bring a request."""
+        self.deadline_s = min(self.deadline_s, self._site.sweeper.now() + FIRST_REQUEST_S)
 
     def cut(self, outcome: str) -> None:
         """Cut the connection; there is no request whose log could say why."""

@@ -13,6 +13,11 @@ from corsgate.wire.sweeper import NEVER
 LINGER_S = 10.0
 
 
+# How long a connection without a request is kept once the gate drains. It may have waited to be
+# accepted until then, so that its first request is still on its way.
+FIRST_REQUEST_S = 1.0
+
+
 class Awaited(IntEnum):
     """What a channel waits for; the index of its time limit in `limits_s`."""
 

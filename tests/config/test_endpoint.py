@@ -10,11 +10,14 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.endpoint import (
+    DEFAULT_BACKLOG,
     check_endpoint,
+    is_handed_over,
     is_loopback,
     is_reached_at,
     is_tls,
     port_of,
+    with_backlog,
     without_tls,
 )
 from corsgate.errors import BadValue
@@ -147,6 +150,13 @@ class LoopbackTests(SynchronousTestCase):
         for text in ("unix:/run/x", "systemd:index=0", "tcp:0", "tls:/etc/keys"):
             self.assertEqual((text, port_of(text)), (text, None))
 
+    def test_handed_over(self) -> None:
+        """Only a socket of systemd's is another process's, behind a wrapper too."""
+        for text in ("systemd:domain=INET:index=0", "haproxy:systemd:domain=INET:index=0"):
+            self.assertTrue(is_handed_over(text), text)
+        for text in ("tcp:80", "unix:/run/systemd", "haproxy:tcp:80", "tcp:80:interface=systemd"):
+            self.assertFalse(is_handed_over(text), text)
+
     @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())
     def test_reads_as_twisted_does(self, address: str, named: bool) -> None:
         """The address that decides is the one that Twisted binds."""
@@ -156,3 +166,37 @@ class LoopbackTests(SynchronousTestCase):
         bound = reactor.tcpServers[0][3]
         self.assertEqual(address, bound)
         self.assertEqual(bound in ("127.0.0.1", "::1"), is_loopback(text))
+
+
+class BacklogTests(SynchronousTestCase):
+    def test_default(self) -> None:
+        """What listens by itself gets a backlog, also what a wrapper wraps."""
+        for text in (
+            *("tcp:80", "TCP:80:interface=127.0.0.1", r"tcp6:80:interface=\:\:1", "unix:/run/gate"),
+            *("ssl:443:privateKey=k:certKey=c", "tls:/etc/certs:443", "haproxy:tcp:80"),
+            *("tcp:80:127.0.0.1", "unix:/run/gate:mode=660"),
+        ):
+            self.assertEqual(with_backlog(text), f"{text}:backlog={DEFAULT_BACKLOG}")
+
+    def test_explicit(self) -> None:
+        """What says its own keeps it, named or by its place."""
+        for text in (
+            *("tcp:80:backlog=9", "tcp:80:127.0.0.1:9", "tcp6:80:9", "unix:/run/gate:660:9"),
+            *("haproxy:tcp:80:backlog=9", "tls:/etc/certs:443:9"),
+        ):
+            self.assertEqual(with_backlog(text), text)
+
+    def test_others(self) -> None:
+        """A socket that exists already, or a plugin's type, is left as it is."""
+        for text in ("systemd:domain=INET:index=0", "haproxy:systemd:index=0", "onion:80"):
+            self.assertEqual(with_backlog(text), text)
+
+    def test_twisted_listens_with_it(self) -> None:
+        """Twisted takes the argument where it is put."""
+        reactor = MemoryReactorClock()
+        for text in ("tcp:80", r"tcp6:80:interface=\:\:1", "tcp:80:backlog=9"):
+            serverFromString(reactor, with_backlog(text)).listen(Factory())
+        backlogs = [backlog for _, _, backlog, _ in reactor.tcpServers]
+        self.assertEqual(backlogs, [DEFAULT_BACKLOG, DEFAULT_BACKLOG, 9])
+        serverFromString(reactor, with_backlog("unix:/run/gate")).listen(Factory())
+        self.assertIn(DEFAULT_BACKLOG, reactor.unixServers[0])

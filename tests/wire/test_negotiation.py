@@ -212,16 +212,40 @@ class NegotiationTests(SynchronousTestCase):
         self.assertEqual(self.site.channels, set())
 
     def test_drain(self) -> None:
-        """A site that drains doesn't wait for a handshake."""
+        """A site that drains waits for a handshake only for a moment."""
         self.begin()
         drained = self.site.drain()
+        self.assertTrue(self.wire.open)
+        self.clock.pump([1.0] * 2)
         self.assertFalse(self.wire.open)
         self.assertNoResult(drained)
         self.leave()
         self.successResultOf(drained)
 
+    def test_drain_in_time(self) -> None:
+        """A handshake that is done by then leads to a response, or a connection that drains."""
+        self.begin()
+        self.site.drain()
+        self.shake()
+        self.client.send(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        self.carry()
+        answer(self.requests[0])
+        self.carry()
+        self.assertIn(b"Connection: close\r\n", self.client.recv(1000))
+        self.leave()
+        self.begin()
+        self.site.drain()
+        self.shake()
+        self.clock.pump([1.0] * 13)
+        self.assertFalse(self.wire.open)
+        self.leave()
+        self.begin((b"h2", b"http/1.1"), Http2)
+        self.site.drain()
+        self.assertTrue(self.shake().drained)
+        self.leave()
+
     def test_abort(self) -> None:
-        """Nor does one that cuts all."""
+        """One that cuts all doesn't wait at all."""
         self.begin()
         self.site.abort()
         self.assertFalse(self.wire.open)

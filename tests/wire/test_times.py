@@ -172,6 +172,8 @@ class DrainTests(SynchronousTestCase):
     def test_idle(self) -> None:
         """An idle connection is closed at once; the Deferred waits for its end."""
         served = Served()
+        served.send(GET)
+        answer(served.requests[0])
         drained = served.site.drain()
         self.assertTrue(served.wire.disconnecting)
         self.assertNoResult(drained)
@@ -197,6 +199,26 @@ class DrainTests(SynchronousTestCase):
         self.assertTrue(served.wire.disconnecting)
         served.leave()
         self.successResultOf(drained)
+
+    def test_first_request(self) -> None:
+        """A connection that has sent none yet has a moment for its first request."""
+        served = Served()
+        served.site.drain()
+        self.assertTrue(served.wire.open)
+        served.send(GET)
+        answer(served.requests[0])
+        self.assertIn(b"Connection: close\r\n", served.wire.value())
+        self.assertFalse(served.wire.open)
+
+    def test_no_first_request(self) -> None:
+        """It is not waited for any longer than that, nor longer than it was to be kept anyway."""
+        for limits in (Limits(), Limits(keep_alive_timeout_s=0.5)):
+            served = Served(limits)
+            drained = served.site.drain()
+            served.site.drain()
+            served.wait(2)
+            self.assertTrue(served.wire.disconnecting)
+            self.assertNoResult(drained)
 
     def test_in_head(self) -> None:
         """A request that has begun to come is served."""
