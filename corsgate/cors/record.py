@@ -16,6 +16,10 @@ from corsgate.cors.url import Url
 from corsgate.errors import BadValue
 from corsgate.message.headers import Header
 
+CUT = "\u2026"
+"""What a value of a gate's access log ends in that was too long for it. What a client sends can't
+end in it: fields are read as ISO 8859-1, which doesn't have it."""
+
 # No value that a browser would pass without a preflight (#cors-safelisted-request-header).
 _UNSAFE = b"()"
 
@@ -24,6 +28,9 @@ _BROWSERS_OWN = frozenset(
     b" priority purpose scheme method upgrade-insecure-requests user-agent x-client-data".split()
 )
 """Request headers that browsers and their devtools add by themselves, beside the forbidden ones."""
+
+_WHOLE = ("origin", "host", "method", "route", "asked_method", "asked_headers")
+"""What has to be whole in a line of the access log for it to say anything."""
 
 
 @attrs.frozen(kw_only=True)
@@ -179,14 +186,24 @@ def _event(line: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) and "target" in event and "method" in event else None
 
 
+def _is_cut(value: object) -> bool:
+    return isinstance(value, str) and value.endswith(CUT)
+
+
 def _of_line(event: Mapping[str, Any]) -> Recorded | None:
-    """Answer the call of an access log's line, or None where it is no cross-origin one."""
+    """Return the call of an access log's line, or None where it is no cross-origin one.
+
+    A value that was cut is not what was asked for: a line with one says nothing, unless it is the
+    target, of which the route is enough.
+    """
+    if any(_is_cut(event.get(name)) for name in _WHOLE):
+        return None
     origin = _bytes(event.get("origin") or "")
     route, host = event.get("route"), event.get("host")
     if not origin or not isinstance(route, str) or not isinstance(host, str):
         return None
     try:
-        url = Url.parse(f"http://{host}{event['target']}")
+        url = Url.parse(f"http://{host}{str(event['target']).removesuffix(CUT)}")
         place = parse_place(route)
     except BadValue:
         return None

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quote
 
 from twisted.logger import Logger
 
+from corsgate.cors.record import CUT
 from corsgate.gate.refusals import Refusals
 from corsgate.wire.request import GateRequest
 
 ABORTED_STATUS = 499
 """Logged, as nginx does, where the client left before there was a response."""
+
+MAX_VALUE_BYTES = 512
+"""How long a value may be in a line, as it is written there: escapes, of which a client can make
+six bytes out of one of its own, are counted in full. A longer one is cut and ends in `CUT`."""
+
+MAX_LINE_BYTES = 4096
+"""How long a line may be, its end included. A pipe takes so many bytes whole or not at all."""
+
+_MAX_TRIED = 8
+# Where all values are long, each is cut at this, with which all members fit into a line.
+_SHORT_VALUE_BYTES = 128
+
+# As many characters of a JSON string, opening quote included, as end before an escape that is cut.
+_WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
 _log = Logger(namespace="corsgate.access")
 _NOT_REREAD = "the configuration is not read again before a restart"
@@ -164,76 +180,122 @@ class _Stamps:
 
 
 def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
-    """Answer the line as a JSON object, without members that have nothing to say.
+    """Return the line as a JSON object, without members that have nothing to say.
 
     What the client's fields say of it is made once for all requests with the same ones.
     """
-    notes = request.notes
     known: tuple[str, str] | None = request.ready.get(_json_line)
     if known is None:
-        known = request.ready[_json_line] = (
-            _members(client=notes.get("client")),
-            _members(origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")),
-        )
+        known = request.ready[_json_line] = _asked(request, MAX_VALUE_BYTES)
+    line = _json_object(request, stamp, took_s, known, MAX_VALUE_BYTES)
+    if len(line) < MAX_LINE_BYTES:
+        return line
+    asked = _asked(request, _SHORT_VALUE_BYTES)
+    return _json_object(request, stamp, took_s, asked, _SHORT_VALUE_BYTES)
+
+
+def _asked(request: GateRequest, most: int) -> tuple[str, str]:
+    """Return the members that say who asks, and what its own fields say."""
+    return (
+        _members(most, client=request.notes.get("client")),
+        _members(
+            most, origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")
+        ),
+    )
+
+
+def _json_object(
+    request: GateRequest, stamp: str, took_s: float, known: tuple[str, str], most: int
+) -> str:
+    """Return the JSON object of a request, each value in it cut at `most` bytes."""
+    notes = request.notes
     client, asked = known
-    host = request.authority.decode("latin-1")
-    where = _where(notes.get("route"), notes.get("server"))
+    where = _where(notes.get("route"), notes.get("server"), most)
     if notes.get("tried"):
-        where += f', "tried": [{", ".join(map(_quote, notes["tried"]))}]'
-    ended = _members(outcome=notes["outcome"]) if "outcome" in notes else ""
+        where += f', "tried": [{_tried(notes["tried"], most)}]'
+    ended = _members(most, outcome=notes["outcome"]) if "outcome" in notes else ""
     if "ungranted" in notes:
-        ended += _members(ungranted=notes["ungranted"])
+        ended += _members(most, ungranted=notes["ungranted"])
     if request.method == b"OPTIONS":
-        ended += _wanted(request)
+        ended += _wanted(request, most)
     return (
         f'{{"time": "{stamp}", "id": {_quote(notes["id"])}{client}'
-        f', "method": {_quote(request.method.decode("latin-1"))}, "host": {_quote(host)}'
-        f', "target": {_quote(request.uri.decode("latin-1"))}, "status": {_status(request)}'
+        f', "method": {_value(request.method.decode("latin-1"), most)}'
+        f', "host": {_value(request.authority.decode("latin-1"), most)}'
+        f', "target": {_value(request.uri.decode("latin-1"), most)}, "status": {_status(request)}'
         f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
         f"{where}{asked}{ended}}}"
     )
 
 
-def _wanted(request: GateRequest) -> str:
-    """Answer the members that say what a preflight asks for, which `corsgate learn` reads."""
+def _tried(servers: Sequence[str], most: int) -> str:
+    """Return the members of the array of servers that were tried before the last one."""
+    shown = [_value(server, most) for server in servers[:_MAX_TRIED]]
+    if len(servers) > _MAX_TRIED:
+        shown.append(_quote(CUT))
+    return ", ".join(shown)
+
+
+def _wanted(request: GateRequest, most: int) -> str:
+    """Return the members that say what a preflight asks for, which `corsgate learn` reads."""
     names = request.index.get(b"access-control-request-headers")
     return _members(
+        most,
         asked_method=_field(request, b"access-control-request-method"),
         asked_headers=None if names is None else b", ".join(names).decode("latin-1"),
     )
 
 
 @lru_cache(maxsize=1024)
-def _where(route: str | None, server: str | None) -> str:
-    """Answer the members that say where a request went; there are as many as are configured."""
-    return _members(route=route, server=server)
+def _where(route: str | None, server: str | None, most: int) -> str:
+    """Return the members that say where a request went; there are as many as are configured."""
+    return _members(most, route=route, server=server)
 
 
-def _members(**texts: str | None) -> str:
-    """Answer members of a JSON object, each behind a comma; None is left out."""
+def _members(most: int, **texts: str | None) -> str:
+    """Return members of a JSON object, each behind a comma; None is left out."""
     return "".join(
-        [f', "{name}": {_quote(text)}' for name, text in texts.items() if text is not None]
+        [f', "{name}": {_value(text, most)}' for name, text in texts.items() if text is not None]
     )
 
 
+def _value(text: str, most: int) -> str:
+    """Return text as a JSON string of at most `most` bytes between its quotes."""
+    quoted = _quote(text[:most])
+    if len(quoted) <= most + 2 and len(text) <= most:
+        return quoted
+    mark = _quote(CUT)[1:]
+    whole = _WHOLE_ESCAPES.match(quoted[:-1], 0, most + 2 - len(mark))
+    assert whole is not None, "it matches nothing at all, too"
+    return whole[0] + mark
+
+
 def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
-    """Answer the line that Apache calls combined."""
+    """Return the line that Apache calls combined; what is cut ends in three dots."""
     when = datetime.fromisoformat(stamp)
     stamp = f"{when.day:02d}/{_MONTHS[when.month - 1]}/{when:%Y:%H:%M:%S} +0000"
-    line = f"{request.method.decode('latin-1')} {request.uri.decode('latin-1')} "
-    line += request.clientproto.decode("latin-1")
+    method = _quoted(request.method.decode("latin-1"))
+    target = _quoted(request.uri.decode("latin-1"))
+    protocol = request.clientproto.decode("latin-1")
     referer = _field(request, b"referer") or "-"
     agent = _field(request, b"user-agent") or "-"
-    client = request.notes.get("client", "-")
+    client = request.notes.get("client", "-")[:MAX_VALUE_BYTES]
     return (
-        f'{client} - - [{stamp}] "{_quoted(line)}" {_status(request)} {request.sentLength} '
-        f'"{_quoted(referer)}" "{_quoted(agent)}"'
+        f'{client} - - [{stamp}] "{method} {target} {protocol}" {_status(request)} '
+        f'{request.sentLength} "{_quoted(referer)}" "{_quoted(agent)}"'
     )
 
 
 def _quoted(text: str) -> str:
-    """Escape what would end a quoted part or a line, as Apache does."""
-    return "".join(
+    """Return text with what would end a quoted part or a line escaped, as Apache does."""
+    escaped = [
         f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\x{ord(char):02x}"
-        for char in text
-    )
+        for char in text[:MAX_VALUE_BYTES]
+    ]
+    quoted = "".join(escaped)
+    if len(text) <= MAX_VALUE_BYTES and len(quoted) <= MAX_VALUE_BYTES:
+        return quoted
+    size = len(quoted)
+    while size > MAX_VALUE_BYTES - 3:
+        size -= len(escaped.pop())
+    return "".join(escaped) + "..."
