@@ -16,6 +16,7 @@ from corsgate.config.model import Limits
 from corsgate.message.head import RequestHead
 from corsgate.wire.agent import CarriedHead
 from corsgate.wire.connection import Inform
+from corsgate.wire.pins import Pins
 from corsgate.wire.response import UpstreamResponse
 
 MAX_URLS = 1000
@@ -87,6 +88,8 @@ class ProxyClient:
         body: IBodyProducer | None,
         limits: Limits,
         inform: Inform | None = None,
+        pins: Pins | None = None,
+        binds: bool = False,
     ) -> Deferred[UpstreamResponse]:
         """Send a request to one server.
 
@@ -96,6 +99,8 @@ class ProxyClient:
             body: The body, or None.
             limits: Bounds on the times of this request.
             inform: Told of interim responses.
+            pins: The connections that are pinned to the client's; None if none may be.
+            binds: Whether the request authenticates its connection.
 
         Returns:
             A Deferred of the response when its head has come, its body neither read nor
@@ -109,7 +114,7 @@ class ProxyClient:
         answered: Deferred[Any] = self._client.request(
             "GET",  # the method that counts is the head's
             url,
-            headers=CarriedHead(head, limits, inform),
+            headers=CarriedHead(head, limits, inform, pins, binds),
             data=cast(Any, body),
             cookies=self._jar,
             allow_redirects=False,

@@ -15,6 +15,7 @@ from corsgate.gate.plan import RoutePlan
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.shaping import Client
 from corsgate.wire.body import RequestBody
+from corsgate.wire.pins import Pins
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
 
@@ -27,13 +28,37 @@ class Attempts:
         plan: Its route.
         client: Who asks.
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+        pins: The upstream connections that are pinned to the client's; None if none may be.
+        binds: Whether the request authenticates the connection that it is sent on.
+
+    Attributes:
+        pins: As above.
+        binds: As above.
     """
 
-    __slots__ = ("_client", "_kept", "_pass_expect", "_plan", "_request", "_takes_trailers")
+    __slots__ = (
+        "_client",
+        "_kept",
+        "_pass_expect",
+        "_plan",
+        "_request",
+        "_takes_trailers",
+        "binds",
+        "pins",
+    )
 
     def __init__(
-        self, request: GateRequest, plan: RoutePlan, client: Client, *, takes_trailers: bool
+        self,
+        request: GateRequest,
+        plan: RoutePlan,
+        client: Client,
+        *,
+        takes_trailers: bool,
+        pins: Pins | None,
+        binds: bool,
     ) -> None:
+        self.pins = pins
+        self.binds = binds
         self._request = request
         self._plan = plan
         self._client = client
@@ -140,8 +165,8 @@ class Attempts:
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
-        upstream = self._plan.upstream
-        return upstream.client.send(server.origin, head, body, self._plan.limits, self._inform)
+        client, limits = self._plan.upstream.client, self._plan.limits
+        return client.send(server.origin, head, body, limits, self._inform, self.pins, self.binds)
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""

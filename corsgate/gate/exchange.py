@@ -22,6 +22,8 @@ from corsgate.forward.body import Relay
 from corsgate.gate.attempts import Attempts
 from corsgate.gate.forwarding import Forwarding
 from corsgate.gate.plan import RoutePlan
+from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
+from corsgate.message.forwarded import UNKNOWN
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import list_members
 from corsgate.message.host import is_loopback_address
@@ -45,12 +47,16 @@ class _Asked:
         gate_origin: The origin that the client's browser knows the gate by.
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         ungranted: What the policy does not grant a request that is forwarded all the same.
+        binds: Whether its credentials authenticate the upstream connection that they go over.
+        shared: Whether the client's connection may carry the requests of several users.
     """
 
     decision: Decision
     gate_origin: bytes
     takes_trailers: bool
     ungranted: str
+    binds: bool
+    shared: bool
 
 
 def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -> _Asked:
@@ -69,6 +75,9 @@ def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -
         origin,
         b"trailers" in [member.lower() for member in codings],
         ungranted(plan.policy, method, request.index, decision),
+        # A client's own credentials don't reach an upstream that gets the gate's.
+        not plan.shape.credentialed and credentials_bind(request.index.get(b"authorization", ())),
+        client.trusted or client.peer == UNKNOWN,
     )
 
 
@@ -124,7 +133,7 @@ class Exchange:
         elif self._decision.verdict is Verdict.PREFLIGHT:
             self._answer_preflight()
         else:
-            return False
+            return self._asked.binds and self._request.channel.require_http1()
         return True
 
     def _failed(self, failure: Failure) -> None:
@@ -214,7 +223,15 @@ class Exchange:
     async def _forward(self) -> None:
         """Have a server answer, and hand its answer to the client."""
         request, plan = self._request, self._plan
-        attempts = Attempts(request, plan, self._client, takes_trailers=self._asked.takes_trailers)
+        asked = self._asked
+        attempts = Attempts(
+            request,
+            plan,
+            self._client,
+            takes_trailers=asked.takes_trailers,
+            pins=None if asked.shared else request.channel.pins,
+            binds=asked.binds,
+        )
         forwarding = Forwarding(request, plan, attempts)
         relayed: bool | None = None
         try:
@@ -237,6 +254,9 @@ class Exchange:
             authority=self._client.authority,
             gate_origin=self._asked.gate_origin,
         )
+        if self._asked.shared:
+            # A proxy's next user would be taken for the one who met the challenge.
+            head = attrs.evolve(head, headers=without_connection_challenges(head.headers))
         if self._plan.upstream.sticky is not None:
             cookie = forwarding.set_cookie(self._asked.gate_origin)
             if cookie is not None:

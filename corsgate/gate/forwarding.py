@@ -43,6 +43,7 @@ class Forwarding:
         "_entered",
         "_key",
         "_late",
+        "_pinned_to",
         "_plan",
         "_request",
         "_server",
@@ -77,6 +78,8 @@ class Forwarding:
         self._tries: Tries | None = None
         self._key = b""
         self._sticks_to: str | None = None
+        # The server that the client's connection has a connection pinned to.
+        self._pinned_to: str | None = None
         self._late = False
         self._task: Deferred[UpstreamResponse] | None = None
 
@@ -211,7 +214,11 @@ class Forwarding:
             self._key = upstream.key(request.index, request.uri, request.notes["client"])
         if upstream.sticky is not None:
             self._sticks_to = upstream.sticky.origin(request.index.get(b"cookie", ()))
-        return balancer.pick(self._now(), self._key, prefer=self._sticks_to)
+        pins = self._attempts.pins
+        if pins is not None and pins.idle:
+            self._pinned_to = upstream.agent.pinned_to(pins)
+        prefer = self._pinned_to or self._sticks_to
+        return balancer.pick(self._now(), self._key, prefer=prefer)
 
     async def _server_to_come(self) -> ServerState:
         """Answer a server once DNS was asked for one: right after a start it may not be yet."""
@@ -234,6 +241,9 @@ class Forwarding:
             self._tries = Tries(self._plan.upstream, request.head.method, until_s)
             request.notes["tried"] = self._tries.shown
         sent = failure is None or not nothing_sent(failure)
+        if sent and (self._attempts.binds or state.server.origin == self._pinned_to):
+            # The other server knows nothing of the handshake, nor of the user.
+            return None
         return await self._tries.next(
             state, cause, self._key, sent=sent, replayable=self._attempts.replayable
         )

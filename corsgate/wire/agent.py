@@ -18,6 +18,7 @@ from corsgate.errors import ConnectFailed, ConnectionReset
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.wire.connection import Inform, UpstreamConnection
+from corsgate.wire.pins import Pins
 from corsgate.wire.pool import ServerPool, Taken
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.sweeper import Sweeper
@@ -34,15 +35,26 @@ class CarriedHead(Headers):
         head: The head to send.
         limits: Bounds on the times of this request.
         inform: Told of interim responses.
+        pins: The connections that are pinned to the client's; None if none may be.
+        binds: Whether the request authenticates its connection.
     """
 
-    __slots__ = ("head", "inform", "limits")
+    __slots__ = ("binds", "head", "inform", "limits", "pins")
 
-    def __init__(self, head: RequestHead, limits: Limits, inform: Inform | None = None) -> None:
+    def __init__(
+        self,
+        head: RequestHead,
+        limits: Limits,
+        inform: Inform | None = None,
+        pins: Pins | None = None,
+        binds: bool = False,
+    ) -> None:
         super().__init__()
         self.head = head
         self.limits = limits
         self.inform = inform
+        self.pins = pins
+        self.binds = binds
 
     def copy(self) -> CarriedHead:
         """Answer itself: nothing can be added, so there is nothing to keep apart."""
@@ -144,7 +156,15 @@ class UpstreamAgent:
                 shown = origin.decode("ascii", "replace")
                 return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
         if isinstance(headers, CarriedHead):
-            head, limits, inform = headers.head, headers.limits, headers.inform
+            sending = _Sending(
+                pool,
+                headers.head,
+                bodyProducer,
+                headers.limits,
+                headers.inform,
+                headers.pins,
+                headers.binds,
+            )
         else:
             # The framing is the connection's own: a second one beside it would be smuggling.
             fields = [
@@ -155,10 +175,23 @@ class UpstreamAgent:
             ]
             if not any(name.lower() == b"host" for name, _ in fields):
                 fields.insert(0, (b"Host", origin.partition(b"://")[2]))
-            head, limits = RequestHead(method=method, target=target, headers=fields), Limits()
-            inform = None
-        sending = _Sending(pool, head, bodyProducer, limits, inform)
+            head = RequestHead(method=method, target=target, headers=fields)
+            sending = _Sending(pool, head, bodyProducer, Limits())
         return self._send(sending)  # type: ignore[return-value]  # IResponse is provided
+
+    def pinned_to(self, pins: Pins) -> str | None:
+        """Return the origin of the server that a client's connection has a connection pinned to.
+
+        Args:
+            pins: The connections that are pinned to the client's.
+
+        Returns:
+            The server that was used last, among those that there are; None if there is none.
+        """
+        for pool in reversed(pins.idle):
+            if self.pools.get(pool.origin.encode("ascii")) is pool:
+                return pool.origin
+        return None
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""
@@ -166,6 +199,17 @@ class UpstreamAgent:
             pool.close()
 
     def _send(self, sending: _Sending) -> Deferred[UpstreamResponse]:
+        pins = sending.pins
+        if pins is not None and pins.idle:
+            pinned = sending.pool.take_pinned(pins)
+            if pinned is not None:
+                answered = sending.on(pinned)
+                # Part of a handshake means nothing on another connection.
+                return (
+                    answered
+                    if sending.binds
+                    else answered.addErrback(self._resend, sending, pinned)
+                )
         idle = sending.pool.take_idle()
         if idle is not None:
             return sending.on(idle).addErrback(self._resend, sending, idle)
@@ -199,11 +243,15 @@ class _Sending:
     head: RequestHead
     body: IBodyProducer | None
     limits: Limits
-    inform: Inform | None
+    inform: Inform | None = None
+    pins: Pins | None = None
+    binds: bool = False
 
     def on(self, connection: UpstreamConnection) -> Deferred[UpstreamResponse]:
         """Send it on a connection."""
-        return connection.request(self.head, self.body, self.limits, self.inform)
+        return connection.request(
+            self.head, self.body, self.limits, self.inform, self.pins, self.binds
+        )
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:

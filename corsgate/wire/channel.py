@@ -17,11 +17,18 @@ from corsgate.message.head import ResponseHead
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.intake import Intake
 from corsgate.wire.outlet import writer
-from corsgate.wire.read_request import Refusal
+from corsgate.wire.pins import Pins
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.tunnel import TunnelEnd
-from corsgate.wire.waits import FIRST_REQUEST_S, LINGER_S, Awaited, find_awaited, limits_s
+from corsgate.wire.waits import (
+    FIRST_REQUEST_S,
+    LINGER_S,
+    SLOW_HEAD,
+    Awaited,
+    find_awaited,
+    limits_s,
+)
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
@@ -29,8 +36,6 @@ if TYPE_CHECKING:
 # How many requests are answered before other connections have their turn: one read may hold
 # thousands, and a socket may take all their answers at once.
 PER_TURN = 16
-
-_SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time.")
 
 
 @implementer(IPushProducer)
@@ -48,6 +53,7 @@ class GateChannel(ClientConnection):
         self.site = site
         self.factory = site
         self.deadline_s = NEVER
+        self.pins = Pins()
         self._limits = site.limits
         self._handling: GateRequest | None = None
         self._dispatching = False
@@ -104,6 +110,7 @@ class GateChannel(ClientConnection):
         if handling is not None:
             handling.connectionLost(reason)
         self._intake.end()
+        self.pins.close()
         if self._next_turn is not None:
             self._next_turn.cancel()
         self.site.channel_lost(self)
@@ -136,12 +143,13 @@ class GateChannel(ClientConnection):
         self.deadline_s = NEVER
         awaited, self._awaited = self._awaited, None
         body = self._intake.body
+        begun = self._handling is not None and self._handling.startedWriting
         if self._closing or self._write_paused:
             self.cut("the client did not take the response")
         elif awaited is Awaited.HEAD:
-            self._intake.refuse(_SLOW_HEAD)
+            self._intake.refuse(SLOW_HEAD)
             self._go_on()
-        elif body is not None and body.has_receiver and not self._has_begun():
+        elif body is not None and body.has_receiver and not begun:
             body.fail(Failure(BodyTimedOut()))
         elif awaited is Awaited.REQUEST:
             self.loseConnection()
@@ -149,6 +157,10 @@ class GateChannel(ClientConnection):
             self.cut("the client was too slow")
 
     # What a request calls.
+
+    def require_http1(self) -> bool:
+        """Return False: HTTP/1.1 is what the client speaks."""
+        return False
 
     def getPeer(self) -> IAddress:
         """Answer the client's address, which a PROXY header may have told by now."""
@@ -336,9 +348,6 @@ class GateChannel(ClientConnection):
     def _take_turn(self) -> None:
         self._next_turn = None
         self._go_on()
-
-    def _has_begun(self) -> bool:
-        return self._handling is not None and bool(self._handling.startedWriting)
 
     def _body_changed(self) -> None:
         self._update_reading()

@@ -20,10 +20,12 @@ from corsgate.errors import (
     UpstreamError,
     UpstreamTimedOut,
 )
+from corsgate.message.connection_auth import challenge_binds
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.wire.outlet import writer
+from corsgate.wire.pins import Pins
 from corsgate.wire.response import RESPONSE_DONE, UpstreamResponse
 from corsgate.wire.response_reader import ReadResponse, ResponseReader
 from corsgate.wire.sweeper import NEVER, Sweeper
@@ -47,6 +49,9 @@ class UpstreamConnection(Protocol):
 
     Attributes:
         lost: Whether it is of no more use.
+        pinned: Whether it belongs to one client's connection alone, from now on until its end.
+        pins: What that is, or the client's connection whose request came last; None if it may
+            keep no connection.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class UpstreamConnection(Protocol):
     ) -> None:
         self.deadline_s = NEVER
         self.lost = False
+        self.pinned = False
+        self.pins: Pins | None = None
         self._sweeper = sweeper
         self._released = released
         self._reader = ResponseReader(self)
@@ -111,6 +118,8 @@ class UpstreamConnection(Protocol):
         body: IBodyProducer | None,
         limits: Limits,
         inform: Inform | None = None,
+        pins: Pins | None = None,
+        binds: bool = False,
     ) -> Deferred[UpstreamResponse]:
         """Send a request.
 
@@ -119,6 +128,8 @@ class UpstreamConnection(Protocol):
             body: Its body, or None for none.
             limits: Bounds on the times between its parts.
             inform: Told of interim responses.
+            pins: Keeps the connection for the client, should it be pinned.
+            binds: Whether the request authenticates the connection, which pins it.
 
         Returns:
             A Deferred of the response once its head has come; it fails with an UpstreamError.
@@ -126,7 +137,9 @@ class UpstreamConnection(Protocol):
         """
         assert self._ended, "one exchange at a time"
         self._ended = False
-        self._limits, self._inform = limits, inform
+        self._limits, self._inform, self.pins = limits, inform, pins
+        if binds:
+            self.pinned = True
         self._response = None
         self._failure = None
         self._announced = self._reusable = self._paused = self._until_close = False
@@ -220,6 +233,8 @@ class UpstreamConnection(Protocol):
     def response_read(self, response: ReadResponse) -> None:
         """Make a response of its head."""
         self._response = UpstreamResponse(self, response.head, response.announced_length)
+        if response.head.status == 401 and not self.pinned:
+            self._look_at_challenge(response.head)
         self._reusable = response.reusable
         self._until_close = response.until_close
         if response.switched:
@@ -278,6 +293,15 @@ class UpstreamConnection(Protocol):
             result.errback(failure)
 
     # The parts.
+
+    @property
+    def keep_alive_timeout_s(self) -> float:
+        """How long the client whose request came last may be idle."""
+        return self._limits.keep_alive_timeout_s
+
+    def _look_at_challenge(self, head: ResponseHead) -> None:
+        challenges = [value for name, value in head.headers if name.lower() == b"www-authenticate"]
+        self.pinned = challenge_binds(challenges)
 
     def touch(self) -> None:
         """Set the deadline anew: something moved."""

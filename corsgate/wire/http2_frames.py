@@ -46,6 +46,7 @@ class Code(IntEnum):
     CANCEL = 8
     COMPRESSION_ERROR = 9
     ENHANCE_YOUR_CALM = 11
+    HTTP_1_1_REQUIRED = 13
 
 
 ACK = 0x1

@@ -47,6 +47,7 @@ class Http2Stream:
     """
 
     transport: Any = None
+    pins = None
 
     def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
         self.site = connection.site
@@ -307,6 +308,11 @@ class Http2Stream:
     def abortConnection(self) -> None:
         """End the stream at once, so that the response can't look whole."""
         self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
+
+    def require_http1(self) -> bool:
+        """End the stream such that the client sends its request over HTTP/1.1 (RFC 9113 7)."""
+        self._cut("the request's authentication requires HTTP/1.1", Code.HTTP_1_1_REQUIRED)
+        return True
 
     # The parts.
 

@@ -24,6 +24,7 @@ from corsgate.balance.slots import Slots, Turn
 from corsgate.config.model import Limits, PoolLimits, Server
 from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
+from corsgate.wire.pins import Pins
 from corsgate.wire.sweeper import NEVER, Sweeper
 from corsgate.wire.tls_transport import TLSClientEndpoint
 
@@ -89,12 +90,19 @@ class ServerPool:
         )
         # Waiters that a slot came free for, and nobody has connected for yet.
         self._connect_next: deque[_Waiter] = deque()
+        # Idle, but kept for one client's connection each; the longest idle first.
+        self._pinned: dict[UpstreamConnection, Pins] = {}
         self._closed = False
 
     @property
     def name(self) -> str | None:
         """The host name that the server's address was found by, if it was."""
         return self._server.name
+
+    @property
+    def origin(self) -> str:
+        """The server's origin."""
+        return self._server.origin
 
     @property
     def connections(self) -> int:
@@ -118,6 +126,24 @@ class ServerPool:
             connection.close()
         return None
 
+    def take_pinned(self, pins: Pins) -> UpstreamConnection | None:
+        """Return the connection that is pinned to a client's; None if there is none."""
+        connection = pins.take(self)
+        if connection is None:
+            return None
+        del self._pinned[connection]
+        if connection.lost:
+            return None  # Its socket is still to go.
+        if connection.deadline_s > self._sweeper.now():
+            return connection
+        connection.close()
+        return None
+
+    def close_pinned(self, connection: UpstreamConnection) -> None:
+        """Close an idle connection that was pinned to a client's."""
+        self._unpin(connection)
+        connection.close()
+
     def take(self, limits: Limits) -> Deferred[Taken]:
         """Connect, or wait for a connection; to be called where none is idle.
 
@@ -136,6 +162,7 @@ class ServerPool:
         if turn is Turn.REFUSED:
             return fail(QueueFull(f"{self._server.origin}: too many requests wait"))
         self._watch()
+        self._make_way()
         return waiter.taken
 
     def replace(self, connection: UpstreamConnection, limits: Limits) -> Deferred[Taken]:
@@ -161,6 +188,8 @@ class ServerPool:
         """
         self._closed = True
         self._drop_idle()
+        for connection in list(self._pinned):
+            self.close_pinned(connection)
 
     def timed_out(self) -> None:
         """Send away whoever has waited for too long."""
@@ -264,10 +293,14 @@ class ServerPool:
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         if connection.lost:
+            self._unpin(connection)
             self._freed(self._slots.gone(connection))
             return
         if not reusable:
             connection.close()
+            return
+        if connection.pinned:
+            self._pin(connection)
             return
         waiter = self._slots.ended(connection)
         if waiter is not None:
@@ -277,6 +310,33 @@ class ServerPool:
             self._drop_idle()
         else:
             connection.idle_until(self._sweeper.now() + self._bounds.idle_timeout_s)
+
+    def _pin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the one client that may use it; it keeps its place here too."""
+        pins = connection.pins
+        if pins is None or pins.closed or self._closed:
+            connection.close()
+            return
+        pins.put(self, connection)
+        self._pinned[connection] = pins
+        connection.idle_until(self._sweeper.now() + connection.keep_alive_timeout_s)
+        if self._slots.waiting:
+            self._make_way()
+
+    def _unpin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection no longer, if it was kept."""
+        pins = self._pinned.pop(connection, None)
+        if pins is not None:
+            pins.take(self)
+
+    def _make_way(self) -> None:
+        """Close the pinned connection that has been idle for longest: somebody else waits.
+
+        Its client can authenticate anew; nobody else can ever use the connection.
+        """
+        longest_idle = next(iter(self._pinned), None)
+        if longest_idle is not None:
+            self.close_pinned(longest_idle)
 
     def _drop_idle(self) -> None:
         for connection in self._slots.drop_idle():

@@ -17,6 +17,7 @@ from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
 from corsgate.wire.body import RequestBody
+from corsgate.wire.pins import Pins
 from corsgate.wire.read_request import ReadRequest, Refusal
 from corsgate.wire.tunnel import TunnelEnd
 
@@ -34,6 +35,13 @@ class RequestChannel(Protocol):
 
     site: GateSite
     transport: Any
+
+    @property
+    def pins(self) -> Pins | None:
+        """The upstream connections that are pinned to the client's; None if none may be."""
+
+    def require_http1(self) -> bool:
+        """Have the client send its request over HTTP/1.1; return False if it did."""
 
     def getPeer(self) -> IAddress:
         """Answer the client's address."""

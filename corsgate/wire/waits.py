@@ -6,11 +6,14 @@ from enum import IntEnum
 
 from corsgate.config.model import Limits
 from corsgate.wire.intake import Intake
+from corsgate.wire.read_request import Refusal
 from corsgate.wire.sweeper import NEVER
 
 # How long a client may go on sending what nobody reads any more. Closing at once would reset
 # the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
 LINGER_S = 10.0
+
+SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time.")
 
 
 # How long a connection without a request is kept once the gate drains. It may have waited to be
