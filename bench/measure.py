@@ -83,7 +83,7 @@ class Bench:
             "password": _PASSWORD,
             "authorization": f"Basic {token}",
             "origin": ORIGIN,
-            **_make_certificate(directory),
+            **make_certificate(directory),
         }
 
     @contextmanager
@@ -238,7 +238,7 @@ def _write(name: str, place: Path, values: Mapping[str, str]) -> str:
     return str(path)
 
 
-def _make_certificate(directory: Path) -> dict[str, str]:
+def make_certificate(directory: Path) -> dict[str, str]:
     """Make a certificate for 127.0.0.1; the files hold the key as well, as HAProxy wants it."""
     key, chain = directory / "key.pem", directory / "chain.pem"
     command = [install.program("openssl"), "req", "-x509", "-days", "2", "-nodes"]

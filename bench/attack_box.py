@@ -1,0 +1,45 @@
+"""A server that is attacked: ``python -m bench.attack_box PORT``.
+
+It answers a GET of ``/large`` with 9 MiB, any other request with a few bytes, and a request with a
+body once all of that has come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+LARGE: Final = bytes(9 * 1024 * 1024)
+BACKLOG: Final = 1024
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer the requests of one connection, until it ends."""
+    try:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            if b"transfer-encoding: chunked" in head:
+                await reader.readuntil(b"0\r\n\r\n")
+            elif b"content-length: " in head:
+                length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(length))
+            body = LARGE if head.startswith(b"get /large") else b"fine"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            writer.write(body)
+            await writer.drain()
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
+        pass
+    finally:
+        writer.close()
+
+
+async def main(port: int) -> None:
+    """Serve for ever."""
+    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=BACKLOG)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
