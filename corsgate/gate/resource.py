@@ -14,6 +14,7 @@ from corsgate.wire.request import GateRequest
 
 Serve = Callable[[GateRequest, Match], None]
 Answer = Callable[[GateRequest, Problem], None]
+Misdirects = Callable[[GateRequest], bool]
 
 
 class PlaceResource(Resource):
@@ -58,11 +59,21 @@ class GateRoot(Resource):
         hosts: The Host values that are served here.
         serve: Called with a request and the route that was found.
         answer: Called with a request and an error.
+        misdirects: Returns whether a request was meant for a host that is not served, although
+            its Host is; None where nothing but Host says what it was meant for.
     """
 
-    def __init__(self, table: RouteTable, hosts: HostRules, serve: Serve, answer: Answer) -> None:
+    def __init__(
+        self,
+        table: RouteTable,
+        hosts: HostRules,
+        serve: Serve,
+        answer: Answer,
+        misdirects: Misdirects | None = None,
+    ) -> None:
         super().__init__()
         self._hosts = hosts
+        self._misdirects = misdirects
         self._answer = answer
         self._table = table
         self._trees = {id(node): PlaceResource(node, serve, answer) for node in table.roots}
@@ -70,6 +81,8 @@ class GateRoot(Resource):
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Answer the place one segment below the root of the request's host."""
         if not self._hosts.allows(request.authority):
+            return _Misdirected(self._answer)
+        if self._misdirects is not None and self._misdirects(request):
             return _Misdirected(self._answer)
         tree = self._trees[id(self._table.root(request.authority))]
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)

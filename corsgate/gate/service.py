@@ -23,6 +23,7 @@ from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.plan import Plan, UpstreamPlan, make_plan
+from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.resource import GateRoot
 from corsgate.gate.trial import Trial
@@ -78,7 +79,9 @@ class ListenerSite:
         self._new_id = new_id
         self._access_log = access_log
         hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
-        root = GateRoot(plan.table, hosts, self._serve, self._answer)
+        proxies = listener.trusted_proxies
+        misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
+        root = GateRoot(plan.table, hosts, self._serve, self._answer, misdirects)
         self.site = GateSite(
             root,
             sweeper=sweeper,

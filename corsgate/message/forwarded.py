@@ -89,6 +89,7 @@ class _Story:
     nodes: Sequence[str] = ()
     proto: bytes = b""
     host: bytes = b""
+    hosts: Sequence[bytes] = ()
 
 
 def forwarded(
@@ -201,6 +202,25 @@ def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[b
     return proto, host if parse_host(outer) is None else outer
 
 
+def told_hosts(index: HeaderIndex) -> list[bytes]:
+    """Return every host that a trusted proxy says it was asked for.
+
+    These are all that `reached_by` may believe and `forwarded` may pass on: each member of
+    X-Forwarded-Host, and each ``host=`` of a Forwarded that is not made anew.
+
+    Args:
+        index: The fields that a trusted proxy sent.
+
+    Returns:
+        Values as they came, which may be no Host values; none of them is empty.
+    """
+    hosts = list_members(index.get(b"x-forwarded-host", ()))
+    if b"forwarded" in index:
+        story, _ = _told(index)
+        hosts += [host for host in story.hosts if host]
+    return hosts
+
+
 def via(version: bytes = b"1.1") -> Header:
     """Answer the Via field that the gate adds to a request, after any that it came with.
 
@@ -248,6 +268,7 @@ def _told(index: HeaderIndex) -> tuple[_Story, bool]:
 def _parse(value: str) -> _Story | None:
     """Read a Forwarded value (RFC 7239 4); None where it is malformed."""
     elements: list[dict[str, str]] = [{}]
+    hosts: list[bytes] = []
     at = 0
     while True:
         pair = _PAIR.match(value, at)
@@ -257,6 +278,9 @@ def _parse(value: str) -> _Story | None:
         if name:
             text = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             elements[-1].setdefault(name.lower(), text)
+            if name.lower() == "host":
+                # One that is there twice is against the rule, but is passed on all the same.
+                hosts.append(text.encode("latin-1"))
         if not end:
             break
         if end == ",":
@@ -267,6 +291,7 @@ def _parse(value: str) -> _Story | None:
         nodes=[element.get("for", UNKNOWN) for element in told][-_MOST_NODES:],
         proto=_first_of(told, "proto"),
         host=_first_of(told, "host"),
+        hosts=hosts,
     )
 
 

@@ -248,6 +248,7 @@ class Own(PolicyTestCase):
         """It is known by Host, default ports and IPv6 too, and by a trusted proxy's word."""
         upstream = await self.upstream()
         gate = self.serve(
+            'hosts = ["localhost", "[::1]", "api.example"]\n'
             '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
             'trusted_proxies = ["127.0.0.1"]\n'
             f'[upstreams.a]\nservers = ["{upstream.url}"]\n{BASIC}\n'

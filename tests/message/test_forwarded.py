@@ -14,6 +14,7 @@ from corsgate.message.forwarded import (
     client_address,
     forwarded,
     reached_by,
+    told_hosts,
     trusted,
     via,
 )
@@ -275,6 +276,28 @@ class ReachedByTests(SynchronousTestCase):
         for headers, expected in cases:
             with self.subTest(headers=headers):
                 self.assertEqual(reached_by(headers, b"http", b"gate:5555"), expected)
+
+
+class ToldHostTests(SynchronousTestCase):
+    """`told_hosts`."""
+
+    HOSTS = st.lists(
+        st.sampled_from(("host=", "HOST=", "for=", "a.example", "b.example", *'",; =\\')),
+        max_size=9,
+    ).map(lambda pieces: "".join(pieces).encode("latin-1"))
+
+    @settings(max_examples=300)
+    @given(HOSTS, HOSTS, st.sampled_from((None, b"a.example", b"10.0.0.9")))
+    def test_nothing_else_is_believed(
+        self, forwarded_value: bytes, listed: bytes, node: bytes | None
+    ) -> None:
+        """Of what a proxy sends, no other host is believed, nor is one passed on."""
+        headers = [(b"Forwarded", forwarded_value), (b"X-Forwarded-Host", listed)]
+        headers += [(b"X-Forwarded-For", node)] if node is not None else []
+        known = {host.lower() for host in [*told_hosts(index_headers(headers)), b"gate:5555"]}
+        self.assertIn(reached_by(headers, b"http", b"gate:5555")[1].lower(), known)
+        passed_on = told_hosts(index_headers(told(headers)))
+        self.assertLessEqual({host.lower() for host in passed_on}, known)
 
 
 class ViaTests(SynchronousTestCase):

@@ -1,0 +1,60 @@
+"""The host that a trusted proxy was asked for: it must be one that is served here, as Host must."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network
+
+from twisted.logger import Logger
+
+from corsgate.gate.pace import Pace, shown_bytes
+from corsgate.message.forwarded import UNKNOWN, told_hosts, trusted
+from corsgate.message.host import HostRules
+from corsgate.wire.request import GateRequest
+
+_log = Logger()
+
+
+class ProxiedHost:
+    """Checks X-Forwarded-Host and Forwarded of one listener's trusted proxies.
+
+    What they say becomes the gate's own origin, stands in rewritten Location fields and goes to the
+    upstream. So a page that reaches the proxy by a name of its own (DNS rebinding) must get no
+    further than it would by Host.
+
+    Args:
+        hosts: The Host values that are served.
+        networks: The listener's ``trusted_proxies``.
+    """
+
+    def __init__(self, hosts: HostRules, networks: Sequence[IPv4Network | IPv6Network]) -> None:
+        self._hosts = hosts
+        self._networks = networks
+        self._pace = Pace()
+
+    def is_refused(self, request: GateRequest) -> bool:
+        """Return whether the proxy was asked for a host that is not served; log it if so."""
+        # Worked out once for all requests with the same fields.
+        refused: bytes | None = request.ready.get(self)
+        if refused is None:
+            refused = request.ready[self] = self._find_refused(request)
+        if not refused:
+            return False
+        host = shown_bytes([refused])
+        request.notes["outcome"] = f"the proxy was asked for the host {host}, which is not served"
+        more = self._pace.due(request.arrived_s)
+        if more is not None:
+            _log.warn(
+                "421: a trusted proxy was asked for the host {host}, which is not served;"
+                " list it in hosts if it is the gate's{more}",
+                host=host,
+                more=more,
+            )
+        return True
+
+    def _find_refused(self, request: GateRequest) -> bytes:
+        """Return the first host of a trusted proxy's fields that is not served; empty for none."""
+        if not trusted(getattr(request.client, "host", UNKNOWN), self._networks):
+            return b""
+        found = (host for host in told_hosts(request.index) if not self._hosts.allows(host))
+        return next(found, b"")
