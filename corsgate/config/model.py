@@ -330,7 +330,8 @@ class Config:
     Attributes:
         listeners: At least one.
         hosts: Host values that are served (``name`` for any port, ``name:port``, or
-            ``*.name``); others get 421. None for the default: loopback names on a loopback
+            ``*.name``); others get 421. What a trusted proxy says in X-Forwarded-Host and
+            Forwarded must be served too. None for the default: loopback names on a loopback
             listener, any on others.
         upstreams: By name.
         routes: At least one, in the order of the file; no two have the same host and prefix.

@@ -13,7 +13,7 @@ from corsgate.config.listeners import read_hosts, read_listeners
 from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
 from corsgate.config.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.reader import Named, Notes, Table, checked, text
-from corsgate.config.rebinding import open_to_any_name
+from corsgate.config.rebinding import listener_warnings
 from corsgate.config.routes import read_limits, read_routes
 from corsgate.config.secrets import Sources
 from corsgate.config.shape import shape
@@ -90,8 +90,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     if not top.raw.get("routes"):
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
-    if "hosts" not in top.raw:
-        _check_names(top, [route for _, route in routes], listeners)
+    _check_listeners(top, [route for _, route in routes], listeners)
     if not notes.faults:  # What is misspelled is unused as well.
         _warn_of_unused(notes, credentials, "name it as the credentials of an upstream")
         _warn_of_unused(notes, upstreams, "name it as the upstream of a route")
@@ -177,14 +176,14 @@ def _warn_of_unused(notes: Notes, named: Named[Any], mend: str) -> None:
         notes.warn((named.section, name), "nothing names it", f"{mend}, or remove it")
 
 
-def _check_names(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:
-    """Warn of each listener that serves any name, where that may be a stranger's."""
+def _check_listeners(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:
+    """Warn of each listener that strangers' pages may use, or its own users may not."""
     places: list[Path] = [
         (key, number)
         for key in ("listen", "listener")
         for number in range(len(_array(top.raw.get(key))))
     ]
-    for number, problem, mend in open_to_any_name(listeners, routes):
+    for number, problem, mend in listener_warnings(listeners, routes, has_hosts="hosts" in top.raw):
         top.notes.warn(places[number], problem, mend)
 
 

@@ -22,7 +22,7 @@ from corsgate.config.model import (
 from corsgate.config.parse import serves_only_this_machine
 from corsgate.config.policies import NO_RULES, CorsRules
 from corsgate.config.reader import Item, Notes, checked, text
-from corsgate.config.rebinding import open_to_any_name
+from corsgate.config.rebinding import listener_warnings
 from corsgate.config.secret import Secret
 from corsgate.config.servers import parse_server
 from corsgate.errors import BadValue
@@ -111,8 +111,9 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
         # The rest of the policy is not the user's choice.
         if key.removeprefix("cors.").startswith("allow_origins"):
             origins.notes.warn(origins.path, problem, mend)
-    for _, problem, _ in open_to_any_name(config.listeners, config.routes):
-        origins.notes.warn(("--listen",), problem, "leave it out, or write a file that has hosts")
+    for _, problem, _ in listener_warnings(config.listeners, config.routes, has_hosts=False):
+        fix = "leave it out, or write a file that has certificates and hosts"
+        origins.notes.warn(("--listen",), problem, fix)
 
 
 def _parse_auth(raw: object) -> Credentials:

@@ -8,7 +8,7 @@ from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from tests.config.support import TableTestCase, parse
 
-TOP = 'listen = ["tcp:5555"]\nhosts = ["gate.example"]\n'
+TOP = 'listen = ["systemd:domain=INET:index=0"]\nhosts = ["gate.example"]\n'
 LOCAL = 'listen = ["tcp:5555:interface=127.0.0.1"]\n\n'
 OPEN = """[upstreams.open]
 servers = ["http://127.0.0.1:8000"]
@@ -34,6 +34,7 @@ SERVING = TOP + OPEN + 'methods = ["GET", "PUT"]\n' + CORS
 AT_HOME = LOCAL + OPEN + CORS
 BEHIND_A_PROXY = LOCAL[:-1] + 'hosts = ["api.example.com"]\n' + OPEN + CORS
 TRUSTING_A_PROXY = (
+    'hosts = ["localhost"]\n'
     '[[listener]]\nendpoint = "tcp:5555:interface=127.0.0.1"\ntrusted_proxies = ["127.0.0.1"]\n'
     + OPEN
     + CORS

@@ -94,7 +94,9 @@ class RightTests(SynchronousTestCase):
         told = (
             "command line: --listen: it serves any Host: a page whose name is pointed here (DNS"
             " rebinding) can pass for the gate's own and act with the credentials of the upstream"
-            ' "upstream"; leave it out, or write a file that has hosts'
+            ' "upstream"; and over plain http browsers do not say whose page asks (Sec-Fetch-*), so'
+            " what any page embeds or frames is loaded with the credentials of the upstream"
+            ' "upstream"; leave it out, or write a file that has certificates and hosts'
         )
         for listen, auth, expected in (
             ("tcp:0", "bearer:t", [told]),

@@ -20,7 +20,18 @@ ANY_HOST = (
     ' own and act with the credentials of the upstream "box"; list the names that clients use in'
     " hosts"
 )
-OR_TLS = ", or give it certificates, for https"
+NO_SITES = (
+    "over plain http browsers do not say whose page asks (Sec-Fetch-*), so what any page embeds or"
+    ' frames is loaded with the credentials of the upstream "box"'
+)
+BOTH = (
+    ANY_HOST.replace("; list", f"; and {NO_SITES}; give it certificates, for https; without, list")
+    + " at least"
+)
+CLOSED = (
+    "it serves loopback names only: what its trusted proxies were asked for by another name (Host,"
+    " X-Forwarded-Host, Forwarded) gets 421; list the names that clients use in hosts"
+)
 PROXIED = '[[listener]]\nendpoint = "tcp:5555"\ntrusted_proxies = ["10.0.0.1"]\n'
 TLS = (
     '[[listener]]\nendpoint = "tcp:443"\n'
@@ -39,14 +50,14 @@ class AnyHostTests(SynchronousTestCase):
     def test_warned(self) -> None:
         """Off loopback without TLS, and where the address or the proxy in front is unknown."""
         for top, expected in (
-            ('listen = ["tcp:0"]\n', [f"c.toml:1: listen[0]: {ANY_HOST}{OR_TLS}"]),
+            ('listen = ["tcp:0"]\n', [f"c.toml:1: listen[0]: {BOTH}"]),
             (
                 'listen = ["tcp:80:interface=10.0.0.1"]\n',
-                [f"c.toml:1: listen[0]: {ANY_HOST}{OR_TLS}"],
+                [f"c.toml:1: listen[0]: {BOTH}"],
             ),
             (
                 'listen = ["tcp:80:interface=127.0.0.1",\n"tcp:80", "tcp6:80"]\n',
-                [f"c.toml:2: listen[{number}]: {ANY_HOST}{OR_TLS}" for number in (1, 2)],
+                [f"c.toml:2: listen[{number}]: {BOTH}" for number in (1, 2)],
             ),
             (
                 'listen = ["systemd:domain=INET:index=0"]\n',
@@ -70,11 +81,68 @@ class AnyHostTests(SynchronousTestCase):
             'listen = ["tls:/etc/certs:tcp:443"]\n',
             TLS,
             hosts + PROXIED,
-            hosts + 'listen = ["tcp:80", "systemd:domain=INET:index=0", "unix:/run/gate"]\n',
+            hosts + 'listen = ["systemd:domain=INET:index=0", "unix:/run/gate"]\n',
         ):
             self.assertEqual(warned(top + SECRET), [], top)
-        for rest in (OPEN, OF_A_HOST):
-            self.assertEqual(warned('listen = ["tcp:80"]\n' + rest), [], rest)
+        self.assertEqual(warned('listen = ["tcp:80"]\n' + OPEN), [])
+        self.assertEqual(warned('listen = ["unix:/run/gate"]\n' + OF_A_HOST), [])
+
+
+class PlainHttpTests(SynchronousTestCase):
+    """A gate with credentials that browsers tell nothing."""
+
+    LENIENT = 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }\n'
+    LISTEN = 'hosts = ["gate.example"]\nlisten = ["tcp:80"]\n'
+    WARNING = (
+        f"listen[0]: {NO_SITES}; give it certificates, for https, or name the proxy in front of it"
+        " in trusted_proxies"
+    )
+
+    def test_warned(self) -> None:
+        """Off loopback without TLS, whatever its names are."""
+        for rest in (SECRET, OF_A_HOST):
+            self.assertEqual(warned(self.LISTEN + rest), [f"c.toml:2: {self.WARNING}"])
+        self.assertEqual(
+            warned('listen = ["tcp6:80"]\n' + OF_A_HOST), [f"c.toml:1: {self.WARNING}"]
+        )
+
+    def test_not_warned(self) -> None:
+        """Where TLS or a proxy is in front, and where nothing would be refused anyway."""
+        hosts = 'hosts = ["gate.example"]\n'
+        for top, rest in (
+            (hosts + TLS, SECRET),
+            (hosts + PROXIED, SECRET),
+            (hosts + 'listen = ["ssl:443:privateKey=k:certKey=c", "unix:/run/gate"]\n', SECRET),
+            (hosts + 'listen = ["tcp:80:interface=127.0.0.1"]\n', SECRET),
+            (self.LISTEN, OPEN),
+        ):
+            self.assertEqual(warned(top + rest), [], top)
+
+    def test_not_enforced(self) -> None:
+        """With ``enforce_origin = false`` it is no matter, only what the name may be is."""
+        self.assertEqual(warned(self.LISTEN + SECRET + self.LENIENT), [])
+        self.assertEqual(
+            warned('listen = ["tcp:80"]\n' + SECRET + self.LENIENT),
+            [f"c.toml:1: listen[0]: {ANY_HOST}, or give it certificates, for https"],
+        )
+
+
+class ClosedTests(SynchronousTestCase):
+    """A gate behind a proxy on its own machine."""
+
+    NEAR = '[[listener]]\nendpoint = "tcp:80:interface=127.0.0.1"\n'
+
+    def test_warned(self) -> None:
+        """Without hosts it serves no public name, with credentials or without."""
+        top = self.NEAR + 'trusted_proxies = ["127.0.0.1"]\n'
+        for rest in (OPEN, SECRET):
+            self.assertEqual(warned(top + rest), [f"c.toml:1: listener[0]: {CLOSED}"])
+
+    def test_not_warned(self) -> None:
+        """Without a proxy, or with hosts."""
+        self.assertEqual(warned(self.NEAR + OPEN), [])
+        top = f'hosts = ["gate.example"]\n{self.NEAR}trusted_proxies = ["127.0.0.1"]\n'
+        self.assertEqual(warned(top + OPEN), [])
 
 
 class UnusedTests(SynchronousTestCase):
