@@ -9,13 +9,7 @@ import attrs
 
 from corsgate.config.model import Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
-from corsgate.message.forwarded import (
-    CLIENT_FIELDS,
-    METHOD_OVERRIDES,
-    forwarded,
-    reached_by,
-    via,
-)
+from corsgate.message.forwarded import forwarded, reached_by, via
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import (
     HOP_BY_HOP,
@@ -25,6 +19,7 @@ from corsgate.message.headers import (
     forwardable_trailers,
     sift,
 )
+from corsgate.message.identity import CLIENT_FIELDS, METHOD_OVERRIDES, DroppedFields
 from corsgate.message.location import REWRITTEN, rewrite
 from corsgate.message.target import join_base, strip_segments
 from corsgate.routing import Match
@@ -71,15 +66,21 @@ class UpstreamShape:
     match: Match
     own_fields: frozenset[bytes] = frozenset()
     credentialed: bool = False
-    _drop_request: frozenset[bytes] = attrs.field(init=False)
+    _passed: frozenset[bytes] = attrs.field(init=False)
+    _drop_request: DroppedFields = attrs.field(init=False)
     _drop_response: frozenset[bytes] = attrs.field(init=False)
 
+    @_passed.default
+    def _passed_fields(self) -> frozenset[bytes]:
+        return frozenset(name.lower().encode() for name in self.match.route.pass_headers)
+
     @_drop_request.default
-    def _request_fields(self) -> frozenset[bytes]:
+    def _request_fields(self) -> DroppedFields:
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if self.match.route.methods is not None else frozenset()
         names = _OF_THIS_HOP | self.own_fields | overrides
-        return frozenset().union(*(_spellings(name) for name in names))
+        spelled: frozenset[bytes] = frozenset().union(*(_spellings(name) for name in names))
+        return DroppedFields(spelled, self._passed)
 
     @_drop_response.default
     def _response_fields(self) -> frozenset[bytes]:
@@ -119,6 +120,7 @@ class UpstreamShape:
             scheme=client.scheme,
             host=client.authority,
             trusted=client.trusted,
+            passed=self._passed,
         )
         headers.append(_VIA)
         if expect:

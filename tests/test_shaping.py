@@ -31,10 +31,17 @@ def shape(
     preserve_host: bool = False,
     own: frozenset[bytes] = frozenset(),
     methods: tuple[str, ...] | None = None,
+    passing: tuple[str, ...] = (),
 ) -> UpstreamShape:
     """Answer the shape of a route ``/v1`` to `SERVER`."""
     upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
-    route = Route(prefix="/v1", upstream=upstream, strip_prefix=strip, methods=methods)
+    route = Route(
+        prefix="/v1",
+        upstream=upstream,
+        strip_prefix=strip,
+        methods=methods,
+        pass_headers=passing,
+    )
     (match,) = RouteTable.build([route]).matches
     return UpstreamShape(match=match, own_fields=own, credentialed=bool(own))
 
@@ -140,6 +147,37 @@ class Requests(SynchronousTestCase):
         listed = upstream_head(shape(methods=("GET",)), sent).headers
         self.assertNotIn(b"DELETE", [value for _, value in listed])
         self.assertEqual([h for h in upstream_head(shape(), sent).headers if h in sent], sent)
+
+    def test_identity(self) -> None:
+        """Nobody says who he is by a field that boxes believe, but a proxy that is trusted."""
+        sent: HeaderList = [
+            (b"X-WEBAUTH-USER", b"admin"),
+            (b"Remote_User", b"admin"),
+            (b"X-SSL-Client-Verify", b"SUCCESS"),
+            (b"Proxy", b"http://evil"),
+            (b"X-App", b"1"),
+        ]
+        self.assertEqual([h for h in upstream_head(shape(), sent).headers if h in sent], sent[4:])
+        self.assertEqual(shape().request_trailers(sent), sent[4:])
+        proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
+        kept = [h for h in upstream_head(shape(), sent, client=proxy).headers if h in sent]
+        self.assertEqual(sorted(kept), sorted([sent[0], sent[2], sent[4]]))
+
+    def test_passed_on_purpose(self) -> None:
+        """What the route passes goes on once, whoever sent it."""
+        sent: HeaderList = [
+            (b"X-Remote-User", b"a"),
+            (b"X_Remote_User", b"b"),
+            (b"X-Real-IP", b"192.0.2.1"),
+            (b"X-HTTP-Method-Override", b"PUT"),
+        ]
+        made = shape(
+            methods=("GET",), passing=("x-remote-user", "X-Real-IP", "X-Http-Method-Override")
+        )
+        for trusted in (False, True):
+            client = Client(peer="10.0.0.1", trusted=trusted, scheme=b"http", authority=b"a")
+            passed = [h for h in upstream_head(made, sent, client=client).headers if h in sent]
+            self.assertEqual(passed, [sent[0], sent[2], sent[3]])
 
     @given(fields)
     def test_rest_is_untouched(self, sent: HeaderList) -> None:

@@ -48,6 +48,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "allow_headers": ("pages may send the header {}", "pages may no longer send the header {}"),
     "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
     "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
+    "pass_headers": ("clients may send {}", "clients may no longer send {}"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),

@@ -305,6 +305,8 @@ class Route:
         allow_framing: Whether pages of other origins may show answers in frames, ``<object>`` and
             ``<embed>`` where the upstream has credentials. Such a page learns from load events
             which URLs exist behind the gate.
+        pass_headers: Names of request fields that go to the upstream although boxes may believe
+            them to say who asks, or for what; in this spelling alone.
         limits: The file's limits with the route's own on top.
     """
 
@@ -320,6 +322,9 @@ class Route:
     methods: tuple[str, ...] | None = attrs.field(default=None, validator=each(rules.check_method))
     strip_prefix: bool = False
     allow_framing: bool = False
+    pass_headers: tuple[str, ...] = attrs.field(
+        default=(), validator=each(rules.check_passed_header)
+    )
     limits: Limits = attrs.field(factory=Limits)
 
 

@@ -8,10 +8,11 @@ import attrs
 
 from corsgate.config import rules
 from corsgate.config.lines import Path
-from corsgate.config.model import Cors, Limits, Route, Upstream
+from corsgate.config.model import Cors, HeaderCredentials, Limits, Route, Upstream
 from corsgate.config.policies import CorsRules, check_route
 from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
+from corsgate.message.identity import METHOD_OVERRIDES, speaks_of_client
 
 ROUTE_LIMITS = (
     "timeout",
@@ -101,6 +102,7 @@ def _read_route(
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
     strip_prefix = table.get("strip_prefix", boolean, False)
     allow_framing = table.get("allow_framing", boolean, False)
+    pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
     own = table.item("limits")
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
@@ -117,6 +119,7 @@ def _read_route(
         methods=methods,
         strip_prefix=strip_prefix,
         allow_framing=allow_framing,
+        pass_headers=pass_headers or (),
         limits=limits,
     )
     if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
@@ -126,11 +129,36 @@ def _read_route(
             " enforce_origin holds",
             "remove it",
         )
+    _check_passed(table, route)
     if policy is not None and cors is not None:
         check_route(policy, route, cors_rules)
     if trial is not None and report_only is not None:
         check_route(trial, attrs.evolve(route, cors=report_only), cors_rules)
     return route
+
+
+def _check_passed(table: Table, route: Route) -> None:
+    """Note each name in ``pass_headers`` that a client can't pass here, or needn't."""
+    owned = set()
+    credentials = route.upstream.credentials
+    if credentials is not None:
+        owned.add(b"authorization")
+    if isinstance(credentials, HeaderCredentials):
+        owned.add(credentials.name.lower().replace("_", "-").encode())
+    seen = set()
+    for number, name in enumerate(route.pass_headers):
+        path = (*table.path, "pass_headers", number)
+        lowered = name.lower().encode()
+        spelled = lowered.replace(b"_", b"-")
+        overrides = route.methods is not None and spelled in METHOD_OVERRIDES
+        if spelled in owned:
+            problem = f"{rules.show(name)} is the gate's own where the upstream has credentials"
+            table.notes.add(path, problem, "remove it, or the upstream's credentials")
+        elif lowered in seen:
+            table.notes.warn(path, f"{rules.show(name)} is there already", "remove it")
+        elif not (overrides or speaks_of_client(lowered)):
+            table.notes.warn(path, f"{rules.show(name)} passes without that", "remove it")
+        seen.add(lowered)
 
 
 def parse_place(key: str) -> tuple[str | None, str]:

@@ -14,6 +14,7 @@ from math import isfinite
 from corsgate.config.units import format_duration, format_size
 from corsgate.errors import BadValue
 from corsgate.message.headers import HOP_BY_HOP
+from corsgate.message.identity import WRITTEN_FIELDS
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -29,6 +30,7 @@ ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
+_WRITTEN_HERE = _FRAMING | WRITTEN_FIELDS | {b"expect"}
 
 MAX_SOCKET_PATH_BYTES = 107
 SHOWN_LENGTH = 100
@@ -147,6 +149,17 @@ def check_field_name(text: str) -> None:
     if text.lower().encode("ascii") in _FRAMING:
         raise BadValue(
             f"{show(text)} is set by the gate itself", "name the header that holds the secret"
+        )
+
+
+def check_passed_header(text: str) -> None:
+    """Reject the name of a field that a client can't set, since the gate writes it anew."""
+    if not _TOKEN.fullmatch(text):
+        raise BadValue(f"{show(text)} is no header name", 'write a name, such as "X-Remote-User"')
+    if text.lower().replace("_", "-").encode("ascii") in _WRITTEN_HERE:
+        raise BadValue(
+            f"{show(text)} is written by the gate itself",
+            "remove it; what a trusted proxy says in it counts, with trusted_proxies of a listener",
         )
 
 

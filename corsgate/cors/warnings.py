@@ -13,8 +13,8 @@ from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS, SAFELISTED_RE
 from corsgate.cors.origin import Pattern, parse_pattern
 from corsgate.cors.suffixes import public_suffix, suffix_within
 from corsgate.errors import BadValue
-from corsgate.message.forwarded import CLIENT_FIELDS
 from corsgate.message.headers import HOP_BY_HOP
+from corsgate.message.identity import WRITTEN_FIELDS, speaks_of_client
 
 HONOURED_MAX_AGE_S = 7200
 """For how long Chromium keeps a preflight's answer; WebKit keeps it for less, Firefox for a day."""
@@ -99,6 +99,16 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
                 f"{show(method)} never gets through: the route does not serve it",
                 "remove it, or add it to the route's methods",
             )
+    passed = {name.lower() for name in route.pass_headers}
+    for index, name in enumerate(cors.allow_headers):
+        lowered = name.lower().encode("utf-8", "replace")
+        if lowered in WRITTEN_FIELDS or name.lower() in passed or not speaks_of_client(lowered):
+            continue
+        yield (
+            f"cors.allow_headers[{index}]",
+            f"{show(name)} never gets through: upstreams may believe it to say who asks, or what",
+            "remove it, or add it to the route's pass_headers",
+        )
     credentials = route.upstream.credentials
     if credentials is None:
         return
@@ -249,7 +259,7 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
 
 def _request_header_warnings(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.allow_headers):
-        if text.lower().encode("utf-8", "replace") in CLIENT_FIELDS:
+        if text.lower().encode("utf-8", "replace") in WRITTEN_FIELDS:
             yield (
                 f"allow_headers[{index}]",
                 f"{show(text)} never gets through: the gate itself says who the client is",

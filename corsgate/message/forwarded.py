@@ -12,64 +12,13 @@ import attrs
 
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers, list_members
 from corsgate.message.host import parse_host
+from corsgate.message.identity import is_proxys_word
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
 """The peer's address where there is none, as on a Unix socket (RFC 7239 6.2)."""
 
-_WRITTEN = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
-
-# Further fields that speak of the client, or of the request as the client made it. Servers
-# believe some of them without asking: X-Original-URL and X-Rewrite-URL even replace the path,
-# and so would get round the route.
-_BELIEVED = (
-    b"cf-connecting-ip",
-    b"client-ip",
-    b"fastly-client-ip",
-    b"forwarded-for",
-    b"front-end-https",
-    b"true-client-ip",
-    b"x-client-ip",
-    b"x-cluster-client-ip",
-    b"x-forwarded",
-    b"x-forwarded-by",
-    b"x-forwarded-client-cert",
-    b"x-forwarded-email",
-    b"x-forwarded-groups",
-    b"x-forwarded-path",
-    b"x-forwarded-port",
-    b"x-forwarded-prefix",
-    b"x-forwarded-preferred-username",
-    b"x-forwarded-protocol",
-    b"x-forwarded-scheme",
-    b"x-forwarded-server",
-    b"x-forwarded-ssl",
-    b"x-forwarded-uri",
-    b"x-forwarded-user",
-    b"x-host",
-    b"x-http-host-override",
-    b"x-original-for",
-    b"x-original-forwarded-for",
-    b"x-original-host",
-    b"x-original-proto",
-    b"x-original-uri",
-    b"x-original-url",
-    b"x-originating-ip",
-    b"x-real-ip",
-    b"x-remote-addr",
-    b"x-remote-ip",
-    b"x-rewrite-url",
-    b"x-url-scheme",
-)
-
-CLIENT_FIELDS = frozenset(_WRITTEN + _BELIEVED)
-"""Lower-cased names to drop from every client's fields; `forwarded` puts back what stays."""
-
-METHOD_OVERRIDES = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
-"""Lower-cased names of fields that some servers take for the method, whatever the request's is."""
-
-_KEPT = frozenset(_BELIEVED)
 # Each node costs an address parsed, and a client may send thousands.
 _MOST_NODES = 64
 
@@ -93,16 +42,23 @@ class _Story:
 
 
 def forwarded(
-    headers: Sequence[Header], *, peer: str, scheme: bytes, host: bytes, trusted: bool
+    headers: Sequence[Header],
+    *,
+    peer: str,
+    scheme: bytes,
+    host: bytes,
+    trusted: bool,
+    passed: frozenset[bytes] = frozenset(),
 ) -> HeaderList:
     """Answer the fields that tell an upstream who asked, and for what.
 
     From a peer that isn't trusted nothing is believed, so the answer depends on the other
     arguments alone and may be kept for a connection. A trusted proxy's X-Forwarded-For and
-    Forwarded are appended to, its X-Forwarded-Proto and -Host are kept, and so are its other
-    `CLIENT_FIELDS`. Where only one of Forwarded and X-Forwarded-For came, the other is made
-    from it. Where they name different nodes, Forwarded is made anew from X-Forwarded-For:
-    most proxies write only the latter and pass a client's own Forwarded through.
+    Forwarded are appended to, its X-Forwarded-Proto and -Host are kept, and so is what else it
+    says of the client (`corsgate.message.identity.is_proxys_word`). Where only one of Forwarded
+    and X-Forwarded-For came, the other is made from it. Where they name different nodes,
+    Forwarded is made anew from X-Forwarded-For: most proxies write only the latter and pass a
+    client's own Forwarded through.
 
     Args:
         headers: The client's fields.
@@ -110,15 +66,21 @@ def forwarded(
         scheme: ``http`` or ``https``, by which the gate was reached.
         host: The request's Host value, empty where it has none.
         trusted: Whether the peer is a proxy that is believed.
+        passed: Lower-cased names that pass whoever sent them, and so aren't returned.
 
     Returns:
-        Fields to add once `CLIENT_FIELDS` are dropped from the client's (RFC 7239 4 and 7.4).
+        Fields to add once all that speaks of the client is dropped from the client's (RFC 7239 4
+        and 7.4).
     """
     node = _plain(peer) if ":" in peer else peer  # only IPv6 has more than one spelling
     if not trusted:
         return list(_own_fields(node, scheme, host))
     index = index_headers(headers)
-    kept = [header for header in headers if header[0].lower() in _KEPT]
+    kept = [
+        header
+        for header in headers
+        if is_proxys_word(name := header[0].lower()) and name not in passed
+    ]
     story, whole = _told(index)
     proto = _joined(index, b"x-forwarded-proto") or story.proto or scheme
     outer_host = _joined(index, b"x-forwarded-host") or story.host or host

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
 """A field's name, spelled as it came, and its value without surrounding white space."""
@@ -30,6 +30,14 @@ HOP_BY_HOP = frozenset(
     )
 )
 """Fields that speak of one connection and so are never forwarded (RFC 9110 7.6.1)."""
+
+
+class FieldNames(Protocol):
+    """Lower-cased names of fields: a frozen set, or what decides in another way."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def __hash__(self) -> int: ...
 
 
 def index_headers(headers: Iterable[Header]) -> HeaderIndex:
@@ -71,7 +79,7 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
-def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -> HeaderList:
+def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> HeaderList:
     """Answer the fields that may pass to the next hop.
 
     Args:
@@ -85,26 +93,26 @@ def end_to_end(headers: Sequence[Header], gone: frozenset[bytes] = HOP_BY_HOP) -
     return sift(headers, gone)[0]
 
 
-def sift(headers: Sequence[Header], gone: frozenset[bytes]) -> tuple[HeaderList, frozenset[bytes]]:
+def sift(headers: Sequence[Header], gone: FieldNames) -> tuple[HeaderList, frozenset[bytes]]:
     """Answer what `end_to_end` does, and the lower-cased names of all fields.
 
     Args:
         headers: The fields in order.
-        gone: The lower-cased names to leave out.
+        gone: The lower-cased names to leave out; hashable, and remembered for a while.
     """
     spelled = tuple([name for name, _ in headers])
     mask, names = (_mask if len(spelled) <= _MOST_REMEMBERED else _find_mask)(spelled, gone)
     kept = list(compress(headers, mask))
     if b"connection" in names:
         options = [value for name, value in headers if name.lower() == b"connection"]
-        named = {option.lower() for option in list_members(options)} - gone
+        named = {option.lower() for option in list_members(options)}
         if not named.isdisjoint(names):
             kept = [header for header in kept if header[0].lower() not in named]
     return kept, names
 
 
 def _find_mask(
-    spelled: tuple[bytes, ...], gone: frozenset[bytes]
+    spelled: tuple[bytes, ...], gone: FieldNames
 ) -> tuple[tuple[bool, ...], frozenset[bytes]]:
     """Answer which of the fields stay, and their names in lower case."""
     names = [name.lower() for name in spelled]
@@ -150,9 +158,7 @@ _NO_TRAILERS = HOP_BY_HOP | frozenset(
 _NO_TRAILER_PREFIXES = (b"access-control-", b"if-", b"proxy-", b"sec-", b"x-forwarded-")
 
 
-def forwardable_trailers(
-    trailers: Iterable[Header], gone: frozenset[bytes] = frozenset()
-) -> HeaderList:
+def forwardable_trailers(trailers: Iterable[Header], gone: FieldNames = frozenset()) -> HeaderList:
     """Answer the trailer fields that may pass (RFC 9110 6.5).
 
     Args:

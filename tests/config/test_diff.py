@@ -279,6 +279,7 @@ on_down = { status = 503 }
             "cors": None,
             "cors_report_only": Cors(allow_origins=("http://b",)),
             "methods": ("GET",),
+            "pass_headers": ("X-Remote-User",),
             "limits": attrs.evolve(Limits(), max_headers=7),
             "endpoint": "tcp:2",
             "trusted_proxies": (ip_network("10.0.0.0/8"),),

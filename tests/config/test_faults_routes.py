@@ -113,6 +113,28 @@ ROUTES = (
         'methods = ["GET", 5]',
         'c.toml:6: routes."/".methods[1]: 5 is an integer; write text in quotes',
     ),
+    (
+        'pass_headers = "X-Real-IP"',
+        'c.toml:6: routes."/".pass_headers: it is text; write an array, such as ["X-Real-IP"]',
+    ),
+    (
+        'pass_headers = ["X Real"]',
+        (
+            'c.toml:6: routes."/".pass_headers[0]: "X Real" is no header name; '
+            'write a name, such as "X-Remote-User"'
+        ),
+    ),
+    *(
+        (
+            f'pass_headers = ["X-Real-IP", "{name}"]',
+            (
+                f'c.toml:6: routes."/".pass_headers[1]: "{name}" is written by the gate itself; '
+                "remove it; what a trusted proxy says in it counts, with trusted_proxies of a"
+                " listener"
+            ),
+        )
+        for name in ("Forwarded", "X-Forwarded-For", "x_forwarded_host", "HOST", "TE", "Expect")
+    ),
     ('strip_prefix = "no"', 'c.toml:6: routes."/".strip_prefix: "no" is text; write true or false'),
     (
         "allow_framing = 1",

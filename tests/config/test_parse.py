@@ -76,6 +76,7 @@ methods = ["GET", "PUT", "LINK"]
 cors_report_only = { allow_origins = ["https://a.example.com"], expose_headers = "auto" }
 strip_prefix = true
 allow_framing = true
+pass_headers = ["X-Remote-User", "SM_USER"]
 limits = { first_byte_timeout = "5m", max_body_bytes = "10MiB" }
 
 [routes."App.Example.com/"]
@@ -148,6 +149,7 @@ def expected() -> Config:
                 methods=("GET", "PUT", "LINK"),
                 strip_prefix=True,
                 allow_framing=True,
+                pass_headers=("X-Remote-User", "SM_USER"),
                 limits=attrs.evolve(
                     limits, first_byte_timeout_s=300.0, max_body_bytes=10 * 1024**2
                 ),

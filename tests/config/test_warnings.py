@@ -145,6 +145,38 @@ class ClosedTests(SynchronousTestCase):
         self.assertEqual(warned(top + OPEN), [])
 
 
+class PassedTests(SynchronousTestCase):
+    """Fields that a route passes on purpose."""
+
+    TOP = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
+
+    def test_warned(self) -> None:
+        """One that passes anyway, or that is there twice."""
+        source = self.TOP + OPEN + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip"]\n'
+        at = 'routes."/".pass_headers'
+        self.assertEqual(
+            warned(source),
+            [
+                f'c.toml:7: {at}[1]: "Accept" passes without that; remove it',
+                f'c.toml:7: {at}[2]: "x-real-ip" is there already; remove it',
+            ],
+        )
+        override = 'pass_headers = ["X-HTTP-Method-Override"]\n'
+        self.assertEqual(len(warned(self.TOP + OPEN + override)), 1)
+        self.assertEqual(warned(self.TOP + OPEN + 'methods = ["GET"]\n' + override), [])
+
+    def test_the_credentials_own(self) -> None:
+        """What the gate logs in with is no client's to send."""
+        for name in ("Authorization", "authorization"):
+            source = self.TOP + SECRET + f'pass_headers = ["{name}"]\n'
+            error = self.assertRaises(ConfigError, parse, source)
+            self.assertEqual(
+                str(error.faults[0]),
+                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is the gate\'s own where the'
+                " upstream has credentials; remove it, or the upstream's credentials",
+            )
+
+
 class UnusedTests(SynchronousTestCase):
     """A table that no other names."""
 

@@ -230,6 +230,17 @@ class WarningTests(FindingTestCase):
         self.assert_nothing_found(INJECTED, INJECTED_NO_WARNINGS)
         self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:1])
 
+    def test_headers_that_the_route_drops(self) -> None:
+        """They are told of a route's own policy, unless the route passes them."""
+        told = (
+            f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may believe'
+            " it to say who asks, or what; remove it, or add it to the route's pass_headers"
+        )
+        policy = f'{HTTPS}, allow_headers = ["X-A", "X-Remote-User"]'
+        self.assert_found(SERVING, [(policy, told)], warnings=True)
+        passing = SERVING.replace("methods =", 'pass_headers = ["x-remote-user"]\nmethods =')
+        self.assertEqual(found(passing.replace("@@", policy)), ("", ""))
+
     def test_methods_that_the_route_does_not_serve(self) -> None:
         """They are told of a route's own policy; one that others may share may have more."""
         told = (

@@ -1,0 +1,132 @@
+"""Request fields by which boxes are told who asks, or what: believed, so not a client's to set."""
+
+from __future__ import annotations
+
+_NAMES = """
+ali-cdn-real-ip cf-access-jwt-assertion cf-connecting-ip cf-connecting-ipv6 client-cert
+client-cert-chain client-ip es-security-runas-user fastly-client-ip fly-client-ip forwarded
+forwarded-for front-end-https http-client-ip iv-creds iv-groups iv-user iv-user-l l5d-client-id
+oam-identity-domain oam-remote-user opendistro-security-impersonate-as
+opensearch-security-impersonate-as proxy proxy-client-ip proxy-user remote-addr remote-email
+remote-group remote-groups remote-host remote-ident remote-name remote-user script-name
+sg-impersonate-as sm-serversessionid sm-universalid sm-user sm-userdn smuser
+tailscale-app-capabilities true-client-ip unencoded-url x-accel-mapping x-anonymous-consumer
+x-azure-clientip x-azure-socketip x-client-dn x-client-ip x-client-s-dn x-client-verify
+x-cluster-client-ip x-forwarded x-goog-iap-jwt-assertion x-host x-http-host-override
+x-http-path-override x-iis-windowsauthtoken x-middleware-subrequest x-original-for
+x-original-forwarded-for x-original-host x-original-method x-original-proto x-original-uri
+x-original-url x-originating-ip x-override-url x-proxy-roles x-proxy-url x-proxy-user
+x-proxyuser-ip x-real-ip x-real-port x-rewrite-url x-script-name x-sendfile-type
+x-sucuri-clientip x-url-scheme x-waws-unencoded-url
+"""
+
+CLIENT_FIELDS = frozenset(name.encode() for name in _NAMES.split())
+"""Lower-cased names of fields that clients may not set. What speaks of the client's address
+forges it; what speaks of a user, a certificate or a role logs in as somebody else; and what
+replaces path, host or method gets round the route. ``Proxy`` becomes a program's ``HTTP_PROXY``
+(httpoxy)."""
+
+CLIENT_PREFIXES = (
+    b"cf-access-authenticated-",  # Cloudflare Access
+    b"impersonate-",  # Kubernetes: another user's rights, by those of the gate's credentials
+    b"ms-aspnetcore-",  # IIS in front of ASP.NET Core
+    b"ssl-client-",  # nginx's and Apache's names
+    b"tailscale-user-",
+    b"wl-proxy-",  # WebLogic
+    b"x-amzn-mtls-",  # AWS load balancers
+    b"x-amzn-oidc-",
+    b"x-appengine-",
+    b"x-arr-",  # IIS Application Request Routing
+    b"x-auth-couchdb-",
+    b"x-auth-request-",  # oauth2-proxy
+    b"x-authenticated-",  # Kong
+    b"x-authentik-",
+    b"x-client-cert",
+    b"x-consumer-",  # Kong
+    b"x-credential-",
+    b"x-envoy-",
+    b"x-forwarded-",  # and all that Traefik, Authelia, Istio and others put behind it
+    b"x-goog-authenticated-user-",
+    b"x-ms-client-principal",  # Azure
+    b"x-ms-token-",
+    b"x-pomerium-",
+    b"x-proxy-ext-",  # OpenSearch
+    b"x-remote-",  # and Kubernetes' front proxy
+    b"x-ssl-",  # HAProxy's examples
+    b"x-tls-client-",
+    b"x-vouch-",
+    b"x-webauth-",  # Grafana, Gitea
+)
+"""How further such names begin, in lower case."""
+
+METHOD_OVERRIDES = frozenset(
+    (b"x-http-method", b"x-http-method-override", b"x-http-verb", b"x-method-override")
+)
+"""Lower-cased names of fields that some servers take for the method, whatever the request's is."""
+
+WRITTEN_FIELDS = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+)
+"""Lower-cased names of those that the gate writes itself, whoever asks."""
+
+# No proxy sets these to tell of its client: they change what a program does, or use the rights of
+# the gate's own credentials.
+_NO_PROXYS = frozenset(
+    (
+        b"es-security-runas-user",
+        b"opendistro-security-impersonate-as",
+        b"opensearch-security-impersonate-as",
+        b"proxy",
+        b"sg-impersonate-as",
+        b"x-accel-mapping",
+        b"x-middleware-subrequest",
+        b"x-sendfile-type",
+    )
+)
+
+
+def speaks_of_client(name: bytes) -> bool:
+    """Return whether boxes may believe a field to say who asks, or what.
+
+    Args:
+        name: The field's name in lower case; ``_`` counts as ``-``, which servers behind CGI,
+            WSGI or PHP take it for (RFC 3875 4.1.18).
+    """
+    name = name.replace(b"_", b"-")
+    return name in CLIENT_FIELDS or name.startswith(CLIENT_PREFIXES)
+
+
+def is_proxys_word(name: bytes) -> bool:
+    """Return whether a field passes as it is where a trusted proxy sent it.
+
+    Args:
+        name: The field's name in lower case. Spelled with ``_`` it isn't the proxy's: that is
+            how a client's own gets past one that removes the usual spelling.
+    """
+    if name in WRITTEN_FIELDS or name in _NO_PROXYS or name.startswith(b"impersonate-"):
+        return False
+    return name in CLIENT_FIELDS or name.startswith(CLIENT_PREFIXES)
+
+
+class DroppedFields:
+    """The lower-cased names of what doesn't go from a client to an upstream.
+
+    Membership is asked for once per tuple of names, which `corsgate.message.headers.sift`
+    remembers, so it may cost a call.
+
+    Args:
+        names: Lower-cased names, in each spelling that is dropped.
+        passed: Names that pass nevertheless, in lower case and in this spelling alone.
+    """
+
+    __slots__ = ("_names", "_passed")
+
+    def __init__(self, names: frozenset[bytes], passed: frozenset[bytes] = frozenset()) -> None:
+        self._names = names - passed
+        self._passed = passed
+
+    def __contains__(self, name: object) -> bool:
+        assert isinstance(name, bytes)
+        if name in self._names:
+            return True
+        return speaks_of_client(name) and name not in self._passed
