@@ -165,7 +165,9 @@ class Balancing:
         health: How its servers are probed, or None.
         eject: When they are left out for failing requests.
         retries: How often a request that may have reached a server goes to another one; one that
-            reached none goes to each other in turn. 0 for never, either way.
+            reached none goes to others in turn. 0 for never, either way.
+        max_tries: How many servers a request may be tried at in all, the first one included, and
+            also those that it never reached.
         retry_on: The causes of failures that lead to it.
         max_requests: So many may run at a time; None for what its servers' connections allow.
         on_down: Answered where no server can be reached; None for a plain error.
@@ -178,6 +180,7 @@ class Balancing:
     health: HealthCheck | None = None
     eject: Ejection = attrs.field(factory=Ejection)
     retries: int = attrs.field(default=1, validator=count(0, 10))
+    max_tries: int = attrs.field(default=5, validator=count(1, 100))
     retry_on: tuple[str, ...] = attrs.field(default=FAILURES, validator=each(check_cause))
     max_requests: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(count(1, MANY))

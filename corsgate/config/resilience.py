@@ -51,6 +51,7 @@ def read_balancing(table: Table, sources: Sources) -> Balancing:
     found = table.get("slow_start", bound(found, "slow_start_s"), found)
     found = table.get("max_requests", bound(found, "max_requests"), found)
     found = table.get("retries", bound(found, "retries"), found)
+    found = table.get("max_tries", bound(found, "max_tries"), found)
     causes = table.list_of("retry_on", _cause, '"connect", "503"')
     return attrs.evolve(
         found,

@@ -46,6 +46,9 @@ class Tries:
             Its state; None where no other server may get it.
         """
         self._servers.append(failed)
+        if len(self._servers) >= self._upstream.rules.max_tries:
+            # Each try costs a connection, be it one that is refused.
+            return None
         balancer, clock = self._upstream.balancer, self._upstream.clock
         may = May.WAIT
         while may is May.WAIT:

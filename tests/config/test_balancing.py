@@ -46,6 +46,7 @@ class ReadTests(SynchronousTestCase):
             " anonymous = true }\n"
             'eject = { failures = 3, on = ["connect", "500"], time = "1m" }\n'
             "retries = 2\n"
+            "max_tries = 3\n"
             'retry_on = ["connect"]\n'
             'on_down = { status = 200, body = "{}", content_type = "application/json" }'
         ).balancing
@@ -71,6 +72,7 @@ class ReadTests(SynchronousTestCase):
                 ),
                 eject=Ejection(failures=3, on=("connect", "500"), time_s=60.0),
                 retries=2,
+                max_tries=3,
                 retry_on=("connect",),
                 on_down=Fallback(status=200, body="{}", content_type="application/json"),
             ),

@@ -151,6 +151,8 @@ FAILURES = (
             'write "connect", "reset", "timeout", "500", "502", "503" or "504"'
         ),
     ),
+    ("max_tries = 0", "c.toml:4: upstreams.a.max_tries: 0 is too small; write 1 or more"),
+    ("max_tries = 101", "c.toml:4: upstreams.a.max_tries: 101 is too large; write 100 or less"),
     ("retries = 11", "c.toml:4: upstreams.a.retries: 11 is too large; write 10 or less"),
     (
         "retry_on = [503]",

@@ -131,6 +131,46 @@ class Replays(GateTestCase):
         self.assertEqual([got.body for got in good.requests], [b"body"])
 
 
+class MaxTries(GateTestCase):
+    """How many servers one request may cost, whatever they do with it."""
+
+    async def refusing(self, count: int) -> list[Upstream]:
+        """Return servers that nobody can connect to."""
+        servers = [await self.upstream() for _ in range(count)]
+        for server in servers:
+            await server.refuse()
+        return servers
+
+    async def test_refusing_pool(self) -> None:
+        """Of many servers that refuse, five are tried, each once."""
+        gate = self.front(*await self.refusing(30))
+        self.assertEqual((await self.ask(gate)).status, 502)
+        line = json.loads(gate.lines[-1])
+        tried = [*(entry.partition(" ")[0] for entry in line["tried"]), line["server"]]
+        self.assertEqual((len(tried), len(set(tried))), (5, 5))
+
+    async def test_set(self) -> None:
+        """The key says how many; 1 is the first alone."""
+        for most in (1, 2, 7):
+            gate = self.front(*await self.refusing(10), upstream=f"max_tries = {most}")
+            self.assertEqual((await self.ask(gate)).status, 502)
+            self.assertEqual(len(json.loads(gate.lines[-1]).get("tried", ())), most - 1)
+
+    async def test_one_is_well(self) -> None:
+        """A server that is well is found behind as many as that."""
+        servers = [*await self.refusing(4), await self.upstream()]
+        gate = self.front(*servers)
+        for _ in range(5):
+            self.assertEqual((await self.ask(gate)).status, 200)
+
+    async def test_answers_count(self) -> None:
+        """Servers that answered with a failure are counted like those that refused."""
+        servers = [await self.upstream(response(503)) for _ in range(8)]
+        gate = self.front(*servers, upstream="retries = 10\nmax_tries = 3")
+        self.assertEqual((await self.ask(gate)).status, 503)
+        self.assertEqual(sum(len(server.requests) for server in servers), 3)
+
+
 class Timeout(GateTestCase):
     """The route's time for a response, whatever is tried."""
 
