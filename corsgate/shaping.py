@@ -27,7 +27,6 @@ from corsgate.routing import Match
 # Expect is made anew where the client's wait is passed on.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
 _NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"vary"}
-_VIA = via()
 # The spellings of a name double with each; no field in use has half as many.
 _MOST_HYPHENS = 12
 
@@ -61,18 +60,25 @@ class UpstreamShape:
         match: The route and its prefix.
         own_fields: Lower-cased names of fields that the upstream's credentials own.
         credentialed: Whether the gate adds credentials.
+        pseudonym: What this process calls itself in Via.
     """
 
     match: Match
     own_fields: frozenset[bytes] = frozenset()
     credentialed: bool = False
+    pseudonym: bytes = b"corsgate"
     _passed: frozenset[bytes] = attrs.field(init=False)
+    _via: Header = attrs.field(init=False)
     _drop_request: DroppedFields = attrs.field(init=False)
     _drop_response: frozenset[bytes] = attrs.field(init=False)
 
     @_passed.default
     def _passed_fields(self) -> frozenset[bytes]:
         return frozenset(name.lower().encode() for name in self.match.route.pass_headers)
+
+    @_via.default
+    def _own_via(self) -> Header:
+        return via(pseudonym=self.pseudonym)
 
     @_drop_request.default
     def _request_fields(self) -> DroppedFields:
@@ -122,7 +128,7 @@ class UpstreamShape:
             trusted=client.trusted,
             passed=self._passed,
         )
-        headers.append(_VIA)
+        headers.append(self._via)
         if expect:
             headers.append((b"Expect", b"100-continue"))
         options = []

@@ -48,17 +48,20 @@ class Gate(Watched):
     Args:
         config: What it serves.
         write: Takes the lines of its access log too.
+        seed: What all its random bytes are; gates that ask each other need different ones.
 
     Attributes:
         lines: What its access log says.
     """
 
-    def __init__(self, config: Config, write: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, config: Config, write: Callable[[str], None] | None = None, *, seed: bytes = b"\x5a"
+    ) -> None:
         super().__init__()
         self._write_too = write
         self.lines: list[str] = []
         self.service = GateService(
-            config, reactor, rng=lambda size: b"\x5a" * size, file="gate.toml", write=self._write
+            config, reactor, rng=lambda size: seed * size, file="gate.toml", write=self._write
         )
         self.service.privilegedStartService()
         self.service.startService()

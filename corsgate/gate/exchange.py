@@ -23,7 +23,7 @@ from corsgate.gate.attempts import Attempts
 from corsgate.gate.forwarding import Forwarding
 from corsgate.gate.plan import RoutePlan
 from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
-from corsgate.message.forwarded import UNKNOWN
+from corsgate.message.forwarded import UNKNOWN, loop_of
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import list_members
 from corsgate.message.host import is_loopback_address
@@ -172,6 +172,11 @@ class Exchange:
             return self._refused()
         if self._decision.verdict is Verdict.PREFLIGHT:
             return None
+        if b"via" in request.index:
+            loop = loop_of(request.index[b"via"], plan.shape.pseudonym)
+            if loop:
+                request.notes["outcome"] = f"the request goes round in a loop: {loop}"
+                return Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
         method = request.head.method
         if method == b"TRACE" or (plan.methods is not None and method not in plan.methods):
             allow = b", ".join(sorted(plan.methods or COMMON_METHODS))

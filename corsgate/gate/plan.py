@@ -152,7 +152,13 @@ class Plan:
 
 
 def make_plan(
-    config: Config, *, reactor: Any, sweeper: Sweeper, rng: Callable[[int], bytes], file: str
+    config: Config,
+    *,
+    reactor: Any,
+    sweeper: Sweeper,
+    rng: Callable[[int], bytes],
+    file: str,
+    pseudonym: bytes,
 ) -> Plan:
     """Make a configuration ready to serve.
 
@@ -162,6 +168,7 @@ def make_plan(
         sweeper: Ends what takes too long.
         rng: Answers so many random bytes.
         file: The configuration's name in faults.
+        pseudonym: What this process calls itself in Via, and no other one does.
 
     Returns:
         A plan that has opened nothing yet.
@@ -183,7 +190,7 @@ def make_plan(
     # Routes that share a policy share its answers, of which there may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     routes = {
-        match: _plan_route(match, upstreams[match.route.upstream.name], compiled)
+        match: _plan_route(match, upstreams[match.route.upstream.name], compiled, pseudonym)
         for match in table.matches
     }
     return Plan(table=table, routes=routes, upstreams=upstreams)
@@ -248,7 +255,7 @@ def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | 
 
 
 def _plan_route(
-    match: Match, upstream: UpstreamPlan, compiled: Callable[[Cors], Policy]
+    match: Match, upstream: UpstreamPlan, compiled: Callable[[Cors], Policy], pseudonym: bytes
 ) -> RoutePlan:
     route = match.route
     credentials = upstream.credentials
@@ -260,6 +267,7 @@ def _plan_route(
             match=match,
             own_fields=frozenset() if credentials is None else credentials.header_names,
             credentialed=credentials is not None,
+            pseudonym=pseudonym,
         ),
         policy=None if route.cors is None else compiled(route.cors),
         trial=None if report_only is None else Trial(label, compiled(report_only)),

@@ -198,7 +198,15 @@ class GateService(Service):
         self._sweeper = Sweeper(reactor)
         self._boot_id = rng(4).hex()
         self._counter = 0
-        self._plan = make_plan(config, reactor=reactor, sweeper=self._sweeper, rng=rng, file=file)
+        self._plan = make_plan(
+            config,
+            reactor=reactor,
+            sweeper=self._sweeper,
+            rng=rng,
+            file=file,
+            # Random of its own: upstreams are told it, and it must be no other process's.
+            pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
+        )
         self._access_log = AccessLog(
             config.log_format,
             self._open_log() if write is None else write,

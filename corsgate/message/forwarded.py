@@ -19,6 +19,12 @@ Address: TypeAlias = IPv4Address | IPv6Address
 UNKNOWN = "unknown"
 """The peer's address where there is none, as on a Unix socket (RFC 7239 6.2)."""
 
+MAX_HOPS = 16
+"""How many proxies may have passed a request on.
+
+It ends a loop in which the gate's own mark is lost, as where several processes share a port. Gates
+and proxies in a row are far fewer."""
+
 # Each node costs an address parsed, and a client may send thousands.
 _MOST_NODES = 64
 
@@ -183,17 +189,38 @@ def told_hosts(index: HeaderIndex) -> list[bytes]:
     return hosts
 
 
-def via(version: bytes = b"1.1") -> Header:
+def via(version: bytes = b"1.1", pseudonym: bytes = b"corsgate") -> Header:
     """Answer the Via field that the gate adds to a request, after any that it came with.
 
     Args:
         version: The protocol version the request was received by: ``1.0``, ``1.1`` or ``2``.
+        pseudonym: What this process is called; another one's is another, so that a request that
+            comes back is known.
 
     Returns:
         A field of its own, which recipients join to those before it (RFC 9110 7.6.3). The
         pseudonym stands in the host's place, so that the gate's address isn't told.
     """
-    return b"Via", version + b" corsgate"
+    return b"Via", version + b" " + pseudonym
+
+
+def loop_of(values: Iterable[bytes], pseudonym: bytes) -> str:
+    """Return why a request is taken to go round in circles; empty where it isn't.
+
+    The values are counted and searched as they are: split into their members they could cost more.
+
+    Args:
+        values: Those of its Via fields.
+        pseudonym: What this process writes there.
+
+    Source: RFC 9110 7.6.3: Via is for "avoiding request loops".
+    """
+    hops = 0
+    for value in values:
+        if pseudonym in value:
+            return "it has passed this gate already"
+        hops += value.count(b",") + 1
+    return f"it has passed more than {MAX_HOPS} proxies" if hops > MAX_HOPS else ""
 
 
 # A client asks for the same host all the time.

@@ -253,7 +253,14 @@ class Broken(GateTestCase):
             f'{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
         )
         sweeper = Sweeper(reactor)
-        plan = make_plan(config, reactor=reactor, sweeper=sweeper, rng=bytes, file="gate.toml")
+        plan = make_plan(
+            config,
+            reactor=reactor,
+            sweeper=sweeper,
+            rng=bytes,
+            file="gate.toml",
+            pseudonym=b"corsgate-0",
+        )
         broken: Any = BrokenRequest()
         asking = Asking(peer="::1", trusted=False, scheme=b"http", authority=b"localhost")
         Exchange(broken, plan.of(plan.table.matches[0]), asking).start()

@@ -28,7 +28,7 @@ class Requests(GateTestCase):
         self.assertEqual(got.one(b"X-Forwarded-For"), b"127.0.0.1")
         self.assertEqual(got.one(b"X-Forwarded-Proto"), b"http")
         self.assertEqual(got.one(b"X-Forwarded-Host"), b"localhost:5555")
-        self.assertEqual(got.fields[b"via"], [b"1.1 before", b"1.1 corsgate"])
+        self.assertEqual(got.fields[b"via"], [b"1.1 before", b"1.1 corsgate-5a5a5a5a"])
         self.assertNotIn(b"1.2.3.4", got.raw)
         self.assertNotIn(b"x-original-url", got.fields)
 

@@ -335,7 +335,12 @@ class Starting(PolicyTestCase):
         )
         sweeper = Sweeper(MemoryReactorClock())
         plan = make_plan(
-            config, reactor=MemoryReactorClock(), sweeper=sweeper, rng=bytes, file="gate.toml"
+            config,
+            reactor=MemoryReactorClock(),
+            sweeper=sweeper,
+            rng=bytes,
+            file="gate.toml",
+            pseudonym=b"corsgate-0",
         )
         policies = {each.label: each.policy for each in plan.routes.values()}
         self.assertIs(policies["/a"], policies["/b"])

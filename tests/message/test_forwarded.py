@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.message.forwarded import (
+    MAX_HOPS,
     UNKNOWN,
     client_address,
     forwarded,
+    loop_of,
     reached_by,
     told_hosts,
     trusted,
@@ -305,3 +307,34 @@ class ViaTests(SynchronousTestCase):
         """Via names the received protocol's version and the gate's pseudonym."""
         self.assertEqual(via(), (b"Via", b"1.1 corsgate"))
         self.assertEqual(via(b"1.0"), (b"Via", b"1.0 corsgate"))
+        self.assertEqual(via(pseudonym=b"corsgate-1a"), (b"Via", b"1.1 corsgate-1a"))
+
+    def test_loops(self) -> None:
+        """One's own mark is found in any field, and so are more proxies than there may be."""
+        own = b"corsgate-1a2b3c4d"
+        here = "it has passed this gate already"
+        for values in (
+            [b"1.1 corsgate-1a2b3c4d"],
+            [b"1.0 a", b"2 b, 1.1 corsgate-1a2b3c4d (x), 1.1 c"],
+            [b"1.1 a, " * 5000 + b"1.1 corsgate-1a2b3c4d"],
+        ):
+            self.assertEqual(loop_of(values, own), here)
+        for values in ([], [b""], [b"1.1 corsgate"], [b"1.1 corsgate-1a2b3c4e"] * MAX_HOPS):
+            self.assertEqual(loop_of(values, own), "")
+        self.assertEqual(loop_of([b"1.1 a," * (MAX_HOPS - 1) + b"1.1 b"], own), "")
+        many = "it has passed more than 16 proxies"
+        self.assertEqual(loop_of([b"1.1 a"] * (MAX_HOPS + 1), own), many)
+        self.assertEqual(loop_of([b"1.1 a, 1.1 b"] * MAX_HOPS, own), many)
+        self.assertEqual(loop_of([b"," * 30_000], own), many)
+
+
+class ClientFieldTests(SynchronousTestCase):
+    def test_names(self) -> None:
+        """All that is written here is dropped first, and so are the usual spoofs."""
+        written = {name.lower() for name, _ in told([])}
+        self.assertLessEqual(written, CLIENT_FIELDS)
+        self.assertLessEqual(
+            {b"x-real-ip", b"x-forwarded-port", b"x-forwarded-prefix", b"x-original-url"},
+            CLIENT_FIELDS,
+        )
+        self.assertFalse({b"via", b"host", b"cookie", b"origin", b"referer"} & CLIENT_FIELDS)
