@@ -117,9 +117,15 @@ class GateTestCase(TestCase):
         """Answer a gate that serves a configuration, `LISTEN` put before it if need be."""
         return self.serve_config(parse(LISTEN + toml if "listen" not in toml else toml), write)
 
-    def serve_config(self, config: Config, write: Callable[[str], None] | None = None) -> Gate:
+    def serve_config(
+        self,
+        config: Config,
+        write: Callable[[str], None] | None = None,
+        *,
+        seed: bytes = b"\x5a",
+    ) -> Gate:
         """Answer a gate that serves a configuration."""
-        gate = Gate(config, write)
+        gate = Gate(config, write, seed=seed)
         self.addCleanup(gate.stop)
         return gate
 

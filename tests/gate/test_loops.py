@@ -28,7 +28,7 @@ class LoopTests(Http2TestCase):
 
     def gate(self, name: str, servers: str, seed: bytes) -> Gate:
         """Answer a gate that also listens on the socket NAME."""
-        gate = Gate(
+        return self.serve_config(
             parse(
                 f'listen = ["tcp:0:interface=127.0.0.1", "unix:{self.directory}/{name}"]\n'
                 f'[upstreams.a]\nservers = ["{servers}"]\n{POLICY}\n'
@@ -36,8 +36,6 @@ class LoopTests(Http2TestCase):
             ),
             seed=seed,
         )
-        self.addCleanup(gate.stop)
-        return gate
 
     async def test_itself(self) -> None:
         """A gate that is its own upstream answers at once, so that the page can read it."""

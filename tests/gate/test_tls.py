@@ -332,7 +332,7 @@ class Https(TlsTestCase):
         upstream = await self.upstream()
         inner = self.secure(upstream)
         line = f'servers = ["https://127.0.0.1:{inner.port}"]\nverify = "dangerously-off"'
-        outer = self.serve_config(config(line, FIRST))
+        outer = self.serve_config(config(line, FIRST), seed=b"\x5b")
         client = await self.secured(outer)
         client.send(request(host=b"gate.test"))
         self.assertEqual((await client.response()).status, 200)
