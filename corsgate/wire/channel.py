@@ -15,6 +15,7 @@ from corsgate.errors import BodyTimedOut
 from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead
 from corsgate.wire.client_connection import ClientConnection
+from corsgate.wire.hangup import has_hung_up
 from corsgate.wire.intake import Intake
 from corsgate.wire.outlet import writer
 from corsgate.wire.pins import Pins
@@ -146,6 +147,10 @@ class GateChannel(ClientConnection):
         begun = self._handling is not None and self._handling.startedWriting
         if self._closing or self._write_paused:
             self.cut("the client did not take the response")
+        elif awaited is Awaited.ANSWER_UNREAD:
+            if has_hung_up(self._tcp):
+                self.cut("the client closed the connection")
+            self._rearm()
         elif awaited is Awaited.HEAD:
             self._intake.refuse(SLOW_HEAD)
             self._go_on()
@@ -321,7 +326,8 @@ class GateChannel(ClientConnection):
             while not self._closing and self._tunnel is None:
                 if self._handling is None and not self._write_paused:
                     if not left and intake.pending:
-                        self._wait_for_turn()
+                        if self._next_turn is None:
+                            self._next_turn = self.site.reactor.callLater(0, self._take_turn)
                         break
                     taken = intake.take()
                     if taken is not None:
@@ -340,10 +346,6 @@ class GateChannel(ClientConnection):
         finally:
             self._dispatching = False
         self._body_changed()
-
-    def _wait_for_turn(self) -> None:
-        if self._next_turn is None:
-            self._next_turn = self.site.reactor.callLater(0, self._take_turn)
 
     def _take_turn(self) -> None:
         self._next_turn = None
@@ -372,10 +374,9 @@ class GateChannel(ClientConnection):
         """Answer the line that says whether the connection stays open (RFC 9112 9.3, 9.6)."""
         request = self._handling
         assert request is not None
-        body = request.body
         # A client that still waits for 100 Continue may send its body or not: only closing
         # tells the two apart.
-        unasked = body is not None and body.awaits_continue
+        unasked = request.body is not None and request.body.awaits_continue
         if not self._stays_open(request) or not delimited or unasked:
             request.persistent = False
             return b"Connection: close\r\n"

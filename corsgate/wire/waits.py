@@ -7,7 +7,7 @@ from enum import IntEnum
 from corsgate.config.model import Limits
 from corsgate.wire.intake import Intake
 from corsgate.wire.read_request import Refusal
-from corsgate.wire.sweeper import NEVER
+from corsgate.wire.sweeper import NEVER, SWEEP_INTERVAL_S
 
 # How long a client may go on sending what nobody reads any more. Closing at once would reset
 # the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
@@ -29,6 +29,8 @@ class Awaited(IntEnum):
     BODY = 2
     UNWANTED_BODY = 3
     ANSWER = 4
+    # The client is not read meanwhile, so that from time to time is looked whether it is there.
+    ANSWER_UNREAD = 5
 
 
 def limits_s(limits: Limits) -> tuple[float, ...]:
@@ -39,6 +41,7 @@ def limits_s(limits: Limits) -> tuple[float, ...]:
         limits.client_body_timeout_s,
         LINGER_S,
         NEVER,
+        SWEEP_INTERVAL_S,
     )
 
 
@@ -54,7 +57,9 @@ def find_awaited(intake: Intake, *, handling: bool, reading: bool) -> Awaited:
     if handling or intake.pending:
         # A client that holds its body back until it is asked for isn't late.
         late = body is not None and reading and not body.awaits_continue
-        return Awaited.BODY if late else Awaited.ANSWER
+        if late:
+            return Awaited.BODY
+        return Awaited.ANSWER if reading else Awaited.ANSWER_UNREAD
     if body is not None:
         return Awaited.UNWANTED_BODY
     return Awaited.HEAD if intake.in_head else Awaited.REQUEST

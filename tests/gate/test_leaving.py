@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from tests.peers import ABORTED, request, response
+from tests.gate.test_tls import TlsTestCase
+from tests.peers import ABORTED, Client, request, response
 from tests.support import DIGEST, FROM_APP, Gate, GateTestCase
 
 CHALLENGE = response(401, [(b"WWW-Authenticate", b'Digest realm="r", nonce="n", qop="auth"')])
@@ -75,6 +77,21 @@ class ClientsThatLeave(GateTestCase):
         await self.assert_quiet(gate, 2)
         self.assertEqual([each.method for each in upstream.requests], [b"GET", b"GET"])
 
+    async def test_while_nothing_is_read(self) -> None:
+        """A client is missed also while the gate reads nothing from it, however it leaves."""
+        upgrade = [(b"Connection", b"Upgrade"), (b"Upgrade", b"x")]
+        for sent in (request() + request(), request(headers=upgrade) + b"more"):
+            for leave in (Client.finish, Client.close):
+                upstream = await self.upstream(None, response())
+                gate = self.front(upstream)
+                client = await self.connect(gate)
+                client.send(sent)
+                await upstream.arrived()
+                leave(client)
+                self.assertEqual(await upstream.connections[0].gone(), ABORTED)
+                self.assertEqual(json.loads(await gate.logged())["status"], 499)
+                await self.assert_quiet(gate)
+
     async def test_pipelined(self) -> None:
         """Requests that were sent at once are answered in their order, one at a time."""
         upstream = await self.upstream(None)
@@ -86,6 +103,27 @@ class ClientsThatLeave(GateTestCase):
             self.assertEqual((arrived.target, len(upstream.requests)), (b"/v1/%d" % number, number))
             arrived.connection.send(response(body=b"%d" % number))
             self.assertEqual((await client.response()).body, b"%d" % number)
+
+
+class ClientsThatLeaveOverTls(TlsTestCase):
+    """A client is missed over TLS as well."""
+
+    async def test_while_nothing_is_read(self) -> None:
+        """It is also while the gate reads nothing from it, if its connection is closed."""
+        upstream = await self.upstream(None)
+        gate = self.secure(upstream)
+        for number, is_reset in enumerate((True, False)):
+            client = await self.secured(gate)
+            client.send(request(host=b"gate.test") * 2)
+            await upstream.arrived(number + 1)
+            tcp: Any = client.transport
+            if is_reset:
+                tcp.abortConnection()
+            else:
+                # The connection below, without TLS's own farewell.
+                tcp.transport.loseConnection()
+            self.assertEqual(await upstream.connections[number].gone(), ABORTED)
+            self.assertEqual(json.loads(await gate.logged(number + 1))["status"], 499)
 
 
 class UpstreamsThatDie(GateTestCase):

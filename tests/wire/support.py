@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -32,9 +33,15 @@ class Wire(StringTransport):
 
     Attributes:
         half_closed: Whether the sending side was closed.
+        socket: What stands for the connection where its own state is looked at, or None.
     """
 
     half_closed = False
+    socket: socket.socket | None = None
+
+    def fileno(self) -> int:
+        """Return the descriptor of `socket`; -1 if there is none."""
+        return -1 if self.socket is None else self.socket.fileno()
 
     def loseWriteConnection(self) -> None:
         """Note it."""
