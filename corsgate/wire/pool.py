@@ -159,10 +159,10 @@ class ServerPool:
         turn = self._slots.ask(waiter, deadline_s)
         if turn is Turn.CONNECT:
             return self._connect(limits)
+        self._make_way()
         if turn is Turn.REFUSED:
             return fail(QueueFull(f"{self._server.origin}: too many requests wait"))
         self._watch()
-        self._make_way()
         return waiter.taken
 
     def replace(self, connection: UpstreamConnection, limits: Limits) -> Deferred[Taken]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.protocol import Factory
+
 from corsgate.message.headers import Header
 from tests.gate.test_http2 import Http2TestCase
 from tests.ntlm import OFFERS, TYPE_2, NtlmBox, first_leg, last_leg, secret
-from tests.peers import Client, Message, Upstream, request, response
+from tests.peers import Client, Message, Upstream, reactor, request, response
 from tests.support import BASIC, FROM_APP, FROM_FOREIGN, Gate, GateTestCase
 
 HTTP_1_1_REQUIRED = 13
@@ -258,6 +264,20 @@ class Shared(ConnectionAuthTestCase):
             answer = await self.get(proxy, *leg)
             self.assertEqual((answer.status, answer.one(b"www-authenticate")), (401, basic))
         await self.gone(upstream, 0)
+
+    async def test_unix_socket(self) -> None:
+        """A Unix socket's client is a proxy of this machine's, and may be one for many users."""
+        upstream = await self.upstream()
+        NtlmBox(upstream)
+        path = Path(self.mktemp()).absolute()
+        gate = self.front(upstream, rest=f'[[listener]]\nendpoint = "unix:{path}"\n')
+        self.assertEqual(gate.port, 0)
+        endpoint = UNIXClientEndpoint(reactor, str(path))
+        proxy: Any = await endpoint.connect(Factory.forProtocol(Client))
+        self.addCleanup(proxy.close)
+        for leg in ([], [first_leg()], [last_leg(b"alice")], []):
+            answer = await self.get(proxy, *leg)
+            self.assertEqual((answer.status, b"www-authenticate" in answer.fields), (401, False))
 
     async def test_one_leg(self) -> None:
         """A connection that a single request authenticates is closed behind it."""

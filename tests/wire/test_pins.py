@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Limits
+from corsgate.errors import QueueFull
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pins import Pins
 from corsgate.wire.pool import Taken
@@ -130,6 +131,7 @@ class PinsTests(SynchronousTestCase):
         playing = Playing(max_connections=3)
         clients = [Pins() for _ in range(3)]
         links = [self.bound(playing, pins)[1] for pins in clients]
+        self.assertEqual([link.open for link in links], [True] * 3)
         taken = playing.pool.take_pinned(clients[0])
         assert taken is not None
         self.send(taken, clients[0], binds=False)
@@ -146,3 +148,14 @@ class PinsTests(SynchronousTestCase):
             playing.accept()
             self.successResultOf(taking)
         self.assertEqual(playing.pool.connections, 3)
+
+    def test_makes_way_without_a_queue(self) -> None:
+        """Where nobody may wait, the next who comes finds room."""
+        playing, pins = Playing(max_connections=1, max_queue=0), Pins()
+        _, link = self.bound(playing, pins)
+        self.failureResultOf(playing.pool.take(LIMITS), QueueFull)
+        self.assertFalse(link.open)
+        link.lose()
+        taking = playing.pool.take(LIMITS)
+        playing.accept()
+        self.successResultOf(taking)
