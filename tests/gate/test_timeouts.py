@@ -44,7 +44,7 @@ class BlameTests(SynchronousTestCase):
             channel=SimpleNamespace(site=SimpleNamespace(sweeper=Sweeper(self.clock))),
             notes={},
         )
-        attempts: Any = SimpleNamespace(send=lambda _: Deferred())
+        attempts: Any = SimpleNamespace(send=lambda _: Deferred(), pins=None, binds=False)
         forwarding = Forwarding(request, plan, attempts)
 
         async def run() -> None:
