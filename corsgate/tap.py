@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import sys
@@ -20,9 +21,11 @@ from corsgate.errors import ConfigError, Fault
 from corsgate.gate.clock import use_monotonic_time
 from corsgate.gate.garbage import settle
 from corsgate.gate.load import load_config
+from corsgate.gate.log_writer import LineWriter
 from corsgate.gate.preflight import preflight
 from corsgate.gate.service import GateService
 from corsgate.gate.signals import exit_cleanly_on_signals, reopen_on_hangup
+from corsgate.gate.standard_output import StandardOutput
 
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 
@@ -72,8 +75,15 @@ class Options(UsageOptions):
     @property
     def daemonized(self) -> bool:
         """Whether twistd leaves the terminal before the service starts."""
-        twistd = getattr(self, "parent", None)
-        return twistd is not None and not (twistd["nodaemon"] or twistd["debug"])
+        # `twist`, which never does, has neither option.
+        twistd = getattr(self, "parent", None) or {}
+        return not (twistd.get("nodaemon", True) or twistd.get("debug"))
+
+    @property
+    def has_output(self) -> bool:
+        """Whether twistd, or twist, leaves the service its standard output."""
+        parent = getattr(self, "parent", None)
+        return parent is not None and sys.__stdout__ is not None and not self.daemonized
 
     def load(self, reactor: Any) -> tuple[Config, str]:
         """Answer the configuration and its name in faults.
@@ -121,6 +131,39 @@ class Options(UsageOptions):
         """Answer a fault with the option that was really given."""
         of_variable = fault.key == "--auth" and self["auth-env"] is not None
         return attrs.evolve(fault, key="--auth-env") if of_variable else fault
+
+
+class _Output(Service):
+    """Standard output, which a thread writes to as long as the gate runs.
+
+    Args:
+        reactor: What the gate runs in.
+        max_bytes: How much of it may wait for who reads it.
+
+    Attributes:
+        writer: Takes its lines.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, max_bytes: int) -> None:
+        self._reactor = reactor
+        self.writer = LineWriter(1, max_bytes, self._tell)
+        assert sys.__stdout__ is not None, "the caller has looked"
+        self._stream = StandardOutput(sys.__stdout__, self.writer)
+
+    def take_over(self) -> None:
+        """Stand in the place of `sys.stdout`, before twistd makes its log of that."""
+        sys.stdout = self._stream
+
+    def startService(self) -> None:
+        super().startService()
+        self._stream.start()
+        # Not when the service stops: twistd has something to say behind that.
+        atexit.register(self.writer.stop)
+
+    def _tell(self, what: str) -> None:
+        self._reactor.callFromThread(self._log.warn, "standard output {what}", what=what)
 
 
 class _Signals(Service):
@@ -208,13 +251,25 @@ def makeService(options: Options) -> IService:
 
     use_monotonic_time(reactor)
     gate: Any
+    output: Any = None
     try:
         config, file = options.load(reactor)
-        gate = GateService(config, reactor, rng=secrets.token_bytes, file=file)
+        if options.has_output:
+            output = _Output(reactor, config.limits.max_buffered_log_bytes)
+        gate = GateService(
+            config,
+            reactor,
+            rng=secrets.token_bytes,
+            file=file,
+            output=None if output is None else output.writer,
+        )
     except ConfigError as error:
         raise _exit(error) from None
     has_file = options["config"] is not None
     services: list[Any] = [_Signals(reactor, gate, has_file=has_file), gate]
+    if output is not None:
+        output.take_over()
+        services.insert(0, output)
     if not has_file:
         services.append(_Greeting(config, gate))
     daemon: Any = _Daemon(daemonized=options.daemonized)

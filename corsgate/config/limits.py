@@ -40,6 +40,7 @@ class Limits:
         max_buffered_bytes: How much is kept per direction of a request.
         max_connections: How many connections clients may have in all.
         max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
+        max_buffered_log_bytes: How much of a log waits to be written before lines are lost.
     """
 
     timeout_s: float | None = attrs.field(
@@ -62,6 +63,7 @@ class Limits:
     max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=size(KIB, 64 * MIB))
     max_connections: int = attrs.field(default=10_000, validator=count(1, MANY))
     max_connections_per_client: int = attrs.field(default=1000, validator=count(1, MANY))
+    max_buffered_log_bytes: int = attrs.field(default=4 * MIB, validator=size(64 * KIB, 1024 * MIB))
 
 
 @attrs.frozen(kw_only=True)

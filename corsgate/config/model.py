@@ -342,7 +342,7 @@ class Config:
         routes: At least one, in the order of the file; no two have the same host and prefix.
         limits: The defaults with the file's own on top.
         log_format: ``json`` or ``combined``.
-        access_log: A path, ``-`` for standard output, ``off``, or None for the daemon's log.
+        access_log: A path, ``off``, or ``-`` for standard output, as without it.
         warnings: What is doubtful about the file it was read from, in the order of its lines.
     """
 

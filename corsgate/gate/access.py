@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from twisted.logger import Logger
 
 from corsgate.cors.record import CUT
+from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.wire.request import GateRequest
 
@@ -42,7 +42,8 @@ class AccessLog:
 
     Args:
         log_format: ``json`` or ``combined``.
-        write: Takes each line, without its line end.
+        write: Takes each line, without its line end, and does not wait; or the file for them; or
+            None for no lines.
         clock: Answers the reactor's seconds, by which requests are timed.
         wall_clock: Answers the seconds since 1970.
 
@@ -53,105 +54,83 @@ class AccessLog:
     def __init__(
         self,
         log_format: str,
-        write: Callable[[str], None] | None,
+        write: Callable[[str], None] | LogFile | None,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
         self._format = _json_line if log_format == "json" else _combined_line
-        self._write = write
+        self._file = write if isinstance(write, LogFile) else None
+        self._write = write.put if isinstance(write, LogFile) else write
         self._clock = clock
         self._wall_clock = wall_clock
         self._stamps = _Stamps()
-        self._broken = False
         self.refusals = Refusals(wall_clock)
+
+    def start(self) -> None:
+        """Begin to write, in the process that serves."""
+        if self._file is not None:
+            self._file.start()
+
+    def stop(self) -> None:
+        """Write what waits; the daemon's log is told of what could not be written."""
+        lost = 0 if self._file is None else self._file.stop()
+        if lost:
+            _log.warn("{lost} line(s) of the access log were lost", lost=lost)
 
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed; tell the daemon's."""
-        if not isinstance(self._write, LogFile):
+        if self._file is None:
             _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
             return
         try:
-            self._write.reopen()
+            self._file.reopen()
         except OSError:
             _log.failure("SIGHUP: the access log can't be opened again; its old file is kept")
         else:
             _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
 
     def record(self, request: GateRequest) -> None:
-        """Write a request's line, once it was answered or its client left.
-
-        A full disk costs lines, never a response; the daemon's log is told when it begins.
-        """
+        """Write a request's line, once it was answered or its client left."""
         self.refusals.record(request, self._clock())
         if self._write is None:
             return
         took_s = max(self._clock() - request.arrived_s, 0.0)
         stamp = self._stamps.of(self._wall_clock())
-        try:
-            self._write(self._format(request, stamp, took_s))
-        except OSError:
-            if not self._broken:
-                _log.failure("the access log can't be written to; its lines are lost")
-            self._broken = True
-        else:
-            self._broken = False
+        self._write(self._format(request, stamp, took_s))
 
 
-def open_log(access_log: str | None) -> Callable[[str], None] | None:
-    """Answer what writes the lines of an access log.
+def open_log(
+    access_log: str | None,
+    output: LineWriter | None,
+    max_bytes: int,
+    call_in_reactor: Callable[..., None],
+) -> Callable[[str], None] | LogFile | None:
+    """Return what writes the lines of an access log.
 
     Args:
-        access_log: A path, ``-`` for standard output, ``off``, or None for the daemon's log.
+        access_log: A path, ``off``, or ``-`` or None for standard output.
+        output: Writes to standard output; None where there is none, as for a process that has
+            left its terminal: the lines go to the daemon's log then.
+        max_bytes: How many bytes of lines may wait for a file.
+        call_in_reactor: Calls a function with arguments in the reactor's thread.
 
     Returns:
-        A function of one line, or None for ``off``.
+        A function of one line, a file, or None for ``off``.
 
     Raises:
         OSError: The file can't be opened.
     """
     if access_log == "off":
         return None
-    if access_log is None:
-        return lambda line: _log.info("{line}", line=line)
-    if access_log == "-":
-        return lambda line: _write_line(1, line)
-    return LogFile(access_log)
+    if access_log in (None, "-"):
+        if output is None:
+            return lambda line: _log.info("{line}", line=line)
+        return output.put
 
+    def tell(what: str) -> None:
+        call_in_reactor(_log.warn, "the access log {what}", what=what)
 
-class LogFile:
-    """A file that lines are appended to; each is in it once the call is done.
-
-    Args:
-        path: The file, which is made if need be, for its owner and group alone.
-
-    Raises:
-        OSError: It can't be opened.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._descriptor = self._open()
-
-    def __call__(self, line: str) -> None:
-        """Append a line."""
-        _write_line(self._descriptor, line)
-
-    def reopen(self) -> None:
-        """Go on in the file that has the path now, after the old one was renamed.
-
-        Raises:
-            OSError: It can't be opened; the lines go on into the old one.
-        """
-        old, self._descriptor = self._descriptor, self._open()
-        os.close(old)
-
-    def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        return os.open(self._path, flags, 0o640)
-
-
-def _write_line(descriptor: int, line: str) -> None:
-    os.write(descriptor, line.encode("utf-8") + b"\n")
+    return LogFile(access_log, max_bytes, tell)
 
 
 def _status(request: GateRequest) -> int:
@@ -261,6 +240,9 @@ def _members(most: int, **texts: str | None) -> str:
 
 def _value(text: str, most: int) -> str:
     """Return text as a JSON string of at most `most` bytes between its quotes."""
+    # An escape has six bytes at most.
+    if len(text) * 6 <= most:
+        return _quote(text)
     quoted = _quote(text[:most])
     if len(quoted) <= most + 2 and len(text) <= most:
         return quoted

@@ -22,6 +22,7 @@ from corsgate.config.tls import tls_warnings
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
+from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.plan import Plan, UpstreamPlan, make_plan
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.refusals import Refusals
@@ -170,6 +171,7 @@ class GateService(Service):
         rng: Answers so many random bytes that nobody can guess.
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
+        output: Writes to standard output; None where there is none.
 
     Attributes:
         ports: What it listens on, while it does.
@@ -190,6 +192,7 @@ class GateService(Service):
         rng: Callable[[int], bytes],
         file: str,
         write: Callable[[str], None] | None = None,
+        output: LineWriter | None = None,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self._config = config
@@ -209,7 +212,7 @@ class GateService(Service):
         )
         self._access_log = AccessLog(
             config.log_format,
-            self._open_log() if write is None else write,
+            self._open_log(output) if write is None else write,
             reactor.seconds,
             time.time,
         )
@@ -243,6 +246,7 @@ class GateService(Service):
     def startService(self) -> None:
         """Say where the gate can be reached, and what of it is not as safe as it could be."""
         super().startService()
+        self._access_log.start()
         cautions = [*map(str, self._config.warnings), *tls_warnings(self._config, time.time())]
         for warning in cautions:
             self._log.warn("{caution}", caution=warning)
@@ -278,6 +282,7 @@ class GateService(Service):
                 cut.cancel()
             for upstream in self._plan.upstreams.values():
                 upstream.stop()
+            self._access_log.stop()
 
         return emptied.addCallback(closed)
 
@@ -315,9 +320,11 @@ class GateService(Service):
         self._counter += 1
         return f"{self._boot_id}-{self._counter:x}"
 
-    def _open_log(self) -> Callable[[str], None] | None:
+    def _open_log(self, output: LineWriter | None) -> Callable[[str], None] | LogFile | None:
+        max_bytes = self._config.limits.max_buffered_log_bytes
+        in_reactor = self._reactor.callFromThread
         try:
-            return open_log(self._config.access_log)
+            return open_log(self._config.access_log, output, max_bytes, in_reactor)
         except OSError as error:
             problem = f"{self._config.access_log!r} can't be opened: {error.strerror}"
             mend = "name a file that the daemon may write"

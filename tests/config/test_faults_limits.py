@@ -131,6 +131,10 @@ SIZES = (
         "c.toml:3: limits.max_buffered_bytes: 1B is too small; write 1KiB or more",
     ),
     (
+        'max_buffered_log_bytes = "1KiB"',
+        "c.toml:3: limits.max_buffered_log_bytes: 1KiB is too small; write 64KiB or more",
+    ),
+    (
         'max_target_bytes = "1B"',
         "c.toml:3: limits.max_target_bytes: 1B is too small; write 16B or more",
     ),

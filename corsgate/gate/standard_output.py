@@ -1,0 +1,56 @@
+"""Standard output that nobody waits for."""
+
+from __future__ import annotations
+
+from io import TextIOBase
+from typing import TextIO
+
+from corsgate.gate.log_writer import LineWriter
+
+
+class StandardOutput(TextIOBase):
+    """Stands in the place of `sys.stdout`, so that what logs there goes through a `LineWriter`.
+
+    Until `start`, text is written at once, so that what keeps a process from starting is seen.
+
+    Args:
+        plain: The process's own standard output.
+        writer: Writes to the same descriptor.
+    """
+
+    def __init__(self, plain: TextIO, writer: LineWriter) -> None:
+        self._plain = plain
+        self._writer = writer
+        self._started = False
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # an attribute there
+        """The encoding of its text."""
+        return self._plain.encoding
+
+    def write(self, text: str) -> int:
+        """Write text, from `start` on as a line of its own."""
+        if self._started:
+            self._writer.put(text.removesuffix("\n"))
+        else:
+            self._plain.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write at once what was written before `start`."""
+        if not self._started:
+            self._plain.flush()
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._plain.fileno()
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        return self._plain.isatty()
+
+    def start(self) -> None:
+        """Let the writer write from now on."""
+        self.flush()
+        self._started = True
+        self._writer.start()
