@@ -24,7 +24,13 @@ from corsgate.gate.load import load_config
 from corsgate.gate.log_writer import LineWriter
 from corsgate.gate.preflight import preflight
 from corsgate.gate.service import GateService
-from corsgate.gate.signals import exit_cleanly_on_signals, reopen_on_hangup
+from corsgate.gate.signals import (
+    exit_cleanly_on_signals,
+    hold_signals,
+    ignore_unused_signals,
+    release_signals,
+    reopen_on_hangup,
+)
 from corsgate.gate.standard_output import StandardOutput
 
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
@@ -71,6 +77,9 @@ class Options(UsageOptions):
             raise UsageError("give --config FILE, or --upstream URL and --allow-origin ORIGIN")
         if self["auth"] is not None and self["auth-env"] is not None:
             raise UsageError("give --auth or --auth-env, not both")
+        if self.daemonized:
+            # This process only waits for the one that will serve.
+            release_signals()
 
     @property
     def daemonized(self) -> bool:
@@ -170,22 +179,26 @@ class _Signals(Service):
     """Takes signals over from the moment that the gate starts.
 
     Not before: twistd forks only then, and its parent, which waits for the start, must still
-    die by a signal.
+    die by a signal. Those that would end the process for nothing wait until then.
     """
 
-    def __init__(self, reactor: Any, gate: GateService, *, has_file: bool) -> None:
+    def __init__(self, reactor: Any, gate: GateService) -> None:
         self._reactor = reactor
         self._gate = gate
-        self._has_file = has_file
+
+    def privilegedStartService(self) -> None:
+        hold_signals(on_terminal=os.isatty(0))
 
     def startService(self) -> None:
         super().startService()
         exit_cleanly_on_signals(self._reactor, self._gate.abort)
         settle()
-        if self._has_file and not os.isatty(0):
-            # Where there is no file there is nothing to open again. On a terminal, SIGHUP says
-            # that it was closed: a gate that stayed would keep its port with nobody to see it.
+        ignore_unused_signals()
+        if not os.isatty(0):
+            # On a terminal, SIGHUP says that it was closed: a gate that stayed would keep its port
+            # with nobody to see it.
             reopen_on_hangup(self._reactor, self._gate.refresh)
+        release_signals()
 
 
 class _Greeting(Service):
@@ -266,7 +279,7 @@ def makeService(options: Options) -> IService:
     except ConfigError as error:
         raise _exit(error) from None
     has_file = options["config"] is not None
-    services: list[Any] = [_Signals(reactor, gate, has_file=has_file), gate]
+    services: list[Any] = [_Signals(reactor, gate), gate]
     if output is not None:
         output.take_over()
         services.insert(0, output)

@@ -1,4 +1,8 @@
-"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens what was replaced."""
+"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens what was replaced.
+
+SIGUSR1 rotates twistd's own log where it has one; else it means nothing, and SIGUSR2 never does.
+Any of the three ends a process that says nothing else, which systemd takes for a clean end.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,34 @@ from typing import Any
 from twisted.logger import Logger
 
 _log = Logger()
+
+_UNUSED = (signal.SIGUSR1, signal.SIGUSR2)
+
+
+def hold_signals(*, on_terminal: bool) -> None:
+    """Let SIGHUP, SIGUSR1 and SIGUSR2 wait until `release_signals`.
+
+    They are blocked rather than handled: twistd takes SIGUSR1 only where nobody else has.
+
+    Args:
+        on_terminal: Whether standard input is a terminal. SIGHUP says then that it was closed,
+            and ends the process as ever.
+    """
+    held = _UNUSED if on_terminal else (signal.SIGHUP, *_UNUSED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+
+
+def release_signals() -> None:
+    """Let the signals through that were held, to those who handle them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP, *_UNUSED))
+
+
+def ignore_unused_signals() -> None:
+    """Make SIGUSR1 and SIGUSR2 do nothing, unless somebody handles them."""
+    for number in _UNUSED:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            # Not SIG_IGN, which a program that is started from here would inherit.
+            signal.signal(number, lambda number, frame: None)
 
 
 def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
