@@ -41,6 +41,10 @@ class Limits:
         max_connections: How many connections clients may have in all.
         max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
         max_buffered_log_bytes: How much of a log waits to be written before lines are lost.
+        min_upload_rate: How many bytes per second of a body a client must send on average, over
+            the time that the gate waits for it; 0 for no bound.
+        min_download_rate: How many bytes per second of a response a client must take, likewise.
+        min_rate_grace_s: How far behind these rates a client may be.
     """
 
     timeout_s: float | None = attrs.field(
@@ -64,6 +68,10 @@ class Limits:
     max_connections: int = attrs.field(default=10_000, validator=count(1, MANY))
     max_connections_per_client: int = attrs.field(default=1000, validator=count(1, MANY))
     max_buffered_log_bytes: int = attrs.field(default=4 * MIB, validator=size(64 * KIB, 1024 * MIB))
+    # As Kestrel has them.
+    min_upload_rate: int = attrs.field(default=240, validator=size(0, MIB))
+    min_download_rate: int = attrs.field(default=240, validator=size(0, MIB))
+    min_rate_grace_s: float = attrs.field(default=5.0, validator=seconds(MILLISECOND, HOUR))
 
 
 @attrs.frozen(kw_only=True)

@@ -71,6 +71,16 @@ class RequestBody:
         return self._receiver is not None or self._discarding
 
     @property
+    def received(self) -> int:
+        """How many bytes of it have come."""
+        return self._received
+
+    @property
+    def discarded(self) -> bool:
+        """Whether what is left of it is thrown away."""
+        return self._discarding
+
+    @property
     def has_receiver(self) -> bool:
         """Whether somebody takes it, and so would hear of its failure."""
         return self._receiver is not None

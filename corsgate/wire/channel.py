@@ -27,8 +27,8 @@ from corsgate.wire.waits import (
     LINGER_S,
     SLOW_HEAD,
     Awaited,
+    ClientWaits,
     find_awaited,
-    limits_s,
 )
 
 if TYPE_CHECKING:
@@ -69,9 +69,7 @@ class GateChannel(ClientConnection):
         self._host: IAddress | None = None
         # A head that waits for the first piece of its body, to leave in one write with it.
         self._head = b""
-        # What the running deadline is for, and how long each may take.
-        self._awaited: Awaited | None = None
-        self._waits_s = limits_s(site.limits)
+        self._waits = ClientWaits(site.limits)
 
     # What the transport calls.
 
@@ -119,14 +117,15 @@ class GateChannel(ClientConnection):
     def pauseProducing(self) -> None:
         """The client does not keep up with the response."""
         self._write_paused = True
-        self._awaited = None
-        self.deadline_s = self._now() + self._limits.response_idle_timeout_s
+        written = 0 if self._handling is None else self._handling.sentLength
+        self.deadline_s = self._waits.pause(written, self._now())
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
+        self._waits.resume(self._now())
         if self._producer is not None:
             self._producer.resumeProducing()
         self._go_on()
@@ -142,7 +141,7 @@ class GateChannel(ClientConnection):
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
         self.deadline_s = NEVER
-        awaited, self._awaited = self._awaited, None
+        awaited, self._waits.awaited = self._waits.awaited, None
         body = self._intake.body
         begun = self._handling is not None and self._handling.startedWriting
         if self._closing or self._write_paused:
@@ -289,6 +288,10 @@ class GateChannel(ClientConnection):
         self._closing = True
         self._tcp.abortConnection()
 
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+        return self._waits.stalled_s(now)
+
     def drain(self) -> None:
         """Close where nothing is in flight, else after the response; a first request may come."""
         busy = self._handling is not None or self._intake.pending or self._intake.in_head
@@ -304,17 +307,15 @@ class GateChannel(ClientConnection):
     def _rearm(self) -> None:
         """Set the deadline that the state asks for.
 
-        Only a body's progress puts a deadline off: a client that sends a byte now and then
+        Only a body's own bytes put a deadline off: a client that sends anything else now and then
         must not hold the connection for ever.
         """
         if self._closing or self._write_paused or self._tunnel is not None:
             return
         handling = self._handling is not None
         awaited = find_awaited(self._intake, handling=handling, reading=self._reading)
-        if awaited is self._awaited and awaited is not Awaited.BODY:
-            return
-        self._awaited = awaited
-        self.deadline_s = self._now() + self._waits_s[awaited]
+        if awaited is not self._waits.awaited or awaited is Awaited.BODY:
+            self.deadline_s = self._waits.begin(awaited, self._intake.body, self._now())
 
     def _go_on(self) -> None:
         """Parse and answer what has come, as far as the client takes the answers."""
@@ -334,7 +335,7 @@ class GateChannel(ClientConnection):
                         left -= 1
                         self._handling = GateRequest(self, *taken)
                         # Should it be answered at once, the wait for the next one is another.
-                        self._awaited = None
+                        self._waits.begin_exchange()
                         self._handling.process()
                         continue
                     if intake.broken:

@@ -189,6 +189,10 @@ class Codec:
         """Answer how many bytes of a body may be sent now on an open stream, in one frame."""
         return max(0, min(self._h2.local_flow_control_window(stream_id), MAX_FRAME_BYTES))
 
+    def is_shut(self, stream_id: int) -> bool:
+        """Return whether an open stream's own window has no room, whatever the connection's has."""
+        return bool(self._h2.streams[stream_id].outbound_flow_control_window <= 0)
+
     def send_block(self, stream_id: int, fields: HeaderList, *, end: bool) -> None:
         """Send a head, or trailers, which end the stream."""
         self._h2.send_headers(stream_id, fields, end_stream=end)

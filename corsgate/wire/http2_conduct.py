@@ -63,9 +63,14 @@ class Conduct:
 
     Args:
         max_block_bytes: The most bytes of one field block, compressed as it comes.
+
+    Attributes:
+        received_bytes: How many bytes of requests' bodies have come.
+        sent_bytes: How many bytes of responses' bodies were sent.
     """
 
     def __init__(self, max_block_bytes: int) -> None:
+        self.received_bytes = self.sent_bytes = 0
         self._resets = Allowance(RESETS, RESETS_PER_SECOND)
         self._idle_frames = Allowance(IDLE_FRAMES, IDLE_FRAMES_PER_SECOND)
         self._max_block_bytes = max_block_bytes
@@ -129,6 +134,7 @@ class Conduct:
         Args:
             size: How many bytes of a body were sent.
         """
+        self.sent_bytes += size
         self._idle_frames.earn(size / BYTES_PER_FRAME)
 
     def answered(self) -> None:

@@ -33,12 +33,13 @@ class Outbox:
 
     Attributes:
         pending: How many bytes of the body wait.
+        taken_bytes: How many bytes of the body have been taken out.
         ended: Whether all of it has been put in.
         sent: Whether all of it, its end included, has been taken out.
     """
 
     def __init__(self) -> None:
-        self.pending = 0
+        self.pending = self.taken_bytes = 0
         self.ended = False
         self.sent = False
         self._heads: deque[HeaderList] = deque()
@@ -98,6 +99,7 @@ class Outbox:
             self._pieces.appendleft(data[room:])
             data = data[:room]
         self.pending -= len(data)
+        self.taken_bytes += len(data)
         return Piece(data, self._ends_here())
 
     def _ends_here(self) -> bool:

@@ -17,6 +17,7 @@ from corsgate.wire.body import RequestBody
 from corsgate.wire.http2_frames import Code
 from corsgate.wire.http2_head import field_block, framed_block, read_trailers, response_block
 from corsgate.wire.http2_outbox import Block, Outbox
+from corsgate.wire.http2_waits import StreamWaits
 from corsgate.wire.read_request import ReadRequest
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
@@ -69,9 +70,11 @@ class Http2Stream:
         self._received = 0
         self._uncredited = 0
         self._gone = False
-        self._take_by = NEVER
-        self._body_by = NEVER
         self._reset_by = NEVER
+        # Made once there is something to wait for.
+        self._waits: StreamWaits | None = None
+        # Whether the last try to send something did.
+        self._moves = False
 
     @property
     def answered(self) -> bool:
@@ -113,6 +116,7 @@ class Http2Stream:
             MalformedRequest: The body is not as long as was said.
         """
         self._received += len(data)
+        self._connection.conduct.received_bytes += len(data)
         self._uncredited += size
         self._ended = ended
         self._check_length()
@@ -122,7 +126,7 @@ class Http2Stream:
                 body.data_received(data)
             if ended:
                 body.ended()
-        self._body_changed(moved=True)
+        self._body_changed()
         self._settle()
 
     def trailers_received(self, fields: HeaderList) -> None:
@@ -136,7 +140,7 @@ class Http2Stream:
         self._check_length()
         if self._body is not None:
             self._body.ended(trailers)
-        self._body_changed(moved=True)
+        self._body_changed()
         self._settle()
 
     def send_some(self) -> bool:
@@ -144,6 +148,7 @@ class Http2Stream:
         if self._gone or not self._outbox.waiting:
             return False
         item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
+        self._moves = item is not None
         if item is None:
             return False
         if isinstance(item, Block):
@@ -160,13 +165,17 @@ class Http2Stream:
         if self._gone:
             return
         drained = self._outbox.pending <= self._limits.max_buffered_bytes // 2
+        waits = self._waits
         if not self._outbox.waiting:
-            self._take_by = NEVER
-            self._rearm()
-        elif self._take_by == NEVER or (self._producer_paused and drained):
+            if waits is not None:
+                waits.stop_window(self._now())
+                self._rearm()
+        elif waits is not None or not self._moves:
             # Only so much puts off the deadline: a client that takes a byte now and then must
             # not hold the response for ever.
-            self._client_took()
+            enough = self._producer_paused and drained
+            self._waiting().wait_for_window(self._outbox.taken_bytes, self._now(), enough=enough)
+            self._rearm()
         if self._producer_paused and drained:
             self._producer_paused = False
             if self._producer is not None:
@@ -189,19 +198,16 @@ class Http2Stream:
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
         body, request = self._body, self._request
-        now = self.site.sweeper.now()
+        self._rearm()
+        now = self._now()
+        if self.deadline_s > now:
+            return
+        is_silent = request is not None and not request.startedWriting
         if self._reset_by <= now:
             self._reset(Code.NO_ERROR)
-        elif self._take_by <= now:
+        elif self._waits is not None and self._waits.take_by() <= now:
             self._cut("the client did not take the response", Code.CANCEL)
-        elif (
-            body is not None
-            and body.has_receiver
-            and request is not None
-            and not request.startedWriting
-        ):
-            self._body_by = NEVER
-            self._rearm()
+        elif body is not None and body.has_receiver and is_silent:
             body.fail(Failure(BodyTimedOut()))
         else:
             self._cut("the client was too slow", Code.CANCEL)
@@ -305,6 +311,14 @@ class Http2Stream:
         """End the stream; there is no other way than that of `abortConnection`."""
         self.abortConnection()
 
+    def cut(self, outcome: str) -> None:
+        """End the stream at once; the access log says why."""
+        self._cut(outcome, Code.CANCEL)
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+        return 0.0 if self._waits is None else self._waits.stalled_s(now)
+
     def abortConnection(self) -> None:
         """End the stream at once, so that the response can't look whole."""
         self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
@@ -317,6 +331,7 @@ class Http2Stream:
     # The parts.
 
     def _send(self) -> None:
+        self._moves = False
         self._connection.send(self)
 
     def _settle(self) -> None:
@@ -329,7 +344,7 @@ class Http2Stream:
             # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
             self._reset(Code.NO_ERROR)
         elif self._reset_by == NEVER:
-            self._reset_by = self.site.sweeper.now() + EARLY_RESPONSE_S
+            self._reset_by = self._now() + EARLY_RESPONSE_S
             self._rearm()
 
     def _cut(self, outcome: str, code: Code) -> None:
@@ -365,7 +380,7 @@ class Http2Stream:
             self._producer_paused = True
             self._producer.pauseProducing()
 
-    def _body_changed(self, *, moved: bool = False) -> None:
+    def _body_changed(self) -> None:
         """Let the client send more of the body, where what came has been taken."""
         body = self._body
         if self._gone or body is None:
@@ -375,9 +390,7 @@ class Http2Stream:
             self._codec.credit_stream(self.number, self._uncredited)
             self._uncredited = 0
             self._connection.flush()
-            moved = True
-        if moved or self._body_by == NEVER or not self._is_awaited():
-            self._rearm_body()
+        self._rearm_body()
 
     def _is_awaited(self) -> bool:
         """Answer whether it is the client's turn to send more of the body."""
@@ -388,14 +401,21 @@ class Http2Stream:
         return not discarded and self._uncredited < self._codec.stream_window
 
     def _rearm_body(self) -> None:
-        awaited = self._is_awaited()
-        now = self.site.sweeper.now()
-        self._body_by = now + self._limits.client_body_timeout_s if awaited else NEVER
+        if self._is_awaited():
+            self._waiting().wait_for_body(self._received, self._now())
+        elif self._waits is not None:
+            self._waits.stop_body(self._now())
         self._rearm()
 
-    def _client_took(self) -> None:
-        self._take_by = self.site.sweeper.now() + self._limits.response_idle_timeout_s
-        self._rearm()
+    def _waiting(self) -> StreamWaits:
+        if self._waits is None:
+            conduct, limits = self._connection.conduct, self._limits
+            self._waits = StreamWaits(self.number, self._codec, conduct, limits)
+        return self._waits
 
     def _rearm(self) -> None:
-        self.deadline_s = min(self._take_by, self._body_by, self._reset_by)
+        by_client = NEVER if self._waits is None else self._waits.deadline_s()
+        self.deadline_s = min(by_client, self._reset_by)
+
+    def _now(self) -> float:
+        return self.site.sweeper.now()

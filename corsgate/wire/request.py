@@ -67,6 +67,9 @@ class RequestChannel(Protocol):
     def abortConnection(self) -> None:
         """Cut the response off, so that it can't look whole."""
 
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+
 
 class GateRequest(server.Request):
     """A request whose body is a stream, and whose response head is written as it is given.

@@ -14,6 +14,9 @@ from twisted.logger import Logger
 
 NEVER = float("inf")
 SWEEP_INTERVAL_S = 1.0
+TURN_S = 0.01
+"""How long one turn of a sweep may take: where a thousand time out at once, others have their turns
+in between."""
 
 
 class Timed(Protocol):
@@ -66,10 +69,13 @@ class Sweeper:
             self._call.cancel()
             self._call = None
 
-    def _sweep(self) -> None:
+    def _sweep(self, due: list[Timed] | None = None) -> None:
         self._call = None
         now = self._clock.seconds()
-        for member in [m for m in self._members if m.deadline_s <= now]:
+        if due is None:
+            due = [member for member in self._members if member.deadline_s <= now]
+        while due:
+            member = due.pop()
             # An earlier member's time-out may have ended this one.
             if member in self._members and member.deadline_s <= now:
                 try:
@@ -77,5 +83,8 @@ class Sweeper:
                 except Exception:
                     # One that fails must not keep all the others from ever timing out.
                     self._log.failure("a time-out could not be acted on")
+            if due and self._call is None and self._clock.seconds() - now > TURN_S:
+                self._call = self._clock.callLater(0, self._sweep, due)
+                return
         if self._members and self._call is None:
             self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)

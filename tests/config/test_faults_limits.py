@@ -55,6 +55,10 @@ DURATIONS = (
         "c.toml:3: limits.connect_timeout: 2h is too large; write 1h or less",
     ),
     (
+        'min_rate_grace = "0s"',
+        "c.toml:3: limits.min_rate_grace: 0s is too small; write 1ms or more",
+    ),
+    (
         "connect_timeout = []",
         'c.toml:3: limits.connect_timeout: it is an array; write a duration, such as "5s"',
     ),
@@ -137,6 +141,21 @@ SIZES = (
     (
         'max_target_bytes = "1B"',
         "c.toml:3: limits.max_target_bytes: 1B is too small; write 16B or more",
+    ),
+    (
+        "min_upload_rate = -1",
+        "c.toml:3: limits.min_upload_rate: -1B is too small; write 0B or more",
+    ),
+    (
+        'min_download_rate = "240"',
+        (
+            'c.toml:3: limits.min_download_rate: "240" is no size; '
+            'write a number and B, KiB, MiB or GiB, such as "64KiB"'
+        ),
+    ),
+    (
+        'min_upload_rate = "2MiB"',
+        "c.toml:3: limits.min_upload_rate: 2MiB is too large; write 1MiB or less",
     ),
 )
 

@@ -89,6 +89,9 @@ response_idle_timeout = "1h"
 max_headers = 50
 max_connections = 500
 max_connections_per_client = 5
+min_upload_rate = "1KiB"
+min_download_rate = "0B"
+min_rate_grace = "10s"
 max_buffered_bytes = 4096
 """
 
@@ -116,6 +119,9 @@ def expected() -> Config:
         max_headers=50,
         max_connections=500,
         max_connections_per_client=5,
+        min_upload_rate=1024,
+        min_download_rate=0,
+        min_rate_grace_s=10.0,
         max_buffered_bytes=4096,
     )
     spa = Cors(

@@ -20,6 +20,8 @@ LIMITS = Limits(
     response_idle_timeout_s=30,
     keep_alive_timeout_s=40,
     client_head_timeout_s=5,
+    min_upload_rate=0,
+    min_download_rate=0,
 )
 
 

@@ -19,6 +19,7 @@ LIMITS = Limits(
     client_body_timeout_s=10,
     keep_alive_timeout_s=20,
     response_idle_timeout_s=30,
+    min_upload_rate=0,
 )
 
 
@@ -279,6 +280,35 @@ class SweeperTests(SynchronousTestCase):
         self.assertEqual(len(clock.getDelayedCalls()), 1)
         sweeper.discard(member)
         sweeper.discard(member)
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+    def test_many(self) -> None:
+        """Where acting on all takes long, others have turns in between; each is called once."""
+
+        def act(member: Member) -> None:
+            settle(member)
+            clock.rightNow += 0.004
+
+        clock = Clock()
+        sweeper = Sweeper(clock)
+        members = [Member(0.5, act) for _ in range(10)]
+        for member in members:
+            sweeper.add(member)
+        turns: list[int] = []
+
+        def take_turn() -> None:
+            turns.append(sum(member.called for member in members))
+            if turns[-1] < 10:
+                clock.callLater(0, take_turn)
+
+        clock.callLater(1.0, take_turn)
+        clock.advance(1.0)
+        self.assertEqual(turns, [3, 6, 9, 10])
+        self.assertEqual([member.called for member in members], [1] * 10)
+        clock.pump([1.0] * 3)
+        self.assertEqual([member.called for member in members], [1] * 10)
+        for member in members:
+            sweeper.discard(member)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_left_within_the_sweep(self) -> None:
