@@ -105,6 +105,10 @@ class BodyTimedOut(CorsgateError):
     """No byte of a client's body came for longer than ``client_body_timeout``."""
 
 
+class ExchangeRevoked(BodyTimedOut):
+    """A client's body stalled while others waited for the upstream connection that it held."""
+
+
 class UpstreamError(CorsgateError):
     """An upstream server gave no usable response."""
 
@@ -123,6 +127,10 @@ class UpstreamBusy(UpstreamError):
 
 class QueueFull(UpstreamBusy):
     """So many requests wait for a connection already that this one may not."""
+
+
+class TunnelsFull(QueueFull):
+    """As many tunnels are open on the server, or the client has as many, as may be."""
 
 
 class UpstreamFull(UpstreamBusy):

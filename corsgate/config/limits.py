@@ -82,6 +82,8 @@ class PoolLimits:
         max_connections: To one server at a time, idle ones and those being made included.
         max_queue: How many requests may wait for one of them.
         queue_timeout_s: How long a request may wait.
+        max_tunnels: How many connections to one server may have become tunnels, such as
+            WebSockets; these count no longer as connections. One client may have half of them.
         idle_timeout_s: How long a connection is kept for the next request. The default is less
             than what common servers grant (Apache and Node 5 s): a request seldom meets a
             connection that its server is just closing, after which a POST can't be sent again.
@@ -90,4 +92,5 @@ class PoolLimits:
     max_connections: int = attrs.field(default=1024, validator=count(1, MANY))
     max_queue: int = attrs.field(default=1024, validator=count(0, MANY))
     queue_timeout_s: float = attrs.field(default=10.0, validator=seconds(MILLISECOND, HOUR))
+    max_tunnels: int = attrs.field(default=10_000, validator=count(0, MANY))
     idle_timeout_s: float = attrs.field(default=4.0, validator=seconds(MILLISECOND, HOUR))

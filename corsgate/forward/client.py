@@ -18,6 +18,7 @@ from corsgate.wire.agent import CarriedHead
 from corsgate.wire.connection import Inform
 from corsgate.wire.pins import Pins
 from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.revocation import Holder
 
 MAX_URLS = 1000
 """So many servers' URLs are kept; discovery may bring ever new ones."""
@@ -90,6 +91,7 @@ class ProxyClient:
         inform: Inform | None = None,
         pins: Pins | None = None,
         binds: bool = False,
+        holder: Holder | None = None,
     ) -> Deferred[UpstreamResponse]:
         """Send a request to one server.
 
@@ -101,6 +103,7 @@ class ProxyClient:
             inform: Told of interim responses.
             pins: The connections that are pinned to the client's; None if none may be.
             binds: Whether the request authenticates its connection.
+            holder: The client's request that it is sent for, if it is one's.
 
         Returns:
             A Deferred of the response when its head has come, its body neither read nor
@@ -114,7 +117,7 @@ class ProxyClient:
         answered: Deferred[Any] = self._client.request(
             "GET",  # the method that counts is the head's
             url,
-            headers=CarriedHead(head, limits, inform, pins, binds),
+            headers=CarriedHead(head, limits, inform, pins, binds, holder),
             data=cast(Any, body),
             cookies=self._jar,
             allow_redirects=False,

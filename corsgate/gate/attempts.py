@@ -166,7 +166,16 @@ class Attempts:
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         client, limits = self._plan.upstream.client, self._plan.limits
-        return client.send(server.origin, head, body, limits, self._inform, self.pins, self.binds)
+        return client.send(
+            server.origin,
+            head,
+            body,
+            limits,
+            self._inform,
+            self.pins,
+            self.binds,
+            self._request,
+        )
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""

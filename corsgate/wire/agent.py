@@ -14,13 +14,14 @@ from zope.interface import implementer
 
 from corsgate.balance.retry import may_resend
 from corsgate.config.model import Limits, Server, Upstream
-from corsgate.errors import ConnectFailed, ConnectionReset
+from corsgate.errors import ConnectFailed, ConnectionReset, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.wire.connection import Inform, UpstreamConnection
 from corsgate.wire.pins import Pins
 from corsgate.wire.pool import ServerPool, Taken
 from corsgate.wire.response import UpstreamResponse
+from corsgate.wire.revocation import Holder
 from corsgate.wire.sweeper import Sweeper
 from corsgate.wire.tls import creators
 
@@ -37,9 +38,10 @@ class CarriedHead(Headers):
         inform: Told of interim responses.
         pins: The connections that are pinned to the client's; None if none may be.
         binds: Whether the request authenticates its connection.
+        holder: The client's request that it is sent for, if it is one's.
     """
 
-    __slots__ = ("binds", "head", "inform", "limits", "pins")
+    __slots__ = ("binds", "head", "holder", "inform", "limits", "pins")
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class CarriedHead(Headers):
         inform: Inform | None = None,
         pins: Pins | None = None,
         binds: bool = False,
+        holder: Holder | None = None,
     ) -> None:
         super().__init__()
         self.head = head
@@ -55,6 +58,7 @@ class CarriedHead(Headers):
         self.inform = inform
         self.pins = pins
         self.binds = binds
+        self.holder = holder
 
     def copy(self) -> CarriedHead:
         """Answer itself: nothing can be added, so there is nothing to keep apart."""
@@ -155,7 +159,9 @@ class UpstreamAgent:
             if pool is None:
                 shown = origin.decode("ascii", "replace")
                 return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
+        holder: Holder | None = None
         if isinstance(headers, CarriedHead):
+            holder = headers.holder
             sending = _Sending(
                 pool,
                 headers.head,
@@ -164,6 +170,7 @@ class UpstreamAgent:
                 headers.inform,
                 headers.pins,
                 headers.binds,
+                holder,
             )
         else:
             # The framing is the connection's own: a second one beside it would be smuggling.
@@ -177,6 +184,8 @@ class UpstreamAgent:
                 fields.insert(0, (b"Host", origin.partition(b"://")[2]))
             head = RequestHead(method=method, target=target, headers=fields)
             sending = _Sending(pool, head, bodyProducer, Limits())
+        if holder is not None and holder.offers and not pool.may_tunnel(holder):
+            return fail(TunnelsFull(f"{pool.origin}: as many tunnels are open as may be"))
         return self._send(sending)  # type: ignore[return-value]  # IResponse is provided
 
     def pinned_to(self, pins: Pins) -> str | None:
@@ -201,7 +210,7 @@ class UpstreamAgent:
     def _send(self, sending: _Sending) -> Deferred[UpstreamResponse]:
         pins = sending.pins
         if pins is not None and pins.idle:
-            pinned = sending.pool.take_pinned(pins)
+            pinned = sending.pool.take_pinned(pins, sending.holder)
             if pinned is not None:
                 answered = sending.on(pinned)
                 # Part of a handshake means nothing on another connection.
@@ -210,10 +219,10 @@ class UpstreamAgent:
                     if sending.binds
                     else answered.addErrback(self._resend, sending, pinned)
                 )
-        idle = sending.pool.take_idle()
+        idle = sending.pool.take_idle(sending.holder)
         if idle is not None:
             return sending.on(idle).addErrback(self._resend, sending, idle)
-        waiting: Deferred[Any] = sending.pool.take(sending.limits)
+        waiting: Deferred[Any] = sending.pool.take(sending.limits, sending.holder)
         return waiting.addCallback(self._send_on, sending)
 
     def _send_on(self, taken: Taken, sending: _Sending) -> Deferred[UpstreamResponse]:
@@ -230,7 +239,7 @@ class UpstreamAgent:
         if isinstance(error, ConnectionReset) and may_resend(
             error, sending.head.method, replayable=replayable
         ):
-            connecting: Deferred[Any] = sending.pool.replace(lost, sending.limits)
+            connecting: Deferred[Any] = sending.pool.replace(lost, sending.limits, sending.holder)
             return connecting.addCallback(self._send_on, sending)
         return fail(failure)
 
@@ -246,6 +255,7 @@ class _Sending:
     inform: Inform | None = None
     pins: Pins | None = None
     binds: bool = False
+    holder: Holder | None = None
 
     def on(self, connection: UpstreamConnection) -> Deferred[UpstreamResponse]:
         """Send it on a connection."""

@@ -17,6 +17,7 @@ from corsgate.config.model import Limits
 from corsgate.errors import (
     BadUpstreamResponse,
     ConnectionReset,
+    TunnelsFull,
     UpstreamError,
     UpstreamTimedOut,
 )
@@ -28,6 +29,7 @@ from corsgate.wire.outlet import writer
 from corsgate.wire.pins import Pins
 from corsgate.wire.response import RESPONSE_DONE, UpstreamResponse
 from corsgate.wire.response_reader import ReadResponse, ResponseReader
+from corsgate.wire.revocation import Holder
 from corsgate.wire.sweeper import NEVER, Sweeper
 from corsgate.wire.tunnel import TunnelEnd
 from corsgate.wire.upload import Upload
@@ -46,8 +48,11 @@ class UpstreamConnection(Protocol):
         sweeper: Ends what takes too long.
         released: Called with this connection and whether it can serve another request, when
             its exchange has ended, and once more when it is lost.
+        switched: Called with this connection when it would become a tunnel; returns whether it
+            may.
 
     Attributes:
+        holder: Whose exchange it serves, for its pool.
         lost: Whether it is of no more use.
         pinned: Whether it belongs to one client's connection alone, from now on until its end.
         pins: What that is, or the client's connection whose request came last; None if it may
@@ -55,12 +60,17 @@ class UpstreamConnection(Protocol):
     """
 
     def __init__(
-        self, sweeper: Sweeper, released: Callable[[UpstreamConnection, bool], None]
+        self,
+        sweeper: Sweeper,
+        released: Callable[[UpstreamConnection, bool], None],
+        switched: Callable[[UpstreamConnection], bool] = lambda _: True,
     ) -> None:
         self.deadline_s = NEVER
+        self.holder: Holder | None = None
         self.lost = False
         self.pinned = False
         self.pins: Pins | None = None
+        self._switched = switched
         self._sweeper = sweeper
         self._released = released
         self._reader = ResponseReader(self)
@@ -323,6 +333,10 @@ class UpstreamConnection(Protocol):
     def _switch(self, tail: bytes) -> None:
         """Speak no more HTTP: what comes waits for a tunnel."""
         assert self._response is not None
+        if not self._switched(self):
+            self._end(TunnelsFull("as many tunnels are open as may be"))
+            self._abort()
+            return
         self._tunnel = TunnelEnd(self._tcp, tail)
         self._response.tunnel = self._tunnel
         self.lost = True  # for the pool

@@ -25,6 +25,7 @@ from corsgate.config.model import Limits, PoolLimits, Server
 from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pins import Pins
+from corsgate.wire.revocation import Holder, Revoker
 from corsgate.wire.sweeper import NEVER, Sweeper
 from corsgate.wire.tls_transport import TLSClientEndpoint
 
@@ -35,13 +36,20 @@ class _Waiter:
 
     Attributes:
         limits: Bound the time to connect, should it come to that.
+        holder: Who will hold the connection; None for nobody's, such as a probe's.
         taken: Gets the connection.
         connecting: The connection being made for it, once one is.
     """
 
     limits: Limits
+    holder: Holder | None
     taken: Deferred[Taken]
     connecting: Deferred[Taken] | None = None
+
+    @property
+    def client(self) -> str | None:
+        """The client whose share it counts in."""
+        return None if self.holder is None else self.holder.client_key
 
 
 @attrs.frozen(eq=False)
@@ -59,6 +67,9 @@ class Taken:
 
 class ServerPool:
     """Connections to one server: the newest idle one first, each for one request at a time.
+
+    Where they are all taken, clients take turns, and one that holds more than its share may lose
+    what it lets stall. A connection that has become a tunnel is counted apart.
 
     Args:
         reactor: Connects and tells the time.
@@ -86,8 +97,11 @@ class ServerPool:
         self._tls = tls
         self._bounds = bounds
         self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
-            most=bounds.max_connections, most_waiting=bounds.max_queue
+            most=bounds.max_connections,
+            most_waiting=bounds.max_queue,
+            most_tunnels=bounds.max_tunnels,
         )
+        self._revoker = Revoker(reactor, self._slots)
         # Waiters that a slot came free for, and nobody has connected for yet.
         self._connect_next: deque[_Waiter] = deque()
         # Idle, but kept for one client's connection each; the longest idle first.
@@ -114,58 +128,88 @@ class ServerPool:
         """How many requests wait for one."""
         return self._slots.waiting
 
-    def take_idle(self) -> UpstreamConnection | None:
-        """Answer the newest idle connection, which is then the caller's; None where none is."""
+    @property
+    def tunnels(self) -> int:
+        """How many connections have become tunnels."""
+        return self._slots.tunnels
+
+    def may_tunnel(self, holder: Holder) -> bool:
+        """Return whether a request may switch to another protocol, as far as can be known."""
+        return self._slots.may_tunnel(holder.client_key)
+
+    def take_idle(self, holder: Holder | None = None) -> UpstreamConnection | None:
+        """Return the newest idle connection, which is then `holder`'s; None if none is idle."""
         now = self._sweeper.now()
-        while (connection := self._slots.take_idle()) is not None:
+        client = None if holder is None else holder.client_key
+        while (connection := self._slots.take_idle(client)) is not None:
             if connection.lost:
-                continue  # Its socket is still to go.
-            if connection.deadline_s > now:
+                # Its socket is still to go.
+                self._slots.closing(connection)
+            elif connection.deadline_s > now:
+                connection.holder = holder
                 return connection
-            # The sweep, which is coarse, has not come to it yet; its server may have.
-            connection.close()
+            else:
+                # The sweep, which is coarse, has not come to it yet; its server may have.
+                self._close(connection)
         return None
 
-    def take_pinned(self, pins: Pins) -> UpstreamConnection | None:
-        """Return the connection that is pinned to a client's; None if there is none."""
+    def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
+        """Return the connection that is pinned to a client's; None if there is none.
+
+        Args:
+            pins: The connections that are pinned to the client's.
+            holder: The request that it is for.
+        """
         connection = pins.take(self)
         if connection is None:
             return None
         del self._pinned[connection]
         if connection.lost:
-            return None  # Its socket is still to go.
-        if connection.deadline_s > self._sweeper.now():
+            # Its socket is still to go.
+            self._slots.closing(connection)
+        elif connection.deadline_s > self._sweeper.now():
+            connection.holder = holder
             return connection
-        connection.close()
+        else:
+            self._close(connection)
         return None
 
     def close_pinned(self, connection: UpstreamConnection) -> None:
         """Close an idle connection that was pinned to a client's."""
         self._unpin(connection)
-        connection.close()
+        self._close(connection)
 
-    def take(self, limits: Limits) -> Deferred[Taken]:
+    def take(self, limits: Limits, holder: Holder | None = None) -> Deferred[Taken]:
         """Connect, or wait for a connection; to be called where none is idle.
 
         Args:
             limits: Bound the time to connect, name look-up and TLS handshake included.
+            holder: The request that it is for.
 
         Returns:
             A Deferred of the connection; it fails with ConnectFailed, ConnectTimedOut,
             UpstreamBusy or QueueFull. Cancelling it leaves the queue.
         """
-        waiter = _Waiter(limits, Deferred(lambda _: self._given_up(waiter)))
+        waiter = _Waiter(limits, holder, Deferred(lambda _: self._given_up(waiter)))
         deadline_s = self._sweeper.now() + self._bounds.queue_timeout_s
-        turn = self._slots.ask(waiter, deadline_s)
+        turn = self._slots.ask(waiter, deadline_s, waiter.client)
         if turn is Turn.CONNECT:
-            return self._connect(limits)
+            return self._connect(limits, holder)
         self._make_way()
         if turn is Turn.REFUSED:
-            return fail(QueueFull(f"{self._server.origin}: too many requests wait"))
+            displaced = self._slots.make_room(waiter.client)
+            if displaced is None:
+                return fail(self._queue_full())
+            turn = self._slots.ask(waiter, deadline_s, waiter.client)
+            assert turn is Turn.WAIT, "there is room for it now"
+            displaced.taken.errback(self._queue_full())
         self._watch()
+        self._revoker.start()
         return waiter.taken
 
-    def replace(self, connection: UpstreamConnection, limits: Limits) -> Deferred[Taken]:
+    def replace(
+        self, connection: UpstreamConnection, limits: Limits, holder: Holder | None = None
+    ) -> Deferred[Taken]:
         """Connect anew for the request of a connection that was lost.
 
         It keeps its place: were it to wait behind others, then many a lost connection could
@@ -174,12 +218,13 @@ class ServerPool:
         Args:
             connection: What the request was sent on.
             limits: As in `take`.
+            holder: As in `take`.
 
         Returns:
             A Deferred of a fresh connection; it fails with ConnectFailed or ConnectTimedOut.
         """
-        self._slots.replaced(connection)
-        return self._connect(limits)
+        self._slots.replaced(connection, None if holder is None else holder.client_key)
+        return self._connect(limits, holder)
 
     def close(self) -> None:
         """Close what is idle now, and every other connection when its exchange has ended.
@@ -209,6 +254,7 @@ class ServerPool:
         if deadline_s is None:
             self.deadline_s = NEVER
             self._sweeper.discard(self)
+            self._revoker.stop()
         else:
             self.deadline_s = deadline_s
             self._sweeper.add(self)
@@ -238,17 +284,19 @@ class ServerPool:
 
     def _connect_for(self, waiter: _Waiter) -> None:
         if waiter.taken.called:  # It was cancelled in the meantime.
-            self._freed(self._slots.not_connected())
+            self._freed(self._slots.not_connected(waiter.client))
             return
-        waiter.connecting = self._connect(waiter.limits)
+        waiter.connecting = self._connect(waiter.limits, waiter.holder)
         waiter.connecting.addCallbacks(waiter.taken.callback, waiter.taken.errback)
 
     # Connections.
 
-    def _connect(self, limits: Limits) -> Deferred[Taken]:
+    def _connect(self, limits: Limits, holder: Holder | None) -> Deferred[Taken]:
         """Make a connection in a slot that was granted."""
         timeout_s = limits.connect_timeout_s
-        factory = Factory.forProtocol(lambda: UpstreamConnection(self._sweeper, self._released))
+        factory = Factory.forProtocol(
+            lambda: UpstreamConnection(self._sweeper, self._released, self._switched)
+        )
         factory.noisy = False
         endpoint = self._endpoint(timeout_s)
         connecting: Deferred[Any] = endpoint.connect(factory)
@@ -256,15 +304,18 @@ class ServerPool:
             connecting.addCallback(lambda wrapped: wrapped.when_verified())
         connecting.addErrback(self._not_connected)
         connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
-        return connecting.addCallbacks(self._connected, self._free_slot)
+        client = None if holder is None else holder.client_key
 
-    def _connected(self, connection: UpstreamConnection) -> Taken:
-        self._slots.connected(connection)
-        return Taken(connection, fresh=True)
+        def connected(connection: UpstreamConnection) -> Taken:
+            self._slots.connected(connection, client)
+            connection.holder = holder
+            return Taken(connection, fresh=True)
 
-    def _free_slot(self, failure: Failure) -> Failure:
-        self._freed(self._slots.not_connected())
-        return failure
+        def not_connected(failure: Failure) -> Failure:
+            self._freed(self._slots.not_connected(client))
+            return failure
+
+        return connecting.addCallbacks(connected, not_connected)
 
     def _endpoint(self, timeout_s: float) -> IStreamClientEndpoint:
         host, port = self._server.host, self._server.port
@@ -291,13 +342,30 @@ class ServerPool:
     def _timed_out(self, _: object, timeout_s: float) -> Failure:
         return Failure(ConnectTimedOut(f"{self._server.origin}: no connection in time"))
 
+    def _queue_full(self) -> QueueFull:
+        return QueueFull(f"{self._server.origin}: too many requests wait")
+
+    def _close(self, connection: UpstreamConnection) -> None:
+        connection.holder = None
+        self._slots.closing(connection)
+        connection.close()
+
+    def _switched(self, connection: UpstreamConnection) -> bool:
+        """Count a connection among the tunnels, if there is room; return whether there was."""
+        if not self._slots.may_tunnel(self._slots.user(connection)):
+            return False
+        connection.holder = None
+        self._freed(self._slots.switched(connection))
+        return True
+
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
+        connection.holder = None
         if connection.lost:
             self._unpin(connection)
             self._freed(self._slots.gone(connection))
             return
         if not reusable:
-            connection.close()
+            self._close(connection)
             return
         if connection.pinned:
             self._pin(connection)
@@ -305,6 +373,7 @@ class ServerPool:
         waiter = self._slots.ended(connection)
         if waiter is not None:
             self._watch()
+            connection.holder = waiter.holder
             waiter.taken.callback(Taken(connection, fresh=False))
         elif self._closed:
             self._drop_idle()
@@ -315,7 +384,7 @@ class ServerPool:
         """Keep a connection for the one client that may use it; it keeps its place here too."""
         pins = connection.pins
         if pins is None or pins.closed or self._closed:
-            connection.close()
+            self._close(connection)
             return
         pins.put(self, connection)
         self._pinned[connection] = pins

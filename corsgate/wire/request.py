@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web import server
 from twisted.web.http_headers import Headers
 
-from corsgate.errors import TargetError
+from corsgate.errors import ExchangeRevoked, TargetError
 from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
@@ -63,6 +63,9 @@ class RequestChannel(Protocol):
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
         """Write a 101 and speak HTTP no more."""
+
+    def cut(self, outcome: str) -> None:
+        """Cut the response off, so that it can't look whole; the access log says why."""
 
     def abortConnection(self) -> None:
         """Cut the response off, so that it can't look whole."""
@@ -258,6 +261,18 @@ class GateRequest(server.Request):
     def gone(self) -> bool:
         """Whether the client has left or the response has ended."""
         return bool(self._disconnected or self.finished)
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall, 0 if it hasn't."""
+        return 0.0 if self.gone else self.channel.stalled_s(now)
+
+    def revoke(self) -> None:
+        """End the exchange, which its client lets stall, with 408 where it may still hear that."""
+        body = self.body
+        if body is not None and body.has_receiver and not self.startedWriting:
+            body.fail(Failure(ExchangeRevoked("it stalled while others waited")))
+        elif not self.gone:
+            self.channel.cut("the client let it stall while others waited")
 
     def abort(self) -> None:
         """Cut the client's connection, so that a response cut short can't look whole."""

@@ -208,6 +208,10 @@ POOLS = (
         "c.toml:4: upstreams.a.max_queue: -1 is too small; write 0 or more",
     ),
     (
+        "max_tunnels = -1",
+        "c.toml:4: upstreams.a.max_tunnels: -1 is too small; write 0 or more",
+    ),
+    (
         "queue_timeout = 5",
         'c.toml:4: upstreams.a.queue_timeout: 5 has no unit; write "5s" for seconds',
     ),

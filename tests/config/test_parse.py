@@ -50,6 +50,7 @@ servers = ["http://[2001:DB8:0::1]:8000"]
 max_connections = 8
 max_queue = 0
 queue_timeout = "500ms"
+max_tunnels = 20
 idle_timeout = "1m"
 
 [credentials.ml]
@@ -111,7 +112,13 @@ def expected() -> Config:
     spare = Upstream(
         name="spare",
         servers=(Server(scheme="http", host="2001:db8::1", port=8000),),
-        pool=PoolLimits(max_connections=8, max_queue=0, queue_timeout_s=0.5, idle_timeout_s=60.0),
+        pool=PoolLimits(
+            max_connections=8,
+            max_queue=0,
+            queue_timeout_s=0.5,
+            max_tunnels=20,
+            idle_timeout_s=60.0,
+        ),
     )
     limits = Limits(
         connect_timeout_s=0.25,

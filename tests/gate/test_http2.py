@@ -44,13 +44,14 @@ class Http2TestCase(GateTestCase):
         lines = f"servers = {urls}\n{upstream}"
         return self.serve_config(config(lines, FIRST, OTHER, has_http2=True, rest=rest))
 
-    async def peer(self, gate: Gate) -> Http2Peer:
-        """Answer a new connection to a gate."""
+    async def peer(self, gate: Gate, address: str = "127.0.0.1") -> Http2Peer:
+        """Return a new connection to a gate, from an address."""
         trust = trustRootFromCertificates([Certificate.loadPEM(AUTHORITY.pem)])
         options = optionsForClientTLS(
             "gate.test", trustRoot=trust, acceptableProtocols=[b"h2", b"http/1.1"]
         )
-        endpoint = wrapClientTLS(options, TCP4ClientEndpoint(reactor, "127.0.0.1", gate.port))
+        tcp = TCP4ClientEndpoint(reactor, "127.0.0.1", gate.port, bindAddress=(address, 0))
+        endpoint = wrapClientTLS(options, tcp)
         peer: Any = await endpoint.connect(Factory.forProtocol(Http2Peer))
         assert isinstance(peer, Http2Peer)
         self.addCleanup(peer.close)
