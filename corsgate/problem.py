@@ -23,7 +23,7 @@ from corsgate.errors import (
     UpstreamTimedOut,
 )
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import Header, list_members
+from corsgate.message.headers import Header, short_list
 
 RETRY_AFTER_S = 5
 """When a client may try again whose request found the upstream busy: a burst has passed then."""
@@ -42,6 +42,8 @@ _TYPES: dict[bytes, bytes] = {
     b"text/plain": TEXT,
     b"text/*": TEXT,
 }
+
+_MOST_PARAMETERS = 8
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -203,11 +205,13 @@ def choose_type(accept: Iterable[bytes]) -> bytes:
 
     Returns:
         The type with the highest weight, the first named among equals; `JSON` where none of
-        the three is named, since a program is the likelier reader.
+        the three is named, since a program is the likelier reader, and where Accept is longer
+        than any real one.
     """
     best, best_weight = JSON, 0.0
-    for member in list_members(accept):
-        media, *parameters = (part.strip() for part in member.lower().split(b";"))
+    for member in short_list(accept) or ():
+        # What comes behind the first few parameters says nothing here.
+        media, *parameters = (part.strip() for part in member.lower().split(b";", _MOST_PARAMETERS))
         kind = _TYPES.get(media)
         weight = _weight(parameters)
         if kind is not None and weight > best_weight:

@@ -79,6 +79,13 @@ class Statuses(SynchronousTestCase):
 class Forms(SynchronousTestCase):
     """Which form a client likes best."""
 
+    def test_longer_than_any(self) -> None:
+        """An Accept that goes on and on is as good as none; parameters say nothing for long."""
+        for accept in ([b"text/html," * 65], [b"text/html" + b";" * 3900], [b"text/html"] * 65):
+            self.assertEqual(choose_type(accept), JSON)
+        self.assertEqual(choose_type([b"text/html;a;b;c;q=0.5, text/plain"]), TEXT)
+        self.assertEqual(choose_type([b"text/html" + b";a" * 500]), HTML)
+
     def test_chosen(self) -> None:
         """The highest weight wins, then the first; JSON where nothing fits."""
         cases: tuple[tuple[list[bytes], bytes], ...] = (

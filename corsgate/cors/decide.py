@@ -15,7 +15,7 @@ from corsgate.cors.names import (
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import Policy, Question
 from corsgate.cors.sites import confine, is_own
-from corsgate.message.headers import HeaderIndex, list_members
+from corsgate.message.headers import HeaderIndex, short_list
 
 __all__ = [
     "CORS_RESPONSE_HEADERS",
@@ -33,6 +33,9 @@ MAX_ASKED_NAMES = 256
 
 MAX_ASKED_EMPTY = 16
 """How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
+
+MAX_VARY_BYTES = 8 * 1024
+"""How long an upstream's Vary may be; a longer one names more than any cache can tell apart."""
 
 MAX_REMEMBERED_BYTES = 512
 """How long method and request headers that a preflight asks for may be, to be remembered."""
@@ -277,9 +280,9 @@ def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
     joined = b",".join(values) if len(values) > 1 else values[0]
     if len(joined) > MAX_ASKED_BYTES:
         return None
-    elements = joined.lower().split(b",")
-    if len(elements) > MAX_ASKED_NAMES + MAX_ASKED_EMPTY:
+    if joined.count(b",") >= MAX_ASKED_NAMES + MAX_ASKED_EMPTY:
         return None
+    elements = joined.lower().split(b",")
     names = [name for name in (element.strip(b" \t") for element in elements) if name]
     if len(names) > MAX_ASKED_NAMES or len(elements) - len(names) > MAX_ASKED_EMPTY:
         return None
@@ -328,15 +331,19 @@ def merge_vary(upstream: Sequence[bytes], ours: bytes) -> bytes | None:
         ours: `Decision.vary`, perhaps empty.
 
     Returns:
-        ``*`` if the upstream said so; else the upstream's members in their own spelling, then
-        ours that are not yet there, none twice; None where there is nothing to say.
+        ``*`` if the upstream said so, or says too much to be read; else the upstream's members in
+        their own spelling, then ours that are not yet there, none twice; None where there is
+        nothing to say.
 
     Source: RFC 9110 12.5.5.
     """
     if not upstream:
         return ours or None
     members: dict[bytes, bytes] = {}
-    for member in list_members([*upstream, ours]):
+    named = short_list([*upstream, ours], MAX_VARY_BYTES, MAX_ASKED_NAMES)
+    if named is None:
+        return b"*"
+    for member in named:
         members.setdefault(member.lower(), member)
     if b"*" in members:
         return b"*"

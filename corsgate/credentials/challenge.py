@@ -20,6 +20,10 @@ _PARAMETER = re.compile(
 )
 _SCHEME = re.compile(rb"(" + _TOKEN + rb")(?=[ \t,]|\Z)(?![ \t]*=)")
 _TOKEN68 = re.compile(rb"[ \t]+([0-9A-Za-z._~+/-]+=*)(?=[ \t]*(?:,|\Z))")
+# No server offers more than a few; reading one costs a hundred times what its bytes do.
+_MOST_BYTES = 8 * 1024
+_MOST_CHALLENGES = 32
+
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(rb'(["\\])')
 
@@ -43,7 +47,8 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
     """Answer the challenges of one message, reading what can be read.
 
     Junk ends the reading of its field: the challenge that it stands in is left out, and so is all
-    that follows, since nothing tells where the next challenge begins. A challenge that gives a
+    that follows, since nothing tells where the next challenge begins. So is what comes behind the
+    first 8 KiB, and behind the first 32 challenges of a field. A challenge that gives a
     parameter twice is left out too: such a name may occur only once (RFC 9110 11.2).
 
     Args:
@@ -52,7 +57,14 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
     Returns:
         The challenges in order.
     """
-    return [challenge for value in values for challenge in _parse_field(value)]
+    challenges: list[Challenge] = []
+    left = _MOST_BYTES
+    for value in values:
+        left -= len(value)
+        if left < 0 or len(challenges) >= _MOST_CHALLENGES:
+            break
+        challenges += _parse_field(value)
+    return challenges
 
 
 def parse_parameters(value: bytes) -> dict[bytes, bytes]:
@@ -90,7 +102,7 @@ def _parse_field(value: bytes) -> list[Challenge]:
     parameters: dict[bytes, bytes] = {}
     sound = True
     position = _skip(value, 0)
-    while position < len(value):
+    while position < len(value) and len(challenges) < _MOST_CHALLENGES:
         # A parameter is tried first: only the `=` after it tells it from a scheme's name.
         if scheme is not None and (match := _PARAMETER.match(value, position)):
             sound = _add(parameters, match) and sound

@@ -25,7 +25,7 @@ from corsgate.gate.plan import RoutePlan
 from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
 from corsgate.message.forwarded import UNKNOWN, loop_of
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import list_members
+from corsgate.message.headers import short_list
 from corsgate.message.host import is_loopback_address
 from corsgate.problem import Problem, problem_of, render, render_fallback
 from corsgate.shaping import Client, gate_origin
@@ -61,7 +61,7 @@ class _Asked:
 
 def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -> _Asked:
     origin = gate_origin(client, request.head.headers)
-    codings = list_members(request.index.get(b"te", ()))
+    codings = short_list(request.index.get(b"te", ())) or ()
     decision = decide(
         plan.policy,
         method,

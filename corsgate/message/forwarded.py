@@ -10,8 +10,15 @@ from typing import TypeAlias
 
 import attrs
 
-from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers, list_members
-from corsgate.message.host import parse_host
+from corsgate.message.headers import (
+    Header,
+    HeaderIndex,
+    HeaderList,
+    index_headers,
+    list_members,
+    short_list,
+)
+from corsgate.message.host import read_host
 from corsgate.message.identity import is_proxys_word
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -25,8 +32,12 @@ MAX_HOPS = 16
 It ends a loop in which the gate's own mark is lost, as where several processes share a port. Gates
 and proxies in a row are far fewer."""
 
-# Each node costs an address parsed, and a client may send thousands.
-_MOST_NODES = 64
+# Each node costs an address parsed, and a client may send thousands. Only the nearest are looked
+# at: what stands further left was written by whoever the nearest trusted proxy was asked by.
+_MOST_NODES = 32
+_MOST_PAIRS = 4 * _MOST_NODES
+_MOST_BYTES = 4 * 1024
+_LONGEST_NODE = 128
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Possessive throughout, so that no value takes more than one pass.
@@ -91,13 +102,13 @@ def forwarded(
     proto = _joined(index, b"x-forwarded-proto") or story.proto or scheme
     outer_host = _joined(index, b"x-forwarded-host") or story.host or host
     if whole:
-        elements = [_joined(index, b"forwarded"), _element(node, host, scheme)]
+        elements = [_nearest(index, b"forwarded"), _element(node, host, scheme)]
     else:
         elements = [_element(_plain(each)) for each in story.nodes]
         elements.append(_element(node, host, scheme))
         first = (*story.nodes, node)[0]
         elements[0] = _element(_plain(first), _first(outer_host), _first(proto))
-    chain = list_members(index.get(b"x-forwarded-for", ()))
+    chain = list_members([_nearest(index, b"x-forwarded-for")])[-_MOST_NODES:]
     chain = [*(chain or (_plain(each).encode() for each in story.nodes)), node.encode()]
     return kept + _fields(b", ".join(elements), b", ".join(chain), proto, outer_host)
 
@@ -167,7 +178,7 @@ def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[b
     outer = _first(_joined(index, b"x-forwarded-host")) or story.host
     if proto not in (b"http", b"https"):
         proto = scheme
-    return proto, host if parse_host(outer) is None else outer
+    return proto, host if read_host(outer) is None else outer
 
 
 def told_hosts(index: HeaderIndex) -> list[bytes]:
@@ -180,9 +191,12 @@ def told_hosts(index: HeaderIndex) -> list[bytes]:
         index: The fields that a trusted proxy sent.
 
     Returns:
-        Values as they came, which may be no Host values; none of them is empty.
+        Values as they came, which may be no Host values; none of them is empty. Of a list that is
+        too long, one that is no Host value.
     """
-    hosts = list_members(index.get(b"x-forwarded-host", ()))
+    hosts = short_list(index.get(b"x-forwarded-host", ()))
+    if hosts is None:
+        return [b","]
     if b"forwarded" in index:
         story, _ = _told(index)
         hosts += [host for host in story.hosts if host]
@@ -242,11 +256,19 @@ def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderL
 
 def _told(index: HeaderIndex) -> tuple[_Story, bool]:
     """Answer what a trusted proxy's fields tell, and whether its Forwarded tells that too."""
-    nodes = [each.decode("latin-1") for each in list_members(index.get(b"x-forwarded-for", ()))]
-    nodes = nodes[-_MOST_NODES:]
-    if b"forwarded" not in index:
+    return _read(
+        _nearest(index, b"x-forwarded-for"),
+        _nearest(index, b"forwarded") if b"forwarded" in index else None,
+    )
+
+
+# A request's are asked for some three times in a row.
+@lru_cache(maxsize=64)
+def _read(chain: bytes, forwarded: bytes | None) -> tuple[_Story, bool]:
+    nodes = [each.decode("latin-1") for each in list_members([chain])][-_MOST_NODES:]
+    if forwarded is None:
         return _Story(nodes=nodes), False
-    story = _parse(_joined(index, b"forwarded").decode("latin-1"))
+    story = _parse(forwarded.decode("latin-1"))
     if story is None or not story.nodes:
         return _Story(nodes=nodes), False
     if nodes and [_plain(node) for node in nodes] != [_plain(node) for node in story.nodes]:
@@ -255,7 +277,9 @@ def _told(index: HeaderIndex) -> tuple[_Story, bool]:
 
 
 def _parse(value: str) -> _Story | None:
-    """Read a Forwarded value (RFC 7239 4); None where it is malformed."""
+    """Read a Forwarded value (RFC 7239 4); None where it is malformed, or has too many pairs."""
+    if value.count(";") > _MOST_PAIRS:
+        return None
     elements: list[dict[str, str]] = [{}]
     hosts: list[bytes] = []
     at = 0
@@ -292,6 +316,21 @@ def _joined(index: HeaderIndex, name: bytes) -> bytes:
     return b", ".join(value for value in index.get(name, ()) if value)
 
 
+def _nearest(index: HeaderIndex, name: bytes) -> bytes:
+    """Return the last members of a list, which the nearest proxies wrote, in one value.
+
+    They are cut off from the right, so that of a list of thousands no more is split.
+    """
+    value = _joined(index, name)
+    if len(value) > _MOST_BYTES:
+        value = value[-_MOST_BYTES:].partition(b",")[2]
+    # As many may be empty.
+    members = value.rsplit(b",", 2 * _MOST_NODES)
+    if len(members) > 2 * _MOST_NODES:
+        value = b",".join(members[1:]).strip(b" \t")
+    return value
+
+
 def _first(value: bytes) -> bytes:
     return value.partition(b",")[0].strip(b" \t")
 
@@ -312,7 +351,9 @@ def _quoted(value: bytes) -> bytes:
     return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-def _address(node: str) -> Address | None:
+# Each node of a chain is looked at by several functions.
+@lru_cache(maxsize=1024)
+def _address_of(node: str) -> Address | None:
     """Read an address that may have a port, brackets or a zone around it."""
     if node.count(":") < 2 or node.startswith("["):
         found = _NODE.fullmatch(node)
@@ -325,6 +366,10 @@ def _address(node: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address
+
+
+def _address(node: str) -> Address | None:
+    return _address_of(node) if len(node) <= _LONGEST_NODE else None
 
 
 def _plain(node: str) -> str:

@@ -9,8 +9,8 @@ import attrs
 
 from corsgate.errors import BadUpstreamResponse, TargetError, UnknownCoding
 from corsgate.message.head import ResponseHead, field_lines
-from corsgate.message.headers import HeaderIndex, list_members
-from corsgate.message.host import parse_host
+from corsgate.message.headers import HeaderIndex, short_list
+from corsgate.message.host import read_host
 
 NO_BODY = 0
 """The length of a body that is not there at all."""
@@ -45,8 +45,10 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
             is how requests are smuggled (RFC 9112 6.1, 11.2).
         UnknownCoding: A transfer coding besides chunked.
     """
-    codings = list_members(index.get(b"transfer-encoding", ()))
     if b"transfer-encoding" in index:
+        codings = short_list(index[b"transfer-encoding"])
+        if codings is None:
+            raise TargetError("Transfer-Encoding is too long")
         names = [coding.lower() for coding in codings]
         if version != "1.1" or names.count(b"chunked") != 1 or names[-1] != b"chunked":
             raise TargetError("a transfer coding must end with chunked, in HTTP/1.1")
@@ -60,6 +62,21 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
     if length is None:
         raise TargetError("the Content-Length is not one number")
     return length
+
+
+def check_connection(index: HeaderIndex) -> None:
+    """Reject a Connection field that names more than any client does.
+
+    Args:
+        index: The request's fields.
+
+    Raises:
+        TargetError: It is too long. What it names is not forwarded (RFC 9110 7.6.1), so that a
+            part of it would not do.
+    """
+    options = index.get(b"connection")
+    if options is not None and short_list(options) is None:
+        raise TargetError("the Connection field is too long")
 
 
 def content_length(values: Sequence[bytes]) -> int | None:
@@ -157,8 +174,8 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
     if method == b"HEAD" or status in (204, 304):
         return NO_BODY
     if b"transfer-encoding" in index:
-        codings = [coding.lower() for coding in list_members(index[b"transfer-encoding"])]
-        if codings != [b"chunked"]:
+        codings = short_list(index[b"transfer-encoding"])
+        if codings is None or [coding.lower() for coding in codings] != [b"chunked"]:
             raise BadUpstreamResponse("its transfer coding is not chunked alone")
         return CHUNKED
     lengths = index.get(b"content-length")
@@ -189,7 +206,7 @@ def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> 
         raise TargetError("a request needs exactly one Host field")
     authority = named if named is not None else hosts[0] if hosts else b""
     for value in {authority, *hosts}:
-        if value and parse_host(value) is None:
+        if value and read_host(value) is None:
             raise TargetError("the Host field is not a host name with an optional port")
     return authority
 

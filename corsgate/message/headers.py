@@ -79,6 +79,43 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
     ]
 
 
+MAX_LIST_BYTES = 2048
+"""How long a list may be whose members are looked at, all its fields together."""
+
+MAX_LIST_MEMBERS = 64
+"""How many members it may have, empty ones included."""
+
+
+def short_list(
+    values: Iterable[bytes],
+    most_bytes: int = MAX_LIST_BYTES,
+    most: int = MAX_LIST_MEMBERS,
+) -> list[bytes] | None:
+    """Return the members of a list as `list_members` does, unless it is longer than any real one.
+
+    Splitting a list costs a hundred times what its bytes do, and HPACK makes a field of 4 KiB a
+    byte on the wire; so nothing is split before its length is known.
+
+    Args:
+        values: The values of all fields of one name, in order.
+        most_bytes: How many bytes they may have together.
+        most: How many members they may have, empty ones included.
+
+    Returns:
+        The members; None past one of the bounds. Where a list decides what is secure, that must
+        be refused: a part of a list isn't the list.
+    """
+    size = members = 0
+    for value in values:
+        size += len(value)
+        if size > most_bytes:
+            return None
+        members += value.count(b",") + 1
+        if members > most:
+            return None
+    return list_members(values)
+
+
 def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> HeaderList:
     """Answer the fields that may pass to the next hop.
 

@@ -71,6 +71,14 @@ def parse_host(value: bytes) -> HostValue | None:
         return None
 
 
+def read_host(value: bytes) -> HostValue | None:
+    """Return what `parse_host` does for a value of a client's, of which there may be 32 KiB.
+
+    `parse_host` remembers its arguments, a thousand of them, before it looks at them.
+    """
+    return parse_host(value) if len(value) <= _LONGEST else None
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def is_loopback_name(name: bytes) -> bool:
     """Answer whether a host is the machine itself without any name server's word.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from corsgate.errors import TargetError
-from corsgate.message.host import parse_host
+from corsgate.message.host import read_host
 
 # Visible ASCII without "#": a fragment is no part of a request target (RFC 9112 3.2).
 _VISIBLE = re.compile(rb"[!\"$-~]+")
@@ -55,7 +55,7 @@ def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
     if absolute is None:
         raise TargetError("the target is neither a path nor an http or https URL")
     host, rest = absolute.groups()
-    if parse_host(host) is None:
+    if read_host(host) is None:
         raise TargetError("the target is a URL with a bad host")
     if rest.startswith(b"/"):
         return rest, host

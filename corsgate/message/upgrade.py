@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from corsgate.message.headers import list_members
+from corsgate.message.headers import short_list
 
 # Behind a switch the gate sees bytes, no requests: routes, origins and credentials would hold
 # for the first request only. So no switch to another form of HTTP, nor to TLS around it.
@@ -24,7 +24,8 @@ def switchable(values: Iterable[bytes]) -> tuple[bytes, ...]:
     Returns:
         Those that are well-formed and not HTTP in another form, in their order and spelling.
     """
-    return tuple(offer for offer in list_members(values) if _may_switch(offer))
+    # A server may take up none of the offers, so a list past the bound is none.
+    return tuple(offer for offer in short_list(values) or () if _may_switch(offer))
 
 
 def _may_switch(offer: bytes) -> bool:

@@ -13,7 +13,7 @@ from corsgate.errors import MalformedRequest, TargetError
 from corsgate.message.framing import CHUNKED, content_length
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
-from corsgate.message.host import parse_host
+from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
 from corsgate.wire.read_request import ReadRequest, Refusal
 
@@ -237,10 +237,10 @@ def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
         if len(hosts) != 1:
             raise TargetError("a request needs :authority, or exactly one Host field")
         authority = hosts[0]
-    parsed = parse_host(authority)
+    parsed = read_host(authority)
     if parsed is None:
         raise TargetError("the authority is not a host name with an optional port")
-    if len(hosts) > 1 or any(parse_host(host) != parsed for host in hosts):
+    if len(hosts) > 1 or any(read_host(host) != parsed for host in hosts):
         raise TargetError("the Host field and :authority do not agree")
     return authority
 

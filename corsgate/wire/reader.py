@@ -9,7 +9,7 @@ import httptools
 
 from corsgate.config.model import Limits
 from corsgate.errors import TargetError, UnknownCoding
-from corsgate.message.framing import CHUNKED, request_authority, request_length
+from corsgate.message.framing import CHUNKED, check_connection, request_authority, request_length
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.target import origin_form
@@ -338,6 +338,7 @@ class RequestReader:
             target, named = origin_form(self._target, method)
             authority = request_authority(index, version, named)
             length = request_length(index, version)
+            check_connection(index)
             if refusal is not None:
                 refusal = attrs.evolve(refusal, routable=True)
             if length is None and version == "1.1" and self._parser.should_upgrade():

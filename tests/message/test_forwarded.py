@@ -20,6 +20,7 @@ from corsgate.message.forwarded import (
     via,
 )
 from corsgate.message.headers import HeaderList, index_headers
+from corsgate.message.host import parse_host
 from corsgate.message.identity import CLIENT_FIELDS
 
 NETWORKS = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
@@ -252,6 +253,17 @@ class ClientAddressTests(SynchronousTestCase):
         headers = [(b"Forwarded", b'for=198.51.100.1, for="[2001:db8::1]:9", for=10.0.0.9')]
         self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "2001:db8::1")
 
+    def test_what_stands_left(self) -> None:
+        """However much a client wrote before the proxies, only their own words are read."""
+        for junk in (b"," * 30_000, b"1.1.1.1," * 4000, b"x" * 30_000 + b",", b" ," * 15_000):
+            self.check(junk + b" 192.0.2.7, 10.0.0.9", "192.0.2.7")
+            headers: HeaderList = [(b"X-Forwarded-For", junk), (b"X-Forwarded-For", b"192.0.2.7")]
+            self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "192.0.2.7")
+            self.assertLess(sum(map(len, told_by_name(headers).values())), 5000)
+        for junk in (b"," * 30_000, b"for=1.1.1.1," * 2000, b'for="x";by=a,' * 2000):
+            headers = [(b"Forwarded", junk + b"for=192.0.2.7, for=10.0.0.9")]
+            self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "192.0.2.7")
+
     def test_a_long_chain(self) -> None:
         """Only the nearest nodes of a very long chain are looked at."""
         chain = b"192.0.2.7" + b", 10.0.0.9" * 1000
@@ -300,6 +312,12 @@ class ToldHostTests(SynchronousTestCase):
         self.assertIn(reached_by(headers, b"http", b"gate:5555")[1].lower(), known)
         passed_on = told_hosts(index_headers(told(headers)))
         self.assertLessEqual({host.lower() for host in passed_on}, known)
+
+    def test_too_long(self) -> None:
+        """A list that is not split is refused whole: what is in it may be passed on."""
+        headers = [(b"X-Forwarded-Host", b"a.example," * 1000)]
+        (host,) = told_hosts(index_headers(headers))
+        self.assertIsNone(parse_host(host))
 
 
 class ViaTests(SynchronousTestCase):

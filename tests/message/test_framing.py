@@ -12,6 +12,7 @@ from corsgate.message.framing import (
     NO_BODY,
     UNTIL_CLOSE,
     announced_length,
+    check_connection,
     check_response,
     content_length,
     request_authority,
@@ -21,6 +22,20 @@ from corsgate.message.framing import (
 )
 
 TE, CL = b"transfer-encoding", b"content-length"
+
+
+class ConnectionTests(SynchronousTestCase):
+    def test_too_long(self) -> None:
+        """What names fields to drop, or how a body is framed, is read whole or refused."""
+        check_connection({})
+        check_connection({b"connection": [b"close, X-A", b"keep-alive"]})
+        for values in ([b"x-a," * 64], [b"x"] * 65, [b"x" * 2049]):
+            with self.assertRaises(TargetError):
+                check_connection({b"connection": values})
+            with self.assertRaises(TargetError):
+                request_length({TE: [*values, b"chunked"]}, "1.1")
+            with self.assertRaises(BadUpstreamResponse):
+                response_length({TE: [*values, b"chunked"]}, 200, b"GET")
 
 
 class RequestLengthTests(SynchronousTestCase):

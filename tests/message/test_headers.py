@@ -13,6 +13,7 @@ from corsgate.message.headers import (
     forwardable_trailers,
     index_headers,
     list_members,
+    short_list,
 )
 
 NAMES = st.sampled_from((b"Connection", b"Keep-Alive", b"TE", b"te", b"X-One", b"x-two", b"Cookie"))
@@ -32,6 +33,16 @@ class IndexTests(SynchronousTestCase):
 
 
 class ListMemberTests(SynchronousTestCase):
+    def test_short_lists(self) -> None:
+        """Up to either bound, over all fields, a list is what it is; past it there is none."""
+        for values in ([], [b""], [b"a, b", b",c"], [b",".join([b"a"] * 64)], [b"x" * 2048]):
+            self.assertEqual(short_list(values), list_members(values))
+        for values in ([b"," * 64], [b"a"] * 65, [b"x" * 2049], [b"x" * 1500, b"x" * 1500]):
+            self.assertIsNone(short_list(values))
+        self.assertEqual(short_list([b"a,b"], most=2), [b"a", b"b"])
+        self.assertIsNone(short_list([b"a,b"], most=1))
+        self.assertIsNone(short_list([b"a,b"], most_bytes=2))
+
     def test_splits_strips_and_joins(self) -> None:
         """Members of several fields come in order, stripped, without the empty ones."""
         self.assertEqual(

@@ -27,6 +27,12 @@ class SwitchableTests(SynchronousTestCase):
             self.assertEqual(switchable([offer]), (), offer)
             self.assertEqual(switchable([offer + b", websocket"]), (b"websocket",), offer)
 
+    def test_too_many(self) -> None:
+        """A list longer than any real one offers nothing."""
+        self.assertEqual(switchable([b"websocket"] * 65), ())
+        self.assertEqual(switchable([b"websocket" + b"," * 64]), ())
+        self.assertEqual(len(switchable([b"websocket"] * 64)), 64)
+
     def test_malformed(self) -> None:
         """What some server might read as one of those in spite of its spelling doesn't pass."""
         for offer in (b"h2c;q=1", b"h2c/", b"h2c x", b'"h2c"', b"/h2c", b"a/b/c", b"h2c\xa0"):

@@ -192,6 +192,8 @@ REFUSED: tuple[tuple[int, bytes], ...] = (
     (400, GET + H + b": y\r\n\r\n"),
     (400, GET + H + b"X\r\n\r\n"),
     (400, GET + H + b"X\xe9: y\r\n\r\n"),
+    (400, GET + H + b"Connection: " + b"x," * 100 + b"\r\n\r\n"),
+    (400, GET + H + b"Connection: x\r\n" * 65 + b"\r\n"),
     # Where the body ends.
     (400, POST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello"),
     (400, POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
