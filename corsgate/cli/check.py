@@ -6,7 +6,6 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import attrs
 
@@ -15,6 +14,7 @@ from corsgate.config.lines import key_lines, key_text, line_of
 from corsgate.config.model import Config
 from corsgate.config.tls import tls_findings
 from corsgate.errors import ConfigError, Fault
+from corsgate.forward.files import read_given
 from corsgate.gate.load import load_config
 from corsgate.gate.preflight import listener_path
 
@@ -36,12 +36,19 @@ def main(argv: Sequence[str]) -> int:
 
     faults: Sequence[Fault] = ()
     warnings: Sequence[Fault] = ()
+    sources: list[bytes] = []
+
+    def read(file: str) -> bytes:
+        # Once: a pipe can't be read again.
+        sources.append(read_given(file))
+        return sources[0]
+
     try:
-        config = load_config(given.file, reactor)
+        config = load_config(given.file, reactor, read=read)
     except ConfigError as error:
         faults, warnings = error.faults, error.warnings
     else:
-        found = (*config.warnings, *_tls_warnings(given.file, config))
+        found = (*config.warnings, *_tls_warnings(given.file, sources[0], config))
         warnings = sorted(found, key=lambda warning: warning.line or 0)
     if given.json:
         told = {
@@ -62,9 +69,9 @@ def main(argv: Sequence[str]) -> int:
     return FOUND if faults else FINE
 
 
-def _tls_warnings(file: str, config: Config) -> list[Fault]:
+def _tls_warnings(file: str, source: bytes, config: Config) -> list[Fault]:
     """Answer what is doubtful about TLS now, each where it is written."""
-    lines = key_lines(Path(file).read_text("utf-8-sig"))
+    lines = key_lines(source.decode("utf-8-sig"))
     warnings = []
     for path, problem in tls_findings(config, time.time()):
         if path[0] == "listener":

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 
 import attrs
 from cryptography import x509
@@ -20,6 +19,7 @@ from corsgate.config.parse import parse_with
 from corsgate.config.secrets import Sources
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import BadValue
+from corsgate.forward.files import read_file, read_given
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +49,7 @@ def load(file: str) -> Loaded:
     Raises:
         ConfigError: It can't be read, or has faults of another kind.
     """
-    source = read_source(file, lambda name: Path(name).read_bytes())
+    source = read_source(file, read_given)
     config = parse_with(
         source,
         file=file,
@@ -62,7 +62,7 @@ def load(file: str) -> Loaded:
 def _read_bytes(name: str) -> bytes:
     """Answer a secret's file, or what stands in for it."""
     try:
-        return Path(name).read_bytes()
+        return read_file(name)
     except OSError:
         return _stand_in(f"file {name}").encode()
 
@@ -92,7 +92,7 @@ class StandIns(Sources):
     def certificate(self, path: str) -> bytes:
         """Answer a file's bytes, or a key and a certificate of its own for its name."""
         try:
-            return Path(path).read_bytes()
+            return read_file(path)
         except (OSError, ValueError) as error:
             if not path or isinstance(error, ValueError):
                 raise BadValue("it is no path", "name a file") from None

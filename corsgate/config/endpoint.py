@@ -26,6 +26,7 @@ The kernel takes its own bound (net.core.somaxconn on Linux) where that is lower
 used up within milliseconds of a burst; a client whose SYN is dropped tries again after a second.
 """
 
+_FILE_ARGUMENTS = ("privateKey", "certKey", "extraCertChain", "dhParameters")
 _CHECKED = ("tcp", "tcp6")
 _TLS = ("ssl", "tls")
 _ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  # Nothing is bound here.
@@ -93,6 +94,18 @@ def is_reached_at(endpoint: str, host: str, port: int) -> bool:
             name in _ANY_ADDRESS or _names_loopback(name) or is_loopback_name(name.encode("utf-8"))
         )
     return name == interface
+
+
+def files_of(endpoint: str) -> list[str]:
+    """Return the files that Twisted reads to make an endpoint; those of ``tls:`` it reads later.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    if endpoint.partition(":")[0].lower() != "ssl":
+        return []
+    arguments = _arguments(endpoint)
+    return [arguments[name] for name in _FILE_ARGUMENTS if arguments.get(name)]
 
 
 def without_tls(endpoint: str) -> str:

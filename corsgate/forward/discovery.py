@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
@@ -17,6 +16,7 @@ from corsgate.balance.discovered import Service, host_servers, is_within, servic
 from corsgate.config.model import Discovered, Server
 from corsgate.config.server_list import parse_servers
 from corsgate.errors import ConfigError
+from corsgate.forward.files import read_file
 from corsgate.forward.lookup import Found, LookupFailed
 
 LEAST_TTL_S = 1.0
@@ -270,7 +270,7 @@ class ServersFile:
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen == self._seen:
                 return
-            content = Path(self._path).read_bytes()
+            content = read_file(self._path)
         except OSError as error:
             if self._seen != error.errno:
                 self._tell(f"{self._path} can't be read: {error.strerror}; its servers are kept")

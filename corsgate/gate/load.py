@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from corsgate.config.document import read_source
@@ -11,11 +11,12 @@ from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
+from corsgate.forward.files import read_file
 from corsgate.gate.preflight import preflight
 from corsgate.wire.negotiation import find_http2
 
 
-def load_config(path: str, reactor: Any) -> Config:
+def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_file) -> Config:
     """Answer the configuration in a file, its secrets taken from their sources.
 
     What it needs of this machine is looked at too, once the file itself has no faults; nothing
@@ -24,6 +25,7 @@ def load_config(path: str, reactor: Any) -> Config:
     Args:
         path: The file.
         reactor: What it would be served with.
+        read: Reads the file itself; what it names is always read as files are.
 
     Returns:
         A configuration that can be served, so far as can be told without opening anything.
@@ -31,18 +33,14 @@ def load_config(path: str, reactor: Any) -> Config:
     Raises:
         ConfigError: It can't be read, or with all its faults at once.
     """
-    source = read_source(path, _read_file)
+    source = read_source(path, read)
     config = parse_config(
         source,
         file=path,
         environ=os.environ,
-        read_file=_read_file,
+        read_file=read_file,
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
     )
     preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))
     return config
-
-
-def _read_file(name: str) -> bytes:
-    return Path(name).read_bytes()

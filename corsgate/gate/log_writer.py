@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition, RLock, Thread
 
+from corsgate.forward.files import open_to_append
+
 MAX_WRITE_BYTES = 4096
 """How much is written at once. A pipe takes so much whole (``PIPE_BUF``), so that nobody else who
 writes to it comes between."""
@@ -269,8 +271,7 @@ class LogFile:
         self._writer.switch(self._open())
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        return os.open(self._path, flags, 0o640)
+        return open_to_append(self._path, 0o640)
 
 
 def _ends_amid_a_line(path: str) -> bool:

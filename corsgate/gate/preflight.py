@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from stat import S_ISDIR
+from stat import S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
 
+from corsgate.config.endpoint import files_of
 from corsgate.config.lines import Path, key_text, line_of
 from corsgate.config.model import Config
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.forward.files import check_regular
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.negotiation import HTTP1
 from corsgate.wire.tls import creators
@@ -81,6 +83,16 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
     """
     if text.partition(":")[0] == "systemd":
         return  # Its sockets are there only where systemd starts the gate.
+    for name in files_of(text):
+        try:
+            check_regular(name)
+        except FileNotFoundError:
+            break  # Twisted says it better.
+        except OSError as error:
+            raise BadValue(
+                f"{name!r}, which {text!r} names, can't be read: {error.strerror}",
+                "name a file that this user can read",
+            ) from None
     try:
         serverFromString(reactor, text)
     except Exception as error:
@@ -105,8 +117,11 @@ def check_access_log(access_log: str | None) -> None:
     problem = None
     directory = os.path.dirname(access_log) or "."
     try:
-        if S_ISDIR(os.stat(access_log).st_mode):
+        mode = os.stat(access_log).st_mode
+        if S_ISDIR(mode):
             problem = "Is a directory"
+        elif not (S_ISREG(mode) or S_ISCHR(mode) or S_ISFIFO(mode)):
+            problem = "it is no file"
         elif not os.access(access_log, os.W_OK):
             problem = "Permission denied"
     except FileNotFoundError:

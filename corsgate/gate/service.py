@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -20,6 +19,7 @@ from corsgate.config.endpoint import is_handed_over, is_loopback, with_backlog
 from corsgate.config.model import Config, Listener
 from corsgate.config.tls import tls_warnings
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.forward.files import read_file
 from corsgate.gate.access import AccessLog, open_log
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.log_writer import LineWriter, LogFile
@@ -106,7 +106,7 @@ class ListenerSite:
             return
         endpoint = self.listener.endpoint
         try:
-            self.certificates.reread(lambda name: Path(name).read_bytes())
+            self.certificates.reread(read_file)
         except (OSError, BadValue) as error:
             self._log.error(
                 "SIGHUP: {endpoint} goes on with its old certificates: {problem}",

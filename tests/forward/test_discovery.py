@@ -324,6 +324,23 @@ class FileTests(DiscoveryTestCase):
         self.clock.advance(WATCH_S)
         self.assertEqual(self.seen, [["10.0.0.1"], ["10.0.0.2"]])
 
+    def test_no_file(self) -> None:
+        """What takes its place and is no file is told once, and never waited for."""
+        self.watch()
+        self.path.unlink()
+        os.mkfifo(self.path)
+        self.clock.advance(WATCH_S)
+        self.clock.advance(WATCH_S)
+        (said,) = self.said
+        self.assertIn("it is a FIFO, where a file must be; its servers are kept", said)
+        self.path.unlink()
+        self.path.symlink_to("/dev/zero")
+        self.clock.advance(WATCH_S)
+        self.path.unlink()
+        self.write('servers = ["http://10.0.0.2"]')
+        self.clock.advance(WATCH_S)
+        self.assertEqual(self.seen, [["10.0.0.1"], ["10.0.0.2"]])
+
     def test_stops(self) -> None:
         """Then it isn't looked at any more."""
         self.watch().stop()

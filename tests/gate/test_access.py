@@ -12,6 +12,7 @@ from typing import Any
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
 
+from corsgate.errors import ConfigError
 from corsgate.gate.access import open_log
 from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
 from corsgate.gate.service import GateService
@@ -213,6 +214,25 @@ class Places(GateTestCase):
         await service.stopService()
         self.assertEqual([len(each.read_text().splitlines()) for each in (old, path)], [2, 1])
         self.assertEqual(path.stat().st_mode & 0o037, 0)
+
+    async def test_no_file(self) -> None:
+        """A FIFO that nobody reads is a fault, at the start and later, and not waited for."""
+        path = Path(self.mktemp()).absolute()
+        os.mkfifo(path)
+        access_log = f"access_log = {json.dumps(str(path))}\n"
+        with self.assertRaises(ConfigError) as caught:
+            self.serve_logging(access_log)
+        self.assertIn("it is a FIFO that nobody reads", str(caught.exception))
+        path.unlink()
+        service, port = self.serve_logging(access_log)
+        await self.ask_port(port)
+        old = path.with_name(f"{path.name}.1")
+        path.rename(old)
+        os.mkfifo(path)
+        service.refresh()
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        await self.ask_port(port)
+        self.assertEqual(len(old.read_text().splitlines()), 2)
 
     async def test_not_reopened(self) -> None:
         """Where a new file can't be opened, the old one goes on; nor is any need."""

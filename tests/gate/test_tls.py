@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,18 @@ class Renewed(TlsTestCase):
         self.assertEqual((await old.response()).body, b"done")
         old.send(request(host=b"gate.test"))
         self.assertEqual((await old.response()).body, b"more")
+
+    async def test_no_file(self) -> None:
+        """A FIFO in the place of a key is not waited for, and the old one goes on."""
+        gate = self.from_files(await self.upstream(), FIRST)
+        self.key.unlink()
+        os.mkfifo(self.key)
+        with capturedLogs() as logs:
+            gate.service.refresh()
+        problems = [event["problem"] for event in logs if "problem" in event]
+        self.assertEqual(len(problems), 1)
+        self.assertIn("it is a FIFO, where a file must be", problems[0])
+        self.assertEqual(await self.shown(gate), "first")
 
     async def test_not_renewed(self) -> None:
         """What can't be used is told to the log, and changes nothing."""
