@@ -15,7 +15,7 @@ from corsgate.config.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.reader import Named, Notes, Table, checked, text
 from corsgate.config.rebinding import listener_warnings
 from corsgate.config.routes import read_limits, read_routes
-from corsgate.config.secrets import Sources
+from corsgate.config.secrets import Sources, nobody
 from corsgate.config.shape import shape
 from corsgate.config.upstreams import read_credentials, read_upstream
 from corsgate.message.host import HostRules, is_loopback_name
@@ -29,6 +29,8 @@ def parse_config(
     read_file: Callable[[str], bytes],
     cors_rules: CorsRules = NO_RULES,
     has_http2: bool = False,
+    read_by: str = "",
+    written_by: Callable[[str], str] = nobody,
 ) -> Config:
     """Answer what a configuration file says.
 
@@ -40,6 +42,8 @@ def parse_config(
         cors_rules: Know what is wrong with a policy of the right shape:
             `corsgate.cors.check.CORS_RULES`.
         has_http2: Whether what HTTP/2 needs is installed.
+        read_by: Who beside its owner can read the file, in words; empty for nobody.
+        written_by: Returns what others can write to that a path leads to, in words.
 
     Returns:
         The configuration; it has no faults.
@@ -47,7 +51,13 @@ def parse_config(
     Raises:
         ConfigError: It has faults; all of them are in it, in the order of their lines.
     """
-    sources = Sources(environ=environ, read_file=read_file, has_http2=has_http2)
+    sources = Sources(
+        environ=environ,
+        read_file=read_file,
+        has_http2=has_http2,
+        read_by=read_by,
+        written_by=written_by,
+    )
     return parse_with(source, file=file, sources=sources, cors_rules=cors_rules)
 
 

@@ -8,6 +8,7 @@ import attrs
 
 from corsgate.config import rules
 from corsgate.config.endpoint import check_endpoint
+from corsgate.config.exposure import CLEAR_MEND, sent_in_clear
 from corsgate.config.model import (
     BasicCredentials,
     BearerCredentials,
@@ -111,6 +112,9 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
         # The rest of the policy is not the user's choice.
         if key.removeprefix("cors.").startswith("allow_origins"):
             origins.notes.warn(origins.path, problem, mend)
+    clear = sent_in_clear(route.upstream.credentials, route.upstream.servers)
+    if clear:
+        origins.notes.warn(("--upstream",), clear, CLEAR_MEND)
     for _, problem, _ in listener_warnings(config.listeners, config.routes, has_hosts=False):
         fix = "leave it out, or write a file that has certificates and hosts"
         origins.notes.warn(("--listen",), problem, fix)

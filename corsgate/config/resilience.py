@@ -20,6 +20,7 @@ from corsgate.config.balancing import (
     check_cause,
     check_status,
 )
+from corsgate.config.exposure import warn_of_exposed
 from corsgate.config.reader import Table, boolean, bound, setting, text
 from corsgate.config.rules import check_secret
 from corsgate.config.secret import Secret
@@ -93,6 +94,7 @@ def _cause(raw: object) -> str:
 
 def _sticky(table: Table, sources: Sources) -> Sticky | None:
     secret: Secret | None = table.get("secret", sources.secret(_check_signing), None)
+    warn_of_exposed(table, "secret", sources)
 
     @shape({"type": "string"})
     def of_cookie(raw: object) -> Sticky:

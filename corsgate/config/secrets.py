@@ -36,6 +36,11 @@ _SECRET = {
 }
 
 
+def nobody(path: str) -> str:
+    """Return that nobody else can write to what a path leads to: the rights are not known."""
+    return ""
+
+
 @attrs.frozen(kw_only=True)
 class Sources:
     """What a configuration may read beside its own text.
@@ -44,11 +49,26 @@ class Sources:
         environ: The environment's variables.
         read_file: Answers a file's bytes or raises OSError.
         has_http2: Whether what HTTP/2 needs is installed.
+        read_by: Who beside its owner can read the configuration, in words; empty for nobody.
+        written_by: Returns what others can write to that a path leads to, in words that go on
+            after "others can write to"; empty for nothing.
     """
 
     environ: Mapping[str, str] = attrs.field(repr=False)
     read_file: Callable[[str], bytes]
     has_http2: bool = False
+    read_by: str = ""
+    written_by: Callable[[str], str] = nobody
+
+    def warning(self, raw: object) -> str:
+        """Return what is doubtful about where a secret stands; empty for nothing.
+
+        Args:
+            raw: The value that was read as a secret.
+        """
+        if not isinstance(raw, str) or not self.read_by:
+            return ""
+        return f"the secret stands in this file, which {self.read_by} can read"
 
     def secret(self, check: Callable[[str], None]) -> Callable[[object], Secret]:
         """Make a reader of secrets whose text passes `check`.

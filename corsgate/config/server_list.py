@@ -66,6 +66,13 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
     part = Table(item.notes, item.path, item.raw)
     path = part.need("file", text, _FILE_MEND)
     servers = None if path is None else part.get("file", lambda _: _from_file(path, sources), None)
+    written_by = "" if path is None or servers is None else sources.written_by(path)
+    if written_by:
+        part.notes.warn(
+            (*part.path, "file"),
+            f"others can write to {written_by}: they choose where requests and credentials go",
+            "take that right away (chmod go-w)",
+        )
     part.finish()
     return None if path is None or servers is None else ServerList(servers=servers, file=path)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from corsgate.config import rules, tls
+from corsgate.config.exposure import CLEAR_MEND, sent_in_clear, warn_of_exposed
 from corsgate.config.model import (
     DIGEST_ALGORITHMS,
     BasicCredentials,
@@ -15,6 +16,7 @@ from corsgate.config.model import (
     DigestCredentials,
     HeaderCredentials,
     PoolLimits,
+    Secret,
     Upstream,
 )
 from corsgate.config.reader import Named, Table, boolean, bound, checked, text
@@ -56,6 +58,9 @@ def read_upstream(
     if listed is None:
         return None
     tls.check_upstream_tls(table, listed.templates)
+    clear = sent_in_clear(found, listed.templates)
+    if clear:
+        table.notes.warn((*table.path, "credentials"), clear, CLEAR_MEND)
     try:
         return Upstream(
             name=name,
@@ -103,9 +108,7 @@ def read_credentials(table: Table, sources: Sources) -> Credentials | None:
 
 def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
     username = _username(table, rules.check_basic_username)
-    password = table.need(
-        "password", sources.secret(rules.check_secret), 'write password = { env = "NAME" }'
-    )
+    password = _secret(table, "password", rules.check_secret, sources)
     if username is None or password is None:
         return None
     return BasicCredentials(username=username, password=password)
@@ -113,9 +116,7 @@ def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
 
 def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
     username = _username(table, rules.check_username)
-    password = table.need(
-        "password", sources.secret(rules.check_secret), 'write password = { env = "NAME" }'
-    )
+    password = _secret(table, "password", rules.check_secret, sources)
     min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
     require_qop = table.get("require_qop", boolean, False)
     if username is None or password is None:
@@ -136,20 +137,24 @@ def _algorithm(raw: object) -> str:
 
 
 def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:
-    token = table.need(
-        "token", sources.secret(rules.check_bearer_token), 'write token = { env = "NAME" }'
-    )
+    token = _secret(table, "token", rules.check_bearer_token, sources)
     return None if token is None else BearerCredentials(token=token)
 
 
 def _header(table: Table, sources: Sources) -> HeaderCredentials | None:
     name = table.need("name", checked(rules.check_field_name), 'write name = "X-Api-Key"')
-    value = table.need(
-        "value", sources.secret(rules.check_field_value), 'write value = { env = "NAME" }'
-    )
+    value = _secret(table, "value", rules.check_field_value, sources)
     if name is None or value is None:
         return None
     return HeaderCredentials(name=name, value=value)
+
+
+def _secret(
+    table: Table, key: str, check: Callable[[str], None], sources: Sources
+) -> Secret | None:
+    found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
+    warn_of_exposed(table, key, sources)
+    return found
 
 
 def _username(table: Table, check: Callable[[str], None]) -> str | None:

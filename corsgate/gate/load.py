@@ -11,7 +11,7 @@ from corsgate.config.lines import key_lines
 from corsgate.config.model import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
-from corsgate.forward.files import read_file
+from corsgate.forward.files import read_file, who_reads, who_writes
 from corsgate.gate.preflight import preflight
 from corsgate.wire.negotiation import find_http2
 
@@ -41,6 +41,8 @@ def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_
         read_file=read_file,
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
+        read_by=who_reads(path),
+        written_by=who_writes,
     )
     preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))
     return config

@@ -107,6 +107,28 @@ class FilesTests(CommandTestCase):
             os.close(receiving)
             self.assertEqual(done.status, status, done.err)
 
+    def test_rights(self) -> None:
+        """Who else can read a secret here, or choose the servers, is warned of."""
+        servers = self.directory / "servers.toml"
+        servers.write_text('servers = ["http://127.0.0.1:1"]\n')
+        text = f'{TOP}[upstreams.a]\nservers = {{ file = "{servers}" }}\n'
+        path = self.file(text + BASIC.replace("@@", '"hush"') + ROUTE)
+        for mode, servers_mode, words in (
+            (0o600, 0o600, []),
+            (0o644, 0o600, ["4: upstreams.a.credentials.password: the secret stands in this file"]),
+            (0o600, 0o666, ["3: upstreams.a.servers.file: others can write to it"]),
+        ):
+            os.chmod(path, mode)
+            servers.chmod(servers_mode)
+            self.directory.chmod(0o700)
+            done = corsgate("check", path)
+            self.assertEqual(done.status, 0)
+            found = done.err.splitlines()
+            self.assertEqual(len(found), len(words), found)
+            for line, expected in zip(found, words, strict=True):
+                self.assertIn(expected, line)
+                self.assertNotIn("hush", line)
+
 
 def _write(descriptor: int, data: bytes) -> None:
     with os.fdopen(descriptor, "wb") as file:
