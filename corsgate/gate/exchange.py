@@ -29,6 +29,7 @@ from corsgate.message.headers import short_list
 from corsgate.message.host import is_loopback_address
 from corsgate.problem import Problem, problem_of, render, render_fallback
 from corsgate.shaping import Client, gate_origin
+from corsgate.wire.pace import place_of
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
 from corsgate.wire.tunnel import Tunnel, TunnelEnd
@@ -145,7 +146,7 @@ class Exchange:
         error = failure.value
         request.notes["outcome"] = str(error) or type(error).__name__
         if not isinstance(error, CorsgateError | CancelledError):
-            self._log.failure("request {id} failed", failure, id=request.notes["id"])
+            self._report("request {id} failed", failure)
         fallback = self._plan.upstream.rules.on_down
         if request.startedWriting:
             request.abort()
@@ -158,8 +159,15 @@ class Exchange:
 
     def _given_up(self, failure: Failure) -> None:
         """Cut a client that could not even be told of a failure, so that it doesn't wait."""
-        self._log.failure("request {id} was not answered", failure, id=self._request.notes["id"])
+        self._report("request {id} was not answered", failure)
         self._request.abort()
+
+    def _report(self, what: str, failure: Failure) -> None:
+        """Log what was not foreseen: once per second for each place where it is raised."""
+        now = self._plan.upstream.clock.seconds()
+        more = self._plan.paces.due((what, place_of(failure)), now)
+        if more is not None:
+            self._log.failure(what + "{more}", failure, id=self._request.notes["id"], more=more)
 
     # What is answered here.
 

@@ -15,6 +15,7 @@ from corsgate.config.model import Server
 from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.forward.body import drain
 from corsgate.gate.attempts import Attempts
+from corsgate.gate.pace import shown
 from corsgate.gate.plan import RoutePlan
 from corsgate.gate.tries import Tries
 from corsgate.wire.request import GateRequest
@@ -181,7 +182,7 @@ class Forwarding:
                     return response
             except UpstreamError as error:
                 failure, cause = error, cause_of(error)
-                _log.warn("request {id}: {error}", id=self._request.notes["id"], error=str(error))
+                self._report(error)
             # At once: those who come next shall not meet a server that is known to fail.
             self._end_attempt(self._is_served(cause))
             try:
@@ -199,6 +200,18 @@ class Forwarding:
             else:
                 assert failure is not None, "there is a response, or why there is none"
                 raise failure
+
+    def _report(self, error: UpstreamError) -> None:
+        """Log why an attempt failed: a line per second, route and kind of failure at most."""
+        more = self._plan.paces.due(type(error).__name__, self._now())
+        if more is not None:
+            _log.warn(
+                "request {id} on route {route}: {error}{more}",
+                id=self._request.notes["id"],
+                route=self._plan.label,
+                error=shown(str(error)),
+                more=more,
+            )
 
     def _now(self) -> float:
         return self._plan.upstream.clock.seconds()

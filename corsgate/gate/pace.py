@@ -1,35 +1,13 @@
-"""Lines of the log about what clients do: so few that nobody can flood it."""
+"""What clients sent, as lines of the log show it, and how often there may be one."""
 
 from __future__ import annotations
 
-import attrs
+from corsgate.wire.pace import INTERVAL_S, Pace, Paces
 
-INTERVAL_S = 1.0
-"""The shortest time between two lines."""
+__all__ = ["INTERVAL_S", "MAX_SHOWN", "Pace", "Paces", "shown", "shown_bytes"]
 
 MAX_SHOWN = 200
 """How many characters of what a client sent a line has."""
-
-
-@attrs.define
-class Pace:
-    """Says when a line may be written, and counts what had none."""
-
-    _told_s: float | None = None
-    _untold: int = 0
-
-    def due(self, now: float) -> str | None:
-        """Answer the end of the line that may be written now; None for no line.
-
-        Args:
-            now: The reactor's seconds.
-        """
-        if self._told_s is not None and now - self._told_s < INTERVAL_S:
-            self._untold += 1
-            return None
-        more = f" ({self._untold} more since the last such line)" if self._untold else ""
-        self._told_s, self._untold = now, 0
-        return more
 
 
 def shown(text: str) -> str:

@@ -25,6 +25,7 @@ from corsgate.forward.client import ProxyClient
 from corsgate.forward.discovery import Discovery, ServersFile
 from corsgate.forward.lookup import Lookup
 from corsgate.forward.probe import Prober
+from corsgate.gate.pace import Paces
 from corsgate.gate.trial import Trial
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
@@ -121,6 +122,7 @@ class RoutePlan:
         methods: The methods it serves, or None for all.
         limits: Its bounds.
         upstream: Where its requests go.
+        paces: How often the log is told of its failures.
     """
 
     label: str
@@ -130,6 +132,7 @@ class RoutePlan:
     methods: frozenset[bytes] | None
     limits: Limits
     upstream: UpstreamPlan
+    paces: Paces = attrs.field(factory=Paces)
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -15,7 +15,6 @@ from h2.events import (
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -54,8 +53,6 @@ class Http2Connection(ClientConnection):
         conduct: Watches the client's.
         deadline_s: For the sweeper: when something of the connection itself is due.
     """
-
-    _log = Logger()
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
@@ -363,7 +360,7 @@ class Http2Connection(ClientConnection):
 
     def _fail(self, fault: ConnectionFault) -> None:
         """End the connection, and say why (RFC 9113 5.4.1)."""
-        self._log.debug("a connection was ended: {fault}", fault=str(fault))
+        self.site.report_ended(fault)
         self.codec.fail(fault.code, str(fault).encode("ascii", "replace"))
         self.flush()
         self._close()

@@ -17,6 +17,7 @@ from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
 from corsgate.wire.body import RequestBody
+from corsgate.wire.pace import place_of
 from corsgate.wire.pins import Pins
 from corsgate.wire.read_request import ReadRequest, Refusal
 from corsgate.wire.tunnel import TunnelEnd
@@ -186,7 +187,9 @@ class GateRequest(server.Request):
         except BaseException:
             if self.startedWriting:
                 # An error page behind a response that has begun would pass for a part of it.
-                self._log.failure("a response broke off")
+                more = self.site.paces.due(place_of(Failure()), self.arrived_s)
+                if more is not None:
+                    self._log.failure("a response broke off{more}", more=more)
                 self.abort()
             else:
                 self.processingFailed(Failure())

@@ -11,13 +11,16 @@ from typing import Protocol as Shape
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
 from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import Site
 
 from corsgate.config.model import Limits
+from corsgate.errors import ConnectionFault
 from corsgate.wire.admission import Admission, Admitted
 from corsgate.wire.channel import GateChannel
+from corsgate.wire.pace import Paces
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import Sweeper
 
@@ -56,9 +59,13 @@ class GateSite(Site):
         admission: Counts the connections of all sites; None for one of this site's own.
         trusted_proxies: Networks whose connections speak for many clients.
         wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
+
+    Attributes:
+        paces: How often the log is told what clients do wrong.
     """
 
     noisy = False
+    _log = Logger()
 
     def __init__(
         self,
@@ -84,6 +91,7 @@ class GateSite(Site):
         self._emptied: list[Deferred[None]] = []
         self._wall_clock = wall_clock
         self._date = (0, b"")
+        self.paces = Paces()
 
     def date(self) -> bytes:
         """Answer the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
@@ -118,6 +126,12 @@ class GateSite(Site):
         channel = GateChannel(self)
         self._admitted[channel] = admitted
         return channel
+
+    def report_ended(self, fault: ConnectionFault) -> None:
+        """Log, as often as is due, that a client broke HTTP/2 so that its connection was ended."""
+        more = self.paces.due(("HTTP/2", fault.code), self.sweeper.now())
+        if more is not None:
+            self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
 
     def drain(self) -> Deferred[None]:
         """Close idle connections now, and each other one after its response.

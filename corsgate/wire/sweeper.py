@@ -74,6 +74,7 @@ class Sweeper:
         now = self._clock.seconds()
         if due is None:
             due = [member for member in self._members if member.deadline_s <= now]
+        failed = 0
         while due:
             member = due.pop()
             # An earlier member's time-out may have ended this one.
@@ -82,9 +83,13 @@ class Sweeper:
                     member.timed_out()
                 except Exception:
                     # One that fails must not keep all the others from ever timing out.
-                    self._log.failure("a time-out could not be acted on")
+                    failed += 1
+                    if failed == 1:
+                        self._log.failure("a time-out could not be acted on")
             if due and self._call is None and self._clock.seconds() - now > TURN_S:
                 self._call = self._clock.callLater(0, self._sweep, due)
-                return
+                break
+        if failed > 1:
+            self._log.warn("{count} more time-outs could not be acted on", count=failed - 1)
         if self._members and self._call is None:
             self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)

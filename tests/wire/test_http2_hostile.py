@@ -17,9 +17,12 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
+from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
 from corsgate.wire.http2_codec import MAX_STREAMS
 from corsgate.wire.http2_conduct import IDLE_FRAMES, RESETS
@@ -316,3 +319,27 @@ class ConnectionTests(SynchronousTestCase):
             client.raw((6 * len(pairs)).to_bytes(3) + b"\x04" + bytes(5) + b"".join(pairs))
         self.assertLess(len(client.connection.codec._h2.remote_settings), 10)
         self.assertTrue(client.open)
+
+
+class ReportTests(SynchronousTestCase):
+    """What the log is told."""
+
+    def test_bounded(self) -> None:
+        """Of connections that break HTTP/2 there is a line per second and kind, with a count."""
+        events: list[LogEvent] = []
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            events.append(event)
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        site = Http2Client().site
+        for _ in range(50):
+            site.report_ended(ConnectionFault(1, "bad"))
+        lines = [event for event in events if event["log_namespace"].endswith("GateSite")]
+        self.assertEqual(len(lines), 1)
+        client = Http2Client()
+        client.send(DataFrame(1, b"x"))
+        lines = [event for event in events if event["log_namespace"].endswith("GateSite")]
+        self.assertEqual(len(lines), 2)

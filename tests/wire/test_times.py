@@ -311,6 +311,22 @@ class SweeperTests(SynchronousTestCase):
             sweeper.discard(member)
         self.assertEqual(clock.getDelayedCalls(), [])
 
+    def test_failing(self) -> None:
+        """Of members that fail the log has the first one's traceback and the number of others."""
+        clock = Clock()
+        sweeper = Sweeper(clock)
+
+        def fail(member: Member) -> None:
+            settle(member)
+            raise ZeroDivisionError
+
+        members = [Member(0.0, fail) for _ in range(5)]
+        for member in members:
+            sweeper.add(member)
+        clock.advance(1.0)
+        self.assertEqual([member.called for member in members], [1] * 5)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_left_within_the_sweep(self) -> None:
         """A member that another's time-out removes isn't called, and none is lost."""
         clock = Clock()
