@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.task import deferLater
@@ -37,6 +36,7 @@ from corsgate.wire.admission import Admission, client_key
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.listening import stop_listening
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
+from corsgate.wire.proxy_protocol import listening_endpoint
 from corsgate.wire.request import GateRequest
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import Sweeper
@@ -365,7 +365,7 @@ class GateService(Service):
         for number, listener in enumerate(self.listeners):
             text = listener.listener.endpoint
             try:
-                endpoints.append(serverFromString(self._reactor, with_backlog(text)))
+                endpoints.append(listening_endpoint(self._reactor, with_backlog(text)))
             except Exception:
                 # What an endpoint's own parser raises for bad arguments is anyone's guess.
                 faults.append(self._fault(f"listen[{number}]", text, Failure()))
