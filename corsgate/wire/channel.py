@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -14,6 +14,7 @@ from zope.interface import implementer
 from corsgate.errors import BodyTimedOut
 from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead
+from corsgate.wire.admission import Spare
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.hangup import has_hung_up
 from corsgate.wire.intake import Intake
@@ -29,6 +30,7 @@ from corsgate.wire.waits import (
     Awaited,
     ClientWaits,
     find_awaited,
+    find_spare,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +66,6 @@ class GateChannel(ClientConnection):
         self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
         self._next_turn: IDelayedCall | None = None
-        # Asked for with every request; each answer of the transport's is a system call.
-        self._peer: IAddress | None = None
-        self._host: IAddress | None = None
         # A head that waits for the first piece of its body, to leave in one write with it.
         self._head = b""
         self._waits = ClientWaits(site.limits)
@@ -130,9 +129,6 @@ class GateChannel(ClientConnection):
             self._producer.resumeProducing()
         self._go_on()
 
-    def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` tells the requests."""
-
     def tls_ended(self) -> None:
         """The client ended TLS: what is still to be written can't reach it."""
         if self._handling is not None or self._tunnel is not None:
@@ -160,23 +156,17 @@ class GateChannel(ClientConnection):
         else:
             self.cut("the client was too slow")
 
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: a request, part of one, or nothing."""
+        left_s = self.deadline_s - self._now() if self._closing else None
+        return find_spare(self._waits.awaited, left_s)
+
     # What a request calls.
 
     def require_http1(self) -> bool:
         """Return False: HTTP/1.1 is what the client speaks."""
         return False
-
-    def getPeer(self) -> IAddress:
-        """Answer the client's address, which a PROXY header may have told by now."""
-        if self._peer is None:
-            self._peer = self._tcp.getPeer()
-        return self._peer
-
-    def getHost(self) -> IAddress:
-        """Answer the gate's own address."""
-        if self._host is None:
-            self._host = self._tcp.getHost()
-        return self._host
 
     def write(self, data: bytes) -> None:
         """Write bytes of a response, framing included."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+from corsgate.wire.admission import Spare
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
@@ -20,9 +23,51 @@ class ClientConnection(Protocol):
 
     site: GateSite
 
+    # Asked for with every request; each answer of the transport's is a system call.
+    _peer: IAddress | None = None
+    _host: IAddress | None = None
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it, were it closed now."""
+        raise NotImplementedError
+
+    def loseConnection(self) -> None:
+        """Close once all that was written has left."""
+        raise NotImplementedError
+
+    def abortConnection(self) -> None:
+        """Cut the connection at once."""
+        raise NotImplementedError
+
+    def stopProducing(self) -> None:
+        """The transport is gone; `connectionLost` tells the requests."""
+
+    def getPeer(self) -> IAddress:
+        """Answer the client's address, which a PROXY header may have told by now."""
+        if self._peer is None:
+            self._peer = self._tcp.getPeer()
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """Answer the gate's own address."""
+        if self._host is None:
+            self._host = self._tcp.getHost()
+        return self._host
+
     def isSecure(self) -> bool:
         """Return whether the client speaks TLS to the gate."""
         return isinstance(self.transport, TLSMemoryBIOProtocol)
+
+    def shed(self) -> None:
+        """Close at once, so that another connection can have this one's place."""
+        if self.spare is not Spare.IDLE:
+            self.abortConnection()
+            return
+        self.loseConnection()
+        if self.isSecure():
+            # The client is told, but its own farewell, which may never come, is not waited for.
+            self._tcp.transport.loseConnection()
 
     @property
     def _tcp(self) -> Any:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.errors import ConnectionFault, MalformedRequest
+from corsgate.wire.admission import Spare
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
 from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
@@ -123,9 +124,6 @@ class Http2Connection(ClientConnection):
         self._pump()
         self._rearm()
 
-    def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` tells the requests."""
-
     def tls_ended(self) -> None:
         """The client ended TLS: what is still to be written can't reach it."""
         if self._streams:
@@ -142,6 +140,12 @@ class Http2Connection(ClientConnection):
             self._finish_farewell()
         else:
             self.drain()
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: requests, part of one, or nothing."""
+        ready = not self._closing and self._read_by == NEVER
+        return Spare.NO if self._streams else Spare.IDLE if ready else Spare.UNREADY
 
     # What its streams call.
 
@@ -185,6 +189,12 @@ class Http2Connection(ClientConnection):
         self.flush()
         self._farewell_by = self._now() + FAREWELL_S
         self._rearm()
+
+    def loseConnection(self) -> None:
+        """Close, and say that all requests were answered (RFC 9113 6.8)."""
+        self.codec.goaway(self.codec.last_id)
+        self.flush()
+        self._close()
 
     def cut(self, outcome: str) -> None:
         """Cut the connection; the access log says why."""

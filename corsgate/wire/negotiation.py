@@ -11,6 +11,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from corsgate.wire.admission import Spare
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.site import GateSite, Refused
@@ -81,6 +82,15 @@ class Negotiation(Protocol):
     def drain(self) -> None:
         """Cut the connection soon: it may have been accepted just now, and bring a request."""
         self.deadline_s = min(self.deadline_s, self._site.sweeper.now() + FIRST_REQUEST_S)
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: a handshake that isn't done."""
+        return Spare.UNREADY
+
+    def shed(self) -> None:
+        """Cut the connection, so that another can have its place."""
+        self.abortConnection()
 
     def cut(self, outcome: str) -> None:
         """Cut the connection; there is no request whose log could say why."""

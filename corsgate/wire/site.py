@@ -18,14 +18,14 @@ from twisted.web.server import Site
 
 from corsgate.config.model import Limits
 from corsgate.errors import ConnectionFault
-from corsgate.wire.admission import Admission, Admitted
+from corsgate.wire.admission import Admission, Admitted, Holder
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.pace import Paces
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import Sweeper
 
 
-class Channel(Shape):
+class Channel(Holder, Shape):
     """What a site needs of whatever has one of its connections."""
 
     def drain(self) -> None:
@@ -125,6 +125,7 @@ class GateSite(Site):
             return Refused()
         channel = GateChannel(self)
         self._admitted[channel] = admitted
+        admitted.holder = channel
         return channel
 
     def report_ended(self, fault: ConnectionFault) -> None:
@@ -153,6 +154,7 @@ class GateSite(Site):
         admitted = self._admitted.pop(before, None)
         if admitted is not None:
             self._admitted[after] = admitted
+            admitted.holder = after
         self.channels.add(after)
         self.channels.discard(before)
 

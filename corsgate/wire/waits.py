@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from corsgate.balance.rates import RateMeter
 from corsgate.config.model import Limits
+from corsgate.wire.admission import Spare
 from corsgate.wire.body import RequestBody
 from corsgate.wire.intake import Intake
 from corsgate.wire.read_request import Refusal
@@ -67,6 +68,21 @@ def find_awaited(intake: Intake, *, handling: bool, reading: bool) -> Awaited:
     if body is not None:
         return Awaited.UNWANTED_BODY
     return Awaited.HEAD if intake.in_head else Awaited.REQUEST
+
+
+def find_spare(awaited: Awaited | None, closing_s: float | None) -> Spare:
+    """Return what would be lost with a connection.
+
+    Args:
+        awaited: What it waits for; None while the client doesn't take what is written.
+        closing_s: Where it is being closed, how long that may still take.
+    """
+    if closing_s is not None:
+        # For longer than that it waits only where the client still takes a response.
+        return Spare.UNREADY if closing_s <= LINGER_S else Spare.NO
+    if awaited is Awaited.REQUEST:
+        return Spare.IDLE
+    return Spare.UNREADY if awaited is Awaited.HEAD else Spare.NO
 
 
 class ClientWaits:

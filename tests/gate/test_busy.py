@@ -114,18 +114,35 @@ class TooManyClients(GateTestCase):
 
     async def test_in_all(self) -> None:
         """A gate with all its connections taken serves those, and takes another for each lost."""
-        gate = self.front(await self.upstream(), rest="[limits]\nmax_connections = 2")
+        upstream = await self.upstream(None)
+        gate = self.front(upstream, rest="[limits]\nmax_connections = 2")
         first, second = await self.connect(gate), await self.connect(gate)
         for client in (first, second):
             client.send(request())
-            self.assertEqual((await client.response()).status, 200)
+        await upstream.when(lambda: len(upstream.requests) == 2)
         await self.refused(gate)
-        second.send(request())
-        self.assertEqual((await second.response()).status, 200)
+        upstream.script(response())
+        for connection in upstream.connections:
+            connection.send(response())
+        for client in (first, second):
+            self.assertEqual((await client.response()).status, 200)
         await first.close()
         second.send(request())
         await second.response()
         await self.assert_serves(gate)
+
+    async def test_idle_give_way(self) -> None:
+        """Of connections that idle, the idlest is closed for one that comes."""
+        gate = self.front(await self.upstream(), rest="[limits]\nmax_connections = 2")
+        first, second = await self.connect(gate), await self.connect(gate)
+        for client in (second, first):
+            client.send(request())
+            self.assertEqual((await client.response()).status, 200)
+        third = await self.connect(gate)
+        self.assertEqual(await second.gone(), "closed")
+        for client in (first, third):
+            client.send(request())
+            self.assertEqual((await client.response()).status, 200)
 
     async def test_come_and_go(self) -> None:
         """Hundreds that come and leave in every state take up no room when they are gone."""
@@ -154,7 +171,7 @@ class TooManyClients(GateTestCase):
 
     async def test_all_listeners(self) -> None:
         """The bound is one for all listeners; a trusted proxy has only the one in all."""
-        upstream = await self.upstream()
+        upstream = await self.upstream(None)
         gate = self.serve(
             'listen = ["tcp:0:interface=127.0.0.1"]\n'
             '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
@@ -164,11 +181,13 @@ class TooManyClients(GateTestCase):
         )
         addresses: list[Any] = [port.getHost() for port in gate.service.ports]
         plain, trusting = [address.port for address in addresses]
-        for port, answered in ((plain, True), (plain, False), *[(trusting, True)] * 3):
+        taken = 0
+        for port, is_taken in ((plain, True), (plain, False), *[(trusting, True)] * 3):
             client = await self.connect_to(port)
             client.send(request())
-            if answered:
-                self.assertEqual((await client.response()).status, 200)
+            if is_taken:
+                taken += 1
+                await upstream.when(lambda: len(upstream.requests) == taken)  # noqa: B023
             else:
                 self.assertEqual(await client.gone(), ABORTED)
         client = await self.connect_to(trusting)

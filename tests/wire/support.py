@@ -188,6 +188,7 @@ class Serving:
             limits=limits or Limits(),
             record=self.recorded.append,
             reactor=self.clock,
+            wall_clock=self.clock.seconds,
         )
         self.wire = Wire()
 

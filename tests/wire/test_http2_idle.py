@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.wire.admission import Spare
 from corsgate.wire.http2_frames import PREFACE
 from corsgate.wire.request import GateRequest
 from tests.wire.http2_client import PSEUDO, Answer, Http2Client
@@ -35,6 +36,24 @@ class IdleTests(SynchronousTestCase):
         self.assertFalse(client.open)
         client.wait(12)
         self.assertTrue(client.wire.disconnected)
+
+    def test_spare(self) -> None:
+        """What would be lost with a connection: a request, its beginning, or nothing."""
+        client = Http2Client(LIMITS, greets=False)
+        self.assertIs(client.connection.spare, Spare.UNREADY)
+        client.connection.shed()
+        self.assertTrue(client.wire.disconnected)
+        client = Http2Client(LIMITS)
+        self.assertIs(client.connection.spare, Spare.IDLE)
+        number = client.request()
+        self.assertIs(client.connection.spare, Spare.NO)
+        answer(client.requests[0])
+        self.assertIs(client.connection.spare, Spare.IDLE)
+        client.connection.shed()
+        client.read()
+        self.assertEqual(client.goaways, [(number, 0)])
+        self.assertFalse(client.open)
+        self.assertIs(client.connection.spare, Spare.UNREADY)
 
     def test_busy(self) -> None:
         """One with a request is not idle; it is, from the request's end on."""

@@ -20,12 +20,13 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model import Limits
 from corsgate.wire import http2
+from corsgate.wire.admission import Spare
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.negotiation import Negotiation, NegotiationFactory, find_http2, over_tls
 from corsgate.wire.request import GateRequest
 from corsgate.wire.site import GateSite, Refused
-from corsgate.wire.sweeper import Sweeper
+from corsgate.wire.sweeper import NEVER, Sweeper
 from tests.certificates import Authority
 from tests.wire.support import Leaf, Wire, answer
 
@@ -35,6 +36,9 @@ CLIENT = IPv4Address("TCP", "192.0.2.1", 5000)
 
 class Http2(Protocol):
     """Stands for what speaks HTTP/2."""
+
+    deadline_s = NEVER
+    spare = Spare.NO
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
@@ -52,6 +56,10 @@ class Http2(Protocol):
     def drain(self) -> None:
         """Note it."""
         self.drained = True
+
+    def shed(self) -> None:
+        """Cut the connection."""
+        self.cut("")
 
     def cut(self, outcome: str) -> None:
         """Cut the connection."""
@@ -250,6 +258,23 @@ class NegotiationTests(SynchronousTestCase):
         self.site.abort()
         self.assertFalse(self.wire.open)
         self.leave()
+
+    def test_makes_room(self) -> None:
+        """A handshake is cut for another; a connection that idles is told, and closed."""
+        self.begin(limits=Limits(max_connections=3))
+        idle, handshake = self.shake(), self.connect()
+        self.assertIs(idle.spare, Spare.IDLE)
+        self.assertIs(handshake[0].wrappedProtocol.spare, Spare.UNREADY)
+        idle.shed()
+        self.carry()
+        self.assertRaises(SSL.ZeroReturnError, self.client.recv, 1000)
+        # The client's own farewell is not waited for.
+        self.assertTrue(self.wire.disconnecting)
+        handshake[0].wrappedProtocol.shed()
+        self.assertFalse(handshake[1].open)
+        self.leave()
+        handshake[0].connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.site.channels, self.sweeper.empty), (set(), True))
 
     def test_counted(self) -> None:
         """A connection counts from its first byte to its end, whoever has it."""

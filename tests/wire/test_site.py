@@ -14,7 +14,7 @@ from corsgate.wire.admission import Admission
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import Sweeper
 from tests.certificates import Authority
-from tests.wire.support import LEFT, Leaf, Wire
+from tests.wire.support import LEFT, Leaf, Wire, answer
 
 HELLO = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HERE = IPv4Address("TCP", "192.0.2.1", 5000)
@@ -46,18 +46,38 @@ class SiteTests(SynchronousTestCase):
         protocol.makeConnection(wire)
         return protocol, wire
 
+    def busy(self, factory: Any) -> tuple[Any, Wire]:
+        """Return a connection on which a request is in flight, with its transport."""
+        protocol, wire = self.connect(factory)
+        protocol.dataReceived(HELLO)
+        return protocol, wire
+
     def test_refused(self) -> None:
         """A connection past a bound is cut before a byte is read, and the others go on."""
         site = self.site()
-        (first, wire), _ = self.connect(site), self.connect(site)
+        (first, wire), _ = self.busy(site), self.busy(site)
         refused, cut = self.connect(site)
         self.assertTrue(cut.disconnected)
         refused.dataReceived(HELLO)
         refused.connectionLost(LEFT)
-        self.assertEqual((cut.value(), self.requests), (b"", []))
+        self.assertEqual((cut.value(), len(self.requests)), (b"", 2))
+        answer(self.requests[0])
         first.dataReceived(HELLO)
         self.assertTrue(wire.open)
-        self.assertEqual((len(self.requests), self.admission.connections), (1, 2))
+        self.assertEqual((len(self.requests), self.admission.connections), (3, 2))
+
+    def test_makes_room(self) -> None:
+        """Past a bound an idle connection gives way, which then counts no longer."""
+        site = self.site()
+        (first, wire), (_, busy) = self.connect(site), self.busy(site)
+        second, there = self.connect(site)
+        self.assertFalse(wire.open)
+        self.assertTrue(busy.open and there.open)
+        self.assertEqual(self.admission.connections, 2)
+        first.connectionLost(LEFT)
+        self.assertEqual(self.admission.connections, 2)
+        second.connectionLost(LEFT)
+        self.assertEqual(self.admission.connections, 1)
 
     def test_refused_in_tls(self) -> None:
         """So is one that would speak TLS, without a handshake."""
@@ -65,7 +85,7 @@ class SiteTests(SynchronousTestCase):
         context = Authority.make().context("localhost")
         factory = TLSMemoryBIOFactory(context, False, site)
         for _ in range(2):
-            self.connect(site)
+            self.busy(site)
         _, cut = self.connect(factory)
         self.assertTrue(cut.disconnected)
         self.assertEqual(cut.value(), b"")
@@ -75,7 +95,7 @@ class SiteTests(SynchronousTestCase):
         """The bounds are those of all sites together."""
         one, other = self.site(), self.site()
         for site in (one, other):
-            self.assertTrue(self.connect(site)[1].open)
+            self.assertTrue(self.busy(site)[1].open)
         for site in (one, other):
             self.assertFalse(self.connect(site)[1].open)
 

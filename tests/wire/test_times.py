@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Limits
 from corsgate.errors import BodyTimedOut
+from corsgate.wire.admission import Spare
 from corsgate.wire.sweeper import NEVER, Sweeper
 from tests.wire.support import Receiver, Served, answer
 
@@ -167,6 +168,64 @@ class ChannelTimesTests(SynchronousTestCase):
         self.assertFalse(served.wire.disconnected)
         served.wait(4)
         self.assertTrue(served.wire.disconnected)
+
+
+class SpareTests(SynchronousTestCase):
+    """What would be lost with a connection, were it closed for another's sake."""
+
+    def test_idle(self) -> None:
+        """Nothing, before a first request and between two; then it is closed in good order."""
+        served = Served()
+        self.assertIs(served.channel.spare, Spare.IDLE)
+        served.send(GET)
+        self.assertIs(served.channel.spare, Spare.NO)
+        answer(served.requests[0])
+        self.assertIs(served.channel.spare, Spare.IDLE)
+        served.channel.shed()
+        self.assertEqual((served.wire.disconnecting, served.wire.disconnected), (True, False))
+
+    def test_answered_at_once(self) -> None:
+        """The same where requests are answered as they are read."""
+        served = Served(render=answer)
+        served.send(GET)
+        self.assertIs(served.channel.spare, Spare.IDLE)
+
+    def test_head(self) -> None:
+        """A part of a head is not nothing, but no request yet."""
+        served = Served()
+        served.send(GET[:9])
+        self.assertIs(served.channel.spare, Spare.UNREADY)
+        served.channel.shed()
+        self.assertTrue(served.wire.disconnected)
+
+    def test_body(self) -> None:
+        """Nor is a body that is coming in, whoever reads it."""
+        served = Served()
+        served.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+        self.assertIs(served.channel.spare, Spare.NO)
+        answer(served.requests[0])
+        self.assertIs(served.channel.spare, Spare.NO)
+
+    def test_closing(self) -> None:
+        """One that only lingers gives way; one whose client still takes its response doesn't."""
+        served = Served()
+        served.send(b"nonsense\r\n\r\n")
+        answer(served.requests[0], status=400)
+        self.assertTrue(served.wire.half_closed)
+        self.assertIs(served.channel.spare, Spare.UNREADY)
+        served = Served()
+        served.send(GET)
+        served.site.draining = True
+        answer(served.requests[0], b"whole")
+        self.assertTrue(served.wire.disconnecting)
+        self.assertIs(served.channel.spare, Spare.NO)
+
+    def test_client_that_does_not_read(self) -> None:
+        """Nor does one that is held up by its client in the midst of a response."""
+        served = Served()
+        served.send(GET)
+        served.wire.pacing.pauseProducing()
+        self.assertIs(served.channel.spare, Spare.NO)
 
 
 class DrainTests(SynchronousTestCase):
