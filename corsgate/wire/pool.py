@@ -6,17 +6,10 @@ from collections import deque
 from typing import Any
 
 import attrs
-from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    UNIXClientEndpoint,
-)
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
@@ -26,8 +19,8 @@ from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamB
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pins import Pins
 from corsgate.wire.revocation import Holder, Revoker
+from corsgate.wire.server_endpoint import make_endpoint
 from corsgate.wire.sweeper import NEVER, Sweeper
-from corsgate.wire.tls_transport import TLSClientEndpoint
 
 
 @attrs.define(eq=False)
@@ -298,7 +291,7 @@ class ServerPool:
             lambda: UpstreamConnection(self._sweeper, self._released, self._switched)
         )
         factory.noisy = False
-        endpoint = self._endpoint(timeout_s)
+        endpoint = make_endpoint(self._reactor, self._server, self._tls, timeout_s)
         connecting: Deferred[Any] = endpoint.connect(factory)
         if self._tls is not None:
             connecting.addCallback(lambda wrapped: wrapped.when_verified())
@@ -316,21 +309,6 @@ class ServerPool:
             return failure
 
         return connecting.addCallbacks(connected, not_connected)
-
-    def _endpoint(self, timeout_s: float) -> IStreamClientEndpoint:
-        host, port = self._server.host, self._server.port
-        endpoint: IStreamClientEndpoint
-        if self._server.socket is not None:
-            return UNIXClientEndpoint(self._reactor, self._server.socket, timeout=timeout_s)
-        if isIPAddress(host):
-            endpoint = TCP4ClientEndpoint(self._reactor, host, port, timeout=timeout_s)
-        elif isIPv6Address(host):
-            endpoint = TCP6ClientEndpoint(self._reactor, host, port, timeout=timeout_s)
-        else:
-            endpoint = HostnameEndpoint(self._reactor, host, port, timeout=timeout_s)
-        if self._tls is None:
-            return endpoint
-        return TLSClientEndpoint(self._tls, endpoint, self._reactor)
 
     def _not_connected(self, failure: Failure) -> Failure:
         if failure.check(ConnectTimeoutError):
