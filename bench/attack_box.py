@@ -7,10 +7,14 @@ body once all of that has come.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from typing import Final
 
-LARGE: Final = bytes(9 * 1024 * 1024)
+PIECE: Final = bytes(64 * 1024)
+PIECES: Final = 144
+BUFFER_BYTES: Final = 64 * 1024
+"""What a socket keeps: a thousand with the kernel's own choice would take gigabytes."""
 BACKLOG: Final = 1024
 
 
@@ -22,12 +26,14 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             if b"transfer-encoding: chunked" in head:
                 await reader.readuntil(b"0\r\n\r\n")
             elif b"content-length: " in head:
-                length = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
-                await reader.readexactly(int(length))
-            body = LARGE if head.startswith(b"get /large") else b"fine"
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
-            writer.write(body)
-            await writer.drain()
+                told = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
+                await reader.readexactly(int(told))
+            pieces = [PIECE] * PIECES if head.startswith(b"get /large") else [b"fine"]
+            length = sum(len(piece) for piece in pieces)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
         pass
     finally:
@@ -36,7 +42,11 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main(port: int) -> None:
     """Serve for ever."""
-    server = await asyncio.start_server(serve, "127.0.0.1", port, backlog=BACKLOG)
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+    listening.bind(("127.0.0.1", port))
+    server = await asyncio.start_server(serve, sock=listening, backlog=BACKLOG)
     async with server:
         await server.serve_forever()
 
