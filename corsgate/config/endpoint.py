@@ -97,15 +97,19 @@ def is_reached_at(endpoint: str, host: str, port: int) -> bool:
 
 
 def files_of(endpoint: str) -> list[str]:
-    """Return the files that Twisted reads to make an endpoint; those of ``tls:`` it reads later.
+    """Return the files that Twisted reads for an endpoint: of ``tls:`` all of a directory.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
     """
-    if endpoint.partition(":")[0].lower() != "ssl":
-        return []
     arguments = _arguments(endpoint)
-    return [arguments[name] for name in _FILE_ARGUMENTS if arguments.get(name)]
+    match endpoint.partition(":")[0].lower():
+        case "ssl":
+            arguments.setdefault("privateKey", "server.pem")
+            return [arguments[name] for name in _FILE_ARGUMENTS if arguments.get(name)]
+        case "tls":
+            return [arguments["path"]] if arguments.get("path") else []
+    return []
 
 
 def without_tls(endpoint: str) -> str:
@@ -117,7 +121,7 @@ def without_tls(endpoint: str) -> str:
     arguments = _arguments(endpoint)
     interface = arguments.get("interface", "")
     escaped = interface.replace("\\", "\\\\").replace(":", "\\:")
-    port = arguments.get("port", "8443")
+    port = arguments.get("port", "443")  # Twisted's own default.
     return f"tcp:{port}:interface={escaped}" if interface else f"tcp:{port}"
 
 

@@ -85,12 +85,13 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
         return  # Its sockets are there only where systemd starts the gate.
     for name in files_of(text):
         try:
-            check_regular(name)
+            for each in _pem_files(name) if text.lower().startswith("tls:") else (name,):
+                check_regular(each)
         except FileNotFoundError:
             break  # Twisted says it better.
         except OSError as error:
             raise BadValue(
-                f"{name!r}, which {text!r} names, can't be read: {error.strerror}",
+                f"{error.filename!r}, which {text!r} names, can't be read: {error.strerror}",
                 "name a file that this user can read",
             ) from None
     try:
@@ -101,6 +102,11 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
         raise BadValue(
             f"Twisted can't listen on {text!r}: {reason}", "write it as Twisted's endpoints have it"
         ) from None
+
+
+def _pem_files(directory: str) -> list[str]:
+    """Return what Twisted takes for files of certificates in a directory."""
+    return [os.path.join(directory, name) for name in os.listdir(directory) if name[-4:] == ".pem"]
 
 
 def check_access_log(access_log: str | None) -> None:

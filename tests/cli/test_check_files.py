@@ -60,6 +60,17 @@ class FilesTests(CommandTestCase):
             text = f'access_log = "{log}"\n{TOP}{UPSTREAM}{ROUTE}'
             self.assertEqual(corsgate("check", self.file(text)).status, status, log)
 
+    def test_directory_of_certificates(self) -> None:
+        """Twisted reads all of a directory that ``tls:`` names, so that is looked through."""
+        (self.directory / "key.pem").unlink()
+        for name, status in (("other", 0), ("a.pem", 1)):
+            os.mkfifo(self.directory / name)
+            text = f'listen = ["tls:{self.directory}:0:interface=127.0.0.1"]\n{UPSTREAM}{ROUTE}'
+            done = corsgate("check", self.file(text))
+            self.assertEqual(done.status, status, done.err)
+        self.assertIn(f"{self.directory}/a.pem', which 'tls:", done.err)
+        self.assertIn("it is a FIFO", done.err)
+
     def test_systemd(self) -> None:
         """Nor in the place of what systemd hands over."""
         text = TOP + UPSTREAM + BASIC.replace("@@", '{ systemd = "fifo" }') + ROUTE

@@ -75,7 +75,7 @@ class FixTests(SynchronousTestCase):
             "ssl:5555": "tcp:5555",
             "ssl:5555:interface=127.0.0.1": "tcp:5555:interface=127.0.0.1",
             r"tls:/keys:5555:interface=\:\:1": r"tcp:5555:interface=\:\:1",
-            "tls:/keys": "tcp:8443",
+            "tls:/keys": "tcp:443",
         }
         self.assertEqual(cases, {endpoint: without_tls(endpoint) for endpoint in cases})
         for endpoint, plain in cases.items():

@@ -274,7 +274,7 @@ class TlsFaultTests(TableTestCase):
 
     def test_endpoints(self) -> None:
         """An endpoint that speaks TLS itself takes no certificates."""
-        for kind in ("ssl", "tls"):
+        for kind in ("ssl", "tls:/keys"):
             endpoint = f"{kind}:8443"
             source = LISTENER.replace("tcp:8443", endpoint).replace("@@", certificates(GOOD))
             self.assertEqual(
