@@ -17,6 +17,7 @@ from corsgate.cors.record import Recorded, read_record
 from corsgate.cors.trace import Answer, Request, tokens, values
 from corsgate.cors.url import Url
 from corsgate.errors import BadValue
+from corsgate.forward.files import check_finite
 
 METHODS = ("PUT", "PATCH", "DELETE")
 HEADERS = ("Content-Type", "Authorization")
@@ -93,6 +94,7 @@ def _read(given: argparse.Namespace) -> list[Recorded]:
         text = sys.stdin.read()
     else:
         try:
+            check_finite(given.source)
             text = Path(given.source).read_text("utf-8-sig", "replace")
         except OSError as error:
             raise BadValue(f"it can't be read: {error.strerror}", "name another") from None

@@ -72,6 +72,17 @@ def check_regular(path: str) -> None:
     _refuse_irregular(os.stat(path).st_mode, path)
 
 
+def check_finite(path: str) -> None:
+    """Refuse what has no end or is no file: a record may come by a FIFO, but from no device.
+
+    Raises:
+        OSError: It is a device, a socket or a directory, or not there.
+    """
+    mode = os.stat(path).st_mode
+    if not (S_ISFIFO(mode) or path == _STANDARD_INPUT):
+        _refuse_irregular(mode, path)
+
+
 def open_to_append(path: str, mode: int) -> int:
     """Return a descriptor of a file to append to, which is made if need be.
 

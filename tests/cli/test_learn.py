@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
+from threading import Thread
 
 from corsgate.config.model import Cors
 from tests.cli.commands import CommandTestCase, corsgate
@@ -33,6 +36,19 @@ class FileTests(CommandTestCase):
         done = corsgate("learn", "--from", source, "--origin", APP)
         self.assertNotIn("https://app.example", done.out)
         self.assertEqual(corsgate("learn", "--from", source, "--only", "http://x").status, 2)
+
+    def test_no_file(self) -> None:
+        """A record may come by a FIFO; a device has no end, and a directory is none."""
+        for source, why in (("/dev/zero", "it is a device"), ("/", "Is a directory")):
+            done = corsgate("learn", "--from", source)
+            self.assertEqual((done.status, done.out), (2, ""))
+            self.assertIn(f"it can't be read: {why}", done.err)
+        fifo = self.mktemp()
+        os.mkfifo(fifo)
+        writer = Thread(target=Path(fifo).write_text, args=(RECORD,))
+        writer.start()
+        self.assertEqual(corsgate("learn", "--from", fifo).status, 0)
+        writer.join()
 
     def test_trouble(self) -> None:
         """What can't be learned from is 2, what can't be allowed 1."""
