@@ -20,6 +20,7 @@ from twisted.names.error import (
 
 from corsgate.balance.discovered import Service
 from corsgate.errors import CorsgateError
+from corsgate.forward.quiet_udp import QuietReactor
 
 SYSTEM_RESOLVERS = "/etc/resolv.conf"
 
@@ -60,7 +61,7 @@ class Lookup:
     """
 
     def __init__(self, reactor: Any, server: tuple[str, int] | None = None) -> None:
-        self._reactor = reactor
+        self._reactor = QuietReactor(reactor)
         self._server = server
 
     async def addresses(self, name: str) -> Found[str]:

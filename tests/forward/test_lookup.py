@@ -8,10 +8,13 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.protocol import DatagramProtocol, Factory, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.names.dns import AAAA, ESERVER, A, Message, Query, Record_A, Record_AAAA, RRHeader
 from twisted.protocols.basic import Int16StringReceiver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
+from zope.interface import provider
 
 from corsgate.balance.discovered import Service
 from corsgate.forward.lookup import Lookup, LookupFailed
@@ -165,6 +168,29 @@ class LookupTests(TestCase):
         answer = await Lookup(reactor, server.address).addresses("a.test")
         self.assertCountEqual(answer.values, found)
         await server.when(lambda: server.closed == 1)
+
+    async def test_quiet(self) -> None:
+        """A question logs nothing, neither as its port is opened nor as it is closed."""
+
+        def reply(answer: Message, asked: Query) -> None:
+            found = Record_A("10.0.0.1")
+            answer.answers = [RRHeader(str(asked.name), A, payload=found, ttl=5)]
+
+        server = await self.listen(FakeServer(reply))
+        events: list[LogEvent] = []
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            events.append(event)
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for _ in range(3):
+            await Lookup(reactor, server.address).addresses("a.test")
+        # A port is closed in a later turn.
+        await deferLater(reactor, 0)
+        await deferLater(reactor, 0)
+        self.assertEqual([str(formatEvent(event)) for event in events], [])
 
     async def listen(self, server: FakeServer) -> FakeServer:
         """Have a DNS server."""
