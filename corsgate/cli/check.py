@@ -13,6 +13,7 @@ from corsgate.cli.usage import FINE, FOUND, parser
 from corsgate.config.lines import key_lines, key_text, line_of
 from corsgate.config.model import Config
 from corsgate.config.tls import tls_findings
+from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError, Fault
 from corsgate.forward.files import read_given
 from corsgate.gate.load import load_config
@@ -61,8 +62,8 @@ def main(argv: Sequence[str]) -> int:
         return FOUND if faults else FINE
     for fault in faults:
         print(fault, file=sys.stderr)
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    for line in warning_lines(warnings):
+        print(f"warning: {line}", file=sys.stderr)
     if not faults:
         routes, upstreams = len(config.routes), len(config.upstreams)
         print(f"{given.file}: ok, {routes} route(s) to {upstreams} upstream(s)")

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from corsgate.config.endpoint import is_handed_over, is_loopback, with_backlog
 from corsgate.config.model import Config, Listener
 from corsgate.config.tls import tls_warnings
+from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.forward.files import read_file
 from corsgate.gate.access import AccessLog, open_log
@@ -247,8 +248,11 @@ class GateService(Service):
         """Say where the gate can be reached, and what of it is not as safe as it could be."""
         super().startService()
         self._access_log.start()
-        cautions = [*map(str, self._config.warnings), *tls_warnings(self._config, time.time())]
-        for warning in cautions:
+        of_tls = [
+            Fault(file=self._file, problem=problem, mend="")
+            for problem in tls_warnings(self._config, time.time())
+        ]
+        for warning in warning_lines([*self._config.warnings, *of_tls]):
             self._log.warn("{caution}", caution=warning)
         for upstream in self._plan.upstreams.values():
             upstream.start()
