@@ -137,6 +137,10 @@ class UpstreamFull(UpstreamBusy):
     """As many requests run on the upstream as its ``max_requests`` lets."""
 
 
+class OutOfDescriptors(UpstreamBusy):
+    """The gate itself could open no connection, which says nothing of the server."""
+
+
 class NoServer(UpstreamError):
     """Every server of the upstream is down or drained, so none was asked."""
 

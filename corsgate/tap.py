@@ -19,6 +19,7 @@ from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.clock import use_monotonic_time
+from corsgate.gate.descriptors import FittedBounds, fit, needed, raise_limit
 from corsgate.gate.garbage import settle
 from corsgate.gate.load import load_config
 from corsgate.gate.log_writer import LineWriter
@@ -267,10 +268,11 @@ def makeService(options: Options) -> IService:
     output: Any = None
     try:
         config, file = options.load(reactor)
+        fitted = fit(config, raise_limit(needed(config)))
         if options.has_output:
             output = _Output(reactor, config.limits.max_buffered_log_bytes)
         gate = GateService(
-            config,
+            fitted.config,
             reactor,
             rng=secrets.token_bytes,
             file=file,
@@ -283,6 +285,7 @@ def makeService(options: Options) -> IService:
     if output is not None:
         output.take_over()
         services.insert(0, output)
+    services.append(FittedBounds(fitted.lines))
     if not has_file:
         services.append(_Greeting(config, gate))
     daemon: Any = _Daemon(daemonized=options.daemonized)

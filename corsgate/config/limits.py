@@ -38,7 +38,8 @@ class Limits:
         max_headers: How many fields a head may have.
         max_body_bytes: How large a client's body may be; None for no bound.
         max_buffered_bytes: How much is kept per direction of a request.
-        max_connections: How many connections clients may have in all.
+        max_connections: How many connections clients may have in all; beyond that an idle one is
+            closed for a newcomer. Lowered at the start where descriptors are short.
         max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
         max_buffered_log_bytes: How much of a log waits to be written before lines are lost.
         min_upload_rate: How many bytes per second of a body a client must send on average, over

@@ -18,7 +18,7 @@ from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
 from corsgate.config.balancing import HealthCheck
 from corsgate.config.model import Limits, PoolLimits, Server, Upstream
-from corsgate.errors import CorsgateError
+from corsgate.errors import CorsgateError, OutOfDescriptors
 from corsgate.forward.body import drain
 from corsgate.forward.client import ProxyClient
 from corsgate.forward.signed import Body, send_signed
@@ -136,7 +136,8 @@ class Prober:
         del self._tasks[state]
         if reason != STOPPED and self._balancer.states.get(state.server.origin) is state:
             # One that has gone meanwhile is of no interest.
-            self._balancer.probed(state, reason is None, self._clock.seconds(), reason or "")
+            if reason != UNASKED:
+                self._balancer.probed(state, reason is None, self._clock.seconds(), reason or "")
             jitter = 1 + SPREAD * (2 * self._chance() - 1)
             self._probe_in(state, self._check.interval_s * jitter)
 
@@ -178,6 +179,7 @@ class Prober:
 
 
 STOPPED = "stopped"
+UNASKED = "the gate could not ask"
 
 
 def _reason(failure: Failure) -> str:
@@ -186,6 +188,8 @@ def _reason(failure: Failure) -> str:
         return "it takes too long"
     if failure.check(CancelledError):
         return STOPPED
+    if failure.check(OutOfDescriptors):
+        return UNASKED
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)
     return failure.getErrorMessage()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -35,7 +36,7 @@ from corsgate.routing import Match
 from corsgate.shaping import Client
 from corsgate.wire.admission import Admission, client_key
 from corsgate.wire.listener_tls import CertificateTable
-from corsgate.wire.listening import stop_listening
+from corsgate.wire.listening import stop_listening, tend
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.proxy_protocol import listening_endpoint
 from corsgate.wire.request import GateRequest
@@ -217,6 +218,9 @@ class GateService(Service):
             reactor.seconds,
             time.time,
         )
+        self._admission = Admission(self._sweeper, config.limits)
+        for upstream in self._plan.upstreams.values():
+            upstream.agent.short = self._out_of_descriptors
         self.listeners = self._make_listeners(self._access_log)
         self._endpoints = self._make_endpoints()
 
@@ -233,7 +237,7 @@ class GateService(Service):
             listening: Deferred[IListeningPort] = endpoint.listen(listener.factory)
             text = listener.listener.endpoint
             listening.addCallbacks(
-                self.ports.append,
+                partial(self._listens, text),
                 lambda failure, text=text, number=number: faults.append(
                     self._fault(f"listen[{number}]", text, failure)
                 ),
@@ -320,6 +324,17 @@ class GateService(Service):
         for listener in self.listeners:
             listener.reread_certificates()
 
+    def _listens(self, endpoint: str, port: IListeningPort) -> None:
+        handed_over = is_handed_over(endpoint)
+        tend(port, self._reactor, self._out_of_descriptors, handed_over=handed_over)
+        self.ports.append(port)
+
+    def _out_of_descriptors(self) -> None:
+        """Close idle connections of clients and to upstreams, so that others can be opened."""
+        self._admission.out_of_descriptors()
+        for upstream in self._plan.upstreams.values():
+            upstream.agent.drop_idle()
+
     def _new_id(self) -> str:
         self._counter += 1
         return f"{self._boot_id}-{self._counter:x}"
@@ -336,7 +351,6 @@ class GateService(Service):
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
-        admission = Admission(self._sweeper, self._config.limits)
         listeners, faults = [], []
         for listener in self._config.listeners:
             try:
@@ -347,7 +361,7 @@ class GateService(Service):
                     sweeper=self._sweeper,
                     access_log=access_log,
                     new_id=self._new_id,
-                    admission=admission,
+                    admission=self._admission,
                     reactor=self._reactor,
                 )
                 listeners.append(made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -83,6 +83,7 @@ class UpstreamAgent:
 
     Attributes:
         pools: The connections to each server, by its origin.
+        short: Called where the process lacks what a connection needs; it closes what it can.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -93,6 +94,7 @@ class UpstreamAgent:
         self._sweeper = sweeper
         self._upstream = upstream
         self.pools: Mapping[bytes, ServerPool] = {}
+        self.short: Callable[[], None] = lambda: None
         self.update(upstream.servers)
 
     def update(self, servers: Iterable[Server]) -> None:
@@ -125,6 +127,7 @@ class UpstreamAgent:
                 server,
                 tls.get(server.origin),
                 self._upstream.pool,
+                lambda: self.short(),
             )
             for origin, server in by_origin.items()
         }
@@ -201,6 +204,11 @@ class UpstreamAgent:
             if self.pools.get(pool.origin.encode("ascii")) is pool:
                 return pool.origin
         return None
+
+    def drop_idle(self) -> None:
+        """Close idle connections."""
+        for pool in self.pools.values():
+            pool.drop_idle()
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""

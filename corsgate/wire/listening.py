@@ -2,12 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.tcp import Port
+from twisted.internet.unix import Port as UnixPort
+from twisted.logger import ILogObserver, LogEvent, Logger
 
 from corsgate.config.endpoint import DEFAULT_BACKLOG
+from corsgate.wire.shortage import has_descriptor
+
+ACCEPTS_PER_TURN = 16
+"""How many connections are accepted before those that are to make room for them are closed."""
+
+ACCEPT_PAUSE_S = 0.25
+"""How long nothing is accepted once there was no descriptor for it."""
+
+
+def tend(port: Any, reactor: Any, short: Callable[[], None], *, handed_over: bool) -> None:
+    """Have a port accept few connections at a time, and say briefly that it can't.
+
+    Twisted accepts hundreds in a row, which is more than the reserve of descriptors, and has three
+    lines of the log for each that it closes for want of one.
+
+    Args:
+        port: An IListeningPort that listens; one that is not Twisted's own is left as it is.
+        reactor: The reactor that it uses.
+        short: Called where there was no descriptor for a connection.
+        handed_over: Whether the socket was handed to the process, as systemd does.
+    """
+    if not isinstance(port, Port):
+        return
+    tended: Any = port
+    if handed_over and isinstance(port, UnixPort):
+        # Twisted has just set the backlog of a socket that it did not make to its own 50.
+        tended.socket.listen(DEFAULT_BACKLOG)
+    do_read = port.doRead
+    complaints: list[LogEvent] = []
+
+    def accept() -> None:
+        tended.numberAccepts = min(tended.numberAccepts, ACCEPTS_PER_TURN)
+        # Where there is none, Twisted would accept those that wait to close them.
+        enough = has_descriptor()
+        if enough:
+            do_read()
+        if complaints or not enough:
+            complaints.clear()
+            # Else the reactor would try again at once, and again.
+            port.stopReading()
+            reactor.callLater(ACCEPT_PAUSE_S, go_on)
+            short()
+
+    def go_on() -> None:
+        if port.connected and not port.disconnecting:
+            port.startReading()
+
+    tended.doRead = accept
+    # All that it logs while it accepts is of a want of descriptors, or of the kernel's memory.
+    tended._logger = Logger(observer=cast(ILogObserver, complaints.append))
 
 
 def stop_listening(port: Any, reactor: Any, *, handed_over: bool) -> Deferred[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -11,16 +12,26 @@ from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from corsgate.balance.slots import Slots, Turn
 from corsgate.config.model import Limits, PoolLimits, Server
-from corsgate.errors import ConnectFailed, ConnectTimedOut, QueueFull, UpstreamBusy
+from corsgate.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    OutOfDescriptors,
+    QueueFull,
+    UpstreamBusy,
+)
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.pins import Pins
 from corsgate.wire.revocation import Holder, Revoker
 from corsgate.wire.server_endpoint import make_endpoint
+from corsgate.wire.shortage import has_descriptor, is_shortage, no_descriptor
 from corsgate.wire.sweeper import NEVER, Sweeper
+
+_NO_SHORTAGE = (CancelledError, ConnectingCancelledError, ConnectTimeoutError)
 
 
 @attrs.define(eq=False)
@@ -70,6 +81,7 @@ class ServerPool:
         server: Where to connect.
         tls: Makes verified TLS connections; None for plain TCP.
         bounds: How many connections there may be, and how long each may idle.
+        short: Called where the process lacks what a connection needs; it closes what it can.
 
     Attributes:
         deadline_s: For the sweeper: until when the longest waiter waits, or an earlier time.
@@ -82,6 +94,7 @@ class ServerPool:
         server: Server,
         tls: IOpenSSLClientConnectionCreator | None,
         bounds: PoolLimits,
+        short: Callable[[], None] = lambda: None,
     ) -> None:
         self.deadline_s = NEVER
         self._reactor = reactor
@@ -89,6 +102,7 @@ class ServerPool:
         self._server = server
         self._tls = tls
         self._bounds = bounds
+        self._short = short
         self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
             most=bounds.max_connections,
             most_waiting=bounds.max_queue,
@@ -225,7 +239,7 @@ class ServerPool:
         Those who wait still get theirs.
         """
         self._closed = True
-        self._drop_idle()
+        self.drop_idle()
         for connection in list(self._pinned):
             self.close_pinned(connection)
 
@@ -292,7 +306,13 @@ class ServerPool:
         )
         factory.noisy = False
         endpoint = make_endpoint(self._reactor, self._server, self._tls, timeout_s)
-        connecting: Deferred[Any] = endpoint.connect(factory)
+
+        def connect() -> Deferred[Any]:
+            # Twisted never hears of a look-up that fails in this way.
+            return endpoint.connect(factory) if has_descriptor() else fail(no_descriptor())
+
+        connecting = connect()
+        connecting.addErrback(self._connect_again, connect)
         if self._tls is not None:
             connecting.addCallback(lambda wrapped: wrapped.when_verified())
         connecting.addErrback(self._not_connected)
@@ -310,11 +330,26 @@ class ServerPool:
 
         return connecting.addCallbacks(connected, not_connected)
 
+    def _connect_again(
+        self, failure: Failure, connect: Callable[[], Deferred[Any]]
+    ) -> Failure | Deferred[Any]:
+        """Try once more, where it was for want of a descriptor of the gate's own."""
+        if failure.check(*_NO_SHORTAGE) or not is_shortage(failure):
+            return failure
+        self._short()
+        # What that closes is gone after two turns of the reactor.
+        closed = deferLater(self._reactor, 0).addCallback(lambda _: deferLater(self._reactor, 0))
+        return closed.addCallback(lambda _: connect())
+
     def _not_connected(self, failure: Failure) -> Failure:
         if failure.check(ConnectTimeoutError):
             return self._timed_out(failure, 0)
         if failure.check(CancelledError, ConnectingCancelledError):
             return Failure(CancelledError())
+        if is_shortage(failure):
+            return Failure(
+                OutOfDescriptors(f"{self._server.origin}: the gate has no descriptor left")
+            )
         return Failure(ConnectFailed(f"{self._server.origin}: {failure.getErrorMessage()}"))
 
     def _timed_out(self, _: object, timeout_s: float) -> Failure:
@@ -354,7 +389,7 @@ class ServerPool:
             connection.holder = waiter.holder
             waiter.taken.callback(Taken(connection, fresh=False))
         elif self._closed:
-            self._drop_idle()
+            self.drop_idle()
         else:
             connection.idle_until(self._sweeper.now() + self._bounds.idle_timeout_s)
 
@@ -385,6 +420,7 @@ class ServerPool:
         if longest_idle is not None:
             self.close_pinned(longest_idle)
 
-    def _drop_idle(self) -> None:
+    def drop_idle(self) -> None:
+        """Close what is idle now."""
         for connection in self._slots.drop_idle():
             connection.close()
