@@ -13,7 +13,7 @@ from corsgate.config.certificates import CertifiedKey
 from corsgate.config.lines import key_text
 from corsgate.config.model import Config, Cors, Limits, Listener, Route, Server, Upstream
 from corsgate.config.rules import SHOWN_LENGTH, show
-from corsgate.config.units import format_duration, format_size
+from corsgate.config.units import format_duration, format_size, is_size
 
 
 class Kind(Enum):
@@ -329,7 +329,7 @@ def _show(name: str, value: object) -> str:
             return str(value).lower()
         case int() | float() if name.endswith("_s"):
             return format_duration(value)
-        case int() if name.endswith("_bytes"):
+        case int() if is_size(name):
             return format_size(value)
         case tuple():
             return ", ".join(str(entry) for entry in value)

@@ -380,7 +380,7 @@ def bound(bounds: _Values, field: str) -> Callable[[object], _Values]:
     """Make a reader of one of several bounds: a duration, a size or a count, as its name ends."""
     if field.endswith("_s"):
         return setting(bounds, field, duration, units.format_duration)
-    if field.endswith(("_bytes", "_rate")):
+    if units.is_size(field):
         return setting(bounds, field, size, units.format_size)
     return setting(bounds, field, integer)
 

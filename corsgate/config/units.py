@@ -99,3 +99,8 @@ def format_size(size: int) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def is_size(name: str) -> bool:
+    """Return whether a bound of this name is a size in bytes."""
+    return name.endswith(("_bytes", "_rate")) or name.startswith("max_buffered_")

@@ -89,10 +89,12 @@ class StreamedBody:
 
     def pauseProducing(self) -> None:
         """Stop reading from the client."""
+        self._body.retained = getattr(self._consumer, "unsent", 0)
         self._body.pause()
 
     def resumeProducing(self) -> None:
         """Read on from the client."""
+        self._body.retained = 0
         self._body.resume()
 
     def stopProducing(self) -> None:
@@ -121,15 +123,20 @@ class StreamedBody:
 class _Collector:
     """Takes a body as a whole; its sender has seen that it is small."""
 
-    def __init__(self) -> None:
+    def __init__(self, body: RequestBody) -> None:
         self.collected: Deferred[bytes] = Deferred()
-        self._pieces: list[bytes] = []
+        self._body = body
+        # One run of bytes: a client may send it byte by byte.
+        self._data = bytearray()
 
     def body_data(self, data: bytes) -> None:
-        self._pieces.append(data)
+        self._data += data
+        self._body.retained = len(self._data)
 
     def body_ended(self) -> None:
-        self.collected.callback(b"".join(self._pieces))
+        # It stays until the request has ended, and goes to a server's buffer from there.
+        self._body.retained *= 2
+        self.collected.callback(bytes(self._data))
 
     def body_failed(self, reason: Failure) -> None:
         if not self.collected.called:
@@ -138,7 +145,7 @@ class _Collector:
 
 def collect(body: RequestBody) -> Deferred[bytes]:
     """Answer a Deferred of a client's whole body; the caller has bounded its length."""
-    collector = _Collector()
+    collector = _Collector(body)
     body.start(collector)
     return collector.collected
 

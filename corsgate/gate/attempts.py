@@ -16,6 +16,7 @@ from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.shaping import Client
 from corsgate.wire.body import RequestBody
 from corsgate.wire.pins import Pins
+from corsgate.wire.read_request import MAX_READY_BYTES
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse
 
@@ -120,6 +121,8 @@ class Attempts:
             made.headers.extend(credentials.fixed)
         if not varies:
             lines = field_lines(made.headers)
+            if len(lines) > MAX_READY_BYTES:
+                return made
             made = RequestHead(
                 method=made.method, target=made.target, headers=made.headers, lines=lines
             )
@@ -134,23 +137,35 @@ class Attempts:
         """Answer whether a body is worth keeping, for another server to get it too."""
         upstream = self._plan.upstream
         return (
-            body.length is not None
-            and body.length <= MAX_REPLAYED_BYTES
+            self._may_be_kept(body)
             and self._request.head.method in IDEMPOTENT_METHODS
             and upstream.rules.retries > 0
             and len(upstream.balancer.states) > 1
         )
 
+    def _may_be_kept(self, body: RequestBody) -> bool:
+        """Return whether a body is small enough to be kept, and there is memory for it.
+
+        What is kept waits, unlike what is streamed, until its request has ended. Where much waits
+        already it is streamed: it then can't be sent again, but proceeds as fast as it comes.
+        """
+        memory = self._request.channel.site.memory
+        return (
+            body.length is not None
+            and body.length <= MAX_REPLAYED_BYTES
+            and not memory.is_tight(self._request.client_key)
+        )
+
     async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
         """See to it that a challenge costs no second upload of a large body.
 
-        A small body is kept, to be sent again. For a larger one a request without a body goes
+        A small body is kept, to be sent again. For any other a request without a body goes
         first: it is HEAD, so that it can't act, and it brings a nonce that is fresh.
         """
         body = self._request.body
         if body is None or self._kept is not None:
             return
-        if body.length is not None and body.length <= MAX_REPLAYED_BYTES:
+        if self._may_be_kept(body):
             self._kept = KeptBody(await collect(body))
             return
         credentials = self._plan.upstream.credentials

@@ -37,6 +37,7 @@ from corsgate.shaping import Client
 from corsgate.wire.admission import Admission, client_key
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.listening import stop_listening, tend
+from corsgate.wire.memory_budget import MemoryBudget
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.proxy_protocol import listening_endpoint
 from corsgate.wire.request import GateRequest
@@ -54,6 +55,7 @@ class ListenerSite:
         access_log: Gets a line for each request.
         new_id: Answers a request id.
         admission: Counts the connections of all listeners.
+        memory: Counts what waits in memory for all listeners.
 
     Attributes:
         certificates: What TLS is spoken with; None for plain TCP.
@@ -75,6 +77,7 @@ class ListenerSite:
         access_log: AccessLog,
         new_id: Callable[[], str],
         admission: Admission,
+        memory: MemoryBudget,
         reactor: Any,
     ) -> None:
         self.listener = listener
@@ -92,6 +95,7 @@ class ListenerSite:
             record=self._record,
             reactor=reactor,
             admission=admission,
+            memory=memory,
             trusted_proxies=listener.trusted_proxies,
         )
         self.certificates: CertificateTable | None = None
@@ -351,6 +355,7 @@ class GateService(Service):
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
+        memory = MemoryBudget(self._config.limits)
         listeners, faults = [], []
         for listener in self._config.listeners:
             try:
@@ -362,6 +367,7 @@ class GateService(Service):
                     access_log=access_log,
                     new_id=self._new_id,
                     admission=self._admission,
+                    memory=memory,
                     reactor=self._reactor,
                 )
                 listeners.append(made)

@@ -138,7 +138,8 @@ def sift(headers: Sequence[Header], gone: FieldNames) -> tuple[HeaderList, froze
         gone: The lower-cased names to leave out; hashable, and remembered for a while.
     """
     spelled = tuple([name for name, _ in headers])
-    mask, names = (_mask if len(spelled) <= _MOST_REMEMBERED else _find_mask)(spelled, gone)
+    is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
+    mask, names = (_mask if is_small else _find_mask)(spelled, gone)
     kept = list(compress(headers, mask))
     if b"connection" in names:
         options = [value for name, value in headers if name.lower() == b"connection"]
@@ -159,6 +160,7 @@ def _find_mask(
 # Messages of one kind have the same fields, whatever their values. Those with many are rare, and
 # whoever sends them may send others each time.
 _MOST_REMEMBERED = 40
+_LONGEST_REMEMBERED = 1024
 _mask = lru_cache(maxsize=256)(_find_mask)
 
 

@@ -40,7 +40,6 @@ class HostValue(NamedTuple):
     port: int | None
 
 
-@lru_cache(maxsize=_REMEMBERED)
 def parse_host(value: bytes) -> HostValue | None:
     """Take a Host value, or a URL's authority, apart.
 
@@ -54,8 +53,12 @@ def parse_host(value: bytes) -> HostValue | None:
     Returns:
         Its parts, or None where it is no Host value (RFC 9110 7.2, RFC 3986 3.2.2).
     """
-    if len(value) > _LONGEST:
-        return None
+    # First: what is remembered is a client's.
+    return _parse_host(value) if len(value) <= _LONGEST else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parse_host(value: bytes) -> HostValue | None:
     found = _HOST.fullmatch(value)
     if found is None:
         return None

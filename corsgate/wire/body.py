@@ -33,6 +33,8 @@ class RequestBody:
     Attributes:
         length: Its length in bytes, or None where it is chunked.
         complete: Whether its end has arrived.
+        retained: How many bytes of it are in memory beyond this: kept to be sent again, or in the
+            buffer of a server that does not keep up. Whoever keeps them says so here.
         trailers: The fields that came behind it, once it is complete.
     """
 
@@ -41,6 +43,7 @@ class RequestBody:
     ) -> None:
         self.length = length
         self.complete = False
+        self.retained = 0
         self.trailers: HeaderList = []
         self._limit: int | None = None
         self._max_buffered_bytes = max_buffered_bytes
@@ -64,6 +67,16 @@ class RequestBody:
         self._limit = limit
         # Bytes that came with the head are here already.
         self._check_limit()
+
+    @property
+    def held(self) -> int:
+        """How many bytes of it are in memory."""
+        return len(self._kept) + self.retained
+
+    @property
+    def left(self) -> int | None:
+        """How many bytes of it are still to come; None where it is chunked."""
+        return None if self.length is None else self.length - self._received
 
     @property
     def started(self) -> bool:
@@ -147,6 +160,7 @@ class RequestBody:
         self._discarding = True
         self._receiver = None
         self._kept.clear()
+        self.retained = 0
         self._update()
 
     def data_received(self, data: bytes) -> None:

@@ -18,7 +18,7 @@ from corsgate.wire.admission import Spare
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.hangup import has_hung_up
 from corsgate.wire.intake import Intake
-from corsgate.wire.outlet import writer
+from corsgate.wire.outlet import spare_buffers, writer
 from corsgate.wire.pins import Pins
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
@@ -55,7 +55,6 @@ class GateChannel(ClientConnection):
     def __init__(self, site: GateSite) -> None:
         self.site = site
         self.factory = site
-        self.deadline_s = NEVER
         self.pins = Pins()
         self._limits = site.limits
         self._handling: GateRequest | None = None
@@ -81,6 +80,7 @@ class GateChannel(ClientConnection):
         self._intake = Intake(self._limits, self._body_changed)
         self.site.channels.add(self)
         self.site.sweeper.add(self)
+        spare_buffers(self.transport)
         self._tcp.registerProducer(self, True)
         self._rearm()
 
@@ -109,6 +109,7 @@ class GateChannel(ClientConnection):
             handling.connectionLost(reason)
         self._intake.end()
         self.pins.close()
+        self.hold_nothing()
         if self._next_turn is not None:
             self._next_turn.cancel()
         self.site.channel_lost(self)
@@ -118,6 +119,7 @@ class GateChannel(ClientConnection):
         self._write_paused = True
         written = 0 if self._handling is None else self._handling.sentLength
         self.deadline_s = self._waits.pause(written, self._now())
+        self._hold_unsent()
         if self._producer is not None:
             self._producer.pauseProducing()
 
@@ -125,6 +127,7 @@ class GateChannel(ClientConnection):
         """The client has taken what was buffered."""
         self._write_paused = False
         self._waits.resume(self._now())
+        self.hold(response=0)
         if self._producer is not None:
             self._producer.resumeProducing()
         self._go_on()
@@ -292,6 +295,12 @@ class GateChannel(ClientConnection):
         else:
             self.loseConnection()
 
+    def rest(self) -> None:
+        """Forget what makes the next request cheaper, if none is under way."""
+        super().rest()
+        if self._waits.awaited is Awaited.REQUEST:
+            self._intake.rest()
+
     # The parts.
 
     def _rearm(self) -> None:
@@ -343,6 +352,9 @@ class GateChannel(ClientConnection):
         self._go_on()
 
     def _body_changed(self) -> None:
+        held = self._intake.held_with(None if self._handling is None else self._handling.body)
+        if held or self._account is not None:
+            self.hold(request=held)
         self._update_reading()
         self._rearm()
 

@@ -9,19 +9,29 @@ from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 from corsgate.wire.admission import Spare
+from corsgate.wire.memory_budget import Tally
+from corsgate.wire.memory_holder import MemoryHolder
+from corsgate.wire.outlet import unsent
+from corsgate.wire.sweeper import NEVER
 
 if TYPE_CHECKING:
+    from corsgate.wire.request import GateRequest
     from corsgate.wire.site import GateSite
 
 
-class ClientConnection(Protocol):
+class ClientConnection(MemoryHolder, Protocol):
     """A client's connection to a site.
 
     Attributes:
         site: Serves it.
+        deadline_s: For the sweeper: when something of the connection itself is due.
+        tally: What waits on all of it, where it carries many requests.
     """
 
     site: GateSite
+    deadline_s: float = NEVER
+    tally: Tally | None = None
+    _handling: GateRequest | None = None
 
     # Asked for with every request; each answer of the transport's is a system call.
     _peer: IAddress | None = None
@@ -69,9 +79,22 @@ class ClientConnection(Protocol):
             # The client is told, but its own farewell, which may never come, is not waited for.
             self._tcp.transport.loseConnection()
 
+    def counted_for(self) -> tuple[str | None, Tally | None]:
+        """Return the client of the request that is answered, or else the connection's."""
+        client = None if self._handling is None else self._handling.client_key
+        return client or self.site.client_of(self), self.tally
+
     @property
     def _tcp(self) -> Any:
         return self.transport
 
     def _now(self) -> float:
         return self.site.sweeper.now()
+
+    def rest(self) -> None:
+        """Count what waits in the transport without its having said so: up to 64 KiB."""
+        self._hold_unsent()
+
+    def _hold_unsent(self) -> None:
+        """Count what the client has not taken."""
+        self.hold(response=unsent(self.transport))

@@ -26,6 +26,8 @@ from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
 from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
+from corsgate.wire.memory_budget import Tally
+from corsgate.wire.outlet import spare_buffers
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.waits import LINGER_S
@@ -57,7 +59,7 @@ class Http2Connection(ClientConnection):
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
-        self.deadline_s = NEVER
+        self.tally: Tally = Tally()
         self.codec = Codec(site.limits)
         # A field that is compressed takes no more room than one that isn't.
         self.conduct = Conduct(2 * site.limits.max_head_bytes)
@@ -83,6 +85,7 @@ class Http2Connection(ClientConnection):
         self.host: IAddress = self._tcp.getHost()
         self.site.channels.add(self)
         self.site.sweeper.add(self)
+        spare_buffers(self.transport)
         self._tcp.registerProducer(self, True)
         self.flush()
         self._rearm()
@@ -108,18 +111,21 @@ class Http2Connection(ClientConnection):
         self._begin_closing()
         self.site.sweeper.discard(self)
         self._lose_streams("the client closed the connection", reason)
+        self.hold_nothing()
         self.codec.close()
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:
         """The client does not keep up with the responses."""
         self._write_paused = True
+        self._hold_unsent()
         self._write_by = self._now() + self.site.limits.response_idle_timeout_s
         self._rearm()
 
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
+        self.hold(response=0)
         self._write_by = NEVER
         self._pump()
         self._rearm()
@@ -195,6 +201,13 @@ class Http2Connection(ClientConnection):
         self.codec.goaway(self.codec.last_id)
         self.flush()
         self._close()
+
+    def rest(self) -> None:
+        """Forget what makes the next request cheaper, if none is under way."""
+        super().rest()
+        if not self._streams:
+            self._blocks.forget()
+            self.codec.rest()
 
     def cut(self, outcome: str) -> None:
         """Cut the connection; the access log says why."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import partialmethod
 from struct import Struct
+from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
@@ -69,6 +71,25 @@ def _bounded(frame: Frame) -> bytes:
     return len(settings).to_bytes(3) + header[3:] + settings
 
 
+class _Values(list[int]):
+    """The values of one setting, of which all but the first wait for the peer's acknowledgement.
+
+    h2 has a deque for each of a dozen settings, which is a third of all that it keeps for an idle
+    connection.
+    """
+
+    __slots__ = ()
+
+    popleft = partialmethod(list.pop, 0)
+
+
+def _shrunk(settings: Settings) -> Settings:
+    """Return settings that take less memory."""
+    small: Any = {key: _Values(values) for key, values in settings._settings.items()}
+    settings._settings = small
+    return settings
+
+
 class _Connection(H2Connection):
     # h2 remembers how each stream ended. What is forgotten gets a harsher answer, no other.
     MAX_CLOSED_STREAMS = _REMEMBERED
@@ -119,14 +140,17 @@ class Codec:
         # Up to the double gets a proper 431; past that the connection can't be read on.
         self._blocks = _Blocks(2 * max_list_bytes)
         self._h2.decoder = self._blocks
-        self._h2.local_settings = settings = Settings(
-            client=False,
-            initial_values={
-                SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
-                SettingCodes.INITIAL_WINDOW_SIZE: self.stream_window,
-                SettingCodes.MAX_HEADER_LIST_SIZE: max_list_bytes,
-            },
+        self._h2.local_settings = settings = _shrunk(
+            Settings(
+                client=False,
+                initial_values={
+                    SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+                    SettingCodes.INITIAL_WINDOW_SIZE: self.stream_window,
+                    SettingCodes.MAX_HEADER_LIST_SIZE: max_list_bytes,
+                },
+            )
         )
+        _shrunk(self._h2.remote_settings)
         self._h2.initiate_connection()
         # h2 ends the connection for one stream too many, which may well have been sent before
         # the client knew. So the connection counts, and refuses the stream.
@@ -147,8 +171,9 @@ class Codec:
 
     @property
     def fields(self) -> HeaderList:
-        """The fields of the last block."""
-        return self._blocks.fields
+        """The fields of the last block, which are then the caller's: they can be asked for once."""
+        fields, self._blocks.fields = self._blocks.fields, []
+        return fields
 
     def take(self) -> bytes:
         """Answer what is to be sent."""
@@ -230,6 +255,11 @@ class Codec:
         # In it is h2's own farewell.
         self._h2.clear_outbound_data_buffer()
         self.goaway(self.last_id, code, detail)
+
+    def rest(self) -> None:
+        """Forget how streams ended; frames that were on their way to them have come by now."""
+        self._h2._closed_streams.clear()
+        self._given_up.clear()
 
     def close(self) -> None:
         """Let go of h2, which knows itself: a cycle would be left to the collector."""

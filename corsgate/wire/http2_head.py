@@ -15,7 +15,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
-from corsgate.wire.read_request import ReadRequest, Refusal
+from corsgate.wire.read_request import MAX_REMEMBERED_BYTES, ReadRequest, Refusal
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -102,10 +102,17 @@ class RequestBlocks:
             if recalled is not None:
                 return recalled
         read = read_request(fields, self._limits, ended=ended)
-        if read.length is None and read.refusal is None:
+        size = sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
+        if size > MAX_REMEMBERED_BYTES:
+            self._last = None
+        elif read.length is None and read.refusal is None:
             at = next(at for at, (name, _) in enumerate(fields) if name == b":path")
             self._last = (fields, at, read)
         return read
+
+    def forget(self) -> None:
+        """Remember no block: the connection is idle."""
+        self._last = None
 
     def _recall(
         self, fields: HeaderList, before: HeaderList, at: int, read: ReadRequest

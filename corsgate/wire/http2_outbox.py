@@ -8,6 +8,9 @@ import attrs
 
 from corsgate.message.headers import HeaderList
 
+_PIECE_BYTES = 64
+_FIELD_BYTES = 150
+
 MAX_HEADS = 8
 """How many interim heads wait at most; those past it are dropped, as a client may do itself."""
 
@@ -45,11 +48,21 @@ class Outbox:
         self._heads: deque[HeaderList] = deque()
         self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
+        # What has left of the first piece, which takes memory until all of it has.
+        self._spent = 0
 
     @property
     def waiting(self) -> bool:
         """Whether anything waits to be sent."""
         return bool(self._heads or self._pieces) or (self.ended and not self.sent)
+
+    @property
+    def held(self) -> int:
+        """How many bytes of memory all that waits takes, about."""
+        size = self.pending + self._spent + _PIECE_BYTES * len(self._pieces)
+        for fields in self._heads:
+            size += sum(len(name) + len(value) + _FIELD_BYTES for name, value in fields)
+        return size
 
     def put_interim(self, fields: HeaderList) -> None:
         """Put an interim head in, unless too many wait already."""
@@ -98,6 +111,9 @@ class Outbox:
             data = memoryview(data)
             self._pieces.appendleft(data[room:])
             data = data[:room]
+            self._spent += room
+        else:
+            self._spent = 0
         self.pending -= len(data)
         self.taken_bytes += len(data)
         return Piece(data, self._ends_here())

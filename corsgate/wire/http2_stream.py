@@ -18,6 +18,8 @@ from corsgate.wire.http2_frames import Code
 from corsgate.wire.http2_head import field_block, framed_block, read_trailers, response_block
 from corsgate.wire.http2_outbox import Block, Outbox
 from corsgate.wire.http2_waits import StreamWaits
+from corsgate.wire.memory_budget import Tally
+from corsgate.wire.memory_holder import MemoryHolder
 from corsgate.wire.read_request import ReadRequest
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
@@ -35,7 +37,7 @@ at once drop the response: curl 7.88 reports nothing of it at all.
 """
 
 
-class Http2Stream:
+class Http2Stream(MemoryHolder):
     """A request and its response, each no faster than the other side takes it.
 
     Args:
@@ -145,11 +147,15 @@ class Http2Stream:
 
     def send_some(self) -> bool:
         """Send one frame of the response, if the client takes one now; answer whether it did."""
-        if self._gone or not self._outbox.waiting:
+        if self._gone:
             return False
-        item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
+        item = None
+        if self._outbox.waiting:
+            item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
         self._moves = item is not None
         if item is None:
+            if self._account is not None:
+                self.hold(response=self._outbox.held)
             return False
         if isinstance(item, Block):
             self._codec.send_block(self.number, item.fields, end=item.end)
@@ -164,7 +170,7 @@ class Http2Stream:
         """Look at what has become possible after `send_some`, or has come to wait."""
         if self._gone:
             return
-        drained = self._outbox.pending <= self._limits.max_buffered_bytes // 2
+        drained = self._producer_paused and self._outbox.pending <= self.most_waiting // 2
         waits = self._waits
         if not self._outbox.waiting:
             if waits is not None:
@@ -173,10 +179,9 @@ class Http2Stream:
         elif waits is not None or not self._moves:
             # Only so much puts off the deadline: a client that takes a byte now and then must
             # not hold the response for ever.
-            enough = self._producer_paused and drained
-            self._waiting().wait_for_window(self._outbox.taken_bytes, self._now(), enough=enough)
+            self._waiting().wait_for_window(self._outbox.taken_bytes, self._now(), enough=drained)
             self._rearm()
-        if self._producer_paused and drained:
+        if drained:
             self._producer_paused = False
             if self._producer is not None:
                 self._producer.resumeProducing()
@@ -234,7 +239,8 @@ class Http2Stream:
             if self._left <= 0:
                 self._outbox.end()
         self._send()
-        if self._outbox.pending > self._limits.max_buffered_bytes and self._producer is not None:
+        pending = self._outbox.pending
+        if pending and self._producer is not None and pending > self.most_waiting:
             self._pause_producer()
 
     def writeSequence(self, data: list[bytes]) -> None:
@@ -285,7 +291,7 @@ class Http2Stream:
             raise ValueError("a response's source here is a push producer")
         self._producer = producer
         self._producer_paused = False
-        if self._outbox.pending > self._limits.max_buffered_bytes:
+        if self._outbox.pending > self.most_waiting:
             self._pause_producer()
 
     def unregisterProducer(self) -> None:
@@ -328,11 +334,19 @@ class Http2Stream:
         self._cut("the request's authentication requires HTTP/1.1", Code.HTTP_1_1_REQUIRED)
         return True
 
+    def counted_for(self) -> tuple[str | None, Tally | None]:
+        """Return the request's client, or else the connection's."""
+        client = None if self._request is None else self._request.client_key
+        connection = self._connection
+        return client or self.site.client_of(connection), connection.tally
+
     # The parts.
 
     def _send(self) -> None:
         self._moves = False
         self._connection.send(self)
+        if self._outbox.waiting and not self._gone:
+            self.hold(response=self._outbox.held)
 
     def _settle(self) -> None:
         """Leave the connection, once both the response and its request are done with."""
@@ -363,6 +377,7 @@ class Http2Stream:
 
     def _part(self) -> None:
         self._gone = True
+        self.hold_nothing()
         # It knows this stream: a cycle would be left to the collector.
         self._body = None
         self.site.sweeper.discard(self)
@@ -385,6 +400,8 @@ class Http2Stream:
         body = self._body
         if self._gone or body is None:
             return
+        if body.held or self._account is not None:
+            self.hold(request=body.held)
         taken = body.has_receiver and body.wants_data
         if taken and not self._ended and self._uncredited >= self._codec.stream_window // 2:
             self._codec.credit_stream(self.number, self._uncredited)

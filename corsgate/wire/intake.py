@@ -12,14 +12,18 @@ from corsgate.errors import TargetError
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
 from corsgate.wire.body import RequestBody
+from corsgate.wire.memory_budget import REQUEST_BYTES
 from corsgate.wire.read_request import ReadRequest, Refusal
 from corsgate.wire.reader import RequestReader
 
-MAX_QUEUED = 16
+MAX_QUEUED = 1
 """How many pipelined requests are parsed ahead, but for those of one small step."""
 
-# One read may hold thousands of requests, and each takes far more memory parsed than unparsed.
+# One read may hold thousands of requests, and each takes far more memory parsed than unparsed. So
+# a step ends with a head, unless that is so small that a step for each would cost too much.
 _HEAD_STEP = 4 * 1024
+_SMALL_STEP = 256
+_HEAD_END = b"\r\n\r\n"
 _BODY_STEP = 32 * 1024
 
 
@@ -56,6 +60,22 @@ class Intake:
         """Whether a request, or what may become one, waits."""
         return bool(self._queue or self._unread)
 
+    def held_with(self, body: RequestBody | None) -> int:
+        """Return how many bytes of memory all that waits takes, about.
+
+        Args:
+            body: That of the request being answered, which may have come in whole.
+        """
+        waiting = self._unread or self._queue or self._reader.in_head
+        if not waiting and body is None and self.body is None:
+            return 0
+        bodies = {body, self.body}
+        held = 0
+        if waiting:
+            bodies.update(body for _, body in self._queue)
+            held = len(self._unread) + self._reader.held + REQUEST_BYTES * len(self._queue)
+        return held + sum([body.held for body in bodies if body is not None])
+
     @property
     def has_room(self) -> bool:
         """Whether more may be read from the client."""
@@ -74,7 +94,7 @@ class Intake:
         """
         if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
             return False
-        step = _BODY_STEP if self.body is not None else _HEAD_STEP
+        step = self._step()
         data, self._unread = self._unread[:step], self._unread[step:]
         self._reader.feed(data)
         return True
@@ -96,6 +116,10 @@ class Intake:
         unread, self._unread = self._unread, b""
         return self._reader.switch() + unread
 
+    def rest(self) -> None:
+        """Remember no head; none is coming in."""
+        self._reader.forget()
+
     def clear(self) -> None:
         """Forget what waits: the client is gone."""
         self._queue.clear()
@@ -106,6 +130,18 @@ class Intake:
         self.body = None
         self._reader.end()
         del self._changed
+
+    def _step(self) -> int:
+        """Return how many bytes to parse: no more than the message that comes in may have left."""
+        body = self.body
+        most = _HEAD_STEP if body is None else _BODY_STEP
+        if body is not None and body.left is not None:
+            left = body.left
+        else:
+            # The last chunk and the trailers end like a head.
+            end = self._unread.find(_HEAD_END, 0, most)
+            left = most if end < 0 else end + len(_HEAD_END)
+        return min(most, max(left, _SMALL_STEP))
 
     # What the reader calls.
 

@@ -96,6 +96,9 @@ class Negotiation(Protocol):
         """Cut the connection; there is no request whose log could say why."""
         self.abortConnection()
 
+    def rest(self) -> None:
+        """Do nothing: it remembers nothing."""
+
     def abortConnection(self) -> None:
         """Cut the connection."""
         self._tls.abortConnection()

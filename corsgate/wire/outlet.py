@@ -10,7 +10,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+
+READ_BYTES = 16 * 1024
+"""How much is read at once below TLS: OpenSSL keeps a buffer for as much as once was there."""
+
+
+def spare_buffers(transport: Any) -> None:
+    """Have OpenSSL keep small buffers for a connection, if it has any."""
+    below = _below_tls(transport)
+    if below is not transport:
+        below.readBufferSize = READ_BYTES
+
+
+def unsent(transport: Any) -> int:
+    """Return how many bytes a transport keeps that its socket has not taken."""
+    below: Any = _below_tls(transport)
+    if not isinstance(below, FileDescriptor):
+        return 0
+    # Its two buffers, of what it is sending and what it will. What has left of the first still
+    # takes memory until all of it has.
+    count = len(below.dataBuffer) + below._tempDataLen
+    if below is not transport:
+        count += sum(map(len, transport._appSendBuffer))
+    return count
+
+
+def _below_tls(transport: Any) -> Any:
+    return transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
 
 
 def writer(transport: Any) -> Callable[[bytes], None]:

@@ -26,20 +26,38 @@ class Refusal:
     routable: bool = False
 
 
+MAX_REMEMBERED_BYTES = 2 * 1024
+"""The largest head that a connection remembers for the next request. A browser's has some 800
+bytes; one with more is parsed anew each time."""
+
 MAX_READY = 16
 """How much a connection's requests may have ready: a head for each route and server is much."""
+
+MAX_READY_BYTES = 4 * MAX_REMEMBERED_BYTES
+"""How large the heads among that may be together: two for a route, with room for what is added."""
 
 
 class Ready(dict[Any, Any]):
     """What has been worked out of a request's fields and connection, by all else it depends on.
 
-    It has `MAX_READY` things at most.
+    It has `MAX_READY` things at most, with `MAX_READY_BYTES` of prepared heads at most.
     """
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Keep a thing; where that is too much, forget all the others."""
-        if len(self) >= MAX_READY:
+        size = len(value.lines or b"") if isinstance(value, RequestHead) else 0
+        if size > MAX_READY_BYTES:
+            return
+        if len(self) >= MAX_READY or self._bytes + size > MAX_READY_BYTES:
             self.clear()
+            self._bytes = 0
+        self._bytes += size
         super().__setitem__(key, value)
 
 

@@ -66,19 +66,14 @@ class RequestReader:
         self._begin()
 
     @property
-    def in_body(self) -> bool:
-        """Whether a head has been read whose body has not."""
-        return self._in_body
-
-    @property
     def holding(self) -> bool:
         """Whether nothing is read until it is known which protocol it is."""
         return self._held is not None
 
     @property
-    def final(self) -> bool:
-        """Whether no further request will be read."""
-        return self._final
+    def held(self) -> int:
+        """About how many bytes of memory a head takes that has come in part."""
+        return 2 * (self._fed + self._reading) if self.in_head else 0
 
     def feed(self, data: bytes) -> None:
         """Read bytes.
@@ -115,6 +110,10 @@ class RequestReader:
         """Read no more, and answer the bytes of the other protocol that have come."""
         held, self._held = self._held, b""
         return held or b""
+
+    def forget(self) -> None:
+        """Remember no head for the next one."""
+        self._last.forget()
 
     def end(self) -> None:
         """Let go of the sink, and of the parser, which knows this: the connection is gone."""
@@ -169,6 +168,7 @@ class RequestReader:
         self._in_body = request.length is not None
         self._final = not request.keep_alive
         self._read = request
+        self._headers: HeaderList = []  # They are the request's alone.
         self._sink.request_read(request)
 
     def on_body(self, data: bytes) -> None:
@@ -195,7 +195,7 @@ class RequestReader:
     def _begin(self) -> None:
         self._moved = True
         self._target = b""
-        self._headers: HeaderList = []
+        self._headers = []
         self._surplus = False
 
     def _recall(self, data: bytes) -> bool:

@@ -6,7 +6,7 @@ import re
 
 from corsgate.config.model import Limits
 from corsgate.wire.message_cuts import HEAD_END
-from corsgate.wire.read_request import ReadRequest
+from corsgate.wire.read_request import MAX_REMEMBERED_BYTES, ReadRequest
 from corsgate.wire.request_line import LINE_END
 
 # A request line that the fields alone decide on: its target names no host. It leaves nothing of
@@ -46,15 +46,19 @@ class LastRequest:
             or request.length is not None
             or b"upgrade" in request.index
             or data.find(HEAD_END) != len(data) - len(HEAD_END)
-            or len(data) > self._limits.max_head_bytes
+            or len(data) > MAX_REMEMBERED_BYTES
             or not line_end > 0
             # An absolute-form target's host may be another one.
             or request.index.get(b"host") != [request.authority]
         ):
-            self.request = None
+            self.forget()
             return
         self.request = request
         self._fields = data[line_end:]
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self.request, self._fields = None, b""
 
     def head_with_its_fields(self, data: bytes) -> bytes | None:
         """Return the request line of a read as a head by itself, if the fields are the same.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from typing import Any, cast
 from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred
@@ -20,6 +20,8 @@ from corsgate.config.model import Limits
 from corsgate.errors import ConnectionFault
 from corsgate.wire.admission import Admission, Admitted, Holder
 from corsgate.wire.channel import GateChannel
+from corsgate.wire.idle import Idle
+from corsgate.wire.memory_budget import MemoryBudget
 from corsgate.wire.pace import Paces
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import Sweeper
@@ -33,6 +35,9 @@ class Channel(Holder, Shape):
 
     def cut(self, outcome: str) -> None:
         """Cut the connection; the access log says why."""
+
+    def rest(self) -> None:
+        """Forget what only makes the next request cheaper, unless one is under way."""
 
 
 class Refused(Protocol):
@@ -57,6 +62,7 @@ class GateSite(Site):
         record: Called once with each request, when it was answered or its client left.
         reactor: The reactor that its listener uses.
         admission: Counts the connections of all sites; None for one of this site's own.
+        memory: Counts what waits in memory for all sites; None for one of this site's own.
         trusted_proxies: Networks whose connections speak for many clients.
         wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
 
@@ -76,6 +82,7 @@ class GateSite(Site):
         record: Callable[[GateRequest], None],
         reactor: Any,
         admission: Admission | None = None,
+        memory: MemoryBudget | None = None,
         trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -84,8 +91,10 @@ class GateSite(Site):
         self.limits = limits
         self.record = record
         self.channels: set[Channel] = set()
+        self._idle = Idle(sweeper, self.channels)
         self.draining = False
         self._admission = admission or Admission(sweeper, limits)
+        self.memory = memory or MemoryBudget(limits)
         self._trusted_proxies = trusted_proxies
         self._admitted: dict[Channel, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
@@ -126,6 +135,7 @@ class GateSite(Site):
         channel = GateChannel(self)
         self._admitted[channel] = admitted
         admitted.holder = channel
+        self._idle.start()
         return channel
 
     def report_ended(self, fault: ConnectionFault) -> None:
@@ -149,6 +159,11 @@ class GateSite(Site):
         self._check_emptied()
         return emptied
 
+    def client_of(self, channel: object) -> str | None:
+        """Return what the client of a channel is counted by, if it is."""
+        admitted = self._admitted.get(cast(Channel, channel))
+        return None if admitted is None else admitted.client
+
     def hand_over(self, before: Channel, after: Channel) -> None:
         """Let another channel take over a connection, with its place among those admitted."""
         admitted = self._admitted.pop(before, None)
@@ -168,6 +183,7 @@ class GateSite(Site):
 
     def _check_emptied(self) -> None:
         if not self.channels:
+            self._idle.stop()
             waiting, self._emptied = self._emptied, []
             for emptied in waiting:
                 emptied.callback(None)

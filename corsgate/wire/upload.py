@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from corsgate.message.head import field_lines
 from corsgate.message.headers import HeaderList
-from corsgate.wire.outlet import writer
+from corsgate.wire.outlet import unsent, writer
 
 
 class UploadSender(Protocol):
@@ -62,6 +62,11 @@ class Upload:
         if self._active:
             self._end()
             self._body.stopProducing()
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the server to take them."""
+        return unsent(self._transport)
 
     # What the body's producer calls.
 

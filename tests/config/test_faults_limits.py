@@ -131,6 +131,15 @@ SIZES = (
         "c.toml:3: limits.max_body_bytes: 2000000GiB is too large; write 1048576GiB or less",
     ),
     (
+        'max_buffered_total = "512KiB"',
+        "c.toml:3: limits.max_buffered_total: 512KiB is too small; write 1MiB or more",
+    ),
+    (
+        "max_buffered_per_client = true",
+        "c.toml:3: limits.max_buffered_per_client: true is a boolean; "
+        'write a size, such as "64KiB"',
+    ),
+    (
         'max_buffered_bytes = "1B"',
         "c.toml:3: limits.max_buffered_bytes: 1B is too small; write 1KiB or more",
     ),

@@ -94,6 +94,8 @@ min_upload_rate = "1KiB"
 min_download_rate = "0B"
 min_rate_grace = "10s"
 max_buffered_bytes = 4096
+max_buffered_per_client = "8MiB"
+max_buffered_total = 1073741824
 """
 
 
@@ -130,6 +132,8 @@ def expected() -> Config:
         min_download_rate=0,
         min_rate_grace_s=10.0,
         max_buffered_bytes=4096,
+        max_buffered_per_client=8 * 1024**2,
+        max_buffered_total=1024**3,
     )
     spa = Cors(
         allow_origins=("http://localhost:4200", "https://*.example.com"),

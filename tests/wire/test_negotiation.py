@@ -61,6 +61,9 @@ class Http2(Protocol):
         """Cut the connection."""
         self.cut("")
 
+    def rest(self) -> None:
+        """Do nothing."""
+
     def cut(self, outcome: str) -> None:
         """Cut the connection."""
         tcp: Any = self.transport

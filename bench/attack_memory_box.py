@@ -1,0 +1,42 @@
+"""The box behind the gate under attack: ``python -m bench.attack_memory_box PORT``.
+
+``GET /N`` gets N bytes; an upload is not read beyond its head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from typing import Final
+
+_PIECE: Final = bytes(64 * 1024)
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve one connection until it ends."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            method, target, _ = head.split(b" ", 2)
+            if method != b"GET":
+                # The upload fills the socket's buffers, and there it stays.
+                await asyncio.sleep(3600)
+            left = int(target.lstrip(b"/") or b"0")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % left)
+            while left:
+                writer.write(_PIECE[:left])
+                left -= min(left, len(_PIECE))
+                await writer.drain()
+    writer.close()
+
+
+async def main(port: int) -> None:
+    """Serve for ever."""
+    server = await asyncio.start_server(answer, "127.0.0.1", port, limit=16 * 1024, backlog=2048)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
