@@ -45,6 +45,8 @@ class RequestReader:
         self._final = False
         # Bytes of reads since the head began, or since the body last moved; and of this read.
         self._fed = self._reading = 0
+        # Bytes of the reads that a head which is not complete has come in.
+        self._collected = 0
         self._moved = False
         # While a new parser reads on behind an offer that can't be taken up.
         self._muted = False
@@ -73,7 +75,7 @@ class RequestReader:
     @property
     def held(self) -> int:
         """About how many bytes of memory a head takes that has come in part."""
-        return 2 * (self._fed + self._reading) if self.in_head else 0
+        return 2 * self._collected
 
     def feed(self, data: bytes) -> None:
         """Read bytes.
@@ -92,7 +94,10 @@ class RequestReader:
         self._read = self._last.request = None
         self._moved = False
         self._reading = len(data)
+        self._collected += len(data)
         self._parse(data)
+        if not self.in_head:
+            self._collected = 0
         if whole and self._read is not None and not self._in_body:
             self._last.remember(self._read, data)
         # A head may begin anywhere in a read, so the read that it begins in isn't counted.
@@ -113,6 +118,7 @@ class RequestReader:
 
     def forget(self) -> None:
         """Remember no head for the next one."""
+        self._read = None
         self._last.forget()
 
     def end(self) -> None:
