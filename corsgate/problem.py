@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from http import HTTPStatus
 
@@ -144,7 +144,7 @@ def title_of(status: int) -> str:
 
 
 def render(
-    problem: Problem, accept: Iterable[bytes], request_id: str, more: Iterable[Header] = ()
+    problem: Problem, accept: Sequence[bytes], request_id: str, more: Iterable[Header] = ()
 ) -> tuple[ResponseHead, bytes]:
     """Answer an error's head and body.
 
@@ -197,7 +197,7 @@ def render(
     return head, text.encode("utf-8")
 
 
-def choose_type(accept: Iterable[bytes]) -> bytes:
+def choose_type(accept: Sequence[bytes]) -> bytes:
     """Answer which of `JSON`, `HTML` and `TEXT` a client likes best (RFC 9110 12.5.1).
 
     Args:

@@ -9,7 +9,7 @@ import attrs
 
 from corsgate.errors import BadUpstreamResponse, TargetError, UnknownCoding
 from corsgate.message.head import ResponseHead, field_lines
-from corsgate.message.headers import HeaderIndex, short_list
+from corsgate.message.headers import HeaderIndex, is_short, short_list
 from corsgate.message.host import read_host
 
 NO_BODY = 0
@@ -75,7 +75,7 @@ def check_connection(index: HeaderIndex) -> None:
             part of it would not do.
     """
     options = index.get(b"connection")
-    if options is not None and short_list(options) is None:
+    if options is not None and not is_short(options):
         raise TargetError("the Connection field is too long")
 
 

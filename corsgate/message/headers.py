@@ -87,7 +87,7 @@ MAX_LIST_MEMBERS = 64
 
 
 def short_list(
-    values: Iterable[bytes],
+    values: Sequence[bytes],
     most_bytes: int = MAX_LIST_BYTES,
     most: int = MAX_LIST_MEMBERS,
 ) -> list[bytes] | None:
@@ -105,15 +105,22 @@ def short_list(
         The members; None past one of the bounds. Where a list decides what is secure, that must
         be refused: a part of a list isn't the list.
     """
+    return list_members(values) if is_short(values, most_bytes, most) else None
+
+
+def is_short(
+    values: Sequence[bytes], most_bytes: int = MAX_LIST_BYTES, most: int = MAX_LIST_MEMBERS
+) -> bool:
+    """Return whether `short_list` would return a list."""
     size = members = 0
     for value in values:
         size += len(value)
         if size > most_bytes:
-            return None
+            return False
         members += value.count(b",") + 1
         if members > most:
-            return None
-    return list_members(values)
+            return False
+    return True
 
 
 def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> HeaderList:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from corsgate.message.headers import short_list
 
@@ -15,7 +15,7 @@ _STILL_HTTP = frozenset((b"h2", b"h2c", b"h3", b"http", b"https", b"spdy", b"tls
 _PROTOCOL = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
 
 
-def switchable(values: Iterable[bytes]) -> tuple[bytes, ...]:
+def switchable(values: Sequence[bytes]) -> tuple[bytes, ...]:
     """Answer the protocols of an Upgrade field that a tunnel may carry (RFC 9110 7.8).
 
     Args:

@@ -60,10 +60,9 @@ class RequestReader:
         # How much of a body of known length is still to come, and what this read brought of it.
         self._left = 0
         self._pieces: list[bytes] = []
-        # The last request, and what has been taken of it for the one being read.
+        # The last request, what is taken of it for the next one, and what this read brought last.
         self._last = LastRequest(limits)
         self._recalled: ReadRequest | None = None
-        # The request that this read brought last.
         self._read: ReadRequest | None = None
         self._begin()
 
@@ -166,7 +165,8 @@ class RequestReader:
             refusal = self._excess() or Refusal(status=status, detail=f"{error}.")
             self.refuse(refusal, method=self._parser.get_method())
             return
-        self._line.clear()
+        if self._recalled is None:
+            self._line.clear()
         self._length = request.length
         self._left = request.length or 0
         self._offered = bool(request.offers)
@@ -259,7 +259,10 @@ class RequestReader:
                 return
             if self._final and not self._in_body:
                 return
-            end = self._piece_end(data, at)
+            if self._in_body and self._length != CHUNKED and self._left > 0:
+                end = min(at + self._left, size)
+            else:
+                end = self._cuts.next(data, at, in_body=self._in_body, in_line=bool(self._line))
             piece = data if end - at == size else data[at:end]
             if self._in_body or self._line.take(piece):
                 self._parse_some(piece)
@@ -272,11 +275,6 @@ class RequestReader:
             self._pass_body()
         if self.in_head or (self._in_body and self._length == CHUNKED):
             self._cuts.end_read(data)
-
-    def _piece_end(self, data: bytes, at: int) -> int:
-        if self._in_body and self._length != CHUNKED and self._left > 0:
-            return min(at + self._left, len(data))
-        return self._cuts.next(data, at, in_body=self._in_body, in_line=bool(self._line))
 
     def _pass_body(self) -> None:
         """Pass on what came of the body, joined: it may have come in chunks of a byte each."""
