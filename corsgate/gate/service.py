@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -274,29 +274,29 @@ class GateService(Service):
             A Deferred that fires when all is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
-        reactor, sites = self._reactor, [listener.site for listener in self.listeners]
-        for site in sites:
+        reactor = self._reactor
+        for listener in self.listeners:
             # From here on each response says close, also on connections that are accepted last.
-            site.draining = True
+            listener.site.draining = True
         stopped = [
             stop_listening(port, reactor, handed_over=is_handed_over(each.listener.endpoint))
             for port, each in zip(self.ports, self.listeners, strict=False)
         ]
         self.ports.clear()
-        emptied: Deferred[Any] = gatherResults(stopped)
-        # A turn of the reactor later: what has come on an idle connection has been read by then.
-        emptied.addCallback(lambda _: deferLater(reactor, 0))
-        emptied.addCallback(lambda _: gatherResults([site.drain() for site in sites]))
-        cut = self._reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
+        cut = reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
+        return Deferred.fromCoroutine(self._drain(stopped, cut))
 
-        def closed(_: object) -> None:
-            if cut.active():
-                cut.cancel()
-            for upstream in self._plan.upstreams.values():
-                upstream.stop()
-            self._access_log.stop()
-
-        return emptied.addCallback(closed)
+    async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
+        """Let what is in flight end, or be cut, then close the connections to upstreams."""
+        await gatherResults(stopped)
+        # A turn of the reactor later, what has come on an idle connection has been read.
+        await deferLater(self._reactor, 0)
+        await gatherResults([listener.site.drain() for listener in self.listeners])
+        if cut.active():
+            cut.cancel()
+        for upstream in self._plan.upstreams.values():
+            upstream.stop()
+        self._access_log.stop()
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamPlan]:
