@@ -15,7 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 
 from corsgate.config.endpoint import DEFAULT_BACKLOG
-from corsgate.wire.listening import stop_listening
+from corsgate.wire.listening import ACCEPTS_PER_TURN, stop_listening, tend
 from tests.peers import reactor, read_message, request, response
 from tests.support import Gate, GateTestCase
 
@@ -54,6 +54,54 @@ class Backlog(GateTestCase):
                 client.settimeout(0)
                 taken += client.connect_ex(path) == 0
         self.assertEqual(taken, BURST)
+
+
+class Tended(GateTestCase):
+    """Ports as the gate has them, with a factory of the tests'."""
+
+    def setUp(self) -> None:
+        """Begin with nobody there."""
+        self.made: list[Protocol] = []
+        made = self.made
+
+        class Note(Protocol):
+            def connectionMade(self) -> None:
+                made.append(self)
+
+        self.factory = Factory.forProtocol(Note)
+
+    async def test_few_in_a_row(self) -> None:
+        """Few connections are accepted in one turn, however many wait, and however often."""
+        port = reactor.listenTCP(0, self.factory, interface="127.0.0.1", backlog=BURST)
+        tend(port, reactor, lambda: None, handed_over=False)
+        with ExitStack() as stack:
+            for _ in range(BURST):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port.getHost().port)))
+            for turns in range(1, 5):
+                port.doRead()
+                self.assertEqual(len(self.made), turns * ACCEPTS_PER_TURN)
+            await stop_listening(port, reactor, handed_over=False)
+            self.assertEqual(len(self.made), BURST)
+
+    async def test_unix_socket_that_was_handed_over(self) -> None:
+        """The backlog that its maker gave it is not cut to Twisted's."""
+        directory = tempfile.mkdtemp(prefix="corsgate-")
+        self.addCleanup(shutil.rmtree, directory)
+        with ExitStack() as stack:
+            handed = stack.enter_context(socket.socket(socket.AF_UNIX))
+            handed.bind(f"{directory}/gate")
+            handed.listen(BURST)
+            handed.setblocking(False)
+            port = reactor.adoptStreamPort(handed.fileno(), socket.AF_UNIX, self.factory)
+            tend(port, reactor, lambda: None, handed_over=True)
+            taken = 0
+            for _ in range(BURST):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.settimeout(0)
+                taken += client.connect_ex(f"{directory}/gate") == 0
+            self.assertEqual(taken, BURST)
+            await stop_listening(port, reactor, handed_over=True)
+            self.assertEqual(self.made, [])
 
 
 class Drain(GateTestCase):
