@@ -1,7 +1,7 @@
 """A server that is attacked: ``python -m bench.attack_box PORT``.
 
-It answers a GET of ``/large`` with 9 MiB, any other request with a few bytes, and a request with a
-body once all of that has come.
+It answers a GET of ``/large`` with all but the last of some 9 MiB, any other request with a few
+bytes, and a request with a body once all of that has come.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Final
 
 PIECE: Final = bytes(64 * 1024)
 PIECES: Final = 144
+LARGE: Final = len(PIECE) * PIECES + 1
 BUFFER_BYTES: Final = 64 * 1024
 """What a socket keeps: a thousand with the kernel's own choice would take gigabytes."""
 BACKLOG: Final = 1024
@@ -28,12 +29,17 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             elif b"content-length: " in head:
                 told = head.partition(b"content-length: ")[2].partition(b"\r\n")[0]
                 await reader.readexactly(int(told))
-            pieces = [PIECE] * PIECES if head.startswith(b"get /large") else [b"fine"]
-            length = sum(len(piece) for piece in pieces)
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
-            for piece in pieces:
-                writer.write(piece)
+            if not head.startswith(b"get /large"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine")
                 await writer.drain()
+                continue
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % LARGE)
+            for _ in range(PIECES):
+                writer.write(PIECE)
+                await writer.drain()
+            # The connection is held, whoever has taken all that.
+            await reader.read()
+            return
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
         pass
     finally:

@@ -19,7 +19,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, StreamEnded
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 SECONDS: Final = 30.0
 CONNECTIONS: Final = 1100
@@ -88,7 +88,8 @@ class Http2(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if not self._posts:
-            self._h2.local_settings[SettingCodes.INITIAL_WINDOW_SIZE] = 0
+            no_window = {SettingCodes.INITIAL_WINDOW_SIZE: 0}
+            self._h2.local_settings = Settings(client=True, initial_values=no_window)
         self._h2.initiate_connection()
         self._open()
         self._flush()

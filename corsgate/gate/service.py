@@ -39,6 +39,7 @@ from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.listening import stop_listening, tend
 from corsgate.wire.memory_budget import MemoryBudget
 from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
+from corsgate.wire.outlet import bound_unsent
 from corsgate.wire.proxy_protocol import listening_endpoint
 from corsgate.wire.request import GateRequest
 from corsgate.wire.site import GateSite
@@ -265,6 +266,7 @@ class GateService(Service):
         for upstream in self._plan.upstreams.values():
             upstream.start()
         for port in self.ports:
+            bound_unsent(port)
             self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
 
     def stopService(self) -> Deferred[None]:

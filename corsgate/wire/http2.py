@@ -26,6 +26,7 @@ from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
 from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
 from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
+from corsgate.wire.http2_turns import Turns
 from corsgate.wire.memory_budget import Tally
 from corsgate.wire.outlet import spare_buffers
 from corsgate.wire.site import GateSite
@@ -68,13 +69,11 @@ class Http2Connection(ClientConnection):
         self._streams: dict[int, Http2Stream] = {}
         # Those that may have something to send; a dictionary keeps them in order.
         self._sending: dict[Http2Stream, None] = {}
-        self._pumping = False
-        self._write_paused = False
-        self._closing = False
+        self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
+        self._pumping = self._write_paused = self._closing = False
         # The last stream that is served, once that has been said.
         self._last_id: int | None = None
-        self._says_farewell = False
-        self._client_leaves = False
+        self._says_farewell = self._client_leaves = False
         self._write_by = self._read_by = self._idle_by = self._farewell_by = NEVER
 
     # What the transport calls.
@@ -95,7 +94,7 @@ class Http2Connection(ClientConnection):
         if self._closing:
             return
         try:
-            for frame in self._reader.feed(data):
+            for frame in self._turns.of(self._reader.feed(data), self._tcp):
                 self._receive(frame)
                 if self._closing:
                     return
@@ -113,6 +112,7 @@ class Http2Connection(ClientConnection):
         self._lose_streams("the client closed the connection", reason)
         self.hold_nothing()
         self.codec.close()
+        self._turns.end()
         self.site.channel_lost(self)
 
     def pauseProducing(self) -> None:
@@ -334,8 +334,7 @@ class Http2Connection(ClientConnection):
 
     def _window_opened(self, number: int | None) -> None:
         if number:
-            stream = self._streams.get(number)
-            if stream is not None:
+            if (stream := self._streams.get(number)) is not None:
                 self._sending[stream] = None
         else:
             self._sending.update(dict.fromkeys(self._streams.values()))

@@ -7,6 +7,7 @@ itself.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -42,6 +43,12 @@ def _below_tls(transport: Any) -> Any:
     return transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
 
 
+UNSENT_BYTES = 128 * 1024
+"""How much the kernel takes of a response before it has been sent. By itself it takes some MiB, of
+which a client that reads nothing can have as many as it has connections; and it takes so long to
+fill them that until then such a client seems to take what it gets."""
+
+
 def writer(transport: Any) -> Callable[[bytes], None]:
     """Answer what writes to a transport.
 
@@ -75,3 +82,17 @@ def writer(transport: Any) -> Callable[[bytes], None]:
             tcp.write(data[sent:] if sent else data)
 
     return write_now
+
+
+def bound_unsent(port: Any) -> None:
+    """Bound what the kernel takes for each connection that a port accepts, where it knows how.
+
+    Args:
+        port: It listens; what it accepts inherits this.
+    """
+    listening: Any = getattr(port, "socket", None)
+    option: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if listening is None or option is None:
+        return
+    if listening.family in (socket.AF_INET, socket.AF_INET6):
+        listening.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)

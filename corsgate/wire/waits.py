@@ -92,7 +92,7 @@ class ClientWaits:
     for either: neither the extensions of chunks nor trailers do, however many a client sends.
 
     What a client has taken of a response is known only when the transport has sent all that it
-    held: 64 KiB there, and up to some MiB in the buffers of both kernels. So all that was written
+    held: 64 KiB there, behind what the buffers of both kernels hold. So all that was written
     counts as taken. At 240 bytes per second a client that takes nothing has as long for the
     64 KiB as ``response_idle_timeout`` gives it, and one that takes a little now and then is cut
     once all that it was sent would have come at that rate.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from h2.settings import SettingCodes
@@ -10,6 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
+from corsgate.wire.outlet import UNSENT_BYTES
 from tests.gate.test_http2 import Http2TestCase
 from tests.gate.test_tunnel import OFFER, SWITCH
 from tests.http2 import Answer, Http2Peer
@@ -131,6 +133,10 @@ class OverHttp1(Victim):
             client.send(request(target=b"/v1/held"))
             clients.append(client)
         await self.holding(self.server)
+        for channel in gate.service.listeners[0].site.channels:
+            tcp = channel.transport  # type: ignore[attr-defined]  # it is a protocol
+            bound = tcp.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+            self.assertEqual(bound, UNSENT_BYTES)
         served = await self.visit(gate)
         self.assertEqual(served.body, b"served")
         for client in clients:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock, StringTransport
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from corsgate.wire.outlet import writer
+from corsgate.wire.outlet import UNSENT_BYTES, bound_unsent, writer
 
 FULL = b"x" * 1024 * 1024
 
@@ -111,3 +113,41 @@ class OutletTests(SynchronousTestCase):
         transport = StringTransport()
         writer(transport)(b"data")
         self.assertEqual(transport.value(), b"data")
+
+
+class UnsentTests(SynchronousTestCase):
+    """What the kernel takes for a client that reads nothing is bounded."""
+
+    def fill(self, *, bounded: bool) -> int:
+        """Return how many bytes a connection that a port accepted takes."""
+        listening, client = socket.socket(), socket.socket()
+        self.addCleanup(listening.close)
+        self.addCleanup(client.close)
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        if bounded:
+            bound_unsent(SimpleNamespace(socket=listening))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listening.getsockname())
+        accepted, _ = listening.accept()
+        self.addCleanup(accepted.close)
+        accepted.setblocking(False)
+        taken = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken += accepted.send(bytes(4096))
+        return taken
+
+    def test_bounded(self) -> None:
+        """It takes little more than the bound; without it, some MiB."""
+        if not hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            raise SkipTest("this system knows no such bound")
+        self.assertLess(self.fill(bounded=True), 2 * UNSENT_BYTES)
+        self.assertGreater(self.fill(bounded=False), 2 * UNSENT_BYTES)
+
+    def test_no_tcp(self) -> None:
+        """Ports without a socket of TCP are left alone."""
+        for port in (SimpleNamespace(), SimpleNamespace(socket=None)):
+            bound_unsent(port)
+        with socket.socket(socket.AF_UNIX) as unix:
+            bound_unsent(SimpleNamespace(socket=unix))
