@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test lint format bench bench-cors soak clean
+.PHONY: help run test lint format bench bench-cors soak attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench  the gate and its peers under load; ARGS=--help tells more'
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
 	@echo 'make soak   a minute with servers that fail, beside HAProxy'
+	@echo 'make attack attacks on a gate, and what another client sees; some minutes'
 	@echo 'make clean  remove what the above have made'
 
 run: $(INSTALLED)
@@ -41,6 +42,9 @@ bench-cors: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak $(ARGS)
+
+attack: $(INSTALLED)
+	$(BIN)/python -m bench.attack $(ARGS)
 
 # The stamp, not the directory, is the target: an install that broke off is done again.
 $(INSTALLED): setup.cfg pyproject.toml

@@ -37,6 +37,7 @@ certificates = [{{ chain = "{directory}/chain.pem", key = "{directory}/key.pem" 
 http2 = true
 [upstreams.box]
 servers = ["http://127.0.0.1:{box}"]
+idle_timeout = "1s"
 [routes."/"]
 upstream = "box"
 {rest}
