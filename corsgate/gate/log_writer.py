@@ -71,8 +71,9 @@ class LineWriter:
 
     def put(self, line: str) -> None:
         """Queue a line, which is given without its end; it is lost where there is no room."""
-        data = line.encode("utf-8", "backslashreplace") + b"\n"
-        size = len(data)
+        # Its end is added when it is written, together with those of others.
+        data = line.encode() if line.isascii() else line.encode("utf-8", "backslashreplace")
+        size = len(data) + 1
         with self._lock:
             if self._waiting_bytes + size > self._max_bytes or self._stopping:
                 self._lost += 1
@@ -148,15 +149,15 @@ class LineWriter:
             first = self._queue.popleft()
             if isinstance(first, int):
                 return first
-            lines, size = [first], len(first)
+            lines, size = [first], len(first) + 1
             while self._queue:
                 line = self._queue[0]
-                if isinstance(line, int) or size + len(line) > MAX_WRITE_BYTES:
+                if isinstance(line, int) or size + len(line) >= MAX_WRITE_BYTES:
                     break
                 lines.append(line)
-                size += len(line)
+                size += len(line) + 1
                 self._queue.popleft()
-            self._writing = b"".join(lines)
+            self._writing = b"\n".join(lines) + b"\n"
             return self._writing
 
     def _write_whole(self, lines: bytes) -> bool:
