@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
@@ -83,6 +83,11 @@ class Slots(Generic[C, W]):
     def next_deadline_s(self) -> float | None:
         """The deadline of whoever waits longest, or None."""
         return next(iter(self._waiting.values()))[1] if self._waiting else None
+
+    @property
+    def holdings(self) -> Mapping[str, int]:
+        """How many connections each client uses or is having made, for those who have some."""
+        return self._held
 
     def held(self, client: str | None) -> int:
         """Return how many connections a client uses or is having made."""

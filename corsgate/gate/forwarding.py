@@ -220,7 +220,8 @@ class Forwarding:
         """Answer the server that gets the request first; None where there is none."""
         request, upstream = self._request, self._plan.upstream
         balancer = upstream.balancer
-        if not balancer.enter():
+        # Where one client has too many of the places, and lets them stall, there may be one yet.
+        if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
         if upstream.key is not None:

@@ -21,7 +21,7 @@ from corsgate.wire.connection import Inform, UpstreamConnection
 from corsgate.wire.pins import Pins
 from corsgate.wire.pool import ServerPool, Taken
 from corsgate.wire.response import UpstreamResponse
-from corsgate.wire.revocation import Holder
+from corsgate.wire.revocation import Holder, take_back
 from corsgate.wire.sweeper import Sweeper
 from corsgate.wire.tls import creators
 
@@ -209,6 +209,15 @@ class UpstreamAgent:
         """Close idle connections."""
         for pool in self.pools.values():
             pool.drop_idle()
+
+    def take_back(self, holder: Holder) -> bool:
+        """Cut what the client that holds most lets stall, for a request that finds no place.
+
+        Returns:
+            Whether there was something, and so there is a place.
+        """
+        slots = [pool.slots for pool in self.pools.values()]
+        return take_back(slots, holder, self._sweeper.now())
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""

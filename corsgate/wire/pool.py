@@ -126,6 +126,11 @@ class ServerPool:
         return self._server.origin
 
     @property
+    def slots(self) -> Slots[UpstreamConnection, _Waiter]:
+        """Whose connections they are."""
+        return self._slots
+
+    @property
     def connections(self) -> int:
         """How many connections there are, those being made or closed included."""
         return self._slots.connections

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
@@ -144,3 +145,35 @@ class Revoker:
 
 def _by_time(pair: tuple[float, Held]) -> float:
     return pair[0]
+
+
+def take_back(pools: Sequence[Slots[Any, Any]], holder: Holder, now: float) -> bool:
+    """Cut the most stalled exchange of whoever holds most, for one that finds no place.
+
+    Args:
+        pools: The connections to all servers that share the places.
+        holder: Who wants one; its client must hold less than the other one even then.
+        now: The time in seconds.
+
+    Returns:
+        Whether there was one. It has ended by now.
+    """
+    held: Counter[str] = Counter()
+    for slots in pools:
+        held.update(slots.holdings)
+    own = 0 if holder.client_key is None else held[holder.client_key]
+    share = held.total() / len(held.keys() | {holder.client_key})
+    (debtor, count), *_ = held.most_common(1) or [("", 0)]
+    if count > max(share, own + 1):
+        stalled: list[tuple[float, Held, Slots[Any, Any]]] = [
+            (connection.holder.stalled_s(now), connection, slots)
+            for slots in pools
+            for connection, client in slots.in_use()
+            if client == debtor and connection.holder is not None
+        ]
+        for stalled_s, connection, slots in sorted(stalled, key=lambda each: each[0])[-1:]:
+            if stalled_s >= CONTENDED_GRACE_S and connection.holder is not None:
+                connection.holder.revoke()
+                slots.closing(connection)
+                return True
+    return False

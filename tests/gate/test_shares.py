@@ -174,6 +174,27 @@ class OverHttp1(Victim):
         for number in (0, 2, 3):
             self.assertEqual((await clients[number].response()).body, b"at last")
 
+    async def test_max_requests(self) -> None:
+        """Nor does one address take up all that may run, by what it lets stall."""
+        self.server = await self.upstream()
+        self.server.answer = self.answer
+        gate = self.front(self.server, upstream=f"max_requests = {MANY}", rest=SLOWLY)
+        clients = [await self.connect(gate) for _ in range(MANY)]
+        for client in clients:
+            client.send(CHUNKED)
+        await self.holding(self.server)
+        # Until they have stalled for long enough, there is none.
+        while (status := (await self.visit(gate)).status) == 503:
+            pass
+        self.assertEqual(status, 200)
+        self.assertEqual(len([client for client in clients if client.data]), 1)
+        # The attackers' own get none that way.
+        more = await self.connect(gate)
+        more.send(CHUNKED)
+        again = await self.connect(gate)
+        again.send(request(target=b"/v1/held"))
+        self.assertEqual((await again.response()).status, 503)
+
     async def test_own_requests(self) -> None:
         """An address that holds them all and wants more only waits for its own."""
         gate, clients = await self.hold(CHUNKED)
