@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from corsgate.wire.request import GateRequest
     from corsgate.wire.site import GateSite
 
+_WORTH_COUNTING = 4 * 1024
+
 
 class ClientConnection(MemoryHolder, Protocol):
     """A client's connection to a site.
@@ -25,12 +27,10 @@ class ClientConnection(MemoryHolder, Protocol):
     Attributes:
         site: Serves it.
         deadline_s: For the sweeper: when something of the connection itself is due.
-        tally: What waits on all of it, where it carries many requests.
     """
 
     site: GateSite
     deadline_s: float = NEVER
-    tally: Tally | None = None
     _handling: GateRequest | None = None
 
     # Asked for with every request; each answer of the transport's is a system call.
@@ -82,7 +82,8 @@ class ClientConnection(MemoryHolder, Protocol):
     def counted_for(self) -> tuple[str | None, Tally | None]:
         """Return the client of the request that is answered, or else the connection's."""
         client = None if self._handling is None else self._handling.client_key
-        return client or self.site.client_of(self), self.tally
+        # Not with the tally of a connection's streams: one of them has to go, not the connection.
+        return client or self.site.client_of(self), None
 
     @property
     def _tcp(self) -> Any:
@@ -92,8 +93,12 @@ class ClientConnection(MemoryHolder, Protocol):
         return self.site.sweeper.now()
 
     def rest(self) -> None:
-        """Count what waits in the transport without its having said so: up to 64 KiB."""
-        self._hold_unsent()
+        """Count what waits in the transport without its having said so: up to 64 KiB.
+
+        It may just be on its way out. Then it counts too much until the next time.
+        """
+        waiting = unsent(self.transport)
+        self.hold(response=waiting if waiting >= _WORTH_COUNTING else 0)
 
     def _hold_unsent(self) -> None:
         """Count what the client has not taken."""

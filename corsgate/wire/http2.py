@@ -53,14 +53,14 @@ class Http2Connection(ClientConnection):
         site: Serves it.
 
     Attributes:
+        tally: What waits on its streams.
         codec: Speaks HTTP/2.
         conduct: Watches the client's.
-        deadline_s: For the sweeper: when something of the connection itself is due.
     """
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
-        self.tally: Tally = Tally()
+        self.tally = Tally()
         self.codec = Codec(site.limits)
         # A field that is compressed takes no more room than one that isn't.
         self.conduct = Conduct(2 * site.limits.max_head_bytes)

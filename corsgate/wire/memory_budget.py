@@ -15,11 +15,11 @@ import attrs
 
 from corsgate.config.limits import Limits
 
-REQUEST_BYTES = 4 * 1024
-"""What a request counts besides its bytes, while some of them wait: the objects it is made of.
-Without it, a client could have any number of responses of one byte wait."""
+REQUEST_BYTES = 16 * 1024
+"""What a request counts besides its bytes, while some of them wait: the objects it is made of, and
+its connection to a server. Without it, any number of responses of one byte could wait."""
 
-_PER_CONNECTION = 4
+_PER_CONNECTION = 2
 _TIGHT_PER_CONNECTION = 32
 _TIGHT = 2
 _RELIEF = 16
@@ -100,7 +100,7 @@ class _Client:
 class MemoryBudget:
     """Counts what waits, and has the oldest stalled requests cut where it is too much.
 
-    A client has a bound, each of its connections may take a quarter of that, and there is one
+    A client has a bound, each of its connections may take half of that, and there is one
     for all clients together. Where that one is exceeded, the client that holds most is cut first.
     Before it comes to that, `is_tight` asks for back-pressure. The account that just grew is
     never cut: what one request has waiting has bounds of its own.

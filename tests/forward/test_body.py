@@ -25,6 +25,7 @@ class Consumer:
 
     def __init__(self) -> None:
         self.written = b""
+        self.unsent = 0
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take a producer."""
@@ -44,6 +45,17 @@ def incoming(length: int | None = None) -> RequestBody:
 
 class KeptBodies(SynchronousTestCase):
     """A body that is there as a whole."""
+
+    def test_counted(self) -> None:
+        """What is kept counts as it comes, and then also what goes to a server of it."""
+        source = incoming(6)
+        collected = collect(source)
+        source.data_received(b"abcd")
+        self.assertEqual(source.held, 4)
+        source.data_received(b"ef")
+        source.ended()
+        self.assertEqual(self.successResultOf(collected), b"abcdef")
+        self.assertEqual(source.held, 12)
 
     def test_again_and_again(self) -> None:
         """It can be sent any number of times."""
@@ -92,6 +104,22 @@ class StreamedBodies(SynchronousTestCase):
         source.ended()
         self.assertIsNone(self.successResultOf(StreamedBody(source).startProducing(consumer)))
         self.assertEqual(consumer.written, b"abc")
+
+    def test_unsent(self) -> None:
+        """What the server's transport keeps counts as the body's while it is paused."""
+        source, consumer = incoming(), Consumer()
+        body = StreamedBody(source)
+        body.startProducing(consumer)
+        self.assertEqual(source.held, 0)
+        consumer.unsent = 70_000
+        body.pauseProducing()
+        source.data_received(b"abc")
+        self.assertEqual(source.held, 70_003)
+        body.resumeProducing()
+        self.assertEqual(source.held, 0)
+        body.pauseProducing()
+        body.stopProducing()
+        self.assertEqual(source.held, 0)
 
     def test_already_broken(self) -> None:
         """A body that has broken off by now fails at once."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from corsgate.wire.memory_budget import Account
+from corsgate.wire.memory_holder import MemoryHolder
 from tests.apache import ApacheDigest
 from tests.peers import Message, Upstream, request, response
 from tests.support import DIGEST, FROM_APP, PASSWORD, POLICY, Gate, GateTestCase
@@ -64,6 +66,23 @@ class BeforeApache(GateTestCase):
         self.assertEqual((apache.files / "big.bin").read_bytes(), LARGE)
         self.assertEqual(apache.requests(2), [(401, "HEAD", "/big.bin"), (201, "PUT", "/big.bin")])
         self.assertEqual(json.loads(gate.lines[0])["method"], "PUT")
+
+    async def test_no_room(self) -> None:
+        """A small body is not kept either where much waits already, and arrives once, and whole."""
+        apache = self.apache()
+        gate = self.gate(apache)
+        memory = gate.service.listeners[0].site.memory
+        self.assertEqual(memory.held, 0)
+        stalled = Account(MemoryHolder(), "127.0.0.1")
+        memory.hold(stalled, response=17 * 1024 * 1024)
+        answer = await self.ask(gate, b"PUT", b"/new.json", body=b'{"b": 2}')
+        self.assertEqual(answer.status, 201)
+        self.assertEqual((apache.files / "new.json").read_bytes(), b'{"b": 2}')
+        self.assertEqual(
+            apache.requests(2), [(401, "HEAD", "/new.json"), (201, "PUT", "/new.json")]
+        )
+        memory.close(stalled)
+        self.assertEqual(memory.held, 0)
 
     async def test_chunked_upload(self) -> None:
         """A body of unknown length is taken for a large one; 100 Continue is asked for once."""
