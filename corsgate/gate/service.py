@@ -10,163 +10,28 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from corsgate.config.endpoint import is_handed_over, is_loopback, with_backlog
-from corsgate.config.model import Config, Listener
+from corsgate.config.endpoint import is_handed_over, with_backlog
+from corsgate.config.model import Config
 from corsgate.config.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
-from corsgate.forward.files import read_file
 from corsgate.gate.access import AccessLog, open_log
-from corsgate.gate.exchange import Exchange
+from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
-from corsgate.gate.plan import Plan, UpstreamPlan, make_plan
-from corsgate.gate.proxied_host import ProxiedHost
+from corsgate.gate.plan import UpstreamPlan, make_plan
 from corsgate.gate.refusals import Refusals
-from corsgate.gate.resource import GateRoot
 from corsgate.gate.trial import Trial
-from corsgate.message.forwarded import UNKNOWN, client_address, trusted
-from corsgate.message.host import HostRules
-from corsgate.problem import Problem, render
-from corsgate.routing import Match
-from corsgate.shaping import Client
-from corsgate.wire.admission import Admission, client_key
-from corsgate.wire.listener_tls import CertificateTable
+from corsgate.wire.admission import Admission
 from corsgate.wire.listening import stop_listening, tend
 from corsgate.wire.memory_budget import MemoryBudget
-from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.wire.outlet import bound_unsent
 from corsgate.wire.proxy_protocol import listening_endpoint
-from corsgate.wire.request import GateRequest
-from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import Sweeper
-
-
-class ListenerSite:
-    """What one listener serves: it knows who the client is, and starts the exchange.
-
-    Args:
-        listener: Its configuration.
-        config: The whole configuration.
-        plan: The configuration made ready.
-        access_log: Gets a line for each request.
-        new_id: Answers a request id.
-        admission: Counts the connections of all listeners.
-        memory: Counts what waits in memory for all listeners.
-
-    Attributes:
-        certificates: What TLS is spoken with; None for plain TCP.
-        factory: What listens.
-
-    Raises:
-        BadValue: OpenSSL refuses a certificate.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self,
-        listener: Listener,
-        config: Config,
-        plan: Plan,
-        *,
-        sweeper: Sweeper,
-        access_log: AccessLog,
-        new_id: Callable[[], str],
-        admission: Admission,
-        memory: MemoryBudget,
-        reactor: Any,
-    ) -> None:
-        self.listener = listener
-        self._plan = plan
-        self._new_id = new_id
-        self._access_log = access_log
-        hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
-        proxies = listener.trusted_proxies
-        misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
-        root = GateRoot(plan.table, hosts, self._serve, self._answer, misdirects)
-        self.site = GateSite(
-            root,
-            sweeper=sweeper,
-            limits=config.limits,
-            record=self._record,
-            reactor=reactor,
-            admission=admission,
-            memory=memory,
-            trusted_proxies=listener.trusted_proxies,
-        )
-        self.certificates: CertificateTable | None = None
-        self.factory: IProtocolFactory = self.site
-        if listener.certificates:
-            make_http2 = find_http2() if listener.http2 else None
-            protocols = (HTTP1,) if make_http2 is None else (HTTP2, HTTP1)
-            self.certificates = CertificateTable(listener.certificates, protocols)
-            self.factory = over_tls(self.site, self.certificates, make_http2, reactor)
-
-    def reread_certificates(self) -> None:
-        """Use what the certificates' files hold now, or go on with those in use; tell which."""
-        if self.certificates is None:
-            return
-        endpoint = self.listener.endpoint
-        try:
-            self.certificates.reread(read_file)
-        except (OSError, BadValue) as error:
-            self._log.error(
-                "SIGHUP: {endpoint} goes on with its old certificates: {problem}",
-                endpoint=endpoint,
-                problem=str(error),
-            )
-        else:
-            self._log.info("SIGHUP: {endpoint} has read its certificates again", endpoint=endpoint)
-
-    def _client(self, request: GateRequest) -> Client:
-        """Answer who asks, and note it for the log."""
-        known: tuple[Client, str] | None = request.ready.get(self)
-        if known is None:
-            known = request.ready[self] = self._find_client(request)
-        client, shown = known
-        request.client_key = client.key
-        request.notes["id"] = self._new_id()
-        request.notes["client"] = shown
-        return client
-
-    def _find_client(self, request: GateRequest) -> tuple[Client, str]:
-        networks = self.listener.trusted_proxies
-        peer = getattr(request.client, "host", UNKNOWN)
-        is_trusted = bool(networks) and trusted(peer, networks)
-        shown = client_address(request.head.headers, peer, networks) if is_trusted else peer
-        client = Client(
-            peer=peer,
-            trusted=is_trusted,
-            scheme=b"https" if request.isSecure() else b"http",
-            authority=request.authority,
-            key=None if shown == UNKNOWN else client_key(shown),
-        )
-        return client, shown
-
-    def _serve(self, request: GateRequest, match: Match) -> None:
-        client = self._client(request)
-        plan = self._plan.of(match)
-        request.notes["route"] = plan.label
-        Exchange(request, plan, client).start()
-
-    def _answer(self, request: GateRequest, problem: Problem) -> None:
-        """Answer a request that belongs to no route."""
-        self._client(request)
-        accept = request.index.get(b"accept", ())
-        head, body = render(problem, accept, request.notes["id"])
-        request.begin(head, len(body))
-        request.write(body)
-        request.finish()
-
-    def _record(self, request: GateRequest) -> None:
-        if "id" not in request.notes:
-            self._client(request)
-        self._access_log.record(request)
 
 
 class GateService(Service):

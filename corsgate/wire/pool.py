@@ -7,31 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.error import TimeoutError as ConnectTimeoutError
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.protocol import Factory
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from corsgate.balance.slots import Slots, Turn
 from corsgate.config.model import Limits, PoolLimits, Server
-from corsgate.errors import (
-    ConnectFailed,
-    ConnectTimedOut,
-    OutOfDescriptors,
-    QueueFull,
-    UpstreamBusy,
-)
+from corsgate.errors import QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
+from corsgate.wire.connector import Connector
 from corsgate.wire.pins import Pins
 from corsgate.wire.revocation import Holder, Revoker
-from corsgate.wire.server_endpoint import make_endpoint
-from corsgate.wire.shortage import has_descriptor, is_shortage, no_descriptor
 from corsgate.wire.sweeper import NEVER, Sweeper
-
-_NO_SHORTAGE = (CancelledError, ConnectingCancelledError, ConnectTimeoutError)
 
 
 @attrs.define(eq=False)
@@ -97,12 +84,10 @@ class ServerPool:
         short: Callable[[], None] = lambda: None,
     ) -> None:
         self.deadline_s = NEVER
-        self._reactor = reactor
         self._sweeper = sweeper
         self._server = server
-        self._tls = tls
         self._bounds = bounds
-        self._short = short
+        self._connector = Connector(reactor, server, tls, self._make_connection, short)
         self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
             most=bounds.max_connections,
             most_waiting=bounds.max_queue,
@@ -305,23 +290,6 @@ class ServerPool:
 
     def _connect(self, limits: Limits, holder: Holder | None) -> Deferred[Taken]:
         """Make a connection in a slot that was granted."""
-        timeout_s = limits.connect_timeout_s
-        factory = Factory.forProtocol(
-            lambda: UpstreamConnection(self._sweeper, self._released, self._switched)
-        )
-        factory.noisy = False
-        endpoint = make_endpoint(self._reactor, self._server, self._tls, timeout_s)
-
-        def connect() -> Deferred[Any]:
-            # Twisted never hears of a look-up that fails in this way.
-            return endpoint.connect(factory) if has_descriptor() else fail(no_descriptor())
-
-        connecting = connect()
-        connecting.addErrback(self._connect_again, connect)
-        if self._tls is not None:
-            connecting.addCallback(lambda wrapped: wrapped.when_verified())
-        connecting.addErrback(self._not_connected)
-        connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
         client = None if holder is None else holder.client_key
 
         def connected(connection: UpstreamConnection) -> Taken:
@@ -333,32 +301,11 @@ class ServerPool:
             self._freed(self._slots.not_connected(client))
             return failure
 
+        connecting: Deferred[Any] = self._connector.connect(limits.connect_timeout_s)
         return connecting.addCallbacks(connected, not_connected)
 
-    def _connect_again(
-        self, failure: Failure, connect: Callable[[], Deferred[Any]]
-    ) -> Failure | Deferred[Any]:
-        """Try once more, where it was for want of a descriptor of the gate's own."""
-        if failure.check(*_NO_SHORTAGE) or not is_shortage(failure):
-            return failure
-        self._short()
-        # What that closes is gone after two turns of the reactor.
-        closed = deferLater(self._reactor, 0).addCallback(lambda _: deferLater(self._reactor, 0))
-        return closed.addCallback(lambda _: connect())
-
-    def _not_connected(self, failure: Failure) -> Failure:
-        if failure.check(ConnectTimeoutError):
-            return self._timed_out(failure, 0)
-        if failure.check(CancelledError, ConnectingCancelledError):
-            return Failure(CancelledError())
-        if is_shortage(failure):
-            return Failure(
-                OutOfDescriptors(f"{self._server.origin}: the gate has no descriptor left")
-            )
-        return Failure(ConnectFailed(f"{self._server.origin}: {failure.getErrorMessage()}"))
-
-    def _timed_out(self, _: object, timeout_s: float) -> Failure:
-        return Failure(ConnectTimedOut(f"{self._server.origin}: no connection in time"))
+    def _make_connection(self) -> UpstreamConnection:
+        return UpstreamConnection(self._sweeper, self._released, self._switched)
 
     def _queue_full(self) -> QueueFull:
         return QueueFull(f"{self._server.origin}: too many requests wait")
