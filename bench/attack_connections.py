@@ -26,9 +26,9 @@ from bench.report import machine, table
 
 MOST: Final = 1024
 """How many connections to the server there may be."""
-SECONDS: Final = 6.0
+SECONDS: Final = 4.0
 SETTLE_S: Final = 1.0
-RATE: Final = 25
+RATE: Final = 40
 PATIENCE_S: Final = 12.0
 BAR_S: Final = 1.0
 """What the victim's GET may take at p99."""
