@@ -17,6 +17,7 @@ LARGE: Final = len(PIECE) * PIECES + 1
 BUFFER_BYTES: Final = 64 * 1024
 """What a socket keeps: a thousand with the kernel's own choice would take gigabytes."""
 BACKLOG: Final = 1024
+LIFETIME_S: Final = 120.0
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,13 +48,13 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main(port: int) -> None:
-    """Serve for ever."""
+    """Serve until it is ended, or nobody has for so long."""
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     listening.bind(("127.0.0.1", port))
     server = await asyncio.start_server(serve, sock=listening, backlog=BACKLOG)
-    async with server:
+    async with server, asyncio.timeout(LIFETIME_S):
         await server.serve_forever()
 
 
