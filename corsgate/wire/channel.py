@@ -108,6 +108,7 @@ class GateChannel(ClientConnection):
         if handling is not None:
             handling.connectionLost(reason)
         self._intake.end()
+        self._waits.begin_exchange()
         self.pins.close()
         self.hold_nothing()
         if self._next_turn is not None:
@@ -133,8 +134,11 @@ class GateChannel(ClientConnection):
         self._go_on()
 
     def tls_ended(self) -> None:
-        """The client ended TLS: what is still to be written can't reach it."""
-        if self._handling is not None or self._tunnel is not None:
+        """The client ended TLS: what is still to be written can't reach it.
+
+        What a tunnel has written before still leaves.
+        """
+        if self._handling is not None and self._tunnel is None:
             self.abortConnection()
 
     def timed_out(self) -> None:

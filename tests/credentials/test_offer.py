@@ -139,4 +139,4 @@ class MinimumTests(SynchronousTestCase):
         """What could never be answered is passed over; it makes nothing a weak challenge."""
         self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
         with self.assertRaises(WeakChallenge):
-            strongest_offer(refusal(*UNANSWERABLE, MD5).headers, "SHA-256")
+            strongest_offer(refusal(MD5, *UNANSWERABLE).headers, "SHA-256")

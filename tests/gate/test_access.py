@@ -232,6 +232,7 @@ class Places(GateTestCase):
         service.refresh()
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
         await self.ask_port(port)
+        await service.stopService()
         self.assertEqual(len(old.read_text().splitlines()), 2)
 
     async def test_not_reopened(self) -> None:
