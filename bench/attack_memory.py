@@ -60,6 +60,7 @@ class Attack:
         protocol: What is agreed on over TLS, or None for plain TCP.
         most_kib: How much a connection may take of the gate in KiB; None where the bound is
             `MOST_MB` for all.
+        share: The part of the connections that it takes: what each of them sends may be large.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Attack:
     send: Send
     protocol: str | None = None
     most_kib: float | None = None
+    share: float = 1.0
 
 
 def main() -> int:
@@ -83,7 +85,7 @@ def main() -> int:
             if options.only is None or attack.name in options.only:
                 place = Path(name) / attack.name
                 place.mkdir()
-                row, held = run(attack, options.connections, place)
+                row, held = run(attack, round(options.connections * attack.share), place)
                 rows.append(row)
                 kept = kept and held
                 print(" | ".join(row), file=sys.stderr)
@@ -364,8 +366,14 @@ ATTACKS: Final[Sequence[Attack]] = (
         protocol="http/1.1",
     ),
     Attack(name="windows", title="windows of 0, HTTP/2", send=_close_windows, protocol="h2"),
-    Attack(name="uploads", title="uploads nobody takes, HTTP/2", send=_upload, protocol="h2"),
-    Attack(name="kept", title="kept bodies, HTTP/2", send=_keep, protocol="h2"),
+    Attack(
+        name="uploads",
+        title="uploads nobody takes, HTTP/2",
+        send=_upload,
+        protocol="h2",
+        share=0.1,
+    ),
+    Attack(name="kept", title="kept bodies, HTTP/2", send=_keep, protocol="h2", share=0.1),
 )
 
 

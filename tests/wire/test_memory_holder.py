@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import attrs
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
+from corsgate.wire.channel import GateChannel
+from corsgate.wire.idle import REST_S
 from corsgate.wire.memory_budget import REQUEST_BYTES
+from corsgate.wire.outlet import unsent
 from corsgate.wire.request import GateRequest
 from tests.wire.http2_client import INITIAL_WINDOW_SIZE, Http2Client
 from tests.wire.support import Producer, Receiver, Served, Wire, answer
@@ -153,8 +158,61 @@ class ResponseTests(SynchronousTestCase):
         self.assertGreater(client.site.memory.cuts, 20)
 
 
+class FullSocket(FileDescriptor):
+    """A transport whose socket takes nothing until it is told to."""
+
+    takes = False
+
+    def __init__(self) -> None:
+        super().__init__(MemoryReactorClock())
+        self.connected = True
+
+    def getPeer(self) -> IPv4Address:
+        """Return the client's address."""
+        return IPv4Address("TCP", CLIENT, 5000)
+
+    getHost = getPeer
+
+    def writeSomeData(self, data: bytes) -> int:
+        """Take all or nothing."""
+        return len(data) if self.takes else 0
+
+    def pauseProducing(self) -> None:
+        """Nothing is read anyway."""
+
+    resumeProducing = pauseProducing
+
+
 class TransportTests(SynchronousTestCase):
     """What the transports themselves keep is counted while they are full."""
+
+    def test_http1(self) -> None:
+        """What a full transport keeps counts, and no longer once its socket has taken it."""
+        served, socket = Served(LIMITS, count), FullSocket()
+        channel = served.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        channel.makeConnection(socket)
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer(served.requests[0], bytes(200_000))
+        held = served.site.memory.held_by(CLIENT)
+        self.assertEqual(held, unsent(socket) + REQUEST_BYTES)
+        self.assertGreater(held, 200_000)
+        socket.takes = True
+        while socket.dataBuffer or socket._tempDataLen:
+            socket.doWrite()
+        self.assertEqual(served.site.memory.held, 0)
+
+    def test_small(self) -> None:
+        """What is too little for the transport to say so is counted after a while."""
+        served, socket = Served(LIMITS, count), FullSocket()
+        channel = served.site.buildProtocol(IPv4Address("TCP", CLIENT, 5000))
+        assert isinstance(channel, GateChannel)
+        channel.makeConnection(socket)
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer(served.requests[0], bytes(50_000))
+        self.assertEqual(served.site.memory.held, 0)
+        served.wait(REST_S + 2)
+        self.assertEqual(served.site.memory.held_by(CLIENT), unsent(socket) + REQUEST_BYTES)
 
     def test_http2(self) -> None:
         """A connection that is not read counts, and no longer once it is."""
@@ -233,7 +291,9 @@ class RequestTests(SynchronousTestCase):
         )
         for field, body in heads:
             served.send(b"PUT / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n" + body + one * 1000)
-            self.assertGreater(served.site.memory.held, 900 * len(one))
+            held = served.site.memory.held
+            self.assertGreater(held, 900 * len(one))
+            self.assertLess(held, 1000 * len(one) + 20 * REQUEST_BYTES)
             while served.site.memory.held:
                 answer(served.requests[-1])
                 served.clock.advance(0)
