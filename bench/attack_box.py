@@ -17,7 +17,7 @@ LARGE: Final = len(PIECE) * PIECES + 1
 BUFFER_BYTES: Final = 64 * 1024
 """What a socket keeps: a thousand with the kernel's own choice would take gigabytes."""
 BACKLOG: Final = 1024
-LIFETIME_S: Final = 120.0
+LIFETIME_S: Final = 300.0
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,7 +20,7 @@ from bench import install
 from bench.measure import make_certificate
 from bench.processes import Daemon, LeftOut, free_port
 
-RATE: Final = 25
+RATE: Final = 40
 """How many GETs a victim sends in a second."""
 PATIENCE_S: Final = 12.0
 VICTIM: Final = "127.0.0.2"
@@ -108,7 +108,7 @@ def box(directory: Path) -> Iterator[Daemon]:
     port, place = free_port(), directory / "box"
     place.mkdir()
     command = [sys.executable, "-m", "bench.attack_box", str(port)]
-    with Daemon(command, core=_LOAD_CORE, port=port, directory=place, environ=_environ()) as daemon:
+    with Daemon(command, core=_LOAD_CORE, port=port, directory=place, environ=environ()) as daemon:
         yield daemon
 
 
@@ -153,9 +153,13 @@ def _front(
     config.write_text(
         text.format(plain=port, tls=tls, box=server, directory=place, rest=rest), encoding="utf-8"
     )
-    environ = {**_environ(), **install.libraries(command[0])}
+    with_libraries = {**environ(), **install.libraries(command[0])}
     with Daemon(
-        [*command, str(config)], core=_SERVED_CORE, port=port, directory=place, environ=environ
+        [*command, str(config)],
+        core=_SERVED_CORE,
+        port=port,
+        directory=place,
+        environ=with_libraries,
     ) as daemon:
         yield Front(name=name, daemon=daemon, port=port, tls=tls, directory=place)
 
@@ -226,5 +230,6 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
+    """Return the environment in which this package is found."""
     return {**os.environ, "PYTHONPATH": str(_HERE.parent)}
