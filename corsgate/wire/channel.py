@@ -19,6 +19,7 @@ from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.hangup import has_hung_up
 from corsgate.wire.intake import Intake
 from corsgate.wire.outlet import spare_buffers, writer
+from corsgate.wire.persistence import persistence, stays_open
 from corsgate.wire.pins import Pins
 from corsgate.wire.request import GateRequest
 from corsgate.wire.sweeper import NEVER
@@ -195,7 +196,9 @@ class GateChannel(ClientConnection):
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
         head = ResponseHead(status=int(code), reason=reason, headers=fields)
-        self.write(head.to_bytes(self._persistence(delimited)))
+        request, draining = self._handling, self.site.draining
+        assert request is not None
+        self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
         """Take a response's head, to be written with the first piece of its body or by `flush`.
@@ -213,8 +216,8 @@ class GateChannel(ClientConnection):
         framing = response_framing(
             head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
         )
-        ending = framing.line + self._persistence(framing.delimited)
-        self._head = framed_head(head, ending, self.site.date())
+        says = persistence(request, delimited=framing.delimited, draining=self.site.draining)
+        self._head = framed_head(head, framing.line + says, self.site.date())
         return framing.chunked
 
     def write_interim(self, head: ResponseHead) -> None:
@@ -260,7 +263,7 @@ class GateChannel(ClientConnection):
         unread = body is not None and not body.complete
         if unread and body is not None:
             body.discard()
-        if not self._stays_open(request):
+        if not stays_open(request, draining=self.site.draining):
             if unread or request.refusal is not None or self._intake.pending:
                 self._linger()
             else:
@@ -372,24 +375,6 @@ class GateChannel(ClientConnection):
                 self._tcp.resumeProducing()
             else:
                 self._tcp.pauseProducing()
-
-    def _stays_open(self, request: GateRequest) -> bool:
-        broken = request.body is not None and request.body.failed
-        return request.persistent and not broken and not self.site.draining
-
-    def _persistence(self, delimited: bool) -> bytes:
-        """Answer the line that says whether the connection stays open (RFC 9112 9.3, 9.6)."""
-        request = self._handling
-        assert request is not None
-        # A client that still waits for 100 Continue may send its body or not: only closing
-        # tells the two apart.
-        unasked = request.body is not None and request.body.awaits_continue
-        if not self._stays_open(request) or not delimited or unasked:
-            request.persistent = False
-            return b"Connection: close\r\n"
-        if request.clientproto == b"HTTP/1.0":
-            return b"Connection: keep-alive\r\n"
-        return b""
 
     def _linger(self) -> None:
         """Close the sending side, and read on for a while what nobody wants."""
