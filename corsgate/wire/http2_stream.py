@@ -9,13 +9,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
-from corsgate.errors import BodyTimedOut, MalformedRequest
-from corsgate.message.framing import CHUNKED
+from corsgate.errors import BodyTimedOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.wire.body import RequestBody
 from corsgate.wire.http2_frames import Code
-from corsgate.wire.http2_head import field_block, framed_block, read_trailers, response_block
+from corsgate.wire.http2_head import field_block, framed_block, response_block
+from corsgate.wire.http2_inbox import Inbox
 from corsgate.wire.http2_outbox import Block, Outbox
 from corsgate.wire.http2_waits import StreamWaits
 from corsgate.wire.memory_budget import Tally
@@ -61,16 +60,12 @@ class Http2Stream(MemoryHolder):
         self._codec = connection.codec
         self._limits = connection.site.limits
         self._request: GateRequest | None = None
-        self._body: RequestBody | None = None
         self._producer: Any = None
         self._producer_paused = False
+        self._inbox = Inbox(self._codec.stream_window, ended=ended)
         self._outbox = Outbox()
         # What is still to be written of a body whose length was told.
         self._left: int | None = None
-        # The client's side: whether it has ended, and what it may not send again yet.
-        self._ended = ended
-        self._received = 0
-        self._uncredited = 0
         self._gone = False
         self._reset_by = NEVER
         # Made once there is something to wait for.
@@ -87,13 +82,7 @@ class Http2Stream(MemoryHolder):
 
     def begin(self, read: ReadRequest) -> None:
         """Hand the request on."""
-        body: RequestBody | None = None
-        if read.length is not None:
-            length = None if read.length == CHUNKED else read.length
-            body = RequestBody(length, self._codec.stream_window, self._body_changed)
-            if self._ended:
-                body.ended()
-        self._body = body
+        body = self._inbox.open(read.length, self._body_changed)
         self._request = GateRequest(self, read, body)
         self._request.process()
         self._rearm_body()
@@ -117,17 +106,8 @@ class Http2Stream(MemoryHolder):
         Raises:
             MalformedRequest: The body is not as long as was said.
         """
-        self._received += len(data)
         self._connection.conduct.received_bytes += len(data)
-        self._uncredited += size
-        self._ended = ended
-        self._check_length()
-        body = self._body
-        if body is not None:
-            if data:
-                body.data_received(data)
-            if ended:
-                body.ended()
+        self._inbox.put(data, size, ended=ended)
         self._body_changed()
         self._settle()
 
@@ -137,11 +117,7 @@ class Http2Stream(MemoryHolder):
         Raises:
             MalformedRequest: One has no place there, or the body is too short.
         """
-        self._ended = True
-        trailers = read_trailers(fields)
-        self._check_length()
-        if self._body is not None:
-            self._body.ended(trailers)
+        self._inbox.put_trailers(fields)
         self._body_changed()
         self._settle()
 
@@ -202,7 +178,7 @@ class Http2Stream(MemoryHolder):
 
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
-        body, request = self._body, self._request
+        body, request = self._inbox.body, self._request
         self._rearm()
         now = self._now()
         if self.deadline_s > now:
@@ -304,8 +280,9 @@ class Http2Stream(MemoryHolder):
         self._producer = None
         if self._gone:
             return
-        if self._body is not None and not self._body.complete:
-            self._body.discard()
+        body = self._inbox.body
+        if body is not None and not body.complete:
+            body.discard()
         if self._left is not None and self._left > 0:
             # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
@@ -352,7 +329,7 @@ class Http2Stream(MemoryHolder):
         """Leave the connection, once both the response and its request are done with."""
         if self._gone or not self._outbox.sent or self._request is not None:
             return
-        if self._ended:
+        if self._inbox.ended:
             self._leave()
         elif self._connection.crowded:
             # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
@@ -367,8 +344,9 @@ class Http2Stream(MemoryHolder):
             self.lost(outcome, Failure(ConnectionAborted(outcome)))
 
     def _reset(self, code: Code) -> None:
-        if not (self._outbox.sent and self._ended):
-            self._codec.reset(self.number, code, give_up=not self._ended)
+        ended = self._inbox.ended
+        if not (self._outbox.sent and ended):
+            self._codec.reset(self.number, code, give_up=not ended)
         self._leave()
 
     def _leave(self) -> None:
@@ -379,16 +357,8 @@ class Http2Stream(MemoryHolder):
         self._gone = True
         self.hold_nothing()
         # It knows this stream: a cycle would be left to the collector.
-        self._body = None
+        self._inbox.body = None
         self.site.sweeper.discard(self)
-
-    def _check_length(self) -> None:
-        """Compare the body with the length that was told (RFC 9113 8.1.1)."""
-        length = None if self._body is None else self._body.length
-        if length is not None and (
-            self._received > length or (self._ended and self._received < length)
-        ):
-            raise MalformedRequest("Content-Length is not the number of the body's bytes")
 
     def _pause_producer(self) -> None:
         if not self._producer_paused:
@@ -397,29 +367,20 @@ class Http2Stream(MemoryHolder):
 
     def _body_changed(self) -> None:
         """Let the client send more of the body, where what came has been taken."""
-        body = self._body
+        body = self._inbox.body
         if self._gone or body is None:
             return
         if body.held or self._account is not None:
             self.hold(request=body.held)
-        taken = body.has_receiver and body.wants_data
-        if taken and not self._ended and self._uncredited >= self._codec.stream_window // 2:
-            self._codec.credit_stream(self.number, self._uncredited)
-            self._uncredited = 0
+        credit = self._inbox.take_credit()
+        if credit:
+            self._codec.credit_stream(self.number, credit)
             self._connection.flush()
         self._rearm_body()
 
-    def _is_awaited(self) -> bool:
-        """Answer whether it is the client's turn to send more of the body."""
-        body = self._body
-        if body is None or self._ended or self._request is None or body.awaits_continue:
-            return False
-        discarded = body.started and not body.has_receiver
-        return not discarded and self._uncredited < self._codec.stream_window
-
     def _rearm_body(self) -> None:
-        if self._is_awaited():
-            self._waiting().wait_for_body(self._received, self._now())
+        if self._inbox.awaited and self._request is not None:
+            self._waiting().wait_for_body(self._inbox.received, self._now())
         elif self._waits is not None:
             self._waits.stop_body(self._now())
         self._rearm()
