@@ -48,6 +48,8 @@ class Outbox:
         self._heads: deque[HeaderList] = deque()
         self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
+        # What is still to be put in of a body whose length was told.
+        self._left: int | None = None
         # What has left of the first piece, which takes memory until all of it has.
         self._spent = 0
 
@@ -55,6 +57,11 @@ class Outbox:
     def waiting(self) -> bool:
         """Whether anything waits to be sent."""
         return bool(self._heads or self._pieces) or (self.ended and not self.sent)
+
+    @property
+    def short(self) -> bool:
+        """Whether less of the body has been put in than was told."""
+        return self._left is not None and self._left > 0
 
     @property
     def held(self) -> int:
@@ -69,15 +76,28 @@ class Outbox:
         if len(self._heads) < MAX_HEADS:
             self._heads.append(fields)
 
-    def put_head(self, fields: HeaderList) -> None:
-        """Put the head in."""
+    def put_head(self, fields: HeaderList, length: int | None = None) -> None:
+        """Put the head in.
+
+        Args:
+            fields: Its fields.
+            length: How many bytes of body follow, with which it ends; None where only `end` tells.
+        """
         self._heads.append(fields)
+        self._left = length
+        if length == 0:
+            self.end()
 
     def put(self, data: bytes) -> None:
         """Put a piece of the body in; what comes behind its end is dropped."""
-        if data and not self.ended:
-            self._pieces.append(data)
-            self.pending += len(data)
+        if not data or self.ended:
+            return
+        self._pieces.append(data)
+        self.pending += len(data)
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left <= 0:
+                self.end()
 
     def end(self, trailers: HeaderList | None = None) -> None:
         """Put the end in; again changes nothing."""

@@ -64,8 +64,6 @@ class Http2Stream(MemoryHolder):
         self._producer_paused = False
         self._inbox = Inbox(self._codec.stream_window, ended=ended)
         self._outbox = Outbox()
-        # What is still to be written of a body whose length was told.
-        self._left: int | None = None
         self._gone = False
         self._reset_by = NEVER
         # Made once there is something to wait for.
@@ -210,10 +208,6 @@ class Http2Stream(MemoryHolder):
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
         self._outbox.put(data)
-        if self._left is not None:
-            self._left -= len(data)
-            if self._left <= 0:
-                self._outbox.end()
         self._send()
         pending = self._outbox.pending
         if pending and self._producer is not None and pending > self.most_waiting:
@@ -241,11 +235,8 @@ class Http2Stream(MemoryHolder):
         Returns:
             False: HTTP/2 has no chunks.
         """
-        self._outbox.put_head(framed_block(head, length, self.site.date()))
-        if bodiless or length == 0:
-            self._outbox.end()
-        else:
-            self._left = length
+        fields = framed_block(head, length, self.site.date())
+        self._outbox.put_head(fields, 0 if bodiless else length)
         return False
 
     def flush(self) -> None:
@@ -283,7 +274,7 @@ class Http2Stream(MemoryHolder):
         body = self._inbox.body
         if body is not None and not body.complete:
             body.discard()
-        if self._left is not None and self._left > 0:
+        if self._outbox.short:
             # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
             return

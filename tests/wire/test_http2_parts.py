@@ -190,6 +190,23 @@ class OutboxTests(SynchronousTestCase):
         outbox.end()
         self.assertEqual(self.everything(outbox, 0), [(b"", True)])
 
+    def test_length(self) -> None:
+        """A body whose length was told ends with it; before that it is short."""
+        for length, pieces, short, last in (
+            (0, [], False, (HEAD, True)),
+            (3, [], True, (HEAD, False)),
+            (3, [b"ab"], True, (b"ab", False)),
+            (3, [b"ab", b"c", b"late"], False, (b"c", True)),
+            (3, [b"abcd", b"late"], False, (b"abcd", True)),
+            (None, [b"ab"], False, (b"ab", False)),
+        ):
+            outbox = Outbox()
+            outbox.put_head(HEAD, length)
+            for piece in pieces:
+                outbox.put(piece)
+            self.assertEqual(outbox.short, short, pieces)
+            self.assertEqual(self.everything(outbox, 9)[-1], last)
+
     def test_no_room(self) -> None:
         """Heads need no room; the body waits for it."""
         outbox = Outbox()
