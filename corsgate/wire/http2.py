@@ -23,7 +23,8 @@ from corsgate.wire.admission import Spare
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.http2_codec import MAX_STREAMS, Codec
 from corsgate.wire.http2_conduct import BYTES_PER_FRAME, Conduct
-from corsgate.wire.http2_frames import MAX_WINDOW, Code, Frame, FrameReader, Kind
+from corsgate.wire.http2_farewell import Farewell
+from corsgate.wire.http2_frames import Code, Frame, FrameReader, Kind
 from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
 from corsgate.wire.http2_turns import Turns
@@ -32,12 +33,6 @@ from corsgate.wire.outlet import spare_buffers
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.waits import LINGER_S
-
-FAREWELL = b"corsgate"
-"""What is pinged behind a GOAWAY; its answer comes behind all that the client sent before."""
-
-FAREWELL_S = 5.0
-"""How long that answer is waited for."""
 
 FRAMES_PER_WRITE = 4
 """How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
@@ -71,10 +66,8 @@ class Http2Connection(ClientConnection):
         self._sending: dict[Http2Stream, None] = {}
         self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
         self._pumping = self._write_paused = self._closing = False
-        # The last stream that is served, once that has been said.
-        self._last_id: int | None = None
-        self._says_farewell = self._client_leaves = False
-        self._write_by = self._read_by = self._idle_by = self._farewell_by = NEVER
+        self._farewell = Farewell(self.codec)
+        self._write_by = self._read_by = self._idle_by = NEVER
 
     # What the transport calls.
 
@@ -142,7 +135,7 @@ class Http2Connection(ClientConnection):
             self.cut("the client did not take the response")
         elif self._read_by <= now:
             self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
-        elif self._farewell_by <= now:
+        elif self._farewell.due_s <= now:
             self._finish_farewell()
         else:
             self.drain()
@@ -182,19 +175,10 @@ class Http2Connection(ClientConnection):
     # What the site calls.
 
     def drain(self) -> None:
-        """Take no more requests, and close once those that are there have ended.
-
-        RFC 9113 6.8: the first GOAWAY only says that another will come, so that no request
-        which is on its way is lost.
-        """
-        if self._closing or self._says_farewell:
-            return
-        self._says_farewell = True
-        self.codec.goaway(MAX_WINDOW)
-        self.codec.ping(FAREWELL)
-        self.flush()
-        self._farewell_by = self._now() + FAREWELL_S
-        self._rearm()
+        """Take no more requests, and close once those that are there have ended."""
+        if not self._closing and self._farewell.begin(self._now()):
+            self.flush()
+            self._rearm()
 
     def loseConnection(self) -> None:
         """Close, and say that all requests were answered (RFC 9113 6.8)."""
@@ -236,11 +220,12 @@ class Http2Connection(ClientConnection):
             self._read_by = NEVER
         elif self._read_by == NEVER:
             self._read_by = now + limits.client_head_timeout_s
-        if self._streams or self._says_farewell:
+        if self._streams or self._farewell.begun:
             self._idle_by = NEVER
         elif self._idle_by == NEVER:
             self._idle_by = now + limits.keep_alive_timeout_s
-        self.deadline_s = min(self._write_by, self._read_by, self._idle_by, self._farewell_by)
+        farewell_by = self._farewell.due_s
+        self.deadline_s = min(self._write_by, self._read_by, self._idle_by, farewell_by)
 
     def _receive(self, frame: Frame) -> None:
         self.conduct.frame_came(frame, self._now())
@@ -249,7 +234,7 @@ class Http2Connection(ClientConnection):
             self._read_by = NEVER
         if frame.kind == Kind.GOAWAY:
             # The client opens no more streams; those that it has opened go on.
-            self._client_leaves = True
+            self._farewell.client_leaves = True
             return
         if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
@@ -276,7 +261,7 @@ class Http2Connection(ClientConnection):
             self._reset_received(event)
         elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
             self._window_opened(getattr(event, "stream_id", 0))
-        elif isinstance(event, PingAckReceived) and event.ping_data == FAREWELL:
+        elif isinstance(event, PingAckReceived) and self._farewell.is_answered(event.ping_data):
             self._finish_farewell()
 
     def _open(self, number: int, *, ended: bool) -> None:
@@ -284,7 +269,7 @@ class Http2Connection(ClientConnection):
         open_streams = len(self._streams)
         if open_streams >= MAX_STREAMS:
             open_streams = sum(not stream.answered for stream in self._streams.values())
-        if open_streams >= MAX_STREAMS or self._last_id is not None:
+        if open_streams >= MAX_STREAMS or self._farewell.finished:
             self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
             return
         try:
@@ -362,10 +347,7 @@ class Http2Connection(ClientConnection):
 
     def _finish_farewell(self) -> None:
         """Say which stream was the last one."""
-        self._farewell_by = NEVER
-        if self._says_farewell and self._last_id is None:
-            self._last_id = self.codec.last_id
-            self.codec.goaway(self._last_id)
+        if self._farewell.finish():
             self.flush()
             self._check_done()
         self._rearm()
@@ -374,11 +356,10 @@ class Http2Connection(ClientConnection):
         """Close, once nothing is left and nothing more will come."""
         if self._streams or self._closing:
             return
-        if self._client_leaves and self._last_id is None:
-            self._says_farewell = True
-            self._finish_farewell()
-        elif self._last_id is not None:
+        if self._farewell.finished:
             self._close()
+        elif self._farewell.client_leaves:
+            self._finish_farewell()
 
     def _fail(self, fault: ConnectionFault) -> None:
         """End the connection, and say why (RFC 9113 5.4.1)."""

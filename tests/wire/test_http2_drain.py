@@ -6,7 +6,7 @@ from hyperframe.frame import GoAwayFrame, PingFrame
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.wire.http2 import FAREWELL
+from corsgate.wire.http2_farewell import FAREWELL
 from tests.wire.http2_client import Http2Client
 from tests.wire.support import answer
 
