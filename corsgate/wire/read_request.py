@@ -6,8 +6,11 @@ from typing import Any, Protocol
 
 import attrs
 
+from corsgate.errors import TargetError
+from corsgate.message.framing import request_authority
 from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderIndex, HeaderList
+from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
+from corsgate.message.target import origin_form
 
 
 @attrs.frozen(kw_only=True)
@@ -88,6 +91,26 @@ class ReadRequest:
     offers: tuple[bytes, ...] = ()
     refusal: Refusal | None = None
     ready: Ready = attrs.field(factory=Ready)
+
+
+def refused(head: RequestHead, refusal: Refusal) -> ReadRequest:
+    """Return what stands for a request that can't be read on.
+
+    Args:
+        head: As much of its head as has come.
+        refusal: Why; here it is found out whether it is routable.
+    """
+    index, authority, routable = index_headers(head.headers), b"", False
+    try:
+        target, named = origin_form(head.target, head.method)
+        head = attrs.evolve(head, target=target)
+        authority = request_authority(index, "1.1", named)
+        # A page is to read why its request was too large; what is malformed has no route.
+        routable = refusal.status in (408, 431)
+    except TargetError:
+        pass
+    refusal = attrs.evolve(refusal, routable=routable)
+    return ReadRequest(head=head, index=index, authority=authority, refusal=refusal)
 
 
 class RequestSink(Protocol):

@@ -9,13 +9,19 @@ import httptools
 
 from corsgate.config.model import Limits
 from corsgate.errors import TargetError, UnknownCoding
-from corsgate.message.framing import CHUNKED, check_connection, request_authority, request_length
+from corsgate.message.framing import (
+    CHUNKED,
+    check_connection,
+    request_authority,
+    request_framing,
+    request_length,
+)
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.target import origin_form
 from corsgate.message.upgrade import switchable
 from corsgate.wire.message_cuts import HEAD_END, MessageCuts
-from corsgate.wire.read_request import ReadRequest, Refusal, RequestSink
+from corsgate.wire.read_request import ReadRequest, Refusal, RequestSink, refused
 from corsgate.wire.recall import LastRequest
 from corsgate.wire.request_line import RequestLine
 
@@ -368,23 +374,8 @@ class RequestReader:
             return
         self._final = True
         self.in_head = False
-        index = index_headers(self._headers)
-        target, authority = self._target or b"/", b""
-        try:
-            target, named = origin_form(target, method)
-            authority = request_authority(index, "1.1", named)
-            # A page is to read why its request was too large; what is malformed has no route.
-            routable = refusal.status in (408, 431)
-        except TargetError:
-            routable = False
-        self._sink.request_read(
-            ReadRequest(
-                head=RequestHead(method=method, target=target, headers=self._headers),
-                index=index,
-                authority=authority,
-                refusal=attrs.evolve(refusal, routable=routable),
-            )
-        )
+        head = RequestHead(method=method, target=self._target or b"/", headers=self._headers)
+        self._sink.request_read(refused(head, refusal))
 
     def _decline_upgrade(self) -> None:
         """Read on in HTTP/1.1 where a client offered another protocol.
@@ -394,11 +385,7 @@ class RequestReader:
         """
         self._parser = httptools.HttpRequestParser(self)
         if self._in_body:
-            framing = (
-                b"Transfer-Encoding: chunked"
-                if self._length == CHUNKED
-                else b"Content-Length: %d" % (self._length or 0)
-            )
+            framing = request_framing(b"POST", self._length)
             self._muted = True
-            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n\r\n" % framing)
+            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n" % framing)
             self._trailers.clear()
