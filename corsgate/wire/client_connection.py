@@ -11,7 +11,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from corsgate.wire.admission import Spare
 from corsgate.wire.memory_budget import Tally
 from corsgate.wire.memory_holder import MemoryHolder
-from corsgate.wire.outlet import unsent
+from corsgate.wire.outlet import drop_unsent, pause_sooner, unsent
 from corsgate.wire.sweeper import NEVER
 
 if TYPE_CHECKING:
@@ -103,3 +103,10 @@ class ClientConnection(MemoryHolder, Protocol):
     def _hold_unsent(self) -> None:
         """Count what the client has not taken."""
         self.hold(response=unsent(self.transport))
+        if not self.most_waiting:
+            pause_sooner(self.transport)
+
+    def cut_for_memory(self, outcome: str) -> None:
+        """Cut the connection, and let go of what waits in it at once."""
+        super().cut_for_memory(outcome)
+        drop_unsent(self.transport)

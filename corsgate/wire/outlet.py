@@ -26,6 +26,25 @@ def spare_buffers(transport: Any) -> None:
         below.readBufferSize = READ_BYTES
 
 
+TIGHT_BYTES = 4 * 1024
+"""How much may wait in a transport before its producer is paused, where much waits already. It is
+64 KiB otherwise: a slow peer gets more in the same time where more is ready for it."""
+
+
+def pause_sooner(transport: Any) -> None:
+    """Have a transport pause its producer at `TIGHT_BYTES` from now on."""
+    _below_tls(transport).bufferSize = TIGHT_BYTES
+
+
+def drop_unsent(transport: Any) -> None:
+    """Forget what a transport keeps, which is being cut: it would have it until the next turn."""
+    below = _below_tls(transport)
+    if isinstance(below, FileDescriptor):
+        held: Any = below
+        held.dataBuffer, held.offset = b"", 0
+        held._tempDataBuffer, held._tempDataLen = [], 0
+
+
 def unsent(transport: Any) -> int:
     """Return how many bytes a transport keeps that its socket has not taken."""
     below: Any = _below_tls(transport)

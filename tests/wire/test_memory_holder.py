@@ -12,8 +12,9 @@ from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
 from corsgate.wire.channel import GateChannel
 from corsgate.wire.idle import REST_S
-from corsgate.wire.memory_budget import REQUEST_BYTES
-from corsgate.wire.outlet import unsent
+from corsgate.wire.memory_budget import REQUEST_BYTES, Account
+from corsgate.wire.memory_holder import MemoryHolder
+from corsgate.wire.outlet import TIGHT_BYTES, unsent
 from corsgate.wire.request import GateRequest
 from tests.wire.http2_client import INITIAL_WINDOW_SIZE, Http2Client
 from tests.wire.support import Producer, Receiver, Served, Wire, answer
@@ -162,6 +163,7 @@ class FullSocket(FileDescriptor):
     """A transport whose socket takes nothing until it is told to."""
 
     takes = False
+    aborted = False
 
     def __init__(self) -> None:
         super().__init__(MemoryReactorClock())
@@ -176,6 +178,10 @@ class FullSocket(FileDescriptor):
     def writeSomeData(self, data: bytes) -> int:
         """Take all or nothing."""
         return len(data) if self.takes else 0
+
+    def abortConnection(self) -> None:
+        """Note it."""
+        self.aborted = True
 
     def pauseProducing(self) -> None:
         """Nothing is read anyway."""
@@ -201,6 +207,34 @@ class TransportTests(SynchronousTestCase):
         while socket.dataBuffer or socket._tempDataLen:
             socket.doWrite()
         self.assertEqual(served.site.memory.held, 0)
+
+    def test_cut(self) -> None:
+        """A connection that is cut has nothing waiting any more, not even until the next turn."""
+        served, socket = Served(LIMITS, count), FullSocket()
+        channel = served.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        channel.makeConnection(socket)
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer(served.requests[0], bytes(200_000))
+        channel.cut_for_memory("too much")
+        self.assertEqual((unsent(socket), socket.aborted), (0, True))
+
+    def test_tight(self) -> None:
+        """A transport says sooner that it is full where much waits already."""
+        served, socket = Served(LIMITS, count), FullSocket()
+        memory = served.site.memory
+        channel = served.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        channel.makeConnection(socket)
+        for much in (0, 16 * MIB):
+            memory.hold(Account(MemoryHolder(), CLIENT), response=much)
+            channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            answer(served.requests[-1], bytes(200_000))
+            self.assertEqual(socket.bufferSize, TIGHT_BYTES if much else 65536)
+            socket.takes = True
+            while unsent(socket):
+                socket.doWrite()
+            socket.takes = False
 
     def test_small(self) -> None:
         """What is too little for the transport to say so is counted after a while."""
