@@ -359,9 +359,11 @@ class GateChannel(ClientConnection):
         self._go_on()
 
     def _body_changed(self) -> None:
-        held = self._intake.held_with(None if self._handling is None else self._handling.body)
-        if held or self._account is not None:
-            self.hold(request=held)
+        if not self._dispatching:
+            # What is handed on within this turn of the reactor does not wait.
+            held = self._intake.held_with(None if self._handling is None else self._handling.body)
+            if held or self._account is not None:
+                self.hold(request=held)
         self._update_reading()
         self._rearm()
 

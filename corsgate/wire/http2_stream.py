@@ -286,8 +286,8 @@ class Http2Stream(MemoryHolder):
         self.abortConnection()
 
     def cut(self, outcome: str) -> None:
-        """End the stream at once; the access log says why."""
-        self._cut(outcome, Code.CANCEL)
+        """End the stream, which takes more than its share; the access log says why."""
+        self._cut(outcome, Code.ENHANCE_YOUR_CALM)
 
     def stalled_s(self, now: float) -> float:
         """Return for how many seconds the client has let the exchange stall."""

@@ -115,7 +115,7 @@ class ResponseTests(SynchronousTestCase):
             request.write(bytes(60_000))
         client.read()
         number, request, _ = streams[0]
-        self.assertEqual(client.answers[number].reset, 8)
+        self.assertEqual(client.answers[number].reset, 11)
         self.assertTrue(request.gone)
         self.assertIn("max_buffered_per_client", request.notes["outcome"])
         number, request, _ = streams[-1]
