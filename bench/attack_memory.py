@@ -40,6 +40,8 @@ ROUTES: Final = 16
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _INITIAL_WINDOW: Final = 4
 _SETTLE_S: Final = 2.0
+_IDLE_S: Final = 12.0
+"""After this long, idle connections have let go of what they remember."""
 _POLL_S: Final = 0.1
 _HERE: Final = Path(__file__).resolve().parent
 _GATE_CORE, _LOAD_CORE = 0, 1
@@ -109,12 +111,13 @@ def run(attack: Attack, connections: int, place: Path) -> tuple[list[str], bool]
                 if number % 50 == 0:
                     peak = max(peak, usage(gate.pid).rss_bytes)
             now = highest = usage(gate.pid).rss_bytes
-            until = time.monotonic() + _SETTLE_S
+            settle_s = _SETTLE_S if attack.most_kib is None else _IDLE_S
+            until = time.monotonic() + settle_s
             while time.monotonic() < until:
                 time.sleep(_POLL_S)
                 now = usage(gate.pid).rss_bytes
                 if now > highest:
-                    highest, until = now, time.monotonic() + _SETTLE_S
+                    highest, until = now, time.monotonic() + settle_s
             peak = max(peak, highest)
             idle = now
         time.sleep(_SETTLE_S)

@@ -33,7 +33,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def main(port: int) -> None:
     """Serve for ever."""
-    server = await asyncio.start_server(answer, "127.0.0.1", port, limit=16 * 1024, backlog=2048)
+    server = await asyncio.start_server(answer, "127.0.0.1", port, limit=40 * 1024, backlog=2048)
     async with server:
         await server.serve_forever()
 

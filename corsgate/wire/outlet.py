@@ -15,7 +15,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-READ_BYTES = 16 * 1024
+READ_BYTES = 12 * 1024
 """How much is read at once below TLS: OpenSSL keeps a buffer for as much as once was there."""
 
 
