@@ -16,7 +16,6 @@ from zope.interface import implementer
 from corsgate.config.model import Limits
 from corsgate.errors import (
     BadUpstreamResponse,
-    ConnectionReset,
     TunnelsFull,
     UpstreamError,
     UpstreamTimedOut,
@@ -24,7 +23,7 @@ from corsgate.errors import (
 from corsgate.message.connection_auth import challenge_binds
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import HeaderList
+from corsgate.message.headers import HeaderList, index_headers
 from corsgate.wire.outlet import writer
 from corsgate.wire.pins import Pins
 from corsgate.wire.response import RESPONSE_DONE, UpstreamResponse
@@ -84,7 +83,6 @@ class UpstreamConnection(Protocol):
         self._paused = False
         self._limits = Limits()
         self._reusable = False
-        self._until_close = False
         self._ended = True
         self._ready: Deferred[UpstreamConnection] | None = None
         self._failure: UpstreamError | None = None
@@ -152,7 +150,7 @@ class UpstreamConnection(Protocol):
             self.pinned = True
         self._response = None
         self._failure = None
-        self._announced = self._reusable = self._paused = self._until_close = False
+        self._announced = self._reusable = self._paused = False
         length = None if body is None else body.length
         raw = head.to_bytes(
             request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
@@ -204,16 +202,9 @@ class UpstreamConnection(Protocol):
         if ready is not None and not ready.called:
             ready.errback(reason)
         if not self._ended:
-            if self._response is not None:
-                # A reset, or TLS that ends without its farewell, may have cut it anywhere.
-                if self._until_close and reason.check(ConnectionDone):
-                    self._complete()
-                else:
-                    self._end(BadUpstreamResponse("its body was cut short"))
-            elif self._reader.started:
-                self._end(BadUpstreamResponse("its head was cut short"))
-            else:
-                self._end(self._failure or ConnectionReset("the server closed the connection"))
+            error = self._reader.finish(cleanly=reason.check(ConnectionDone) is not None)
+            if error is not None:
+                self._end(error)
             self._hand_on()
         # These know this: a cycle would be left to the collector.
         self._response = None
@@ -244,9 +235,9 @@ class UpstreamConnection(Protocol):
         """Make a response of its head."""
         self._response = UpstreamResponse(self, response.head, response.announced_length)
         if response.head.status == 401 and not self.pinned:
-            self._look_at_challenge(response.head)
+            challenges = index_headers(response.head.headers).get(b"www-authenticate", ())
+            self.pinned = challenge_binds(challenges)
         self._reusable = response.reusable
-        self._until_close = response.until_close
         if response.switched:
             self._ended = True
 
@@ -308,10 +299,6 @@ class UpstreamConnection(Protocol):
     def keep_alive_timeout_s(self) -> float:
         """How long the client whose request came last may be idle."""
         return self._limits.keep_alive_timeout_s
-
-    def _look_at_challenge(self, head: ResponseHead) -> None:
-        challenges = [value for name, value in head.headers if name.lower() == b"www-authenticate"]
-        self.pinned = challenge_binds(challenges)
 
     def touch(self) -> None:
         """Set the deadline anew: something moved."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import attrs
 import httptools
 
-from corsgate.errors import BadUpstreamResponse
+from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamError
 from corsgate.message.framing import (
     CHUNKED,
     FRAMING_FIELDS,
@@ -33,14 +33,12 @@ class ReadResponse:
     Attributes:
         head: The head, framing fields included.
         announced_length: The length to tell the client; negative where nothing may be said.
-        until_close: Whether the body ends with the connection.
         reusable: Whether the connection may carry another exchange behind this one.
         switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
     """
 
     head: ResponseHead
     announced_length: int
-    until_close: bool = False
     reusable: bool = False
     switched: bool = False
 
@@ -83,6 +81,8 @@ class ResponseReader:
         self._switched = False
         self._expecting = False
         self._in_body = False
+        # Whether the body ends with the connection.
+        self._until_close = False
         self._unmoved_bytes = 0
         self._moved = False
         self._raw = b""
@@ -135,6 +135,29 @@ class ResponseReader:
         if self._unmoved_bytes > MAX_HEAD_BYTES:
             raise BadUpstreamResponse("its head or trailer is too large")
         return tail
+
+    def finish(self, *, cleanly: bool) -> UpstreamError | None:
+        """Take the end of the connection, with which a response may end too (RFC 9112 8).
+
+        Nothing is raised: a traceback would know the connection that keeps the error.
+
+        Args:
+            cleanly: Whether the server closed it. A reset, or TLS that ends without its farewell,
+                may have cut a body anywhere.
+
+        Returns:
+            Why there is no whole response: BadUpstreamResponse where it was cut short,
+            ConnectionReset where not a byte of it has come; None where it ends here.
+        """
+        if self._in_body and self._until_close and cleanly:
+            self._in_body = False
+            self._sink.response_complete([])
+            return None
+        if self._in_body:
+            return BadUpstreamResponse("its body was cut short")
+        if self.started:
+            return BadUpstreamResponse("its head was cut short")
+        return ConnectionReset("the server closed the connection")
 
     def end(self) -> None:
         """Let go of the sink, and of the parser, which knows this: the connection is gone."""
@@ -219,12 +242,12 @@ class ResponseReader:
         if length == NO_BODY:
             announced = announced_length(index, head.status, self._method)
         # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
-        framed = length != UNTIL_CLOSE and not (version == "1.0" and length == CHUNKED)
+        self._until_close = length == UNTIL_CLOSE
+        framed = not self._until_close and not (version == "1.0" and length == CHUNKED)
         self._sink.response_read(
             ReadResponse(
                 head=head,
                 announced_length=announced,
-                until_close=length == UNTIL_CLOSE,
                 reusable=framed and self._parser.should_keep_alive(),
             )
         )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.errors import BadUpstreamResponse
+from corsgate.errors import BadUpstreamResponse, ConnectionReset
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.wire.response_reader import MAX_HEAD_BYTES, ReadResponse, ResponseReader
@@ -49,9 +49,8 @@ class Recorder:
         if response.switched:
             self.events.append(("switched",))
         else:
-            ending = ("close",) if response.until_close else ()
             told = (response.head.status, response.announced_length, response.reusable)
-            self.events.append(told + ending)
+            self.events.append(told)
 
     def response_body_read(self, data: bytes) -> None:
         """Note a piece."""
@@ -98,8 +97,8 @@ GOOD: tuple[tuple[bytes, bytes, tuple[Event, ...]], ...] = (
         OK + TE + b"\r\n" + CHUNKS + b"X: 1\r\nx:2 \r\n\r\n",
         ((200, -2, True), BODY, ("end", ((b"X", b"1"), (b"x", b"2")))),
     ),
-    (b"GET", OK + b"\r\nhello", ((200, -1, False, "close"), BODY)),
-    (b"GET", TEN + b"\r\nhello", ((200, -1, False, "close"), BODY)),
+    (b"GET", OK + b"\r\nhello", ((200, -1, False), BODY)),
+    (b"GET", TEN + b"\r\nhello", ((200, -1, False), BODY)),
     (b"GET", TEN + CL + b"\r\nhello", ((200, 5, False), BODY, END)),
     (b"GET", TEN + b"Connection: keep-alive\r\n" + CL + b"\r\nhello", ((200, 5, True), BODY, END)),
     (
@@ -203,6 +202,40 @@ class CaseTests(SynchronousTestCase):
         """What can't be told apart from the next response keeps the connection from reuse."""
         for method, raw, events in BAD_ENDINGS:
             self.assertEqual(tuple(read(raw, method=method)[0].events), events, raw)
+
+
+class FinishTests(SynchronousTestCase):
+    """The connection ends."""
+
+    def finish(self, raw: bytes, *, cleanly: bool) -> list[Event]:
+        """Return what a connection is told that gets these bytes and ends."""
+        sink = Recorder()
+        reader = ResponseReader(sink)
+        reader.expect(b"GET", upgrade=False)
+        reader.feed(raw)
+        error = reader.finish(cleanly=cleanly)
+        if error is not None:
+            sink.events.append((type(error), str(error)))
+        return sink.events
+
+    def test_until_close(self) -> None:
+        """A body without a length ends with it, if the server closed it."""
+        for raw in (OK + b"\r\nhello", TEN + b"\r\nhello"):
+            self.assertEqual(self.finish(raw, cleanly=True), [(200, -1, False), BODY, END])
+            cut: Event = (BadUpstreamResponse, "its body was cut short")
+            self.assertEqual(self.finish(raw, cleanly=False)[1:], [BODY, cut])
+
+    def test_cut_short(self) -> None:
+        """Any other is cut short, however the connection ends; what has not begun is not."""
+        for raw, error, said in (
+            (b"", ConnectionReset, "the server closed the connection"),
+            (OK, BadUpstreamResponse, "its head was cut short"),
+            (EARLY, BadUpstreamResponse, "its head was cut short"),
+            (OK + CL + b"\r\nhell", BadUpstreamResponse, "its body was cut short"),
+            (OK + TE + b"\r\n" + CHUNKS, BadUpstreamResponse, "its body was cut short"),
+        ):
+            for cleanly in (True, False):
+                self.assertEqual(self.finish(raw, cleanly=cleanly)[-1], (error, said), raw)
 
 
 class HeadTests(SynchronousTestCase):
