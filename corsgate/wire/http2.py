@@ -13,7 +13,7 @@ from h2.events import (
     WindowUpdated,
 )
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -73,8 +73,6 @@ class Http2Connection(ClientConnection):
 
     def connectionMade(self) -> None:
         """Send the settings, and wait for the client's."""
-        self.peer: IAddress = self._tcp.getPeer()
-        self.host: IAddress = self._tcp.getHost()
         self.site.channels.add(self)
         self.site.sweeper.add(self)
         spare_buffers(self.transport)

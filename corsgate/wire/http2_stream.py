@@ -195,11 +195,11 @@ class Http2Stream(MemoryHolder):
 
     def getPeer(self) -> IAddress:
         """Answer the client's address."""
-        return self._connection.peer
+        return self._connection.getPeer()
 
     def getHost(self) -> IAddress:
         """Answer the gate's own address."""
-        return self._connection.host
+        return self._connection.getHost()
 
     def isSecure(self) -> bool:
         """Answer whether the client speaks TLS to the gate."""
