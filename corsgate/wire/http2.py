@@ -28,6 +28,7 @@ from corsgate.wire.http2_frames import Code, Frame, FrameReader, Kind
 from corsgate.wire.http2_head import RequestBlocks
 from corsgate.wire.http2_stream import Http2Stream
 from corsgate.wire.http2_turns import Turns
+from corsgate.wire.http2_waits import ConnectionWaits
 from corsgate.wire.memory_budget import Tally
 from corsgate.wire.outlet import spare_buffers
 from corsgate.wire.site import GateSite
@@ -67,7 +68,7 @@ class Http2Connection(ClientConnection):
         self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
         self._pumping = self._write_paused = self._closing = False
         self._farewell = Farewell(self.codec)
-        self._write_by = self._read_by = self._idle_by = NEVER
+        self._waits = ConnectionWaits(site.limits)
 
     # What the transport calls.
 
@@ -110,14 +111,14 @@ class Http2Connection(ClientConnection):
         """The client does not keep up with the responses."""
         self._write_paused = True
         self._hold_unsent()
-        self._write_by = self._now() + self.site.limits.response_idle_timeout_s
+        self._waits.pause(self._now())
         self._rearm()
 
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
         self.hold(response=0)
-        self._write_by = NEVER
+        self._waits.resume()
         self._pump()
         self._rearm()
 
@@ -129,9 +130,9 @@ class Http2Connection(ClientConnection):
     def timed_out(self) -> None:
         """Act on what has become due."""
         now = self._now()
-        if self._closing or self._write_by <= now:
+        if self._closing or self._waits.take_by <= now:
             self.cut("the client did not take the response")
-        elif self._read_by <= now:
+        elif self._waits.head_by <= now:
             self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
         elif self._farewell.due_s <= now:
             self._finish_farewell()
@@ -141,7 +142,7 @@ class Http2Connection(ClientConnection):
     @property
     def spare(self) -> Spare:
         """What would be lost with it: requests, part of one, or nothing."""
-        ready = not self._closing and self._read_by == NEVER
+        ready = not self._closing and self._waits.head_by == NEVER
         return Spare.NO if self._streams else Spare.IDLE if ready else Spare.UNREADY
 
     # What its streams call.
@@ -208,28 +209,19 @@ class Http2Connection(ClientConnection):
         """Set the deadline that the state asks for."""
         if self._closing:
             return
-        now, limits = self._now(), self.site.limits
-        awaits_head = (
+        in_head = (
             self.conduct.in_block
             or not self.conduct.greeted
             or (self._reader.partial and not self._streams)
         )
-        if not awaits_head:
-            self._read_by = NEVER
-        elif self._read_by == NEVER:
-            self._read_by = now + limits.client_head_timeout_s
-        if self._streams or self._farewell.begun:
-            self._idle_by = NEVER
-        elif self._idle_by == NEVER:
-            self._idle_by = now + limits.keep_alive_timeout_s
-        farewell_by = self._farewell.due_s
-        self.deadline_s = min(self._write_by, self._read_by, self._idle_by, farewell_by)
+        idle = not (self._streams or self._farewell.begun)
+        by_client = self._waits.update(self._now(), in_head=in_head, idle=idle)
+        self.deadline_s = min(by_client, self._farewell.due_s)
 
     def _receive(self, frame: Frame) -> None:
         self.conduct.frame_came(frame, self._now())
         if not self.conduct.in_block:
-            # What comes behind it, a part of which may be here already, has its own time.
-            self._read_by = NEVER
+            self._waits.head_ended()
         if frame.kind == Kind.GOAWAY:
             # The client opens no more streams; those that it has opened go on.
             self._farewell.client_leaves = True
@@ -278,8 +270,7 @@ class Http2Connection(ClientConnection):
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
         self.site.sweeper.add(stream)
-        # It may be answered, and gone again, before `_rearm` sees that it was there.
-        self._idle_by = NEVER
+        self._waits.request_came()
         stream.begin(read)
 
     def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:

@@ -1,4 +1,4 @@
-"""What one stream of HTTP/2 waits for its client to do, and how long that may take."""
+"""What a connection of HTTP/2 and its streams wait for, and how long each may take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,61 @@ from corsgate.config.model import Limits
 from corsgate.wire.http2_codec import Codec
 from corsgate.wire.http2_conduct import Conduct
 from corsgate.wire.sweeper import NEVER
+
+
+class ConnectionWaits:
+    """The deadlines of one connection, whatever its streams wait for.
+
+    Args:
+        limits: Bounds on times.
+
+    Attributes:
+        take_by: By when the client has to take what was written; `NEVER` while it does.
+        head_by: By when the head that has begun has to be complete; `NEVER` for none.
+    """
+
+    __slots__ = ("_idle_by", "_limits", "head_by", "take_by")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.take_by = self.head_by = self._idle_by = NEVER
+
+    def pause(self, now: float) -> None:
+        """Wait for the client to take what was written."""
+        self.take_by = now + self._limits.response_idle_timeout_s
+
+    def resume(self) -> None:
+        """Record that it has."""
+        self.take_by = NEVER
+
+    def head_ended(self) -> None:
+        """Begin anew with the next head, a part of which may be here already."""
+        self.head_by = NEVER
+
+    def request_came(self) -> None:
+        """Begin anew to be idle: the request may be answered and gone before `update`."""
+        self._idle_by = NEVER
+
+    def update(self, now: float, *, in_head: bool, idle: bool) -> float:
+        """Begin to wait, go on with it or stop, as the state asks for.
+
+        Args:
+            now: The time in seconds.
+            in_head: Whether a head has begun.
+            idle: Whether there is nothing to do until the client sends a request.
+
+        Returns:
+            The deadline.
+        """
+        if not in_head:
+            self.head_by = NEVER
+        elif self.head_by == NEVER:
+            self.head_by = now + self._limits.client_head_timeout_s
+        if not idle:
+            self._idle_by = NEVER
+        elif self._idle_by == NEVER:
+            self._idle_by = now + self._limits.keep_alive_timeout_s
+        return min(self.take_by, self.head_by, self._idle_by)
 
 
 class StreamWaits:
