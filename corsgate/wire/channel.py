@@ -18,7 +18,7 @@ from corsgate.wire.admission import Spare
 from corsgate.wire.client_connection import ClientConnection
 from corsgate.wire.hangup import has_hung_up
 from corsgate.wire.intake import Intake
-from corsgate.wire.outlet import spare_buffers, writer
+from corsgate.wire.outlet import writer
 from corsgate.wire.persistence import persistence, stays_open
 from corsgate.wire.pins import Pins
 from corsgate.wire.request import GateRequest
@@ -79,10 +79,7 @@ class GateChannel(ClientConnection):
         self._write = writer(self.transport)
         # Not before: it knows this, and of what is never connected nobody hears the end.
         self._intake = Intake(self._limits, self._body_changed)
-        self.site.channels.add(self)
-        self.site.sweeper.add(self)
-        spare_buffers(self.transport)
-        self._tcp.registerProducer(self, True)
+        self._enter()
         self._rearm()
 
     def dataReceived(self, data: bytes) -> None:

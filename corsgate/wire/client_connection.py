@@ -11,7 +11,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from corsgate.wire.admission import Spare
 from corsgate.wire.memory_budget import Tally
 from corsgate.wire.memory_holder import MemoryHolder
-from corsgate.wire.outlet import drop_unsent, pause_sooner, unsent
+from corsgate.wire.outlet import drop_unsent, pause_sooner, spare_buffers, unsent
 from corsgate.wire.sweeper import NEVER
 
 if TYPE_CHECKING:
@@ -48,6 +48,14 @@ class ClientConnection(MemoryHolder, Protocol):
 
     def abortConnection(self) -> None:
         """Cut the connection at once."""
+        raise NotImplementedError
+
+    def timed_out(self) -> None:
+        """Act on what has become due."""
+        raise NotImplementedError
+
+    def drain(self) -> None:
+        """Close now where nothing is in flight, else after that."""
         raise NotImplementedError
 
     def stopProducing(self) -> None:
@@ -88,6 +96,13 @@ class ClientConnection(MemoryHolder, Protocol):
     @property
     def _tcp(self) -> Any:
         return self.transport
+
+    def _enter(self) -> None:
+        """Become one of the site's connections; the transport says when its client falls behind."""
+        self.site.channels.add(self)
+        self.site.sweeper.add(self)
+        spare_buffers(self.transport)
+        self._tcp.registerProducer(self, True)
 
     def _now(self) -> float:
         return self.site.sweeper.now()

@@ -30,7 +30,6 @@ from corsgate.wire.http2_stream import Http2Stream
 from corsgate.wire.http2_turns import Turns
 from corsgate.wire.http2_waits import ConnectionWaits
 from corsgate.wire.memory_budget import Tally
-from corsgate.wire.outlet import spare_buffers
 from corsgate.wire.site import GateSite
 from corsgate.wire.sweeper import NEVER
 from corsgate.wire.waits import LINGER_S
@@ -74,10 +73,7 @@ class Http2Connection(ClientConnection):
 
     def connectionMade(self) -> None:
         """Send the settings, and wait for the client's."""
-        self.site.channels.add(self)
-        self.site.sweeper.add(self)
-        spare_buffers(self.transport)
-        self._tcp.registerProducer(self, True)
+        self._enter()
         self.flush()
         self._rearm()
 
