@@ -106,6 +106,7 @@ class GateChannel(ClientConnection):
         if handling is not None:
             handling.connectionLost(reason)
         self._intake.end()
+        # They know a body, which knows this: a cycle would be left to the collector.
         self._waits.begin_exchange()
         self.pins.close()
         self.hold_nothing()
