@@ -10,6 +10,8 @@ import contextlib
 import sys
 from typing import Final
 
+LIFETIME_S: Final = 300.0
+
 _PIECE: Final = bytes(64 * 1024)
 
 
@@ -32,9 +34,9 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def main(port: int) -> None:
-    """Serve for ever."""
+    """Serve until it is ended, or nobody has for so long."""
     server = await asyncio.start_server(answer, "127.0.0.1", port, limit=40 * 1024, backlog=2048)
-    async with server:
+    async with server, asyncio.timeout(LIFETIME_S):
         await server.serve_forever()
 
 
