@@ -133,6 +133,7 @@ class Clients(Http2TestCase):
                 await turn()
             self.assertEqual(len(gate.lines), rounds * 24)
             # What the test itself keeps.
+            del peer.connection
             gate.lines.clear()
             upstream.requests.clear()
             upstream.connections[:] = [each for each in upstream.connections if not each.outcome]
