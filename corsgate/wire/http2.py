@@ -51,12 +51,14 @@ class Http2Connection(ClientConnection):
         tally: What waits on its streams.
         codec: Speaks HTTP/2.
         conduct: Watches the client's.
+        lingering: How many streams have been responded to whose requests have not ended.
     """
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
         self.tally = Tally()
         self.codec = Codec(site.limits)
+        self.lingering = 0
         # A field that is compressed takes no more room than one that isn't.
         self.conduct = Conduct(2 * site.limits.max_head_bytes)
         self._reader = FrameReader()
@@ -148,11 +150,6 @@ class Http2Connection(ClientConnection):
         self._sending[stream] = None
         self._pump()
         stream.sent()
-
-    @property
-    def crowded(self) -> bool:
-        """Whether there are more streams than a client that keeps the bound can have."""
-        return len(self._streams) > MAX_STREAMS
 
     def flush(self) -> None:
         """Hand what the codec has collected to the transport."""

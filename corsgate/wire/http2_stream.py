@@ -35,6 +35,9 @@ RFC 9113 8.1 lets a server send RST_STREAM right behind such a response. But cli
 at once drop the response: curl 7.88 reports nothing of it at all.
 """
 
+MAX_EARLY_RESPONSES = 10
+"""How many streams of a connection may have that time at once; any other is reset at once."""
+
 
 class Http2Stream(MemoryHolder):
     """A request and its response, each no faster than the other side takes it.
@@ -322,10 +325,12 @@ class Http2Stream(MemoryHolder):
             return
         if self._inbox.ended:
             self._leave()
-        elif self._connection.crowded:
-            # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
-            self._reset(Code.NO_ERROR)
         elif self._reset_by == NEVER:
+            if self._connection.lingering >= MAX_EARLY_RESPONSES:
+                # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
+                self._reset(Code.NO_ERROR)
+                return
+            self._connection.lingering += 1
             self._reset_by = self._now() + EARLY_RESPONSE_S
             self._rearm()
 
@@ -346,6 +351,9 @@ class Http2Stream(MemoryHolder):
 
     def _part(self) -> None:
         self._gone = True
+        if self._reset_by != NEVER:
+            self._reset_by = NEVER
+            self._connection.lingering -= 1
         self.hold_nothing()
         # It knows this stream: a cycle would be left to the collector.
         self._inbox.body = None
