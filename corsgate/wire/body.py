@@ -11,6 +11,10 @@ from corsgate.errors import BodyTooLarge
 from corsgate.message.headers import HeaderList
 
 
+SMALL_PIECE_BYTES = 4 * 1024
+"""Up to this size, pieces of a body that waits are joined."""
+
+
 class BodyReceiver(Protocol):
     """What a client's body is handed to, piece by piece."""
 
@@ -48,8 +52,8 @@ class RequestBody:
         self._limit: int | None = None
         self._max_buffered_bytes = max_buffered_bytes
         self._update = update
-        # One run of bytes: as an object each, pieces of two would take thirty times their size.
-        self._kept = bytearray()
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
         self._received = 0
         self._receiver: BodyReceiver | None = None
         self._paused = False
@@ -71,7 +75,7 @@ class RequestBody:
     @property
     def held(self) -> int:
         """How many bytes of it are in memory."""
-        return len(self._kept) + self.retained
+        return self._kept_bytes + self.retained
 
     @property
     def left(self) -> int | None:
@@ -109,7 +113,7 @@ class RequestBody:
         if self._discarding or self.complete:
             return True
         if self._receiver is None:
-            return len(self._kept) < self._max_buffered_bytes
+            return self._kept_bytes < self._max_buffered_bytes
         return not self._paused
 
     @property
@@ -160,7 +164,7 @@ class RequestBody:
         self._discarding = True
         self._receiver = None
         self._kept.clear()
-        self.retained = 0
+        self._kept_bytes = self.retained = 0
         self._update()
 
     def data_received(self, data: bytes) -> None:
@@ -173,7 +177,7 @@ class RequestBody:
         if self._receiver is not None and not self._paused and not self._kept:
             self._receiver.body_data(data)
             return
-        self._kept += data
+        self._keep(data)
 
     def ended(self, trailers: HeaderList | None = None) -> None:
         """Take the end from the channel."""
@@ -191,6 +195,19 @@ class RequestBody:
         if receiver is not None:
             receiver.body_failed(reason)
 
+    def _keep(self, data: bytes) -> None:
+        """Keep a piece for later.
+
+        Pieces are not all joined at once: a buffer that grows leaves holes in the heap, which then
+        takes twice the memory. But each small one as an object of its own would take thirty times
+        its size.
+        """
+        self._kept_bytes += len(data)
+        if self._kept and len(self._kept[-1]) + len(data) <= SMALL_PIECE_BYTES:
+            self._kept[-1] += data
+        else:
+            self._kept.append(data)
+
     def _check_limit(self) -> bool:
         """Answer whether the body is too large, in which case it has failed."""
         if self._limit is None or self._received <= self._limit:
@@ -203,8 +220,9 @@ class RequestBody:
         if receiver is None or self._paused:
             return
         if self._kept:
-            data = bytes(self._kept)
+            data = b"".join(self._kept)
             self._kept.clear()
+            self._kept_bytes = 0
             receiver.body_data(data)
         # The receiver may have paused or discarded the body while it took the piece.
         if self.complete and not self._paused and self._receiver is receiver:

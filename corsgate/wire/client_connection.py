@@ -11,7 +11,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from corsgate.wire.admission import Spare
 from corsgate.wire.memory_budget import Tally
 from corsgate.wire.memory_holder import MemoryHolder
-from corsgate.wire.outlet import drop_unsent, pause_sooner, spare_buffers, unsent
+from corsgate.wire.outlet import drop_unsent, pause_sooner, unsent
 from corsgate.wire.sweeper import NEVER
 
 if TYPE_CHECKING:
@@ -101,7 +101,6 @@ class ClientConnection(MemoryHolder, Protocol):
         """Become one of the site's connections; the transport says when its client falls behind."""
         self.site.channels.add(self)
         self.site.sweeper.add(self)
-        spare_buffers(self.transport)
         self._tcp.registerProducer(self, True)
 
     def _now(self) -> float:

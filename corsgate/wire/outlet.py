@@ -15,17 +15,6 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
-READ_BYTES = 12 * 1024
-"""How much is read at once below TLS: OpenSSL keeps a buffer for as much as once was there."""
-
-
-def spare_buffers(transport: Any) -> None:
-    """Have OpenSSL keep small buffers for a connection, if it has any."""
-    below = _below_tls(transport)
-    if below is not transport:
-        below.readBufferSize = READ_BYTES
-
-
 TIGHT_BYTES = 4 * 1024
 """How much may wait in a transport before its producer is paused, where much waits already. It is
 64 KiB otherwise: a slow peer gets more in the same time where more is ready for it."""

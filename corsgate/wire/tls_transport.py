@@ -17,6 +17,9 @@ from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+READ_BYTES = 12 * 1024
+"""How much of what was read is decrypted at once."""
+
 
 class TLSTransport(BufferingTLSTransport):
     """Twisted's TLS transport, which also closes below a paused producer.
@@ -27,9 +30,22 @@ class TLSTransport(BufferingTLSTransport):
     it doesn't see the peer go. A response that was paused at that moment kept its upstream
     connection until a time-out.
 
+    What is read is decrypted in pieces of `READ_BYTES`, since OpenSSL's buffer for a connection
+    stays as large as what it once held: 64 KiB of one upload, as long as the connection is there.
+
     A protocol above that has a method `tls_ended` is told at once. `connectionLost` follows when
     what was encrypted before has left, which a peer that reads nothing can delay.
     """
+
+    def dataReceived(self, bytes: bytes) -> None:
+        """Decrypt what was read, and hand it on."""
+        if len(bytes) <= READ_BYTES:
+            super().dataReceived(bytes)
+            return
+        for at in range(0, len(bytes), READ_BYTES):
+            if self._lostTLSConnection:
+                break
+            super().dataReceived(bytes[at : at + READ_BYTES])
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)

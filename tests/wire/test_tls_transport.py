@@ -15,7 +15,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.wire.listener_tls import CertificateTable
 from corsgate.wire.tls import VerifyingCreator, trust_from_pem
-from corsgate.wire.tls_transport import TLSClientEndpoint, TLSFactory, TLSTransport
+from corsgate.wire.tls_transport import (
+    READ_BYTES,
+    TLSClientEndpoint,
+    TLSFactory,
+    TLSTransport,
+)
 from tests.certificates import Authority
 
 AUTHORITY = Authority.make()
@@ -96,9 +101,14 @@ class Peer:
 
     def say_goodbye(self) -> None:
         """Send close_notify."""
+        self._tls.dataReceived(self.farewell())
+        self.flush()
+
+    def farewell(self) -> bytes:
+        """Return the bytes of close_notify, to be sent."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self._ssl.unwrap()
-        self.flush()
+        return self._outgoing.read()
 
     def break_tls(self) -> None:
         """Send what is no TLS."""
@@ -169,6 +179,30 @@ class Ended(SynchronousTestCase):
         self.assertEqual(self.source.calls, ["pause", "resume"])
         self.assertFalse(self.tcp.disconnecting)
         self.assertEqual(self.source.ended, 0)
+
+    def test_large_reads(self) -> None:
+        """A large read is decrypted in pieces, so that OpenSSL's buffer stays small."""
+        sizes: list[int] = []
+        decrypting = self.tls._tlsConnection
+        write = decrypting.bio_write
+
+        def write_counted(data: bytes) -> int:
+            sizes.append(len(data))
+            return int(write(data))
+
+        decrypting.bio_write = write_counted
+        sent = bytes(range(256)) * 256
+        self.peer.send(sent)
+        self.assertEqual(self.source.data, sent)
+        self.assertGreater(sum(sizes), len(sent))
+        self.assertLessEqual(max(sizes), READ_BYTES)
+
+    def test_a_large_read_with_a_farewell(self) -> None:
+        """What stands behind a farewell in the same read is not looked at."""
+        self.peer.send(b"before")
+        self.tls.dataReceived(self.peer.farewell() + bytes(2 * READ_BYTES))
+        self.assert_let_go()
+        self.assertEqual(self.source.data, b"before")
 
 
 class Connecting(SynchronousTestCase):
