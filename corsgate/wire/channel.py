@@ -275,12 +275,6 @@ class GateChannel(ClientConnection):
         """Close once all that was written has left."""
         self._close(LINGER_S)
 
-    def cut(self, outcome: str) -> None:
-        """Cut the connection; the access log says why."""
-        if self._handling is not None:
-            self._handling.notes["outcome"] = outcome
-        self.abortConnection()
-
     def abortConnection(self) -> None:
         """Cut the connection at once."""
         self._closing = True

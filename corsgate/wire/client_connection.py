@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 
 from corsgate.wire.admission import Spare
 from corsgate.wire.memory_budget import Tally
@@ -119,6 +121,15 @@ class ClientConnection(MemoryHolder, Protocol):
         self.hold(response=unsent(self.transport))
         if not self.most_waiting:
             pause_sooner(self.transport)
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection, and end its request at once; the access log says why."""
+        handling, self._handling = self._handling, None
+        if handling is not None:
+            # Not only when the transport comes to it: the place is another request's now.
+            handling.notes["outcome"] = outcome
+            handling.connectionLost(Failure(ConnectionAborted()))
+        self.abortConnection()
 
     def cut_for_memory(self, outcome: str) -> None:
         """Cut the connection, and let go of what waits in it at once."""

@@ -195,6 +195,26 @@ class OverHttp1(Victim):
         again.send(request(target=b"/v1/held"))
         self.assertEqual((await again.response()).status, 503)
 
+    async def test_max_requests_downloads(self) -> None:
+        """A response that is cut gives its place to the very request that it is cut for."""
+        self.server = await self.upstream()
+        self.server.answer = lambda got: self.answer(got) or response(body=LARGE)
+        gate = self.front(self.server, upstream=f"max_requests = {MANY}", rest=SLOWLY)
+        for _ in range(MANY):
+            client = await self.connect(gate)
+            tcp: Any = client.transport
+            tcp.pauseProducing()
+            client.send(request(target=b"/v1/held"))
+        await self.holding(self.server)
+
+        def cut() -> list[str]:
+            return [line for line in gate.lines if "others waited" in line]
+
+        while (status := (await self.visit(gate)).status) == 503:
+            self.assertEqual(cut(), [])
+        self.assertEqual(status, 200)
+        self.assertEqual(len(cut()), 1)
+
     async def test_own_requests(self) -> None:
         """An address that holds them all and wants more only waits for its own."""
         gate, clients = await self.hold(CHUNKED)
