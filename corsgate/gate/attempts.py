@@ -83,7 +83,7 @@ class Attempts:
         body = self._request.body
         credentials = self._plan.upstream.credentials
         if body is not None and self._kept is None and self._may_be_repeated(body):
-            self._kept = KeptBody(await collect(body))
+            self._kept = await self._keep(body)
         if credentials is None or credentials.fixed is not None:
             self._pass_expect = self._awaits_continue(body)
             return await self._send(server, self._head_for(server), self._body())
@@ -156,6 +156,15 @@ class Attempts:
             and not memory.is_tight(self._request.client_key)
         )
 
+    async def _keep(self, body: RequestBody) -> KeptBody:
+        """Return the whole body; meanwhile the request can lose its place, as others can."""
+        unconnected = self._plan.upstream.agent.unconnected
+        unconnected.add(self._request)
+        try:
+            return KeptBody(await collect(body))
+        finally:
+            unconnected.discard(self._request)
+
     async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
         """See to it that a challenge costs no second upload of a large body.
 
@@ -166,7 +175,7 @@ class Attempts:
         if body is None or self._kept is not None:
             return
         if self._may_be_kept(body):
-            self._kept = KeptBody(await collect(body))
+            self._kept = await self._keep(body)
             return
         credentials = self._plan.upstream.credentials
         assert credentials is not None

@@ -84,6 +84,8 @@ class UpstreamAgent:
     Attributes:
         pools: The connections to each server, by its origin.
         short: Called where the process lacks what a connection needs; it closes what it can.
+        unconnected: The requests under way that ask for no connection before their bodies have
+            come. Whoever has one wait says so here.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -95,6 +97,7 @@ class UpstreamAgent:
         self._upstream = upstream
         self.pools: Mapping[bytes, ServerPool] = {}
         self.short: Callable[[], None] = lambda: None
+        self.unconnected: set[Holder] = set()
         self.update(upstream.servers)
 
     def update(self, servers: Iterable[Server]) -> None:
@@ -217,7 +220,7 @@ class UpstreamAgent:
             Whether there was something, and so there is a place.
         """
         slots = [pool.slots for pool in self.pools.values()]
-        return take_back(slots, holder, self._sweeper.now())
+        return take_back(slots, holder, self._sweeper.now(), self.unconnected)
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IDelayedCall
@@ -147,13 +149,19 @@ def _by_time(pair: tuple[float, Held]) -> float:
     return pair[0]
 
 
-def take_back(pools: Sequence[Slots[Any, Any]], holder: Holder, now: float) -> bool:
+def take_back(
+    pools: Sequence[Slots[Any, Any]],
+    holder: Holder,
+    now: float,
+    unconnected: Collection[Holder] = (),
+) -> bool:
     """Cut the most stalled exchange of whoever holds most, for one that finds no place.
 
     Args:
         pools: The connections to all servers that share the places.
         holder: Who wants one; its client must hold less than the other one even then.
         now: The time in seconds.
+        unconnected: Those that have a place, and no connection yet.
 
     Returns:
         Whether there was one. It has ended by now.
@@ -161,19 +169,28 @@ def take_back(pools: Sequence[Slots[Any, Any]], holder: Holder, now: float) -> b
     held: Counter[str] = Counter()
     for slots in pools:
         held.update(slots.holdings)
+    held.update(each.client_key for each in unconnected if each.client_key is not None)
     own = 0 if holder.client_key is None else held[holder.client_key]
     share = held.total() / len(held.keys() | {holder.client_key})
     (debtor, count), *_ = held.most_common(1) or [("", 0)]
-    if count > max(share, own + 1):
-        stalled: list[tuple[float, Held, Slots[Any, Any]]] = [
-            (connection.holder.stalled_s(now), connection, slots)
-            for slots in pools
-            for connection, client in slots.in_use()
-            if client == debtor and connection.holder is not None
-        ]
-        for stalled_s, connection, slots in sorted(stalled, key=lambda each: each[0])[-1:]:
-            if stalled_s >= CONTENDED_GRACE_S and connection.holder is not None:
-                connection.holder.revoke()
-                slots.closing(connection)
-                return True
-    return False
+    if count <= max(share, own + 1):
+        return False
+    stalled: list[tuple[float, Holder, Callable[[], None]]] = [
+        (connection.holder.stalled_s(now), connection.holder, partial(slots.closing, connection))
+        for slots in pools
+        for connection, client in slots.in_use()
+        if client == debtor and connection.holder is not None
+    ]
+    stalled += [
+        (each.stalled_s(now), each, _nothing) for each in unconnected if each.client_key == debtor
+    ]
+    stalled_s, found, closing = max(stalled, key=itemgetter(0), default=(0.0, holder, _nothing))
+    if stalled_s < CONTENDED_GRACE_S:
+        return False
+    found.revoke()
+    closing()
+    return True
+
+
+def _nothing() -> None:
+    """Do nothing: there is no connection."""

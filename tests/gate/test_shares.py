@@ -215,6 +215,28 @@ class OverHttp1(Victim):
         self.assertEqual(status, 200)
         self.assertEqual(len(cut()), 1)
 
+    async def test_max_requests_kept_bodies(self) -> None:
+        """A body that is kept for a second server, and of which no more comes, gives it up too."""
+        servers = [await self.upstream(), await self.upstream()]
+        for server in servers:
+            server.answer = self.answer
+        gate = self.front(*servers, upstream=f"max_requests = {MANY}", rest=SLOWLY)
+        head = request(b"PUT", b"/v1/held", [(b"Content-Length", b"9")])
+        clients = [await self.connect(gate) for _ in range(MANY)]
+        for client in clients:
+            client.send(head + b"x")
+        balancer = gate.service.upstreams["a"].balancer
+        while balancer.running < MANY:
+            self.assertEqual((await self.ask(gate, target=b"/none")).status, 404)
+        while (status := (await self.visit(gate)).status) == 503:
+            self.assertEqual([client.data for client in clients], [b""] * MANY)
+        self.assertEqual(status, 200)
+        cut = [client for client in clients if client.data]
+        self.assertEqual([(await client.response()).status for client in cut], [408])
+        # All others keep their places, as long as nobody else wants one.
+        self.assertEqual(balancer.running, MANY - 1)
+        self.assertEqual([server.requests for server in servers].count([]), 1)
+
     async def test_own_requests(self) -> None:
         """An address that holds them all and wants more only waits for its own."""
         gate, clients = await self.hold(CHUNKED)
