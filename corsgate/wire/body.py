@@ -10,7 +10,6 @@ from twisted.python.failure import Failure
 from corsgate.errors import BodyTooLarge
 from corsgate.message.headers import HeaderList
 
-
 SMALL_PIECE_BYTES = 4 * 1024
 """Up to this size, pieces of a body that waits are joined."""
 

@@ -16,6 +16,7 @@ from corsgate.config.model import Limits, PoolLimits, Server
 from corsgate.errors import QueueFull, UpstreamBusy
 from corsgate.wire.connection import UpstreamConnection
 from corsgate.wire.connector import Connector
+from corsgate.wire.hangup import has_unread
 from corsgate.wire.pins import Pins
 from corsgate.wire.revocation import Holder, Revoker
 from corsgate.wire.sweeper import NEVER, Sweeper
@@ -142,11 +143,12 @@ class ServerPool:
             if connection.lost:
                 # Its socket is still to go.
                 self._slots.closing(connection)
-            elif connection.deadline_s > now:
+            elif connection.deadline_s > now and not has_unread(connection.transport):
                 connection.holder = holder
                 return connection
             else:
-                # The sweep, which is coarse, has not come to it yet; its server may have.
+                # The sweep, which is coarse, has not come to it yet; its server may have. Or the
+                # server has sent something, which can't answer what is still to be sent.
                 self._close(connection)
         return None
 
@@ -164,7 +166,7 @@ class ServerPool:
         if connection.lost:
             # Its socket is still to go.
             self._slots.closing(connection)
-        elif connection.deadline_s > self._sweeper.now():
+        elif connection.deadline_s > self._sweeper.now() and not has_unread(connection.transport):
             connection.holder = holder
             return connection
         else:
@@ -329,7 +331,7 @@ class ServerPool:
             self._unpin(connection)
             self._freed(self._slots.gone(connection))
             return
-        if not reusable:
+        if not reusable or (self._slots.waiting and has_unread(connection.transport)):
             self._close(connection)
             return
         if connection.pinned:

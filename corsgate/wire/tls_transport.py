@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import MSG_PEEK
 from typing import Any
 
+from OpenSSL.SSL import Error, WantReadError
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
@@ -37,6 +39,9 @@ class TLSTransport(BufferingTLSTransport):
     what was encrypted before has left, which a peer that reads nothing can delay.
     """
 
+    # Whether a part of the last read is still to be decrypted.
+    _encrypted = False
+
     def dataReceived(self, bytes: bytes) -> None:
         """Decrypt what was read, and hand it on."""
         if len(bytes) <= READ_BYTES:
@@ -45,7 +50,29 @@ class TLSTransport(BufferingTLSTransport):
         for at in range(0, len(bytes), READ_BYTES):
             if self._lostTLSConnection:
                 break
-            super().dataReceived(bytes[at : at + READ_BYTES])
+            end = at + READ_BYTES
+            self._encrypted = end < len(bytes)
+            super().dataReceived(bytes[at:end])
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether more has come than the protocol above was handed, be it the end of TLS.
+
+        One read of the socket may bring many records, which are handed on one after the other.
+        """
+        if self._encrypted:
+            return True
+        connection = self._tlsConnection
+        if connection is None:
+            return False
+        try:
+            connection.recv(1, MSG_PEEK)
+        except WantReadError:
+            return False
+        except Error:
+            # The end, or what is no TLS: the read that comes to it tells which.
+            return True
+        return True
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)
