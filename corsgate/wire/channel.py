@@ -292,7 +292,9 @@ class GateChannel(ClientConnection):
         if self._intake.fresh:
             self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
         else:
-            self.loseConnection()
+            # Its client may still take the last response.
+            limit_s = self._limits.response_idle_timeout_s if self._write_paused else LINGER_S
+            self._close(limit_s)
 
     def rest(self) -> None:
         """Forget what makes the next request cheaper, if none is under way."""

@@ -256,6 +256,21 @@ class DrainTests(SynchronousTestCase):
         served.leave()
         self.successResultOf(drained)
 
+    def test_unsent(self) -> None:
+        """A response whose end its client has not taken yet has as long for that as without."""
+        for paused in (True, False):
+            served = Served(LIMITS)
+            served.send(GET)
+            if paused:
+                served.channel.pauseProducing()
+            answer(served.requests[0], b"whole")
+            served.site.drain()
+            self.assertTrue(served.wire.disconnecting)
+            served.wait(12)
+            self.assertEqual(served.wire.disconnected, not paused)
+            served.wait(20)
+            self.assertTrue(served.wire.disconnected)
+
     def test_first_request(self) -> None:
         """A connection that has sent none yet has a moment for its first request."""
         served = Served()
