@@ -162,8 +162,15 @@ class _Output(Service):
         assert sys.__stdout__ is not None, "the caller has looked"
         self._stream = StandardOutput(sys.__stdout__, self.writer)
 
-    def take_over(self) -> None:
-        """Stand in the place of `sys.stdout`, before twistd makes its log of that."""
+    def take_over(self, parent: Any) -> None:
+        """Stand in the place of `sys.stdout`, before twistd or twist makes its log of that.
+
+        Args:
+            parent: The options of either.
+        """
+        if parent.get("logFile") is sys.stdout:
+            # twist has looked it up already.
+            parent["logFile"] = self._stream
         sys.stdout = self._stream
 
     def startService(self) -> None:
@@ -226,7 +233,7 @@ class _Greeting(Service):
 
 
 class _Daemon(MultiService):
-    """The gate as twistd runs it: a fault ends the start with status 1.
+    """The gate as twistd or twist runs it: a fault ends the start with status 1.
 
     Args:
         daemonized: Whether twistd has left the terminal by then.
@@ -237,8 +244,16 @@ class _Daemon(MultiService):
     def __init__(self, *, daemonized: bool) -> None:
         super().__init__()
         self._daemonized = daemonized
+        self._listens = False
+
+    def startService(self) -> None:
+        if not self._listens:
+            # twistd has done it by now; twist only ever calls this, and so nothing would listen.
+            self.privilegedStartService()
+        super().startService()
 
     def privilegedStartService(self) -> None:
+        self._listens = True
         try:
             super().privilegedStartService()
         except ConfigError as error:
@@ -283,7 +298,7 @@ def makeService(options: Options) -> IService:
     has_file = options["config"] is not None
     services: list[Any] = [_Signals(reactor, gate), gate]
     if output is not None:
-        output.take_over()
+        output.take_over(options.parent)
         services.insert(0, output)
     services.append(FittedBounds(fitted.lines))
     if not has_file:

@@ -16,6 +16,7 @@ from tests.support import GateTestCase
 from tests.tree import ROOT, outside
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
+TWIST = "import runpy; runpy.run_module('twisted', run_name='__main__')"
 _LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
 
 
@@ -25,18 +26,20 @@ class Daemon(ProcessProtocol, Watched):
     Args:
         arguments: What follows ``corsgate``.
         prepare: Python statements that the process runs before anything of Twisted's.
+        twist: Whether ``twist`` runs it instead.
 
     Attributes:
         said: What it wrote to standard output and standard error.
         status: Its exit status, or minus the signal that ended it; None while it runs.
     """
 
-    def __init__(self, *arguments: str, prepare: str = "") -> None:
+    def __init__(self, *arguments: str, prepare: str = "", twist: bool = False) -> None:
         Watched.__init__(self)
         self.said = ""
         self.status: int | None = None
-        program = f"{prepare}\n{TWISTD}"
-        command = [sys.executable, "-c", program, "-n", "--pidfile=", "corsgate", *arguments]
+        program = f"{prepare}\n{TWIST if twist else TWISTD}"
+        options = ["--log-format=text"] if twist else ["-n", "--pidfile="]
+        command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
         environ = {**outside(), "PYTHONPATH": str(ROOT)}
         reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT))
 
@@ -95,6 +98,12 @@ class DaemonTestCase(GateTestCase):
     def daemon(self, *arguments: str, prepare: str = "") -> Daemon:
         """Answer a daemon that is on its way up."""
         daemon = Daemon(*arguments, prepare=prepare)
+        self.addCleanup(daemon.kill)
+        return daemon
+
+    def twisted(self, *arguments: str) -> Daemon:
+        """Return a gate that ``twist`` runs, on its way up."""
+        daemon = Daemon(*arguments, twist=True)
         self.addCleanup(daemon.kill)
         return daemon
 

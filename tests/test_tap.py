@@ -114,6 +114,11 @@ class Starting(DaemonTestCase):
             f'{listen}[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
         )
 
+    def quick(self, upstream: Upstream, listen: str) -> list[str]:
+        """Return options that do without a file."""
+        origin = APP.decode()
+        return ["--upstream", upstream.url, "--allow-origin", origin, "--listen", listen]
+
     async def test_quick_mode(self) -> None:
         """One line is enough."""
         upstream = await self.upstream()
@@ -150,6 +155,25 @@ class Starting(DaemonTestCase):
         client.send(request())
         await client.response()
         await daemon.when(lambda: '\n{"time": ' in daemon.said)
+
+    async def test_twist(self) -> None:
+        """``twist``, which starts services in one step rather than two, listens as well."""
+        upstream = await self.upstream()
+        daemon = self.twisted(*self.quick(upstream, ANYWHERE))
+        client = await self.client(daemon)
+        client.send(request())
+        self.assertEqual((await client.response()).status, 200)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended(), 0)
+        self.assertEqual(daemon.said.count("listens on"), 1)
+
+    async def test_port_in_use_by_twist(self) -> None:
+        """There too, a port that is taken ends it with one clear line."""
+        upstream = await self.upstream()
+        port = upstream.authority.rpartition(b":")[2].decode()
+        listen = f"tcp:{port}:interface=127.0.0.1"
+        daemon = self.twisted(*self.quick(upstream, listen))
+        await self.assert_refuses(daemon, f"can't listen on '{listen}'")
 
     async def assert_refuses(self, daemon: Daemon, *faults: str) -> None:
         """Assert that it ends with status 1, says these faults, and no more."""

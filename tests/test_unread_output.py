@@ -9,17 +9,21 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import PATIENCE_S
-from tests.tree import ROOT, TWISTD, outside
+from tests.tree import ROOT, TWIST, TWISTD, outside
 
 _LISTENS = re.compile(rb"listens on 127\.0\.0\.1:(\d+)")
 
 
 class StandardOutputTests(SynchronousTestCase):
     """Access lines and the daemon's own go to standard output, and the gate waits for neither."""
+
+    command: ClassVar[list[str]] = [*TWISTD, "-n", "--pidfile="]
+    last_words: ClassVar[str] = "Server Shut Down."
 
     def start(self, toml: str = "") -> None:
         """Start a gate whose upstream is not there, and read what it says until it listens."""
@@ -29,7 +33,7 @@ class StandardOutputTests(SynchronousTestCase):
             'servers = ["http://127.0.0.1:1"]\n[routes."/"]\nupstream = "a"\n'
         )
         self.gate = subprocess.Popen(
-            [*TWISTD, "-n", "--pidfile=", "corsgate", "--config", str(file)],
+            [*self.command, "corsgate", "--config", str(file)],
             env={**outside(), "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -79,5 +83,12 @@ class StandardOutputTests(SynchronousTestCase):
         lines = self.end()
         targets = [json.loads(line)["target"] for line in lines if line.startswith("{")]
         self.assertEqual(targets, [f"/{number}" for number in range(50)])
-        self.assertIn("Server Shut Down.", lines[-1])
+        self.assertIn(self.last_words, lines[-1])
         self.assertTrue(all(line.startswith(("{", "20")) for line in lines), lines)
+
+
+class OutputOfTwist(StandardOutputTests):
+    """The same for ``twist``, which looks its standard output up before the gate is made."""
+
+    command: ClassVar[list[str]] = [*TWIST, "--log-format=text"]
+    last_words: ClassVar[str] = "Main loop terminated."

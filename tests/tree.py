@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TWISTD = (sys.executable, "-P", "-c", "from twisted.scripts.twistd import run; run()")
 """What the command ``twistd`` does, with this interpreter; -P keeps the current directory out."""
 
+TWIST = (sys.executable, "-P", "-m", "twisted")
+"""What the command ``twist`` does."""
+
 _MADE = ("build", "dist", "__pycache__")
 """Directories that tools leave in a checkout, besides hidden ones and ``_trial_temp``."""
 
