@@ -222,7 +222,7 @@ class InstallTests(SynchronousTestCase):
         self.assertEqual(checked.returncode, 0, checked.stderr)
         for line in checked.stderr.splitlines():
             # The demo's password is no secret, so it stands where the umask lets others read it.
-            self.assertIn("credentials.box.password: the secret stands in this file", line)
+            self.assertIn("credentials.box.password: the secret is written in this file", line)
 
         script = (
             "import corsgate, importlib.resources as r\n"

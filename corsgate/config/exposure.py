@@ -15,9 +15,9 @@ from corsgate.config.reader import Table
 from corsgate.config.secrets import Sources
 from corsgate.message.host import is_loopback_name
 
-CLEAR_MEND = "write https where the server has it"
+CLEAR_MEND = "use https if the server has it"
 
-_EXPOSED_MEND = 'take that right away (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
+_EXPOSED_MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
 
 
 def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) -> str:
@@ -44,7 +44,7 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     if not places:
         return ""
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return f"the secret goes unencrypted to {places[0]}{more}: whoever is on the way can read it"
+    return f"the secret goes unencrypted to {places[0]}{more}: anybody in between can read it"
 
 
 def warn_of_exposed(table: Table, key: str, sources: Sources) -> None:

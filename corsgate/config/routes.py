@@ -125,8 +125,8 @@ def _read_route(
     if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
         table.notes.warn(
             (*table.path, "allow_framing"),
-            "it allows nothing: frames are refused only where the upstream has credentials and"
-            " enforce_origin holds",
+            "it has no effect: frames are refused only where the upstream has credentials and"
+            " enforce_origin is true",
             "remove it",
         )
     _check_passed(table, route)
@@ -157,7 +157,7 @@ def _check_passed(table: Table, route: Route) -> None:
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is there already", "remove it")
         elif not (overrides or speaks_of_client(lowered)):
-            table.notes.warn(path, f"{rules.show(name)} passes without that", "remove it")
+            table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
         seen.add(lowered)
 
 

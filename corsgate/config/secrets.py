@@ -68,7 +68,7 @@ class Sources:
         """
         if not isinstance(raw, str) or not self.read_by:
             return ""
-        return f"the secret stands in this file, which {self.read_by} can read"
+        return f"the secret is written in this file, which {self.read_by} can read"
 
     def secret(self, check: Callable[[str], None]) -> Callable[[object], Secret]:
         """Make a reader of secrets whose text passes `check`.

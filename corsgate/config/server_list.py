@@ -71,7 +71,7 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
         part.notes.warn(
             (*part.path, "file"),
             f"others can write to {written_by}: they choose where requests and credentials go",
-            "take that right away (chmod go-w)",
+            "make it private (chmod go-w)",
         )
     part.finish()
     return None if path is None or servers is None else ServerList(servers=servers, file=path)

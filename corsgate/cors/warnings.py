@@ -106,7 +106,7 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
             continue
         yield (
             f"cors.allow_headers[{index}]",
-            f"{show(name)} never gets through: upstreams may believe it to say who asks, or what",
+            f"{show(name)} never gets through: upstreams may take it for who asks, or for what",
             "remove it, or add it to the route's pass_headers",
         )
     credentials = route.upstream.credentials

@@ -152,6 +152,6 @@ def strongest_offer(
         )
         wanted = min_algorithm + (" and qop" if require_qop else "")
         raise WeakChallenge(
-            f"it wants digest by {' or '.join(found)}, where the credentials need {wanted}"
+            f"it offers digest with {' or '.join(found)} only, and the credentials need {wanted}"
         )
     return max(strong, key=lambda o: (_STRENGTHS[o.hash_name], o.qop), default=None)

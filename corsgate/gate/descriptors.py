@@ -66,13 +66,14 @@ def fit(config: Config, limit: int) -> Fitted:
             limits, max_connections=clients, max_connections_per_client=per_client
         )
     if any(each.pool.max_connections > for_upstreams for each in upstreams.values()):
-        changes.append(f"no more than {for_upstreams} connections to a server")
+        changes.append(f"{for_upstreams} connections to each server")
         upstreams = {name: _lowered(each, for_upstreams) for name, each in upstreams.items()}
     if not changes:
         return Fitted(config=config, lines=())
     line = (
-        f"only {limit} descriptors may be open, so that the gate goes by {', '.join(changes)};"
-        " raise the hard limit (LimitNOFILE= of systemd, ulimit -Hn), or lower [limits]"
+        f"the process may open only {limit} file descriptors, so these bounds are lower than"
+        f" configured: {', '.join(changes)}; raise the hard limit (LimitNOFILE= of systemd,"
+        " ulimit -Hn), or lower them in the file"
     )
     return Fitted(
         config=attrs.evolve(config, limits=limits, upstreams=upstreams),

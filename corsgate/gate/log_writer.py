@@ -77,7 +77,7 @@ class LineWriter:
         with self._lock:
             if self._waiting_bytes + size > self._max_bytes or self._stopping:
                 self._lost += 1
-                self._in_trouble("is not written as fast as lines come: some are lost")
+                self._in_trouble("can't keep up: some lines are lost")
                 return
             self._waiting_bytes += size
             self._queue.append(data)
@@ -180,7 +180,7 @@ class LineWriter:
     def _wait_for_room(self, error: OSError) -> bool:
         """Wait a while, or for another descriptor; return False where the end comes first."""
         with self._lock:
-            self._in_trouble(f"can't be written to ({error.strerror}): lines wait, or are lost")
+            self._in_trouble(f"can't be written to ({error.strerror}): lines wait or are lost")
             if not any(isinstance(each, int) for each in self._queue) and not self._stopping:
                 self._changed.wait(self._retry_s)
             for each in self._queue:
@@ -208,7 +208,7 @@ class LineWriter:
             lost, self._lost = self._lost, 0
             self._troubled_s = None
             self._told.clear()
-            self._tell(f"is written to again; {lost} line(s) were lost")
+            self._tell(f"is being written to again; {lost} line(s) were lost")
 
 
 _Place = tuple[int, int, int]

@@ -41,7 +41,7 @@ _SHED = (
     " max_connections_per_client = {most_per_client}"
 )
 _OUT_OF_DESCRIPTORS = (
-    "{count} time(s) the process was out of descriptors, and closed idle connections; raise its"
+    "the process ran out of descriptors {count} time(s) and closed idle connections; raise its"
     " limit (LimitNOFILE= of systemd, ulimit -n)"
 )
 
@@ -232,7 +232,7 @@ class Admission:
         return self._shed(chosen)
 
     def out_of_descriptors(self) -> None:
-        """Take it that the process could open no descriptor: close idle connections, and say so."""
+        """Close idle connections, and log that the process could open no descriptor."""
         self._count(_OUT_OF_DESCRIPTORS)
         self.make_room()
 

@@ -209,7 +209,7 @@ class MemoryBudget:
     def _cut(
         self, accounts: Iterable[Account], grown: Account, too_much: Callable[[], bool], whose: str
     ) -> None:
-        outcome = f"more was waiting than max_buffered_per_client lets for a {whose}"
+        outcome = f"more was waiting than max_buffered_per_client allows for a {whose}"
         for account in accounts:
             if not too_much():
                 break
@@ -217,7 +217,7 @@ class MemoryBudget:
 
     def _relieve_all(self, grown: Account) -> None:
         """Cut the oldest stalled request of the client that holds most, over and over."""
-        outcome = "more was waiting than max_buffered_total lets"
+        outcome = "more was waiting than max_buffered_total allows"
         # By size; the number sees to it that no two clients are compared.
         heap = [(-client.held, at, client) for at, client in enumerate(self._clients.values())]
         heapify(heap)

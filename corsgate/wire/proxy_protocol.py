@@ -75,7 +75,7 @@ class _ProxyFactory(HAProxyWrappingFactory):
         more = self._pace.due(self._clock.seconds())
         if more is not None:
             self._log.warn(
-                "a connection from {peer} was closed, for it has no valid PROXY header{more}",
+                "closed a connection from {peer}: it has no valid PROXY header{more}",
                 peer=getattr(peer, "host", peer),
                 more=more,
             )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BODILESS_STATUSES = frozenset((204, 304))
 CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
 
+_REVOKED = "the client let it stall while others waited for a connection"
 _PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
 
 
@@ -273,9 +274,9 @@ class GateRequest(server.Request):
         """End the exchange, which its client lets stall, with 408 where it may still hear that."""
         body = self.body
         if body is not None and body.has_receiver and not self.startedWriting:
-            body.fail(Failure(ExchangeRevoked("it stalled while others waited")))
+            body.fail(Failure(ExchangeRevoked(_REVOKED)))
         elif not self.gone:
-            self.channel.cut("the client let it stall while others waited")
+            self.channel.cut(_REVOKED)
 
     def abort(self) -> None:
         """Cut the client's connection, so that a response cut short can't look whole."""

@@ -126,7 +126,11 @@ class FilesTests(CommandTestCase):
         path = self.file(text + BASIC.replace("@@", '"hush"') + ROUTE)
         for mode, servers_mode, words in (
             (0o600, 0o600, []),
-            (0o644, 0o600, ["4: upstreams.a.credentials.password: the secret stands in this file"]),
+            (
+                0o644,
+                0o600,
+                ["4: upstreams.a.credentials.password: the secret is written in this file"],
+            ),
             (0o600, 0o666, ["3: upstreams.a.servers.file: others can write to it"]),
         ):
             os.chmod(path, mode)

@@ -17,7 +17,7 @@ KINDS = {
     "bearer": "token = @@",
     "header": 'name = "X-Api-Key"\nvalue = @@',
 }
-MEND = 'take that right away (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
+MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
 
 
 def warnings(text: str, read_by: str = "", written_by: str = "") -> list[str]:
@@ -51,8 +51,8 @@ class LiteralTests(SynchronousTestCase):
             self.assertEqual(
                 warnings(text, "its group"),
                 [
-                    f"c.toml:{line}: credentials.c.{key}: the secret stands in this file, which its"
-                    f" group can read; {MEND}"
+                    f"c.toml:{line}: credentials.c.{key}: the secret is written in this file,"
+                    f" which its group can read; {MEND}"
                 ],
             )
             self.assertEqual(warnings(text), [])
@@ -62,11 +62,11 @@ class LiteralTests(SynchronousTestCase):
         (found,) = warnings(
             upstream(credentials='credentials = { type = "bearer", token = "hush" }'), "others"
         )
-        self.assertIn("upstreams.a.credentials.token: the secret stands", found)
+        self.assertIn("upstreams.a.credentials.token: the secret is written", found)
         self.assertNotIn("hush", found)
         sticky = f'sticky = {{ cookie = "c", secret = "{"hush" * 10}" }}'
         (found,) = warnings(upstream(credentials=sticky), "others")
-        self.assertIn("upstreams.a.sticky.secret: the secret stands", found)
+        self.assertIn("upstreams.a.sticky.secret: the secret is written", found)
 
     def test_elsewhere(self) -> None:
         """One that comes from elsewhere isn't."""
@@ -85,8 +85,8 @@ class ClearTests(SynchronousTestCase):
 
     def test_clear(self) -> None:
         """Over http to another machine, by address or name, whoever finds it."""
-        problem = "c.toml:4: upstreams.a.credentials: the secret goes unencrypted to {}: whoever is"
-        problem += " on the way can read it; write https where the server has it"
+        problem = "c.toml:4: upstreams.a.credentials: the secret goes unencrypted to {}: anybody in"
+        problem += " between can read it; use https if the server has it"
         for servers, where in (
             ('["http://10.0.0.1:8000"]', "http://10.0.0.1:8000"),
             ('["https://a", "http://box"]', "http://box"),
@@ -142,7 +142,7 @@ class ServersFileTests(SynchronousTestCase):
             warnings(text, written_by="(x)"),
             [
                 "c.toml:3: upstreams.a.servers.file: others can write to /servers.toml (x): they"
-                " choose where requests and credentials go; take that right away (chmod go-w)"
+                " choose where requests and credentials go; make it private (chmod go-w)"
             ],
         )
         self.assertEqual(warnings(text), [])

@@ -157,7 +157,7 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(
             warned(source),
             [
-                f'c.toml:7: {at}[1]: "Accept" passes without that; remove it',
+                f'c.toml:7: {at}[1]: "Accept" passes anyway; remove it',
                 f'c.toml:7: {at}[2]: "x-real-ip" is there already; remove it',
             ],
         )
@@ -224,8 +224,8 @@ class AllowFramingTests(SynchronousTestCase):
 
     LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
     NOTHING = (
-        'routes."/".allow_framing: it allows nothing: frames are refused only where the upstream'
-        " has credentials and enforce_origin holds; remove it"
+        'routes."/".allow_framing: it has no effect: frames are refused only where the upstream'
+        " has credentials and enforce_origin is true; remove it"
     )
 
     def test_warned(self) -> None:

@@ -233,8 +233,8 @@ class WarningTests(FindingTestCase):
     def test_headers_that_the_route_drops(self) -> None:
         """They are told of a route's own policy, unless the route passes them."""
         told = (
-            f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may believe'
-            " it to say who asks, or what; remove it, or add it to the route's pass_headers"
+            f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may take it'
+            " for who asks, or for what; remove it, or add it to the route's pass_headers"
         )
         policy = f'{HTTPS}, allow_headers = ["X-A", "X-Remote-User"]'
         self.assert_found(SERVING, [(policy, told)], warnings=True)

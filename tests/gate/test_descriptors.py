@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import signal
 import socket
@@ -134,7 +135,9 @@ class OneClientTakesAll(DaemonTestCase):
         self.addCleanup(stack.close)
         for _ in range(CONNECTIONS):
             attacker = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-            attacker.sendall(sent)
+            # It may have had to make room for a later one by then.
+            with contextlib.suppress(ConnectionError):
+                attacker.sendall(sent)
         return daemon
 
     async def check(self, sent: bytes) -> None:
@@ -147,7 +150,7 @@ class OneClientTakesAll(DaemonTestCase):
                 client.send(request())
                 self.assertEqual((await client.response()).status, 200)
         await daemon.kill()
-        self.assertEqual(daemon.said.count("descriptors may be open"), 1)
+        self.assertEqual(daemon.said.count("may open only"), 1)
         self.assertNotIn("EMFILE", daemon.said)
         lines = daemon.said.splitlines()
         self.assertLess(len([line for line in lines if not line.startswith("{")]), 20)

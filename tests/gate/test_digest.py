@@ -231,7 +231,9 @@ class ByScript(GateTestCase):
         self.assertEqual([each.method for each in upstream.requests], [b"GET", b"PUT", b"HEAD"])
         self.assertNotIn(b"authorization", upstream.data.lower())
         outcome = json.loads(await gate.logged(3))["outcome"]
-        self.assertEqual(outcome, "it wants digest by MD5, where the credentials need SHA-256")
+        self.assertEqual(
+            outcome, "it offers digest with MD5 only, and the credentials need SHA-256"
+        )
 
     async def test_weak_challenges_keep_no_connection(self) -> None:
         """The response that challenged too weakly is read to its end, so its connection is free."""

@@ -160,7 +160,7 @@ class FullDisk(WriterTestCase):
         self.assertEqual(lost, 45)
         self.assertEqual(len(self.told), 3, self.told)
         self.assertTrue(any(what.startswith("can't be written to (No space") for what in self.told))
-        self.assertEqual(self.told[-1], f"is written to again; {lost} line(s) were lost")
+        self.assertEqual(self.told[-1], f"is being written to again; {lost} line(s) were lost")
 
     def test_end(self) -> None:
         """At the end it gives up, and says how many lines that cost."""

@@ -7,13 +7,15 @@ import socket
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.protocol import Protocol
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from corsgate.wire.outlet import UNSENT_BYTES, bound_unsent, writer
+from corsgate.wire.outlet import UNSENT_BYTES, bound_unsent, unsent, writer
+from corsgate.wire.tls_transport import TLSFactory
 
 FULL = b"x" * 1024 * 1024
 
@@ -151,3 +153,23 @@ class UnsentTests(SynchronousTestCase):
             bound_unsent(port)
         with socket.socket(socket.AF_UNIX) as unix:
             bound_unsent(SimpleNamespace(socket=unix))
+
+
+class KeptTests(SynchronousTestCase):
+    """What Twisted's transports keep, in attributes of theirs that may get other names."""
+
+    def test_over_tls(self) -> None:
+        """What waits for a handshake counts as well as what waits for the socket."""
+        reactor: Any = MemoryReactorClock()
+        factory = TLSFactory(
+            CertificateOptions(), True, Factory.forProtocol(Protocol), clock=reactor
+        )
+        tls: Any = factory.buildProtocol(None)
+        below: Any = FileDescriptor(reactor)
+        below.connected = 1
+        tls.makeConnection(below)
+        hello = unsent(tls)
+        self.assertGreater(hello, 0)
+        tls.write(bytes(100_000))
+        reactor.advance(0)
+        self.assertEqual(unsent(tls), hello + 100_000)

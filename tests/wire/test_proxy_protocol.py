@@ -114,7 +114,7 @@ class ProxyTests(SynchronousTestCase):
             self.assertEqual(self.inner[-1].data, b"")
             lines = [str(formatEvent(event)) for event in self.events]
             self.assertEqual(len(lines), 1, header)
-            self.assertIn("a connection from 192.0.2.1 was closed", lines[0])
+            self.assertIn("closed a connection from 192.0.2.1", lines[0])
 
     def test_many(self) -> None:
         """Of many there is one line per second, which counts the others."""
