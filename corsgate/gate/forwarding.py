@@ -15,8 +15,8 @@ from corsgate.config.model import Server
 from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.forward.body import drain
 from corsgate.gate.attempts import Attempts
-from corsgate.gate.pace import shown
 from corsgate.gate.plan import RoutePlan
+from corsgate.gate.shown import shown
 from corsgate.gate.tries import Tries
 from corsgate.wire.request import GateRequest
 from corsgate.wire.response import UpstreamResponse

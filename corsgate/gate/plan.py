@@ -25,12 +25,12 @@ from corsgate.forward.client import ProxyClient
 from corsgate.forward.discovery import Discovery, ServersFile
 from corsgate.forward.lookup import Lookup
 from corsgate.forward.probe import Prober
-from corsgate.gate.pace import Paces
 from corsgate.gate.trial import Trial
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
 from corsgate.shaping import UpstreamShape
 from corsgate.wire.agent import UpstreamAgent
+from corsgate.wire.pace import Paces
 from corsgate.wire.sweeper import Sweeper
 
 _log = Logger()

@@ -7,9 +7,10 @@ from ipaddress import IPv4Network, IPv6Network
 
 from twisted.logger import Logger
 
-from corsgate.gate.pace import Pace, shown_bytes
+from corsgate.gate.shown import shown_bytes
 from corsgate.message.forwarded import UNKNOWN, told_hosts, trusted
 from corsgate.message.host import HostRules
+from corsgate.wire.pace import Pace
 from corsgate.wire.request import GateRequest
 
 _log = Logger()

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import attrs
 from twisted.logger import Logger
 
-from corsgate.gate.pace import Pace, shown, shown_bytes
+from corsgate.gate.shown import shown, shown_bytes
+from corsgate.wire.pace import Pace
 from corsgate.wire.request import GateRequest
 
 KEPT = 20

@@ -9,7 +9,8 @@ from twisted.logger import Logger
 from corsgate.cors.compare import change
 from corsgate.cors.decide import Decision, decide
 from corsgate.cors.policy import Policy
-from corsgate.gate.pace import Pace, shown_bytes
+from corsgate.gate.shown import shown_bytes
+from corsgate.wire.pace import Pace
 from corsgate.wire.request import GateRequest
 
 _log = Logger()

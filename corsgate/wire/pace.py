@@ -19,7 +19,7 @@ class Pace:
     _untold: int = 0
 
     def due(self, now: float) -> str | None:
-        """Answer the end of the line that may be written now; None for no line.
+        """Return the end of the line that may be written now; None for no line.
 
         Args:
             now: The reactor's seconds.
