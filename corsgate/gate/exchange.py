@@ -215,6 +215,8 @@ class Exchange:
 
     def _answer(self, problem: Problem) -> None:
         request = self._request
+        # Where nobody has said more, the log says what the client is told.
+        request.notes.setdefault("outcome", problem.detail)
         headers = self._decision.exposing(problem.headers).headers
         accept = request.index.get(b"accept", ())
         head, body = render(problem, accept, request.notes["id"], headers)

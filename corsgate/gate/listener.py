@@ -142,6 +142,8 @@ class ListenerSite:
     def _answer(self, request: GateRequest, problem: Problem) -> None:
         """Answer a request that belongs to no route."""
         self._client(request)
+        # The log says what the client is told, unless somebody has said more.
+        request.notes.setdefault("outcome", problem.detail)
         accept = request.index.get(b"accept", ())
         head, body = render(problem, accept, request.notes["id"])
         request.begin(head, len(body))

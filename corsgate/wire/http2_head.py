@@ -15,7 +15,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
-from corsgate.wire.read_request import MAX_REMEMBERED_BYTES, ReadRequest, Refusal
+from corsgate.wire.read_request import MAX_REMEMBERED_BYTES, ReadRequest, Refusal, malformed
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -65,7 +65,7 @@ def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> Re
             authority = _authority(pseudo, index)
             target = _target(pseudo[b":path"], method)
         except TargetError as error:
-            refusal = Refusal(status=400, detail=f"{error}.")
+            refusal = malformed(error)
         else:
             refusal = _refusal(method, target, headers, limits)
     headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]

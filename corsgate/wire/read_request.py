@@ -93,6 +93,12 @@ class ReadRequest:
     ready: Ready = attrs.field(factory=Ready)
 
 
+def malformed(error: TargetError, status: int = 400) -> Refusal:
+    """Return why a request that is not well-formed must not be served, as a sentence."""
+    text = str(error)
+    return Refusal(status=status, detail=f"{text[:1].upper()}{text[1:]}.")
+
+
 def refused(head: RequestHead, refusal: Refusal) -> ReadRequest:
     """Return what stands for a request that can't be read on.
 

@@ -21,7 +21,7 @@ from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.target import origin_form
 from corsgate.message.upgrade import switchable
 from corsgate.wire.message_cuts import HEAD_END, MessageCuts
-from corsgate.wire.read_request import ReadRequest, Refusal, RequestSink, refused
+from corsgate.wire.read_request import ReadRequest, Refusal, RequestSink, malformed, refused
 from corsgate.wire.recall import LastRequest
 from corsgate.wire.request_line import RequestLine
 
@@ -168,7 +168,7 @@ class RequestReader:
             request = self._make_request()
         except TargetError as error:
             status = 501 if isinstance(error, UnknownCoding) else 400
-            refusal = self._excess() or Refusal(status=status, detail=f"{error}.")
+            refusal = self._excess() or malformed(error, status)
             self.refuse(refusal, method=self._parser.get_method())
             return
         if self._recalled is None:

@@ -19,7 +19,7 @@ from corsgate.message.target import segments
 from corsgate.wire.body import RequestBody
 from corsgate.wire.pace import place_of
 from corsgate.wire.pins import Pins
-from corsgate.wire.read_request import ReadRequest, Refusal
+from corsgate.wire.read_request import ReadRequest, malformed
 from corsgate.wire.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class GateRequest(server.Request):
             if self.refusal is None or self.refusal.routable:
                 self.postpath = segments(self.head.target)
         except TargetError as error:
-            self.refusal = Refusal(status=400, detail=f"{error}.")
+            self.refusal = malformed(error)
         try:
             self.render(self.site.getResourceFor(self))
         except BaseException:

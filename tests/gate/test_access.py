@@ -107,6 +107,18 @@ class Lines(GateTestCase):
         ids = {json.loads(line)["id"] for line in gate.lines}
         self.assertEqual(len(ids), len(statuses))
         self.assertIn("http://evil.example", json.loads(gate.lines[2])["outcome"])
+        outcomes = [json.loads(line).get("outcome") for line in gate.lines]
+        self.assertEqual(outcomes[:2], [None, None])
+        self.assertEqual(
+            outcomes[3:6],
+            [
+                "This route does not serve this method.",
+                "Nothing is served at this path.",
+                "This host is not served here.",
+            ],
+        )
+        self.assertIn("not well-formed", outcomes[6])
+        self.assertEqual(outcomes[7], "The path has a dot segment.")
 
     async def test_no_credentials(self) -> None:
         """Neither the client's nor the gate's credentials are in any line, whatever happens."""
