@@ -71,13 +71,8 @@ class Problem:
     headers: tuple[Header, ...] = ()
 
 
-def render_fallback(fallback: Fallback, more: Iterable[Header] = ()) -> tuple[ResponseHead, bytes]:
-    """Answer the head and body that an upstream's ``on_down`` says.
-
-    Args:
-        fallback: What is configured.
-        more: Further fields, such as the route's CORS headers.
-    """
+def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
+    """Return the head and body that an upstream's ``on_down`` says."""
     headers = [
         (b"Content-Type", fallback.content_type.encode("ascii")),
         (b"Cache-Control", b"no-store"),

@@ -20,7 +20,7 @@ from corsgate.gate.load import load_config
 from corsgate.gate.preflight import listener_path
 
 _DESCRIPTION = """\
-Name every fault and warning of a configuration file at once, each with its line and its mend, and
+Name every fault and warning of a configuration file at once, each with its line and its fix, and
 what this machine lacks for it. Nothing is opened; a port that is taken shows at the start alone.
 
 exit status: 0 it can be served (there may be warnings), 1 it has faults, 2 bad usage"""

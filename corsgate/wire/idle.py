@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from corsgate.wire.sweeper import NEVER, Sweeper
+from corsgate.wire.sweeper import NEVER, SWEEP_INTERVAL_S, Sweeper
 
-REST_S = 10.0
-"""How often idle connections forget. What it costs is that one head of each is parsed anew."""
+PARTS = 11
+"""How many sweeps share out the connections: thousands that rest in a single one would hold up
+requests. It is prime, since objects hash by their addresses, which lie at regular distances."""
+
+REST_S = PARTS * SWEEP_INTERVAL_S
+"""How often each connection rests. What it costs is that one head of each is parsed anew."""
 
 
 class Resting(Protocol):
@@ -33,11 +37,13 @@ class Idle:
         self.deadline_s = NEVER
         self._sweeper = sweeper
         self._connections = connections
+        self._part = 0
 
     def start(self) -> None:
         """Begin, if it has not begun."""
         if self.deadline_s == NEVER:
-            self.deadline_s = self._sweeper.now() + REST_S
+            # With each sweep.
+            self.deadline_s = self._sweeper.now()
             self._sweeper.add(self)
 
     def stop(self) -> None:
@@ -46,7 +52,8 @@ class Idle:
         self._sweeper.discard(self)
 
     def timed_out(self) -> None:
-        """Have all connections rest."""
-        self.deadline_s = self._sweeper.now() + REST_S
-        for connection in list(self._connections):
+        """Have the next part of the connections rest."""
+        self._part = (self._part + 1) % PARTS
+        # A connection stays in its part, whichever others come and go.
+        for connection in [each for each in self._connections if hash(each) % PARTS == self._part]:
             connection.rest()
