@@ -73,7 +73,7 @@ def _open(
         if not enforced:
             return problem, f"{_LIST}, or {_CERTIFICATES}"
         problem += f"; and {untold}{show(enforced[0].upstream.name)}"
-        return problem, f"{_CERTIFICATES}; without, {_LIST} at least"
+        return problem, f"{_CERTIFICATES}; if it can have none, at least {_LIST}"
     if is_direct and enforced:
         fix = f"{_CERTIFICATES}, or name the proxy in front of it in trusted_proxies"
         return untold + show(enforced[0].upstream.name), fix

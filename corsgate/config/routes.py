@@ -8,7 +8,7 @@ import attrs
 
 from corsgate.config import rules
 from corsgate.config.lines import Path
-from corsgate.config.model import Cors, HeaderCredentials, Limits, Route, Upstream
+from corsgate.config.model import Cors, HeaderCredentials, Limits, PoolLimits, Route, Upstream
 from corsgate.config.policies import CorsRules, check_route
 from corsgate.config.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
@@ -25,6 +25,13 @@ ROUTE_LIMITS = (
 """The limits that a route may set for itself; the others rule before a route is found."""
 
 _LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
+
+_UPSTREAM_LIMITS = [
+    *(field.name.removesuffix("_s") for field in attrs.fields(PoolLimits)),
+    "max_requests",
+    "max_tries",
+]
+"""The limits that each upstream has for itself; the gate has some of the same name."""
 
 
 def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) -> Limits:
@@ -44,6 +51,9 @@ def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) 
             table.refuse(key, "a route can't set it", "set it under [limits]")
             continue
         limits = table.get(key, bound(limits, field), limits)
+    for key in _UPSTREAM_LIMITS:
+        if key not in _LIMIT_FIELDS:
+            table.refuse(key, "each upstream has its own", "set it under [upstreams.NAME]")
     table.finish()
     return limits
 

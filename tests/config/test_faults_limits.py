@@ -231,6 +231,15 @@ POOLS = (
 )
 
 
+ELSEWHERE = tuple(
+    (
+        f"{key} = 3",
+        f"c.toml:3: limits.{key}: each upstream has its own; set it under [upstreams.NAME]",
+    )
+    for key in ("max_tunnels", "max_tries", "max_requests", "max_queue", "queue_timeout")
+)
+
+
 class LimitFaultTests(TableTestCase):
     """Each fault has its line, its key, what is wrong and the mend."""
 
@@ -245,6 +254,10 @@ class LimitFaultTests(TableTestCase):
     def test_counts(self) -> None:
         """A count is an integer within sane bounds, and no other key is known."""
         self.assert_faults(TOP + "[limits]\n@@\n" + UPSTREAM + ROUTE, COUNTS)
+
+    def test_of_upstreams(self) -> None:
+        """What is an upstream's own is not looked for among keys that are spelled like it."""
+        self.assert_faults(TOP + "[limits]\n@@\n" + UPSTREAM + ROUTE, ELSEWHERE)
 
     def test_pools(self) -> None:
         """An upstream's own bounds are read in the same way."""

@@ -24,9 +24,9 @@ NO_SITES = (
     "over plain http browsers do not say whose page asks (Sec-Fetch-*), so what any page embeds or"
     ' frames is loaded with the credentials of the upstream "box"'
 )
-BOTH = (
-    ANY_HOST.replace("; list", f"; and {NO_SITES}; give it certificates, for https; without, list")
-    + " at least"
+BOTH = ANY_HOST.replace(
+    "; list",
+    f"; and {NO_SITES}; give it certificates, for https; if it can have none, at least list",
 )
 CLOSED = (
     "it serves loopback names only: what its trusted proxies were asked for by another name (Host,"
