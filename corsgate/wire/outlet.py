@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.tcp import Connection
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 
 TIGHT_BYTES = 4 * 1024
@@ -22,12 +23,12 @@ TIGHT_BYTES = 4 * 1024
 
 def pause_sooner(transport: Any) -> None:
     """Have a transport pause its producer at `TIGHT_BYTES` from now on."""
-    _below_tls(transport).bufferSize = TIGHT_BYTES
+    _socket_of(transport).bufferSize = TIGHT_BYTES
 
 
 def drop_unsent(transport: Any) -> None:
     """Forget what a transport keeps, which is being cut: it would have it until the next turn."""
-    below = _below_tls(transport)
+    below = _socket_of(transport)
     if isinstance(below, FileDescriptor):
         held: Any = below
         held.dataBuffer, held.offset = b"", 0
@@ -36,19 +37,22 @@ def drop_unsent(transport: Any) -> None:
 
 def unsent(transport: Any) -> int:
     """Return how many bytes a transport keeps that its socket has not taken."""
-    below: Any = _below_tls(transport)
+    below: Any = _socket_of(transport)
     if not isinstance(below, FileDescriptor):
         return 0
     # Its two buffers, of what it is sending and what it will. What has left of the first still
     # takes memory until all of it has.
     count = len(below.dataBuffer) + below._tempDataLen
-    if below is not transport:
+    if isinstance(transport, TLSMemoryBIOProtocol):
         count += sum(map(len, transport._appSendBuffer))
     return count
 
 
-def _below_tls(transport: Any) -> Any:
-    return transport.transport if isinstance(transport, TLSMemoryBIOProtocol) else transport
+def _socket_of(transport: Any) -> Any:
+    """Return the transport that has the socket, below TLS and what reads a PROXY header."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport
 
 
 UNSENT_BYTES = 128 * 1024

@@ -8,13 +8,23 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.protocols.haproxy._wrapper import HAProxyWrappingFactory
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from corsgate.wire.outlet import UNSENT_BYTES, bound_unsent, unsent, writer
+from corsgate.wire.outlet import (
+    TIGHT_BYTES,
+    UNSENT_BYTES,
+    bound_unsent,
+    drop_unsent,
+    pause_sooner,
+    unsent,
+    writer,
+)
 from corsgate.wire.tls_transport import TLSFactory
 
 FULL = b"x" * 1024 * 1024
@@ -173,3 +183,27 @@ class KeptTests(SynchronousTestCase):
         tls.write(bytes(100_000))
         reactor.advance(0)
         self.assertEqual(unsent(tls), hello + 100_000)
+
+    def test_behind_a_proxy_header(self) -> None:
+        """A ``haproxy:`` endpoint's wrapper hides nothing, with TLS or without."""
+        reactor: Any = MemoryReactorClock()
+        plain = Factory.forProtocol(Protocol)
+        tls = TLSFactory(CertificateOptions(), True, plain, clock=reactor)
+        for factory, least in ((plain, 0), (tls, 1)):
+            wrapper: Any = HAProxyWrappingFactory(factory).buildProtocol(
+                IPv4Address("TCP", "127.0.0.1", 1)
+            )
+            below: Any = FileDescriptor(reactor)
+            below.connected = 1
+            wrapper.makeConnection(below)
+            wrapper.dataReceived(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+            transport = wrapper.wrappedProtocol if least else wrapper
+            before = unsent(transport)
+            self.assertGreaterEqual(before, least)
+            transport.write(bytes(100_000))
+            reactor.advance(0)
+            self.assertEqual(unsent(transport), before + 100_000)
+            pause_sooner(transport)
+            self.assertEqual(below.bufferSize, TIGHT_BYTES)
+            drop_unsent(transport)
+            self.assertEqual(unsent(wrapper), 0)
