@@ -39,10 +39,11 @@ class Limits:
         max_body_bytes: How large a client's body may be; None for no bound.
         max_buffered_bytes: How much is kept per direction of a request.
         max_buffered_per_client: How many bytes may wait in memory for one IPv4 address or IPv6
-            /64 network; a connection may take half of that. The default is what 300 stalled
-            responses hold, each with one read of 64 KiB. Together with the 1,000 connections that
-            a client may have, it stays below 96 MB.
-        max_buffered_total: How many may wait for all clients together. The default is ten
+            /64 network; a connection may take half of that. The default is what 250 stalled
+            responses hold, each with one read of 64 KiB; half of it is enough for the 100 streams
+            of one connection. Together with the 1,000 connections that a client may have, it stays
+            below 96 MB.
+        max_buffered_total: How many may wait for all clients together. The default is a dozen
             clients' worth. With 70 MB for the process and 80 MB for 10,000 idle connections, it
             leaves a fifth of a host of 512 MiB free.
         max_connections: How many connections clients may have in all; beyond that an idle one is
@@ -73,7 +74,7 @@ class Limits:
         default=None, validator=attrs.validators.optional(size(1, PIB))
     )
     max_buffered_bytes: int = attrs.field(default=64 * KIB, validator=size(KIB, 64 * MIB))
-    max_buffered_per_client: int = attrs.field(default=24 * MIB, validator=size(MIB, PIB))
+    max_buffered_per_client: int = attrs.field(default=20 * MIB, validator=size(MIB, PIB))
     max_buffered_total: int = attrs.field(default=256 * MIB, validator=size(MIB, PIB))
     max_connections: int = attrs.field(default=10_000, validator=count(1, MANY))
     max_connections_per_client: int = attrs.field(default=1000, validator=count(1, MANY))
