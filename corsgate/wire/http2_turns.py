@@ -7,7 +7,7 @@ from typing import Any
 
 from corsgate.wire.http2_frames import Frame, Kind
 
-REQUESTS_PER_TURN = 8
+REQUESTS_PER_TURN = 4
 """How many requests of one read are begun before other connections have their turn. It may bring a
 hundred, each of which may connect to an upstream."""
 
