@@ -11,7 +11,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from corsgate.wire.admission import Spare
-from corsgate.wire.memory_budget import Tally
+from corsgate.wire.memory_budget import REQUEST_BYTES, Tally
 from corsgate.wire.memory_holder import MemoryHolder
 from corsgate.wire.outlet import drop_unsent, pause_sooner, unsent
 from corsgate.wire.sweeper import NEVER
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
 
 _WORTH_COUNTING = 4 * 1024
+
+TLS_BYTES = 32 * 1024
+"""What OpenSSL and Twisted take for a connection over TLS."""
 
 
 class ClientConnection(MemoryHolder, Protocol):
@@ -88,6 +91,11 @@ class ClientConnection(MemoryHolder, Protocol):
         if self.isSecure():
             # The client is told, but its own farewell, which may never come, is not waited for.
             self._tcp.transport.loseConnection()
+
+    @property
+    def overhead(self) -> int:
+        """How many bytes it takes besides those that wait; it is only there for the one request."""
+        return REQUEST_BYTES + (TLS_BYTES if self.isSecure() else 0)
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
         """Return the client of the request that is answered, or else the connection's."""

@@ -56,6 +56,7 @@ class Account:
         request: How many bytes of the request wait for the upstream.
         response: How many bytes of the response wait for the client.
         closed: Whether it counts no longer.
+        overhead: How many bytes it counts besides, while some wait.
     """
 
     holder: Holder
@@ -64,6 +65,7 @@ class Account:
     request: int = 0
     response: int = 0
     closed: bool = False
+    overhead: int = REQUEST_BYTES
     # What waited when it last counted as moving.
     _mark: int = 0
 
@@ -71,7 +73,7 @@ class Account:
     def held(self) -> int:
         """How many bytes it counts."""
         waiting = self.request + self.response
-        return waiting + REQUEST_BYTES if waiting else 0
+        return waiting + self.overhead if waiting else 0
 
     def moved(self) -> bool:
         """Note what waits now; return whether half of it has left since it last moved.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from corsgate.wire.memory_budget import Account, Tally
+from corsgate.wire.memory_budget import REQUEST_BYTES, Account, Tally
 
 if TYPE_CHECKING:
     from corsgate.wire.site import GateSite
@@ -24,6 +24,11 @@ class MemoryHolder:
     __log = Logger()
 
     @property
+    def overhead(self) -> int:
+        """How many bytes it takes besides those that wait."""
+        return REQUEST_BYTES
+
+    @property
     def most_waiting(self) -> int:
         """How many bytes of a response may wait before its source is paused."""
         account, site = self._account, self.site
@@ -38,7 +43,7 @@ class MemoryHolder:
             if not request and not response:
                 return
             client, tally = self.counted_for()
-            account = self._account = Account(self, client, tally)
+            account = self._account = Account(self, client, tally, overhead=self.overhead)
         memory.hold(account, request=request, response=response)
         if not account.held:
             self._account = None

@@ -11,11 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model import Limits
 from corsgate.message.head import ResponseHead
 from corsgate.wire.channel import GateChannel
+from corsgate.wire.client_connection import TLS_BYTES
 from corsgate.wire.idle import REST_S
 from corsgate.wire.memory_budget import REQUEST_BYTES, Account
 from corsgate.wire.memory_holder import MemoryHolder
 from corsgate.wire.outlet import TIGHT_BYTES, unsent
 from corsgate.wire.request import GateRequest
+from corsgate.wire.tls_transport import TLSTransport
 from tests.wire.http2_client import INITIAL_WINDOW_SIZE, Http2Client
 from tests.wire.support import Producer, Receiver, Served, Wire, answer
 
@@ -235,6 +237,22 @@ class TransportTests(SynchronousTestCase):
             while unsent(socket):
                 socket.doWrite()
             socket.takes = False
+
+    def test_overhead(self) -> None:
+        """A connection over TLS counts what TLS takes of memory, for as long as something waits."""
+        served, socket = Served(LIMITS, count), FullSocket()
+        channel = served.site.buildProtocol(None)
+        assert isinstance(channel, GateChannel)
+        channel.makeConnection(socket)
+        self.assertEqual(channel.overhead, REQUEST_BYTES)
+        channel.transport = TLSTransport.__new__(TLSTransport)
+        self.assertEqual(channel.overhead, REQUEST_BYTES + TLS_BYTES)
+        memory = served.site.memory
+        account = Account(channel, CLIENT, overhead=channel.overhead)
+        memory.hold(account, response=1)
+        self.assertEqual(memory.held, 1 + REQUEST_BYTES + TLS_BYTES)
+        memory.hold(account, response=0)
+        self.assertEqual(memory.held, 0)
 
     def test_small(self) -> None:
         """What is too little for the transport to say so is counted after a while."""
