@@ -21,9 +21,9 @@ TIGHT_BYTES = 4 * 1024
 64 KiB otherwise: a slow peer gets more in the same time where more is ready for it."""
 
 
-def pause_sooner(transport: Any) -> None:
-    """Have a transport pause its producer at `TIGHT_BYTES` from now on."""
-    _socket_of(transport).bufferSize = TIGHT_BYTES
+def pause_sooner(transport: Any, most: int = TIGHT_BYTES) -> None:
+    """Have a transport pause its producer at `most` bytes from now on, and read no more at once."""
+    _socket_of(transport).bufferSize = most
 
 
 def drop_unsent(transport: Any) -> None:

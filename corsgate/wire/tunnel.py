@@ -9,7 +9,14 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from corsgate.wire.outlet import pause_sooner
 from corsgate.wire.sweeper import NEVER, Sweeper
+
+TUNNEL_BYTES = 16 * 1024
+"""How much is read of a tunnel's side at once, and may wait for it before the other one pauses."""
+
+LAST_BYTES_S = 30.0
+"""How long a side may take what the other had written before it left."""
 
 
 @implementer(IPushProducer)
@@ -82,6 +89,10 @@ class TunnelEnd:
             self._is_closing = True
             self._transport.abortConnection()
 
+    def keep_little(self) -> None:
+        """Have the transport read and keep little at once, as there may be thousands of tunnels."""
+        pause_sooner(self._transport, TUNNEL_BYTES)
+
     def pauseProducing(self) -> None:
         """The other side does not keep up."""
         self._transport.pauseProducing()
@@ -125,6 +136,7 @@ class Tunnel:
         self.touch()
         # First, for a side that does not keep up pauses the other as it is joined.
         for end in self._ends:
+            end.keep_little()
             end.resumeProducing()
         client.join(self, upstream)
         upstream.join(self, client)
@@ -136,6 +148,8 @@ class Tunnel:
     def end_lost(self) -> None:
         """Take it that one side is gone."""
         self._open -= 1
+        # What was written to the other side may still leave, but not take memory for long.
+        self.deadline_s = min(self.deadline_s, self._sweeper.now() + LAST_BYTES_S)
         if not self._open:
             self._sweeper.discard(self)
             if not self.done.called:

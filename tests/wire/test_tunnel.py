@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from corsgate.wire.sweeper import Sweeper
-from corsgate.wire.tunnel import Tunnel, TunnelEnd
+from corsgate.wire.tunnel import LAST_BYTES_S, TUNNEL_BYTES, Tunnel, TunnelEnd
 from tests.wire.support import LEFT, Wire
 
 IDLE_S = 30
@@ -34,6 +34,7 @@ class TunnelTestCase(SynchronousTestCase):
         wires: tuple[Wire, Wire] | None = None,
         *,
         start: bool = True,
+        idle_s: float = IDLE_S,
     ) -> None:
         """Make the tunnel; `first` is what each side has brought already."""
         self.clock = Clock()
@@ -41,7 +42,7 @@ class TunnelTestCase(SynchronousTestCase):
         self.client, self.upstream = wires or (Wire(), Wire())
         self.client_end = TunnelEnd(self.client, first[0])
         self.upstream_end = TunnelEnd(self.upstream, first[1])
-        self.tunnel = Tunnel(self.sweeper, IDLE_S, self.client_end, self.upstream_end)
+        self.tunnel = Tunnel(self.sweeper, idle_s, self.client_end, self.upstream_end)
         if start:
             self.tunnel.start()
 
@@ -203,3 +204,23 @@ class TimesTests(TunnelTestCase):
         self.client_end.lost(LEFT)
         self.wait(IDLE_S + 1)
         self.assertTrue(self.upstream.disconnected)
+
+    def test_last_bytes(self) -> None:
+        """That takes no longer than the last bytes are worth, however long a tunnel may idle."""
+        self.join(idle_s=10 * LAST_BYTES_S)
+        self.client_end.data_received(b"last")
+        self.client_end.lost(LEFT)
+        self.wait(round(LAST_BYTES_S) - 1)
+        self.assertFalse(self.upstream.disconnected)
+        self.wait(2)
+        self.assertTrue(self.upstream.disconnected)
+
+
+class MemoryTests(TunnelTestCase):
+    """There may be thousands of tunnels, whose other side reads nothing."""
+
+    def test_little_is_kept(self) -> None:
+        """Both transports read little at once, and pause their producers soon."""
+        self.join()
+        for wire in (self.client, self.upstream):
+            self.assertEqual(getattr(wire, "bufferSize", None), TUNNEL_BYTES)
