@@ -18,6 +18,7 @@ from typing import Final
 
 import attrs
 
+from bench.attack_stage import raise_descriptor_limit
 from bench.install import program
 from bench.processes import Daemon, LeftOut, free_port
 
@@ -226,12 +227,7 @@ def _descriptors(pid: int) -> int:
 
 def main() -> int:
     """Run it."""
-    import resource
-
-    wanted = ATTACKERS * 2 + 200
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+    raise_descriptor_limit()
     asyncio.run(attack_all())
     return 0
 

@@ -25,7 +25,16 @@ from h2.settings import SettingCodes
 from hpack import Encoder
 from hyperframe.frame import Frame, HeadersFrame, SettingsFrame
 
-from bench.attack_stage import Front, Seen, box, fronts, raise_descriptor_limit, visit
+from bench.attack_stage import (
+    PREFACE,
+    Front,
+    Seen,
+    box,
+    client_context,
+    fronts,
+    raise_descriptor_limit,
+    visit,
+)
 from bench.processes import usage
 from bench.report import machine, table
 
@@ -37,7 +46,6 @@ BURST: Final = 1000
 GOODBYES: Final = 100
 SETTLE_S: Final = 2.0
 
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _STREAMS: Final = 50
 REPEATS: Final = 7
 
@@ -172,7 +180,7 @@ def _repeat_heads(front: Front) -> int:
     """Send requests whose fields are in HPACK's table; return the bytes that each takes."""
     encoder = Encoder()
     value = b"\x80" * 3900
-    size, frames = 0, _PREFACE + _bytes(SettingsFrame(0))
+    size, frames = 0, PREFACE + _bytes(SettingsFrame(0))
     for number in range(1, 2 * _STREAMS, 2):
         fields = [
             (b":method", b"OPTIONS"),
@@ -257,7 +265,7 @@ def _leave(port: int, protocol: str, wait_ms: int) -> socket.socket:
     """Ask for much, end TLS soon, and return the socket, which is still open."""
     client = socket.create_connection(("127.0.0.1", port), timeout=30)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = _context(protocol).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    tls = client_context(protocol).wrap_bio(incoming, outgoing, server_hostname="localhost")
     done = False
     while not done:
         try:
@@ -287,16 +295,9 @@ def _asked_for_much() -> bytes:
     return bytes(connection.data_to_send())
 
 
-def _context(protocol: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_alpn_protocols([protocol])
-    return context
-
-
 def _connected(port: int, protocol: str) -> ssl.SSLSocket:
     plain_socket = socket.create_connection(("127.0.0.1", port), timeout=30)
-    return _context(protocol).wrap_socket(plain_socket, server_hostname="localhost")
+    return client_context(protocol).wrap_socket(plain_socket, server_hostname="localhost")
 
 
 def _padded(row: list[str], length: int) -> list[str]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import socket
-import ssl
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ import attrs
 from hpack import Encoder
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, SettingsFrame
 
+from bench.attack_stage import PREFACE, client_context, raise_descriptor_limit
 from bench.measure import make_certificate
 from bench.processes import Daemon, free_port, usage
 from bench.report import table
@@ -37,7 +36,6 @@ STREAMS: Final = 100
 BODY_BYTES: Final = 60_000
 ROUTES: Final = 16
 
-_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _INITIAL_WINDOW: Final = 4
 _SETTLE_S: Final = 2.0
 _IDLE_S: Final = 12.0
@@ -79,8 +77,7 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--only", action="append", choices=[attack.name for attack in ATTACKS])
     options = parser.parse_args()
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_descriptor_limit()
     rows, kept = [], True
     with tempfile.TemporaryDirectory(prefix="corsgate-attack-") as name:
         for attack in ATTACKS:
@@ -91,7 +88,6 @@ def main() -> int:
                 rows.append(row)
                 kept = kept and held
                 print(" | ".join(row), file=sys.stderr)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     header = ["attack", "connections", "sent KB", "before MB", "peak MB", "after MB"]
     print(table([*header, "KiB each", "bound"], rows))
     return 0 if kept else 1
@@ -174,7 +170,7 @@ def _pipeline(client: socket.socket) -> int:
 
 def _ask_http2(client: socket.socket) -> int:
     """Get a small response, and stay."""
-    data = _PREFACE + _frames(SettingsFrame(0), _head(1, b"/r0/100"))
+    data = PREFACE + _frames(SettingsFrame(0), _head(1, b"/r0/100"))
     return _exchange_http2(client, data, 1)
 
 
@@ -182,7 +178,7 @@ def _repeat_fields(client: socket.socket) -> int:
     """Ask on each route by a head of 31 KB, which takes a few bytes on the wire, and stay."""
     encoder = Encoder()
     large = (b"x-large", b"a" * 3900)
-    data = _PREFACE + _frames(SettingsFrame(0))
+    data = PREFACE + _frames(SettingsFrame(0))
     for route in range(ROUTES):
         fields = [*_pseudo(b"/r%d/100" % route), *[large] * 8]
         data += _frames(_block(1 + 2 * route, encoder.encode(fields)))
@@ -209,7 +205,7 @@ def _close_windows(client: socket.socket) -> int:
 
 @cache
 def _closed_windows() -> bytes:
-    return _PREFACE + _frames(
+    return PREFACE + _frames(
         SettingsFrame(0, settings={_INITIAL_WINDOW: 0}),
         *(_head(number, b"/r0/%d" % BODY_BYTES) for number in _numbers()),
     )
@@ -231,7 +227,7 @@ def _uploads(path: bytes, length: int) -> bytes:
     for number in _numbers():
         frames.append(_head(number, path, method=b"PUT", ended=False, length=length))
         frames += [DataFrame(number, bytes(length // 4)) for _ in range(4)]
-    return _PREFACE + _frames(*frames)
+    return PREFACE + _frames(*frames)
 
 
 def _try_sending(client: socket.socket, data: bytes) -> int:
@@ -333,17 +329,8 @@ def _connect(port: int, protocol: str | None) -> Iterator[socket.socket]:
         with plain:
             yield plain
         return
-    with _context(protocol).wrap_socket(plain) as client:
+    with client_context(protocol).wrap_socket(plain) as client:
         yield client
-
-
-@cache
-def _context(protocol: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols([protocol])
-    return context
 
 
 ATTACKS: Final[Sequence[Attack]] = (

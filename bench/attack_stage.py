@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import ssl
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from bench import install
 from bench.measure import make_certificate
 from bench.processes import Daemon, LeftOut, free_port
 
+PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 RATE: Final = 40
 """How many GETs a victim sends in a second."""
 PATIENCE_S: Final = 12.0
@@ -228,6 +231,16 @@ def raise_descriptor_limit() -> None:
     """Let this process have as many descriptors as it may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@cache
+def client_context(protocol: str) -> ssl.SSLContext:
+    """Return what TLS clients speak a protocol with; the certificate is the stage's own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    return context
 
 
 def environ() -> dict[str, str]:

@@ -137,19 +137,10 @@ class ServerPool:
 
     def take_idle(self, holder: Holder | None = None) -> UpstreamConnection | None:
         """Return the newest idle connection, which is then `holder`'s; None if none is idle."""
-        now = self._sweeper.now()
         client = None if holder is None else holder.client_key
         while (connection := self._slots.take_idle(client)) is not None:
-            if connection.lost:
-                # Its socket is still to go.
-                self._slots.closing(connection)
-            elif connection.deadline_s > now and not has_unread(connection.transport):
-                connection.holder = holder
+            if self._give(connection, holder):
                 return connection
-            else:
-                # The sweep, which is coarse, has not come to it yet; its server may have. Or the
-                # server has sent something, which can't answer what is still to be sent.
-                self._close(connection)
         return None
 
     def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
@@ -163,15 +154,7 @@ class ServerPool:
         if connection is None:
             return None
         del self._pinned[connection]
-        if connection.lost:
-            # Its socket is still to go.
-            self._slots.closing(connection)
-        elif connection.deadline_s > self._sweeper.now() and not has_unread(connection.transport):
-            connection.holder = holder
-            return connection
-        else:
-            self._close(connection)
-        return None
+        return connection if self._give(connection, holder) else None
 
     def close_pinned(self, connection: UpstreamConnection) -> None:
         """Close an idle connection that was pinned to a client's."""
@@ -311,6 +294,22 @@ class ServerPool:
 
     def _queue_full(self) -> QueueFull:
         return QueueFull(f"{self._server.origin}: too many requests wait")
+
+    def _give(self, connection: UpstreamConnection, holder: Holder | None) -> bool:
+        """Hand a connection that was kept to a request, or let go of it; return whether it could.
+
+        The sweep, which is coarse, may not have come to it yet, though its server has. Or the
+        server has sent something, which can't answer what is still to be sent.
+        """
+        if connection.lost:
+            # Its socket is still to go.
+            self._slots.closing(connection)
+            return False
+        if connection.deadline_s <= self._sweeper.now() or has_unread(connection.transport):
+            self._close(connection)
+            return False
+        connection.holder = holder
+        return True
 
     def _close(self, connection: UpstreamConnection) -> None:
         connection.holder = None

@@ -191,15 +191,21 @@ class FullSocket(FileDescriptor):
     resumeProducing = pauseProducing
 
 
+def connected() -> tuple[Served, FullSocket, GateChannel]:
+    """Return a site, a socket that takes nothing, and the channel on it."""
+    served, socket = Served(LIMITS, count), FullSocket()
+    channel = served.site.buildProtocol(None)
+    assert isinstance(channel, GateChannel)
+    channel.makeConnection(socket)
+    return served, socket, channel
+
+
 class TransportTests(SynchronousTestCase):
     """What the transports themselves keep is counted while they are full."""
 
     def test_http1(self) -> None:
         """What a full transport keeps counts, and no longer once its socket has taken it."""
-        served, socket = Served(LIMITS, count), FullSocket()
-        channel = served.site.buildProtocol(None)
-        assert isinstance(channel, GateChannel)
-        channel.makeConnection(socket)
+        served, socket, channel = connected()
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         answer(served.requests[0], bytes(200_000))
         held = served.site.memory.held_by(CLIENT)
@@ -212,10 +218,7 @@ class TransportTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """A connection that is cut has nothing waiting any more, not even until the next turn."""
-        served, socket = Served(LIMITS, count), FullSocket()
-        channel = served.site.buildProtocol(None)
-        assert isinstance(channel, GateChannel)
-        channel.makeConnection(socket)
+        served, socket, channel = connected()
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         answer(served.requests[0], bytes(200_000))
         channel.cut_for_memory("too much")
@@ -223,11 +226,8 @@ class TransportTests(SynchronousTestCase):
 
     def test_tight(self) -> None:
         """A transport says sooner that it is full where much waits already."""
-        served, socket = Served(LIMITS, count), FullSocket()
+        served, socket, channel = connected()
         memory = served.site.memory
-        channel = served.site.buildProtocol(None)
-        assert isinstance(channel, GateChannel)
-        channel.makeConnection(socket)
         for much in (0, 16 * MIB):
             memory.hold(Account(MemoryHolder(), CLIENT), response=much)
             channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -240,10 +240,7 @@ class TransportTests(SynchronousTestCase):
 
     def test_overhead(self) -> None:
         """A connection over TLS counts what TLS takes of memory, for as long as something waits."""
-        served, socket = Served(LIMITS, count), FullSocket()
-        channel = served.site.buildProtocol(None)
-        assert isinstance(channel, GateChannel)
-        channel.makeConnection(socket)
+        served, _, channel = connected()
         self.assertEqual(channel.overhead, REQUEST_BYTES)
         channel.transport = TLSTransport.__new__(TLSTransport)
         self.assertEqual(channel.overhead, REQUEST_BYTES + TLS_BYTES)
