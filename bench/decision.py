@@ -21,7 +21,7 @@ import attrs
 from bench.install import python_packages
 from bench.processes import LeftOut
 from bench.report import put
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.decide import decide
 from corsgate.cors.policy import compile_policy
 from corsgate.message.headers import index_headers

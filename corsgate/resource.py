@@ -14,17 +14,17 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from zope.interface import implementer
 
-from corsgate.config.model import Cors
-from corsgate.config.policies import read_cors
-from corsgate.config.reader import Notes, Table
+from corsgate.config.model.values import Cors
+from corsgate.config.sections.policies import read_cors
+from corsgate.config.toml.reader import Notes, Table
 from corsgate.cors.check import CORS_RULES
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, Verdict, decide, merge_vary
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import PolicyError
+from corsgate.message.client import Client, gate_origin
 from corsgate.message.headers import Header, HeaderIndex, index_headers
 from corsgate.message.host import is_loopback_address
-from corsgate.shaping import Client, gate_origin
 
 __all__ = ["CorsOptions", "CorsResource", "cors_resource"]
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import attrs
 
-from corsgate.config.model import Route
+from corsgate.config.model.values import Route
 from corsgate.errors import BadValue
 from corsgate.message.host import parse_host
 from corsgate.message.target import segments

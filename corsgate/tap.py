@@ -14,16 +14,15 @@ from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.clock import use_monotonic_time
 from corsgate.gate.descriptors import FittedBounds, fit, needed, raise_limit
-from corsgate.gate.garbage import settle
+from corsgate.gate.gc_tuning import settle
 from corsgate.gate.load import load_config
 from corsgate.gate.log_writer import LineWriter
-from corsgate.gate.preflight import preflight
 from corsgate.gate.service import GateService
 from corsgate.gate.signals import (
     exit_cleanly_on_signals,
@@ -33,6 +32,7 @@ from corsgate.gate.signals import (
     reopen_on_hangup,
 )
 from corsgate.gate.standard_output import StandardOutput
+from corsgate.gate.startup_checks import preflight
 
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from OpenSSL.crypto import X509, PKey
 from twisted.internet.ssl import CertificateOptions
 
-from corsgate.config.certificates import CertifiedKey
+from corsgate.config.model.certificates import CertifiedKey
 
 Key: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

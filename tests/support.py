@@ -11,7 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import TestCase
 
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.gate.service import GateService

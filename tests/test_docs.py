@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.servers import Server
-from tests.cors.test_learn import RECORD
+from tests.learn.test_minimal import RECORD
 from tests.prose import Prose, split
 from tests.tree import ROOT, run
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import attrs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from corsgate.config.balancing import Balancing, Ejection, HealthCheck
-from corsgate.config.model import (
+from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Route, Server, Upstream
+from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.errors import BadValue
 from corsgate.message.target import segments, strip_segments
 from corsgate.routing import Match, RouteTable

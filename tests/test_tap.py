@@ -10,7 +10,7 @@ from twisted.internet.error import ConnectError
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import BasicCredentials
+from corsgate.config.model.values import BasicCredentials
 from corsgate.errors import ConfigError
 from corsgate.tap import Options
 from tests.daemon import Daemon, DaemonTestCase

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from corsgate.balance.ejection import Use
+from corsgate.balance.circuit import Use
 from corsgate.balance.health import Standing
 from corsgate.balance.outliers import INTERVAL_S, MIN_SERVERS, outliers
 from corsgate.balance.retry import RetryBudget
 from corsgate.balance.selection import Policy, policy_of
 from corsgate.balance.state import ServerState
-from corsgate.config.balancing import Balancing
-from corsgate.config.model import Server
+from corsgate.config.model.balancing import Balancing
+from corsgate.config.model.values import Server
 
 _NEVER = float("inf")
 

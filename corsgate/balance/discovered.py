@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from corsgate.config.model import MAX_WEIGHT, Server
+from corsgate.config.model.values import MAX_WEIGHT, Server
 from corsgate.errors import BadValue
 
 

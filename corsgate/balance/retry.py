@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from corsgate.config.balancing import Balancing
+from corsgate.config.model.balancing import Balancing
 from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamError
 
 IDEMPOTENT_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))

@@ -115,7 +115,7 @@ def policy_of(name: str, chance: Callable[[], float]) -> Policy:
     """Answer the policy that a configuration's ``balance`` names.
 
     Args:
-        name: One of `corsgate.config.balancing.BALANCES`.
+        name: One of `corsgate.config.model.balancing.BALANCES`.
         chance: Answers numbers from 0 up to 1, all as likely.
     """
     match name:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import attrs
 
-from corsgate.balance.ejection import Record
+from corsgate.balance.circuit import Record
 from corsgate.balance.hashing import digest
 from corsgate.balance.health import Health
-from corsgate.config.model import Server
+from corsgate.config.model.values import Server
 
 LEAST_SHARE = 0.1
 """The part of its weight with which a server starts slowly."""

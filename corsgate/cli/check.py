@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import attrs
 
 from corsgate.cli.usage import FINE, FOUND, parser
-from corsgate.config.lines import key_lines, key_text, line_of
-from corsgate.config.model import Config
-from corsgate.config.tls import tls_findings
+from corsgate.config.model.values import Config
+from corsgate.config.sections.tls import tls_findings
+from corsgate.config.toml.lines import key_lines, key_text, line_of
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError, Fault
-from corsgate.forward.files import read_given
 from corsgate.gate.load import load_config
-from corsgate.gate.preflight import listener_path
+from corsgate.gate.startup_checks import listener_path
+from corsgate.transport.files import read_given
 
 _DESCRIPTION = """\
 Name every fault and warning of a configuration file at once, each with its line and its fix, and

@@ -13,18 +13,18 @@ import attrs
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.load import load
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
-from corsgate.config.lines import Path
-from corsgate.config.toml import Toml, toml_tables
-from corsgate.cors.browser import fetch
-from corsgate.cors.call import Call, usual_value
-from corsgate.cors.causes import WORDS, Cause
-from corsgate.cors.console import Message, read_message
-from corsgate.cors.explain import Explanation, explain
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.writer import Toml, toml_tables
 from corsgate.cors.names import KNOWN_METHODS, TOKEN
-from corsgate.cors.report import as_dict, as_text
-from corsgate.cors.servers import server_mends
-from corsgate.cors.url import Url
 from corsgate.errors import BadValue, ConfigError
+from corsgate.explain.block_causes import WORDS, Cause
+from corsgate.explain.browser import fetch
+from corsgate.explain.call import Call, usual_value
+from corsgate.explain.console import Message, read_message
+from corsgate.explain.explanation import Explanation, explain
+from corsgate.explain.report import as_dict, as_text
+from corsgate.explain.servers import server_mends
+from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 _DESCRIPTION = """\

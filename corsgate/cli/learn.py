@@ -9,15 +9,15 @@ from pathlib import Path
 
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
-from corsgate.cors.browser import delta_seconds, fetch
-from corsgate.cors.call import Call
 from corsgate.cors.faults import LONGEST_MAX_AGE_S
-from corsgate.cors.learn import learn
-from corsgate.cors.record import Recorded, read_record
-from corsgate.cors.trace import Answer, Request, tokens, values
-from corsgate.cors.url import Url
 from corsgate.errors import BadValue
-from corsgate.forward.files import check_finite
+from corsgate.explain.browser import delta_seconds, fetch
+from corsgate.explain.call import Call
+from corsgate.explain.trace import Answer, Request, tokens, values
+from corsgate.explain.url import Url
+from corsgate.learn.minimal import learn
+from corsgate.learn.record import Recorded, read_record
+from corsgate.transport.files import check_finite
 
 METHODS = ("PUT", "PATCH", "DELETE")
 HEADERS = ("Content-Type", "Authorization")

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from time import monotonic
 
-from corsgate.cors.trace import Answer, Request, text
-from corsgate.cors.url import Url
 from corsgate.errors import BadUpstreamResponse, CorsgateError
+from corsgate.explain.trace import Answer, Request, text
+from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.wire.response_reader import ReadResponse, ResponseReader
+from corsgate.upstream.parser import ReadResponse, ResponseReader
 
 TIMEOUT_S = 10.0
 """How long an answer's head may take in all, however slowly it comes."""

@@ -13,13 +13,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from corsgate.config.document import read_source
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_with
-from corsgate.config.secrets import Sources
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.document import read_source
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import BadValue
-from corsgate.forward.files import read_file, read_given
+from corsgate.transport.files import read_file, read_given
 
 
 @attrs.frozen(kw_only=True)

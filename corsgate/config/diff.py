@@ -8,12 +8,12 @@ from typing import Any
 
 import attrs
 
-from corsgate.config.balancing import Ejection, Fallback, HealthCheck, Sticky
-from corsgate.config.certificates import CertifiedKey
-from corsgate.config.lines import key_text
-from corsgate.config.model import Config, Cors, Limits, Listener, Route, Server, Upstream
-from corsgate.config.rules import SHOWN_LENGTH, show
-from corsgate.config.units import format_duration, format_size, is_size
+from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.rules import SHOWN_LENGTH, show
+from corsgate.config.model.units import format_duration, format_size, is_size
+from corsgate.config.model.values import Config, Cors, Limits, Listener, Route, Server, Upstream
+from corsgate.config.toml.lines import key_text
 
 
 class Kind(Enum):

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from corsgate.config import rules
-from corsgate.config.document import load_document
-from corsgate.config.endpoint import is_loopback
-from corsgate.config.lines import Path
-from corsgate.config.listeners import read_hosts, read_listeners
-from corsgate.config.model import LOG_FORMATS, Config, Cors, Credentials, Limits, Listener, Route
-from corsgate.config.policies import NO_RULES, CorsRules, read_cors
-from corsgate.config.reader import Named, Notes, Table, checked, text
-from corsgate.config.rebinding import listener_warnings
-from corsgate.config.routes import read_limits, read_routes
-from corsgate.config.secrets import Sources, nobody
-from corsgate.config.shape import shape
-from corsgate.config.upstreams import read_credentials, read_upstream
+from corsgate.config.model import rules
+from corsgate.config.model.endpoint import is_loopback
+from corsgate.config.model.values import (
+    LOG_FORMATS,
+    Config,
+    Cors,
+    Credentials,
+    Limits,
+    Listener,
+    Route,
+)
+from corsgate.config.sections.listeners import read_hosts, read_listeners
+from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
+from corsgate.config.sections.rebinding import listener_warnings
+from corsgate.config.sections.routes import read_limits, read_routes
+from corsgate.config.sections.secrets import Sources, nobody
+from corsgate.config.sections.upstreams import read_credentials, read_upstream
+from corsgate.config.toml.document import load_document
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.reader import Named, Notes, Table, checked, text
+from corsgate.config.toml.shape import shape
 from corsgate.message.host import HostRules, is_loopback_name
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from corsgate.config import rules
-from corsgate.config.endpoint import check_endpoint
-from corsgate.config.exposure import CLEAR_MEND, sent_in_clear
-from corsgate.config.model import (
+from corsgate.config.model import rules
+from corsgate.config.model.endpoint import check_endpoint
+from corsgate.config.model.secret import Secret
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -21,11 +21,11 @@ from corsgate.config.model import (
     Upstream,
 )
 from corsgate.config.parse import serves_only_this_machine
-from corsgate.config.policies import NO_RULES, CorsRules
-from corsgate.config.reader import Item, Notes, checked, text
-from corsgate.config.rebinding import listener_warnings
-from corsgate.config.secret import Secret
-from corsgate.config.servers import parse_server
+from corsgate.config.sections.exposure import CLEAR_MEND, sent_in_clear
+from corsgate.config.sections.policies import NO_RULES, CorsRules
+from corsgate.config.sections.rebinding import listener_warnings
+from corsgate.config.sections.server_url import parse_server
+from corsgate.config.toml.reader import Item, Notes, checked, text
 from corsgate.errors import BadValue
 
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"

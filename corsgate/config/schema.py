@@ -14,9 +14,9 @@ from typing import Any
 
 import attrs
 
-from corsgate.config.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
-from corsgate.config.lines import Path, key_text
-from corsgate.config.model import (
+from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.rules import ENTRY_NAME
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -31,10 +31,10 @@ from corsgate.config.model import (
     Upstream,
 )
 from corsgate.config.parse import read_document
-from corsgate.config.reader import Notes, Table
-from corsgate.config.rules import ENTRY_NAME
-from corsgate.config.secrets import Sources
-from corsgate.config.shape import Asked
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.lines import Path, key_text
+from corsgate.config.toml.reader import Notes, Table
+from corsgate.config.toml.shape import Asked
 from corsgate.errors import ConfigError
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

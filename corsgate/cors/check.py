@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.config.policies import CorsRules
+from corsgate.config.sections.policies import CorsRules
 from corsgate.cors.faults import faults, route_faults
 from corsgate.cors.warnings import route_warnings, warnings
 

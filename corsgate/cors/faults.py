@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from corsgate.config.model import Cors, Route
-from corsgate.config.policies import Finding
-from corsgate.config.rules import show
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Cors, Route
+from corsgate.config.sections.policies import Finding
 from corsgate.cors.names import (
     FORBIDDEN_METHODS,
     FORBIDDEN_REQUEST_HEADERS,

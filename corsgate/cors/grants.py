@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.decision import (
     VARY_BOTH,
     VARY_FETCH_SITE,

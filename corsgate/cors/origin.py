@@ -7,7 +7,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import attrs
 
-from corsgate.config.rules import SHOWN_LENGTH, show
+from corsgate.config.model.rules import SHOWN_LENGTH, show
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
 

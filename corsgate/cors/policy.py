@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
 from corsgate.cors.grants import Grant, Granting
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
-from corsgate.cors.remembered import Remembered
+from corsgate.cors.two_tier_cache import Remembered
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
-from corsgate.config.model import Cors, HeaderCredentials, Route, Upstream
-from corsgate.config.policies import Finding
-from corsgate.config.rules import show
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
+from corsgate.config.sections.policies import Finding
 from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
 from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS, SAFELISTED_RESPONSE_HEADERS
 from corsgate.cors.origin import Pattern, parse_pattern

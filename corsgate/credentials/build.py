@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from corsgate.config.model import (
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Credentials,

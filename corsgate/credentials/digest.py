@@ -14,9 +14,9 @@ from urllib.parse import quote
 import attrs
 from zope.interface import implementer
 
-from corsgate.config.model import DigestCredentials
-from corsgate.credentials.challenge import parse_challenges, parse_parameters, quoted
-from corsgate.credentials.offer import Offer, strongest_offer
+from corsgate.config.model.values import DigestCredentials
+from corsgate.credentials.auth_fields import parse_challenges, parse_parameters, quoted
+from corsgate.credentials.digest_challenge import Offer, strongest_offer
 from corsgate.credentials.static import utf8
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead

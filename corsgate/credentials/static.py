@@ -8,7 +8,7 @@ from base64 import b64encode
 import attrs
 from zope.interface import implementer
 
-from corsgate.config.model import BasicCredentials, BearerCredentials, HeaderCredentials
+from corsgate.config.model.values import BasicCredentials, BearerCredentials, HeaderCredentials
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header

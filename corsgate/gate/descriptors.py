@@ -9,8 +9,8 @@ import attrs
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from corsgate.config.model import Config, PoolLimits, Upstream
-from corsgate.wire.listening import ACCEPTS_PER_TURN
+from corsgate.config.model.values import Config, PoolLimits, Upstream
+from corsgate.transport.listening import ACCEPTS_PER_TURN
 
 RESERVE = 48
 """For what is neither a client's connection nor an upstream's: the reactor, logs, files that are

@@ -18,21 +18,21 @@ from corsgate.errors import (
     NoServer,
     UpstreamError,
 )
-from corsgate.forward.body import Relay
-from corsgate.gate.attempts import Attempts
+from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
 from corsgate.gate.forwarding import Forwarding
-from corsgate.gate.plan import RoutePlan
+from corsgate.gate.relay import Relay
+from corsgate.gate.runtime import RoutePlan
+from corsgate.gate.sender import Attempts
+from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
 from corsgate.message.forwarded import UNKNOWN, loop_of
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import short_list
 from corsgate.message.host import is_loopback_address
-from corsgate.problem import Problem, problem_of, render, render_fallback
-from corsgate.shaping import Client, gate_origin
-from corsgate.wire.pace import place_of
-from corsgate.wire.request import GateRequest
-from corsgate.wire.response import UpstreamResponse
-from corsgate.wire.tunnel import Tunnel, TunnelEnd
+from corsgate.server.request import GateRequest
+from corsgate.transport.log_throttle import place_of
+from corsgate.transport.tunnel import Tunnel, TunnelEnd
+from corsgate.upstream.response import UpstreamResponse
 
 COMMON_METHODS = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
 """What Allow names on a route that serves every method but TRACE, which would show the

@@ -7,20 +7,20 @@ from collections.abc import Awaitable
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from corsgate.balance.causes import CAUSE_OF_STATUS, cause_of
-from corsgate.balance.ejection import Use
+from corsgate.balance.circuit import Use
+from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
-from corsgate.config.model import Server
+from corsgate.config.model.values import Server
 from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
-from corsgate.forward.body import drain
-from corsgate.gate.attempts import Attempts
-from corsgate.gate.plan import RoutePlan
-from corsgate.gate.shown import shown
-from corsgate.gate.tries import Tries
-from corsgate.wire.request import GateRequest
-from corsgate.wire.response import UpstreamResponse
-from corsgate.wire.sweeper import NEVER
+from corsgate.gate.failover import Tries
+from corsgate.gate.log_text import shown
+from corsgate.gate.runtime import RoutePlan
+from corsgate.gate.sender import Attempts
+from corsgate.server.request import GateRequest
+from corsgate.transport.deadlines import NEVER
+from corsgate.upstream.body import drain
+from corsgate.upstream.response import UpstreamResponse
 
 _log = Logger()
 

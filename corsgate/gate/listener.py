@@ -8,27 +8,27 @@ from typing import Any
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
-from corsgate.config.endpoint import is_loopback
-from corsgate.config.model import Config, Listener
+from corsgate.config.model.endpoint import is_loopback
+from corsgate.config.model.values import Config, Listener
 from corsgate.errors import BadValue
-from corsgate.forward.files import read_file
-from corsgate.gate.access import AccessLog
+from corsgate.gate.access_log import AccessLog
+from corsgate.gate.error_page import Problem, render
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.plan import Plan
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
+from corsgate.gate.runtime import Plan
+from corsgate.message.client import Client
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
-from corsgate.problem import Problem, render
 from corsgate.routing import Match
-from corsgate.shaping import Client
-from corsgate.wire.admission import Admission, client_key
-from corsgate.wire.listener_tls import CertificateTable
-from corsgate.wire.memory_budget import MemoryBudget
-from corsgate.wire.negotiation import HTTP1, HTTP2, find_http2, over_tls
-from corsgate.wire.request import GateRequest
-from corsgate.wire.site import GateSite
-from corsgate.wire.sweeper import Sweeper
+from corsgate.server.admission import Admission, client_key
+from corsgate.server.alpn import HTTP1, HTTP2, find_http2, over_tls
+from corsgate.server.memory_budget import MemoryBudget
+from corsgate.server.request import GateRequest
+from corsgate.server.site import GateSite
+from corsgate.server.tls import CertificateTable
+from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.files import read_file
 
 
 class ListenerSite:

@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from corsgate.config.document import read_source
-from corsgate.config.lines import key_lines
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
+from corsgate.config.toml.document import read_source
+from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
-from corsgate.forward.files import read_file, who_reads, who_writes
-from corsgate.gate.preflight import preflight
-from corsgate.wire.negotiation import find_http2
+from corsgate.gate.startup_checks import preflight
+from corsgate.server.alpn import find_http2
+from corsgate.transport.files import read_file, who_reads, who_writes
 
 
 def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_file) -> Config:

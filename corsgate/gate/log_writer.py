@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import Condition, RLock, Thread
 
-from corsgate.forward.files import open_to_append
+from corsgate.transport.files import open_to_append
 
 MAX_WRITE_BYTES = 4096
 """How much is written at once. A pipe takes so much whole (``PIPE_BUF``), so that nobody else who

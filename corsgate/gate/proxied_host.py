@@ -7,11 +7,11 @@ from ipaddress import IPv4Network, IPv6Network
 
 from twisted.logger import Logger
 
-from corsgate.gate.shown import shown_bytes
+from corsgate.gate.log_text import shown_bytes
 from corsgate.message.forwarded import UNKNOWN, told_hosts, trusted
 from corsgate.message.host import HostRules
-from corsgate.wire.pace import Pace
-from corsgate.wire.request import GateRequest
+from corsgate.server.request import GateRequest
+from corsgate.transport.log_throttle import Pace
 
 _log = Logger()
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import attrs
 from twisted.logger import Logger
 
-from corsgate.gate.shown import shown, shown_bytes
-from corsgate.wire.pace import Pace
-from corsgate.wire.request import GateRequest
+from corsgate.gate.log_text import shown, shown_bytes
+from corsgate.server.request import GateRequest
+from corsgate.transport.log_throttle import Pace
 
 KEPT = 20
 """How many refusals are kept of each route."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from corsgate.gate.error_page import Problem
 from corsgate.message.host import HostRules
-from corsgate.problem import Problem
 from corsgate.routing import Match, Node, RouteTable
-from corsgate.wire.request import GateRequest
+from corsgate.server.request import GateRequest
 
 Serve = Callable[[GateRequest, Match], None]
 Answer = Callable[[GateRequest, Problem], None]

@@ -15,23 +15,23 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from corsgate.config.endpoint import is_handed_over, with_backlog
-from corsgate.config.model import Config
-from corsgate.config.tls import tls_warnings
+from corsgate.config.model.endpoint import is_handed_over, with_backlog
+from corsgate.config.model.values import Config
+from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
-from corsgate.gate.access import AccessLog, open_log
+from corsgate.gate.access_log import AccessLog, open_log
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
-from corsgate.gate.plan import UpstreamPlan, make_plan
 from corsgate.gate.refusals import Refusals
-from corsgate.gate.trial import Trial
-from corsgate.wire.admission import Admission
-from corsgate.wire.listening import stop_listening, tend
-from corsgate.wire.memory_budget import MemoryBudget
-from corsgate.wire.outlet import bound_unsent
-from corsgate.wire.proxy_protocol import listening_endpoint
-from corsgate.wire.sweeper import Sweeper
+from corsgate.gate.report_only import Trial
+from corsgate.gate.runtime import UpstreamPlan, make_plan
+from corsgate.server.admission import Admission
+from corsgate.server.memory_budget import MemoryBudget
+from corsgate.server.proxy_protocol import listening_endpoint
+from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.fast_write import bound_unsent
+from corsgate.transport.listening import stop_listening, tend
 
 
 class GateService(Service):

@@ -7,8 +7,8 @@ from random import Random
 
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
-from corsgate.config.balancing import Balancing
-from corsgate.config.model import Server
+from corsgate.config.model.balancing import Balancing
+from corsgate.config.model.values import Server
 
 
 def servers(*weights: int) -> list[Server]:

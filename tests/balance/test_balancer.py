@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.ejection import Use
+from corsgate.balance.circuit import Use
 from corsgate.balance.health import Standing
 from corsgate.balance.outliers import INTERVAL_S
-from corsgate.config.balancing import BALANCES, Balancing, Ejection, HealthCheck
+from corsgate.config.model.balancing import BALANCES, Balancing, Ejection, HealthCheck
 from tests.balance.support import Pool, letter, servers
 
 CHECKED = Balancing(health=HealthCheck(path="/"), slow_start_s=0.0)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.discovered import Service, host_servers, is_within, service_servers
-from corsgate.config.model import Server
+from corsgate.config.model.values import Server
 
 TEMPLATE = Server(scheme="http", host="api.internal", port=8000, base_path="/base", weight=3)
 SERVICE = Server(scheme="https", host="_api._tcp.internal", port=443)

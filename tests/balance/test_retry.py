@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.causes import cause_of
+from corsgate.balance.failure_causes import cause_of
 from corsgate.balance.retry import (
     IDEMPOTENT_METHODS,
     MAX_BACK_OFF_S,
@@ -18,7 +18,7 @@ from corsgate.balance.retry import (
     may_resend,
     nothing_sent,
 )
-from corsgate.config.balancing import CAUSES, FAILURES, Balancing
+from corsgate.config.model.balancing import CAUSES, FAILURES, Balancing
 from corsgate.errors import (
     BadUpstreamResponse,
     ConnectFailed,

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.selection import SCANNED, Hash, LeastRequests, Policy, RoundRobin, policy_of
 from corsgate.balance.state import ServerState
-from corsgate.config.balancing import BALANCES
+from corsgate.config.model.balancing import BALANCES
 from tests.balance.support import chance, letter, states
 
 WEIGHTS = st.lists(st.integers(1, 20), min_size=1, max_size=6)

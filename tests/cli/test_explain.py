@@ -10,10 +10,10 @@ from twisted.internet.threads import deferToThread
 from corsgate.cli.explain import _EXAMPLE
 from tests.cli.commands import CommandTestCase, Done, corsgate
 from tests.cli.servers import Answering, Server
-from tests.cors.test_console import FIREFOX as FIREFOX_MESSAGES
-from tests.cors.test_console import URL as CONSOLE_URL
-from tests.cors.test_console import firefox
-from tests.cors.test_explain import CONFIG
+from tests.explain.test_console import FIREFOX as FIREFOX_MESSAGES
+from tests.explain.test_console import URL as CONSOLE_URL
+from tests.explain.test_console import firefox
+from tests.explain.test_explanation import CONFIG
 from tests.support import APP, POLICY, GateTestCase
 
 URL = "http://localhost:5555/v1/x"

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.cli import COMMANDS
 from tests.cli.commands import corsgate
 from tests.cli.servers import Server
-from tests.cors.test_learn import RECORD
+from tests.learn.test_minimal import RECORD
 from tests.tree import ROOT, run
 
 APP = "https://app.example.com"

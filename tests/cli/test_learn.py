@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 from threading import Thread
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from tests.cli.commands import CommandTestCase, corsgate
 from tests.cli.servers import Server
-from tests.cors.test_learn import APP, CHROME, LOG, RECORD, config_of, entry, har
+from tests.learn.test_minimal import APP, CHROME, LOG, RECORD, config_of, entry, har
 from tests.support import APP as APP_BYTES
 from tests.support import FROM_APP, FROM_FOREIGN, POLICY, GateTestCase
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cli.live import NoAnswer, _why, send
-from corsgate.cors.trace import Answer, Request
-from corsgate.cors.url import Url
 from corsgate.errors import BadUpstreamResponse
+from corsgate.explain.trace import Answer, Request
+from corsgate.explain.url import Url
 from tests.certificates import Authority
 from tests.cli.servers import Server
 

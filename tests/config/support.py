@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Config, Cors
+from corsgate.config.model.values import Config, Cors
 from corsgate.config.parse import parse_config
-from corsgate.config.policies import NO_RULES, CorsRules
+from corsgate.config.sections.policies import NO_RULES, CorsRules
 from corsgate.errors import ConfigError
 from tests.certificates import Authority
 

@@ -10,10 +10,10 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
-from corsgate.config.certificates import CertifiedKey
 from corsgate.config.diff import Difference, Kind, differences
-from corsgate.config.model import (
+from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.values import (
     BearerCredentials,
     Config,
     Cors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from corsgate.config.model import Config, Listener
+from corsgate.config.model.values import Config, Listener
 from corsgate.config.parse import parse_config
 from corsgate.errors import BadValue, ConfigError
 from tests.certificates import key_pem, new_key

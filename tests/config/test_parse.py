@@ -8,7 +8,7 @@ from types import MappingProxyType
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import (
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -24,7 +24,7 @@ from corsgate.config.model import (
     Server,
     Upstream,
 )
-from corsgate.config.policies import CorsRules
+from corsgate.config.sections.policies import CorsRules
 from corsgate.cors.check import CORS_RULES
 from tests.config.support import PEM, ROUTE, TOP, UPSTREAM, faults_of, parse, two_faults
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import (
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,

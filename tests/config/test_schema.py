@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config import schema as module
 from corsgate.config.parse import parse_config
-from corsgate.config.reader import Notes, Table
 from corsgate.config.schema import config_schema
-from corsgate.config.shape import shape, shape_of
+from corsgate.config.toml.reader import Notes, Table
+from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import ConfigError
 from tests.tree import ROOT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import Policy, compile_policy

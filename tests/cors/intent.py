@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from tests.cors.oracle import SAFELISTED_RESPONSE, Header, Request, normalize, unsafe_names
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.compare import change
 from corsgate.cors.decide import decide
 from corsgate.cors.policy import Policy, compile_policy

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.debug import MAX_REASON_BYTES, tell
 from corsgate.cors.decide import Verdict, decide
 from corsgate.cors.decision import Decision

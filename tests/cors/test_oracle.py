@@ -9,15 +9,16 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
 from corsgate.cors.faults import faults
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.message.headers import index_headers
-from tests.cors import cases, cases_browser, oracle
+from tests.cors import cases, oracle
 from tests.cors.intent import allows_origin, lets_read, lets_send, readable
 from tests.cors.oracle import Header, NetworkError, Request, Response
+from tests.explain import cases_browser
 
 GATE = b"https://gate.example.com"
 UPSTREAM: list[Header] = [

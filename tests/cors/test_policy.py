@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Cors
+from corsgate.config.model.values import Cors
 from corsgate.cors.faults import faults
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import MAX_REMEMBERED, Policy, compile_policy

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.message.headers import Header
 from tests.cors.cases import APP, EVIL, FETCH_SITES, FORWARD, REFUSE, run
-from tests.cors.cases_navigation import CROSS, DOCUMENT, IFRAME, NAVIGATIONS, SIBLING, Navigation
+from tests.explain.cases_navigation import CROSS, DOCUMENT, IFRAME, NAVIGATIONS, SIBLING, Navigation
 
 
 def navigation(case: Navigation) -> list[Header]:

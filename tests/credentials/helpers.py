@@ -10,7 +10,7 @@ from urllib.request import parse_http_list, parse_keqv_list
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import DigestCredentials, Secret
+from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest import DigestSigner
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.config.model import (
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Credentials,

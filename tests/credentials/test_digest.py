@@ -10,7 +10,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from zope.interface.verify import verifyObject
 
-from corsgate.credentials.challenge import parse_challenges
+from corsgate.credentials.auth_fields import parse_challenges
 from corsgate.interfaces import ICredentials
 from tests.credentials.helpers import (
     SERVER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zope.interface.verify import verifyObject
 
-from corsgate.config.model import (
+from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     HeaderCredentials,

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
-from corsgate.wire.memory_budget import Account, MemoryBudget
+from corsgate.server.memory_budget import Account, MemoryBudget
 from tests.gate.test_http2 import BODY, MIB, Http2TestCase
 from tests.peers import Watched, reactor, response
 from tests.support import Gate

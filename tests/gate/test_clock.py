@@ -9,14 +9,14 @@ from email.utils import parsedate_to_datetime
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Limits
+from corsgate.config.model.values import Limits
 from corsgate.gate.clock import use_monotonic_time
-from corsgate.wire.site import GateSite
-from corsgate.wire.sweeper import Sweeper
+from corsgate.server.site import GateSite
+from corsgate.transport.deadlines import Sweeper
 from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import request, response
+from tests.server.support import Leaf
 from tests.support import LISTEN
-from tests.wire.support import Leaf
 
 HOUR_S = 3600
 

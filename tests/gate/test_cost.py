@@ -10,18 +10,19 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Cors, Limits, Route, Server, Upstream
+from corsgate.config.model.values import Cors, Limits, Route, Server, Upstream
 from corsgate.cors.decide import decide, merge_vary
 from corsgate.cors.policy import compile_policy
-from corsgate.credentials.challenge import parse_challenges
+from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.gate.error_page import Problem, render
+from corsgate.gate.shaping import UpstreamShape
+from corsgate.message.client import Client, gate_origin
 from corsgate.message.cookies import cookie_values
 from corsgate.message.forwarded import client_address
 from corsgate.message.headers import HeaderList
-from corsgate.problem import Problem, render
 from corsgate.routing import RouteTable
-from corsgate.shaping import Client, UpstreamShape, gate_origin
-from corsgate.wire.reader import RequestReader
-from tests.wire.test_reader import Recorder
+from corsgate.server.http1.parser import RequestReader
+from tests.server.http1.test_parser import Recorder
 
 SERVER = Server(scheme="http", host="10.0.0.2", port=80)
 NETWORKS = (ip_network("10.0.0.0/8"),)

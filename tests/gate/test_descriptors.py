@@ -16,7 +16,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.gate.descriptors import fit, needed, raise_limit
 from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import Client, Upstream, reactor, request, response

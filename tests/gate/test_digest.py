@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from corsgate.wire.memory_budget import Account
-from corsgate.wire.memory_holder import MemoryHolder
+from corsgate.server.memory_budget import Account
+from corsgate.server.memory_holder import MemoryHolder
 from tests.apache import ApacheDigest
 from tests.peers import Message, Upstream, request, response
 from tests.support import DIGEST, FROM_APP, PASSWORD, POLICY, Gate, GateTestCase

@@ -12,11 +12,11 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.plan import make_plan
+from corsgate.gate.runtime import make_plan
+from corsgate.message.client import Client as Asking
 from corsgate.message.head import RequestHead
-from corsgate.shaping import Client as Asking
-from corsgate.wire.read_request import Refusal
-from corsgate.wire.sweeper import Sweeper
+from corsgate.server.parsed_request import Refusal
+from corsgate.transport.deadlines import Sweeper
 from tests.peers import ABORTED, Client, Message, reactor, request, response
 from tests.support import DIGEST, FROM_APP, FROM_FOREIGN, LISTEN, GateTestCase, parse
 

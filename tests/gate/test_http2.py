@@ -14,8 +14,8 @@ from twisted.internet.protocol import Factory
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.internet.task import deferLater
 
-from corsgate.wire.tls import VerifyingCreator, trust_from_pem
-from corsgate.wire.tls_transport import TLSClientEndpoint
+from corsgate.transport.tls import TLSClientEndpoint
+from corsgate.upstream.tls import VerifyingCreator, trust_from_pem
 from tests.apache import ApacheDigest
 from tests.gate.test_tls import AUTHORITY, FIRST, OTHER, config
 from tests.http2 import Http2Peer

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 
-from corsgate.config.endpoint import DEFAULT_BACKLOG
-from corsgate.wire.listening import ACCEPTS_PER_TURN, stop_listening, tend
+from corsgate.config.model.endpoint import DEFAULT_BACKLOG
+from corsgate.transport.listening import ACCEPTS_PER_TURN, stop_listening, tend
 from tests.peers import reactor, read_message, request, response
 from tests.support import Gate, GateTestCase
 

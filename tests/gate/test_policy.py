@@ -8,11 +8,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.plan import make_plan
+from corsgate.gate.runtime import make_plan
 from corsgate.message.headers import Header
 from corsgate.message.host import is_loopback_address
-from corsgate.wire.sweeper import Sweeper
-from tests.gate.test_access import observed
+from corsgate.transport.deadlines import Sweeper
+from tests.gate.test_access_log import observed
 from tests.peers import Upstream, response
 from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, LISTEN, Gate, GateTestCase, parse
 
@@ -110,7 +110,7 @@ class ReportOnly(PolicyTestCase):
 
     def told(self, events: list[LogEvent]) -> list[str]:
         """Answer what the log says of the second policy."""
-        ours = [each for each in events if each["log_namespace"] == "corsgate.gate.trial"]
+        ours = [each for each in events if each["log_namespace"] == "corsgate.gate.report_only"]
         return [str(formatEvent(each)) for each in ours]
 
     async def test_told(self) -> None:

@@ -12,7 +12,7 @@ from twisted.logger import formatEvent
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.message.headers import Header
 from corsgate.message.host import HostRules
-from tests.gate.test_access import observed
+from tests.gate.test_access_log import observed
 from tests.peers import Upstream
 from tests.support import Gate, GateTestCase
 

@@ -10,11 +10,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.plan import make_plan
-from corsgate.shaping import Client
-from corsgate.wire.pace import Paces, place_of
-from corsgate.wire.sweeper import Sweeper
-from tests.gate.test_access import observed
+from corsgate.gate.runtime import make_plan
+from corsgate.message.client import Client
+from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.log_throttle import Paces, place_of
+from tests.gate.test_access_log import observed
 from tests.gate.test_exchange import BrokenRequest
 from tests.peers import reactor, request
 from tests.support import LISTEN, GateTestCase, parse

@@ -11,7 +11,7 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import LoopingCall
 
-from corsgate.wire.outlet import UNSENT_BYTES
+from corsgate.transport.fast_write import UNSENT_BYTES
 from tests.gate.test_http2 import Http2TestCase
 from tests.gate.test_tunnel import OFFER, SWITCH
 from tests.http2 import Answer, Http2Peer

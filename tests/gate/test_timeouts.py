@@ -11,12 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
-from corsgate.config.balancing import Balancing
-from corsgate.config.model import Limits, Server
+from corsgate.config.model.balancing import Balancing
+from corsgate.config.model.values import Limits, Server
 from corsgate.errors import UpstreamTimedOut
 from corsgate.gate.forwarding import Forwarding
-from corsgate.wire.body import RequestBody
-from corsgate.wire.sweeper import Sweeper
+from corsgate.server.request_body import RequestBody
+from corsgate.transport.deadlines import Sweeper
 
 TIMEOUT_S = 10.0
 

@@ -13,12 +13,12 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
 from twisted.logger import capturedLogs
 
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError
 from corsgate.gate.service import GateService
-from corsgate.wire.tls import VerifyingCreator, trust_from_pem
+from corsgate.upstream.tls import VerifyingCreator, trust_from_pem
 from tests.certificates import Authority, Issued
 from tests.peers import Client, Upstream, reactor, request, response
 from tests.programs import output, require

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model import Server
+from corsgate.config.model.values import Server
 from corsgate.message.headers import HeaderList
 from corsgate.message.location import REWRITTEN, rewrite
 

@@ -1,0 +1,148 @@
+"""Certificates with their private keys: read, checked to belong together, never shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from corsgate.config.model import rules
+from corsgate.errors import BadValue
+
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
+
+# What OpenSSL's security level 2 asks for: 112 bits.
+MIN_RSA_BITS = 2048
+
+_CHAIN_MEND = "write each certificate in PEM, the server's own first"
+_KEY_MEND = 'give a PEM file with "-----BEGIN PRIVATE KEY-----"'
+
+
+def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
+    """Answer the certificates in a PEM file (RFC 7468 5), which are at least one.
+
+    Raises:
+        BadValue: There is none, or one that can't be read.
+    """
+    rules.check_pem(pem)
+    try:
+        return tuple(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        raise BadValue("a certificate in it can't be read", _CHAIN_MEND) from None
+
+
+def parse_key(pem: bytes) -> PrivateKey:
+    """Answer the private key in a PEM file (RFC 7468 10).
+
+    Raises:
+        BadValue: There is none that can be used; no part of it is in the message, nor in any
+            exception that led to it.
+    """
+    if b"PRIVATE KEY-----" not in pem:
+        raise BadValue("it holds no private key", _KEY_MEND)
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except TypeError:
+        raise BadValue(
+            "the private key is encrypted",
+            'decrypt it with "openssl pkey", into a file that only the gate can read',
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadValue("the private key in it can't be read", _KEY_MEND) from None
+    if not isinstance(key, PrivateKey):
+        raise BadValue("the private key is of a kind that TLS has no use for", "make an EC key")
+    if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
+        raise BadValue(
+            f"the private key is too short: {key.key_size} bits",
+            f"make an EC key, or an RSA key of {MIN_RSA_BITS} bits or more",
+        )
+    return key
+
+
+@attrs.frozen(kw_only=True)
+class CertifiedKey:
+    """A certificate chain and the private key of its first certificate.
+
+    Attributes:
+        chain_file: Where the chain is kept.
+        key_file: Where the key is kept.
+        chain_pem: The chain, the holder's own certificate first.
+        key_pem: The key.
+        chain: What `chain_pem` holds.
+        key: What `key_pem` holds.
+    """
+
+    chain_file: str
+    key_file: str
+    # Neither is shown: a file of certificates may well hold a private key too.
+    chain_pem: bytes = attrs.field(repr=False)
+    key_pem: bytes = attrs.field(repr=False)
+    chain: tuple[x509.Certificate, ...] = attrs.field(init=False, repr=False, eq=False)
+    key: PrivateKey = attrs.field(init=False, repr=False, eq=False)
+
+    @chain.default
+    def _parse_chain(self) -> tuple[x509.Certificate, ...]:
+        return parse_chain(self.chain_pem)
+
+    @key.default
+    def _parse_key(self) -> PrivateKey:
+        return parse_key(self.key_pem)
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            belongs = self.chain[0].public_key() == self.key.public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            belongs = False
+        if not belongs:
+            raise BadValue(
+                "the private key does not belong to the first certificate in chain",
+                "name the key of the server's own certificate, which comes first in chain",
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lower-cased DNS names that the first certificate is for, wildcards too.
+
+        Its common name is none of them (RFC 9525 2).
+        """
+        try:
+            extension = self.chain[0].extensions.get_extension_for_class(
+                x509.SubjectAlternativeName
+            )
+        except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+            return ()
+        return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
+
+    def lapse(self, now_s: float) -> str | None:
+        """Answer why clients will refuse the first certificate by its dates, or None.
+
+        Args:
+            now_s: The time in seconds since 1970.
+        """
+        now, leaf = datetime.fromtimestamp(now_s, UTC), self.chain[0]
+        if now > leaf.not_valid_after_utc:
+            return f"expired on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        if now < leaf.not_valid_before_utc:
+            return f"is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        return None
+
+    def reread(self, read_file: Callable[[str], bytes]) -> CertifiedKey:
+        """Answer what the same files hold now.
+
+        Args:
+            read_file: Answers a file's bytes or raises OSError.
+
+        Raises:
+            BadValue: They hold nothing that can be used.
+        """
+        return attrs.evolve(
+            self, chain_pem=read_file(self.chain_file), key_pem=read_file(self.key_file)
+        )

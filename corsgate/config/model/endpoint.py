@@ -1,0 +1,253 @@
+"""Twisted's endpoint strings, read as far as a configuration must: ``tcp:5555:interface=::1``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv6Address, ip_address
+
+from corsgate.config.model.rules import did_you_mean, one_of, show
+from corsgate.errors import BadValue
+from corsgate.message.host import is_loopback_name
+
+_ARGUMENTS: Mapping[str, Sequence[str]] = {
+    "tcp": ("port", "interface", "backlog"),
+    "tcp6": ("port", "backlog", "interface"),
+    "ssl": ("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
+    "tls": ("path", "port", "backlog", "interface"),
+    "unix": ("address", "mode", "backlog", "lockfile"),
+}
+"""The arguments of the types that open a socket, in the order of their positions."""
+
+DEFAULT_BACKLOG = 4096
+"""How many connections may wait to be accepted, unless an endpoint says otherwise.
+
+The kernel takes its own bound (net.core.somaxconn on Linux) where that is lower. Twisted's 50 are
+used up within milliseconds of a burst; a client whose SYN is dropped tries again after a second.
+"""
+
+_FILE_ARGUMENTS = ("privateKey", "certKey", "extraCertChain", "dhParameters")
+_CHECKED = ("tcp", "tcp6")
+_TLS = ("ssl", "tls")
+_ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104  # Nothing is bound here.
+_WRAPPERS = ("haproxy",)
+_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*")
+_SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
+
+
+def check_endpoint(text: str) -> None:
+    r"""Refuse what is clearly no server endpoint string.
+
+    Only ``tcp`` and ``tcp6`` are looked into; other types may come from Twisted plugins.
+
+    Args:
+        text: As in twisted.internet.endpoints.serverFromString, which escapes with ``\``.
+
+    Raises:
+        BadValue: It is none.
+    """
+    if not text or ":" not in text:
+        # On loopback: who left the interface out may not have meant to open it to everyone.
+        port = text if _is_number(text, 1, 65535) else "5555"
+        example = f"tcp:{port}:interface=127.0.0.1"
+        raise BadValue(f"{show(text)} is no endpoint", f"write {show(example)}")
+    kind = text.partition(":")[0].lower()
+    if not _TYPE.fullmatch(kind) or kind == "localhost" or "://" in text:
+        raise BadValue(
+            f"{show(text)} is no endpoint", 'write one such as "tcp:5555:interface=127.0.0.1"'
+        )
+    if _ends_in_escape(text):
+        raise BadValue(f"{show(text)} ends in a backslash", "remove it")
+    if kind in _CHECKED:
+        _check_tcp(text, kind)
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Answer whether only this machine's programs can connect to an endpoint.
+
+    A Unix socket doesn't count: it is reached by a local proxy, which passes on the Host of
+    clients from anywhere. Nor does ``systemd:``, whose address is not in the string.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    return _names_loopback(_arguments(endpoint).get("interface", "").lower())
+
+
+def is_reached_at(endpoint: str, host: str, port: int) -> bool:
+    """Return whether who connects to a host and port from this machine gets to an endpoint.
+
+    No name server is asked: of names only those that mean this machine everywhere are known.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+        host: A host name or an IP address, an IPv6 address perhaps in brackets.
+        port: The port.
+    """
+    if port_of(endpoint) != port:
+        return False
+    interface = _arguments(endpoint).get("interface", "").lower()
+    name = host.strip("[]").rstrip(".").lower()
+    if is_loopback(endpoint) or interface in _ANY_ADDRESS:
+        # To connect to the address that means all is to connect to this machine.
+        return (
+            name in _ANY_ADDRESS or _names_loopback(name) or is_loopback_name(name.encode("utf-8"))
+        )
+    return name == interface
+
+
+def files_of(endpoint: str) -> list[str]:
+    """Return the files that Twisted reads for an endpoint: of ``tls:`` all of a directory.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    arguments = _arguments(endpoint)
+    match endpoint.partition(":")[0].lower():
+        case "ssl":
+            arguments.setdefault("privateKey", "server.pem")
+            return [arguments[name] for name in _FILE_ARGUMENTS if arguments.get(name)]
+        case "tls":
+            return [arguments["path"]] if arguments.get("path") else []
+    return []
+
+
+def without_tls(endpoint: str) -> str:
+    """Return the plain TCP endpoint on the port and interface of one that speaks TLS itself.
+
+    Args:
+        endpoint: A string for which `is_tls` is true.
+    """
+    arguments = _arguments(endpoint)
+    interface = arguments.get("interface", "")
+    escaped = interface.replace("\\", "\\\\").replace(":", "\\:")
+    port = arguments.get("port", "443")  # Twisted's own default.
+    return f"tcp:{port}:interface={escaped}" if interface else f"tcp:{port}"
+
+
+def port_of(endpoint: str) -> int | None:
+    """Answer the port that an endpoint listens on; None where its string does not say.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    port = _arguments(endpoint).get("port", "")
+    return int(port) if _is_number(port, 1, 65535) else None
+
+
+def with_backlog(endpoint: str) -> str:
+    """Return an endpoint that says how many connections may wait to be accepted.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+
+    Returns:
+        The same where it says so itself, or where its type has no such argument; a wrapper such as
+        ``haproxy:`` passes it on to what it wraps.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    if kind.lower() in _WRAPPERS:
+        return f"{kind}:{with_backlog(wrapped)}"
+    if kind.lower() not in _ARGUMENTS or "backlog" in _arguments(endpoint):
+        return endpoint
+    return f"{endpoint}:backlog={DEFAULT_BACKLOG}"
+
+
+def is_handed_over(endpoint: str) -> bool:
+    """Return whether an endpoint's socket was opened by another process, such as systemd.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    return is_handed_over(wrapped) if kind.lower() in _WRAPPERS else kind.lower() == "systemd"
+
+
+def _arguments(endpoint: str) -> dict[str, str]:
+    """Answer the arguments of an endpoint that listens on an address; of another none."""
+    kind = endpoint.partition(":")[0].lower()
+    if kind not in _ARGUMENTS:
+        return {}
+    positional, named = _split(endpoint)
+    return {**dict(zip(_ARGUMENTS[kind], positional[1:], strict=False)), **named}
+
+
+def is_tls(endpoint: str) -> bool:
+    """Answer whether an endpoint speaks TLS with certificates of its own.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    return endpoint.partition(":")[0].lower() in _TLS
+
+
+def _names_loopback(interface: str) -> bool:
+    if interface == "localhost" or _SHORT_IP_V4.fullmatch(interface):
+        return True
+    try:
+        address = ip_address(interface)
+    except ValueError:
+        return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+def _check_tcp(text: str, kind: str) -> None:
+    names = _ARGUMENTS[kind]
+    positional, named = _split(text)
+    given = positional[1:]
+    if "interface" in named and len(given) > 1 and not named["interface"]:
+        raise BadValue(
+            f"{show(text)} has colons that end the interface",
+            r"put a backslash before each, interface=\:\:1, in single quotes",
+        )
+    if len(given) > len(names):
+        raise BadValue(f"{show(text)} has too many parts", f"give only {one_of(names)}")
+    taken = names[: len(given)]
+    for name in named:
+        if name not in names:
+            mend = did_you_mean(name, names, f"give only {one_of(names)}")
+            raise BadValue(f"{show(text)} has the unknown argument {show(name)}", mend)
+        if name in taken:
+            raise BadValue(f"{show(text)} says {show(name)} twice", "remove one of them")
+    arguments = {**dict(zip(taken, given, strict=True)), **named}
+    if not _is_number(arguments.get("port", ""), 0, 65535):
+        raise BadValue(f"{show(text)} has a bad port", "write a port from 0 to 65535")
+    if not _is_number(arguments.get("backlog", "50"), 1, 65535):
+        raise BadValue(f"{show(text)} has a bad backlog", "write a number from 1 to 65535")
+
+
+def _is_number(text: str, low: int, high: int) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and low <= int(text) <= high
+
+
+def _ends_in_escape(text: str) -> bool:
+    return (len(text) - len(text.rstrip("\\"))) % 2 == 1
+
+
+def _split(text: str) -> tuple[list[str], dict[str, str]]:
+    """Answer the positional parts, the type among them, and the ``name=value`` parts."""
+    positional: list[str] = []
+    named: dict[str, str] = {}
+    for part in _parts(text):
+        if len(part) == 1:
+            positional.append(part[0])
+        else:
+            named[part[0]] = part[1]
+    return positional, named
+
+
+def _parts(text: str) -> Iterator[list[str]]:
+    """Split at colons, and each part at its first ``=``; a backslash takes the next plainly."""
+    part = [""]
+    characters = iter(text)
+    for character in characters:
+        if character == ":":
+            yield part
+            part = [""]
+        elif character == "=" and len(part) == 1:
+            part.append("")
+        else:
+            part[-1] += next(characters, "") if character == "\\" else character
+    yield part

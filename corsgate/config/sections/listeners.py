@@ -1,0 +1,134 @@
+"""Where the gate listens and under which names: ``listen``, ``[[listener]]`` and ``hosts``."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from corsgate.config.model import rules
+from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.endpoint import check_endpoint, is_tls, without_tls
+from corsgate.config.model.values import Listener
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.tls import read_certified_key
+from corsgate.config.toml.reader import Item, Table, boolean, checked, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+
+_EXAMPLE = '"tcp:5555:interface=127.0.0.1"'
+_NO_HTTP2 = "the library for HTTP/2 is not installed"
+_INSTALL_HTTP2 = "run pip install 'h2>=4', or remove it"
+
+
+def read_listeners(top: Table, sources: Sources) -> tuple[Listener, ...]:
+    """Read ``listen`` and the tables ``[[listener]]``.
+
+    Args:
+        top: The document.
+        sources: Reads the files of certificates, and says whether there is HTTP/2.
+
+    Returns:
+        The listeners; empty where there is none or one is faulty, which is noted.
+    """
+    endpoints = top.list_of("listen", checked(check_endpoint), _EXAMPLE)
+    tables = top.item("listener")
+    items = None if tables is None else tables.items("write tables [[listener]]")
+    if not top.raw.get("listen") and not top.raw.get("listener"):
+        top.notes.add(("listen",), "there is no listener", f"write listen = [{_EXAMPLE}]")
+    found = [Listener(endpoint=endpoint) for endpoint in endpoints or ()]
+    read = [_read_listener(item, sources) for item in items or ()]
+    found += [listener for listener in read if listener is not None]
+    faulty = (endpoints is None and "listen" in top.raw) or None in read
+    return () if faulty else tuple(found)
+
+
+def _read_listener(item: Item, sources: Sources) -> Listener | None:
+    table = item.table("write a table [[listener]]")
+    if table is None:
+        return None
+    endpoint = table.need("endpoint", checked(check_endpoint), f"write endpoint = {_EXAMPLE}")
+    proxies = table.list_of("trusted_proxies", _network, '"10.0.0.0/8"')
+    certificates = _read_certificates(table, endpoint, sources)
+    # Who installs the library wants it; over plain TCP no browser speaks it.
+    http2 = table.get("http2", boolean, sources.has_http2 and bool(certificates))
+    if http2 and not sources.has_http2:
+        table.notes.add((*table.path, "http2"), _NO_HTTP2, _INSTALL_HTTP2)
+    table.finish()
+    if endpoint is None or certificates is None:
+        return None
+    try:
+        return Listener(
+            endpoint=endpoint,
+            trusted_proxies=proxies or (),
+            certificates=certificates,
+            http2=http2,
+        )
+    except BadValue as error:
+        table.notes.add((*table.path, "http2"), error.problem, error.mend)
+        return None
+
+
+def _read_certificates(
+    table: Table, endpoint: str | None, sources: Sources
+) -> tuple[CertifiedKey, ...] | None:
+    """Answer the certificates, empty where there are to be none; None once faults are noted."""
+    item = table.item("certificates")
+    if item is None:
+        return ()
+    items = item.items("write an array of tables { chain, key }")
+    if items == []:
+        item.wrong("it is empty", "give at least one, or remove it")
+    if endpoint is not None and is_tls(endpoint):
+        item.wrong(
+            f"the endpoint {rules.show(endpoint)} has certificates of its own",
+            f"write endpoint = {_quoted(without_tls(endpoint))}",
+        )
+    found: list[CertifiedKey] = []
+    named: set[str] = set()
+    for one in items or ():
+        certified = read_certified_key(one, sources)
+        if certified is None:
+            continue
+        names = set(certified.names)
+        if found and names <= named:
+            one.wrong(
+                "no client's choice of name would ever lead to this certificate",
+                "give it a subjectAltName that none before it has, or remove it",
+            )
+        named |= names
+        found.append(certified)
+    return tuple(found) if items and len(found) == len(items) else None
+
+
+def _quoted(endpoint: str) -> str:
+    """Return an endpoint as TOML has it: only single quotes take a backslash plainly."""
+    shown = rules.show(endpoint)
+    return f"'{shown[1:-1]}'" if "\\" in shown else shown
+
+
+@shape({"type": "string"})
+def _network(raw: object) -> IPv4Network | IPv6Network:
+    value = text(raw)
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        raise BadValue(
+            f"{rules.show(value)} is no network", 'write one such as "10.0.0.0/8"'
+        ) from None
+    if "/" in value and str(network.network_address) != value.partition("/")[0]:
+        raise BadValue(f"{rules.show(value)} has bits set beyond its prefix", f'write "{network}"')
+    return network
+
+
+def read_hosts(top: Table) -> tuple[str, ...] | None:
+    """Read ``hosts``, the Host values that are served; None where it is absent or faulty."""
+    hosts = top.list_of("hosts", _host, '"localhost:5555"')
+    if hosts == ():
+        top.notes.add(("hosts",), "it is empty", "list the names that clients use")
+    return hosts
+
+
+@shape({"type": "string"})
+def _host(raw: object) -> str:
+    host = text(raw).lower()
+    rules.check_served_host(host)
+    return host

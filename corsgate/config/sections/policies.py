@@ -1,0 +1,135 @@
+"""The sections ``[cors.NAME]``, and where to ask what is wrong with a policy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import attrs
+
+from corsgate.config.model import rules
+from corsgate.config.model.values import Cors, Route
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.reader import Item, Table, boolean, duration, text
+from corsgate.config.toml.shape import shape, shape_of
+from corsgate.errors import BadValue
+
+Finding: TypeAlias = tuple[str, str, str]
+"""The key below a policy or route, such as ``allow_origins[1]``; what is wrong; the mend."""
+
+AUTO = "auto"
+"""What ``expose_headers`` is instead of a list, to be worked out of each response."""
+
+_INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
+
+
+def _nothing(*_args: object) -> Sequence[Finding]:
+    return ()
+
+
+@attrs.frozen(kw_only=True)
+class CorsRules:
+    """Who knows what policies of the right shape must and should be like.
+
+    By itself it knows nothing; `corsgate.cors.check.CORS_RULES` knows all.
+
+    Attributes:
+        faults: Answers what is wrong with a policy.
+        warnings: Answers what is doubtful about a policy; the second argument is whether browsers
+            reach the gate on their own machine only.
+        route_faults: Answers what is wrong with a route and its policy.
+        route_warnings: Answers what is doubtful about them; the second argument is whether the
+            policy is the route's own, and not one that others may share.
+    """
+
+    faults: Callable[[Cors], Sequence[Finding]] = _nothing
+    warnings: Callable[[Cors, bool], Sequence[Finding]] = _nothing
+    route_faults: Callable[[Route], Sequence[Finding]] = _nothing
+    route_warnings: Callable[[Route, bool], Sequence[Finding]] = _nothing
+
+
+NO_RULES = CorsRules()
+"""For readers that ask for the shape of policies alone."""
+
+
+def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | None:
+    """Read a table ``[cors.NAME]``, or one written where it is used.
+
+    Args:
+        table: Its keys.
+        cors_rules: Know what is wrong with a policy of the right shape.
+        local: Whether browsers reach the gate on their own machine only.
+
+    Returns:
+        The policy, or None once all that is wrong is noted.
+    """
+    table.needed("allow_origins", 'write allow_origins = ["http://localhost:4200"]')
+    origins = table.list_of("allow_origins", text, '"http://localhost:4200"')
+    expose_auto = table.is_word("expose_headers", AUTO)
+    cors = Cors(
+        allow_origins=origins or (),
+        allow_methods=table.list_of("allow_methods", text, '"PUT"') or (),
+        allow_headers=table.list_of("allow_headers", text, '"Content-Type"') or (),
+        expose_headers=() if expose_auto else _read_exposed(table),
+        expose_auto=expose_auto,
+        allow_credentials=table.get("allow_credentials", boolean, False),
+        max_age_s=table.get("max_age", _whole_seconds, None),
+        enforce_origin=table.get("enforce_origin", boolean, True),
+        debug=table.get("debug", boolean, False),
+        debug_origins=table.list_of("debug_origins", text, '"https://app.example.com"') or (),
+        **{key: table.get(key, boolean, False) for key in DANGEROUS},
+    )
+    table.finish()
+    if origins is None:
+        return None
+    for key, problem, mend in cors_rules.faults(cors):
+        table.notes.add((*table.path, *path_of(key)), problem, mend)
+    for key, problem, mend in cors_rules.warnings(cors, local):
+        table.notes.warn((*table.path, *path_of(key)), problem, mend)
+    return cors
+
+
+DANGEROUS = tuple(
+    field.name for field in attrs.fields(Cors) if field.name.startswith("dangerously_")
+)
+"""The keys of a policy that allow what is refused for its risk."""
+
+
+def _read_exposed(table: Table) -> tuple[str, ...]:
+    item = table.item("expose_headers")
+    if item is not None and isinstance(item.raw, str):
+        item.wrong("it is text", f'write an array, such as ["X-Total"], or "{AUTO}"')
+        return ()
+    return table.list_of("expose_headers", text, '"X-Total"') or ()
+
+
+def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
+    """Note what is wrong with a route's policy where the route names or holds it.
+
+    Args:
+        item: The value of the route's key that has the policy.
+        route: The route, with that policy as its ``cors``.
+        cors_rules: Know what is wrong with it.
+    """
+    for key, problem, mend in cors_rules.route_faults(route):
+        item.notes.add((*item.path, *path_of(key)[1:]), problem, mend)
+    for key, problem, mend in cors_rules.route_warnings(route, isinstance(item.raw, dict)):
+        item.notes.warn((*item.path, *path_of(key)[1:]), problem, mend)
+
+
+def path_of(key: str) -> Path:
+    """Answer the place of a finding's key, such as ``cors.allow_methods[1]``."""
+    path: list[str | int] = []
+    for part in key.split("."):
+        match = _INDEXED.fullmatch(part)
+        path += [match[1], int(match[2])] if match else [part]
+    return tuple(path)
+
+
+@shape(shape_of(duration) or {})
+def _whole_seconds(raw: object) -> int:
+    seconds = duration(raw)
+    if not seconds.is_integer():
+        raise BadValue(f"{rules.show(text(raw))} is no whole number of seconds", "round it")
+    return int(seconds)

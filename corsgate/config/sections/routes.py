@@ -1,0 +1,208 @@
+"""The sections ``[routes."[host]/prefix"]`` and ``[limits]``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+
+from corsgate.config.model import rules
+from corsgate.config.model.values import (
+    Cors,
+    HeaderCredentials,
+    Limits,
+    PoolLimits,
+    Route,
+    Upstream,
+)
+from corsgate.config.sections.policies import CorsRules, check_route
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
+from corsgate.errors import BadValue
+from corsgate.message.identity import METHOD_OVERRIDES, speaks_of_client
+
+ROUTE_LIMITS = (
+    "timeout",
+    "first_byte_timeout",
+    "response_idle_timeout",
+    "tunnel_idle_timeout",
+    "max_body_bytes",
+    "max_buffered_bytes",
+)
+"""The limits that a route may set for itself; the others rule before a route is found."""
+
+_LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
+
+_UPSTREAM_LIMITS = [
+    *(field.name.removesuffix("_s") for field in attrs.fields(PoolLimits)),
+    "max_requests",
+    "max_tries",
+]
+"""The limits that each upstream has for itself; the gate has some of the same name."""
+
+
+def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) -> Limits:
+    """Read a table ``[limits]``, or that of a route.
+
+    Args:
+        table: Its keys.
+        start: What holds where the table says nothing.
+        only: The keys that may be in the table; None for all.
+
+    Returns:
+        The limits; where a value is faulty, which is noted, that of `start` stays.
+    """
+    limits = start
+    for key, field in _LIMIT_FIELDS.items():
+        if only is not None and key not in only:
+            table.refuse(key, "a route can't set it", "set it under [limits]")
+            continue
+        limits = table.get(key, bound(limits, field), limits)
+    for key in _UPSTREAM_LIMITS:
+        if key not in _LIMIT_FIELDS:
+            table.refuse(key, "each upstream has its own", "set it under [upstreams.NAME]")
+    table.finish()
+    return limits
+
+
+def read_routes(
+    top: Table,
+    upstreams: Named[Upstream],
+    policies: Named[Cors],
+    limits: Limits,
+    cors_rules: CorsRules,
+) -> list[tuple[Path, Route]]:
+    """Read all tables ``[routes."[host]/prefix"]``.
+
+    Args:
+        top: The document.
+        upstreams: What a route may name.
+        policies: What a route may name, or write itself.
+        limits: What holds where a route sets none.
+        cors_rules: Know what is wrong with a route and its policy.
+
+    Returns:
+        Those routes that are without fault, each with its place in the document.
+    """
+    routes: list[tuple[Path, Route]] = []
+    seen: dict[tuple[str | None, str], Table] = {}
+    for name, table in top.tables("routes"):
+        key = Item(table.notes, table.path, name)
+        place = key.read(lambda raw: parse_place(text(raw)))
+        if place in seen:
+            first = rules.show(str(seen[place].path[-1]))
+            key.wrong(f"{rules.show(name)} is the same route as {first}", "remove one of them")
+        elif place is not None:
+            seen[place] = table
+        route = _read_route(table, place or (None, "/"), upstreams, policies, limits, cors_rules)
+        if route is not None:
+            routes.append((table.path, route))
+    return routes
+
+
+def _read_route(
+    table: Table,
+    place: tuple[str | None, str],
+    upstreams: Named[Upstream],
+    policies: Named[Cors],
+    limits: Limits,
+    cors_rules: CorsRules,
+) -> Route | None:
+    named = table.needed("upstream", "write the name of one under [upstreams]")
+    upstream = None if named is None else upstreams.resolve(named)
+    policy = table.item("cors")
+    cors = None if policy is None else policies.resolve(policy)
+    trial = table.item("cors_report_only")
+    report_only = None if trial is None else policies.resolve(trial)
+    methods = table.list_of("methods", checked(rules.check_method), '"GET"')
+    if methods == ():
+        table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
+    strip_prefix = table.get("strip_prefix", boolean, False)
+    allow_framing = table.get("allow_framing", boolean, False)
+    pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
+    own = table.item("limits")
+    overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
+    if overrides is not None:
+        limits = read_limits(overrides, limits, ROUTE_LIMITS)
+    table.finish()
+    if upstream is None:
+        return None
+    route = Route(
+        host=place[0],
+        prefix=place[1],
+        upstream=upstream,
+        cors=cors,
+        cors_report_only=report_only,
+        methods=methods,
+        strip_prefix=strip_prefix,
+        allow_framing=allow_framing,
+        pass_headers=pass_headers or (),
+        limits=limits,
+    )
+    if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
+        table.notes.warn(
+            (*table.path, "allow_framing"),
+            "it has no effect: frames are refused only where the upstream has credentials and"
+            " enforce_origin is true",
+            "remove it",
+        )
+    _check_passed(table, route)
+    if policy is not None and cors is not None:
+        check_route(policy, route, cors_rules)
+    if trial is not None and report_only is not None:
+        check_route(trial, attrs.evolve(route, cors=report_only), cors_rules)
+    return route
+
+
+def _check_passed(table: Table, route: Route) -> None:
+    """Note each name in ``pass_headers`` that a client can't pass here, or needn't."""
+    owned = set()
+    credentials = route.upstream.credentials
+    if credentials is not None:
+        owned.add(b"authorization")
+    if isinstance(credentials, HeaderCredentials):
+        owned.add(credentials.name.lower().replace("_", "-").encode())
+    seen = set()
+    for number, name in enumerate(route.pass_headers):
+        path = (*table.path, "pass_headers", number)
+        lowered = name.lower().encode()
+        spelled = lowered.replace(b"_", b"-")
+        overrides = route.methods is not None and spelled in METHOD_OVERRIDES
+        if spelled in owned:
+            problem = f"{rules.show(name)} is the gate's own where the upstream has credentials"
+            table.notes.add(path, problem, "remove it, or the upstream's credentials")
+        elif lowered in seen:
+            table.notes.warn(path, f"{rules.show(name)} is there already", "remove it")
+        elif not (overrides or speaks_of_client(lowered)):
+            table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
+        seen.add(lowered)
+
+
+def parse_place(key: str) -> tuple[str | None, str]:
+    """Answer host and prefix of a route's key.
+
+    Args:
+        key: ``/prefix`` or ``host/prefix``.
+
+    Returns:
+        The host in its normal form, or None for any; and the prefix.
+
+    Raises:
+        BadValue: It is no such key.
+    """
+    if "://" in key:
+        shorter = key.partition("://")[2]
+        raise BadValue(f"{rules.show(key)} has a scheme", f"write {rules.show(shorter)}")
+    host, slash, rest = key.partition("/")
+    if not slash:
+        guess = f"{key}/" if "." in key or key == "localhost" else f"/{key}"
+        raise BadValue(f"{rules.show(key)} has no slash", f"write {rules.show(guess)}")
+    if host:
+        name, port = rules.split_port(host)
+        if port is not None:
+            mend = f"write {rules.show(f'{name}/{rest}')}, which matches any port"
+            raise BadValue(f"{rules.show(key)} has a port", mend)
+        host = rules.normal_host(host)
+        rules.check_bracketed_host(host)
+    rules.check_prefix(slash + rest)
+    return host or None, slash + rest

@@ -1,0 +1,192 @@
+"""The key ``servers`` of an upstream: a list, what DNS knows, or a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+import attrs
+
+from corsgate.config.model import rules
+from corsgate.config.model.values import MAX_WEIGHT, Discovered, Server
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.server_url import parse_discovered, parse_server
+from corsgate.config.toml.document import load_document
+from corsgate.config.toml.reader import Item, Table, boolean, integer, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue, ConfigError
+
+DNS_PORT = 53
+
+_URL = "^((dns|srv)\\+)?[Hh][Tt][Tt][Pp][Ss]?://|^unix:"
+
+_SERVERS_MEND = 'write servers = ["http://127.0.0.1:8000"]'
+_SERVER_MEND = 'write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }'
+_FILE_MEND = 'write servers = { file = "PATH" }'
+
+
+@attrs.frozen(kw_only=True)
+class ServerList:
+    """What ``servers`` says.
+
+    Attributes:
+        servers: Those that are known.
+        discovered: What DNS is asked for.
+        file: Where they were read from, if that is a file of its own.
+    """
+
+    servers: tuple[Server, ...] = ()
+    discovered: tuple[Discovered, ...] = ()
+    file: str | None = None
+
+    @property
+    def templates(self) -> Sequence[Server]:
+        """The servers, and what those that are discovered will be like."""
+        return (*self.servers, *(each.template for each in self.discovered))
+
+
+def read_servers(table: Table, sources: Sources) -> ServerList | None:
+    """Read the servers of ``[upstreams.NAME]``.
+
+    Args:
+        table: Its keys.
+        sources: Reads the file that they may be in.
+
+    Returns:
+        Those that are without fault; None where there are none.
+    """
+    item = table.needed("servers", _SERVERS_MEND)
+    if item is None:
+        return None
+    # For the schema, which is made of what is asked: either may stand here.
+    item.notes.ask((*item.path, "file"), text, required=True)
+    if not isinstance(item.raw, dict):
+        found = _read_list(item, may_discover=True)
+        return found if found.servers or found.discovered else None
+    part = Table(item.notes, item.path, item.raw)
+    path = part.need("file", text, _FILE_MEND)
+    servers = None if path is None else part.get("file", lambda _: _from_file(path, sources), None)
+    written_by = "" if path is None or servers is None else sources.written_by(path)
+    if written_by:
+        part.notes.warn(
+            (*part.path, "file"),
+            f"others can write to {written_by}: they choose where requests and credentials go",
+            "make it private (chmod go-w)",
+        )
+    part.finish()
+    return None if path is None or servers is None else ServerList(servers=servers, file=path)
+
+
+def parse_servers(content: bytes, file: str) -> tuple[Server, ...]:
+    """Answer the servers in a file of their own: TOML, and in it ``servers`` as an upstream has it.
+
+    Args:
+        content: The file's.
+        file: Its name in faults.
+
+    Returns:
+        At least one.
+
+    Raises:
+        ConfigError: It has faults; all of them are in it.
+    """
+    document, notes = load_document(content, file, "servers, as an upstream has it")
+    table = Table(notes, (), document)
+    item = table.needed("servers", _SERVERS_MEND)
+    found = ServerList() if item is None else _read_list(item, may_discover=False)
+    table.finish()
+    notes.finish()
+    return found.servers
+
+
+def _from_file(path: str, sources: Sources) -> tuple[Server, ...]:
+    content = sources.file(path)
+    try:
+        return parse_servers(content, path)
+    except ConfigError as error:
+        first = error.faults[0]
+        more = f" (and {len(error.faults) - 1} more)" if len(error.faults) > 1 else ""
+        line = "" if first.line is None else f":{first.line}"
+        key = f" {first.key}:" if first.key else ""
+        raise BadValue(f"{path}{line}:{key} {first.problem}{more}", first.mend) from None
+
+
+def _read_list(array: Item, *, may_discover: bool) -> ServerList:
+    items = array.items(_SERVERS_MEND)
+    if items == []:
+        array.wrong("there are no servers", _SERVERS_MEND)
+    servers: dict[str, Server] = {}
+    discovered: list[Discovered] = []
+    for item in items or ():
+        found = _read_server(item, may_discover=may_discover)
+        if isinstance(found, Discovered):
+            discovered.append(found)
+        elif found is not None:
+            if found.origin in servers:
+                mend = "remove one, or raise the other's weight"
+                item.wrong(f"{found.origin} is there twice", mend)
+            servers[found.origin] = found
+    if servers and all(server.drain for server in servers.values()) and not discovered:
+        array.wrong("every server drains", "leave one that doesn't")
+    return ServerList(servers=tuple(servers.values()), discovered=tuple(discovered))
+
+
+def _read_server(item: Item, *, may_discover: bool) -> Server | Discovered | None:
+    @shape({"type": "string", "pattern": _URL})
+    def parse(raw: object) -> Server | Discovered:
+        found = parse_discovered(text(raw))
+        if found is None:
+            return parse_server(text(raw))
+        if not may_discover:
+            raise BadValue("DNS can't be asked from here", "write it into the configuration")
+        return found
+
+    if isinstance(item.raw, str):
+        return item.read(parse)
+    table = item.table(_SERVER_MEND)
+    if table is None:
+        return None
+    found = table.need("url", parse, 'write url = "http://127.0.0.1:8000"')
+    weight = table.get("weight", _weight, 1)
+    backup = table.get("backup", boolean, False)
+    drain = table.get("drain", boolean, False)
+    table.finish()
+    if isinstance(found, Discovered):
+        template = attrs.evolve(found.template, weight=weight, backup=backup, drain=drain)
+        return attrs.evolve(found, template=template)
+    return None if found is None else attrs.evolve(found, weight=weight, backup=backup, drain=drain)
+
+
+@shape({"type": "integer", "minimum": 1, "maximum": MAX_WEIGHT})
+def _weight(raw: object) -> int:
+    weight = integer(raw)
+    rules.check_between(weight, 1, MAX_WEIGHT)
+    return weight
+
+
+@shape({"type": "string"})
+def read_resolver(raw: object) -> tuple[str, int]:
+    """Answer a value that must name a DNS server, as `parse_resolver` has it."""
+    return parse_resolver(text(raw))
+
+
+def parse_resolver(where: str) -> tuple[str, int]:
+    """Answer the address and port of a DNS server, port 53 unless it says another.
+
+    Args:
+        where: ``10.0.0.2``, ``10.0.0.2:5353`` or ``[::1]:5353``.
+
+    Raises:
+        BadValue: It is none.
+    """
+    host, port = rules.split_port(where)
+    if port is not None:
+        rules.check_port(port, where)
+    address = host.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(address)
+    except ValueError:
+        raise BadValue(
+            f"{rules.show(where)} is no address", 'write one such as "10.0.0.2:53"'
+        ) from None
+    return address, DNS_PORT if port is None else int(port)

@@ -1,0 +1,169 @@
+"""The keys of a configuration that are about TLS: those of an upstream, and certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from corsgate.config.model import rules
+from corsgate.config.model.certificates import CertifiedKey, parse_chain, parse_key
+from corsgate.config.model.values import Config, Server
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.reader import Item, Table, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+
+VERIFY_OFF = "dangerously-off"
+
+_CHAIN = 'chain = "/etc/corsgate/fullchain.pem"'
+_KEY = 'key = "/etc/corsgate/key.pem"'
+_OF_UPSTREAMS = ("server_name", "client_certificate", "verify")
+
+
+def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
+    """Read a table ``{ chain = "FILE", key = "FILE" }``.
+
+    Args:
+        item: The table.
+        sources: Reads the files.
+
+    Returns:
+        The chain with its key, or None once all that is wrong is noted.
+    """
+    table = item.table(f"write {{ {_CHAIN}, {_KEY} }}")
+    if table is None:
+        return None
+    chain = table.need("chain", _file(sources, parse_chain), f"write {_CHAIN}")
+    key = table.need("key", _file(sources, parse_key), f"write {_KEY}")
+    table.finish()
+    if chain is None or key is None:
+        return None
+    (chain_file, chain_pem), (key_file, key_pem) = chain, key
+    try:
+        return CertifiedKey(
+            chain_file=chain_file, chain_pem=chain_pem, key_file=key_file, key_pem=key_pem
+        )
+    except BadValue as error:
+        table.notes.add((*table.path, "key"), error.problem, error.mend)
+        return None
+
+
+def _file(
+    sources: Sources, parse: Callable[[bytes], object]
+) -> Callable[[object], tuple[str, bytes]]:
+    """Make a reader of a file's name, which answers it with what `parse` accepts in the file."""
+
+    @shape({"type": "string"})
+    def reader(raw: object) -> tuple[str, bytes]:
+        name = text(raw)
+        pem = sources.certificate(name)
+        parse(pem)
+        return name, pem
+
+    return reader
+
+
+def read_ca(table: Table, sources: Sources) -> bytes | None:
+    """Read ``ca``, the file of certificates that servers are verified by; None for none."""
+
+    found = table.get("ca", _file(sources, parse_chain), None)
+    return None if found is None else found[1]
+
+
+def read_client_certificate(table: Table, sources: Sources) -> CertifiedKey | None:
+    """Read ``client_certificate``, which is shown to servers that ask for one; None for none."""
+    item = table.item("client_certificate")
+    return None if item is None else read_certified_key(item, sources)
+
+
+def read_server_name(table: Table) -> str | None:
+    """Read ``server_name``, the name that servers must have a certificate for; None for none."""
+
+    @shape({"type": "string"})
+    def reader(raw: object) -> str:
+        name = rules.normal_host(text(raw))
+        rules.check_host(name)
+        return name
+
+    return table.get("server_name", reader, None)
+
+
+def read_verify(table: Table) -> bool:
+    """Read ``verify``: whether servers are verified, which only one long word can turn off."""
+
+    @shape({"const": VERIFY_OFF})
+    def reader(raw: object) -> bool:
+        if raw == VERIFY_OFF:
+            return False
+        shown = rules.show(raw) if isinstance(raw, str) else "it"
+        raise BadValue(
+            f"{shown} does not say how servers are verified",
+            f'remove it, or write "{VERIFY_OFF}" to trust whoever answers',
+        )
+
+    return table.get("verify", reader, True)
+
+
+def tls_warnings(config: Config, now_s: float) -> list[str]:
+    """Answer what an operator should know of a configuration's TLS at each start.
+
+    Args:
+        config: The configuration.
+        now_s: The time in seconds since 1970.
+    """
+    return [problem for _, problem in tls_findings(config, now_s)]
+
+
+def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
+    """Answer the same, each with the key that it is about.
+
+    A listener is told by its number among all of them, as ``listener[0]``.
+    """
+    shown: list[tuple[Path, CertifiedKey]] = [
+        (("listener", number, "certificates", index, "chain"), certified)
+        for number, listener in enumerate(config.listeners)
+        for index, certified in enumerate(listener.certificates)
+    ]
+    for name, upstream in config.upstreams.items():
+        if upstream.client_certificate:
+            place = ("upstreams", name, "client_certificate", "chain")
+            shown.append((place, upstream.client_certificate))
+    lapses = [(place, one.chain_file, one.lapse(now_s)) for place, one in shown]
+    return [
+        *(
+            (place, f'the certificate in "{file}" {lapse}')
+            for place, file, lapse in lapses
+            if lapse
+        ),
+        *(
+            (
+                ("upstreams", name, "verify"),
+                f"upstream {name}: its servers are not verified, so anyone in between can read and"
+                " change what is sent",
+            )
+            for name, upstream in config.upstreams.items()
+            if not upstream.verify
+        ),
+    ]
+
+
+def check_upstream_tls(table: Table, servers: Sequence[Server]) -> None:
+    """Note keys about TLS that are of no effect.
+
+    Args:
+        table: An upstream's.
+        servers: Its servers.
+    """
+    if table.raw.get("verify") == VERIFY_OFF and "ca" in table.raw:
+        table.notes.add(
+            (*table.path, "verify"), "nothing is left to verify by ca", "remove one of the two"
+        )
+    if any(server.scheme == "https" for server in servers):
+        return
+    for key in _OF_UPSTREAMS:
+        if key in table.raw:
+            table.notes.add(
+                (*table.path, key),
+                "no server of this upstream is https",
+                "write https:// URLs, or remove it",
+            )

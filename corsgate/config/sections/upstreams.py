@@ -1,0 +1,179 @@
+"""The sections ``[upstreams.NAME]`` and ``[credentials.NAME]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from corsgate.config.model import rules
+from corsgate.config.model.values import (
+    DIGEST_ALGORITHMS,
+    BasicCredentials,
+    BearerCredentials,
+    Credentials,
+    DigestCredentials,
+    HeaderCredentials,
+    PoolLimits,
+    Secret,
+    Upstream,
+)
+from corsgate.config.sections import tls
+from corsgate.config.sections.balancing import read_balancing
+from corsgate.config.sections.exposure import CLEAR_MEND, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.server_list import read_resolver, read_servers
+from corsgate.config.toml.reader import Named, Table, boolean, bound, checked, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+
+_LATER_TYPES = ("oauth2", "session")
+
+
+def read_upstream(
+    name: str, table: Table, credentials: Named[Credentials], sources: Sources
+) -> Upstream | None:
+    """Read a table ``[upstreams.NAME]``.
+
+    Args:
+        name: Its name.
+        table: Its keys.
+        credentials: What the key ``credentials`` may name.
+        sources: Reads the files of certificates.
+
+    Returns:
+        The upstream, or None once all that is wrong is noted.
+    """
+    listed = read_servers(table, sources)
+    signer = table.item("credentials")
+    found = None if signer is None else credentials.resolve(signer)
+    preserve_host = table.get("preserve_host", boolean, False)
+    ca_pem = tls.read_ca(table, sources)
+    server_name = tls.read_server_name(table)
+    client_certificate = tls.read_client_certificate(table, sources)
+    verify = tls.read_verify(table)
+    resolver = table.get("resolver", read_resolver, None)
+    pool = _read_pool(table)
+    balancing = read_balancing(table, sources)
+    table.finish()
+    if listed is None:
+        return None
+    tls.check_upstream_tls(table, listed.templates)
+    clear = sent_in_clear(found, listed.templates)
+    if clear:
+        table.notes.warn((*table.path, "credentials"), clear, CLEAR_MEND)
+    try:
+        return Upstream(
+            name=name,
+            servers=listed.servers,
+            discovered=listed.discovered,
+            servers_file=listed.file,
+            resolver=resolver,
+            credentials=found,
+            preserve_host=preserve_host,
+            pool=pool,
+            balancing=balancing,
+            ca_pem=ca_pem,
+            server_name=server_name,
+            client_certificate=client_certificate,
+            verify=verify,
+        )
+    except BadValue:
+        return None  # Its name, which is noted where the section is read.
+
+
+def _read_pool(table: Table) -> PoolLimits:
+    pool = PoolLimits()
+    for field in attrs.fields(PoolLimits):
+        pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
+    return pool
+
+
+def read_credentials(table: Table, sources: Sources) -> Credentials | None:
+    """Read a table ``[credentials.NAME]``, or one written where it is used.
+
+    Args:
+        table: Its keys.
+        sources: Where secrets come from.
+
+    Returns:
+        The credentials, or None once all that is wrong is noted.
+    """
+    kind = table.need("type", _type, f"write type = {rules.one_of(_READERS)}")
+    if kind is None:
+        return None  # Which keys belong here is not known without it.
+    credentials = _READERS[kind](table, sources)
+    table.finish()
+    return credentials
+
+
+def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
+    username = _username(table, rules.check_basic_username)
+    password = _secret(table, "password", rules.check_secret, sources)
+    if username is None or password is None:
+        return None
+    return BasicCredentials(username=username, password=password)
+
+
+def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
+    username = _username(table, rules.check_username)
+    password = _secret(table, "password", rules.check_secret, sources)
+    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
+    require_qop = table.get("require_qop", boolean, False)
+    if username is None or password is None:
+        return None
+    return DigestCredentials(
+        username=username,
+        password=password,
+        min_algorithm=min_algorithm,
+        require_qop=require_qop,
+    )
+
+
+@shape({"enum": list(DIGEST_ALGORITHMS)})
+def _algorithm(raw: object) -> str:
+    value = text(raw)
+    rules.check_choice(value, DIGEST_ALGORITHMS)
+    return value
+
+
+def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:
+    token = _secret(table, "token", rules.check_bearer_token, sources)
+    return None if token is None else BearerCredentials(token=token)
+
+
+def _header(table: Table, sources: Sources) -> HeaderCredentials | None:
+    name = table.need("name", checked(rules.check_field_name), 'write name = "X-Api-Key"')
+    value = _secret(table, "value", rules.check_field_value, sources)
+    if name is None or value is None:
+        return None
+    return HeaderCredentials(name=name, value=value)
+
+
+def _secret(
+    table: Table, key: str, check: Callable[[str], None], sources: Sources
+) -> Secret | None:
+    found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
+    warn_of_exposed(table, key, sources)
+    return found
+
+
+def _username(table: Table, check: Callable[[str], None]) -> str | None:
+    return table.need("username", checked(check), 'write username = "NAME"')
+
+
+_READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
+    "basic": _basic,
+    "digest": _digest,
+    "bearer": _bearer,
+    "header": _header,
+}
+
+
+@shape({"enum": list(_READERS)})
+def _type(raw: object) -> str:
+    if raw in _LATER_TYPES:
+        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_READERS)}")
+    kind = text(raw)
+    rules.check_choice(kind, _READERS)
+    return kind

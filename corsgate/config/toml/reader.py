@@ -1,0 +1,397 @@
+"""A TOML document read key by key, with every fault noted where it stands instead of raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from corsgate.config.model import units
+from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck
+from corsgate.config.model.rules import check_entry_name, did_you_mean, one_of, show
+from corsgate.config.model.values import Limits, PoolLimits
+from corsgate.config.toml.lines import Path, key_text, line_of
+from corsgate.config.toml.shape import Asked, shape, shape_of
+from corsgate.errors import BadValue, ConfigError, Fault
+
+_T = TypeVar("_T")
+_D = TypeVar("_D")
+_Values = TypeVar("_Values", Limits, PoolLimits, Balancing, HealthCheck, Ejection, Fallback)
+
+
+@attrs.define(kw_only=True)
+class Notes:
+    """The faults found so far in one file.
+
+    Attributes:
+        file: The file's name, as it is shown.
+        lines: The line of each key.
+        faults: In the order they were found.
+        warnings: What is no fault but hardly meant, in the order it was found.
+        asked: What was asked of each place, there or not: `corsgate.config.schema` is made of it.
+    """
+
+    file: str
+    lines: Mapping[Path, int]
+    faults: list[Fault] = attrs.Factory(list)
+    warnings: list[Fault] = attrs.Factory(list)
+    asked: dict[Path, Asked] = attrs.Factory(dict)
+
+    def ask(self, path: Path, reader: object = None, **known: Any) -> None:
+        """Note what a place is asked for, by a reader or otherwise."""
+        asked = self.asked.setdefault(path, Asked())
+        self.asked[path] = asked.more(shape_of(reader), **known)
+
+    def add(self, path: Path, problem: str, mend: str) -> None:
+        """Note a fault of the value at `path`, or of the file as a whole at ``()``."""
+        self.faults.append(self._fault(path, problem, mend))
+
+    def warn(self, path: Path, problem: str, mend: str) -> None:
+        """Note that the value at `path` is hardly what was meant."""
+        self.warnings.append(self._fault(path, problem, mend))
+
+    def finish(self) -> tuple[Fault, ...]:
+        """Answer the warnings, or raise all faults, both in the order of their lines.
+
+        Raises:
+            ConfigError: There are faults; the warnings are in it too.
+        """
+        warnings = tuple(sorted(self.warnings, key=_line))
+        if self.faults:
+            raise ConfigError(sorted(self.faults, key=_line), warnings)
+        return warnings
+
+    def _fault(self, path: Path, problem: str, mend: str) -> Fault:
+        return Fault(
+            file=self.file,
+            line=line_of(self.lines, path),
+            key=key_text(path),
+            problem=problem,
+            mend=mend,
+        )
+
+
+def _line(fault: Fault) -> int:
+    return fault.line or 0
+
+
+@attrs.frozen
+class Item:
+    """A value of the document and where it stands."""
+
+    notes: Notes
+    path: Path
+    raw: object
+
+    def wrong(self, problem: str, mend: str) -> None:
+        """Note a fault of this value."""
+        self.notes.add(self.path, problem, mend)
+
+    def read(self, reader: Callable[[object], _T]) -> _T | None:
+        """Answer what `reader` makes of the value, or None once its BadValue is noted."""
+        self.notes.ask(self.path, reader)
+        try:
+            return reader(self.raw)
+        except BadValue as error:
+            self.wrong(error.problem, error.mend)
+            return None
+
+    def table(self, mend: str) -> Table | None:
+        """Answer the value as a table, or None once it is noted that it is none."""
+        if isinstance(self.raw, dict):
+            return Table(self.notes, self.path, self.raw)
+        self.wrong(_shape(self.raw), mend)
+        return None
+
+    def items(self, mend: str) -> list[Item] | None:
+        """Answer the values of an array, or None once it is noted that it is none."""
+        self.notes.ask(self.path, is_array=True)
+        if isinstance(self.raw, list):
+            found = [
+                Item(self.notes, (*self.path, index), raw) for index, raw in enumerate(self.raw)
+            ]
+            for item in found:
+                self.notes.ask(item.path)
+            return found
+        self.wrong(_shape(self.raw), mend)
+        return None
+
+
+@attrs.define
+class Table:
+    """A table of the document; it learns its keys as they are asked for."""
+
+    notes: Notes
+    path: Path
+    raw: Mapping[str, object]
+    _known: list[str] = attrs.Factory(list)
+    _refused: list[str] = attrs.Factory(list)
+
+    def item(self, key: str) -> Item | None:
+        """Answer the value of a key that may be absent."""
+        if key not in self._known:
+            self._known.append(key)
+            self.notes.ask((*self.path, key))
+        return Item(self.notes, (*self.path, key), self.raw[key]) if key in self.raw else None
+
+    def needed(self, key: str, mend: str) -> Item | None:
+        """Answer the value of a key, or None once it is noted that it is missing."""
+        item = self.item(key)
+        self.notes.ask((*self.path, key), required=True)
+        if item is None:
+            self.notes.add((*self.path, key), "it is missing", mend)
+        return item
+
+    def is_word(self, key: str, word: str) -> bool:
+        """Answer whether the value of a key is a word that may stand in place of the usual."""
+        item = self.item(key)
+        self.notes.ask((*self.path, key), word=word)
+        return item is not None and item.raw == word
+
+    def get(self, key: str, reader: Callable[[object], _T], default: _D) -> _T | _D:
+        """Answer the value of a key, or `default` where it is absent or faulty.
+
+        A default in place of a faulty value lets the reading go on to further faults; nothing
+        is made of it in the end.
+        """
+        item = self.item(key)
+        self.notes.ask((*self.path, key), reader, default=default)
+        value = None if item is None else item.read(reader)
+        return default if value is None else value
+
+    def need(self, key: str, reader: Callable[[object], _T], mend: str) -> _T | None:
+        """Answer the value of a key, or None once it is noted as missing or faulty."""
+        item = self.needed(key, mend)
+        self.notes.ask((*self.path, key), reader)
+        return None if item is None else item.read(reader)
+
+    def list_of(
+        self, key: str, reader: Callable[[object], _T], example: str
+    ) -> tuple[_T, ...] | None:
+        """Answer the values of an array, or None where it or a part is absent or faulty."""
+        item = self.item(key)
+        self.notes.ask((*self.path, key), is_array=True)
+        self.notes.ask((*self.path, key, 0), reader)
+        items = None if item is None else item.items(f"write an array, such as [{example}]")
+        if items is None:
+            return None
+        values = [item.read(reader) for item in items]
+        found = tuple(value for value in values if value is not None)
+        return found if len(found) == len(values) else None
+
+    def tables(self, key: str) -> Iterator[tuple[str, Table]]:
+        """Answer the tables below a key with their names, such as each ``[upstreams.NAME]``."""
+        item = self.item(key)
+        self.notes.ask((*self.path, key), is_section=True)
+        section = None if item is None else item.table(f"write tables [{key}.NAME]")
+        for name, raw in section.raw.items() if section is not None else ():
+            entry = Item(self.notes, (*self.path, key, name), raw)
+            table = entry.table(f"write a table [{key_text(entry.path)}]")
+            if table is not None:
+                yield name, table
+
+    def refuse(self, key: str, problem: str, mend: str) -> None:
+        """Note a key, where it is present, that is known but can't stand here."""
+        if key in self.raw:
+            self._refused.append(key)
+            self.notes.add((*self.path, key), problem, mend)
+
+    def later(self, key: str, mend: str) -> None:
+        """Note a key, where it is present, that is documented but not supported yet."""
+        self.refuse(key, "this version does not support it yet", mend)
+
+    def finish(self) -> None:
+        """Note each key of the table that was never asked for."""
+        for key in self.raw:
+            if key not in self._known and key not in self._refused:
+                mend = did_you_mean(key, self._known, f"remove it, or write {one_of(self._known)}")
+                self.notes.add((*self.path, key), "the key is unknown", mend)
+
+
+@attrs.frozen(kw_only=True)
+class Named(Generic[_T]):
+    """The entries of a section that other keys refer to by name.
+
+    Attributes:
+        section: Such as ``upstreams``.
+        entries: By name; None for one that is there but faulty, which is noted already.
+        inline: Reads a table that stands where a name may; None where none may.
+        used: The names that were resolved.
+    """
+
+    section: str
+    entries: Mapping[str, _T | None]
+    inline: Callable[[Table], _T | None] | None = None
+    used: set[str] = attrs.field(factory=set, init=False, repr=False, eq=False)
+
+    @classmethod
+    def read(cls, top: Table, section: str, reader: Callable[[str, Table], _T | None]) -> Named[_T]:
+        """Read all tables of a section; its names can't be written as tables elsewhere."""
+        entries: dict[str, _T | None] = {}
+        for name, table in top.tables(section):
+            try:
+                check_entry_name(name)
+            except BadValue as error:
+                table.notes.add(table.path, error.problem, error.mend)
+            entries[name] = reader(name, table)
+        return cls(section=section, entries=entries)
+
+    @classmethod
+    def read_or_inline(
+        cls, top: Table, section: str, reader: Callable[[Table], _T | None]
+    ) -> Named[_T]:
+        """Read all tables of a section, each of which may also be written where it is used."""
+        named = cls.read(top, section, lambda _name, table: reader(table))
+        return attrs.evolve(named, inline=reader)
+
+    def resolve(self, item: Item) -> _T | None:
+        """Answer what a name, or a table in its place, stands for; None if that is faulty."""
+        item.notes.ask(item.path, section=self.section, may_be_inline=self.inline is not None)
+        if self.inline is not None and isinstance(item.raw, dict):
+            return self.inline(Table(item.notes, item.path, item.raw))
+        name = item.raw
+        if not isinstance(name, str):
+            item.wrong(_shape(name), f"write a name under [{self.section}] in quotes")
+            return None
+        if name not in self.entries:
+            otherwise = f"write one of {one_of(self.entries)}" if self.entries else "add it"
+            mend = did_you_mean(name, self.entries, otherwise)
+            item.wrong(self._missing(name), mend)
+        self.used.add(name)
+        return self.entries.get(name)
+
+    def _missing(self, name: str) -> str:
+        """Answer that there is no entry; text that is no name may be a secret gone astray."""
+        try:
+            check_entry_name(name)
+        except BadValue:
+            return f"it names nothing under [{self.section}]"
+        return f"there is no [{key_text((self.section, name))}]"
+
+
+def _shape(raw: object) -> str:
+    """Answer of what type a value is, for a place where a secret may have gone astray."""
+    match raw:
+        case bool():
+            return "it is a boolean"
+        case int():
+            return "it is an integer"
+        case float():
+            return "it is a float"
+        case str():
+            return "it is text"
+        case list():
+            return "it is an array"
+        case dict():
+            return "it is a table"
+    return "it is a date or time"
+
+
+def _shown(raw: object) -> str:
+    """Answer a value of a wrong type and its type, for a fault's problem."""
+    match raw:
+        case bool():
+            shown = str(raw).lower()
+        case str():
+            shown = show(raw)
+        case int() | float():
+            shown = str(raw)[:40]
+        case _:
+            return _shape(raw)
+    return f"{shown} {_shape(raw).removeprefix('it ')}"
+
+
+@shape({"type": "string"})
+def text(raw: object) -> str:
+    """Answer a value that must be text."""
+    if isinstance(raw, str):
+        return raw
+    raise BadValue(_shown(raw), "write text in quotes")
+
+
+@shape({"type": "boolean"})
+def boolean(raw: object) -> bool:
+    """Answer a value that must be ``true`` or ``false``."""
+    if isinstance(raw, bool):
+        return raw
+    raise BadValue(_shown(raw), "write true or false")
+
+
+@shape({"type": "integer"})
+def integer(raw: object) -> int:
+    """Answer a value that must be a whole number; TOML's have 64 bits."""
+    if not isinstance(raw, int) or isinstance(raw, bool):
+        raise BadValue(_shown(raw), "write a whole number, without quotes")
+    if not -(2**63) <= raw < 2**63:
+        raise BadValue("the number is beyond 64 bits", "write a smaller one")
+    return raw
+
+
+@shape({"type": "string", "pattern": f"^{units.DURATION}$"})
+def duration(raw: object) -> float:
+    """Answer the seconds of a value that must be a duration."""
+    if isinstance(raw, int | float) and not isinstance(raw, bool):
+        raise BadValue(f"{str(raw)[:40]} has no unit", f'write "{str(raw)[:40]}s" for seconds')
+    if isinstance(raw, str):
+        return units.parse_duration(raw)
+    raise BadValue(_shown(raw), 'write a duration, such as "5s"')
+
+
+@shape(
+    {"anyOf": [{"type": "string", "pattern": f"^{units.SIZE}$"}, {"type": "integer", "minimum": 0}]}
+)
+def size(raw: object) -> int:
+    """Answer the bytes of a value that must be a size, or a plain number of bytes."""
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        return integer(raw)
+    if isinstance(raw, str):
+        return units.parse_size(raw)
+    raise BadValue(_shown(raw), 'write a size, such as "64KiB"')
+
+
+def setting(
+    values: _Values,
+    field: str,
+    read: Callable[[object], Any],
+    write: Callable[[Any], object] = lambda value: value,
+) -> Callable[[object], _Values]:
+    """Make a reader of one of several values, which are checked by their own class.
+
+    Args:
+        values: All of them.
+        field: Which of them to read.
+        read: Reads it.
+        write: Answers a value as it stands in a file.
+
+    Returns:
+        A reader that answers `values` with that one replaced.
+    """
+    default = getattr(values, field)
+
+    @shape({**(shape_of(read) or {}), **({} if default is None else {"default": write(default)})})
+    def reader(raw: object) -> _Values:
+        return attrs.evolve(values, **{field: read(raw)})
+
+    return reader
+
+
+def bound(bounds: _Values, field: str) -> Callable[[object], _Values]:
+    """Make a reader of one of several bounds: a duration, a size or a count, as its name ends."""
+    if field.endswith("_s"):
+        return setting(bounds, field, duration, units.format_duration)
+    if units.is_size(field):
+        return setting(bounds, field, size, units.format_size)
+    return setting(bounds, field, integer)
+
+
+def checked(check: Callable[[str], None]) -> Callable[[object], str]:
+    """Make a reader of text that passes a check of `corsgate.config.model.rules`."""
+
+    @shape({"type": "string"})
+    def reader(raw: object) -> str:
+        value = text(raw)
+        check(value)
+        return value
+
+    return reader

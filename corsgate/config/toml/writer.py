@@ -1,0 +1,55 @@
+"""Values written as TOML: what a mend or a learned policy is handed over in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from corsgate.config.toml.lines import Path, key_text
+
+Toml: TypeAlias = str | bool | int | float | Sequence["Toml"] | Mapping[str, "Toml"]
+
+
+def toml_value(value: Toml) -> str:
+    """Answer a value on one line (https://toml.io/en/v1.0.0).
+
+    Args:
+        value: Text, a boolean, a number, an array, or a table, which is written inline.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return _escaped(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, Mapping):
+        inside = ", ".join(f"{_key(key)} = {toml_value(v)}" for key, v in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
+    return f"[{', '.join(toml_value(each) for each in value)}]"
+
+
+def toml_tables(keys: Iterable[tuple[Path, str, Toml]]) -> str:
+    """Answer keys below the headers of their tables.
+
+    Args:
+        keys: Table, key and value of each; those of one table one after the other, and those
+            of the document itself, whose table is ``()``, first.
+    """
+    lines: list[str] = []
+    current: Path = ()
+    for table, key, value in keys:
+        if table != current:
+            lines += ["", f"[{key_text(table)}]"] if lines else [f"[{key_text(table)}]"]
+            current = table
+        lines.append(f"{_key(key)} = {toml_value(value)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _key(key: str) -> str:
+    return _escaped(key_text((key,)))
+
+
+def _escaped(quoted: str) -> str:
+    """Answer text that JSON quoted as TOML has it, where DEL is escaped as well."""
+    return quoted.replace("\x7f", "\\u007f")

@@ -1,0 +1,243 @@
+"""What a browser gets from a gate, step by step, and what would let a refused call through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import attrs
+
+from corsgate.config.model.endpoint import is_loopback, is_tls, port_of
+from corsgate.config.model.values import Config, Route
+from corsgate.cors.debug import tell
+from corsgate.cors.decide import Verdict, decide
+from corsgate.cors.names import KNOWN_METHODS
+from corsgate.cors.policy import Policy, compile_policy
+from corsgate.errors import BadValue, TargetError
+from corsgate.explain.block_causes import WORDS, Cause
+from corsgate.explain.browser import fetch
+from corsgate.explain.call import Call
+from corsgate.explain.fix import Change, Mend, find_place, mend
+from corsgate.explain.near_miss import near_misses, spell
+from corsgate.explain.trace import Answer, Request, Trace
+from corsgate.explain.url import Url
+from corsgate.message.headers import index_headers
+from corsgate.message.host import HostRules
+from corsgate.message.target import segments
+from corsgate.routing import RouteTable
+
+_NO_MEND_BY_CONFIG = frozenset((Cause.FORBIDDEN_METHOD, Cause.MIXED_CONTENT))
+
+
+@attrs.frozen(kw_only=True)
+class Explanation:
+    """Whether a page's call would work, and why.
+
+    Attributes:
+        call: The call.
+        allowed: Whether it reaches its server and the script may read the answer.
+        route: The route's host and prefix; empty where none is taken, or no gate is asked.
+        policy: Where the route's policy is written; empty where it has none.
+        trace: What the browser does and finds.
+        reason: Why it is refused; empty where it is allowed.
+        cause: The step of Fetch at which it is; None where the gate serves it no further.
+        near_misses: By how little it misses.
+        changes: The keys of the configuration that would allow it, if any can.
+        toml: The same as TOML.
+        advice: What is to be done or known besides.
+        servers: What to write on a server that is no gate: title and text.
+    """
+
+    call: Call
+    allowed: bool
+    route: str = ""
+    policy: str = ""
+    trace: Trace
+    reason: str = ""
+    cause: Cause | None = None
+    near_misses: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    toml: str = ""
+    advice: tuple[str, ...] = ()
+    servers: tuple[tuple[str, str], ...] = ()
+
+
+def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
+    """Answer what a browser would get from a gate, and the mend of a refusal.
+
+    What the gate answers is decided by the code that serves; an upstream is taken to answer 200.
+
+    Args:
+        config: What the gate serves.
+        document: The same file as tomllib reads it, for where a mend is to be written.
+        call: What a page's script asks for.
+
+    Returns:
+        An explanation; its changes were tried out.
+
+    Raises:
+        BadValue: The call goes to an upstream's server itself, so no gate answers it.
+    """
+    _check_passes_gate(config, call.url)
+    gate = Gate(config)
+    trace = fetch(call, gate.answer)
+    route, served = gate.route(call), gate.serves(call)
+    place = None if route is None else find_place(document, route)
+    refusal = next((answer.refusal for _, answer in trace.exchanges if answer.refusal), "")
+    allowed = trace.allowed and not refusal
+    explanation = Explanation(
+        call=call,
+        allowed=allowed,
+        route="" if route is None else f"{route.host or ''}{route.prefix}",
+        policy="" if place is None or route is None or route.cors is None else place.label,
+        trace=trace,
+        advice=tuple(_unreached(config, call.url)),
+    )
+    if allowed:
+        return explanation
+    failed = trace.failed
+    cause = None if failed is None else failed.cause
+    # Without a refusal, why the gate named no origin is for it to say, and all else for browsers.
+    by = trace.exchanges[-1][1].by if trace.exchanges else ""
+    found = _tried(mend(config, document, call, route, served=served), call, cause)
+    policy = gate.policy(route)
+    return attrs.evolve(
+        explanation,
+        reason=refusal
+        or (by if cause is Cause.MISSING_ORIGIN else "" if failed is None else failed.why),
+        cause=cause,
+        near_misses=() if policy is None else tuple(near_misses(policy, call)),
+        changes=found.changes,
+        toml=found.toml,
+        advice=(*found.advice, *explanation.advice),
+    )
+
+
+def _check_passes_gate(config: Config, url: Url) -> None:
+    """Refuse the URL of a server behind the gate: a page that calls it calls no gate."""
+    origin = url.origin.decode("ascii")
+    for upstream in config.upstreams.values():
+        if any(server.origin == origin for server in upstream.servers):
+            raise BadValue(
+                f'{origin} is a server of the upstream "{upstream.name}": whoever calls it goes'
+                " past the gate",
+                "let the page call the gate's own address, or ask the server by --live",
+            )
+
+
+def _unreached(config: Config, url: Url) -> Iterator[str]:
+    """Answer what makes it doubtful that a call reaches the gate at all."""
+    ports = {port_of(listener.endpoint): listener for listener in config.listeners}
+    if None in ports:
+        return
+    port = url.port or (443 if url.scheme == "https" else 80)
+    listener = ports.get(port)
+    only = "a call gets here only if something before the gate passes it on"
+    if listener is None:
+        known = ", ".join(map(str, ports))
+        yield f"The gate listens on {known} and not on {port}: {only}."
+        return
+    has_tls = listener.certificates or is_tls(listener.endpoint)
+    speaks = "https" if has_tls else "http"
+    if url.scheme != speaks:
+        yield f"The gate speaks {speaks} on port {port}: {only}."
+
+
+def _tried(found: Mend, call: Call, cause: Cause | None) -> Mend:
+    """Answer a mend that works, or what there is to say without one."""
+    if cause in _NO_MEND_BY_CONFIG and cause is not None:
+        return Mend(advice=(WORDS[cause].mend,))
+    if found.config is None:
+        return found
+    # Nothing can allow an origin that no browser sends, only what was meant by it.
+    meant = spell(call.origin.decode("latin-1"))
+    tried = call if meant is None else attrs.evolve(call, origin=meant.encode("ascii"))
+    trace = fetch(tried, Gate(found.config).answer)
+    if trace.allowed and not any(answer.refusal for _, answer in trace.exchanges):
+        return found
+    refused = [answer.refusal for _, answer in trace.exchanges if answer.refusal]
+    return Mend(advice=(*found.advice, *(f"Not even a wider policy helps: {r}." for r in refused)))
+
+
+class Gate:
+    """What a gate with some configuration answers, as far as CORS looks at it.
+
+    Args:
+        config: The configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._table = RouteTable.build(config.routes)
+        self._hosts = [
+            HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
+            for listener in config.listeners
+        ]
+        self._policies: dict[tuple[str | None, str], Policy] = {}
+
+    def serves(self, call: Call) -> bool:
+        """Answer whether a listener serves the host of a call."""
+        return self._serves(call.url.authority)
+
+    def _serves(self, authority: str) -> bool:
+        return any(rules.allows(authority.encode("ascii")) for rules in self._hosts)
+
+    def route(self, call: Call) -> Route | None:
+        """Answer the route that a call takes."""
+        try:
+            return self._find(call.url.authority, call.url.target)
+        except TargetError:
+            return None
+
+    def policy(self, route: Route | None) -> Policy | None:
+        """Answer a route's compiled policy."""
+        if route is None or route.cors is None:
+            return None
+        place = (route.host, route.prefix)
+        if place not in self._policies:
+            self._policies[place] = compile_policy(route.cors)
+        return self._policies[place]
+
+    def _find(self, authority: str, target: str) -> Route | None:
+        match = self._table.find(authority.encode("ascii"), segments(target.encode("ascii")))
+        return None if match is None else match.route
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request as the gate would."""
+        authority = request.url.authority
+        if request.method not in KNOWN_METHODS:
+            return _refuse(501, f"the gate knows no method {request.method.decode('latin-1')}")
+        if not self._serves(authority):
+            return _refuse(421, f"the gate does not serve the host {authority}")
+        try:
+            route = self._find(authority, request.url.target)
+        except TargetError as error:
+            return _refuse(400, str(error))
+        if route is None:
+            return _refuse(404, f"no route covers {request.url.path}")
+        policy, index = self.policy(route), index_headers(request.headers)
+        decision = decide(
+            policy,
+            request.method,
+            index,
+            request.url.origin,
+            credentialed=route.upstream.credentials is not None,
+            allow_framing=route.allow_framing,
+        )
+        by = decision.reason
+        refusal = by if decision.verdict is Verdict.REFUSE else ""
+        if refusal and policy is not None and policy.debugs:
+            # Who calls a loopback name is on the same machine.
+            decision = tell(policy, decision, index, loopback=request.url.is_loopback)
+        headers = decision.headers
+        if decision.verdict is Verdict.REFUSE:
+            return Answer(status=403, headers=headers, by=by, refusal=refusal)
+        if decision.verdict is Verdict.PREFLIGHT:
+            return Answer(status=204, headers=headers, by=by, refusal=refusal)
+        method = request.method.decode("latin-1")
+        if method == "TRACE" or (route.methods is not None and method not in route.methods):
+            why = f"the route does not serve the method {method}"
+            return Answer(status=405, headers=headers, by=why, refusal=why)
+        return Answer(status=200, headers=headers, by=by)
+
+
+def _refuse(status: int, why: str) -> Answer:
+    return Answer(status=status, headers=(), by=why, refusal=why)

@@ -1,0 +1,293 @@
+"""The smallest change of a configuration by which a call would be allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Config, Cors, Route
+from corsgate.config.sections.policies import Finding
+from corsgate.config.sections.routes import parse_place
+from corsgate.config.toml.lines import Path, key_text
+from corsgate.config.toml.writer import Toml, toml_tables
+from corsgate.cors.faults import route_faults
+from corsgate.cors.names import SAFELISTED_METHODS
+from corsgate.cors.policy import compile_policy
+from corsgate.cors.warnings import route_warnings
+from corsgate.errors import BadValue, PolicyError
+from corsgate.explain.call import Call, unsafe_names
+from corsgate.explain.near_miss import spell
+
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+_KEYS = ("allow_origins", "allow_methods", "allow_headers", "expose_headers", "allow_credentials")
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """A key of the configuration to be written.
+
+    Attributes:
+        table: Where.
+        key: Which.
+        value: What; it takes the place of the present value.
+    """
+
+    table: Path
+    key: str
+    value: Toml
+
+
+@attrs.frozen(kw_only=True)
+class Mend:
+    """What would let a call through.
+
+    Attributes:
+        changes: The keys to write.
+        advice: What is to be done or known besides.
+        config: The configuration with the changes made; None where there are none.
+    """
+
+    changes: tuple[Change, ...] = ()
+    advice: tuple[str, ...] = ()
+    config: Config | None = None
+
+    @property
+    def toml(self) -> str:
+        """The changes as TOML."""
+        return toml_tables((change.table, change.key, change.value) for change in self.changes)
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where a route and its policy are written.
+
+    Attributes:
+        route: The route's table.
+        policy: The table of a policy with a name, else None.
+        inline: The keys of a policy that is written in the route.
+        shared: The other routes of a policy with a name.
+    """
+
+    route: Path
+    policy: Path | None = None
+    inline: Mapping[str, Toml] | None = None
+    shared: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The policy's place in words; empty where there is none."""
+        if self.policy is not None:
+            return f"[{key_text(self.policy)}]"
+        return f"cors of [{key_text(self.route)}]" if self.inline is not None else ""
+
+
+def find_place(document: Mapping[str, object], route: Route) -> Place:
+    """Answer where a route and its policy are written.
+
+    Args:
+        document: The file as tomllib reads it, which has no faults; empty where there is none.
+        route: One of its routes.
+    """
+    routes = document.get("routes")
+    tables: Mapping[str, object] = routes if isinstance(routes, dict) else {}
+    wanted = (route.host, route.prefix)
+    key = next((key for key in tables if parse_place(key) == wanted), None)
+    if key is None:
+        return Place(route=("routes", f"{route.host or ''}{route.prefix}"))
+    cors = _cors_of(tables[key])
+    if isinstance(cors, str):
+        others = tuple(each for each in tables if each != key and _cors_of(tables[each]) == cors)
+        return Place(route=("routes", key), policy=("cors", cors), shared=others)
+    return Place(route=("routes", key), inline=cors if isinstance(cors, dict) else None)
+
+
+def _cors_of(table: object) -> object:
+    return table.get("cors") if isinstance(table, dict) else None
+
+
+def widen(cors: Cors | None, call: Call) -> Cors:
+    """Answer the smallest policy that allows what another does, and a call.
+
+    Args:
+        cors: What is allowed now; None for nothing.
+        call: What shall be.
+
+    Raises:
+        PolicyError: No policy may allow the call.
+    """
+    _refuse_patterns(call)
+    if cors is None:
+        cors = Cors(allow_origins=())
+        allowed = False
+    else:
+        allowed = compile_policy(cors).allows(call.origin)
+    origins, exposed = cors.allow_origins, cors.expose_headers
+    origin = call.origin.decode("latin-1")
+    if call.credentials and "*" in origins:
+        # With credentials "*" allows nobody (Fetch #cors-protocol-and-credentials).
+        origins, allowed = (), False
+    if call.credentials and "*" in exposed:
+        exposed = ()
+    if not allowed:
+        meant = spell(origin) or origin
+        origins += () if meant in origins else (meant,)
+    method = call.sent_method
+    listed = method in SAFELISTED_METHODS or {method.decode(), "*"} & set(cors.allow_methods)
+    wider = attrs.evolve(
+        cors,
+        allow_origins=origins,
+        allow_methods=cors.allow_methods if listed else (*cors.allow_methods, method.decode()),
+        allow_headers=(*cors.allow_headers, *_missing_names(cors, call)),
+        expose_headers=exposed,
+        allow_credentials=cors.allow_credentials or call.credentials,
+    )
+    compile_policy(wider)
+    return wider
+
+
+def _refuse_patterns(call: Call) -> None:
+    """Refuse what would stand for more than itself in a policy, or for nothing.
+
+    No browser's Origin has a star. A method or header may be named "*", but as an entry that
+    would allow all others too, which no call asks for: whoever wants it writes it.
+    """
+    origin = call.origin.decode("latin-1")
+    mend = "it is left out here: write it yourself where it is meant"
+    faults = []
+    if "*" in (spell(origin) or origin):
+        faults.append(("allow_origins", f"{show(origin)} is sent by no browser", mend))
+    if call.sent_method == b"*":
+        faults.append(("allow_methods", '"*" would allow every method', mend))
+    if b"*" in unsafe_names(call.sent_headers):
+        faults.append(("allow_headers", '"*" would allow every header', mend))
+    if faults:
+        raise PolicyError(faults)
+
+
+def _missing_names(cors: Cors, call: Call) -> list[str]:
+    listed = {name.lower() for name in cors.allow_headers}
+    names = [
+        name
+        for name in unsafe_names(call.sent_headers)
+        if name.decode("latin-1") not in listed and ("*" not in listed or name == b"authorization")
+    ]
+    spelled = {name.lower(): name.decode("latin-1") for name, _ in call.headers}
+    return [spelled[name] for name in names]
+
+
+def written(cors: Cors, start: Cors | None = None) -> dict[str, Toml]:
+    """Answer the keys of a policy that differ from another's, by default from an empty one."""
+    base = start or Cors(allow_origins=())
+    keys: dict[str, Toml] = {}
+    for key in _KEYS:
+        value = getattr(cors, key)
+        if value != getattr(base, key):
+            keys[key] = list(value) if isinstance(value, tuple) else value
+    return keys
+
+
+def mend(
+    config: Config,
+    document: Mapping[str, object],
+    call: Call,
+    route: Route | None,
+    *,
+    served: bool,
+) -> Mend:
+    """Answer what would let a call through.
+
+    Args:
+        config: What is served.
+        document: The same file as tomllib reads it.
+        call: What is not allowed.
+        route: The route that it takes, or None.
+        served: Whether its host is.
+    """
+    changes: list[Change] = []
+    advice: list[str] = []
+    hosts = config.hosts
+    if not served:
+        # Once there is a list, the loopback names are no longer served by themselves.
+        hosts = (*(_LOOPBACK_HOSTS if hosts is None else hosts), call.url.host)
+        changes.append(Change(table=(), key="hosts", value=list(hosts)))
+    if route is None:
+        place, widened = None, _new_route(config, call, advice)
+    else:
+        place, widened = find_place(document, route), route
+    if widened is None:
+        return Mend(advice=tuple(advice))
+    method = call.sent_method.decode("latin-1")
+    if widened.methods is not None and method not in widened.methods and place is not None:
+        widened = attrs.evolve(widened, methods=(*widened.methods, method))
+        changes.append(Change(table=place.route, key="methods", value=list(widened.methods or ())))
+    if call.url.origin != call.origin:
+        try:
+            wider = widen(widened.cors, call)
+        except PolicyError as error:
+            return Mend(advice=(*advice, *_told(error.faults)))
+        if place is not None:
+            changes += _policy_changes(place, widened.cors, wider, advice)
+        widened = attrs.evolve(widened, cors=wider)
+    risky = route_faults(widened)
+    if risky:
+        return Mend(advice=(*advice, *_told(risky)))
+    advice += _doubts(route, widened, own=place is None or not place.shared)
+    if place is None:
+        changes += _route_changes(widened)
+    if not changes:
+        return Mend(advice=tuple(advice))
+    routes = (*(each for each in config.routes if each is not route), widened)
+    mended = attrs.evolve(config, hosts=hosts, routes=routes)
+    return Mend(changes=tuple(changes), advice=tuple(advice), config=mended)
+
+
+def _doubts(route: Route | None, widened: Route, *, own: bool) -> list[str]:
+    """Answer what a check of the file would newly warn of, such as a header that is taken off."""
+    known = set() if route is None else {each[1] for each in route_warnings(route, own)}
+    return _told(each for each in route_warnings(widened, own) if each[1] not in known)
+
+
+def _told(findings: Iterable[Finding]) -> list[str]:
+    return [f"{key}: {problem}; {mended}" for key, problem, mended in findings]
+
+
+def _new_route(config: Config, call: Call, advice: list[str]) -> Route | None:
+    """Answer a route for a path that none covers, if it is plain where it would lead."""
+    prefix = "/" + call.url.path.split("/")[1]
+    known = ", ".join(f"{each.host or ''}{each.prefix}" for each in config.routes)
+    advice.append(f"No route covers {call.url.path}; there are: {known}.")
+    if len(config.upstreams) != 1 or any(each.prefix == prefix for each in config.routes):
+        return None
+    try:
+        return Route(prefix=prefix, upstream=next(iter(config.upstreams.values())))
+    except BadValue:
+        return None
+
+
+def _route_changes(route: Route) -> list[Change]:
+    table = ("routes", route.prefix)
+    changes = [Change(table=table, key="upstream", value=route.upstream.name)]
+    if route.cors is not None:
+        changes.append(Change(table=table, key="cors", value=written(route.cors)))
+    return changes
+
+
+def _policy_changes(
+    place: Place, cors: Cors | None, wider: Cors, advice: list[str]
+) -> Sequence[Change]:
+    keys = written(wider, cors)
+    if not keys:
+        return ()
+    if cors is not None and "*" in cors.allow_origins and "allow_origins" in keys:
+        advice.append('Other origins lose what "*" gave them: list those that need it.')
+    if cors is not None and "*" in cors.expose_headers and "expose_headers" in keys:
+        advice.append('Scripts lose what expose_headers = ["*"] showed them: list what they read.')
+    if place.policy is None:
+        value = {**(place.inline or {}), **keys}
+        return [Change(table=place.route, key="cors", value=value)]
+    if place.shared:
+        shared = ", ".join(place.shared)
+        advice.append(f"[{key_text(place.policy)}] is the policy of {shared}, too.")
+    return [Change(table=place.policy, key=key, value=value) for key, value in keys.items()]

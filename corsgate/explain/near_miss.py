@@ -1,0 +1,111 @@
+"""By how little a call misses what a policy allows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from corsgate.config.model.values import Cors
+from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, take_apart
+from corsgate.cors.policy import Policy
+from corsgate.errors import BadValue
+from corsgate.explain.call import Call, unsafe_names
+from corsgate.explain.url import Url
+from corsgate.message.host import is_loopback_name
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+def near_misses(policy: Policy, call: Call) -> list[str]:
+    """Answer how what is refused of a call differs from what is allowed.
+
+    Args:
+        policy: The route's policy.
+        call: The call.
+
+    Returns:
+        A line for its origin, its method and each of its headers, where these come near.
+    """
+    cors = policy.source
+    found = []
+    if not policy.allows(call.origin):
+        origin = next(_origin_misses(policy, call.origin), None)
+        found += [origin] if origin else []
+    method = call.sent_method
+    if method not in SAFELISTED_METHODS and method not in policy.methods and not policy.any_method:
+        found.append(_method_miss(cors, method))
+    for name in unsafe_names(call.sent_headers):
+        if name not in policy.header_names and not (policy.any_header and name != b"authorization"):
+            found.append(_header_miss(cors, name.decode("latin-1")))
+    if call.credentials and not cors.allow_credentials:
+        found.append("credentials: the page sends them, and allow_credentials is not set")
+    return found
+
+
+def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
+    spelled = origin.decode("latin-1")
+    if take_apart(origin) is None or len(origin) > MAX_ORIGIN_BYTES:
+        meant = spell(spelled)
+        if meant is not None:
+            what = "trailing slash" if spelled.rstrip("/") == meant else "spelling"
+            allowed = "which is allowed" if policy.allows(meant.encode()) else "not allowed either"
+            yield f"{what}: browsers send {meant}, {allowed}"
+        return
+    url = Url.parse(spelled) if spelled.startswith(("http://", "https://")) else None
+    if url is None:
+        return
+    for allowed in policy.source.allow_origins:
+        if allowed.partition("://")[2].partition(":")[0] == f"*.{url.host}":
+            yield f'bare domain: "{allowed}" stands for names below {url.host}, not for itself'
+    for other, what in _variants(url):
+        if policy.allows(other.encode()):
+            yield f"{what}: {other} is allowed"
+    for allowed in policy.source.allow_origins:
+        if allowed.startswith(f"{url.scheme}://{url.host}:") or allowed == (
+            f"{url.scheme}://{url.host}"
+        ):
+            yield f"port: {allowed} is allowed"
+    near = difflib.get_close_matches(spelled, policy.source.allow_origins, n=1, cutoff=0.85)
+    if near:
+        yield f"spelling: {near[0]} is allowed"
+
+
+def _variants(url: Url) -> Iterator[tuple[str, str]]:
+    """Answer origins that are easily taken for this one, each with what differs."""
+    port = "" if url.port is None else f":{url.port}"
+    other = "https" if url.scheme == "http" else "http"
+    yield f"{other}://{url.host}{port}", f"{url.scheme} where the policy says {other}"
+    if is_loopback_name(url.host.strip("[]").encode()):
+        for host in _LOOPBACK:
+            if host != url.host:
+                yield f"{url.scheme}://{host}{port}", f"{url.host} where the policy says {host}"
+    bare = url.host.removeprefix("www.")
+    named = bare if bare != url.host else f"www.{bare}"
+    yield f"{url.scheme}://{named}{port}", f"{url.host} where the policy says {named}"
+
+
+def spell(origin: str) -> str | None:
+    """Answer an http or https origin as browsers spell it, or None where it can't be told."""
+    try:
+        return Url.parse(origin).origin.decode("ascii")
+    except BadValue:
+        return None
+
+
+def _method_miss(cors: Cors, method: bytes) -> str:
+    shown = method.decode("latin-1")
+    if method != method.upper() and method.upper() in KNOWN_METHODS:
+        return f"case: browsers send {shown} as the script has it; write {shown.upper()} there"
+    for listed in cors.allow_methods:
+        if listed.upper() == shown.upper():
+            return f"case: {listed} is in allow_methods, and methods are case-sensitive"
+    return f"method {shown} is not in allow_methods"
+
+
+def _header_miss(cors: Cors, name: str) -> str:
+    if name == "authorization" and "*" in cors.allow_headers:
+        return 'header authorization is not in allow_headers, and "*" never covers it'
+    near = difflib.get_close_matches(name, [each.lower() for each in cors.allow_headers], n=1)
+    hint = f"; {near[0]} is" if near else ""
+    return f"header {name} is not in allow_headers{hint}"

@@ -1,0 +1,131 @@
+"""An explanation for people, as text, and for machines, as what JSON holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from textwrap import indent
+
+from corsgate.explain.block_causes import WORDS
+from corsgate.explain.explanation import Explanation
+from corsgate.explain.trace import Answer, Outcome, Request, text
+from corsgate.message.headers import Header
+
+_MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.NOTE: "    "}
+
+_SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session", re.IGNORECASE)
+"""What the names of fields have in them whose values are not shown."""
+
+
+def verdict(explanation: Explanation) -> str:
+    """Answer whether the call is allowed, in one line."""
+    call = explanation.call
+    said = "allowed" if explanation.allowed else "blocked"
+    return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {said}"
+
+
+def as_text(explanation: Explanation, file: str = "") -> str:
+    """Answer an explanation in lines for a terminal.
+
+    Args:
+        explanation: What is told.
+        file: The configuration that its changes are for; empty where there is none.
+    """
+    said = "".join(f"{line.rstrip()}\n" for line in _lines(explanation, file))
+    return said.rstrip("\n") + "\n"
+
+
+def _lines(explanation: Explanation, file: str) -> Iterator[str]:
+    yield verdict(explanation)
+    if explanation.route:
+        yield f"route {explanation.route}, {explanation.policy or 'no CORS policy'}"
+    yield ""
+    number = 0
+    for step in explanation.trace.steps:
+        yield f"{_MARKS[step.outcome]} {step.rule} {step.title}: {step.seen}"
+        yield f"       {step.why}"
+        if step.rule == "#http-network-or-cache-fetch":
+            request, answer = explanation.trace.exchanges[number]
+            number += 1
+            yield from _wire(request, answer)
+    if explanation.allowed:
+        yield ""
+        yield from (f"note: {line}" for line in explanation.advice)
+        return
+    yield ""
+    yield f"reason: {explanation.reason}"
+    for miss in explanation.near_misses:
+        yield f"near miss: {miss}"
+    if explanation.toml:
+        yield f"to allow it, write{f' in {file}' if file else ''}:"
+        yield ""
+        yield indent(explanation.toml.rstrip("\n"), "    ")
+        if explanation.advice:
+            yield ""
+    for line in explanation.advice:
+        yield f"note: {line}"
+    for title, text_of_server in explanation.servers:
+        yield f"{title}:"
+        yield ""
+        yield indent(text_of_server, "    ")
+        yield ""
+
+
+def _wire(request: Request, answer: Answer) -> Iterator[str]:
+    yield f"       > {text(request.method)} {request.url.target}"
+    for name, value in request.headers:
+        yield f"       > {text(name)}: {_value(name, value)}"
+    yield f"       < {answer.status}"
+    for name, value in answer.headers:
+        yield f"       < {text(name)}: {_value(name, value)}"
+
+
+def as_dict(explanation: Explanation) -> dict[str, object]:
+    """Answer an explanation as what JSON holds, its keys in snake_case."""
+    call, cause = explanation.call, explanation.cause
+    return {
+        "allowed": explanation.allowed,
+        "origin": text(call.origin),
+        "method": text(call.sent_method),
+        "url": str(call.url),
+        "credentials": call.credentials,
+        "route": explanation.route or None,
+        "policy": explanation.policy or None,
+        "steps": [
+            {
+                "rule": step.rule,
+                "title": step.title,
+                "input": step.seen,
+                "verdict": step.outcome.value,
+                "why": step.why,
+                "cause": None if step.cause is None else step.cause.value,
+            }
+            for step in explanation.trace.steps
+        ],
+        "exchanges": [
+            {
+                "method": text(request.method),
+                "url": str(request.url),
+                "request_headers": _pairs(request.headers),
+                "status": answer.status,
+                "response_headers": _pairs(answer.headers),
+            }
+            for request, answer in explanation.trace.exchanges
+        ],
+        "reason": explanation.reason or None,
+        "cause": None if cause is None else cause.value,
+        "mend": None if cause is None else WORDS[cause].mend,
+        "near_misses": list(explanation.near_misses),
+        "toml": explanation.toml or None,
+        "advice": list(explanation.advice),
+        "servers": [{"title": title, "text": lines} for title, lines in explanation.servers],
+    }
+
+
+def _pairs(headers: Sequence[Header]) -> list[list[str]]:
+    return [[text(name), _value(name, value)] for name, value in headers]
+
+
+def _value(name: bytes, value: bytes) -> str:
+    """Answer a field's value, but for those that are secrets."""
+    return "..." if _SECRET.search(name) else text(value)

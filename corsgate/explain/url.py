@@ -1,0 +1,131 @@
+"""A URL that a page asks for, taken apart as far as Fetch looks at it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urljoin, urlsplit
+
+import attrs
+
+from corsgate.config.model.rules import show
+from corsgate.errors import BadValue
+from corsgate.message.host import is_loopback_name, parse_host
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# What may stand in a path or query as it is (URL ``#path-percent-encode-set``), ``%`` included.
+_PLAIN = "/:@!$&'()*+,;=-._~%[]|"
+_EXAMPLE = 'write it in full, as in "http://localhost:5555/v1/documents"'
+
+
+@attrs.frozen(kw_only=True)
+class Url:
+    """An absolute http or https URL.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        host: The lower-cased host, an IPv6 address in its brackets.
+        port: The port, or None for the scheme's own.
+        target: Path and query as a request target; the fragment is never sent.
+        has_userinfo: Whether a user name or password stands before the host. It is not kept.
+    """
+
+    scheme: str
+    host: str
+    port: int | None
+    target: str
+    has_userinfo: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Url:
+        """Take a URL apart.
+
+        Args:
+            text: Absolute, http or https, its host in ASCII.
+
+        Raises:
+            BadValue: It is none; what may be a password is not in the message.
+        """
+        shown = show(text)
+        try:
+            parts = urlsplit(text.strip())
+            scheme, port, host = parts.scheme.lower(), parts.port, parts.hostname or ""
+        except ValueError:
+            raise BadValue(f"{shown} is no URL", _EXAMPLE) from None
+        if scheme not in _DEFAULT_PORTS:
+            raise BadValue(f"{shown} is no http or https URL", _EXAMPLE)
+        bracketed = f"[{host}]" if ":" in host else host
+        if not bracketed.isascii():
+            raise BadValue(f"{shown} has a host beyond ASCII", "write it in Punycode (xn--...)")
+        value = parse_host(bracketed.encode("ascii"))
+        if value is None or port == 0:
+            raise BadValue(f"{shown} has no proper host", _EXAMPLE)
+        name = value.name.decode("ascii")
+        return cls(
+            scheme=scheme,
+            host=f"[{name}]" if ":" in name else name,
+            port=None if port == _DEFAULT_PORTS[scheme] else port,
+            target=quote(_resolve(parts.path), safe=_PLAIN)
+            + (f"?{quote(parts.query, safe=_PLAIN + '?')}" if parts.query else ""),
+            has_userinfo="@" in parts.netloc,
+        )
+
+    @property
+    def effective_port(self) -> int:
+        """The port that is connected to."""
+        return _DEFAULT_PORTS[self.scheme] if self.port is None else self.port
+
+    @property
+    def authority(self) -> str:
+        """The Host value."""
+        return self.host if self.port is None else f"{self.host}:{self.port}"
+
+    @property
+    def origin(self) -> bytes:
+        """The origin as a browser serializes it (HTML ``#ascii-serialisation-of-an-origin``)."""
+        return f"{self.scheme}://{self.authority}".encode("ascii")
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def is_trustworthy(self) -> bool:
+        """Whether a page served by https may ask for it (Secure Contexts
+        ``#is-origin-trustworthy``).
+        """
+        name = self.host.strip("[]").encode("ascii")
+        return self.scheme == "https" or is_loopback_name(name)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on the machine that the browser runs on."""
+        return is_loopback_name(self.host.strip("[]").encode("ascii"))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target}"
+
+    def join(self, location: str) -> Url:
+        """Answer where a Location leads from here (Fetch ``#concept-response-location-url``).
+
+        Raises:
+            BadValue: It leads to no http or https URL.
+        """
+        return Url.parse(urljoin(str(self), location))
+
+
+def _resolve(path: str) -> str:
+    """Answer a path as browsers send it: with slashes only, and its dot segments resolved.
+
+    Source: URL ``#path-state``.
+    """
+    found: list[str] = []
+    parts = path.replace("\\", "/").split("/")[1:]
+    for number, part in enumerate(parts):
+        dots = part.lower().replace("%2e", ".")
+        if dots == "..":
+            del found[-1:]
+        if dots not in (".", ".."):
+            found.append(part)
+        elif number == len(parts) - 1:
+            found.append("")
+    return "/" + "/".join(found)

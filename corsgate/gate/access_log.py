@@ -1,0 +1,283 @@
+"""The access log: one line for each request, whatever became of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as _quote
+
+from twisted.logger import Logger
+
+from corsgate.gate.log_writer import LineWriter, LogFile
+from corsgate.gate.refusals import Refusals
+from corsgate.learn.record import CUT
+from corsgate.server.request import GateRequest
+
+ABORTED_STATUS = 499
+"""Logged, as nginx does, where the client left before there was a response."""
+
+MAX_VALUE_BYTES = 512
+"""How long a value may be in a line, as it is written there: escapes, of which a client can make
+six bytes out of one of its own, are counted in full. A longer one is cut and ends in `CUT`."""
+
+MAX_LINE_BYTES = 4096
+"""How long a line may be, its end included. A pipe takes so many bytes whole or not at all."""
+
+_MAX_TRIED = 8
+# Where all values are long, each is cut at this, with which all members fit into a line.
+_SHORT_VALUE_BYTES = 128
+
+# As many characters of a JSON string, opening quote included, as end before an escape that is cut.
+_WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
+
+_log = Logger(namespace="corsgate.access")
+_NOT_REREAD = "the configuration is not read again before a restart"
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+class AccessLog:
+    """Writes a line for each request.
+
+    Args:
+        log_format: ``json`` or ``combined``.
+        write: Takes each line, without its line end, and does not wait; or the file for them; or
+            None for no lines.
+        clock: Answers the reactor's seconds, by which requests are timed.
+        wall_clock: Answers the seconds since 1970.
+
+    Attributes:
+        refusals: What the CORS decision refused.
+    """
+
+    def __init__(
+        self,
+        log_format: str,
+        write: Callable[[str], None] | LogFile | None,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._format = _json_line if log_format == "json" else _combined_line
+        self._file = write if isinstance(write, LogFile) else None
+        self._write = write.put if isinstance(write, LogFile) else write
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._stamps = _Stamps()
+        self.refusals = Refusals(wall_clock)
+
+    def start(self) -> None:
+        """Begin to write, in the process that serves."""
+        if self._file is not None:
+            self._file.start()
+
+    def stop(self) -> None:
+        """Write what waits; the daemon's log is told of what could not be written."""
+        lost = 0 if self._file is None else self._file.stop()
+        if lost:
+            _log.warn("{lost} line(s) of the access log were lost", lost=lost)
+
+    def reopen(self) -> None:
+        """Go on in a new file, where the log is one that was renamed; tell the daemon's."""
+        if self._file is None:
+            _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
+            return
+        try:
+            self._file.reopen()
+        except OSError:
+            _log.failure("SIGHUP: the access log can't be opened again; its old file is kept")
+        else:
+            _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
+
+    def record(self, request: GateRequest) -> None:
+        """Write a request's line, once it was answered or its client left."""
+        self.refusals.record(request, self._clock())
+        if self._write is None:
+            return
+        took_s = max(self._clock() - request.arrived_s, 0.0)
+        stamp = self._stamps.of(self._wall_clock())
+        self._write(self._format(request, stamp, took_s))
+
+
+def open_log(
+    access_log: str | None,
+    output: LineWriter | None,
+    max_bytes: int,
+    call_in_reactor: Callable[..., None],
+) -> Callable[[str], None] | LogFile | None:
+    """Return what writes the lines of an access log.
+
+    Args:
+        access_log: A path, ``off``, or ``-`` or None for standard output.
+        output: Writes to standard output; None where there is none, as for a process that has
+            left its terminal: the lines go to the daemon's log then.
+        max_bytes: How many bytes of lines may wait for a file.
+        call_in_reactor: Calls a function with arguments in the reactor's thread.
+
+    Returns:
+        A function of one line, a file, or None for ``off``.
+
+    Raises:
+        OSError: The file can't be opened.
+    """
+    if access_log == "off":
+        return None
+    if access_log in (None, "-"):
+        if output is None:
+            return lambda line: _log.info("{line}", line=line)
+        return output.put
+
+    def tell(what: str) -> None:
+        call_in_reactor(_log.warn, "the access log {what}", what=what)
+
+    return LogFile(access_log, max_bytes, tell)
+
+
+def _status(request: GateRequest) -> int:
+    return int(request.code) if request.startedWriting else ABORTED_STATUS
+
+
+def _field(request: GateRequest, name: bytes) -> str | None:
+    values = request.index.get(name)
+    return None if values is None else values[0].decode("latin-1")
+
+
+class _Stamps:
+    """Writes times of day as ISO 8601 has them; what a second has in common is made once."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def of(self, wall_s: float) -> str:
+        """Answer seconds since 1970 in UTC, with milliseconds."""
+        second = int(wall_s)
+        if second != self._second:
+            self._second = second
+            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._text}.{int((wall_s - second) * 1000):03d}Z"
+
+
+def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
+    """Return the line as a JSON object, without members that have nothing to say.
+
+    What the client's fields say of it is made once for all requests with the same ones.
+    """
+    known: tuple[str, str] | None = request.ready.get(_json_line)
+    if known is None:
+        known = request.ready[_json_line] = _asked(request, MAX_VALUE_BYTES)
+    line = _json_object(request, stamp, took_s, known, MAX_VALUE_BYTES)
+    if len(line) < MAX_LINE_BYTES:
+        return line
+    asked = _asked(request, _SHORT_VALUE_BYTES)
+    return _json_object(request, stamp, took_s, asked, _SHORT_VALUE_BYTES)
+
+
+def _asked(request: GateRequest, most: int) -> tuple[str, str]:
+    """Return the members that say who asks, and what its own fields say."""
+    return (
+        _members(most, client=request.notes.get("client")),
+        _members(
+            most, origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")
+        ),
+    )
+
+
+def _json_object(
+    request: GateRequest, stamp: str, took_s: float, known: tuple[str, str], most: int
+) -> str:
+    """Return the JSON object of a request, each value in it cut at `most` bytes."""
+    notes = request.notes
+    client, asked = known
+    where = _where(notes.get("route"), notes.get("server"), most)
+    if notes.get("tried"):
+        where += f', "tried": [{_tried(notes["tried"], most)}]'
+    ended = _members(most, outcome=notes["outcome"]) if "outcome" in notes else ""
+    if "ungranted" in notes:
+        ended += _members(most, ungranted=notes["ungranted"])
+    if request.method == b"OPTIONS":
+        ended += _wanted(request, most)
+    return (
+        f'{{"time": "{stamp}", "id": {_quote(notes["id"])}{client}'
+        f', "method": {_value(request.method.decode("latin-1"), most)}'
+        f', "host": {_value(request.authority.decode("latin-1"), most)}'
+        f', "target": {_value(request.uri.decode("latin-1"), most)}, "status": {_status(request)}'
+        f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
+        f"{where}{asked}{ended}}}"
+    )
+
+
+def _tried(servers: Sequence[str], most: int) -> str:
+    """Return the members of the array of servers that were tried before the last one."""
+    shown = [_value(server, most) for server in servers[:_MAX_TRIED]]
+    if len(servers) > _MAX_TRIED:
+        shown.append(_quote(CUT))
+    return ", ".join(shown)
+
+
+def _wanted(request: GateRequest, most: int) -> str:
+    """Return the members that say what a preflight asks for, which `corsgate learn` reads."""
+    names = request.index.get(b"access-control-request-headers")
+    return _members(
+        most,
+        asked_method=_field(request, b"access-control-request-method"),
+        asked_headers=None if names is None else b", ".join(names).decode("latin-1"),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _where(route: str | None, server: str | None, most: int) -> str:
+    """Return the members that say where a request went; there are as many as are configured."""
+    return _members(most, route=route, server=server)
+
+
+def _members(most: int, **texts: str | None) -> str:
+    """Return members of a JSON object, each behind a comma; None is left out."""
+    return "".join(
+        [f', "{name}": {_value(text, most)}' for name, text in texts.items() if text is not None]
+    )
+
+
+def _value(text: str, most: int) -> str:
+    """Return text as a JSON string of at most `most` bytes between its quotes."""
+    # An escape has six bytes at most.
+    if len(text) * 6 <= most:
+        return _quote(text)
+    quoted = _quote(text[:most])
+    if len(quoted) <= most + 2 and len(text) <= most:
+        return quoted
+    mark = _quote(CUT)[1:]
+    whole = _WHOLE_ESCAPES.match(quoted[:-1], 0, most + 2 - len(mark))
+    assert whole is not None, "it matches nothing at all, too"
+    return whole[0] + mark
+
+
+def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
+    """Return the line that Apache calls combined; what is cut ends in three dots."""
+    when = datetime.fromisoformat(stamp)
+    stamp = f"{when.day:02d}/{_MONTHS[when.month - 1]}/{when:%Y:%H:%M:%S} +0000"
+    method = _quoted(request.method.decode("latin-1"))
+    target = _quoted(request.uri.decode("latin-1"))
+    protocol = request.clientproto.decode("latin-1")
+    referer = _field(request, b"referer") or "-"
+    agent = _field(request, b"user-agent") or "-"
+    client = request.notes.get("client", "-")[:MAX_VALUE_BYTES]
+    return (
+        f'{client} - - [{stamp}] "{method} {target} {protocol}" {_status(request)} '
+        f'{request.sentLength} "{_quoted(referer)}" "{_quoted(agent)}"'
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return text with what would end a quoted part or a line escaped, as Apache does."""
+    escaped = [
+        f"\\{char}" if char in '"\\' else char if " " <= char <= "~" else f"\\x{ord(char):02x}"
+        for char in text[:MAX_VALUE_BYTES]
+    ]
+    quoted = "".join(escaped)
+    if len(text) <= MAX_VALUE_BYTES and len(quoted) <= MAX_VALUE_BYTES:
+        return quoted
+    size = len(quoted)
+    while size > MAX_VALUE_BYTES - 3:
+        size -= len(escaped.pop())
+    return "".join(escaped) + "..."

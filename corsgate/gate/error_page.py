@@ -1,0 +1,224 @@
+"""The short page that an error made here is answered with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from http import HTTPStatus
+
+import attrs
+
+from corsgate.config.model.balancing import Fallback
+from corsgate.errors import (
+    BodyTimedOut,
+    BodyTooLarge,
+    ChallengedMidUpload,
+    ConnectFailed,
+    ConnectTimedOut,
+    NoServer,
+    TargetError,
+    UpstreamBusy,
+    UpstreamError,
+    UpstreamTimedOut,
+)
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import Header, short_list
+
+RETRY_AFTER_S = 5
+"""When a client may try again whose request found the upstream busy: a burst has passed then."""
+
+JSON = b"application/problem+json"
+HTML = b"text/html"
+TEXT = b"text/plain"
+
+_TYPES: dict[bytes, bytes] = {
+    b"application/problem+json": JSON,
+    b"application/json": JSON,
+    b"application/*": JSON,
+    b"*/*": JSON,
+    b"text/html": HTML,
+    b"application/xhtml+xml": HTML,
+    b"text/plain": TEXT,
+    b"text/*": TEXT,
+}
+
+_MOST_PARAMETERS = 8
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{status} {title}</title>
+<h1>{status} {title}</h1>
+<p>{detail}</p>
+<p><small>Request {request_id}</small></p>
+</html>
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Problem:
+    """An error that is answered here.
+
+    Attributes:
+        status: 400 to 599.
+        detail: One sentence for the client; it names no address, upstream or secret.
+        headers: Further fields of the answer, such as Allow.
+    """
+
+    status: int
+    detail: str
+    headers: tuple[Header, ...] = ()
+
+
+def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
+    """Return the head and body that an upstream's ``on_down`` says."""
+    headers = [
+        (b"Content-Type", fallback.content_type.encode("ascii")),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    ]
+    if fallback.status == 503:
+        headers.append((b"Retry-After", b"%d" % RETRY_AFTER_S))
+    reason = title_of(fallback.status).encode("ascii")
+    head = ResponseHead(status=fallback.status, reason=reason, headers=headers)
+    return head, fallback.body.encode("utf-8")
+
+
+def problem_of(error: BaseException | None) -> Problem:
+    """Answer what a client is told of a failure on the way to or from an upstream.
+
+    Args:
+        error: What was raised, if that is known.
+
+    Returns:
+        413, 408 and 400 for faults of the client's body; 503 where the upstream takes no more at
+        the moment, 504 where time ran out, 502 for any other failure of the upstream
+        (RFC 9110 15.6); 500 for one of our own.
+    """
+    if isinstance(error, BodyTooLarge):
+        return Problem(status=413, detail="The request's body is larger than this route takes.")
+    if isinstance(error, BodyTimedOut):
+        return Problem(status=408, detail="The request's body did not come in time.")
+    if isinstance(error, ChallengedMidUpload):
+        # By now the gate knows the challenge, so that the next try is signed from the start.
+        return Problem(
+            status=503,
+            detail="The upstream asked who sends only when it had begun to read; send it again.",
+            headers=((b"Retry-After", b"1"),),
+        )
+    if isinstance(error, TargetError):
+        return Problem(status=400, detail="The request's body is not well-formed.")
+    if isinstance(error, ConnectTimedOut | UpstreamTimedOut):
+        return Problem(status=504, detail="The upstream did not answer in time.")
+    if isinstance(error, UpstreamBusy):
+        return Problem(
+            status=503,
+            detail="The upstream is busy; try again in a moment.",
+            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
+        )
+    if isinstance(error, NoServer):
+        return Problem(
+            status=503,
+            detail="No server of the upstream is up; try again in a moment.",
+            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
+        )
+    if isinstance(error, ConnectFailed):
+        return Problem(status=502, detail="No server of the upstream could be reached.")
+    if isinstance(error, UpstreamError):
+        return Problem(status=502, detail="The upstream gave no usable response.")
+    return Problem(status=500, detail="The gate failed; its log says more.")
+
+
+def title_of(status: int) -> str:
+    """Answer the phrase of a status, as the registry has it (RFC 9110 15)."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"
+
+
+def render(
+    problem: Problem, accept: Sequence[bytes], request_id: str, more: Iterable[Header] = ()
+) -> tuple[ResponseHead, bytes]:
+    """Answer an error's head and body.
+
+    Args:
+        problem: What went wrong.
+        accept: The values of the client's Accept fields.
+        request_id: By which the access log's line is found.
+        more: Further fields, such as the route's CORS headers.
+
+    Returns:
+        A head without framing fields, and the body: problem details (RFC 9457) unless the
+        client likes HTML or plain text better.
+    """
+    title = title_of(problem.status)
+    kind = choose_type(accept)
+    if kind == JSON:
+        text = (
+            json.dumps(
+                {
+                    "type": "about:blank",
+                    "title": title,
+                    "status": problem.status,
+                    "detail": problem.detail,
+                    "request_id": request_id,
+                }
+            )
+            + "\n"
+        )
+        content_type = JSON
+    elif kind == HTML:
+        text = _PAGE.format(
+            status=problem.status,
+            title=escape(title),
+            detail=escape(problem.detail),
+            request_id=escape(request_id),
+        )
+        content_type = HTML + b"; charset=utf-8"
+    else:
+        text = f"{problem.status} {title}\n{problem.detail}\nRequest {request_id}\n"
+        content_type = TEXT + b"; charset=utf-8"
+    headers = [
+        (b"Content-Type", content_type),
+        (b"Cache-Control", b"no-store"),
+        (b"X-Content-Type-Options", b"nosniff"),
+        *problem.headers,
+        *more,
+    ]
+    reason = title.encode("ascii")
+    head = ResponseHead(status=problem.status, reason=reason, headers=headers)
+    return head, text.encode("utf-8")
+
+
+def choose_type(accept: Sequence[bytes]) -> bytes:
+    """Answer which of `JSON`, `HTML` and `TEXT` a client likes best (RFC 9110 12.5.1).
+
+    Args:
+        accept: The values of its Accept fields.
+
+    Returns:
+        The type with the highest weight, the first named among equals; `JSON` where none of
+        the three is named, since a program is the likelier reader, and where Accept is longer
+        than any real one.
+    """
+    best, best_weight = JSON, 0.0
+    for member in short_list(accept) or ():
+        # What comes behind the first few parameters says nothing here.
+        media, *parameters = (part.strip() for part in member.lower().split(b";", _MOST_PARAMETERS))
+        kind = _TYPES.get(media)
+        weight = _weight(parameters)
+        if kind is not None and weight > best_weight:
+            best, best_weight = kind, weight
+    return best
+
+
+def _weight(parameters: Iterable[bytes]) -> float:
+    for parameter in parameters:
+        if parameter.startswith(b"q="):
+            try:
+                return min(max(float(parameter[2:]), 0.0), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0

@@ -1,0 +1,77 @@
+"""What follows on an attempt that failed: another server, or the end."""
+
+from __future__ import annotations
+
+from twisted.internet.task import deferLater
+
+from corsgate.balance.retry import May, Retries
+from corsgate.balance.state import ServerState
+from corsgate.gate.runtime import UpstreamPlan
+
+
+class Tries:
+    """The servers that failed one request, and whether another may get it.
+
+    It is made once a first attempt has failed, so that requests that are served at once don't
+    pay for it.
+
+    Args:
+        upstream: Whose servers they are.
+        method: The request's method.
+        until_s: Until when it may be repeated, by the reactor's clock.
+
+    Attributes:
+        shown: What was tried, for the access log.
+    """
+
+    def __init__(self, upstream: UpstreamPlan, method: bytes, until_s: float) -> None:
+        self.shown: list[str] = []
+        self._upstream = upstream
+        self._retries = Retries(upstream.rules, upstream.balancer.budget, method, until_s)
+        self._servers: list[ServerState] = []
+
+    async def next(
+        self, failed: ServerState, cause: str | None, key: bytes, *, sent: bool, replayable: bool
+    ) -> ServerState | None:
+        """Answer the server that gets the request next, once it may.
+
+        Args:
+            failed: The one that had it.
+            cause: How that failed; None for no cause that can be configured.
+            key: What belongs together, as for `Balancer.pick`.
+            sent: Whether something of it may have reached the server.
+            replayable: Whether all of the body can be sent again.
+
+        Returns:
+            Its state; None where no other server may get it.
+        """
+        self._servers.append(failed)
+        if len(self._servers) >= self._upstream.rules.max_tries:
+            # Each try costs a connection, be it one that is refused.
+            return None
+        balancer, clock = self._upstream.balancer, self._upstream.clock
+        may = May.WAIT
+        while may is May.WAIT:
+            if not balancer.has_another(clock.seconds(), self._servers):
+                return None
+            may = self._retries.ask(
+                cause,
+                sent=sent,
+                replayable=replayable,
+                requests=balancer.running,
+                now=clock.seconds(),
+            )
+            wait_s = self._retries.back_off_s(may, self._upstream.chance())
+            if wait_s:
+                await deferLater(clock, wait_s)
+        if may is May.END:
+            return None
+        # Others may have come or gone in the meantime.
+        state = balancer.pick(clock.seconds(), key, tried=self._servers)
+        if state is not None:
+            self.shown.append(f"{failed.server.origin} {cause or 'busy'}")
+        return state
+
+    def end(self) -> None:
+        """Take it that no other server will be asked; again does no harm."""
+        self._retries.end()

@@ -1,0 +1,162 @@
+"""Bodies on their way through: streamed both ways, each side no faster than the other takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IConsumer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
+from zope.interface import implementer
+
+from corsgate.message.headers import HeaderList, forwardable_trailers
+from corsgate.server.request import GateRequest
+from corsgate.server.request_body import RequestBody
+
+
+@implementer(IBodyProducer)
+class StreamedBody:
+    """A client's body, sent upstream as it comes; it can be sent once.
+
+    Args:
+        body: What comes.
+        ask: Whether a client that waits for 100 Continue is sent it here; otherwise the
+            upstream's own is awaited.
+        passing: Answers which trailers may pass.
+    """
+
+    def __init__(
+        self,
+        body: RequestBody,
+        *,
+        ask: bool = True,
+        passing: Callable[[HeaderList], HeaderList] = forwardable_trailers,
+    ) -> None:
+        self._body = body
+        self._ask = ask
+        self._passing = passing
+        self._consumer: IConsumer | None = None
+        self._done: Deferred[None] | None = None
+        self.length = UNKNOWN_LENGTH if body.length is None else body.length
+
+    @property
+    def trailers(self) -> HeaderList:
+        """The fields to send behind it."""
+        return self._passing(self._body.trailers)
+
+    @property
+    def replayable(self) -> bool:
+        """Whether nothing of it has been taken yet."""
+        return not self._body.started
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Begin to read from the client; the Deferred fires when all has been written."""
+        self._consumer = consumer
+        # Where all of it has come by now, `start` hands on its end before it returns.
+        done = self._done = Deferred()
+        self._body.start(self, ask=self._ask)
+        return done
+
+    def pauseProducing(self) -> None:
+        """Stop reading from the client."""
+        self._body.retained = getattr(self._consumer, "unsent", 0)
+        self._body.pause()
+
+    def resumeProducing(self) -> None:
+        """Read on from the client."""
+        self._body.retained = 0
+        self._body.resume()
+
+    def stopProducing(self) -> None:
+        """Throw away what the client still sends."""
+        self._done = None
+        self._body.discard()
+
+    def body_data(self, data: bytes) -> None:
+        """Take a piece from the client."""
+        assert self._consumer is not None
+        self._consumer.write(data)
+
+    def body_ended(self) -> None:
+        """Take the end from the client."""
+        done, self._done = self._done, None
+        if done is not None:
+            done.callback(None)
+
+    def body_failed(self, reason: Failure) -> None:
+        """Take it that the rest will never come."""
+        done, self._done = self._done, None
+        if done is not None:
+            done.errback(reason)
+
+
+class _Collector:
+    """Takes a body as a whole; its sender has seen that it is small."""
+
+    def __init__(self, body: RequestBody) -> None:
+        self.collected: Deferred[bytes] = Deferred()
+        self._body = body
+        # One run of bytes: a client may send it byte by byte.
+        self._data = bytearray()
+
+    def body_data(self, data: bytes) -> None:
+        self._data += data
+        self._body.retained = len(self._data)
+
+    def body_ended(self) -> None:
+        # It stays until the request has ended, and goes to a server's buffer from there.
+        self._body.retained *= 2
+        self.collected.callback(bytes(self._data))
+
+    def body_failed(self, reason: Failure) -> None:
+        if not self.collected.called:
+            self.collected.errback(reason)
+
+
+def collect(body: RequestBody) -> Deferred[bytes]:
+    """Answer a Deferred of a client's whole body; the caller has bounded its length."""
+    collector = _Collector(body)
+    body.start(collector)
+    return collector.collected
+
+
+class Relay(Protocol):
+    """Hands an upstream's body to the client as it comes.
+
+    Attributes:
+        done: Fires when all has been written; fails where the body was cut short.
+    """
+
+    def __init__(self, request: GateRequest) -> None:
+        self._request = request
+        self.done: Deferred[None] = Deferred(self._cancelled)
+
+    def connectionMade(self) -> None:
+        """Let the client's pace govern the upstream's."""
+        self._request.registerProducer(self.transport, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand a piece on."""
+        self._request.write(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        if not self._request.gone:
+            self._request.unregisterProducer()
+        if self.done.called:
+            return
+        if isinstance(reason.value, ResponseDone):
+            self.done.callback(None)
+        else:
+            self.done.errback(reason)
+
+    def _cancelled(self, done: Deferred[None]) -> None:
+        # Before the response is given up: that its body ends short then is not the server's fault.
+        done.errback(CancelledError())
+        transport: Any = self.transport
+        if transport is not None:
+            transport.stopProducing()

@@ -1,0 +1,284 @@
+"""A configuration made ready to serve: what each route needs, worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+import attrs
+from twisted.internet.defer import TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from corsgate.balance.balancer import Balancer
+from corsgate.balance.keys import KeyReader, key_reader
+from corsgate.balance.sticky import StickyCookies
+from corsgate.config.model.balancing import Balancing
+from corsgate.config.model.values import Config, Cors, Limits, Server, Upstream
+from corsgate.cors.policy import Policy, compile_policy
+from corsgate.credentials.build import build
+from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.report_only import Trial
+from corsgate.gate.shaping import UpstreamShape
+from corsgate.interfaces import ICredentials
+from corsgate.routing import Match, RouteTable
+from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.log_throttle import Paces
+from corsgate.upstream.agent import UpstreamAgent
+from corsgate.upstream.discovery import Discovery, ServersFile
+from corsgate.upstream.dns import Lookup
+from corsgate.upstream.probe import Prober
+from corsgate.upstream.treq_client import ProxyClient
+
+_log = Logger()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class UpstreamPlan:
+    """One upstream, ready to be asked; its moving parts are shared by its routes.
+
+    Attributes:
+        name: Its name, for the log.
+        agent: Holds its connections.
+        client: Sends to its servers.
+        credentials: Signs, or None.
+        rules: How its servers are balanced and protected.
+        balancer: Says which server is next, and keeps what is known of each.
+        ejecting: The causes of failures that count against a server.
+        key: Reads what requests are shared out by, or None where they aren't.
+        sticky: Leads clients back to their servers, or None.
+        prober: Asks the servers whether they are well, or None.
+        watchers: Find out which servers there are.
+        clock: Tells the time.
+        chance: Answers numbers from 0 up to 1, all as likely.
+    """
+
+    name: str
+    agent: UpstreamAgent
+    client: ProxyClient
+    credentials: ICredentials | None
+    rules: Balancing
+    balancer: Balancer
+    ejecting: frozenset[str]
+    key: KeyReader | None
+    sticky: StickyCookies | None
+    prober: Prober | None
+    clock: IReactorTime
+    chance: Callable[[], float]
+    watchers: list[Discovery | ServersFile] = attrs.Factory(list)
+
+    def start(self) -> None:
+        """Begin to watch the servers."""
+        if self.prober is not None:
+            self.prober.start()
+        for watcher in self.watchers:
+            watcher.start()
+
+    def stop(self) -> None:
+        """Watch them no more, and close each connection once its exchange has ended."""
+        for watcher in self.watchers:
+            watcher.stop()
+        if self.prober is not None:
+            self.prober.stop()
+        self.agent.close()
+
+    async def found(self, timeout_s: float) -> None:
+        """Wait until DNS was asked for each of the servers once, but no longer than so long.
+
+        Args:
+            timeout_s: In seconds.
+        """
+        with suppress(TimeoutError):
+            for watcher in self.watchers:
+                await watcher.when_asked().addTimeout(timeout_s, self.clock)
+
+    def change(self, servers: Sequence[Server]) -> None:
+        """Have other servers from now on; what is known of those that stay, stays."""
+        self.agent.update(servers)
+        self.balancer.update(servers, self.clock.seconds())
+        if self.sticky is not None:
+            self.sticky.know(server.origin for server in servers)
+        if self.prober is not None:
+            self.prober.update()
+        _log.info(
+            "upstream {upstream}: its servers are {servers}",
+            upstream=self.name,
+            servers=", ".join(server.origin for server in servers),
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RoutePlan:
+    """One route, ready to serve.
+
+    Attributes:
+        label: Its host and prefix, for the log.
+        shape: Shapes its heads.
+        policy: Its compiled CORS policy, or None.
+        trial: Its ``cors_report_only``, or None.
+        methods: The methods it serves, or None for all.
+        limits: Its bounds.
+        upstream: Where its requests go.
+        paces: How often the log is told of its failures.
+    """
+
+    label: str
+    shape: UpstreamShape
+    policy: Policy | None
+    trial: Trial | None
+    methods: frozenset[bytes] | None
+    limits: Limits
+    upstream: UpstreamPlan
+    paces: Paces = attrs.field(factory=Paces)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Plan:
+    """All that a configuration decides, ready to serve.
+
+    Attributes:
+        table: Finds a request's `Match`.
+        routes: The plan of each route.
+        upstreams: The plans of the upstreams, by name.
+    """
+
+    table: RouteTable
+    routes: Mapping[Match, RoutePlan]
+    upstreams: Mapping[str, UpstreamPlan]
+
+    def of(self, match: Match) -> RoutePlan:
+        """Answer the plan of the route that was found."""
+        return self.routes[match]
+
+
+def make_plan(
+    config: Config,
+    *,
+    reactor: Any,
+    sweeper: Sweeper,
+    rng: Callable[[int], bytes],
+    file: str,
+    pseudonym: bytes,
+) -> Plan:
+    """Make a configuration ready to serve.
+
+    Args:
+        config: What to serve.
+        reactor: Connects and tells the time.
+        sweeper: Ends what takes too long.
+        rng: Answers so many random bytes.
+        file: The configuration's name in faults.
+        pseudonym: What this process calls itself in Via, and no other one does.
+
+    Returns:
+        A plan that has opened nothing yet.
+
+    Raises:
+        ConfigError: An upstream's certificates can't be used.
+    """
+    upstreams: dict[str, UpstreamPlan] = {}
+    faults: list[Fault] = []
+    for name, upstream in config.upstreams.items():
+        try:
+            upstreams[name] = _plan_upstream(upstream, reactor, sweeper, rng)
+        except BadValue as error:
+            key = f"upstreams.{name}"
+            faults.append(Fault(file=file, key=key, problem=error.problem, mend=error.mend))
+    if faults:
+        raise ConfigError(faults)
+    table = RouteTable.build(config.routes)
+    # Routes that share a policy share its answers, of which there may be thousands.
+    compiled = lru_cache(maxsize=None)(compile_policy)
+    routes = {
+        match: _plan_route(match, upstreams[match.route.upstream.name], compiled, pseudonym)
+        for match in table.matches
+    }
+    return Plan(table=table, routes=routes, upstreams=upstreams)
+
+
+def _plan_upstream(
+    upstream: Upstream, reactor: Any, sweeper: Sweeper, rng: Callable[[int], bytes]
+) -> UpstreamPlan:
+    agent = UpstreamAgent(reactor, sweeper, upstream)
+    rules = upstream.balancing
+    # Seeded by what nobody can guess; who draws well can't be steered to one server.
+    chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
+
+    def tell(what: str) -> None:
+        _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
+
+    credentials = build(upstream.credentials, rng)
+    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
+    prober = None
+    if rules.health is not None:
+        prober = Prober(reactor, sweeper, upstream, balancer, credentials, chance)
+    plan = UpstreamPlan(
+        name=upstream.name,
+        agent=agent,
+        client=ProxyClient(agent),
+        credentials=credentials,
+        rules=rules,
+        balancer=balancer,
+        ejecting=frozenset(rules.eject.on),
+        key=key_reader(rules.hash_on) if rules.balance == "hash" else None,
+        sticky=_sticky(upstream, rng),
+        prober=prober,
+        clock=reactor,
+        chance=chance,
+    )
+    if upstream.servers_file is not None:
+        plan.watchers.append(ServersFile(reactor, upstream.servers_file, plan.change, tell))
+    if upstream.discovered:
+        lookup = Lookup(reactor, upstream.resolver)
+        plan.watchers.append(
+            Discovery(
+                reactor,
+                upstream.servers,
+                upstream.discovered,
+                lookup,
+                plan.change,
+                tell,
+                named=upstream.server_name is not None or not upstream.verify,
+            )
+        )
+    return plan
+
+
+def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
+    sticky = upstream.balancing.sticky
+    if sticky is None:
+        return None
+    key = rng(32) if sticky.secret is None else sticky.secret.reveal().encode("utf-8")
+    cookies = StickyCookies(sticky.cookie, key)
+    cookies.know(server.origin for server in upstream.servers)
+    return cookies
+
+
+def _plan_route(
+    match: Match, upstream: UpstreamPlan, compiled: Callable[[Cors], Policy], pseudonym: bytes
+) -> RoutePlan:
+    route = match.route
+    credentials = upstream.credentials
+    label = f"{route.host or ''}{route.prefix}"
+    report_only = route.cors_report_only
+    return RoutePlan(
+        label=label,
+        shape=UpstreamShape(
+            match=match,
+            own_fields=frozenset() if credentials is None else credentials.header_names,
+            credentialed=credentials is not None,
+            pseudonym=pseudonym,
+        ),
+        policy=None if route.cors is None else compiled(route.cors),
+        trial=None if report_only is None else Trial(label, compiled(report_only)),
+        methods=(
+            None
+            if route.methods is None
+            else frozenset(method.encode("ascii") for method in route.methods)
+        ),
+        limits=route.limits,
+        upstream=upstream,
+    )

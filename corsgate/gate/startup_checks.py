@@ -1,0 +1,159 @@
+"""What a configuration needs of this machine, looked at before anything is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from stat import S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+
+from corsgate.config.model.endpoint import files_of
+from corsgate.config.model.values import Config
+from corsgate.config.toml.lines import Path, key_text, line_of
+from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.server.alpn import HTTP1
+from corsgate.server.tls import CertificateTable
+from corsgate.transport.files import check_regular
+from corsgate.upstream.tls import creators
+
+_LOG_MEND = "name a file that the daemon may write"
+
+
+def preflight(
+    config: Config, *, reactor: Any, file: str, lines: Mapping[Path, int] | None = None
+) -> None:
+    """Refuse a well-formed configuration that can't be served here.
+
+    No port is opened and no file is made. A port that is taken shows only when the gate starts.
+
+    Args:
+        config: What would be served.
+        reactor: What its endpoints would listen with.
+        file: The configuration's name in faults.
+        lines: Where each key stands, as `key_lines` answers; None where there is no file.
+
+    Raises:
+        ConfigError: With all faults at once, in the order of their lines.
+    """
+    known = lines or {}
+    faults: list[Fault] = []
+
+    def attempt(path: Path, make: Callable[[], object]) -> None:
+        try:
+            make()
+        except BadValue as error:
+            faults.append(
+                Fault(
+                    file=file,
+                    line=line_of(known, path),
+                    key=key_text(path) if lines is not None else _option(path),
+                    problem=error.problem,
+                    mend=error.mend,
+                )
+            )
+
+    for number, listener in enumerate(config.listeners):
+        place = listener_path(known, number)
+        text, certificates = listener.endpoint, listener.certificates
+        at = place if place[0] == "listen" else (*place, "endpoint")
+        attempt(at, partial(check_endpoint_here, text, reactor))
+        if certificates:
+            attempt((*place, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
+    for name, upstream in config.upstreams.items():
+        templates = [each.template for each in upstream.discovered]
+        servers = [*upstream.servers, *templates]
+        attempt(("upstreams", name), partial(creators, upstream, servers))
+    attempt(("access_log",), partial(check_access_log, config.access_log))
+    if faults:
+        raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)
+
+
+def check_endpoint_here(text: str, reactor: Any) -> None:
+    """Refuse an endpoint string that Twisted, with its plugins, can't make an endpoint of.
+
+    Args:
+        text: A string that `corsgate.config.model.endpoint.check_endpoint` accepts.
+        reactor: What the endpoint would listen with.
+
+    Raises:
+        BadValue: It can't.
+    """
+    if text.partition(":")[0] == "systemd":
+        return  # Its sockets are there only where systemd starts the gate.
+    for name in files_of(text):
+        try:
+            for each in _pem_files(name) if text.lower().startswith("tls:") else (name,):
+                check_regular(each)
+        except FileNotFoundError:
+            break  # Twisted says it better.
+        except OSError as error:
+            raise BadValue(
+                f"{error.filename!r}, which {text!r} names, can't be read: {error.strerror}",
+                "name a file that this user can read",
+            ) from None
+    try:
+        serverFromString(reactor, text)
+    except Exception as error:
+        # What an endpoint's own parser raises for bad arguments is anyone's guess.
+        reason = str(error) or type(error).__name__
+        raise BadValue(
+            f"Twisted can't listen on {text!r}: {reason}", "write it as Twisted's endpoints have it"
+        ) from None
+
+
+def _pem_files(directory: str) -> list[str]:
+    """Return what Twisted takes for files of certificates in a directory."""
+    return [os.path.join(directory, name) for name in os.listdir(directory) if name[-4:] == ".pem"]
+
+
+def check_access_log(access_log: str | None) -> None:
+    """Refuse an access log that can't be opened; it is not made.
+
+    Args:
+        access_log: A path, or what else `access_log` may be.
+
+    Raises:
+        BadValue: It can't be opened.
+    """
+    if access_log in (None, "-", "off"):
+        return
+    problem = None
+    directory = os.path.dirname(access_log) or "."
+    try:
+        mode = os.stat(access_log).st_mode
+        if S_ISDIR(mode):
+            problem = "Is a directory"
+        elif not (S_ISREG(mode) or S_ISCHR(mode) or S_ISFIFO(mode)):
+            problem = "it is no file"
+        elif not os.access(access_log, os.W_OK):
+            problem = "Permission denied"
+    except FileNotFoundError:
+        if not os.path.isdir(directory):
+            problem = f"there is no directory {directory!r}"
+        elif not os.access(directory, os.W_OK | os.X_OK):
+            problem = f"the directory {directory!r} can't be written to"
+    except OSError as error:
+        problem = error.strerror
+    if problem is not None:
+        raise BadValue(f"{access_log!r} can't be opened: {problem}", _LOG_MEND)
+
+
+def listener_path(lines: Mapping[Path, int], number: int) -> Path:
+    """Answer where a listener stands: those of ``listen`` come first, then the tables.
+
+    Args:
+        lines: What `key_lines` answered; empty where there is no file.
+        number: Its number among `Config.listeners`.
+    """
+    listed = sum(1 for path in lines if len(path) == 2 and path[0] == "listen")
+    if number < listed or not lines:
+        return ("listen", number)
+    return ("listener", number - listed)
+
+
+def _option(path: Path) -> str:
+    """Answer the option that stands for a key where there is no file."""
+    return {"listen": "--listen", "upstreams": "--upstream"}.get(str(path[0]), str(path[0]))

@@ -1,0 +1,305 @@
+"""The smallest configuration that allows the calls of a record, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from contextlib import suppress
+
+import attrs
+
+from corsgate.config.model.endpoint import is_reached_at
+from corsgate.config.model.rules import check_prefix
+from corsgate.config.model.values import Cors
+from corsgate.config.quick import DEFAULT_LISTEN
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.writer import Toml, toml_tables
+from corsgate.cors.policy import compile_policy
+from corsgate.errors import BadValue, PolicyError, TargetError
+from corsgate.explain.call import Call, unsafe_names
+from corsgate.explain.fix import widen, written
+from corsgate.explain.trace import text
+from corsgate.explain.url import Url
+from corsgate.learn.record import Recorded
+from corsgate.message.host import is_loopback_name
+from corsgate.message.target import segments
+
+UNKNOWN_SERVER = "http://localhost:8000"
+"""What stands for a server that the record doesn't name."""
+
+MAX_TOLD = 20
+"""How many refused calls are shown of each route: anybody can put thousands into a log."""
+
+_MAX_TOLD_CHARACTERS = 200
+
+
+@attrs.frozen(kw_only=True)
+class Learned:
+    """A configuration that was learned.
+
+    Attributes:
+        toml: Its text, in which comments say what was refused when it was recorded; empty where
+            nothing could be learned.
+        refused: What was recorded and can't be allowed, and why.
+        notes: What its reader should know.
+    """
+
+    toml: str
+    refused: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@attrs.define
+class _Group:
+    """The calls that one route is for."""
+
+    key: object
+    place: tuple[str | None, str]
+    server: str
+    recorded: list[Recorded]
+    cors: Cors | None = None
+
+
+def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned:
+    """Answer the smallest configuration for recorded calls.
+
+    A call that was refused is no evidence that it is meant to be allowed: anybody can send a gate
+    an Origin, a method and names of headers, and so put them into its log.
+
+    Args:
+        recorded: The calls.
+        max_age_s: How long browsers shall keep preflights' answers; None leaves it unsaid.
+
+    Returns:
+        A configuration with one route and one policy for each route or server of the record.
+
+    Raises:
+        BadValue: Two servers were called at the same paths, so that no gate can have both.
+    """
+    refused: list[str] = []
+    granted = [each for each in recorded if not each.was_refused]
+    comments = _comments(recorded, {each.call for each in granted})
+    groups = [group for group in _groups(granted) if _allow(group, refused)]
+    _check_apart(groups)
+    if not groups:
+        told = (line for lines in comments.values() for line in lines)
+        return Learned(toml="", refused=tuple(refused), notes=tuple(dict.fromkeys(told)))
+    servers, notes = _servers(groups)
+    names = {server: f"api{index + 1}" if index else "api" for index, server in enumerate(servers)}
+    keys: list[tuple[Path, str, Toml]] = [((), "listen", [DEFAULT_LISTEN])]
+    hosts = _hosts(groups)
+    if hosts:
+        keys.append(((), "hosts", hosts))
+    keys += [(("upstreams", names[server]), "servers", [server]) for server in servers]
+    parts = [toml_tables(keys)]
+    for number, group in enumerate(groups):
+        policy = f"learned{number + 1}" if number else "learned"
+        assert group.cors is not None
+        table = written(group.cors)
+        if max_age_s is not None:
+            table["max_age"] = f"{max_age_s}s"
+        in_policy = toml_tables((("cors", policy), key, value) for key, value in table.items())
+        host, prefix = group.place
+        route: Path = ("routes", f"{host or ''}{prefix}")
+        parts += [
+            in_policy + _commented(comments.pop(group.key, ())),
+            toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)]),
+        ]
+    parts += map(_commented, comments.values())  # Of routes whose every call was refused.
+    return Learned(toml="\n".join(parts), refused=tuple(refused), notes=tuple(dict.fromkeys(notes)))
+
+
+def _servers(groups: Sequence[_Group]) -> tuple[list[str], list[str]]:
+    """Return the servers to propose, each once, and what their reader should know.
+
+    What no group's server may be, because it is unknown or the gate itself, gets a stand-in.
+    """
+    notes = []
+    for group in groups:
+        if _is_gate(group.server):
+            notes.append(
+                f"{group.server} is where the gate listens, and no gate goes before itself:"
+                f" put the API's URL for {UNKNOWN_SERVER}"
+            )
+            group.server = UNKNOWN_SERVER
+        elif not group.server:
+            notes.append(f"the record names no server: put the API's URL for {UNKNOWN_SERVER}")
+            group.server = UNKNOWN_SERVER
+    return list(dict.fromkeys(group.server for group in groups)), notes
+
+
+def _commented(lines: Iterable[str]) -> str:
+    return "".join(f"# {line}\n" for line in lines)
+
+
+def _comments(recorded: Iterable[Recorded], granted: Set[Call]) -> dict[object, list[str]]:
+    """Return what was refused, by route or server as `_key` has it, in words for one line each."""
+    found: dict[object, dict[str, None]] = {}
+    for each in recorded:
+        if each.was_refused and each.call not in granted:
+            found.setdefault(_key(each), {})[_told(each)] = None
+    comments = {}
+    for key, told in found.items():
+        lines = [f"refused before: {line}" for line in list(told)[:MAX_TOLD]]
+        if len(told) > MAX_TOLD:
+            lines.append(f"refused before: {len(told) - MAX_TOLD} more")
+        comments[key] = lines
+    return comments
+
+
+def _told(each: Recorded) -> str:
+    """Return who asked for what, on one line of bounded length."""
+    call = each.call
+    where = each.server
+    if each.place is not None:
+        host, prefix = each.place
+        where = f"{host or ''}{prefix}"
+    names = b", ".join(unsafe_names(call.sent_headers))
+    headers = f" with {text(names)}" if names else ""
+    line = f"{text(call.origin)} {text(call.method)}{headers}"
+    if len(line) > _MAX_TOLD_CHARACTERS:
+        line = f"{line[:_MAX_TOLD_CHARACTERS]}..."
+    return f"{line} at {text(where.encode())}"
+
+
+def _is_gate(server: str) -> bool:
+    """Return whether a server is at the address where the proposed gate would listen."""
+    try:
+        url = Url.parse(server)
+    except BadValue:
+        return False  # It is unknown, or a Unix socket.
+    return is_reached_at(DEFAULT_LISTEN, url.host, url.effective_port)
+
+
+def _key(each: Recorded) -> object:
+    """Return what the calls that go together have in common: the gate's route, or the server."""
+    return each.server if each.place is None else each.place
+
+
+def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
+    """Answer the calls by the gate's route, or else by their server."""
+    groups: dict[object, _Group] = {}
+    for each in recorded:
+        key = _key(each)
+        group = groups.setdefault(
+            key, _Group(key=key, place=each.place or (None, "/"), server=each.server, recorded=[])
+        )
+        group.server = group.server or each.server
+        group.recorded.append(each)
+    for group in groups.values():
+        if group.recorded[0].place is None:
+            group.place = (None, _common_prefix(group.recorded))
+    return list(groups.values())
+
+
+def _allow(group: _Group, refused: list[str]) -> bool:
+    """Make a group's policy of its calls; answer whether any can be allowed."""
+    singly: dict[Call, Cors] = {}
+    for each in group.recorded:
+        _try(each.call, None, singly, refused)
+    allowed = [each for each in group.recorded if each.call in singly]
+    if allowed:
+        group.cors = _joined(list(singly.values()))
+        with_all: dict[Call, Cors] = {}
+        try:
+            compile_policy(group.cors)
+        except PolicyError:
+            # Some can't go with others, such as an http origin with another's credentials.
+            group.cors = None
+            for each in allowed:
+                group.cors = _try(each.call, group.cors, with_all, refused)
+            allowed = [each for each in allowed if each.call in with_all]
+    for each in allowed:
+        assert group.cors is not None
+        group.cors = _expose(group.cors, each.exposed)
+    refused[:] = dict.fromkeys(refused)
+    return group.cors is not None
+
+
+def _try(call: Call, cors: Cors | None, found: dict[Call, Cors], refused: list[str]) -> Cors | None:
+    """Widen a policy by a call that was not yet found to be allowed; answer what it is then."""
+    if call in found:
+        return cors
+    try:
+        found[call] = widen(cors, call)
+    except PolicyError as error:
+        why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
+        refused.append(f"{text(call.method)} from {text(call.origin)}: {why}")
+        return cors
+    return found[call]
+
+
+def _joined(policies: Sequence[Cors]) -> Cors:
+    """Answer a policy that allows what each of some does, at a cost that is linear in them."""
+    names = {name.lower(): name for each in reversed(policies) for name in each.allow_headers}
+    spelled = dict.fromkeys(name.lower() for each in policies for name in each.allow_headers)
+    return Cors(
+        allow_origins=tuple(dict.fromkeys(o for each in policies for o in each.allow_origins)),
+        allow_methods=tuple(dict.fromkeys(m for each in policies for m in each.allow_methods)),
+        allow_headers=tuple(names[name] for name in spelled),
+        allow_credentials=any(each.allow_credentials for each in policies),
+    )
+
+
+def _expose(cors: Cors, names: Iterable[str]) -> Cors:
+    """Answer a policy that lets scripts read further headers, but for those that none may."""
+    for name in names:
+        if name == "*" or name.lower() in {each.lower() for each in cors.expose_headers}:
+            continue
+        wider = attrs.evolve(cors, expose_headers=(*cors.expose_headers, name))
+        with suppress(PolicyError):
+            compile_policy(wider)
+            cors = wider
+    return cors
+
+
+def _common_prefix(recorded: Sequence[Recorded]) -> str:
+    """Answer the longest prefix of whole segments that all calls have."""
+    paths = [_segments(each) for each in recorded]
+    common: list[str] = []
+    for step in zip(*paths, strict=False):
+        longer = [*common, step[0]]
+        if len(set(step)) > 1 or not _is_prefix("/" + "/".join(longer)):
+            break
+        common = longer
+    return "/" + "/".join(common)
+
+
+def _segments(recorded: Recorded) -> list[str]:
+    try:
+        found = segments(recorded.call.url.target.encode("ascii"))
+    except TargetError:
+        return []
+    return [segment.decode("utf-8", "replace") for segment in found]
+
+
+def _is_prefix(prefix: str) -> bool:
+    try:
+        check_prefix(prefix)
+    except BadValue:
+        return False
+    return "\ufffd" not in prefix and "?" not in prefix
+
+
+def _hosts(groups: Iterable[_Group]) -> list[str]:
+    """Answer the Host values to list: none where the gate's default serves them all."""
+    named = {group.place[0] for group in groups if group.place[0] is not None}
+    beyond = sorted(host for host in named if not is_loopback_name(host.strip("[]").encode()))
+    return ["localhost", "127.0.0.1", "[::1]", *beyond] if beyond else []
+
+
+def _check_apart(groups: Sequence[_Group]) -> None:
+    """Refuse routes by which a call would reach another server than the recorded one."""
+    found = [group for group in groups if group.recorded[0].place is None]
+    for group in found:
+        for other in found:
+            if other is group:
+                continue
+            inside = other.place[1].rstrip("/") + "/"
+            deeper = len(other.place[1]) >= len(group.place[1])
+            if deeper and any(
+                f"{each.call.url.path}/".startswith(inside) for each in group.recorded
+            ):
+                raise BadValue(
+                    f"{group.server} and {other.server} were both called below {other.place[1]}",
+                    "learn from one at a time: --only URL",
+                )

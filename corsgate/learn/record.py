@@ -1,0 +1,227 @@
+"""Calls that were recorded: by a browser's devtools as HAR, or by a gate in its access log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from corsgate.config.sections.routes import parse_place
+from corsgate.errors import BadValue
+from corsgate.explain.browser import READABLE, fetch
+from corsgate.explain.call import Call
+from corsgate.explain.trace import Answer, tokens, values
+from corsgate.explain.url import Url
+from corsgate.message.headers import Header
+
+CUT = "\u2026"
+"""What a value of a gate's access log ends in that was too long for it. What a client sends can't
+end in it: fields are read as ISO 8859-1, which doesn't have it."""
+
+# No value that a browser would pass without a preflight (#cors-safelisted-request-header).
+_UNSAFE = b"()"
+
+_BROWSERS_OWN = frozenset(
+    b"accept accept-language authority cache-control if-modified-since if-none-match path pragma"
+    b" priority purpose scheme method upgrade-insecure-requests user-agent x-client-data".split()
+)
+"""Request headers that browsers and their devtools add by themselves, beside the forbidden ones."""
+
+_WHOLE = ("origin", "host", "method", "route", "asked_method", "asked_headers")
+"""What has to be whole in a line of the access log for it to say anything."""
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """One cross-origin call, as far as the record shows it.
+
+    Attributes:
+        call: The call; of a preflight the one that it asked for.
+        exposed: The headers of its answer that the script was let read, beside the safelisted.
+        place: Host and prefix of the gate's route that it took, or None.
+        server: The origin of the server that it went to; empty where that is not known.
+        was_refused: Whether it was not granted: nothing then says that it is meant to be.
+    """
+
+    call: Call
+    exposed: tuple[str, ...] = ()
+    place: tuple[str | None, str] | None = None
+    server: str = ""
+    was_refused: bool = False
+
+
+def read_record(text: str) -> list[Recorded]:
+    """Answer the cross-origin calls in a record.
+
+    Args:
+        text: A HAR file, or lines of a gate's JSON access log, perhaps among the daemon's others.
+
+    Returns:
+        The calls in order; those of the gate's own pages and of the origin ``null`` are not in it.
+
+    Raises:
+        BadValue: It is neither.
+    """
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
+        whole = None
+    match whole:
+        case {"log": {"entries": list(entries)}}:
+            found = [_of_entry(entry) for entry in entries if isinstance(entry, dict)]
+            return [each for each in found if each is not None]
+    lines = [event for line in text.splitlines() if (event := _event(line)) is not None]
+    if not lines:
+        raise BadValue(
+            "it is neither a HAR file nor a JSON access log",
+            'save the devtools\' network panel as HAR, or give a log of log_format = "json"',
+        )
+    return [each for event in lines if (each := _of_line(event)) is not None]
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
+    """Answer the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
+    request, response = _table(entry, "request"), _table(entry, "response")
+    sent, came = tuple(_fields(request)), tuple(_fields(response))
+    try:
+        url = Url.parse(str(request.get("url", "")))
+    except BadValue:
+        return None
+    origins = values(sent, b"origin")
+    if len(origins) != 1 or not _counts(origins[0], url.origin):
+        return None
+    asked = values(sent, b"access-control-request-method")
+    method = _bytes(request.get("method", "GET"))
+    is_preflight = method == b"OPTIONS" and bool(asked)
+    if is_preflight:
+        names = tokens(values(sent, b"access-control-request-headers")) or ()
+        call = _asked(origins[0], url, asked[0], names)
+    else:
+        call = Call(
+            origin=origins[0],
+            method=method,
+            url=url,
+            headers=tuple(field for field in sent if field[0].lower() not in _BROWSERS_OWN),
+            credentials=bool(request.get("cookies") or values(sent, b"cookie")),
+        )
+    answer = Answer(status=_status(response), headers=came)
+    return Recorded(
+        call=call,
+        exposed=_exposed(came),
+        server=url.origin.decode("ascii"),
+        was_refused=not (_passes(call, answer) if is_preflight else _shares(call, came)),
+    )
+
+
+def _passes(call: Call, answer: Answer) -> bool:
+    """Return whether the answer to a preflight lets a browser go on (``#cors-preflight-fetch``)."""
+    return (
+        200 <= answer.status < 300
+        and _shares(call, answer.headers)
+        and fetch(call, lambda _: answer).allowed
+    )
+
+
+def _shares(call: Call, headers: Sequence[Header]) -> bool:
+    """Return whether an answer is shared with the page that called (``#cors-check``)."""
+    allowed = values(headers, b"access-control-allow-origin")
+    if not call.credentials:
+        return allowed in ([call.origin], [b"*"])
+    with_credentials = values(headers, b"access-control-allow-credentials")
+    return allowed == [call.origin] and with_credentials == [b"true"]
+
+
+def _status(response: Mapping[str, Any]) -> int:
+    found = response.get("status")
+    return found if isinstance(found, int) else 0
+
+
+def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Call:
+    """Answer the call that a preflight asked for."""
+    headers = tuple((name, _UNSAFE) for name in names)
+    return Call(origin=origin, method=method, url=url, headers=headers)
+
+
+def _counts(origin: bytes, own: bytes) -> bool:
+    """Answer whether an origin is one that a policy can allow, and not the server's own."""
+    return origin not in (b"null", b"", own)
+
+
+def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
+    fields = message.get("headers")
+    for field in fields if isinstance(fields, list) else ():
+        if isinstance(field, dict):
+            # Of HTTP/2 browsers record the pseudo-header fields, too.
+            name = str(field.get("name", "")).lstrip(":")
+            yield _bytes(name), _bytes(field.get("value", ""))
+
+
+def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = entry.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _bytes(value: object) -> bytes:
+    """Answer what JSON holds as bytes; it may hold halves of characters, which have none."""
+    return str(value).encode("utf-8", "replace")
+
+
+def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
+    """Answer which of an answer's headers its script was let read."""
+    fields = tuple(came)
+    names = {name.lower() for name, _ in fields} - READABLE
+    listed = tokens(values(fields, b"access-control-expose-headers")) or ()
+    return tuple(dict.fromkeys(name.decode("latin-1") for name in listed if name.lower() in names))
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """Answer the JSON object that ends a line, or None."""
+    _, brace, rest = line.partition("{")
+    try:
+        event = json.loads(brace + rest)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and "target" in event and "method" in event else None
+
+
+def _is_cut(value: object) -> bool:
+    return isinstance(value, str) and value.endswith(CUT)
+
+
+def _of_line(event: Mapping[str, Any]) -> Recorded | None:
+    """Return the call of an access log's line, or None where it is no cross-origin one.
+
+    A value that was cut is not what was asked for: a line with one says nothing, unless it is the
+    target, of which the route is enough.
+    """
+    if any(_is_cut(event.get(name)) for name in _WHOLE):
+        return None
+    origin = _bytes(event.get("origin") or "")
+    route, host = event.get("route"), event.get("host")
+    if not origin or not isinstance(route, str) or not isinstance(host, str):
+        return None
+    try:
+        url = Url.parse(f"http://{host}{str(event['target']).removesuffix(CUT)}")
+        place = parse_place(route)
+    except BadValue:
+        return None
+    # The log doesn't have the scheme by which the gate was reached.
+    if not _counts(origin, url.origin) or origin == url.origin.replace(b"http:", b"https:", 1):
+        return None
+    asked = event.get("asked_method")
+    server = str(event.get("server") or "")
+    if event["method"] == "OPTIONS":
+        # A script's own OPTIONS has a preflight that asks for it; without it, who knows.
+        if not isinstance(asked, str):
+            return None
+        # One that was refused may have been answered with 204, so that the browser says why.
+        granted = event.get("status") == 204 and not server and "outcome" not in event
+        names = tokens([_bytes(event.get("asked_headers") or "")]) or ()
+        call = _asked(origin, url, _bytes(asked), names)
+    else:
+        # What the gate answered by itself is an error, such as 403 or 405.
+        granted = bool(server) and "ungranted" not in event
+        call = Call(origin=origin, method=_bytes(event["method"]), url=url)
+    return Recorded(call=call, place=place, server=server, was_refused=not granted)

@@ -1,0 +1,149 @@
+"""A TLS connection until its handshake is done, and what takes it over then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from corsgate.server.admission import Spare
+from corsgate.server.http1.channel import GateChannel
+from corsgate.server.http1.timeouts import FIRST_REQUEST_S
+from corsgate.server.site import GateSite, Refused
+from corsgate.server.tls import CertificateTable
+from corsgate.transport.deadlines import NEVER
+from corsgate.transport.tls import TLSFactory
+
+HTTP1 = b"http/1.1"
+HTTP2 = b"h2"
+
+MakeHttp2: TypeAlias = Callable[[GateSite], IProtocol]
+"""Makes what speaks HTTP/2 on a connection of a site.
+
+It has `drain` and `abortConnection`, and tells the site by `channel_lost` when it is gone.
+"""
+
+
+@implementer(IHandshakeListener)
+class Negotiation(Protocol):
+    """Waits for a TLS handshake, then hands the connection on by what was agreed (RFC 7301).
+
+    A client that drags its handshake out is cut after the time that it would have for a
+    request's head.
+
+    Args:
+        site: Serves the connection.
+        channel: Speaks HTTP/1.1.
+        make_http2: Speaks HTTP/2, or None where it isn't offered.
+    """
+
+    def __init__(self, site: GateSite, channel: GateChannel, make_http2: MakeHttp2 | None) -> None:
+        self.deadline_s = NEVER
+        self._site = site
+        self._channel = channel
+        self._make_http2 = make_http2
+
+    def connectionMade(self) -> None:
+        """Start to wait."""
+        if hasattr(self._tls, "setTcpNoDelay"):
+            self._tls.setTcpNoDelay(True)
+        self._site.hand_over(self._channel, self)
+        self._site.sweeper.add(self)
+        self.deadline_s = self._site.sweeper.now() + self._site.limits.client_head_timeout_s
+
+    def handshakeCompleted(self) -> None:
+        """Put in its own place what speaks the protocol agreed on."""
+        self._site.sweeper.discard(self)
+        channel: Any = self._channel
+        if self._make_http2 is not None and self._tls.negotiatedProtocol == HTTP2:
+            channel = self._make_http2(self._site)
+        self._site.hand_over(self, channel)
+        self._tls.wrappedProtocol = channel
+        channel.makeConnection(self._tls)
+        if self._site.draining:
+            channel.drain()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Take it that the handshake failed, or was cut."""
+        self._site.sweeper.discard(self)
+        # Without a log line: anyone who knocks would write one.
+        self._site.channel_lost(self)
+
+    def timed_out(self) -> None:
+        """Cut a handshake that takes too long."""
+        self.deadline_s = NEVER
+        self.abortConnection()
+
+    def drain(self) -> None:
+        """Cut the connection soon: it may have been accepted just now, and bring a request."""
+        self.deadline_s = min(self.deadline_s, self._site.sweeper.now() + FIRST_REQUEST_S)
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: a handshake that isn't done."""
+        return Spare.UNREADY
+
+    def shed(self) -> None:
+        """Cut the connection, so that another can have its place."""
+        self.abortConnection()
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection; there is no request whose log could say why."""
+        self.abortConnection()
+
+    def rest(self) -> None:
+        """Do nothing: it remembers nothing."""
+
+    def abortConnection(self) -> None:
+        """Cut the connection."""
+        self._tls.abortConnection()
+
+    @property
+    def _tls(self) -> Any:
+        return self.transport
+
+
+class NegotiationFactory(Factory):
+    """Makes the `Negotiation` of each connection to a site."""
+
+    noisy = False
+
+    def __init__(self, site: GateSite, make_http2: MakeHttp2 | None) -> None:
+        self._site = site
+        self._make_http2 = make_http2
+
+    def buildProtocol(self, addr: IAddress | None) -> Negotiation | Refused:
+        """Answer the protocol for a new connection, or what ends it."""
+        channel = self._site.buildProtocol(addr)
+        if isinstance(channel, Refused):
+            return channel
+        return Negotiation(self._site, channel, self._make_http2)
+
+
+def over_tls(
+    site: GateSite, table: CertificateTable, make_http2: MakeHttp2 | None, reactor: Any
+) -> TLSFactory:
+    """Answer the factory that serves a site over TLS.
+
+    Args:
+        site: What is served.
+        table: The certificates; it offers HTTP/2 where `make_http2` is there.
+        make_http2: Speaks HTTP/2, or None.
+        reactor: Gathers small writes.
+    """
+    return TLSFactory(table, False, NegotiationFactory(site, make_http2), clock=reactor)
+
+
+def find_http2() -> MakeHttp2 | None:
+    """Answer what speaks HTTP/2, or None where the libraries for it are not installed."""
+    try:
+        module = import_module("corsgate.server.http2.connection")
+    except ImportError:
+        return None
+    make: MakeHttp2 | None = getattr(module, "make_http2", None)
+    return make

@@ -1,0 +1,393 @@
+"""The server side of HTTP/1.1 over llhttp: a client's bytes in, requests out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from zope.interface import implementer
+
+from corsgate.errors import BodyTimedOut
+from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
+from corsgate.message.head import ResponseHead
+from corsgate.server.admission import Spare
+from corsgate.server.client_connection import ClientConnection
+from corsgate.server.http1.pipeline import Intake
+from corsgate.server.http1.timeouts import (
+    FIRST_REQUEST_S,
+    LINGER_S,
+    SLOW_HEAD,
+    Awaited,
+    ClientWaits,
+    find_awaited,
+    find_spare,
+)
+from corsgate.server.persistence import persistence, stays_open
+from corsgate.server.request import GateRequest
+from corsgate.transport.deadlines import NEVER
+from corsgate.transport.fast_write import writer
+from corsgate.transport.hangup import has_hung_up
+from corsgate.transport.tunnel import TunnelEnd
+from corsgate.upstream.pins import Pins
+
+if TYPE_CHECKING:
+    from corsgate.server.site import GateSite
+
+# How many requests are answered before other connections have their turn: one read may hold
+# thousands, and a socket may take all their answers at once.
+PER_TURN = 16
+
+
+@implementer(IPushProducer)
+class GateChannel(ClientConnection):
+    """One client's connection: it parses, and answers one request after the other.
+
+    Requests that were pipelined wait in a queue of what one read brought; nothing more is
+    read until they are answered. Each is handed on when its head, and what came with it in
+    the same read, has been parsed.
+    """
+
+    _log = Logger()
+
+    def __init__(self, site: GateSite) -> None:
+        self.site = site
+        self.factory = site
+        self.pins = Pins()
+        self._limits = site.limits
+        self._handling: GateRequest | None = None
+        self._dispatching = False
+        self._closing = False
+        self._reading = True
+        self._write_paused = False
+        self._producer: Any = None
+        self._tunnel: TunnelEnd | None = None
+        self._next_turn: IDelayedCall | None = None
+        # A head that waits for the first piece of its body, to leave in one write with it.
+        self._head = b""
+        self._waits = ClientWaits(site.limits)
+
+    # What the transport calls.
+
+    def connectionMade(self) -> None:
+        """Start to wait for a request."""
+        if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
+            self._tcp.setTcpNoDelay(True)
+        self._write = writer(self.transport)
+        # Not before: it knows this, and of what is never connected nobody hears the end.
+        self._intake = Intake(self._limits, self._body_changed)
+        self._enter()
+        self._rearm()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Parse bytes, then hand on the requests that they held."""
+        if self._tunnel is not None:
+            self._tunnel.data_received(data)
+            return
+        if self._closing:
+            return
+        self._intake.feed(data)
+        self._go_on()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the requests that their client is gone."""
+        if not self._closing and self._tunnel is None:
+            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            self._tcp.unregisterProducer()
+        self._closing = True
+        self.site.sweeper.discard(self)
+        if self._tunnel is not None:
+            self._tunnel.lost(reason)
+        handling, self._handling = self._handling, None
+        self._intake.clear()
+        if handling is not None:
+            handling.connectionLost(reason)
+        self._intake.end()
+        # They know a body, which knows this: a cycle would be left to the collector.
+        self._waits.begin_exchange()
+        self.pins.close()
+        self.hold_nothing()
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+        self.site.channel_lost(self)
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up with the response."""
+        self._write_paused = True
+        written = 0 if self._handling is None else self._handling.sentLength
+        self.deadline_s = self._waits.pause(written, self._now())
+        self._hold_unsent()
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was buffered."""
+        self._write_paused = False
+        self._waits.resume(self._now())
+        self.hold(response=0)
+        if self._producer is not None:
+            self._producer.resumeProducing()
+        self._go_on()
+
+    def tls_ended(self) -> None:
+        """The client ended TLS: what is still to be written can't reach it.
+
+        What a tunnel has written before still leaves.
+        """
+        if self._handling is not None and self._tunnel is None:
+            self.abortConnection()
+
+    def timed_out(self) -> None:
+        """End what the client is too slow with, with 408 where it may still hear that."""
+        self.deadline_s = NEVER
+        awaited, self._waits.awaited = self._waits.awaited, None
+        body = self._intake.body
+        begun = self._handling is not None and self._handling.startedWriting
+        if self._closing or self._write_paused:
+            self.cut("the client did not take the response")
+        elif awaited is Awaited.ANSWER_UNREAD:
+            if has_hung_up(self._tcp):
+                self.cut("the client closed the connection")
+            self._rearm()
+        elif awaited is Awaited.HEAD:
+            self._intake.refuse(SLOW_HEAD)
+            self._go_on()
+        elif body is not None and body.has_receiver and not begun:
+            body.fail(Failure(BodyTimedOut()))
+        elif awaited is Awaited.REQUEST:
+            self.loseConnection()
+        else:
+            self.cut("the client was too slow")
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: a request, part of one, or nothing."""
+        left_s = self.deadline_s - self._now() if self._closing else None
+        return find_spare(self._waits.awaited, left_s)
+
+    # What a request calls.
+
+    def require_http1(self) -> bool:
+        """Return False: HTTP/1.1 is what the client speaks."""
+        return False
+
+    def write(self, data: bytes) -> None:
+        """Write bytes of a response, framing included."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._write(data)
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        """Write bytes of a response in one go."""
+        self.write(b"".join(data))
+
+    def flush(self) -> None:
+        """Write a head whose body is not there yet."""
+        if self._head:
+            self.write(b"")
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of a response that was made by twisted.web's own API."""
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
+        head = ResponseHead(status=int(code), reason=reason, headers=fields)
+        request, draining = self._handling, self.site.draining
+        assert request is not None
+        self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take a response's head, to be written with the first piece of its body or by `flush`.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes, or None where only its end will tell.
+            bodiless: Whether no body follows, whatever `length` says.
+
+        Returns:
+            Whether the body is to be chunked.
+        """
+        request = self._handling
+        assert request is not None
+        framing = response_framing(
+            head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
+        )
+        says = persistence(request, delimited=framing.delimited, draining=self.site.draining)
+        self._head = framed_head(head, framing.line + says, self.site.date())
+        return framing.chunked
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head (RFC 9110 15.2)."""
+        self._write(head.to_bytes())
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Write a 101 and speak HTTP no more.
+
+        Args:
+            head: The response's head; it says Upgrade.
+
+        Returns:
+            The connection as one side of a tunnel. The request is the connection's last; it
+            ends when the connection does.
+        """
+        fields = [*head.headers, (b"Connection", b"Upgrade")]
+        self._write(ResponseHead(status=head.status, reason=head.reason, headers=fields).to_bytes())
+        self._tcp.unregisterProducer()
+        self._tunnel = TunnelEnd(self._tcp, self._intake.switch())
+        self.deadline_s = NEVER
+        return self._tunnel
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take the source of the response; it hears when the client does not keep up."""
+        if not streaming:
+            raise ValueError("a response's source here is a push producer")
+        self._producer = producer
+        if self._write_paused:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the source of the response."""
+        self._producer = None
+
+    def requestDone(self, request: GateRequest) -> None:
+        """Go on to the next request, or close."""
+        self._handling = None
+        self._producer = None
+        if self._closing:
+            return
+        body = request.body
+        unread = body is not None and not body.complete
+        if unread and body is not None:
+            body.discard()
+        if not stays_open(request, draining=self.site.draining):
+            if unread or request.refusal is not None or self._intake.pending:
+                self._linger()
+            else:
+                self._close(self._limits.response_idle_timeout_s)
+            return
+        if request.offers:
+            self._intake.go_on()
+        self._go_on()
+
+    def loseConnection(self) -> None:
+        """Close once all that was written has left."""
+        self._close(LINGER_S)
+
+    def abortConnection(self) -> None:
+        """Cut the connection at once."""
+        self._closing = True
+        self._tcp.abortConnection()
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+        return self._waits.stalled_s(now)
+
+    def drain(self) -> None:
+        """Close where nothing is in flight, else after the response; a first request may come."""
+        busy = self._handling is not None or self._intake.pending or self._intake.in_head
+        if busy or self._closing:
+            return
+        if self._intake.fresh:
+            self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
+        else:
+            # Its client may still take the last response.
+            limit_s = self._limits.response_idle_timeout_s if self._write_paused else LINGER_S
+            self._close(limit_s)
+
+    def rest(self) -> None:
+        """Forget what makes the next request cheaper, if none is under way."""
+        super().rest()
+        if self._waits.awaited is Awaited.REQUEST:
+            self._intake.rest()
+
+    # The parts.
+
+    def _rearm(self) -> None:
+        """Set the deadline that the state asks for.
+
+        Only a body's own bytes put a deadline off: a client that sends anything else now and then
+        must not hold the connection for ever.
+        """
+        if self._closing or self._write_paused or self._tunnel is not None:
+            return
+        handling = self._handling is not None
+        awaited = find_awaited(self._intake, handling=handling, reading=self._reading)
+        if awaited is not self._waits.awaited or awaited is Awaited.BODY:
+            self.deadline_s = self._waits.begin(awaited, self._intake.body, self._now())
+
+    def _go_on(self) -> None:
+        """Parse and answer what has come, as far as the client takes the answers."""
+        if self._dispatching:
+            return
+        self._dispatching = True
+        intake, left = self._intake, PER_TURN
+        try:
+            while not self._closing and self._tunnel is None:
+                if self._handling is None and not self._write_paused:
+                    if not left and intake.pending:
+                        if self._next_turn is None:
+                            self._next_turn = self.site.reactor.callLater(0, self._take_turn)
+                        break
+                    taken = intake.take()
+                    if taken is not None:
+                        left -= 1
+                        self._handling = GateRequest(self, *taken)
+                        # Should it be answered at once, the wait for the next one is another.
+                        self._waits.begin_exchange()
+                        self._handling.process()
+                        continue
+                    if intake.broken:
+                        # What broke was the rest of a body that nobody wanted.
+                        self.loseConnection()
+                        break
+                if not intake.advance():
+                    break
+        finally:
+            self._dispatching = False
+        self._body_changed()
+
+    def _take_turn(self) -> None:
+        self._next_turn = None
+        self._go_on()
+
+    def _body_changed(self) -> None:
+        if not self._dispatching:
+            # What is handed on within this turn of the reactor does not wait.
+            held = self._intake.held_with(None if self._handling is None else self._handling.body)
+            if held or self._account is not None:
+                self.hold(request=held)
+        self._update_reading()
+        self._rearm()
+
+    def _update_reading(self) -> None:
+        """Read on only where there is room for what comes."""
+        blocked = self._write_paused and self._handling is None
+        wanted = self._closing or (self._intake.has_room and not blocked)
+        if wanted != self._reading and self.transport is not None:
+            self._reading = wanted
+            if wanted:
+                self._tcp.resumeProducing()
+            else:
+                self._tcp.pauseProducing()
+
+    def _linger(self) -> None:
+        """Close the sending side, and read on for a while what nobody wants."""
+        if self.isSecure() or not hasattr(self._tcp, "loseWriteConnection"):
+            self.loseConnection()
+            return
+        self._begin_closing(LINGER_S)
+        self._tcp.loseWriteConnection()
+
+    def _close(self, limit_s: float) -> None:
+        self._begin_closing(limit_s)
+        self._tcp.loseConnection()
+
+    def _begin_closing(self, limit_s: float) -> None:
+        if not self._closing:
+            self._tcp.unregisterProducer()
+        self._closing = True
+        self.deadline_s = self._now() + limit_s
+        # Read on, for TLS waits for the client's own farewell.
+        self._update_reading()

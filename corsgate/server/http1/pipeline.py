@@ -1,0 +1,174 @@
+"""A client's requests, read a few ahead of the one that is being answered."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.python.failure import Failure
+
+from corsgate.config.model.values import Limits
+from corsgate.errors import TargetError
+from corsgate.message.framing import CHUNKED
+from corsgate.message.headers import HeaderList
+from corsgate.server.http1.parser import RequestReader
+from corsgate.server.memory_budget import REQUEST_BYTES
+from corsgate.server.parsed_request import ReadRequest, Refusal
+from corsgate.server.request_body import RequestBody
+
+MAX_QUEUED = 1
+"""How many pipelined requests are parsed ahead, but for those of one small step."""
+
+# One read may hold thousands of requests, and each takes far more memory parsed than unparsed. So
+# a step ends with a head, unless that is so small that a step for each would cost too much.
+_HEAD_STEP = 4 * 1024
+_SMALL_STEP = 256
+_HEAD_END = b"\r\n\r\n"
+_BODY_STEP = 32 * 1024
+
+
+class Intake:
+    """What a client has sent and nobody has answered: bytes, heads, and the body coming in.
+
+    Args:
+        limits: Bounds on heads and on what is kept of a body.
+        changed: Called when a body's receiver pauses, resumes or drops it.
+
+    Attributes:
+        body: The body that is coming in; None where the last message is complete.
+        broken: Whether what came is no HTTP, so that no other request will follow.
+        fresh: Whether no request has come yet.
+    """
+
+    def __init__(self, limits: Limits, changed: Callable[[], None]) -> None:
+        self.body: RequestBody | None = None
+        self.broken = False
+        self.fresh = True
+        self._limits = limits
+        self._changed = changed
+        self._reader = RequestReader(self, limits)
+        self._queue: deque[tuple[ReadRequest, RequestBody | None]] = deque()
+        self._unread = b""
+
+    @property
+    def in_head(self) -> bool:
+        """Whether a head has begun and not ended."""
+        return self._reader.in_head
+
+    @property
+    def pending(self) -> bool:
+        """Whether a request, or what may become one, waits."""
+        return bool(self._queue or self._unread)
+
+    def held_with(self, body: RequestBody | None) -> int:
+        """Return how many bytes of memory all that waits takes, about.
+
+        Args:
+            body: That of the request being answered, which may have come in whole.
+        """
+        waiting = self._unread or self._queue or self._reader.in_head
+        if not waiting and body is None and self.body is None:
+            return 0
+        bodies = {body, self.body}
+        held = 0
+        if waiting:
+            bodies.update(body for _, body in self._queue)
+            held = len(self._unread) + self._reader.held + REQUEST_BYTES * len(self._queue)
+        return held + sum([body.held for body in bodies if body is not None])
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may be read from the client."""
+        full = self.pending or self._reader.holding
+        return not full and (self.body is None or self.body.wants_data)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes; `advance` parses them."""
+        self._unread = self._unread + data if self._unread else data
+
+    def advance(self) -> bool:
+        """Parse a step further, where there is something to parse and room for it.
+
+        Returns:
+            Whether there was.
+        """
+        if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
+            return False
+        step = self._step()
+        data, self._unread = self._unread[:step], self._unread[step:]
+        self._reader.feed(data)
+        return True
+
+    def take(self) -> tuple[ReadRequest, RequestBody | None] | None:
+        """Answer the next request, if its head has been read."""
+        return self._queue.popleft() if self._queue else None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Put a refusal in the place of the head that is coming in."""
+        self._reader.refuse(refusal)
+
+    def go_on(self) -> None:
+        """Read on in HTTP behind an offer to switch that was not taken up."""
+        self._reader.go_on()
+
+    def switch(self) -> bytes:
+        """Read no more, and answer what has come of the other protocol."""
+        unread, self._unread = self._unread, b""
+        return self._reader.switch() + unread
+
+    def rest(self) -> None:
+        """Remember no head; none is coming in."""
+        self._reader.forget()
+
+    def clear(self) -> None:
+        """Forget what waits: the client is gone."""
+        self._queue.clear()
+        self._unread = b""
+
+    def end(self) -> None:
+        """Let go of the channel, which knows this: a cycle would be left to the collector."""
+        self.body = None
+        self._reader.end()
+        del self._changed
+
+    def _step(self) -> int:
+        """Return how many bytes to parse: no more than the message that comes in may have left."""
+        body = self.body
+        most = _HEAD_STEP if body is None else _BODY_STEP
+        if body is not None and body.left is not None:
+            left = body.left
+        else:
+            # The last chunk and the trailers end like a head.
+            end = self._unread.find(_HEAD_END, 0, most)
+            left = most if end < 0 else end + len(_HEAD_END)
+        return min(most, max(left, _SMALL_STEP))
+
+    # What the reader calls.
+
+    def request_read(self, request: ReadRequest) -> None:
+        """Queue a request."""
+        self.fresh = False
+        body: RequestBody | None = None
+        if request.length is not None:
+            length = None if request.length == CHUNKED else request.length
+            body = RequestBody(length, self._limits.max_buffered_bytes, self._changed)
+        self.body = body
+        self._queue.append((request, body))
+
+    def body_read(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        if self.body is not None:
+            self.body.data_received(data)
+
+    def body_complete(self, trailers: HeaderList) -> None:
+        """Take the end of the body."""
+        body, self.body = self.body, None
+        if body is not None:
+            body.ended(trailers)
+
+    def body_broken(self, detail: str) -> None:
+        """Take it that the body breaks off; it takes its request with it."""
+        self.broken = True
+        body, self.body = self.body, None
+        if body is not None:
+            body.fail(Failure(TargetError(detail)))

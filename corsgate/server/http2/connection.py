@@ -1,0 +1,380 @@
+"""The server side of HTTP/2: a connection whose streams are requests (RFC 9113)."""
+
+from __future__ import annotations
+
+from h2.events import (
+    DataReceived,
+    Event,
+    PingAckReceived,
+    RemoteSettingsChanged,
+    RequestReceived,
+    StreamReset,
+    TrailersReceived,
+    WindowUpdated,
+)
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from corsgate.errors import ConnectionFault, MalformedRequest
+from corsgate.server.admission import Spare
+from corsgate.server.client_connection import ClientConnection
+from corsgate.server.http1.timeouts import LINGER_S
+from corsgate.server.http2.codec import MAX_STREAMS, Codec
+from corsgate.server.http2.fields import RequestBlocks
+from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, Conduct
+from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
+from corsgate.server.http2.goaway import Farewell
+from corsgate.server.http2.stream import Http2Stream
+from corsgate.server.http2.timeouts import ConnectionWaits
+from corsgate.server.http2.turns import Turns
+from corsgate.server.memory_budget import Tally
+from corsgate.server.site import GateSite
+from corsgate.transport.deadlines import NEVER
+
+FRAMES_PER_WRITE = 4
+"""How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
+
+_OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
+
+
+@implementer(IPushProducer)
+class Http2Connection(ClientConnection):
+    """One client's connection: many requests at once, each a stream of its own.
+
+    Args:
+        site: Serves it.
+
+    Attributes:
+        tally: What waits on its streams.
+        codec: Speaks HTTP/2.
+        conduct: Watches the client's.
+        lingering: How many streams have been responded to whose requests have not ended.
+    """
+
+    def __init__(self, site: GateSite) -> None:
+        self.site = site
+        self.tally = Tally()
+        self.codec = Codec(site.limits)
+        self.lingering = 0
+        # A field that is compressed takes no more room than one that isn't.
+        self.conduct = Conduct(2 * site.limits.max_head_bytes)
+        self._reader = FrameReader()
+        self._blocks = RequestBlocks(site.limits)
+        self._streams: dict[int, Http2Stream] = {}
+        # Those that may have something to send; a dictionary keeps them in order.
+        self._sending: dict[Http2Stream, None] = {}
+        self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
+        self._pumping = self._write_paused = self._closing = False
+        self._farewell = Farewell(self.codec)
+        self._waits = ConnectionWaits(site.limits)
+
+    # What the transport calls.
+
+    def connectionMade(self) -> None:
+        """Send the settings, and wait for the client's."""
+        self._enter()
+        self.flush()
+        self._rearm()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take frames, and hand on what they bring."""
+        if self._closing:
+            return
+        try:
+            for frame in self._turns.of(self._reader.feed(data), self._tcp):
+                self._receive(frame)
+                if self._closing:
+                    return
+        except ConnectionFault as fault:
+            self._fail(fault)
+            return
+        self.flush()
+        self._check_done()
+        self._rearm()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the requests that their client is gone."""
+        self._begin_closing()
+        self.site.sweeper.discard(self)
+        self._lose_streams("the client closed the connection", reason)
+        self.hold_nothing()
+        self.codec.close()
+        self._turns.end()
+        self.site.channel_lost(self)
+
+    def pauseProducing(self) -> None:
+        """The client does not keep up with the responses."""
+        self._write_paused = True
+        self._hold_unsent()
+        self._waits.pause(self._now())
+        self._rearm()
+
+    def resumeProducing(self) -> None:
+        """The client has taken what was buffered."""
+        self._write_paused = False
+        self.hold(response=0)
+        self._waits.resume()
+        self._pump()
+        self._rearm()
+
+    def tls_ended(self) -> None:
+        """The client ended TLS: what is still to be written can't reach it."""
+        if self._streams:
+            self.abortConnection()
+
+    def timed_out(self) -> None:
+        """Act on what has become due."""
+        now = self._now()
+        if self._closing or self._waits.take_by <= now:
+            self.cut("the client did not take the response")
+        elif self._waits.head_by <= now:
+            self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
+        elif self._farewell.due_s <= now:
+            self._finish_farewell()
+        else:
+            self.drain()
+
+    @property
+    def spare(self) -> Spare:
+        """What would be lost with it: requests, part of one, or nothing."""
+        ready = not self._closing and self._waits.head_by == NEVER
+        return Spare.NO if self._streams else Spare.IDLE if ready else Spare.UNREADY
+
+    # What its streams call.
+
+    def send(self, stream: Http2Stream) -> None:
+        """Send what a stream has to send, in its turn."""
+        self._sending[stream] = None
+        self._pump()
+        stream.sent()
+
+    def flush(self) -> None:
+        """Hand what the codec has collected to the transport."""
+        if not self._closing and (data := self.codec.take()):
+            self._tcp.write(data)
+
+    def stream_left(self, stream: Http2Stream) -> None:
+        """Forget a stream that is done with."""
+        self._streams.pop(stream.number, None)
+        self._sending.pop(stream, None)
+        self.flush()
+        self._check_done()
+        self._rearm()
+
+    # What the site calls.
+
+    def drain(self) -> None:
+        """Take no more requests, and close once those that are there have ended."""
+        if not self._closing and self._farewell.begin(self._now()):
+            self.flush()
+            self._rearm()
+
+    def loseConnection(self) -> None:
+        """Close, and say that all requests were answered (RFC 9113 6.8)."""
+        self.codec.goaway(self.codec.last_id)
+        self.flush()
+        self._close()
+
+    def rest(self) -> None:
+        """Forget what makes the next request cheaper, if none is under way."""
+        super().rest()
+        if not self._streams:
+            self._blocks.forget()
+            self.codec.rest()
+
+    def cut(self, outcome: str) -> None:
+        """Cut the connection; the access log says why."""
+        self._lose_streams(outcome, Failure(ConnectionDone(outcome)))
+        self.abortConnection()
+
+    def abortConnection(self) -> None:
+        """Cut the connection at once."""
+        self._begin_closing()
+        self.deadline_s = NEVER
+        self._tcp.abortConnection()
+
+    # The parts.
+
+    def _rearm(self) -> None:
+        """Set the deadline that the state asks for."""
+        if self._closing:
+            return
+        in_head = (
+            self.conduct.in_block
+            or not self.conduct.greeted
+            or (self._reader.partial and not self._streams)
+        )
+        idle = not (self._streams or self._farewell.begun)
+        by_client = self._waits.update(self._now(), in_head=in_head, idle=idle)
+        self.deadline_s = min(by_client, self._farewell.due_s)
+
+    def _receive(self, frame: Frame) -> None:
+        self.conduct.frame_came(frame, self._now())
+        if not self.conduct.in_block:
+            self._waits.head_ended()
+        if frame.kind == Kind.GOAWAY:
+            # The client opens no more streams; those that it has opened go on.
+            self._farewell.client_leaves = True
+            return
+        if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
+        events = self.codec.receive(frame)
+        if not events and frame.kind in _OF_REQUESTS and not self.conduct.in_block:
+            # It came late, for a stream that is no more.
+            self.conduct.idle(self._now())
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, RequestReceived):
+            self._open(event.stream_id, ended=event.stream_ended is not None)
+        elif isinstance(event, DataReceived):
+            self._data_received(event)
+        elif isinstance(event, TrailersReceived):
+            stream = self._streams.get(event.stream_id)
+            if stream is not None:
+                try:
+                    stream.trailers_received(self.codec.fields)
+                except MalformedRequest as error:
+                    self._refuse(stream, error)
+        elif isinstance(event, StreamReset):
+            self._reset_received(event)
+        elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
+            self._window_opened(getattr(event, "stream_id", 0))
+        elif isinstance(event, PingAckReceived) and self._farewell.is_answered(event.ping_data):
+            self._finish_farewell()
+
+    def _open(self, number: int, *, ended: bool) -> None:
+        """Serve a new stream, or refuse it."""
+        open_streams = len(self._streams)
+        if open_streams >= MAX_STREAMS:
+            open_streams = sum(not stream.answered for stream in self._streams.values())
+        if open_streams >= MAX_STREAMS or self._farewell.finished:
+            self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
+            return
+        try:
+            read = self._blocks.read(self.codec.fields, ended=ended)
+        except MalformedRequest as error:
+            self._turn_away(number, Code.PROTOCOL_ERROR, ended=ended)
+            Http2Stream(self, number, ended=True).begin_malformed(_malformed(error))
+            return
+        stream = self._streams[number] = Http2Stream(self, number, ended=ended)
+        self.site.sweeper.add(stream)
+        self._waits.request_came()
+        stream.begin(read)
+
+    def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:
+        self.codec.reset(number, code, give_up=not ended)
+        self.conduct.reset(self._now())
+
+    def _data_received(self, event: DataReceived) -> None:
+        size, data = event.flow_controlled_length or 0, event.data or b""
+        ended = event.stream_ended is not None
+        self.codec.credit(size)
+        stream = self._streams.get(event.stream_id or 0)
+        unwanted = stream is not None and stream.answered and len(data) < BYTES_PER_FRAME
+        if not ended and (unwanted or not data):
+            self.conduct.idle(self._now())
+        if stream is not None:
+            try:
+                stream.data_received(bytes(data), size, ended=ended)
+            except MalformedRequest as error:
+                self._refuse(stream, error)
+
+    def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
+        """End a stream whose body was not what its head said."""
+        stream.cut_malformed(_malformed(error))
+        self.conduct.reset(self._now())
+
+    def _reset_received(self, event: StreamReset) -> None:
+        """End a stream that the client reset, or h2 by the client's fault."""
+        stream = self._streams.pop(event.stream_id, None)
+        if stream is None:
+            return
+        self._sending.pop(stream, None)
+        outcome = "the client reset the stream" if event.remote_reset else "the client broke HTTP/2"
+        stream.lost(outcome)
+        self.conduct.reset(self._now())
+
+    def _window_opened(self, number: int | None) -> None:
+        if number:
+            if (stream := self._streams.get(number)) is not None:
+                self._sending[stream] = None
+        else:
+            self._sending.update(dict.fromkeys(self._streams.values()))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Send what the client takes, a frame of each stream in turn."""
+        if self._pumping or self._closing:
+            return
+        self._pumping = True
+        unwritten = 0
+        try:
+            while self._sending and not self._write_paused and not self._closing:
+                for stream in list(self._sending):
+                    if self._write_paused or self._closing:
+                        break
+                    if not stream.send_some():
+                        self._sending.pop(stream, None)
+                    elif (unwritten := (unwritten + 1) % FRAMES_PER_WRITE) == 0:
+                        self.flush()
+                    stream.sent()
+        finally:
+            self._pumping = False
+        self.flush()
+
+    def _finish_farewell(self) -> None:
+        """Say which stream was the last one."""
+        if self._farewell.finish():
+            self.flush()
+            self._check_done()
+        self._rearm()
+
+    def _check_done(self) -> None:
+        """Close, once nothing is left and nothing more will come."""
+        if self._streams or self._closing:
+            return
+        if self._farewell.finished:
+            self._close()
+        elif self._farewell.client_leaves:
+            self._finish_farewell()
+
+    def _fail(self, fault: ConnectionFault) -> None:
+        """End the connection, and say why (RFC 9113 5.4.1)."""
+        self.site.report_ended(fault)
+        self.codec.fail(fault.code, str(fault).encode("ascii", "replace"))
+        self.flush()
+        self._close()
+        self._lose_streams(f"the client broke HTTP/2: {fault}", Failure(fault))
+
+    def _begin_closing(self) -> None:
+        if not self._closing:
+            self._closing = True
+            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            self._tcp.unregisterProducer()
+
+    def _close(self) -> None:
+        self._begin_closing()
+        self._tcp.loseConnection()
+        # TLS waits for the client's own farewell.
+        self.deadline_s = self._now() + LINGER_S
+
+    def _lose_streams(self, outcome: str, reason: Failure) -> None:
+        streams = list(self._streams.values())
+        self._streams.clear()
+        self._sending.clear()
+        for stream in streams:
+            stream.lost(outcome, reason)
+
+
+def _malformed(error: MalformedRequest) -> str:
+    return f"the request is malformed: {error}"
+
+
+def make_http2(site: GateSite) -> Http2Connection:
+    """Answer what speaks HTTP/2 on one connection of a site."""
+    return Http2Connection(site)

@@ -1,0 +1,284 @@
+"""Field blocks of HTTP/2 as requests, and responses as field blocks (RFC 9113 8.2 and 8.3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from hpack import HeaderTuple, NeverIndexedHeaderTuple
+
+from corsgate.config.model.values import Limits
+from corsgate.cors.names import KNOWN_METHODS
+from corsgate.errors import MalformedRequest, TargetError
+from corsgate.message.framing import CHUNKED, content_length
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
+from corsgate.message.host import read_host
+from corsgate.message.target import origin_form
+from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ReadRequest, Refusal, malformed
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What llhttp refuses in HTTP/1.1 as well: RFC 9113 8.2.1 names NUL, CR and LF alone.
+_NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+_PSEUDO_FIELDS = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
+_SCHEMES = (b"https", b"http")
+
+CONNECTION_FIELDS = frozenset(
+    (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+)
+"""Fields of HTTP/1.1's connections, which have no place in HTTP/2 (RFC 9113 8.2.2)."""
+
+# What a field counts besides its bytes: ": " and the line end of HTTP/1.1, so that a head has the
+# same bound in both.
+_FIELD_OVERHEAD = 4
+
+
+def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> ReadRequest:
+    """Make a request of the field block that opens a stream.
+
+    Args:
+        fields: The block, pseudo-header fields included.
+        limits: Bounds on the head.
+        ended: Whether no body follows.
+
+    Returns:
+        The request, with the same refusals as one of HTTP/1.1 would have.
+
+    Raises:
+        MalformedRequest: It is no request at all (RFC 9113 8.1.1).
+    """
+    pseudo, headers = _split(fields)
+    method = pseudo.get(b":method")
+    if method is None or not _TOKEN.fullmatch(method):
+        raise MalformedRequest("there is no :method, or it is no token")
+    index = index_headers(headers)
+    length = _body_length(index, ended=ended)
+    authority, target, refusal = b"", b"/", None
+    if method == b"CONNECT":
+        _check_connect(pseudo)
+        refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
+    else:
+        _check_pseudo(pseudo)
+        try:
+            authority = _authority(pseudo, index)
+            target = _target(pseudo[b":path"], method)
+        except TargetError as error:
+            refusal = malformed(error)
+        else:
+            refusal = _refusal(method, target, headers, limits)
+    headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
+    return ReadRequest(
+        head=RequestHead(method=method, target=target, headers=headers),
+        index={**index, b"host": [authority]},
+        version="2",
+        authority=authority,
+        length=length,
+        keep_alive=True,
+        refusal=refusal,
+    )
+
+
+class RequestBlocks:
+    """Makes requests of one connection's field blocks.
+
+    A browser's requests differ in little but their path, so fields that came in the block before
+    are not judged again, and what was worked out of them is at hand.
+
+    Args:
+        limits: Bounds on the heads.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        # The last block, the place of :path in it, and what was made of it.
+        self._last: tuple[HeaderList, int, ReadRequest] | None = None
+
+    def read(self, fields: HeaderList, *, ended: bool) -> ReadRequest:
+        """Do as `read_request`."""
+        if ended and self._last is not None:
+            recalled = self._recall(fields, *self._last)
+            if recalled is not None:
+                return recalled
+        read = read_request(fields, self._limits, ended=ended)
+        size = sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
+        if size > MAX_REMEMBERED_BYTES:
+            self._last = None
+        elif read.length is None and read.refusal is None:
+            at = next(at for at, (name, _) in enumerate(fields) if name == b":path")
+            self._last = (fields, at, read)
+        return read
+
+    def forget(self) -> None:
+        """Remember no block: the connection is idle."""
+        self._last = None
+
+    def _recall(
+        self, fields: HeaderList, before: HeaderList, at: int, read: ReadRequest
+    ) -> ReadRequest | None:
+        """Answer the request if it differs from the one before in its path alone."""
+        if (
+            len(fields) != len(before)
+            or fields[at][0] != b":path"
+            or fields[:at] != before[:at]
+            or fields[at + 1 :] != before[at + 1 :]
+        ):
+            return None
+        method, headers = read.head.method, read.head.headers
+        try:
+            target = _target(fields[at][1], method)
+        except TargetError:
+            return None
+        if _refusal(method, target, headers[1:], self._limits) is not None:
+            return None
+        return ReadRequest(
+            head=RequestHead(method=method, target=target, headers=headers),
+            index=read.index,
+            version="2",
+            authority=read.authority,
+            keep_alive=True,
+            ready=read.ready,
+        )
+
+
+def read_trailers(fields: Iterable[Header]) -> HeaderList:
+    """Answer the fields of a block behind a body.
+
+    Raises:
+        MalformedRequest: One has no place there (RFC 9113 8.1).
+    """
+    pseudo, trailers = _split(fields)
+    if pseudo:
+        raise MalformedRequest("there are pseudo-header fields behind the body")
+    return trailers
+
+
+def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderList:
+    """Answer a response's field block, framed anew.
+
+    Args:
+        head: The head; Content-Length in it is left out.
+        length: The body's length in bytes, or None where only its end will tell.
+        date: The value of Date where the head has none (RFC 9110 6.6.1).
+    """
+    block = [field for field in response_block(head) if field[0] != b"content-length"]
+    if not any(name == b"date" for name, _ in block):
+        block.append(HeaderTuple(b"date", date))
+    if length is not None and head.status != 204:
+        block.append(HeaderTuple(b"content-length", b"%d" % length))
+    return block
+
+
+def response_block(head: ResponseHead) -> HeaderList:
+    """Answer a head's field block: names in lower case, without HTTP/1.1's own fields."""
+    return [HeaderTuple(b":status", b"%d" % head.status), *field_block(head.headers)]
+
+
+def field_block(fields: Iterable[Header]) -> HeaderList:
+    """Answer fields as they stand in a block: those of a head, or trailers (RFC 9113 8.2)."""
+    return [
+        _written(lowered, value.strip(b" \t"))
+        for name, value in fields
+        if (lowered := name.lower()) not in CONNECTION_FIELDS
+    ]
+
+
+def _written(name: bytes, value: bytes) -> HeaderTuple:
+    # Each is another, and a secret: kept out of the table (RFC 7541 7.1.3).
+    if name == b"set-cookie":
+        return NeverIndexedHeaderTuple(name, value)
+    return HeaderTuple(name, value)
+
+
+def _split(fields: Iterable[Header]) -> tuple[dict[bytes, bytes], HeaderList]:
+    """Answer the pseudo-header fields and the others, each checked (RFC 9113 8.2, 8.3)."""
+    pseudo: dict[bytes, bytes] = {}
+    headers: HeaderList = []
+    crumbs: list[bytes] = []
+    for name, value in fields:
+        if _NOT_IN_VALUE.search(value) or value != value.strip(b" \t"):
+            raise MalformedRequest("a field's value has a byte that it may not have")
+        if name.startswith(b":"):
+            if name not in _PSEUDO_FIELDS or name in pseudo or headers or crumbs:
+                raise MalformedRequest("a pseudo-header field is unknown, repeated or too late")
+            pseudo[name] = value
+        elif not _NAME.fullmatch(name):
+            raise MalformedRequest("a field's name has a byte that it may not have")
+        elif name in CONNECTION_FIELDS or (name == b"te" and value.lower() != b"trailers"):
+            raise MalformedRequest(f"the field {name.decode()} is of HTTP/1.1's connections")
+        elif name == b"cookie":
+            crumbs.append(value)
+        else:
+            headers.append((name, value))
+    if crumbs:
+        # RFC 9113 8.2.3: what was cut for the sake of compression is one field again.
+        headers.append((b"cookie", b"; ".join(crumbs)))
+    return pseudo, headers
+
+
+def _check_pseudo(pseudo: dict[bytes, bytes]) -> None:
+    """Refuse a request that lacks what it must say (RFC 9113 8.3.1)."""
+    if not pseudo.get(b":path") or b":scheme" not in pseudo:
+        raise MalformedRequest("there is no :path or no :scheme")
+    if b":protocol" in pseudo:
+        raise MalformedRequest(":protocol goes with CONNECT")
+
+
+def _check_connect(pseudo: dict[bytes, bytes]) -> None:
+    """Refuse a CONNECT that is neither RFC 9113 8.5's nor RFC 8441's."""
+    extended = b":protocol" in pseudo
+    if not pseudo.get(b":authority") or {b":scheme", b":path"} & pseudo.keys() != (
+        {b":scheme", b":path"} if extended else set()
+    ):
+        raise MalformedRequest("a CONNECT has fields that it may not have, or lacks one")
+
+
+def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
+    """Answer the host that a request is for (RFC 9113 8.3.1)."""
+    if pseudo[b":scheme"].lower() not in _SCHEMES:
+        raise TargetError("the scheme is neither https nor http")
+    hosts = index.get(b"host", [])
+    authority = pseudo.get(b":authority")
+    if authority is None:
+        if len(hosts) != 1:
+            raise TargetError("a request needs :authority, or exactly one Host field")
+        authority = hosts[0]
+    parsed = read_host(authority)
+    if parsed is None:
+        raise TargetError("the authority is not a host name with an optional port")
+    if len(hosts) > 1 or any(read_host(host) != parsed for host in hosts):
+        raise TargetError("the Host field and :authority do not agree")
+    return authority
+
+
+def _target(path: bytes, method: bytes) -> bytes:
+    if not path.startswith((b"/", b"*")):
+        raise TargetError("the path does not begin with /")
+    return origin_form(path, method)[0]
+
+
+def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
+    """Answer how long the body is to be (RFC 9113 8.1.1)."""
+    stated = index.get(b"content-length")
+    if stated is None:
+        return None if ended else CHUNKED
+    length = content_length(stated)
+    if length is None or (ended and length):
+        raise MalformedRequest("Content-Length is not the number of the body's bytes")
+    return length
+
+
+def _refusal(method: bytes, target: bytes, headers: HeaderList, limits: Limits) -> Refusal | None:
+    """Answer why a well-formed request is too much, or None."""
+    if method not in KNOWN_METHODS:
+        # As of HTTP/1.1: TRACK is not known there, nor does a server get to take "trace" for TRACE.
+        return Refusal(status=501, detail="The method is not known here.")
+    if len(target) > limits.max_target_bytes:
+        return Refusal(status=414, detail="The request target is too long.", routable=True)
+    if len(headers) > limits.max_headers:
+        return Refusal(status=431, detail="The request has too many header fields.", routable=True)
+    size = len(target) + sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in headers)
+    if size > limits.max_head_bytes:
+        return Refusal(status=431, detail="The request's head is too large.", routable=True)
+    return None

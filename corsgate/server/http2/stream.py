@@ -1,0 +1,398 @@
+"""One stream of HTTP/2: it stands for a request where HTTP/1.1 has a whole connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+
+from corsgate.errors import BodyTimedOut
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import HeaderList
+from corsgate.server.http2.fields import field_block, framed_block, response_block
+from corsgate.server.http2.frames import Code
+from corsgate.server.http2.receive_queue import Inbox
+from corsgate.server.http2.send_queue import Block, Outbox
+from corsgate.server.http2.timeouts import StreamWaits
+from corsgate.server.memory_budget import Tally
+from corsgate.server.memory_holder import MemoryHolder
+from corsgate.server.parsed_request import ReadRequest
+from corsgate.server.request import GateRequest
+from corsgate.transport.deadlines import NEVER
+from corsgate.transport.tunnel import TunnelEnd
+
+if TYPE_CHECKING:
+    from corsgate.server.http2.connection import Http2Connection
+
+
+EARLY_RESPONSE_S = 1.0
+"""How long a client may go on with a request that has been responded to, before it is told to stop.
+
+RFC 9113 8.1 lets a server send RST_STREAM right behind such a response. But clients that read both
+at once drop the response: curl 7.88 reports nothing of it at all.
+"""
+
+MAX_EARLY_RESPONSES = 10
+"""How many streams of a connection may have that time at once; any other is reset at once."""
+
+
+class Http2Stream(MemoryHolder):
+    """A request and its response, each no faster than the other side takes it.
+
+    Args:
+        connection: What the stream is a part of.
+        number: Its identifier.
+        ended: Whether the client sends nothing more on it.
+
+    Attributes:
+        deadline_s: For the sweeper: when the client has been too slow.
+    """
+
+    transport: Any = None
+    pins = None
+
+    def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
+        self.site = connection.site
+        self.factory = connection.site
+        self.number = number
+        self.deadline_s = NEVER
+        self._connection = connection
+        self._codec = connection.codec
+        self._limits = connection.site.limits
+        self._request: GateRequest | None = None
+        self._producer: Any = None
+        self._producer_paused = False
+        self._inbox = Inbox(self._codec.stream_window, ended=ended)
+        self._outbox = Outbox()
+        self._gone = False
+        self._reset_by = NEVER
+        # Made once there is something to wait for.
+        self._waits: StreamWaits | None = None
+        # Whether the last try to send something did.
+        self._moves = False
+
+    @property
+    def answered(self) -> bool:
+        """Whether the response has been sent whole."""
+        return self._outbox.sent
+
+    # What the connection calls.
+
+    def begin(self, read: ReadRequest) -> None:
+        """Hand the request on."""
+        body = self._inbox.open(read.length, self._body_changed)
+        self._request = GateRequest(self, read, body)
+        self._request.process()
+        self._rearm_body()
+
+    def begin_malformed(self, outcome: str) -> None:
+        """Have the access log tell of what is no request at all."""
+        nothing = RequestHead(method=b"-", target=b"-", headers=[])
+        self._request = GateRequest(self, ReadRequest(head=nothing, index={}, version="2"), None)
+        self._request.startedWriting = 1
+        self._request.code = 400
+        self.lost(outcome)
+
+    def data_received(self, data: bytes, size: int, *, ended: bool) -> None:
+        """Take a piece of the request's body.
+
+        Args:
+            data: The piece, perhaps empty.
+            size: What it takes of the window, padding included.
+            ended: Whether it is the last.
+
+        Raises:
+            MalformedRequest: The body is not as long as was said.
+        """
+        self._connection.conduct.received_bytes += len(data)
+        self._inbox.put(data, size, ended=ended)
+        self._body_changed()
+        self._settle()
+
+    def trailers_received(self, fields: HeaderList) -> None:
+        """Take the fields behind the request's body, which end it.
+
+        Raises:
+            MalformedRequest: One has no place there, or the body is too short.
+        """
+        self._inbox.put_trailers(fields)
+        self._body_changed()
+        self._settle()
+
+    def send_some(self) -> bool:
+        """Send one frame of the response, if the client takes one now; answer whether it did."""
+        if self._gone:
+            return False
+        item = None
+        if self._outbox.waiting:
+            item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
+        self._moves = item is not None
+        if item is None:
+            if self._account is not None:
+                self.hold(response=self._outbox.held)
+            return False
+        if isinstance(item, Block):
+            self._codec.send_block(self.number, item.fields, end=item.end)
+        else:
+            self._codec.send_data(self.number, item.data, end=item.end)
+            self._connection.conduct.sent(len(item.data))
+        if item.end:
+            self._connection.conduct.answered()
+        return True
+
+    def sent(self) -> None:
+        """Look at what has become possible after `send_some`, or has come to wait."""
+        if self._gone:
+            return
+        drained = self._producer_paused and self._outbox.pending <= self.most_waiting // 2
+        waits = self._waits
+        if not self._outbox.waiting:
+            if waits is not None:
+                waits.stop_window(self._now())
+                self._rearm()
+        elif waits is not None or not self._moves:
+            # Only so much puts off the deadline: a client that takes a byte now and then must
+            # not hold the response for ever.
+            self._waiting().wait_for_window(self._outbox.taken_bytes, self._now(), enough=drained)
+            self._rearm()
+        if drained:
+            self._producer_paused = False
+            if self._producer is not None:
+                self._producer.resumeProducing()
+        self._settle()
+
+    def lost(self, outcome: str, reason: Failure | None = None) -> None:
+        """Take it that the stream has ended, for whatever reason but its response's end."""
+        self._part()
+        request, self._request = self._request, None
+        self._producer = None
+        if request is not None:
+            request.notes.setdefault("outcome", outcome)
+            request.connectionLost(reason or Failure(ConnectionDone(outcome)))
+
+    def cut_malformed(self, outcome: str) -> None:
+        """End the stream: what came on it is no HTTP (RFC 9113 8.1.1)."""
+        self._cut(outcome, Code.PROTOCOL_ERROR)
+
+    def timed_out(self) -> None:
+        """End what the client is too slow with, with 408 where it may still hear that."""
+        body, request = self._inbox.body, self._request
+        self._rearm()
+        now = self._now()
+        if self.deadline_s > now:
+            return
+        is_silent = request is not None and not request.startedWriting
+        if self._reset_by <= now:
+            self._reset(Code.NO_ERROR)
+        elif self._waits is not None and self._waits.take_by() <= now:
+            self._cut("the client did not take the response", Code.CANCEL)
+        elif body is not None and body.has_receiver and is_silent:
+            body.fail(Failure(BodyTimedOut()))
+        else:
+            self._cut("the client was too slow", Code.CANCEL)
+
+    # What a request calls.
+
+    def getPeer(self) -> IAddress:
+        """Answer the client's address."""
+        return self._connection.getPeer()
+
+    def getHost(self) -> IAddress:
+        """Answer the gate's own address."""
+        return self._connection.getHost()
+
+    def isSecure(self) -> bool:
+        """Answer whether the client speaks TLS to the gate."""
+        return self._connection.isSecure()
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the response's body."""
+        self._outbox.put(data)
+        self._send()
+        pending = self._outbox.pending
+        if pending and self._producer is not None and pending > self.most_waiting:
+            self._pause_producer()
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        """Write pieces of the response's body."""
+        self.write(b"".join(data))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of a response that was made by twisted.web's own API."""
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        head = ResponseHead(status=int(code), reason=reason, headers=fields)
+        self._outbox.put_head(response_block(head))
+        self._send()
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take a response's head, to be sent with the first piece of its body or by `flush`.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes, or None where only its end will tell.
+            bodiless: Whether no body follows, whatever `length` says.
+
+        Returns:
+            False: HTTP/2 has no chunks.
+        """
+        fields = framed_block(head, length, self.site.date())
+        self._outbox.put_head(fields, 0 if bodiless else length)
+        return False
+
+    def flush(self) -> None:
+        """Send a head whose body is not there yet."""
+        self._send()
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head (RFC 9113 8.1)."""
+        self._outbox.put_interim(response_block(head))
+        self._send()
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Not be called: HTTP/2 has no Upgrade, so a request never offers one."""
+        raise AssertionError("a stream of HTTP/2 does not switch protocols")
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take the source of the response; it hears when the client does not keep up."""
+        if not streaming:
+            raise ValueError("a response's source here is a push producer")
+        self._producer = producer
+        self._producer_paused = False
+        if self._outbox.pending > self.most_waiting:
+            self._pause_producer()
+
+    def unregisterProducer(self) -> None:
+        """Forget the source of the response."""
+        self._producer = None
+
+    def requestDone(self, request: GateRequest) -> None:
+        """End the response once all of it has been sent."""
+        self._request = None
+        self._producer = None
+        if self._gone:
+            return
+        body = self._inbox.body
+        if body is not None and not body.complete:
+            body.discard()
+        if self._outbox.short:
+            # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
+            self._reset(Code.INTERNAL_ERROR)
+            return
+        self._outbox.end(field_block(request.trailers))
+        self._send()
+
+    def loseConnection(self) -> None:
+        """End the stream; there is no other way than that of `abortConnection`."""
+        self.abortConnection()
+
+    def cut(self, outcome: str) -> None:
+        """End the stream, which takes more than its share; the access log says why."""
+        self._cut(outcome, Code.ENHANCE_YOUR_CALM)
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+        return 0.0 if self._waits is None else self._waits.stalled_s(now)
+
+    def abortConnection(self) -> None:
+        """End the stream at once, so that the response can't look whole."""
+        self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
+
+    def require_http1(self) -> bool:
+        """End the stream such that the client sends its request over HTTP/1.1 (RFC 9113 7)."""
+        self._cut("the request's authentication requires HTTP/1.1", Code.HTTP_1_1_REQUIRED)
+        return True
+
+    def counted_for(self) -> tuple[str | None, Tally | None]:
+        """Return the request's client, or else the connection's."""
+        client = None if self._request is None else self._request.client_key
+        connection = self._connection
+        return client or self.site.client_of(connection), connection.tally
+
+    # The parts.
+
+    def _send(self) -> None:
+        self._moves = False
+        self._connection.send(self)
+        if self._outbox.waiting and not self._gone:
+            self.hold(response=self._outbox.held)
+
+    def _settle(self) -> None:
+        """Leave the connection, once both the response and its request are done with."""
+        if self._gone or not self._outbox.sent or self._request is not None:
+            return
+        if self._inbox.ended:
+            self._leave()
+        elif self._reset_by == NEVER:
+            if self._connection.lingering >= MAX_EARLY_RESPONSES:
+                # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
+                self._reset(Code.NO_ERROR)
+                return
+            self._connection.lingering += 1
+            self._reset_by = self._now() + EARLY_RESPONSE_S
+            self._rearm()
+
+    def _cut(self, outcome: str, code: Code) -> None:
+        if not self._gone:
+            self._reset(code)
+            self.lost(outcome, Failure(ConnectionAborted(outcome)))
+
+    def _reset(self, code: Code) -> None:
+        ended = self._inbox.ended
+        if not (self._outbox.sent and ended):
+            self._codec.reset(self.number, code, give_up=not ended)
+        self._leave()
+
+    def _leave(self) -> None:
+        self._part()
+        self._connection.stream_left(self)
+
+    def _part(self) -> None:
+        self._gone = True
+        if self._reset_by != NEVER:
+            self._reset_by = NEVER
+            self._connection.lingering -= 1
+        self.hold_nothing()
+        # It knows this stream: a cycle would be left to the collector.
+        self._inbox.body = None
+        self.site.sweeper.discard(self)
+
+    def _pause_producer(self) -> None:
+        if not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+
+    def _body_changed(self) -> None:
+        """Let the client send more of the body, where what came has been taken."""
+        body = self._inbox.body
+        if self._gone or body is None:
+            return
+        if body.held or self._account is not None:
+            self.hold(request=body.held)
+        credit = self._inbox.take_credit()
+        if credit:
+            self._codec.credit_stream(self.number, credit)
+            self._connection.flush()
+        self._rearm_body()
+
+    def _rearm_body(self) -> None:
+        if self._inbox.awaited and self._request is not None:
+            self._waiting().wait_for_body(self._inbox.received, self._now())
+        elif self._waits is not None:
+            self._waits.stop_body(self._now())
+        self._rearm()
+
+    def _waiting(self) -> StreamWaits:
+        if self._waits is None:
+            conduct, limits = self._connection.conduct, self._limits
+            self._waits = StreamWaits(self.number, self._codec, conduct, limits)
+        return self._waits
+
+    def _rearm(self) -> None:
+        by_client = NEVER if self._waits is None else self._waits.deadline_s()
+        self.deadline_s = min(by_client, self._reset_by)
+
+    def _now(self) -> float:
+        return self.site.sweeper.now()

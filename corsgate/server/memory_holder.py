@@ -1,0 +1,70 @@
+"""The base class of what may have bytes waiting; it tells the site's budget while it has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from corsgate.server.memory_budget import REQUEST_BYTES, Account, Tally
+
+if TYPE_CHECKING:
+    from corsgate.server.site import GateSite
+
+
+class MemoryHolder:
+    """Tells the site's `MemoryBudget` what waits.
+
+    An account is opened with the first byte that waits, and closed when none does, so that whoever
+    has nothing waiting pays for nothing.
+    """
+
+    site: GateSite
+    _account: Account | None = None
+    __log = Logger()
+
+    @property
+    def overhead(self) -> int:
+        """How many bytes it takes besides those that wait."""
+        return REQUEST_BYTES
+
+    @property
+    def most_waiting(self) -> int:
+        """How many bytes of a response may wait before its source is paused."""
+        account, site = self._account, self.site
+        if account is not None and site.memory.is_tight(account.client, account.connection):
+            return 0
+        return site.limits.max_buffered_bytes
+
+    def hold(self, *, request: int | None = None, response: int | None = None) -> None:
+        """Say how many bytes wait; see `MemoryBudget.hold`."""
+        account, memory = self._account, self.site.memory
+        if account is None:
+            if not request and not response:
+                return
+            client, tally = self.counted_for()
+            account = self._account = Account(self, client, tally, overhead=self.overhead)
+        memory.hold(account, request=request, response=response)
+        if not account.held:
+            self._account = None
+
+    def hold_nothing(self) -> None:
+        """Let go of the account: what waited is gone."""
+        account, self._account = self._account, None
+        if account is not None:
+            self.site.memory.close(account)
+
+    def counted_for(self) -> tuple[str | None, Tally | None]:
+        """Return the client that what waits is counted for, and the connection's tally, if any."""
+        raise NotImplementedError
+
+    def cut(self, outcome: str) -> None:
+        """End what waits; the access log says why."""
+        raise NotImplementedError
+
+    def cut_for_memory(self, outcome: str) -> None:
+        """End what waits. A fault here must not end the request that took the last byte."""
+        try:
+            self.cut(outcome)
+        except Exception:
+            self.__log.failure("what waits could not be cut")

@@ -1,0 +1,41 @@
+"""Whether a client's connection of HTTP/1.1 stays open behind a response (RFC 9112 9.3, 9.6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from corsgate.server.request import GateRequest
+
+
+def stays_open(request: GateRequest, *, draining: bool) -> bool:
+    """Return whether the connection may serve another request behind this one.
+
+    Args:
+        request: The request that is answered.
+        draining: Whether the gate takes no more requests.
+    """
+    broken = request.body is not None and request.body.failed
+    return request.persistent and not broken and not draining
+
+
+def persistence(request: GateRequest, *, delimited: bool, draining: bool) -> bytes:
+    """Decide whether the connection stays open; return the field line that says so.
+
+    Args:
+        request: The request that is answered; it is told if it is the last.
+        delimited: Whether the response's end can be told without closing.
+        draining: Whether the gate takes no more requests.
+
+    Returns:
+        The line with its end; empty where the version of HTTP says enough.
+    """
+    # A client that still waits for 100 Continue may send its body or not: only closing tells the
+    # two apart.
+    unasked = request.body is not None and request.body.awaits_continue
+    if not delimited or unasked or not stays_open(request, draining=draining):
+        request.persistent = False
+        return b"Connection: close\r\n"
+    if request.clientproto == b"HTTP/1.0":
+        return b"Connection: keep-alive\r\n"
+    return b""

@@ -1,0 +1,302 @@
+"""The IRequest that streams: it is rendered as soon as its head is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.http_headers import Headers
+
+from corsgate.errors import ExchangeRevoked, TargetError
+from corsgate.message.head import ResponseHead, field_lines
+from corsgate.message.headers import HeaderList
+from corsgate.message.target import segments
+from corsgate.server.parsed_request import ReadRequest, malformed
+from corsgate.server.request_body import RequestBody
+from corsgate.transport.log_throttle import place_of
+from corsgate.transport.tunnel import TunnelEnd
+from corsgate.upstream.pins import Pins
+
+if TYPE_CHECKING:
+    from corsgate.server.site import GateSite
+
+BODILESS_STATUSES = frozenset((204, 304))
+CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
+
+_REVOKED = "the client let it stall while others waited for a connection"
+_PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
+
+
+class RequestChannel(Protocol):
+    """What a request needs of its channel: an HTTP/1.1 connection, or a stream of HTTP/2."""
+
+    site: GateSite
+    transport: Any
+
+    @property
+    def pins(self) -> Pins | None:
+        """The upstream connections that are pinned to the client's; None if none may be."""
+
+    def require_http1(self) -> bool:
+        """Have the client send its request over HTTP/1.1; return False if it did."""
+
+    def getPeer(self) -> IAddress:
+        """Answer the client's address."""
+
+    def getHost(self) -> IAddress:
+        """Answer the gate's own address."""
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the response's body, framed where `write_head` asked for it."""
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take the response's head; answer whether the body is to be chunked."""
+
+    def flush(self) -> None:
+        """Write a head whose body is not there yet."""
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head."""
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Write a 101 and speak HTTP no more."""
+
+    def cut(self, outcome: str) -> None:
+        """Cut the response off, so that it can't look whole; the access log says why."""
+
+    def abortConnection(self) -> None:
+        """Cut the response off, so that it can't look whole."""
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall."""
+
+
+class GateRequest(server.Request):
+    """A request whose body is a stream, and whose response head is written as it is given.
+
+    Any other resource of the tree has twisted.web's Request API, but for `content` and `args`,
+    as the body is a stream, pull producers, and encoders.
+
+    Attributes:
+        head: What the client asked, its target brought into origin-form.
+        index: The head's fields by lower-cased name.
+        body: The body, or None where the request has none.
+        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
+        refusal: Why it must not be served, or None.
+        notes: What the access log is to say of it, by name.
+        client_key: What its client is counted by where clients share something, once the gate
+            knows it; None for a client that is not counted.
+        arrived_s: The reactor's time at which the head was complete.
+        persistent: Whether the connection may serve another request behind this one.
+        offers: The protocols that the client offers to switch to.
+        trailers: The fields to send behind the response's body, where its framing has a place for
+            them.
+        ready: What has been worked out of its fields and connection; see `ReadRequest`.
+        on_lost: Called if the client leaves before the response has ended.
+    """
+
+    defaultContentType = None
+    _parsePOSTFormSubmission = False
+    channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
+
+    def __init__(
+        self, channel: RequestChannel, read: ReadRequest, body: RequestBody | None
+    ) -> None:
+        # Not Request's own, which makes two Headers, two collections for cookies and a cache of
+        # adapters for every request. Here they are made for the few that look at them.
+        self.channel = channel
+        self.transport = channel.transport
+        self.client = channel.getPeer()
+        self.host = channel.getHost()
+        self.notifications = []
+        self.queued = False
+        self.head = head = read.head
+        self.index = read.index
+        self.ready = read.ready
+        self.body = body
+        self.authority = read.authority
+        self.refusal = read.refusal
+        self.notes: dict[str, Any] = {}
+        self.client_key: str | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.arrived_s = channel.site.sweeper.now()
+        self.persistent = read.keep_alive
+        self.offers = read.offers
+        self.trailers: HeaderList = []
+        self.method = head.method
+        self.uri = head.target
+        self.path = head.target.partition(b"?")[0]
+        self.clientproto = _PROTOCOLS.get(read.version, b"HTTP/1.1")
+        self._bodiless = head.method == b"HEAD"
+        self._logged = False
+        if body is not None and read.version != "1.0":
+            expectations = self.index.get(b"expect", ())
+            if [value.lower() for value in expectations] == [b"100-continue"]:
+                body.expect_continue(self._continue)
+
+    @cached_property
+    def requestHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
+        """The fields as twisted.web has them."""
+        headers = Headers()
+        for name, value in self.head.headers:
+            headers.addRawHeader(name, value)
+        return headers
+
+    @cached_property
+    def responseHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
+        """The fields that twisted.web's own API sets."""
+        return Headers()
+
+    @cached_property
+    def received_cookies(self) -> dict[bytes, bytes]:  # type: ignore[override]  # an attribute there
+        """The client's cookies by name."""
+        found = self.received_cookies = {}
+        self.parseCookies()
+        return found
+
+    @cached_property
+    def cookies(self) -> list[bytes]:  # type: ignore[override]  # an attribute there
+        """The cookies that twisted.web's own API sets."""
+        return []
+
+    @cached_property
+    def _adapterCache(self) -> dict[str, Any]:  # type: ignore[override]  # an attribute there
+        """What adapters of twisted.python.components are kept in, such as a session's."""
+        return {}
+
+    def _continue(self) -> None:
+        if not self.startedWriting:
+            self.channel.write_interim(CONTINUE)
+
+    def process(self) -> None:
+        """Find the resource and render it."""
+        self.site = self.channel.site
+        self.prepath = []
+        self.postpath = []
+        try:
+            if self.refusal is None or self.refusal.routable:
+                self.postpath = segments(self.head.target)
+        except TargetError as error:
+            self.refusal = malformed(error)
+        try:
+            self.render(self.site.getResourceFor(self))
+        except BaseException:
+            if self.startedWriting:
+                # An error page behind a response that has begun would pass for a part of it.
+                more = self.site.paces.due(place_of(Failure()), self.arrived_s)
+                if more is not None:
+                    self._log.failure("a response broke off{more}", more=more)
+                self.abort()
+            else:
+                self.processingFailed(Failure())
+
+    def begin(self, head: ResponseHead, length: int | None) -> None:
+        """Write a response's head as it is; framing fields are added here.
+
+        Args:
+            head: The response's head without framing fields.
+            length: The body's length in bytes; None where only its end will tell.
+        """
+        self.startedWriting = 1
+        self.code = head.status
+        self.code_message = head.reason
+        if head.status in BODILESS_STATUSES:
+            self._bodiless = True
+        self.chunked = self.channel.write_head(head, length, bodiless=self._bodiless)
+
+    def inform(self, head: ResponseHead) -> None:
+        """Write an interim response; 100 only to a client that waits for it."""
+        if self.gone or self.startedWriting or self.clientproto == b"HTTP/1.0":
+            return
+        if head.status != 100:
+            self.channel.write_interim(head)
+        elif self.body is not None:
+            self.body.ask()
+
+    def switch(self, head: ResponseHead) -> TunnelEnd:
+        """Answer 101, and the client's connection as one side of a tunnel."""
+        self.startedWriting = 1
+        self.code = head.status
+        self.code_message = head.reason
+        return self.channel.switch(head)
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the response's body."""
+        if not self.startedWriting or self.finished:
+            # What twisted.web does, or says to that.
+            super().write(data)
+            return
+        if self._disconnected or self._bodiless or not data:
+            return
+        size = len(data)
+        self.sentLength += size
+        if self.chunked:
+            data = b"%x\r\n%b\r\n" % (size, data)
+        self.channel.write(data)
+
+    def flush(self) -> None:
+        """See to it that a head whose body is not there yet leaves without it."""
+        if not self.gone:
+            self.channel.flush()
+
+    def finish(self) -> None:
+        """End the response; its line goes to the access log."""
+        if self._disconnected or self.finished or not self.startedWriting or self.producer:
+            # What twisted.web says to that.
+            self._log_once()
+            super().finish()
+            return
+        if self.chunked:
+            self.channel.write(b"0\r\n%b\r\n" % field_lines(self.trailers))
+        else:
+            self.channel.flush()
+        self._log_once()
+        # It knows who answers this, who knows this: a cycle would be left to the collector.
+        self.on_lost = None
+        self.finished = 1
+        self._cleanup()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client has left or the response has ended."""
+        return bool(self._disconnected or self.finished)
+
+    def stalled_s(self, now: float) -> float:
+        """Return for how many seconds the client has let the exchange stall, 0 if it hasn't."""
+        return 0.0 if self.gone else self.channel.stalled_s(now)
+
+    def revoke(self) -> None:
+        """End the exchange, which its client lets stall, with 408 where it may still hear that."""
+        body = self.body
+        if body is not None and body.has_receiver and not self.startedWriting:
+            body.fail(Failure(ExchangeRevoked(_REVOKED)))
+        elif not self.gone:
+            self.channel.cut(_REVOKED)
+
+    def abort(self) -> None:
+        """Cut the client's connection, so that a response cut short can't look whole."""
+        if not self.gone:
+            self.channel.abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Tell whoever waits that the client is gone."""
+        self.notes.setdefault("outcome", "the client closed the connection")
+        self._log_once()
+        # First those who wait for the response: it must not look to them as if the body alone
+        # had failed, and the client were there to be told.
+        super().connectionLost(reason)
+        on_lost, self.on_lost = self.on_lost, None
+        if on_lost is not None:
+            on_lost()
+        if self.body is not None and not self.body.complete:
+            self.body.fail(Failure(ConnectionDone("the client is gone")))
+
+    def _log_once(self) -> None:
+        if not self._logged:
+            self._logged = True
+            self.channel.site.record(self)

@@ -1,0 +1,137 @@
+"""TLS towards clients: which certificate each is shown, and how strong the rest is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from OpenSSL import SSL
+from OpenSSL.crypto import Error as CryptoError
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from corsgate.config.model.certificates import CertifiedKey
+from corsgate.upstream.tls import refused
+
+# For TLS 1.2: forward secrecy and AEAD only (RFC 9325 4.2). All of TLS 1.3's have both.
+CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
+
+# Clients may ask to resume a session only under the name of who made it (RFC 5246 7.4.1.3).
+_SESSION_CONTEXT = b"corsgate"
+
+# In the form of OpenSSL's own errors, which Twisted takes apart.
+_NO_PROTOCOL = ("corsgate", "", "the client speaks none of the protocols that are offered")
+
+
+@implementer(IOpenSSLServerConnectionCreator)
+class CertificateTable:
+    """Makes the server's side of TLS connections, with the certificate that the client asks for.
+
+    A connection keeps the certificates that it began with: those that come with `replace` and
+    `reread` are for later ones.
+
+    Args:
+        certificates: At least one; the first is for clients that ask for no name, or for one
+            that none is for.
+        protocols: What is spoken over TLS, the preferred first (RFC 7301).
+
+    Raises:
+        BadValue: OpenSSL refuses a certificate.
+    """
+
+    def __init__(self, certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> None:
+        self._protocols = tuple(protocols)
+        self.replace(certificates)
+
+    def replace(self, certificates: Sequence[CertifiedKey]) -> None:
+        """Use other certificates from the next connection on.
+
+        Args:
+            certificates: At least one.
+
+        Raises:
+            BadValue: OpenSSL refuses one; then those in use stay.
+        """
+        self._context = _make_default(certificates, self._protocols)
+        self._certificates = tuple(certificates)
+
+    def reread(self, read_file: Callable[[str], bytes]) -> None:
+        """Use what the certificates' files hold now, from the next connection on.
+
+        Args:
+            read_file: Answers a file's bytes or raises OSError.
+
+        Raises:
+            OSError: A file can't be read; then the certificates in use stay.
+            BadValue: A file holds nothing that can be used; the same.
+        """
+        self.replace([certified.reread(read_file) for certified in self._certificates])
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Answer a connection that begins with the certificates of now."""
+        return SSL.Connection(self._context, None)
+
+
+def _make_default(certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> SSL.Context:
+    """Answer the first certificate's context, which gives way to another's by SNI."""
+    contexts = [_make_context(certified, protocols) for certified in certificates]
+    by_name: dict[str, SSL.Context] = {}
+    for certified, context in zip(certificates, contexts, strict=True):
+        for name in certified.names:
+            by_name.setdefault(name, context)
+
+    def choose(connection: SSL.Connection) -> None:
+        chosen = find(by_name, connection.get_servername())
+        if chosen is not None:
+            connection.set_context(chosen)
+
+    contexts[0].set_tlsext_servername_callback(choose)
+    return contexts[0]
+
+
+def find(by_name: Mapping[str, SSL.Context], asked: bytes | None) -> SSL.Context | None:
+    """Answer what stands for the name that a client asks for, or None.
+
+    Args:
+        by_name: By lower-cased name; a wildcard stands for one label (RFC 9525 6.3).
+        asked: What the client sent, which may be anything, or None.
+    """
+    if asked is None:
+        return None
+    name = asked.decode("latin-1").lower()
+    label, _, parent = name.partition(".")
+    return by_name.get(name) or (by_name.get(f"*.{parent}") if label else None)
+
+
+def _make_context(certified: CertifiedKey, protocols: Sequence[bytes]) -> SSL.Context:
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    # Session tickets are on unless an option says otherwise; the cache that would need memory
+    # for each client is not.
+    context.set_options(
+        SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
+    )
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(_SESSION_CONTEXT)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    leaf, *others = certified.chain
+    try:
+        context.use_certificate(leaf)
+        context.use_privatekey(certified.key)
+        for other in others:
+            context.add_extra_chain_cert(other)
+        context.check_privatekey()
+    except (SSL.Error, CryptoError) as error:
+        raise refused(certified, error) from None
+
+    def agree(_: SSL.Connection, offered: list[bytes]) -> bytes:
+        for protocol in protocols:
+            if protocol in offered:
+                return protocol
+        # RFC 7301 3.2: an alert. To go on would let a client's bytes for another protocol be
+        # taken for HTTP.
+        raise SSL.Error([_NO_PROTOCOL])
+
+    context.set_alpn_select_callback(agree)
+    context.set_cipher_list(CIPHERS)
+    return context

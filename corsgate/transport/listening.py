@@ -1,0 +1,100 @@
+"""Listening sockets: how many connections are accepted in a row, and how they are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.tcp import Port
+from twisted.internet.unix import Port as UnixPort
+from twisted.logger import ILogObserver, LogEvent, Logger
+
+from corsgate.config.model.endpoint import DEFAULT_BACKLOG
+from corsgate.transport.shortage import has_descriptor
+
+ACCEPTS_PER_TURN = 16
+"""How many connections are accepted before those that are to make room for them are closed."""
+
+ACCEPT_PAUSE_S = 0.25
+"""How long nothing is accepted once there was no descriptor for it."""
+
+
+def tend(port: Any, reactor: Any, short: Callable[[], None], *, handed_over: bool) -> None:
+    """Have a port accept few connections at a time, and say briefly that it can't.
+
+    Twisted accepts hundreds in a row, which is more than the reserve of descriptors, and has three
+    lines of the log for each that it closes for want of one.
+
+    Args:
+        port: An IListeningPort that listens; one that is not Twisted's own is left as it is.
+        reactor: The reactor that it uses.
+        short: Called where there was no descriptor for a connection.
+        handed_over: Whether the socket was handed to the process, as systemd does.
+    """
+    if not isinstance(port, Port):
+        return
+    tended: Any = port
+    if handed_over and isinstance(port, UnixPort):
+        # Twisted has just set the backlog of a socket that it did not make to its own 50.
+        tended.socket.listen(DEFAULT_BACKLOG)
+    do_read = port.doRead
+    complaints: list[LogEvent] = []
+
+    def accept() -> None:
+        tended.numberAccepts = min(tended.numberAccepts, ACCEPTS_PER_TURN)
+        # Where there is none, Twisted would accept those that wait to close them.
+        enough = has_descriptor()
+        if enough:
+            do_read()
+        if complaints or not enough:
+            complaints.clear()
+            # Else the reactor would try again at once, and again.
+            port.stopReading()
+            reactor.callLater(ACCEPT_PAUSE_S, go_on)
+            short()
+
+    def go_on() -> None:
+        if port.connected and not port.disconnecting:
+            port.startReading()
+
+    tended.doRead = accept
+    # All that it logs while it accepts is of a want of descriptors, or of the kernel's memory.
+    tended._logger = Logger(observer=cast(ILogObserver, complaints.append))
+
+
+def stop_listening(port: Any, reactor: Any, *, handed_over: bool) -> Deferred[Any]:
+    """Close a listening socket, after accepting what waits in its queue.
+
+    Closing a socket resets the connections that were not accepted yet, and with them requests
+    that their clients have sent already.
+
+    Args:
+        port: An IListeningPort.
+        reactor: The reactor that it uses.
+        handed_over: Whether the socket was handed to the process, as systemd does. Then its
+            queue outlives this process, and is left to the next one.
+
+    Returns:
+        A Deferred that fires when it is closed.
+    """
+    if not handed_over:
+        # Twisted closes the socket in a later call; this one comes just before.
+        reactor.callLater(0, accept_queued, port)
+    return maybeDeferred(port.stopListening)
+
+
+def accept_queued(port: Any) -> None:
+    """Accept the connections that wait in a port's queue, a queue's length at most.
+
+    Args:
+        port: An IListeningPort; only Twisted's own kind can be asked.
+    """
+    if not isinstance(port, Port):
+        return
+    first = before = port.sessionno
+    while port.connected and before - first <= DEFAULT_BACKLOG:
+        port.doRead()
+        if port.sessionno == before:
+            break
+        before = port.sessionno

@@ -1,0 +1,162 @@
+"""Two connections joined, once an upstream has agreed to switch protocols (RFC 9110 7.8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.fast_write import pause_sooner
+
+TUNNEL_BYTES = 16 * 1024
+"""How much is read of a tunnel's side at once, and may wait for it before the other one pauses."""
+
+LAST_BYTES_S = 30.0
+"""How long a side may take what the other had written before it left."""
+
+
+@implementer(IPushProducer)
+class TunnelEnd:
+    """One side of a tunnel: what its connection receives, the other side's sends.
+
+    It is the producer of the other side's transport, so that neither side reads faster than
+    the other writes. Until `join` what comes is kept, and the transport is paused.
+
+    Args:
+        transport: The connection's.
+        first: Bytes of the new protocol that have come already.
+    """
+
+    def __init__(self, transport: Any, first: bytes = b"") -> None:
+        self._transport = transport
+        self._first = first
+        self._tunnel: Tunnel | None = None
+        self._other: TunnelEnd | None = None
+        self._is_lost = False
+        self._is_closing = False
+        transport.pauseProducing()
+
+    def join(self, tunnel: Tunnel, other: TunnelEnd) -> None:
+        """Begin to pass bytes on to the other side."""
+        self._tunnel = tunnel
+        self._other = other
+        other._transport.registerProducer(self, True)
+        first, self._first = self._first, b""
+        if first:
+            other.write(first)
+        if self._is_lost:
+            other.close()
+            tunnel.end_lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes from the connection; once it is being closed they have no place to go."""
+        if self._is_closing:
+            return
+        if self._tunnel is None or self._other is None:
+            self._first += data
+            return
+        self._tunnel.touch()
+        self._other.write(data)
+
+    def lost(self, reason: Failure) -> None:
+        """Take it that the connection is gone; what was written to the other still leaves."""
+        self._is_lost = True
+        if self._other is not None:
+            self._other.close()
+        if self._tunnel is not None:
+            self._tunnel.end_lost()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close once all that was written has left."""
+        if not self._is_lost and not self._is_closing:
+            self._is_closing = True
+            self._transport.unregisterProducer()
+            # TLS ends with the peer's farewell, which must be read.
+            self._transport.resumeProducing()
+            self._transport.loseConnection()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if not self._is_lost:
+            self._is_closing = True
+            self._transport.abortConnection()
+
+    def keep_little(self) -> None:
+        """Have the transport read and keep little at once, as there may be thousands of tunnels."""
+        pause_sooner(self._transport, TUNNEL_BYTES)
+
+    def pauseProducing(self) -> None:
+        """The other side does not keep up."""
+        self._transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """The other side has taken what was buffered."""
+        self._transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The other side is gone; `lost` tells it."""
+
+
+class Tunnel:
+    """A client's connection and an upstream's, joined until one of them closes.
+
+    Args:
+        sweeper: Cuts a tunnel on which nothing moves.
+        idle_timeout_s: How long that may be.
+        client: The client's side.
+        upstream: The upstream's side.
+
+    Attributes:
+        done: Fires when both sides are gone.
+    """
+
+    def __init__(
+        self, sweeper: Sweeper, idle_timeout_s: float, client: TunnelEnd, upstream: TunnelEnd
+    ) -> None:
+        self.deadline_s = NEVER
+        # Who cancels has lost a side, and what it sent last is still to reach the other one.
+        self.done: Deferred[None] = Deferred(lambda _: None)
+        self._sweeper = sweeper
+        self._idle_timeout_s = idle_timeout_s
+        self._ends = (client, upstream)
+        self._open = 2
+
+    def start(self) -> None:
+        """Join the two."""
+        client, upstream = self._ends
+        self._sweeper.add(self)
+        self.touch()
+        # First, for a side that does not keep up pauses the other as it is joined.
+        for end in self._ends:
+            end.keep_little()
+            end.resumeProducing()
+        client.join(self, upstream)
+        upstream.join(self, client)
+
+    def touch(self) -> None:
+        """Put the deadline off: something moved."""
+        self.deadline_s = self._sweeper.now() + self._idle_timeout_s
+
+    def end_lost(self) -> None:
+        """Take it that one side is gone."""
+        self._open -= 1
+        # What was written to the other side may still leave, but not take memory for long.
+        self.deadline_s = min(self.deadline_s, self._sweeper.now() + LAST_BYTES_S)
+        if not self._open:
+            self._sweeper.discard(self)
+            if not self.done.called:
+                self.done.callback(None)
+
+    def timed_out(self) -> None:
+        """Cut both sides."""
+        self.deadline_s = NEVER
+        for end in self._ends:
+            end.abort()

@@ -1,0 +1,379 @@
+"""The connections to one server: how many, kept for how long, and for whom."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.python.failure import Failure
+
+from corsgate.balance.slots import Slots, Turn
+from corsgate.config.model.values import Limits, PoolLimits, Server
+from corsgate.errors import QueueFull, UpstreamBusy
+from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.hangup import has_unread
+from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.connector import Connector
+from corsgate.upstream.pins import Pins
+from corsgate.upstream.revocation import Holder, Revoker
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    """A request that waits for a connection.
+
+    Attributes:
+        limits: Bound the time to connect, should it come to that.
+        holder: Who will hold the connection; None for nobody's, such as a probe's.
+        taken: Gets the connection.
+        connecting: The connection being made for it, once one is.
+    """
+
+    limits: Limits
+    holder: Holder | None
+    taken: Deferred[Taken]
+    connecting: Deferred[Taken] | None = None
+
+    @property
+    def client(self) -> str | None:
+        """The client whose share it counts in."""
+        return None if self.holder is None else self.holder.client_key
+
+
+@attrs.frozen(eq=False)
+class Taken:
+    """A connection for one request.
+
+    Attributes:
+        connection: It is the request's alone.
+        fresh: Whether it has never carried another.
+    """
+
+    connection: UpstreamConnection
+    fresh: bool
+
+
+class ServerPool:
+    """Connections to one server: the newest idle one first, each for one request at a time.
+
+    Where they are all taken, clients take turns, and one that holds more than its share may lose
+    what it lets stall. A connection that has become a tunnel is counted apart.
+
+    Args:
+        reactor: Connects and tells the time.
+        sweeper: Ends what takes too long.
+        server: Where to connect.
+        tls: Makes verified TLS connections; None for plain TCP.
+        bounds: How many connections there may be, and how long each may idle.
+        short: Called where the process lacks what a connection needs; it closes what it can.
+
+    Attributes:
+        deadline_s: For the sweeper: until when the longest waiter waits, or an earlier time.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        sweeper: Sweeper,
+        server: Server,
+        tls: IOpenSSLClientConnectionCreator | None,
+        bounds: PoolLimits,
+        short: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.deadline_s = NEVER
+        self._sweeper = sweeper
+        self._server = server
+        self._bounds = bounds
+        self._connector = Connector(reactor, server, tls, self._make_connection, short)
+        self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
+            most=bounds.max_connections,
+            most_waiting=bounds.max_queue,
+            most_tunnels=bounds.max_tunnels,
+        )
+        self._revoker = Revoker(reactor, self._slots)
+        # Waiters that a slot came free for, and nobody has connected for yet.
+        self._connect_next: deque[_Waiter] = deque()
+        # Idle, but kept for one client's connection each; the longest idle first.
+        self._pinned: dict[UpstreamConnection, Pins] = {}
+        self._closed = False
+
+    @property
+    def name(self) -> str | None:
+        """The host name that the server's address was found by, if it was."""
+        return self._server.name
+
+    @property
+    def origin(self) -> str:
+        """The server's origin."""
+        return self._server.origin
+
+    @property
+    def slots(self) -> Slots[UpstreamConnection, _Waiter]:
+        """Whose connections they are."""
+        return self._slots
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, those being made or closed included."""
+        return self._slots.connections
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for one."""
+        return self._slots.waiting
+
+    @property
+    def tunnels(self) -> int:
+        """How many connections have become tunnels."""
+        return self._slots.tunnels
+
+    def may_tunnel(self, holder: Holder) -> bool:
+        """Return whether a request may switch to another protocol, as far as can be known."""
+        return self._slots.may_tunnel(holder.client_key)
+
+    def take_idle(self, holder: Holder | None = None) -> UpstreamConnection | None:
+        """Return the newest idle connection, which is then `holder`'s; None if none is idle."""
+        client = None if holder is None else holder.client_key
+        while (connection := self._slots.take_idle(client)) is not None:
+            if self._give(connection, holder):
+                return connection
+        return None
+
+    def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
+        """Return the connection that is pinned to a client's; None if there is none.
+
+        Args:
+            pins: The connections that are pinned to the client's.
+            holder: The request that it is for.
+        """
+        connection = pins.take(self)
+        if connection is None:
+            return None
+        del self._pinned[connection]
+        return connection if self._give(connection, holder) else None
+
+    def close_pinned(self, connection: UpstreamConnection) -> None:
+        """Close an idle connection that was pinned to a client's."""
+        self._unpin(connection)
+        self._close(connection)
+
+    def take(self, limits: Limits, holder: Holder | None = None) -> Deferred[Taken]:
+        """Connect, or wait for a connection; to be called where none is idle.
+
+        Args:
+            limits: Bound the time to connect, name look-up and TLS handshake included.
+            holder: The request that it is for.
+
+        Returns:
+            A Deferred of the connection; it fails with ConnectFailed, ConnectTimedOut,
+            UpstreamBusy or QueueFull. Cancelling it leaves the queue.
+        """
+        waiter = _Waiter(limits, holder, Deferred(lambda _: self._given_up(waiter)))
+        deadline_s = self._sweeper.now() + self._bounds.queue_timeout_s
+        turn = self._slots.ask(waiter, deadline_s, waiter.client)
+        if turn is Turn.CONNECT:
+            return self._connect(limits, holder)
+        self._make_way()
+        if turn is Turn.REFUSED:
+            displaced = self._slots.make_room(waiter.client)
+            if displaced is None:
+                return fail(self._queue_full())
+            turn = self._slots.ask(waiter, deadline_s, waiter.client)
+            assert turn is Turn.WAIT, "there is room for it now"
+            displaced.taken.errback(self._queue_full())
+        self._watch()
+        self._revoker.start()
+        return waiter.taken
+
+    def replace(
+        self, connection: UpstreamConnection, limits: Limits, holder: Holder | None = None
+    ) -> Deferred[Taken]:
+        """Connect anew for the request of a connection that was lost.
+
+        It keeps its place: were it to wait behind others, then many a lost connection could
+        turn a burst of resends into one of time-outs.
+
+        Args:
+            connection: What the request was sent on.
+            limits: As in `take`.
+            holder: As in `take`.
+
+        Returns:
+            A Deferred of a fresh connection; it fails with ConnectFailed or ConnectTimedOut.
+        """
+        self._slots.replaced(connection, None if holder is None else holder.client_key)
+        return self._connect(limits, holder)
+
+    def close(self) -> None:
+        """Close what is idle now, and every other connection when its exchange has ended.
+
+        Those who wait still get theirs.
+        """
+        self._closed = True
+        self.drop_idle()
+        for connection in list(self._pinned):
+            self.close_pinned(connection)
+
+    def timed_out(self) -> None:
+        """Send away whoever has waited for too long."""
+        late = self._slots.expired(self._sweeper.now())
+        self._watch()
+        wait_s = self._bounds.queue_timeout_s
+        for waiter in late:
+            if not waiter.taken.called:
+                problem = f"{self._server.origin}: no connection came free within {wait_s:g} s"
+                waiter.taken.errback(UpstreamBusy(problem))
+
+    # The queue.
+
+    def _watch(self) -> None:
+        """Have the sweeper look at the queue as long as somebody is in it."""
+        deadline_s = self._slots.next_deadline_s
+        if deadline_s is None:
+            self.deadline_s = NEVER
+            self._sweeper.discard(self)
+            self._revoker.stop()
+        else:
+            self.deadline_s = deadline_s
+            self._sweeper.add(self)
+
+    def _given_up(self, waiter: _Waiter) -> None:
+        """Forget a waiter whose client has left."""
+        if self._slots.give_up(waiter):
+            self._watch()
+        elif waiter.connecting is not None:
+            waiter.connecting.cancel()
+
+    def _freed(self, waiter: _Waiter | None) -> None:
+        """Connect for the waiter that gets the slot that came free, if there is one.
+
+        A connection that can't even be begun frees its slot at once. With a server that is
+        down the whole queue goes through here then, one after the other: in turn, not nested.
+        """
+        if waiter is None:
+            return
+        self._watch()
+        self._connect_next.append(waiter)
+        if len(self._connect_next) > 1:
+            return  # The loop below, further up the stack, comes to it.
+        while self._connect_next:
+            self._connect_for(self._connect_next[0])
+            self._connect_next.popleft()
+
+    def _connect_for(self, waiter: _Waiter) -> None:
+        if waiter.taken.called:  # It was cancelled in the meantime.
+            self._freed(self._slots.not_connected(waiter.client))
+            return
+        waiter.connecting = self._connect(waiter.limits, waiter.holder)
+        waiter.connecting.addCallbacks(waiter.taken.callback, waiter.taken.errback)
+
+    # Connections.
+
+    def _connect(self, limits: Limits, holder: Holder | None) -> Deferred[Taken]:
+        """Make a connection in a slot that was granted."""
+        client = None if holder is None else holder.client_key
+
+        def connected(connection: UpstreamConnection) -> Taken:
+            self._slots.connected(connection, client)
+            connection.holder = holder
+            return Taken(connection, fresh=True)
+
+        def not_connected(failure: Failure) -> Failure:
+            self._freed(self._slots.not_connected(client))
+            return failure
+
+        connecting: Deferred[Any] = self._connector.connect(limits.connect_timeout_s)
+        return connecting.addCallbacks(connected, not_connected)
+
+    def _make_connection(self) -> UpstreamConnection:
+        return UpstreamConnection(self._sweeper, self._released, self._switched)
+
+    def _queue_full(self) -> QueueFull:
+        return QueueFull(f"{self._server.origin}: too many requests wait")
+
+    def _give(self, connection: UpstreamConnection, holder: Holder | None) -> bool:
+        """Hand a connection that was kept to a request, or let go of it; return whether it could.
+
+        The sweep, which is coarse, may not have come to it yet, though its server has. Or the
+        server has sent something, which can't answer what is still to be sent.
+        """
+        if connection.lost:
+            # Its socket is still to go.
+            self._slots.closing(connection)
+            return False
+        if connection.deadline_s <= self._sweeper.now() or has_unread(connection.transport):
+            self._close(connection)
+            return False
+        connection.holder = holder
+        return True
+
+    def _close(self, connection: UpstreamConnection) -> None:
+        connection.holder = None
+        self._slots.closing(connection)
+        connection.close()
+
+    def _switched(self, connection: UpstreamConnection) -> bool:
+        """Count a connection among the tunnels, if there is room; return whether there was."""
+        if not self._slots.may_tunnel(self._slots.user(connection)):
+            return False
+        connection.holder = None
+        self._freed(self._slots.switched(connection))
+        return True
+
+    def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
+        connection.holder = None
+        if connection.lost:
+            self._unpin(connection)
+            self._freed(self._slots.gone(connection))
+            return
+        if not reusable or (self._slots.waiting and has_unread(connection.transport)):
+            self._close(connection)
+            return
+        if connection.pinned:
+            self._pin(connection)
+            return
+        waiter = self._slots.ended(connection)
+        if waiter is not None:
+            self._watch()
+            connection.holder = waiter.holder
+            waiter.taken.callback(Taken(connection, fresh=False))
+        elif self._closed:
+            self.drop_idle()
+        else:
+            connection.idle_until(self._sweeper.now() + self._bounds.idle_timeout_s)
+
+    def _pin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the one client that may use it; it keeps its place here too."""
+        pins = connection.pins
+        if pins is None or pins.closed or self._closed:
+            self._close(connection)
+            return
+        pins.put(self, connection)
+        self._pinned[connection] = pins
+        connection.idle_until(self._sweeper.now() + connection.keep_alive_timeout_s)
+        if self._slots.waiting:
+            self._make_way()
+
+    def _unpin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection no longer, if it was kept."""
+        pins = self._pinned.pop(connection, None)
+        if pins is not None:
+            pins.take(self)
+
+    def _make_way(self) -> None:
+        """Close the pinned connection that has been idle for longest: somebody else waits.
+
+        Its client can authenticate anew; nobody else can ever use the connection.
+        """
+        longest_idle = next(iter(self._pinned), None)
+        if longest_idle is not None:
+            self.close_pinned(longest_idle)
+
+    def drop_idle(self) -> None:
+        """Close what is idle now."""
+        for connection in self._slots.drop_idle():
+            connection.close()

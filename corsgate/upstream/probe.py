@@ -1,0 +1,228 @@
+"""Probes: each server of an upstream is asked now and then whether it is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+
+from corsgate.balance.balancer import Balancer
+from corsgate.balance.state import ServerState
+from corsgate.config.model.balancing import HealthCheck
+from corsgate.config.model.values import Limits, PoolLimits, Server, Upstream
+from corsgate.errors import CorsgateError, OutOfDescriptors
+from corsgate.interfaces import ICredentials
+from corsgate.message.head import RequestHead
+from corsgate.message.target import join_base
+from corsgate.transport.deadlines import Sweeper
+from corsgate.upstream.agent import UpstreamAgent
+from corsgate.upstream.body import Body, drain
+from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.signed import send_signed
+from corsgate.upstream.treq_client import ProxyClient
+
+MAX_BODY_BYTES = 64 * 1024
+"""So much of a response's body is looked through."""
+
+SPREAD = 0.1
+"""The part of the interval by which one differs from the next."""
+
+_log = Logger()
+
+
+class Prober:
+    """Probes the servers of an upstream and tells its balancer what came of it.
+
+    Probes go over connections of their own, so that a server whose connections are all busy isn't
+    taken for one that is down.
+
+    Args:
+        reactor: Connects and tells the time.
+        sweeper: Ends what takes too long.
+        upstream: Whose servers they are; it has a health check.
+        balancer: Told of each result.
+        credentials: Signs the probes, or None.
+        chance: Answers numbers from 0 up to 1, all as likely.
+
+    Raises:
+        BadValue: The upstream's certificates can't be used.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        sweeper: Sweeper,
+        upstream: Upstream,
+        balancer: Balancer,
+        credentials: ICredentials | None,
+        chance: Callable[[], float],
+    ) -> None:
+        check = upstream.balancing.health
+        assert check is not None, "there is nothing to probe with"
+        self._check: HealthCheck = check
+        self._clock: IReactorTime = reactor
+        self._balancer = balancer
+        self._credentials = None if check.anonymous else credentials
+        self._chance = chance
+        self._limits = Limits(
+            connect_timeout_s=check.timeout_s,
+            first_byte_timeout_s=check.timeout_s,
+            response_idle_timeout_s=check.timeout_s,
+        )
+        pool = PoolLimits(max_connections=4, max_queue=4, idle_timeout_s=1.0)
+        self._agent = UpstreamAgent(reactor, sweeper, attrs.evolve(upstream, pool=pool))
+        self._agent.update(self._targets(upstream.servers))
+        self._client = ProxyClient(self._agent)
+        self._calls: dict[ServerState, IDelayedCall] = {}
+        self._tasks: dict[ServerState, Deferred[Any]] = {}
+        self._started = False
+
+    def start(self) -> None:
+        """Begin to probe, each server at a moment of its own."""
+        self._started = True
+        self.update()
+
+    def update(self) -> None:
+        """Probe the servers that the balancer has now, those that are new to it soon."""
+        states = self._balancer.states.values()
+        self._agent.update(self._targets([state.server for state in states]))
+        for state in [each for each in self._calls if each not in states]:
+            self._calls.pop(state).cancel()
+        for state in states if self._started else ():
+            if state not in self._calls and state not in self._tasks:
+                self._probe_in(state, self._check.interval_s * SPREAD * self._chance())
+
+    def stop(self) -> None:
+        """Probe no more."""
+        self._started = False
+        for call in self._calls.values():
+            call.cancel()
+        self._calls.clear()
+        for task in list(self._tasks.values()):
+            task.cancel()
+        self._agent.close()
+
+    def _targets(self, servers: Iterable[Server]) -> Iterable[Server]:
+        """Answer where the probes of servers go, each place once."""
+        return {each.origin: each for each in map(self._asked, servers)}.values()
+
+    def _asked(self, server: Server) -> Server:
+        """Answer where a server's probes go."""
+        port = self._check.port
+        return server if port is None else attrs.evolve(server, port=port)
+
+    def _probe_in(self, state: ServerState, delay_s: float) -> None:
+        self._calls[state] = self._clock.callLater(delay_s, self._probe, state)
+
+    def _probe(self, state: ServerState) -> None:
+        del self._calls[state]
+        task: Deferred[Any] = Deferred.fromCoroutine(self._ask(self._asked(state.server)))
+        self._tasks[state] = task
+        task.addTimeout(self._check.timeout_s, self._clock)
+        task.addErrback(_reason)
+        task.addCallback(self._probed, state)
+        task.addErrback(lambda failure: _log.failure("a probe's result was lost", failure))
+
+    def _probed(self, reason: str | None, state: ServerState) -> None:
+        """Take in why a probe failed, None where it passed; and wait for the next."""
+        del self._tasks[state]
+        if reason != STOPPED and self._balancer.states.get(state.server.origin) is state:
+            # One that has gone meanwhile is of no interest.
+            if reason != UNASKED:
+                self._balancer.probed(state, reason is None, self._clock.seconds(), reason or "")
+            jitter = 1 + SPREAD * (2 * self._chance() - 1)
+            self._probe_in(state, self._check.interval_s * jitter)
+
+    async def _ask(self, server: Server) -> str | None:
+        """Answer what is wrong with a server; None where it is well."""
+        check = self._check
+        head = RequestHead(
+            method=check.method.encode("ascii"),
+            target=join_base(server.base_path, check.path.encode("ascii")),
+            headers=[
+                (b"Host", server.authority.encode("ascii")),
+                (b"User-Agent", b"corsgate"),
+                (b"Accept", b"*/*"),
+            ],
+        )
+        response = await self._signed(server, head)
+        status = response.head.status
+        if status not in (check.status or range(200, 400)):
+            drain(response)
+            return f"it answers {status}"
+        if check.body is None:
+            drain(response)
+            return None
+        body = _Beginning()
+        response.deliverBody(body)
+        found = check.body.encode("utf-8") in await body.read
+        return None if found else "its answer lacks the text"
+
+    async def _signed(self, server: Server, head: RequestHead) -> UpstreamResponse:
+        """Answer a server's response, its challenges met."""
+        origin, credentials = server.origin, self._credentials
+
+        def send(head: RequestHead, _: Body | None = None) -> Deferred[UpstreamResponse]:
+            return self._client.send(origin, head, None, self._limits)
+
+        if credentials is None:
+            return await send(head)
+        return await send_signed(credentials, head, origin, lambda: None, send)
+
+
+STOPPED = "stopped"
+UNASKED = "the gate could not ask"
+
+
+def _reason(failure: Failure) -> str:
+    """Answer why a probe failed, for the log."""
+    if failure.check(DeferredTimedOut):
+        return "it takes too long"
+    if failure.check(CancelledError):
+        return STOPPED
+    if failure.check(OutOfDescriptors):
+        return UNASKED
+    if not failure.check(CorsgateError):
+        _log.failure("a probe failed", failure)
+    return failure.getErrorMessage()
+
+
+class _Beginning(Protocol):
+    """Reads the beginning of a body.
+
+    Attributes:
+        read: Fires with it.
+    """
+
+    def __init__(self) -> None:
+        self.read: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece."""
+        self._data += data
+        if len(self._data) >= MAX_BODY_BYTES and not self.read.called:
+            self.read.callback(self._data[:MAX_BODY_BYTES])
+            self._stop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        if self.read.called:
+            return
+        if reason.check(ResponseDone):
+            self.read.callback(self._data)
+        else:
+            self.read.errback(reason)
+
+    def _stop(self) -> None:
+        tcp: Any = self.transport
+        if tcp is not None:
+            tcp.stopProducing()

@@ -1,0 +1,156 @@
+"""An upstream's response, its body delivered as it comes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IProtocol, IPushProducer
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
+from zope.interface import implementer
+
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList
+from corsgate.transport.tunnel import TunnelEnd
+
+
+class ResponseSource(Protocol):
+    """The connection that a response comes from."""
+
+    def pause_response(self, response: UpstreamResponse) -> None:
+        """Read no more for now."""
+
+    def resume_response(self, response: UpstreamResponse) -> None:
+        """Read on."""
+
+    def give_up_response(self, response: UpstreamResponse) -> None:
+        """Cut the connection: the rest of the body is not wanted."""
+
+
+class _NoFields(Headers):
+    """Header fields of which there are none, shared by all responses.
+
+    treq's decoder looks for Content-Encoding in them, and would gunzip by what it found.
+    """
+
+    def getRawHeaders(self, name: Any, default: Any = None) -> Any:
+        """Answer the default."""
+        return default
+
+    def removeHeader(self, name: Any) -> None:
+        """Do nothing: there is none."""
+
+    def addRawHeader(self, name: Any, value: Any) -> None:
+        """Do nothing: there shall be none."""
+
+    def setRawHeaders(self, name: Any, values: Any) -> None:
+        """Do nothing: there shall be none."""
+
+
+_NO_FIELDS = _NoFields()
+
+RESPONSE_DONE = Failure(ResponseDone())
+"""The end of a body that came whole; made once, as a Failure looks into the call stack."""
+
+
+@implementer(IResponse, IPushProducer)
+class UpstreamResponse:
+    """A response whose body is delivered as it comes.
+
+    `headers` is empty: treq would gunzip by what it saw there. What came is in `head`.
+
+    Attributes:
+        head: The response's head as it came, framing fields included.
+        body_length: The length in bytes that the head announces, or None.
+        length: The same for IResponse, or UNKNOWN_LENGTH.
+        complete: Whether the body has arrived whole.
+        trailers: The fields that came behind the body, once it is complete.
+        tunnel: The connection itself, where it now speaks another protocol.
+    """
+
+    version = (b"HTTP", 1, 1)
+    request = None
+    previousResponse = None
+
+    def __init__(self, connection: ResponseSource, head: ResponseHead, length: int) -> None:
+        self.head = head
+        self.code = head.status
+        self.phrase = head.reason
+        self.headers = _NO_FIELDS
+        self.body_length = length if length >= 0 else None
+        self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
+        self.complete = False
+        self.trailers: HeaderList = []
+        self.tunnel: TunnelEnd | None = None
+        self._connection = connection
+        self._receiver: IProtocol | None = None
+        self._pieces: list[bytes] = []
+        self._end: Failure | None = None
+        self._late = False
+
+    def deliverBody(self, protocol: IProtocol) -> None:
+        """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
+        self._receiver = protocol
+        if self._late:
+            # Before the protocol hears of it, since the protocol may well pause at once.
+            self._connection.resume_response(self)
+        protocol.makeConnection(self)  # type: ignore[arg-type]  # what IResponse asks for: a producer
+        self.flush()
+
+    def take_whole(self) -> bytes | None:
+        """Answer the body, and deliver it to nobody, where all of it is here; else None."""
+        if not self.complete or self._receiver is not None:
+            return None
+        pieces, self._pieces = self._pieces, []
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody takes the body."""
+        return self._receiver is not None
+
+    def setPreviousResponse(self, response: IResponse) -> None:
+        """Ignore it: redirects are the client's to follow."""
+
+    def pauseProducing(self) -> None:
+        """Stop reading from the server."""
+        self._connection.pause_response(self)
+
+    def resumeProducing(self) -> None:
+        """Read on from the server."""
+        self._connection.resume_response(self)
+
+    def stopProducing(self) -> None:
+        """Give the response up, and the connection with it."""
+        self._connection.give_up_response(self)
+
+    abortConnection = loseConnection = stopProducing
+
+    def body_data(self, data: bytes) -> None:
+        """Take a piece from the connection."""
+        self._pieces.append(data)
+
+    def body_ended(self, reason: Failure) -> None:
+        """Take the end from the connection: ResponseDone, or what broke it off."""
+        if self._end is None:
+            self._end = reason
+            self.complete = isinstance(reason.value, ResponseDone)
+
+    def wait(self) -> None:
+        """Read no more until `deliverBody`."""
+        self._late = True
+        self._connection.pause_response(self)
+
+    def flush(self) -> None:
+        """Deliver what has come, in one piece."""
+        if self._receiver is None:
+            return
+        if self._pieces:
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+            self._receiver.dataReceived(data)
+        if self._end is not None and self._receiver is not None:
+            receiver, self._receiver = self._receiver, None
+            receiver.connectionLost(self._end)

@@ -1,0 +1,202 @@
+"""Tests of `corsgate.config.model.endpoint`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.endpoint import (
+    DEFAULT_BACKLOG,
+    check_endpoint,
+    is_handed_over,
+    is_loopback,
+    is_reached_at,
+    is_tls,
+    port_of,
+    with_backlog,
+    without_tls,
+)
+from corsgate.errors import BadValue
+
+LOOPBACK = (
+    "tcp:5555:interface=127.0.0.1",
+    "tcp:5555:127.0.0.1",
+    "TCP:5555:interface=127.0.0.1",
+    "tcp:port=5555:interface=127.0.0.53:backlog=9",
+    "tcp:5555:interface=127.1",
+    "tcp:5555:interface=localhost",
+    "tcp:5555:interface=LocalHost",
+    r"tcp:5555:interface=\:\:1",
+    r"tcp:5555:interface=0\:0\:0\:0\:0\:0\:0\:1",
+    r"tcp:5555:interface=\:\:ffff\:127.0.0.1",
+    r"tcp6:5555:interface=\:\:1",
+    r"tcp6:5555:50:\:\:1",
+    "ssl:5555:interface=127.0.0.1",
+    r"tls:/etc/keys:5555:interface=\:\:1",
+    r"tls:/etc/keys:5555:50:\:\:1",
+)
+ELSEWHERE = (
+    "tcp:5555",
+    "tcp:5555:interface=",
+    "tcp:5555:interface=0.0.0.0",
+    "tcp:5555:interface=10.0.0.1",
+    "tcp:5555:interface=127.example.com",
+    "tcp:5555:interface=localhost.example.com",
+    r"tcp:5555:interface=\:\:",
+    "tcp6:5555",
+    "tls:/etc/keys",
+    "unix:/run/gate.sock",
+    "unix:/run/interface=127.0.0.1",
+    "systemd:domain=INET:index=0",
+    "haproxy:tcp:5555:interface=127.0.0.1",
+)
+
+
+class FixTests(SynchronousTestCase):
+    """What a fault proposes to write instead opens the gate to nobody it was not open to."""
+
+    def test_proposals_listen_on_loopback(self) -> None:
+        """Whatever was written for an endpoint, the one that is proposed is on loopback."""
+        for text in ("", "5556", "80", "99999", "web", "localhost:5556", "http://a:1", "10.0.0.1"):
+            with self.assertRaises(BadValue) as caught:
+                check_endpoint(text)
+            proposed = caught.exception.mend.split('"')[1]
+            check_endpoint(proposed)
+            self.assertTrue(is_loopback(proposed), (text, proposed))
+            self.assertEqual(port_of(proposed), {"5556": 5556, "80": 80}.get(text, 5555))
+
+    def test_without_tls(self) -> None:
+        """An endpoint without its TLS stays on its port and interface."""
+        cases = {
+            "ssl:5555": "tcp:5555",
+            "ssl:5555:interface=127.0.0.1": "tcp:5555:interface=127.0.0.1",
+            r"tls:/keys:5555:interface=\:\:1": r"tcp:5555:interface=\:\:1",
+            "tls:/keys": "tcp:443",
+        }
+        self.assertEqual(cases, {endpoint: without_tls(endpoint) for endpoint in cases})
+        for endpoint, plain in cases.items():
+            check_endpoint(plain)
+            self.assertEqual(is_loopback(endpoint), is_loopback(plain))
+
+
+class ReachTests(SynchronousTestCase):
+    """Where who connects from this machine ends up."""
+
+    def test_loopback(self) -> None:
+        """This machine's names and addresses, in any spelling, lead to what listens on loopback."""
+        here = "localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1", "[::1]", "::1"
+        for host in (*here, "0.0.0.0", "[::]", "::ffff:127.0.0.1"):
+            for endpoint in (*LOOPBACK, "tcp:5555", r"tcp:5555:interface=\:\:"):
+                self.assertTrue(is_reached_at(endpoint, host, 5555), (endpoint, host))
+                self.assertFalse(is_reached_at(endpoint, host, 5556), (endpoint, host))
+
+    def test_elsewhere(self) -> None:
+        """Other hosts do not, nor what does not listen on a port that its string says."""
+        for host in ("10.0.0.1", "localhost.example", "127.example.com", "a.example", "\xe9"):
+            for endpoint in (*LOOPBACK, "tcp:5555", "unix:/run/gate.sock"):
+                self.assertFalse(is_reached_at(endpoint, host, 5555), (endpoint, host))
+        self.assertTrue(is_reached_at("tcp:5555:interface=10.0.0.1", "10.0.0.1", 5555))
+        self.assertFalse(is_reached_at("tcp:5555:interface=10.0.0.1", "localhost", 5555))
+
+
+class CheckTests(SynchronousTestCase):
+    def test_accepts(self) -> None:
+        """Endpoint strings pass, and so do types that only a plugin knows."""
+        for text in (*LOOPBACK, *ELSEWHERE, "onion:80", "tcp:0", "tcp:65535"):
+            check_endpoint(text)
+
+    @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog.", max_size=40))
+    def test_only_bad_values(self, text: str) -> None:
+        """Whatever the text, it passes or there is a BadValue with a mend."""
+        try:
+            check_endpoint(text)
+        except BadValue as error:
+            self.assertTrue(error.mend)
+
+    @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog. ", max_size=30))
+    def test_twisted_accepts_what_passes(self, rest: str) -> None:
+        """A tcp endpoint that passes is one that Twisted takes."""
+        text = f"tcp:{rest}"
+        try:
+            check_endpoint(text)
+        except BadValue:
+            return
+        serverFromString(MemoryReactorClock(), text)
+
+
+class LoopbackTests(SynchronousTestCase):
+    def test_loopback(self) -> None:
+        """A listener on a loopback address is for this machine's programs only."""
+        self.assertEqual([], [text for text in LOOPBACK if not is_loopback(text)])
+
+    def test_elsewhere(self) -> None:
+        """Other addresses are not, nor is what says no address, nor a Unix socket."""
+        self.assertEqual([], [text for text in ELSEWHERE if is_loopback(text)])
+
+    def test_tls(self) -> None:
+        """Two types have certificates of their own."""
+        for text in ("ssl:443:privateKey=k:certKey=c", "TLS:/etc/certs:tcp:443", "tls:/c:tcp:443"):
+            self.assertTrue(is_tls(text), text)
+        for text in ("tcp:443", "tcp:5555:interface=tls", "unix:/run/tls", "systemd:domain=INET"):
+            self.assertFalse(is_tls(text), text)
+
+    def test_port(self) -> None:
+        """The port is read where the string says it."""
+        self.assertEqual({5555}, {port_of(text) for text in LOOPBACK})
+        for text in ("unix:/run/x", "systemd:index=0", "tcp:0", "tls:/etc/keys"):
+            self.assertEqual((text, port_of(text)), (text, None))
+
+    def test_handed_over(self) -> None:
+        """Only a socket of systemd's is another process's, behind a wrapper too."""
+        for text in ("systemd:domain=INET:index=0", "haproxy:systemd:domain=INET:index=0"):
+            self.assertTrue(is_handed_over(text), text)
+        for text in ("tcp:80", "unix:/run/systemd", "haproxy:tcp:80", "tcp:80:interface=systemd"):
+            self.assertFalse(is_handed_over(text), text)
+
+    @given(st.sampled_from(["127.0.0.1", "::1", "10.0.0.1", "::", "fe80::1"]), st.booleans())
+    def test_reads_as_twisted_does(self, address: str, named: bool) -> None:
+        """The address that decides is the one that Twisted binds."""
+        text = f"tcp:5555:{'interface=' if named else ''}{quoteStringArgument(address)}"
+        reactor = MemoryReactorClock()
+        serverFromString(reactor, text).listen(Factory())
+        bound = reactor.tcpServers[0][3]
+        self.assertEqual(address, bound)
+        self.assertEqual(bound in ("127.0.0.1", "::1"), is_loopback(text))
+
+
+class BacklogTests(SynchronousTestCase):
+    def test_default(self) -> None:
+        """What listens by itself gets a backlog, also what a wrapper wraps."""
+        for text in (
+            *("tcp:80", "TCP:80:interface=127.0.0.1", r"tcp6:80:interface=\:\:1", "unix:/run/gate"),
+            *("ssl:443:privateKey=k:certKey=c", "tls:/etc/certs:443", "haproxy:tcp:80"),
+            *("tcp:80:127.0.0.1", "unix:/run/gate:mode=660"),
+        ):
+            self.assertEqual(with_backlog(text), f"{text}:backlog={DEFAULT_BACKLOG}")
+
+    def test_explicit(self) -> None:
+        """What says its own keeps it, named or by its place."""
+        for text in (
+            *("tcp:80:backlog=9", "tcp:80:127.0.0.1:9", "tcp6:80:9", "unix:/run/gate:660:9"),
+            *("haproxy:tcp:80:backlog=9", "tls:/etc/certs:443:9"),
+        ):
+            self.assertEqual(with_backlog(text), text)
+
+    def test_others(self) -> None:
+        """A socket that exists already, or a plugin's type, is left as it is."""
+        for text in ("systemd:domain=INET:index=0", "haproxy:systemd:index=0", "onion:80"):
+            self.assertEqual(with_backlog(text), text)
+
+    def test_twisted_listens_with_it(self) -> None:
+        """Twisted takes the argument where it is put."""
+        reactor = MemoryReactorClock()
+        for text in ("tcp:80", r"tcp6:80:interface=\:\:1", "tcp:80:backlog=9"):
+            serverFromString(reactor, with_backlog(text)).listen(Factory())
+        backlogs = [backlog for _, _, backlog, _ in reactor.tcpServers]
+        self.assertEqual(backlogs, [DEFAULT_BACKLOG, DEFAULT_BACKLOG, 9])
+        serverFromString(reactor, with_backlog("unix:/run/gate")).listen(Factory())
+        self.assertIn(DEFAULT_BACKLOG, reactor.unixServers[0])

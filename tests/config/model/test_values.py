@@ -1,0 +1,104 @@
+"""Tests of `corsgate.config.model.values`: an instance that exists is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import (
+    BasicCredentials,
+    BearerCredentials,
+    Config,
+    DigestCredentials,
+    HeaderCredentials,
+    Limits,
+    Listener,
+    PoolLimits,
+    Route,
+    Secret,
+    Server,
+    Upstream,
+)
+from corsgate.errors import BadValue
+
+SERVER = Server(scheme="http", host="a", port=80)
+UPSTREAM = Upstream(name="a", servers=(SERVER,))
+ROUTE = Route(prefix="/", upstream=UPSTREAM)
+CONFIG = Config(listeners=(Listener(endpoint="tcp:0"),), upstreams={"a": UPSTREAM}, routes=(ROUTE,))
+BASIC = BasicCredentials(username="a", password=Secret("b"))
+DIGEST = DigestCredentials(username="a", password=Secret("b"))
+BEARER = BearerCredentials(token=Secret("b"))
+HEADER = HeaderCredentials(name="X-Key", value=Secret("b"))
+
+WRONG: tuple[Callable[[], object], ...] = (
+    lambda: Listener(endpoint=""),
+    lambda: attrs.evolve(SERVER, scheme="ftp"),
+    lambda: attrs.evolve(SERVER, host=""),
+    lambda: attrs.evolve(SERVER, host="a b"),
+    lambda: attrs.evolve(SERVER, host="[::1]"),
+    lambda: attrs.evolve(SERVER, port=0),
+    lambda: attrs.evolve(SERVER, port=65536),
+    lambda: attrs.evolve(SERVER, base_path="/a/"),
+    lambda: attrs.evolve(SERVER, base_path="a"),
+    lambda: attrs.evolve(SERVER, base_path="/a\r\n"),
+    lambda: attrs.evolve(SERVER, weight=0),
+    lambda: attrs.evolve(BASIC, username="a:b"),
+    lambda: attrs.evolve(BASIC, password=Secret("")),
+    lambda: attrs.evolve(DIGEST, username="a\n"),
+    lambda: attrs.evolve(DIGEST, password=Secret("a\r")),
+    lambda: attrs.evolve(BEARER, token=Secret("a b")),
+    lambda: attrs.evolve(HEADER, name="Host"),
+    lambda: attrs.evolve(HEADER, value=Secret("a\0")),
+    lambda: attrs.evolve(UPSTREAM, name=""),
+    lambda: attrs.evolve(UPSTREAM, servers=()),
+    lambda: attrs.evolve(UPSTREAM, servers=(SERVER, attrs.evolve(SERVER, host="A"))),
+    lambda: attrs.evolve(UPSTREAM, ca_pem=b""),
+    lambda: attrs.evolve(ROUTE, host="a:80"),
+    lambda: attrs.evolve(ROUTE, host="::1"),
+    lambda: attrs.evolve(ROUTE, prefix="/a/"),
+    lambda: attrs.evolve(ROUTE, methods=("GET", "P UT")),
+    lambda: attrs.evolve(CONFIG, listeners=()),
+    lambda: attrs.evolve(CONFIG, routes=()),
+    lambda: attrs.evolve(CONFIG, routes=(ROUTE, ROUTE)),
+    lambda: attrs.evolve(CONFIG, hosts=("http://a",)),
+    lambda: attrs.evolve(CONFIG, log_format="xml"),
+    lambda: attrs.evolve(CONFIG, access_log=""),
+    lambda: Limits(connect_timeout_s=0),
+    lambda: Limits(connect_timeout_s=float("nan")),
+    lambda: Limits(connect_timeout_s=float("inf")),
+    lambda: Limits(max_headers=0),
+    lambda: Limits(max_body_bytes=0),
+    lambda: Limits(max_connections=0),
+    lambda: PoolLimits(max_connections=0),
+    lambda: PoolLimits(queue_timeout_s=0),
+)
+
+
+class ValidityTests(SynchronousTestCase):
+    def test_refuses(self) -> None:
+        """Each value that breaks a rule is refused with a BadValue that has a mend."""
+        for index, make in enumerate(WRONG):
+            try:
+                made = make()
+            except BadValue as error:
+                self.assertTrue(error.problem and error.mend)
+            else:
+                self.fail(f"WRONG[{index}] made {made}")
+
+    def test_hosts_have_one_form(self) -> None:
+        """Hosts are lower-cased and IPv6 addresses shortened, so that equal ones compare equal."""
+        self.assertEqual("example.com", attrs.evolve(SERVER, host="EXAMPLE.com").host)
+        self.assertEqual("::1", attrs.evolve(SERVER, host="0:0::1").host)
+        self.assertEqual("[::1]", attrs.evolve(ROUTE, host="[0:0::1]").host)
+
+    def test_server_names_itself(self) -> None:
+        """The port is left out where it is the scheme's own, and IPv6 gets its brackets."""
+        cases = {
+            "http://a": SERVER,
+            "http://a:443": attrs.evolve(SERVER, port=443),
+            "https://a": attrs.evolve(SERVER, scheme="https", port=443),
+            "http://[::1]:8000": attrs.evolve(SERVER, host="::1", port=8000),
+        }
+        self.assertEqual(list(cases), [server.origin for server in cases.values()])

@@ -1,0 +1,65 @@
+"""What an operator is told about TLS at each start."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Config, Listener, Route, Server, Upstream
+from corsgate.config.sections.tls import tls_warnings
+from tests.certificates import Authority
+
+AUTHORITY = Authority.make()
+ISSUED = AUTHORITY.issue("a.test")
+CERTIFIED = ISSUED.certified
+CLIENT = attrs.evolve(AUTHORITY.issue("gate").certified, chain_file="/client.pem")
+SERVER = Server(scheme="https", host="b.test", port=443)
+DAY_S = timedelta(days=1).total_seconds()
+
+
+class WarningTests(SynchronousTestCase):
+    def warnings(self, days: float = 0, *, verify: bool = True) -> list[str]:
+        """Answer the warnings so many days after the certificates were made."""
+        target = Upstream(name="b", servers=(SERVER,), client_certificate=CLIENT, verify=verify)
+        config = Config(
+            listeners=(Listener(endpoint="tcp:1", certificates=(CERTIFIED,)),),
+            upstreams={"b": target},
+            routes=(Route(prefix="/", upstream=target),),
+        )
+        made_s = ISSUED.certificate.not_valid_before_utc.timestamp() + DAY_S
+        return tls_warnings(config, made_s + days * DAY_S)
+
+    def test_none(self) -> None:
+        """There are none where all is well."""
+        self.assertEqual(self.warnings(), [])
+
+    def test_expired(self) -> None:
+        """A certificate that has expired is named, a client's too."""
+        end = f"{ISSUED.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        self.assertEqual(
+            self.warnings(days=2),
+            [
+                f'the certificate in "/chain.pem" expired on {end}',
+                f'the certificate in "/client.pem" expired on {end}',
+            ],
+        )
+
+    def test_not_yet(self) -> None:
+        """So is one that is not valid yet."""
+        start = f"{ISSUED.certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        self.assertEqual(
+            self.warnings(days=-2)[0],
+            f'the certificate in "/chain.pem" is not valid before {start}',
+        )
+
+    def test_unverified(self) -> None:
+        """An upstream that isn't verified is named."""
+        self.assertEqual(
+            self.warnings(verify=False),
+            [
+                "upstream b: its servers are not verified, so anyone in between can read and"
+                " change what is sent"
+            ],
+        )

@@ -1,0 +1,59 @@
+"""A bounded store that a flood of keys neither grows nor flushes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cors.two_tier_cache import Remembered
+
+MOST = 8
+
+
+def ask(store: Remembered[int, list[int]], key: int) -> list[int]:
+    """Answer what is remembered for a key, or remember a new value."""
+    found = store.get(key)
+    if found is None:
+        found = [key]
+        store.add(key, found)
+    return found
+
+
+class RememberedTests(SynchronousTestCase):
+    """`Remembered`."""
+
+    def test_keeps(self) -> None:
+        """Who asks again gets the same value."""
+        store: Remembered[int, list[int]] = Remembered(MOST)
+        first = ask(store, 1)
+        for _ in range(3):
+            self.assertIs(ask(store, 1), first)
+
+    def test_flood_of_strangers(self) -> None:
+        """Keys that are asked for once drive out nobody who asked twice, however many they are."""
+        store: Remembered[int, list[int]] = Remembered(MOST)
+        hot = [ask(store, key) for key in range(MOST) for _ in range(2)][::2]
+        for key in range(1000, 11_000):
+            ask(store, key)
+        for key, value in enumerate(hot):
+            self.assertIs(ask(store, key), value)
+
+    def test_flood_of_pairs(self) -> None:
+        """Keys that are each asked for twice drive out nobody who is asked for meanwhile."""
+        store: Remembered[int, list[int]] = Remembered(MOST)
+        hot = [ask(store, key) for key in range(4) for _ in range(2)][::2]
+        for round_number in range(500):
+            for key in range(1000 + 4 * round_number, 1004 + 4 * round_number):
+                ask(store, key)
+                ask(store, key)
+            for key, value in enumerate(hot):
+                self.assertIs(ask(store, key), value)
+
+    @given(st.lists(st.integers(0, 40)))
+    def test_bounded_and_right(self, keys: list[int]) -> None:
+        """It never holds more than it may, nor another key's value."""
+        store: Remembered[int, list[int]] = Remembered(MOST)
+        for key in keys:
+            self.assertEqual(ask(store, key), [key])
+            self.assertLessEqual(len(store), 2 * MOST)

@@ -1,0 +1,142 @@
+"""Which Digest challenge is answered."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.credentials.digest_challenge import Offer, strongest_offer
+from corsgate.errors import WeakChallenge
+from tests.credentials.helpers import challenge, refusal
+
+UNANSWERABLE = [
+    b'Basic realm="box"',
+    b"Negotiate YIIB==",
+    b'Digest realm="box", qop="auth"',
+    b'Digest nonce="n", qop="auth"',
+    challenge("n", 'qop="auth-int"'),
+    challenge("n", 'qop="auth-conf,auth-int"'),
+    challenge("n", 'qop="auth", algorithm=SHA-1'),
+    challenge("n", 'qop="auth", algorithm=""'),
+    challenge("n", "algorithm=MD5-sess"),
+    challenge("n", 'qop="auth-int", algorithm=MD5-sess'),
+    challenge("n" * 4097),
+    challenge("n", realm="r" * 4097),
+    challenge("n" * 2000, f'opaque="{"o" * 2097}"'),
+]
+
+
+class StrongestOfferTests(SynchronousTestCase):
+    def strongest(self, *challenges: bytes) -> Offer:
+        """Answer the offer that is chosen; there must be one."""
+        offer = strongest_offer(refusal(*challenges).headers)
+        assert offer is not None
+        return offer
+
+    def test_unanswerable(self) -> None:
+        """What can't be answered is no offer, alone or all together."""
+        for each in UNANSWERABLE:
+            self.assertIsNone(strongest_offer(refusal(each).headers), each)
+        self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers))
+        self.assertIsNone(strongest_offer([]))
+
+    def test_found_among_others(self) -> None:
+        """The one that can be answered is found wherever it stands, in one field or in several."""
+        good = challenge("good")
+        others = UNANSWERABLE[:8]
+        for place in range(len(others) + 1):
+            challenges = [*others[:place], good, *others[place:]]
+            self.assertEqual(self.strongest(*challenges).nonce, b"good")
+            self.assertEqual(self.strongest(b", ".join(challenges)).nonce, b"good")
+
+    def test_strongest_hash(self) -> None:
+        """The strongest hash is chosen in whatever order they come (RFC 7616 3.7)."""
+        md5 = challenge("1", 'qop="auth", algorithm=MD5')
+        sha = challenge("2", 'qop="auth", algorithm="sha-256-SESS"')
+        short = challenge("3", 'qop="auth", algorithm=SHA-512-256')
+        self.assertEqual(self.strongest(md5, sha).nonce, b"2")
+        self.assertEqual(self.strongest(sha, md5).nonce, b"2")
+        self.assertEqual(self.strongest(short, sha, md5).nonce, b"3")
+        self.assertEqual(self.strongest(md5, sha, short).nonce, b"3")
+
+    def test_first_of_equals(self) -> None:
+        """Of equal ones the server's first is taken, but one with a client nonce goes before."""
+        old = challenge("old", "algorithm=MD5")
+        self.assertEqual(self.strongest(challenge("a"), challenge("b")).nonce, b"a")
+        self.assertEqual(self.strongest(old, challenge("new")).nonce, b"new")
+        self.assertEqual(self.strongest(old).qop, False)
+
+    def test_flags(self) -> None:
+        """Flags are read in any case, in quotes or bare; anything else leaves them off."""
+        cases = [
+            ("stale=true", True),
+            ('stale="TRUE"', True),
+            ("stale=false", False),
+            ("stale=yes", False),
+            ("opaque=true", False),
+        ]
+        for text, stale in cases:
+            self.assertIs(self.strongest(challenge("n", text)).stale, stale, text)
+        offer = self.strongest(challenge("n", 'userhash="True", charset="utf-8"'))
+        self.assertTrue(offer.userhash)
+        self.assertTrue(offer.utf8)
+
+    def test_repr_keeps_nonce(self) -> None:
+        """A nonce and opaque of the server's aren't shown."""
+        shown = repr(self.strongest(challenge("s3cret", 'opaque="s3cret"')))
+        self.assertNotIn("s3cret", shown)
+
+
+MD5 = challenge("n", 'qop="auth"')
+MD5_SESS = challenge("n", 'qop="auth", algorithm=md5-SESS')
+RFC_2069 = challenge("n", "algorithm=MD5")
+SHA_256 = challenge("n", 'qop="auth", algorithm=SHA-256')
+SHA_256_SESS = challenge("n", 'qop="auth", algorithm=SHA-256-sess')
+SHA_256_BARE = challenge("n", "algorithm=SHA-256")
+SHA_512_256 = challenge("n", 'qop="auth", algorithm=SHA-512-256')
+
+
+class MinimumTests(SynchronousTestCase):
+    """What is weaker than the configured minimum gets no answer."""
+
+    def test_min_algorithm(self) -> None:
+        """A -sess variant is as strong as its base."""
+        cases = {
+            "MD5": ((), (MD5, MD5_SESS, RFC_2069, SHA_256, SHA_512_256)),
+            "SHA-256": ((MD5, MD5_SESS, RFC_2069), (SHA_256, SHA_256_SESS, SHA_512_256)),
+            "SHA-512-256": ((MD5, RFC_2069, SHA_256, SHA_256_SESS), (SHA_512_256,)),
+        }
+        for minimum, (weak, strong) in cases.items():
+            for each in weak:
+                with self.assertRaises(WeakChallenge, msg=(minimum, each)):
+                    strongest_offer(refusal(each).headers, minimum)
+            for each in strong:
+                self.assertIsNotNone(strongest_offer(refusal(each).headers, minimum))
+
+    def test_require_qop(self) -> None:
+        """A challenge of RFC 2069 is answered by default, and not where qop is required."""
+        for each in (RFC_2069, SHA_256_BARE):
+            self.assertIsNotNone(strongest_offer(refusal(each).headers))
+            with self.assertRaises(WeakChallenge):
+                strongest_offer(refusal(each).headers, require_qop=True)
+        self.assertIsNotNone(strongest_offer(refusal(MD5).headers, require_qop=True))
+
+    def test_strongest_that_meets_both(self) -> None:
+        """Among several the strongest that meets both minima is answered."""
+        every = refusal(RFC_2069, MD5, SHA_256_BARE, SHA_256).headers
+        offer = strongest_offer(every, "SHA-256", require_qop=True)
+        assert offer is not None
+        self.assertEqual((offer.hash_name, offer.qop), (b"sha-256", True))
+        split = refusal(MD5, SHA_256_BARE).headers
+        with self.assertRaises(WeakChallenge) as caught:
+            strongest_offer(split, "SHA-256", require_qop=True)
+        self.assertEqual(
+            str(caught.exception),
+            "it offers digest with MD5 or SHA-256 without qop only,"
+            " and the credentials need SHA-256 and qop",
+        )
+
+    def test_unanswerable_is_not_weak(self) -> None:
+        """What could never be answered is passed over; it makes nothing a weak challenge."""
+        self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
+        with self.assertRaises(WeakChallenge):
+            strongest_offer(refusal(MD5, *UNANSWERABLE).headers, "SHA-256")

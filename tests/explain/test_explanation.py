@@ -1,0 +1,395 @@
+"""What is told of a call through a gate, and that the mends which are told work."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.toml.lines import key_text
+from corsgate.config.toml.writer import toml_tables, toml_value
+from corsgate.explain.block_causes import Cause
+from corsgate.explain.browser import fetch
+from corsgate.explain.call import Call
+from corsgate.explain.explanation import Explanation, explain
+from corsgate.explain.report import as_dict, as_text
+from corsgate.explain.trace import Answer
+from corsgate.explain.url import Url
+from tests.support import parse
+
+CONFIG = """
+listen = ["tcp:5555:interface=127.0.0.1"]
+[upstreams.a]
+servers = ["http://10.0.0.1:8000"]
+credentials = { type = "bearer", token = "t" }
+[upstreams.b]
+servers = ["http://10.0.0.2:8000"]
+[cors.spa]
+allow_origins = ["http://localhost:4200", "https://app.example", "https://*.sub.example"]
+allow_methods = ["PUT"]
+allow_headers = ["Content-Type"]
+[cors.public]
+allow_origins = ["*"]
+expose_headers = ["*"]
+[routes."/v1"]
+upstream = "a"
+cors = "spa"
+[routes."/v2"]
+upstream = "b"
+cors = "spa"
+methods = ["GET"]
+[routes."/open"]
+upstream = "b"
+cors = "public"
+[routes."/inline"]
+upstream = "b"
+cors = { allow_origins = ["https://app.example"], max_age = "10m" }
+[routes."/plain"]
+upstream = "b"
+[routes."/guarded"]
+upstream = "a"
+[routes."/table"]
+upstream = "b"
+[routes."/table".cors]
+allow_origins = ["https://app.example"]
+enforce_origin = false
+"""
+
+APP = "http://localhost:4200"
+OWN = (
+    CONFIG
+    + f"""
+[routes."/own"]
+upstream = "a"
+cors = {{ allow_origins = ["{APP}"], allow_methods = ["PUT"] }}
+"""
+)
+
+
+def ask(
+    origin: str = APP,
+    method: str = "GET",
+    path: str = "/v1/x",
+    *names: str,
+    credentials: bool = False,
+    base: str = "http://localhost:5555",
+    toml: str = CONFIG,
+) -> Explanation:
+    """Answer the explanation of a call."""
+    call = Call(
+        origin=origin.encode(),
+        method=method.encode(),
+        url=Url.parse(base + path),
+        headers=tuple((name.encode(), b"application/json") for name in names),
+        credentials=credentials,
+    )
+    return explain(parse(toml), tomllib.loads(toml), call)
+
+
+def mended(toml: str, change: str) -> str:
+    """Answer a configuration with the keys of a mend in place of its own."""
+    document = tomllib.loads(toml)
+
+    def merge(into: dict[str, Any], new: dict[str, Any]) -> None:
+        for key, value in new.items():
+            # A policy written in a route is given whole.
+            if isinstance(value, dict) and isinstance(into.get(key), dict) and key != "cors":
+                merge(into[key], value)
+            else:
+                into[key] = value
+
+    new = tomllib.loads(change)
+    policies = new.pop("cors", {})
+    merge(document, new)
+    for name, keys in policies.items():
+        document["cors"][name].update(keys)
+    top = "".join(
+        f"{key} = {toml_value(value)}\n" for key, value in document.items() if value is not None
+    )
+    return top
+
+
+class Verdicts(SynchronousTestCase):
+    """Allowed or not, and why."""
+
+    def test_allowed(self) -> None:
+        """What the gate and the browser both let through is allowed, and nothing is proposed."""
+        for origin, method, path, names in (
+            (APP, "GET", "/v1/x", ()),
+            (APP, "put", "/v1/x", ("Content-Type",)),
+            ("https://deep.er.sub.example", "POST", "/v1", ()),
+            ("https://any.example", "GET", "/open", ()),
+            ("http://localhost:5555", "DELETE", "/v1/x", ("X-App",)),
+            ("null", "GET", "/open", ()),
+        ):
+            found = ask(origin, method, path, *names)
+            self.assertTrue(found.allowed, (origin, method, found.reason))
+            self.assertEqual((found.reason, found.toml, found.cause), ("", "", None))
+            self.assertEqual((found.near_misses, found.advice), ((), ()))
+
+    def test_reasons(self) -> None:
+        """The gate's own reason is told, with what the browser makes of it."""
+        for found, reason, cause in (
+            (ask("https://evil.example"), "is not allowed", Cause.MISSING_ORIGIN),
+            (ask(APP, "DELETE"), "DELETE' is not in allow_methods", Cause.PREFLIGHT_STATUS),
+            (ask(APP, "PUT", "/v1", "X-App"), "'x-app' is not in", Cause.PREFLIGHT_STATUS),
+            (ask(credentials=True), "does not allow them", Cause.NO_CREDENTIALS),
+            (ask(APP, "FOO", path="/open"), "'FOO' is not in", Cause.PREFLIGHT_STATUS),
+            (
+                ask(APP, "FOO", toml=CONFIG.replace('"PUT"', '"FOO"')),
+                "knows no method FOO",
+                Cause.MISSING_ORIGIN,
+            ),
+            (ask(path="/nowhere"), "no route covers /nowhere", Cause.MISSING_ORIGIN),
+            (ask(base="http://gate.example:5555"), "does not serve the host", Cause.MISSING_ORIGIN),
+            (ask(APP, "PUT", "/v2/x"), "does not serve the method PUT", None),
+            (ask(path="/v1/%2e%2e"), "no route covers /", Cause.MISSING_ORIGIN),
+            (ask(path="/v1/%2"), "two hexadecimal digits", Cause.MISSING_ORIGIN),
+            (ask(path="/plain"), "no CORS policy", Cause.MISSING_ORIGIN),
+            (ask(path="/guarded"), "injects credentials", Cause.MISSING_ORIGIN),
+            (ask("http://other.example", path="/table"), "is not allowed", Cause.MISSING_ORIGIN),
+        ):
+            self.assertFalse(found.allowed)
+            self.assertIn(reason, found.reason)
+            self.assertEqual((reason, found.cause), (reason, cause))
+
+    def test_route(self) -> None:
+        """The route and its policy are named as they are written."""
+        for path, route, policy in (
+            ("/v1/x", "/v1", "[cors.spa]"),
+            ("/inline", "/inline", 'cors of [routes."/inline"]'),
+            ("/plain/x", "/plain", ""),
+            ("/none", "", ""),
+        ):
+            found = ask(path=path)
+            self.assertEqual((found.route, found.policy), (route, policy))
+
+    def test_exact_headers(self) -> None:
+        """The answer's headers are the gate's own, all of them."""
+        (_, preflight), (_, actual) = ask(APP, "PUT").trace.exchanges
+        self.assertEqual(
+            preflight.headers,
+            (
+                (b"Access-Control-Allow-Origin", b"http://localhost:4200"),
+                (b"Access-Control-Allow-Methods", b"PUT"),
+                (b"Access-Control-Allow-Headers", b"Content-Type"),
+                (b"Vary", b"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+            ),
+        )
+        self.assertEqual(preflight.status, 204)
+        self.assertIn(
+            (b"Vary", b"Origin, Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest"), actual.headers
+        )
+
+    def test_debug(self) -> None:
+        """A policy that tells why it refuses does so here, and the refusal stays one."""
+        toml = CONFIG.replace("[cors.spa]", "[cors.spa]\ndebug = true")
+        found = ask(APP, "DELETE", toml=toml)
+        self.assertEqual((found.allowed, found.cause), (False, Cause.METHOD))
+        (_, answer), *_ = found.trace.exchanges
+        self.assertEqual((answer.status, answer.headers[0][0]), (204, b"Corsgate-Reason"))
+        self.assertIn("DELETE' is not in allow_methods", found.reason)
+        self.assertIn('allow_methods = ["PUT", "DELETE"]', found.toml)
+        self.assertEqual(ask("https://evil.example", toml=toml).cause, Cause.MISSING_ORIGIN)
+
+    def test_near_misses(self) -> None:
+        """What comes near is told."""
+        for found, near in (
+            (ask("http://localhost:4200/"), f"trailing slash: browsers send {APP}, which is allow"),
+            (
+                ask("https://evil.example/"),
+                "trailing slash: browsers send https://evil.example, not",
+            ),
+            (ask("HTTPS://App.example:443"), "spelling: browsers send https://app.example, which"),
+            (ask("http://app.example"), "http where the policy says https: https://app.example is"),
+            (ask("http://localhost:4201"), "port: http://localhost:4200 is allowed"),
+            (ask("http://127.0.0.1:4200"), "127.0.0.1 where the policy says localhost"),
+            (ask("https://www.app.example"), "www.app.example where the policy says app.example"),
+            (ask("https://sub.example"), 'bare domain: "https://*.sub.example" stands for'),
+            (ask("https://ap.example"), "spelling: https://app.example is allowed"),
+            (ask(APP, "PUT", "/v1", "X-App"), "header x-app is not in allow_headers"),
+            (ask(APP, "PUT", "/v1", "Contents-Type"), "; content-type is"),
+            (ask(APP, "Put2"), "method Put2 is not in allow_methods"),
+            (ask(APP, "patch"), "case: browsers send patch as the script has it; write PATCH"),
+            (ask(credentials=True), "credentials: the page sends them"),
+        ):
+            self.assertIn(near, "\n".join(found.near_misses))
+        self.assertEqual(ask("https://else.where").near_misses, ())
+
+
+class Mends(SynchronousTestCase):
+    """The changes that are proposed."""
+
+    def test_smallest(self) -> None:
+        """What is proposed is what is missing, at its place."""
+        spa = '["http://localhost:4200", "https://app.example", "https://*.sub.example"'
+        for found, toml in (
+            (
+                ask("https://b.example"),
+                f'[cors.spa]\nallow_origins = {spa}, "https://b.example"]\n',
+            ),
+            (
+                ask(APP, "DELETE", "/v1", "X-App", "content-type"),
+                '[cors.spa]\nallow_methods = ["PUT", "DELETE"]\n'
+                'allow_headers = ["Content-Type", "X-App"]\n',
+            ),
+            (ask(credentials=True), "[cors.spa]\nallow_credentials = true\n"),
+            (ask(APP, "PUT", "/v2"), '[routes."/v2"]\nmethods = ["GET", "PUT"]\n'),
+            (
+                ask(APP, path="/inline"),
+                '[routes."/inline"]\ncors = { allow_origins = ["https://app.example", '
+                '"http://localhost:4200"], max_age = "10m" }\n',
+            ),
+            (
+                ask(APP, path="/plain"),
+                '[routes."/plain"]\ncors = { allow_origins = ["http://localhost:4200"] }\n',
+            ),
+            (
+                ask(APP, path="/open", credentials=True),
+                '[cors.public]\nallow_origins = ["http://localhost:4200"]\n'
+                "expose_headers = []\nallow_credentials = true\n",
+            ),
+            (
+                ask(base="http://gate.example:5555"),
+                'hosts = ["localhost", "127.0.0.1", "[::1]", "gate.example"]\n',
+            ),
+        ):
+            self.assertEqual(found.toml, toml)
+
+    def test_they_work(self) -> None:
+        """Written into the file, a mend allows the call; the file stays without faults."""
+        count = 0
+        for origin in (APP, "https://b.example", "http://localhost:4200/"):
+            for method in ("GET", "PUT", "PURGE"):
+                for path in ("/v1", "/v2", "/open", "/inline", "/plain", "/guarded", "/table"):
+                    for names in ((), ("X-App", "Authorization")):
+                        for credentials in (False, True):
+                            found = ask(origin, method, path, *names, credentials=credentials)
+                            if not found.toml:
+                                continue
+                            count += 1
+                            toml = mended(CONFIG, found.toml)
+                            again = ask(
+                                origin.rstrip("/"),
+                                method,
+                                path,
+                                *names,
+                                credentials=credentials,
+                                toml=toml,
+                            )
+                            self.assertTrue(again.allowed, (origin, method, path, found.toml))
+        self.assertGreater(count, 150)
+
+    def test_new_route(self) -> None:
+        """Where there is one upstream only, a path without a route gets one."""
+        toml = (
+            'listen = ["tcp:5555:interface=127.0.0.1"]\n[upstreams.a]\nservers = ["http://h:1"]\n'
+            '[routes."/v1"]\nupstream = "a"\n'
+        )
+        found = ask(path="/v2/x", toml=toml)
+        self.assertEqual(
+            found.toml,
+            '[routes."/v2"]\nupstream = "a"\n'
+            'cors = { allow_origins = ["http://localhost:4200"] }\n',
+        )
+        self.assertTrue(ask(path="/v2/x", toml=mended(toml, found.toml)).allowed)
+        self.assertIn("there are: /v1", "\n".join(found.advice))
+        self.assertEqual(ask(path="/v3").toml, "")
+
+    def test_what_no_policy_can_allow(self) -> None:
+        """Where no change helps, none is proposed and the reason is told."""
+        for found, told in (
+            (ask("null"), "sandboxed frame"),
+            (ask("not an origin"), "allow_origins"),
+            (ask("https://app.example", base="http://localhost.example:5555"), "https"),
+            (ask(APP, "TRACK"), "another method"),
+            (ask(APP, "FOO"), "the gate knows no method FOO"),
+        ):
+            self.assertEqual((found.allowed, found.toml), (False, ""))
+            self.assertIn(told, "\n".join(found.advice))
+
+    def test_shared(self) -> None:
+        """Whom else a change would serve is told."""
+        self.assertIn("[cors.spa] is the policy of /v2, too.", ask(APP, "DELETE").advice)
+        useless = "\n".join(ask(APP, "PUT", "/own", "Authorization", toml=OWN).advice)
+        self.assertIn('"Authorization" never gets through', useless)
+        self.assertEqual(ask(APP, "PUT", "/own", "X-App", toml=OWN).advice, ())
+        lost = ask(APP, path="/open", credentials=True).advice
+        self.assertIn("Other origins lose", "\n".join(lost))
+
+
+class Reports(SynchronousTestCase):
+    """How an explanation is shown."""
+
+    def test_text(self) -> None:
+        """All is in the text, in order."""
+        said = as_text(ask("http://localhost:4201", "PUT"), "gate.toml")
+        lines = said.splitlines()
+        self.assertEqual(
+            lines[0], "PUT http://localhost:5555/v1/x from http://localhost:4201: blocked"
+        )
+        self.assertEqual(lines[1], "route /v1, [cors.spa]")
+        places = [
+            said.index(part)
+            for part in (
+                "#main-fetch preflight",
+                "> OPTIONS /v1/x",
+                "< 403",
+                "FAIL #cors-check",
+                "reason: ",
+                "near miss: port",
+                "to allow it, write in gate.toml:",
+                "    [cors.spa]",
+            )
+        ]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual([line for line in lines if line != line.rstrip()], [])
+
+    def test_no_secrets(self) -> None:
+        """Neither the script's credentials nor a server's cookies are shown."""
+        call = ask(APP, "GET", "/v1", "X-App").call
+        secret = ((b"Authorization", b"Basic s3cret"), (b"X-Api-Key", b"s3cret"))
+        call = attrs.evolve(call, headers=secret)
+        fields = (
+            (b"Access-Control-Allow-Origin", b"*"),
+            (b"Access-Control-Allow-Headers", b"Authorization, X-Api-Key"),
+            (b"Set-Cookie", b"sid=s3cret"),
+            (b"X-CSRF-Token", b"s3cret"),
+        )
+        trace = fetch(call, lambda request: Answer(status=200, headers=fields))
+        found = Explanation(call=call, allowed=trace.allowed, trace=trace)
+        self.assertEqual(len(trace.exchanges), 2)
+        for said in (as_text(found), str(as_dict(found)), repr(found.trace.steps)):
+            self.assertNotIn("s3cret", said)
+
+    def test_dict(self) -> None:
+        """The same is in what JSON holds."""
+        found = as_dict(ask("http://localhost:4201", "PUT"))
+        self.assertEqual((found["allowed"], found["route"]), (False, "/v1"))
+        self.assertEqual(found["cause"], "missing-allow-origin")
+        self.assertIn("4201", str(found["toml"]))
+
+
+class TomlTests(SynchronousTestCase):
+    """`toml_value` and `toml_tables`."""
+
+    @given(
+        st.recursive(
+            st.booleans() | st.text() | st.integers(-(2**63), 2**63 - 1),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
+        )
+    )
+    def test_read_undoes_write(self, value: Any) -> None:
+        """What is written is read as it was."""
+        self.assertEqual(tomllib.loads(f"x = {toml_value(value)}"), {"x": value})
+
+    def test_tables(self) -> None:
+        """Keys stand below their table's header, which is written once."""
+        text = toml_tables([((), "a", 1), (("b", "/c"), "d", "e"), (("b", "/c"), "f", True)])
+        self.assertEqual(text, 'a = 1\n\n[b."/c"]\nd = "e"\nf = true\n')
+        self.assertEqual(key_text(("b", "/c")), 'b."/c"')

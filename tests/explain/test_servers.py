@@ -1,0 +1,105 @@
+"""What is told of the usual servers."""
+
+from __future__ import annotations
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.quick import quick_config
+from corsgate.cors.check import CORS_RULES
+from corsgate.explain.call import Call
+from corsgate.explain.explanation import explain
+from corsgate.explain.servers import server_mends
+from corsgate.explain.url import Url
+from tests.support import parse
+
+CALL = Call(
+    origin=b"https://app.example",
+    method=b"PUT",
+    url=Url.parse("http://localhost:8000/v1/x?y"),
+    headers=((b"X-App", b"1"), (b"Content-Type", b"application/json")),
+    credentials=True,
+)
+
+
+class ServerTests(SynchronousTestCase):
+    """`server_mends`."""
+
+    def test_known(self) -> None:
+        """A server that tells what it is gets its own mend, which says all that is needed."""
+        for name, value, title in (
+            (b"Server", b"nginx/1.27", "nginx"),
+            (b"server", b"openresty", "nginx"),
+            (b"Server", b"Apache/2.4 (Debian)", "Apache"),
+            (b"Server", b"Caddy", "Caddy"),
+            (b"X-Powered-By", b"Express", "Express"),
+            (b"Server", b"Microsoft-IIS/10.0", "IIS"),
+        ):
+            mends = server_mends(CALL, [(b"Date", b"x"), (name, value)])
+            self.assertEqual(len(mends), 3)
+            self.assertEqual(mends[1][0], title)
+            for part in ("https://app.example", "PUT", "content-type", "x-app", "redential"):
+                self.assertIn(part, mends[1][1])
+
+    def test_unknown(self) -> None:
+        """Any other is told the fields, and that a gate would do."""
+        (_, fields), (_, gate) = server_mends(CALL, [(b"Server", b"MarkLogic")])
+        self.assertEqual(
+            fields.splitlines(),
+            [
+                "Access-Control-Allow-Origin: https://app.example",
+                "Vary: Origin",
+                "Access-Control-Allow-Credentials: true",
+                "Access-Control-Allow-Methods: PUT",
+                "Access-Control-Allow-Headers: content-type, x-app",
+            ],
+        )
+        self.assertIn('servers = ["http://localhost:8000"]', gate)
+
+    def test_no_gate_before_itself(self) -> None:
+        """What listens where the gate would is given no gate: that would ask itself."""
+        for host in ("localhost", "127.0.0.1", "[::1]", "127.0.0.9", "app.localhost", "0.0.0.0"):
+            call = attrs.evolve(CALL, url=Url.parse(f"http://{host}:5555/v1"))
+            self.assertEqual(len(server_mends(call, [])), 1, host)
+        for server in ("http://localhost:5556", "http://10.0.0.1:5555", "https://localhost"):
+            call = attrs.evolve(CALL, url=Url.parse(f"{server}/v1"))
+            self.assertEqual(len(server_mends(call, [])), 2, server)
+
+    def test_replaced(self) -> None:
+        """What the answer has already is told to be taken away: two origins would be none."""
+        for server, line in (
+            (b"nginx", "proxy_hide_header Access-Control-Allow-Origin;"),
+            (b"apache", "Header onsuccess unset Access-Control-Allow-Origin"),
+            (b"caddy", "defer"),
+        ):
+            fields = [(b"Server", server), (b"access-control-allow-ORIGIN", b"*")]
+            self.assertIn(line, server_mends(CALL, fields)[1][1])
+            self.assertNotIn(line, server_mends(CALL, fields[:1])[1][1])
+
+    def test_gate(self) -> None:
+        """The gate that is proposed allows the call: by options where these can, or by a file."""
+        for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):
+            call = attrs.evolve(CALL, method=method, credentials=credentials)
+            gate = server_mends(call, [])[-1][1]
+            options = "--upstream http://localhost:8000 --allow-origin https://app.example\n"
+            if options in gate:
+                config = quick_config(
+                    upstream="http://localhost:8000",
+                    allow_origins=["https://app.example"],
+                    cors_rules=CORS_RULES,
+                )
+            else:
+                config = parse(gate)
+            url = Url.parse("http://localhost:5555/v1/x?y")
+            self.assertTrue(explain(config, {}, attrs.evolve(call, url=url)).allowed, gate)
+            self.assertEqual(options in gate, (method, credentials) == (b"PUT", False))
+        null = attrs.evolve(CALL, origin=b"null")
+        self.assertEqual(len(server_mends(null, [])), 1)
+
+    def test_no_more_than_needed(self) -> None:
+        """A simple call needs its origin allowed, and no answer to OPTIONS."""
+        simple = Call(origin=b"https://app.example", method=b"GET", url=CALL.url)
+        for server in (b"nginx", b"apache", b"caddy"):
+            _, (_, text), _ = server_mends(simple, [(b"Server", server)])
+            self.assertNotIn("OPTIONS", text)
+            self.assertNotIn("Allow-Methods", text)

@@ -1,0 +1,65 @@
+"""What is told to be written on Apache mends a real one, even before a password."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cli.live import send
+from corsgate.explain.browser import fetch
+from corsgate.explain.call import Call
+from corsgate.explain.servers import server_mends
+from corsgate.explain.trace import Trace
+from corsgate.explain.url import Url
+from tests.apache import ApacheDigest
+
+ORIGIN = b"http://localhost:4200"
+HEADERS = ((b"X-App", b"1"), (b"Content-Type", b"application/json"))
+
+
+class ApacheTests(SynchronousTestCase):
+    """`server_mends`, tried out."""
+
+    def ask(
+        self, apache: ApacheDigest, method: bytes, *, credentials: bool | None = None
+    ) -> tuple[Trace, Call]:
+        """Answer what a browser makes of a server, and the call."""
+        call = Call(
+            origin=ORIGIN,
+            method=method,
+            url=Url.parse(f"{apache.origin}/a.json"),
+            headers=() if credentials else HEADERS,
+            credentials=method == b"PUT" if credentials is None else credentials,
+        )
+        return fetch(call, send), call
+
+    def test_mend(self) -> None:
+        """The call is blocked before, and allowed after; its answer, here 401, can be read."""
+        for method in (b"PUT", b"GET"):
+            with ApacheDigest(users={"u": "p"}, files={"a.json": b"{}"}) as apache:
+                before, call = self.ask(apache, method)
+                self.assertFalse(before.allowed)
+                _, answer = before.exchanges[-1]
+                mends = dict(server_mends(call, answer.headers))
+                self.assertIn("Apache", mends)
+            with ApacheDigest(
+                users={"u": "p"}, files={"a.json": b"{}"}, more=mends["Apache"]
+            ) as apache:
+                after, _ = self.ask(apache, method)
+                self.assertTrue(after.allowed, after.failed)
+                self.assertEqual([found.status for _, found in after.exchanges], [204, 401])
+
+    def test_replaced(self) -> None:
+        """A server that names another origin names the page's alone afterwards."""
+        for verb in ("set", "always set"):
+            wrong = (
+                f'Header {verb} Access-Control-Allow-Origin "*"\n'
+                '<Location "/a.json">\nRequire all granted\nAuthType None\n</Location>\n'
+            )
+            files = {"a.json": b"{}"}
+            with ApacheDigest(users={"u": "p"}, files=files, more=wrong) as apache:
+                before, call = self.ask(apache, b"GET", credentials=True)
+                self.assertFalse(before.allowed)
+                mend = dict(server_mends(call, before.exchanges[-1][1].headers))["Apache"]
+            with ApacheDigest(users={"u": "p"}, files=files, more=wrong + mend) as apache:
+                after, _ = self.ask(apache, b"GET", credentials=True)
+                self.assertTrue(after.allowed, after.failed)

@@ -1,0 +1,277 @@
+"""Heads on their way through, without a socket."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Cors, Route, Server, Upstream
+from corsgate.cors.decide import Decision, decide
+from corsgate.cors.policy import compile_policy
+from corsgate.gate.shaping import UpstreamShape
+from corsgate.message.client import Client, gate_origin
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import HeaderList, end_to_end, index_headers
+from corsgate.routing import RouteTable
+
+SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
+CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
+ORIGIN = b"https://app.example"
+
+names = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True) | st.sampled_from(
+    (b"Location", b"Set-Cookie", b"Vary", b"Connection", b"Content-Length", b"vary", b"Host")
+)
+values = st.binary(max_size=30).map(lambda value: bytes(b for b in value if b >= 32).strip())
+fields = st.lists(st.tuples(names, values), max_size=8)
+
+
+def shape(
+    *,
+    strip: bool = False,
+    preserve_host: bool = False,
+    own: frozenset[bytes] = frozenset(),
+    methods: tuple[str, ...] | None = None,
+    passing: tuple[str, ...] = (),
+) -> UpstreamShape:
+    """Answer the shape of a route ``/v1`` to `SERVER`."""
+    upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
+    route = Route(
+        prefix="/v1",
+        upstream=upstream,
+        strip_prefix=strip,
+        methods=methods,
+        pass_headers=passing,
+    )
+    (match,) = RouteTable.build([route]).matches
+    return UpstreamShape(match=match, own_fields=own, credentialed=bool(own))
+
+
+def decision(headers: HeaderList) -> Decision:
+    """Answer what a policy for `ORIGIN` decides on a GET with these fields."""
+    policy = compile_policy(Cors(allow_origins=(ORIGIN.decode(),)))
+    return decide(policy, b"GET", index_headers(headers), b"https://api.example", credentialed=True)
+
+
+def upstream_head(
+    made: UpstreamShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
+) -> RequestHead:
+    """Answer what the server gets."""
+    head = RequestHead(method=b"GET", target=target, headers=headers)
+    return made.upstream_head(head, SERVER, client)
+
+
+def client_head(made: UpstreamShape, headers: HeaderList) -> ResponseHead:
+    """Answer what the client gets."""
+    return made.client_head(
+        ResponseHead(status=200, reason=b"OK", headers=headers),
+        SERVER,
+        decision([(b"Origin", ORIGIN)]),
+        authority=b"api.example",
+        gate_origin=b"https://api.example",
+    )
+
+
+class Requests(SynchronousTestCase):
+    """What a server gets."""
+
+    def test_target(self) -> None:
+        """The base path comes before it, and the prefix goes if it shall."""
+        self.assertEqual(upstream_head(shape(), []).target, b"/base/v1/x")
+        self.assertEqual(upstream_head(shape(strip=True), []).target, b"/base/x")
+        self.assertEqual(upstream_head(shape(strip=True), [], b"/v1?a").target, b"/base/?a")
+
+    def test_host(self) -> None:
+        """Host comes first: the server's, or the client's where it has one."""
+        self.assertEqual(upstream_head(shape(), []).headers[0], (b"Host", b"10.0.0.1:8000"))
+        kept = shape(preserve_host=True)
+        self.assertEqual(upstream_head(kept, []).headers[0], (b"Host", b"api.example"))
+        nameless = Client(peer="192.0.2.1", trusted=False, scheme=b"http", authority=b"")
+        head = upstream_head(kept, [], client=nameless)
+        self.assertEqual(head.headers[0], (b"Host", b"10.0.0.1:8000"))
+
+    def test_own_fields(self) -> None:
+        """Fields that are the credentials' own are dropped, however they are spelled."""
+        sent: HeaderList = [(b"X-KEY", b"1"), (b"authorization", b"2"), (b"X-Keys", b"3")]
+        made = shape(own=frozenset((b"x-key", b"authorization")))
+        index = index_headers(upstream_head(made, sent).headers)
+        self.assertEqual([name in index for name in (b"x-key", b"authorization")], [False] * 2)
+        self.assertEqual(index[b"x-keys"], [b"3"])
+
+    def test_settled_here(self) -> None:
+        """Host, framing and Expect are this hop's."""
+        sent: HeaderList = [
+            (b"Host", b"evil"),
+            (b"Content-Length", b"9"),
+            (b"Transfer-Encoding", b"chunked"),
+            (b"Expect", b"100-continue"),
+        ]
+        index = index_headers(upstream_head(shape(), sent).headers)
+        self.assertEqual(index[b"host"], [b"10.0.0.1:8000"])
+        for name in (b"content-length", b"transfer-encoding", b"expect"):
+            self.assertNotIn(name, index)
+
+    def test_underscores(self) -> None:
+        """A server that reads ``_`` as ``-`` sees no field that the gate owns or drops."""
+        made = shape(own=frozenset((b"x-api-key", b"my_token")))
+        for name in (
+            b"X_Forwarded_For",
+            b"X-Forwarded_For",
+            b"X_ORIGINAL-URL",
+            b"x_api_key",
+            b"X-Api_Key",
+            b"My-Token",
+            b"MY_TOKEN",
+            b"Content_Length",
+            b"Transfer_Encoding",
+            b"Proxy_Authorization",
+        ):
+            passed = [field for field, _ in upstream_head(made, [(name, b"evil")]).headers]
+            self.assertNotIn(name, passed)
+        kept: HeaderList = [(b"X_Page_Size", b"1"), (b"_", b"2"), (b"X_Api_Keys", b"3")]
+        self.assertEqual([h for h in upstream_head(made, kept).headers if h in kept], kept)
+
+    def test_many_hyphens(self) -> None:
+        """A name of absurdly many parts costs no memory, and is dropped in its plain spellings."""
+        name = b"-".join([b"x"] * 100)
+        made = shape(own=frozenset((name,)))
+        sent: HeaderList = [(name, b"evil"), (name.replace(b"-", b"_"), b"evil")]
+        self.assertNotIn(b"evil", [value for _, value in upstream_head(made, sent).headers])
+
+    def test_method_overrides(self) -> None:
+        """Where a route lists its methods, no field puts another in the method's place."""
+        sent: HeaderList = [
+            (b"X-HTTP-Method-Override", b"DELETE"),
+            (b"X-Http-Method", b"DELETE"),
+            (b"X_Method_Override", b"DELETE"),
+        ]
+        listed = upstream_head(shape(methods=("GET",)), sent).headers
+        self.assertNotIn(b"DELETE", [value for _, value in listed])
+        self.assertEqual([h for h in upstream_head(shape(), sent).headers if h in sent], sent)
+
+    def test_identity(self) -> None:
+        """Nobody says who he is by a field that boxes believe, but a proxy that is trusted."""
+        sent: HeaderList = [
+            (b"X-WEBAUTH-USER", b"admin"),
+            (b"Remote_User", b"admin"),
+            (b"X-SSL-Client-Verify", b"SUCCESS"),
+            (b"Proxy", b"http://evil"),
+            (b"X-App", b"1"),
+        ]
+        self.assertEqual([h for h in upstream_head(shape(), sent).headers if h in sent], sent[4:])
+        self.assertEqual(shape().request_trailers(sent), sent[4:])
+        proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
+        kept = [h for h in upstream_head(shape(), sent, client=proxy).headers if h in sent]
+        self.assertEqual(sorted(kept), sorted([sent[0], sent[2], sent[4]]))
+
+    def test_passed_on_purpose(self) -> None:
+        """What the route passes goes on once, whoever sent it."""
+        sent: HeaderList = [
+            (b"X-Remote-User", b"a"),
+            (b"X_Remote_User", b"b"),
+            (b"X-Real-IP", b"192.0.2.1"),
+            (b"X-HTTP-Method-Override", b"PUT"),
+        ]
+        made = shape(
+            methods=("GET",), passing=("x-remote-user", "X-Real-IP", "X-Http-Method-Override")
+        )
+        for trusted in (False, True):
+            client = Client(peer="10.0.0.1", trusted=trusted, scheme=b"http", authority=b"a")
+            passed = [h for h in upstream_head(made, sent, client=client).headers if h in sent]
+            self.assertEqual(passed, [sent[0], sent[2], sent[3]])
+
+    @given(fields)
+    def test_rest_is_untouched(self, sent: HeaderList) -> None:
+        """All other fields pass in their order, whatever they are."""
+        ours = {b"host", b"content-length", b"expect", b"via"}
+        made = upstream_head(shape(), sent).headers
+        expected = [each for each in end_to_end(sent) if each[0].lower() not in ours]
+        passed = [each for each in made if each[0].lower() not in ours]
+        self.assertEqual(passed[: len(expected)], expected)
+
+
+class Responses(SynchronousTestCase):
+    """What a client gets."""
+
+    def test_cors(self) -> None:
+        """The decision's fields take the place of the upstream's."""
+        theirs: HeaderList = [(b"ACCESS-control-Allow-Origin", b"*"), (b"X", b"1")]
+        index = index_headers(client_head(shape(), theirs).headers)
+        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
+        self.assertEqual(index[b"x"], [b"1"])
+
+    def test_vary(self) -> None:
+        """There is one Vary for both."""
+        for theirs, both in (
+            ([], b"Origin"),
+            ([b""], b"Origin"),
+            ([b"Accept"], b"Accept, Origin"),
+            ([b"Accept", b"ORIGIN"], b"Accept, ORIGIN"),
+            ([b"*"], b"*"),
+        ):
+            index = index_headers(client_head(shape(), [(b"vary", v) for v in theirs]).headers)
+            self.assertIn(both.partition(b",")[0], index[b"vary"][0])
+            self.assertEqual(len(index[b"vary"]), 1)
+
+    def test_challenge_withheld(self) -> None:
+        """Where the gate has credentials, an upstream's challenge and its sequel are withheld."""
+        theirs: HeaderList = [(b"WWW-Authenticate", b"Basic"), (b"Authentication-Info", b"x")]
+        open_route = index_headers(client_head(shape(), theirs).headers)
+        closed = index_headers(
+            client_head(shape(own=frozenset((b"authorization",))), theirs).headers
+        )
+        for name in (b"www-authenticate", b"authentication-info"):
+            self.assertIn(name, open_route)
+            self.assertNotIn(name, closed)
+
+    @given(fields)
+    def test_anything(self, theirs: HeaderList) -> None:
+        """No response is too odd to be passed on, and none has two of the gate's own fields."""
+        made = client_head(shape(strip=True), theirs).headers
+        index = index_headers(made)
+        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
+        self.assertEqual(len(index[b"vary"]), 1)
+        self.assertNotIn(b"content-length", index)
+        for _, value in made:
+            self.assertNotIn(b"\r", value)
+            self.assertNotIn(b"\n", value)
+
+
+class GateOrigins(SynchronousTestCase):
+    """By which origin a browser knows the gate."""
+
+    def test_own(self) -> None:
+        """Its scheme and Host, in a browser's spelling."""
+        for scheme, authority, origin in (
+            (b"http", b"LOCALHOST:80", b"http://localhost"),
+            (b"https", b"api.example:443", b"https://api.example"),
+            (b"https", b"api.example:80", b"https://api.example:80"),
+            (b"http", b"api.example:8080", b"http://api.example:8080"),
+        ):
+            client = Client(peer="::1", trusted=False, scheme=scheme, authority=authority)
+            self.assertEqual(gate_origin(client, []), origin)
+
+    def test_no_host(self) -> None:
+        """A request that names no host has no origin of the gate's."""
+        for scheme in (b"http", b"https"):
+            client = Client(peer="::1", trusted=False, scheme=scheme, authority=b"")
+            self.assertEqual(gate_origin(client, []), b"")
+
+    def test_no_host_from_a_proxy(self) -> None:
+        """What is no Host value doesn't count, even if a trusted proxy passes it on."""
+        client = Client(peer="10.0.0.9", trusted=True, scheme=b"http", authority=b"inner")
+        for host in (b"evil.com/%0dx", b"evil.com?", b"u@evil.com", b"a b", b"evil.com#x"):
+            for told in ((b"X-Forwarded-Host", host), (b"Forwarded", b'for=x;host="%b"' % host)):
+                self.assertEqual(gate_origin(client, [told]), b"http://inner")
+
+    def test_behind_a_proxy(self) -> None:
+        """A trusted proxy says how it was reached; another's word isn't heard."""
+        told: HeaderList = [
+            (b"X-Forwarded-Proto", b"HTTPS, http"),
+            (b"X-Forwarded-Host", b"Front.example:443, inner"),
+        ]
+        for trusted, origin in ((True, b"https://front.example"), (False, b"http://inner:8080")):
+            client = Client(
+                peer="10.0.0.9", trusted=trusted, scheme=b"http", authority=b"inner:8080"
+            )
+            self.assertEqual(gate_origin(client, told), origin)

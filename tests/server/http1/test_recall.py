@@ -1,0 +1,123 @@
+"""A request whose fields are the last one's byte for byte, which are not parsed again."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Limits
+from tests.server.http1.test_parser import H, Recorder, read
+
+FIELDS = H + b"Origin: http://a.test\r\nX: 1\r\nX: 2 \r\n\r\n"
+
+# Request lines and fields, of which some must not be taken for what came before.
+LINES = (
+    b"GET / HTTP/1.1\r\n",
+    b"GET /a?b HTTP/1.1\r\n",
+    b"POST /a HTTP/1.1\r\n",
+    b"GET http://b.test/x HTTP/1.1\r\n",
+    b"OPTIONS * HTTP/1.1\r\n",
+    b"\r\nGET /a HTTP/1.1\r\n",
+    b"GET / HTTP/1.0\r\n",
+    b"GET / HTTP/2.0\r\n",
+    b"GET / RTSP/1.1\r\n",
+    b"GET /a b HTTP/1.1\r\n",
+    b"GET /a#b HTTP/1.1\r\n",
+    b"GET /a  HTTP/1.1\r\n",
+    b"GET  /a HTTP/1.1\r\n",
+    b"\nGET /a HTTP/1.1\r\n",
+    b"\rGET /a HTTP/1.1\r\n",
+    b"GET\t/a HTTP/1.1\r\n",
+    b"OPTIONS /a RTSP/1.1\r\nX: OPTIONS /a HTTP/1.1\r\n",
+    b"CONNECT b.test:443 HTTP/1.1\r\n",
+    b"BREW / HTTP/1.1\r\n",
+    b"GET /" + b"a" * 70 + b" HTTP/1.1\r\n",
+    b"GET http://b.test/" + b"a" * 70 + b" HTTP/1.1\r\n",
+    b"GET http://b.test/" + b"a" * 250 + b" HTTP/1.1\r\n",
+)
+BLOCKS = (
+    FIELDS,
+    H + b"\r\n",
+    H + b"Content-Length: 0\r\n\r\n",
+    H + b"Content-Length: 2\r\n\r\nhi",
+    H + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    H + b"Connection: close\r\n\r\n",
+    H + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n",
+    H + b"Connection: keep-alive\r\n\r\n",
+    H + H + b"\r\n",
+    b"X: y\r\n\r\n",
+    H + b"X: y\r\n" * 4 + b"\r\n",
+    b"\r\n",
+)
+LIMITS = Limits(max_target_bytes=64, max_headers=5)
+
+
+def told(sink: Recorder) -> list[tuple[object, ...]]:
+    """Answer all that requests say."""
+    return [
+        (
+            request.head.method,
+            request.head.target,
+            request.head.headers,
+            request.index,
+            request.authority,
+            request.version,
+            request.length,
+            request.keep_alive,
+            request.offers,
+            request.refusal,
+        )
+        for request in sink.requests
+    ]
+
+
+class RecallTests(SynchronousTestCase):
+    def test_taken_again(self) -> None:
+        """Another request line with the same fields makes another request of these."""
+        first, second = read(*(line + FIELDS for line in LINES[:2])).requests
+        self.assertEqual(second.head.target, b"/a?b")
+        self.assertIs(second.index, first.index)
+        self.assertIs(second.head.headers, first.head.headers)
+        self.assertIs(second.ready, first.ready)
+
+    def test_other_fields(self) -> None:
+        """The smallest difference is one, and nothing that was worked out is taken over."""
+        for other in (FIELDS.replace(b"2", b"3"), FIELDS.replace(b"2 ", b"2"), H + b"\r\n"):
+            first, second = read(LINES[0] + FIELDS, LINES[0] + other).requests
+            self.assertIsNot(second.index, first.index)
+            self.assertIsNot(second.ready, first.ready)
+
+    def test_absolute_form(self) -> None:
+        """The host that a target names counts for its own request alone."""
+        lines = (LINES[3], LINES[0], LINES[0], LINES[3], LINES[0])
+        requests = read(*(line + FIELDS for line in lines)).requests
+        hosts = [request.authority for request in requests]
+        self.assertEqual(hosts, [b"b.test", b"a", b"a", b"b.test", b"a"])
+
+    def test_refused(self) -> None:
+        """A request line is looked at as strictly as ever, and ends all if it is bad."""
+        statuses = (505, *(400,) * 9, 501, 501, 414, 414, 414)
+        for line, status in zip(LINES[7:], statuses, strict=True):
+            sink = read(LINES[0] + FIELDS, line + FIELDS, LINES[0] + FIELDS, limits=LIMITS)
+            self.assertEqual(len(sink.requests), 2, line)
+            refusal = sink.requests[1].refusal
+            self.assertEqual(refusal and refusal.status, status, line)
+
+    def test_large(self) -> None:
+        """A head that is too large is refused, though its fields were not too large before."""
+        line, limits = b"GET /" + b"a" * 300 + b" HTTP/1.1\r\n", Limits(max_head_bytes=256)
+        for reads in ((LINES[0] + FIELDS, line + FIELDS), (line + FIELDS,)):
+            refusal = read(*reads, limits=limits).requests[-1].refusal
+            self.assertEqual(refusal and refusal.status, 431)
+
+    @given(
+        st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(BLOCKS)), min_size=2, max_size=6)
+    )
+    def test_no_difference(self, parts: list[tuple[bytes, bytes]]) -> None:
+        """What is told is what a reader tells that gets the bytes in pieces and so recalls none."""
+        raw = [line + block for line, block in parts]
+        pieces = [piece for each in raw for piece in (each[:5], each[5:])]
+        whole, split = read(*raw, limits=LIMITS), read(*pieces, limits=LIMITS)
+        self.assertEqual(told(whole), told(split))
+        self.assertEqual(whole.events, split.events)

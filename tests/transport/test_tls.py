@@ -1,0 +1,224 @@
+"""A TLS connection whose peer ends TLS while the response to it is paused."""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from typing import Any
+
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.server.tls import CertificateTable
+from corsgate.transport.tls import (
+    READ_BYTES,
+    TLSClientEndpoint,
+    TLSFactory,
+    TLSTransport,
+)
+from corsgate.upstream.tls import VerifyingCreator, trust_from_pem
+from tests.certificates import Authority
+
+AUTHORITY = Authority.make()
+
+
+class Source(Protocol):
+    """Is its connection's producer, and counts what it is told to do."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.data = b""
+        self.lost: Failure | None = None
+        self.ended = 0
+
+    def tls_ended(self) -> None:
+        """Count it."""
+        self.ended += 1
+
+    def connectionMade(self) -> None:
+        """Register itself."""
+        tls: Any = self.transport
+        tls.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        self.data += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Keep why."""
+        self.lost = reason
+
+    def pauseProducing(self) -> None:
+        """Count it."""
+        self.calls.append("pause")
+
+    def resumeProducing(self) -> None:
+        """Count it."""
+        self.calls.append("resume")
+
+    def stopProducing(self) -> None:
+        """Count it."""
+        self.calls.append("stop")
+
+
+class Peer:
+    """The client's side, over memory alone."""
+
+    def __init__(self, tls: Any, tcp: StringTransport) -> None:
+        context = ssl.create_default_context(cadata=AUTHORITY.pem.decode())
+        self._tls = tls
+        self._tcp = tcp
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._ssl = context.wrap_bio(self._incoming, self._outgoing, server_hostname="gate.test")
+
+    def handshake(self) -> None:
+        """Agree with the server."""
+        done = False
+        while not done:
+            try:
+                self._ssl.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                pass
+            self.flush()
+
+    def flush(self) -> None:
+        """Exchange what either side has written."""
+        data = self._outgoing.read()
+        if data:
+            self._tls.dataReceived(data)
+        self._incoming.write(self._tcp.value())
+        self._tcp.clear()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes over TLS."""
+        self._ssl.write(data)
+        self.flush()
+
+    def say_goodbye(self) -> None:
+        """Send close_notify."""
+        self._tls.dataReceived(self.farewell())
+        self.flush()
+
+    def farewell(self) -> bytes:
+        """Return the bytes of close_notify, to be sent."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._ssl.unwrap()
+        return self._outgoing.read()
+
+    def break_tls(self) -> None:
+        """Send what is no TLS."""
+        self._tls.dataReceived(b"\x17\x03\x03\x00\x20" + bytes(32))
+
+
+class Ended(SynchronousTestCase):
+    """The transport below is let go of, so that it can close."""
+
+    def setUp(self) -> None:
+        """Shake hands."""
+        issued = AUTHORITY.issue("gate.test")
+        factory = TLSFactory(
+            CertificateTable([issued.certified], [b"http/1.1"]),
+            False,
+            Factory.forProtocol(Source),
+            clock=Clock(),
+        )
+        self.tls: Any = factory.buildProtocol(None)
+        self.tcp: Any = StringTransport()
+        self.tls.makeConnection(self.tcp)
+        self.source: Any = self.tls.wrappedProtocol
+        self.peer = Peer(self.tls, self.tcp)
+        self.peer.handshake()
+        self.assertIsNotNone(self.tcp.producer, "what happens next would mean nothing")
+
+    def assert_let_go(self) -> None:
+        """Assert that nothing keeps the transport below open."""
+        self.assertTrue(self.tcp.disconnecting)
+        self.assertIsNone(self.tcp.producer)
+        self.assertNotIn("resume", self.source.calls)
+        self.assertEqual(self.source.ended, 1)
+        self.tls.connectionLost(Failure(connectionDone.value))
+        self.assertIsNotNone(self.source.lost)
+
+    def test_close_notify_while_paused(self) -> None:
+        """A peer that says goodbye while its response is paused."""
+        self.tcp.producer.pauseProducing()
+        self.assertEqual(self.source.calls, ["pause"])
+        self.peer.say_goodbye()
+        self.assert_let_go()
+
+    def test_close_notify(self) -> None:
+        """A peer that says goodbye while nothing is paused."""
+        self.peer.say_goodbye()
+        self.assert_let_go()
+
+    def test_broken(self) -> None:
+        """A peer that breaks TLS."""
+        self.tcp.producer.pauseProducing()
+        self.peer.break_tls()
+        self.assert_let_go()
+
+    def test_writes_and_a_second_farewell_do_nothing(self) -> None:
+        """What the protocol above still does, not knowing, harms nothing."""
+        self.peer.say_goodbye()
+        self.tls.write(b"lost")
+        self.tls.unregisterProducer()
+        self.tls.loseConnection()
+        self.assert_let_go()
+
+    def test_goes_on(self) -> None:
+        """A connection whose peer says nothing of the sort keeps its producer."""
+        self.tcp.producer.pauseProducing()
+        self.peer.send(b"more")
+        self.tcp.producer.resumeProducing()
+        self.assertEqual(self.source.data, b"more")
+        self.assertEqual(self.source.calls, ["pause", "resume"])
+        self.assertFalse(self.tcp.disconnecting)
+        self.assertEqual(self.source.ended, 0)
+
+    def test_large_reads(self) -> None:
+        """A large read is decrypted in pieces, so that OpenSSL's buffer stays small."""
+        sizes: list[int] = []
+        decrypting = self.tls._tlsConnection
+        write = decrypting.bio_write
+
+        def write_counted(data: bytes) -> int:
+            sizes.append(len(data))
+            return int(write(data))
+
+        decrypting.bio_write = write_counted
+        sent = bytes(range(256)) * 256
+        self.peer.send(sent)
+        self.assertEqual(self.source.data, sent)
+        self.assertGreater(sum(sizes), len(sent))
+        self.assertLessEqual(max(sizes), READ_BYTES)
+
+    def test_a_large_read_with_a_farewell(self) -> None:
+        """What stands behind a farewell in the same read is not looked at."""
+        self.peer.send(b"before")
+        self.tls.dataReceived(self.peer.farewell() + bytes(2 * READ_BYTES))
+        self.assert_let_go()
+        self.assertEqual(self.source.data, b"before")
+
+
+class Connecting(SynchronousTestCase):
+    """Connections to servers have the same transport."""
+
+    def test_client_endpoint(self) -> None:
+        """It is what `wrapClientTLS` makes, but for the transport."""
+        reactor = MemoryReactorClock()
+        creator = VerifyingCreator("gate.test", trust_from_pem(AUTHORITY.pem))
+        endpoint = TLSClientEndpoint(
+            creator, TCP4ClientEndpoint(reactor, "127.0.0.1", 443), reactor
+        )
+        connecting = endpoint.connect(Factory.forProtocol(Source))
+        (_, _, factory, _, _) = reactor.tcpClients[0]
+        wrapped: Any = factory.buildProtocol(None)
+        wrapped.makeConnection(StringTransport())
+        source: Any = self.successResultOf(connecting)
+        self.assertIsInstance(source, Source)
+        self.assertIsInstance(source.transport, TLSTransport)

@@ -1,0 +1,56 @@
+"""A test case that plays an upstream's side of one connection."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Limits
+from corsgate.message.head import RequestHead
+from corsgate.transport.deadlines import Sweeper
+from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.response import UpstreamResponse
+from tests.server.support import Body, Collector, Wire
+
+OK = b"HTTP/1.1 200 OK\r\n"
+EMPTY = OK + b"Content-Length: 0\r\n\r\n"
+LIMITS = Limits(first_byte_timeout_s=10, response_idle_timeout_s=20)
+
+
+class ConnectionTestCase(SynchronousTestCase):
+    """A connection over a `Wire`."""
+
+    def setUp(self) -> None:
+        """Begin with a fresh one."""
+        self.clock = Clock()
+        self.released: list[bool] = []
+        self.wire = Wire(lenient=True)
+        self.connection = UpstreamConnection(
+            Sweeper(self.clock), lambda _, reusable: self.released.append(reusable)
+        )
+        self.connection.makeConnection(self.wire)
+
+    def ask(self, method: bytes = b"GET", body: Body | None = None) -> Deferred[UpstreamResponse]:
+        """Send a request."""
+        head = RequestHead(
+            method=method, target=b"/x?y", headers=[(b"Host", b"a"), (b"hOst", b"b")]
+        )
+        return self.connection.request(head, body, LIMITS)
+
+    def answered(self, *reads: bytes, method: bytes = b"GET") -> UpstreamResponse:
+        """Answer the response that these bytes are."""
+        asked = self.ask(method)
+        for data in reads:
+            self.connection.dataReceived(data)
+        return self.successResultOf(asked)
+
+    def collect(self, response: UpstreamResponse) -> Collector:
+        """Take a response's body."""
+        collector = Collector()
+        response.deliverBody(collector)
+        return collector
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass, a second at a time."""
+        self.clock.pump([1.0] * seconds)

@@ -1,0 +1,222 @@
+"""One connection to an upstream: used again or not, paused, given up, too slow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+
+from corsgate.errors import BadUpstreamResponse, UpstreamTimedOut
+from tests.server.support import LEFT, Body, Collector
+from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
+
+
+class ReuseTests(ConnectionTestCase):
+    def test_again(self) -> None:
+        """A connection serves one exchange after the other, nothing left of the first."""
+        for method in (b"GET", b"HEAD", b"GET"):
+            response = self.answered(
+                OK + b"A: %b\r\nContent-Length: 0\r\n\r\n" % method, method=method
+            )
+            self.assertEqual(response.head.headers[0], (b"A", method))
+            self.collect(response)
+        self.assertEqual(self.released, [True] * 3)
+
+    def test_bytes_that_follow(self) -> None:
+        """Bytes behind a response, in its read or later, leave the connection in doubt."""
+        for method, raw in (
+            (b"GET", EMPTY + EMPTY),
+            (b"GET", EMPTY + b"x"),
+            (b"GET", b"HTTP/1.1 204 N\r\nContent-Length: 5\r\n\r\nhello"),
+            (b"HEAD", OK + b"Content-Length: 5\r\n\r\nhello"),
+            (b"HEAD", OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            (b"HEAD", OK + b"\r\nhello"),
+            (b"HEAD", EMPTY + EMPTY),
+        ):
+            self.setUp()
+            response = self.answered(raw, method=method)
+            self.assertEqual(self.collect(response).data, b"")
+            self.assertEqual(self.released, [False], raw)
+
+    def test_bytes_while_idle(self) -> None:
+        """An idle connection that brings bytes is cut, and of no use from then on."""
+        self.collect(self.answered(EMPTY))
+        self.connection.dataReceived(EMPTY)
+        self.assertTrue(self.connection.lost)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_answered_early(self) -> None:
+        """Answered before the body was sent: the rest is given up, the connection too."""
+        body = Body(10)
+        asked = self.ask(b"POST", body)
+        body.send(b"hello")
+        self.connection.dataReceived(EMPTY)
+        self.assertEqual(self.collect(self.successResultOf(asked)).data, b"")
+        self.assertEqual(body.calls, ["stop"])
+        self.assertTrue(self.wire.disconnected)
+        self.assertNotIn(True, self.released)
+        self.wire.clear()
+        body.send(b"world")
+        self.assertEqual(self.wire.value(), b"")
+
+    def test_begun_early(self) -> None:
+        """A response that begins early doesn't stop the upload."""
+        body = Body(10)
+        asked = self.ask(b"POST", body)
+        self.connection.dataReceived(OK + b"Content-Length: 2\r\n\r\nh")
+        collector = self.collect(self.successResultOf(asked))
+        body.send(b"helloworld")
+        body.done.callback(None)
+        self.connection.dataReceived(b"i")
+        self.assertEqual((collector.data, body.calls, self.released), (b"hi", [], [True]))
+
+    def test_paused_when_it_ended(self) -> None:
+        """TLS brings what it has decrypted though paused: the connection is used unpaused."""
+        response = self.answered(OK + b"Content-Length: 5\r\n\r\nhe")
+        collector = self.collect(response)
+        response.pauseProducing()
+        self.assertFalse(self.wire.reading)
+        self.connection.dataReceived(b"llo")
+        self.assertEqual((collector.data, self.released), (b"hello", [True]))
+        self.assertTrue(self.wire.reading)
+
+    def test_stale_response(self) -> None:
+        """A response that has ended can't pause or cut the exchange after it."""
+        response = self.answered(EMPTY)
+        self.collect(response)
+        self.ask()
+        response.pauseProducing()
+        response.stopProducing()
+        self.assertTrue(self.wire.reading)
+        self.assertTrue(self.wire.open)
+
+
+class DeliveryTests(ConnectionTestCase):
+    def test_late(self) -> None:
+        """A body that nobody takes yet isn't read on, and then comes whole."""
+        response = self.answered(OK + b"Content-Length: 5\r\n\r\nhe")
+        self.assertFalse(self.wire.reading)
+        collector = self.collect(response)
+        self.assertTrue(self.wire.reading)
+        self.connection.dataReceived(b"llo")
+        self.assertEqual(collector.data, b"hello")
+
+    def test_late_and_slow(self) -> None:
+        """Who pauses as soon as the body is handed over stays paused."""
+        response = self.answered(OK + b"Content-Length: 5\r\n\r\nhe")
+
+        class Slow(Collector):
+            def connectionMade(self) -> None:
+                transport: Any = self.transport
+                transport.pauseProducing()
+
+        response.deliverBody(Slow())
+        self.assertFalse(self.wire.reading)
+
+    def test_given_up(self) -> None:
+        """Who gives a response up cuts the connection, and hears so once."""
+        response = self.answered(OK + b"Content-Length: 5\r\n\r\nhe")
+        collector = self.collect(response)
+        response.stopProducing()
+        response.stopProducing()
+        self.assertTrue(self.wire.disconnected)
+        self.connection.connectionLost(LEFT)
+        self.assertEqual(len(collector.reasons), 1)
+        self.assertIsInstance(collector.reasons[0], BadUpstreamResponse)
+
+    def test_cancelled(self) -> None:
+        """Cancelling cuts the connection, stops the body, and says so once."""
+        body = Body()
+        asked = self.ask(b"POST", body)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertTrue(self.wire.disconnected)
+        self.assertEqual(body.calls, ["stop"])
+        self.connection.dataReceived(EMPTY)
+        self.connection.connectionLost(LEFT)
+        self.assertEqual(self.released, [False])
+
+
+class TimesTests(ConnectionTestCase):
+    def test_no_head(self) -> None:
+        """A server that sends no head in time is given up, however it trickles."""
+        for trickle in (b"", b"X"):
+            self.setUp()
+            asked = self.ask()
+            self.connection.dataReceived(OK)
+            for _ in range(11):
+                if trickle and not self.wire.disconnected:
+                    self.connection.dataReceived(trickle)
+                self.wait(1)
+            self.failureResultOf(asked, UpstreamTimedOut)
+            self.assertTrue(self.wire.disconnected)
+
+    def test_interim_responses(self) -> None:
+        """Informational responses say that it is at work."""
+        asked = self.ask()
+        for _ in range(4):
+            self.wait(8)
+            self.connection.dataReceived(b"HTTP/1.1 102 P\r\n\r\n")
+        self.assertNoResult(asked)
+
+    def test_client_uploads_slowly(self) -> None:
+        """While the client is the one to send, the server isn't late; it is when held up."""
+        body = Body()
+        asked = self.ask(b"POST", body)
+        self.wait(60)
+        self.assertNoResult(asked)
+        self.wire.pacing.pauseProducing()
+        self.wait(11)
+        self.failureResultOf(asked, UpstreamTimedOut)
+        self.assertEqual(body.calls, ["pause", "stop"])
+
+    def test_after_the_upload(self) -> None:
+        """The time for the head begins when the body was sent."""
+        body = Body()
+        asked = self.ask(b"POST", body)
+        self.wait(60)
+        body.done.callback(None)
+        self.wait(9)
+        self.assertNoResult(asked)
+        self.wait(3)
+        self.failureResultOf(asked, UpstreamTimedOut)
+
+    def test_idle_response(self) -> None:
+        """A body that stops coming is broken off; one that is paused by the client is not."""
+        response = self.answered(OK + b"Content-Length: 50\r\n\r\nhe")
+        collector = self.collect(response)
+        response.pauseProducing()
+        self.wait(100)
+        response.resumeProducing()
+        self.wait(19)
+        self.connection.dataReceived(b"x")
+        self.wait(19)
+        self.assertEqual(collector.reasons, [])
+        self.wait(2)
+        self.assertIsInstance(collector.reasons[0], UpstreamTimedOut)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_never_taken(self) -> None:
+        """A response that nobody ever takes doesn't hold its connection for ever."""
+        self.answered(OK + b"Content-Length: 50\r\n\r\nhe")
+        self.wait(22)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_close(self) -> None:
+        """A closed connection is of no use at once, and is cut if it lingers."""
+        self.connection.close()
+        self.assertTrue(self.connection.lost)
+        self.assertTrue(self.wire.disconnecting)
+        self.assertFalse(self.wire.disconnected)
+        self.wait(12)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_idle(self) -> None:
+        """An idle connection is closed when its time is over, and of no use from then on."""
+        self.collect(self.answered(EMPTY))
+        self.connection.idle_until(self.clock.seconds() + 5)
+        self.wait(6)
+        self.assertTrue(self.connection.lost)
+        self.assertTrue(self.wire.disconnecting)
+        self.connection.connectionLost(LEFT)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
