@@ -217,7 +217,7 @@ def _upload(client: socket.socket) -> int:
 
 
 def _keep(client: socket.socket) -> int:
-    """Send on all streams a body that is kept for a second try, but for its last byte."""
+    """Send on all streams a body that is kept for a second try, except for its last byte."""
     return _try_sending(client, _uploads(b"/digest/", 60_001))
 
 

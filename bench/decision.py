@@ -67,7 +67,7 @@ class Decider:
 
 
 def corsgate(origins: Sequence[str]) -> Decider:
-    """Answer the gate's own, from the index of the fields that its parser makes in any case."""
+    """Return the gate's own, from the index of the fields that its parser makes in any case."""
     policy = compile_policy(
         Cors(
             allow_origins=tuple(origins),
@@ -91,7 +91,7 @@ def corsgate(origins: Sequence[str]) -> Decider:
 
 
 def corsgate_indexing(origins: Sequence[str]) -> Decider:
-    """Answer the gate's own with the making of that index, which is for all stages."""
+    """Return the gate's own with the making of that index, which is for all stages."""
     calls: dict[str, Call] = {
         kind: partial(_indexed, call) for kind, call in corsgate(origins).calls.items()
     }
@@ -103,7 +103,7 @@ def _indexed(call: Call, raw: Raw) -> object:
 
 
 def starlette(origins: Sequence[str]) -> Decider:
-    """Answer Starlette's, from the fields as an ASGI server hands them on."""
+    """Return Starlette's, from the fields as an ASGI server hands them on."""
     from starlette.datastructures import Headers
     from starlette.middleware.cors import CORSMiddleware
 
@@ -141,7 +141,7 @@ def starlette(origins: Sequence[str]) -> Decider:
 
 
 def flask_cors(origins: Sequence[str]) -> Decider:
-    """Answer flask-cors's, from the environ as a WSGI server hands it on.
+    """Return flask-cors's, from the environ as a WSGI server hands it on.
 
     What puts the fields into Flask's response is not measured.
     """
@@ -177,7 +177,7 @@ def flask_cors(origins: Sequence[str]) -> Decider:
 
 
 def request(kind: str, origin: str) -> Raw:
-    """Answer the fields that a browser sends."""
+    """Return the fields that a browser sends."""
     asked = (
         (b"Access-Control-Request-Method", b"PUT"),
         (b"Access-Control-Request-Headers", b"content-type,if-match"),
@@ -196,7 +196,7 @@ def request(kind: str, origin: str) -> Raw:
 
 
 def time_us(call: Call, inputs: Sequence[object], seconds: float) -> float:
-    """Answer how long one call takes, each input in turn, in microseconds."""
+    """Return how long one call takes, each input in turn, in microseconds."""
     calls, took_ns = 0, 0
     while took_ns < seconds * 1e9:
         start = thread_time_ns()
@@ -208,7 +208,7 @@ def time_us(call: Call, inputs: Sequence[object], seconds: float) -> float:
 
 
 def peak_bytes(call: Call, inputs: Sequence[object]) -> float:
-    """Answer how many bytes one call has allocated when it has most, as the median."""
+    """Return how many bytes one call has allocated when it has most, as the median."""
     found = []
     tracemalloc.start()
     try:
@@ -269,7 +269,7 @@ def measure(seconds: float, rounds: int) -> list[Figure]:
 
 
 def bars(figures: Sequence[Figure]) -> list[tuple[str, float, bool]]:
-    """Answer each bar in words, how many times as fast (or slow), and whether it holds."""
+    """Return each bar in words, how many times as fast (or slow), and whether it holds."""
     us = {(each.name, each.kind, each.count): each.us for each in figures}
     found = []
     for kind in _KINDS:
@@ -284,7 +284,7 @@ def bars(figures: Sequence[Figure]) -> list[tuple[str, float, bool]]:
 
 
 def markdown(figures: Sequence[Figure]) -> str:
-    """Answer the figures as tables."""
+    """Return the figures as tables."""
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     lines = [f"{peers}, Python {platform.python_version()}.", ""]
     for kind in _KINDS:

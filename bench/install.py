@@ -25,7 +25,7 @@ _NEW = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
 
 
 def program(name: str, debian: str | None = None) -> str:
-    """Answer the path of a program.
+    """Return the path of a program.
 
     Args:
         name: The program.
@@ -44,7 +44,7 @@ def program(name: str, debian: str | None = None) -> str:
 
 
 def libraries(path: str) -> dict[str, str]:
-    """Answer the variables with which a program finds its libraries, if it was unpacked here."""
+    """Return the variables with which a program finds its libraries, if it was unpacked here."""
     if not Path(path).is_relative_to(_DEBIAN):
         return {}
     found = (str(directory) for directory in _DEBIAN.glob("usr/lib/*-linux-gnu"))
@@ -52,7 +52,7 @@ def libraries(path: str) -> dict[str, str]:
 
 
 def modules(package: str) -> Path:
-    """Answer a directory with a package for node and all that it needs, fetched where missing.
+    """Return a directory with a package for node and all that it needs, fetched where missing.
 
     Args:
         package: Its name and version, ``name@version``.
@@ -71,7 +71,7 @@ def modules(package: str) -> Path:
 
 
 def python_packages(*packages: str) -> Path:
-    """Answer a directory with packages for this Python, fetched where missing.
+    """Return a directory with packages for this Python, fetched where missing.
 
     Args:
         packages: Their names; all that they need is fetched too.
@@ -119,7 +119,7 @@ def _download(package: str) -> list[Path]:
 
 
 def _run(command: Sequence[str], directory: Path | None = None) -> str:
-    """Run a command and answer what it wrote.
+    """Run a command and return what it wrote.
 
     Raises:
         LeftOut: It failed or took too long.

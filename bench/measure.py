@@ -56,7 +56,7 @@ class Sample:
 
 
 def proxies() -> list[Proxy]:
-    """Answer the gate and its peers."""
+    """Return the gate and its peers."""
     tables = tomllib.loads((_HERE / "peers.toml").read_text(encoding="utf-8"))
     return [Proxy(name=name, **table) for name, table in tables.items()]
 
@@ -193,7 +193,7 @@ class Bench:
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    """Answer a `Bench` whose upstream runs.
+    """Return a `Bench` whose upstream runs.
 
     Raises:
         LeftOut: Something that no proxy can be measured without can't be had.

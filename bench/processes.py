@@ -40,14 +40,14 @@ class Usage:
 
 
 def free_port() -> int:
-    """Answer a TCP port of 127.0.0.1 that is free now."""
+    """Return a TCP port of 127.0.0.1 that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def usage(pid: int) -> Usage:
-    """Answer what a process and its living descendants have used so far.
+    """Return what a process and its living descendants have used so far.
 
     Raises:
         LeftOut: It is no more.
@@ -64,7 +64,7 @@ def usage(pid: int) -> Usage:
 
 
 def _stats() -> dict[int, list[str]]:
-    """Answer the fields of each process's stat, from the third one, its state, on."""
+    """Return the fields of each process's stat, from the third one, its state, on."""
     stats = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -77,7 +77,7 @@ def _stats() -> dict[int, list[str]]:
 
 
 def _tree(pid: int, stats: Mapping[int, Sequence[str]]) -> list[int]:
-    """Answer a process and all its descendants, those first that were started first."""
+    """Return a process and all its descendants, those first that were started first."""
     members = [pid]
     for member in members:
         members += [child for child, stat in stats.items() if int(stat[1]) == member]

@@ -50,25 +50,25 @@ class Results:
     left_out: dict[Key, str] = attrs.Factory(dict)
 
     def cpu_us(self, load: str, proxy: str) -> float | None:
-        """Answer the median of the CPU time for one request; None where it wasn't measured."""
+        """Return the median of the CPU time for one request; None where it wasn't measured."""
         samples = self.samples.get((load, proxy))
         return median(sample.cpu_us for sample in samples) if samples else None
 
     def ratio(self, load: str, peer: str) -> float | None:
-        """Answer the gate's CPU time for one request over a peer's, or None."""
+        """Return the gate's CPU time for one request over a peer's, or None."""
         ours, theirs = self.cpu_us(load, GATE), self.cpu_us(load, peer)
         return ours / theirs if ours is not None and theirs else None
 
 
 def bars(results: Results) -> Iterator[tuple[Bar, float | None, bool]]:
-    """Answer each bar, the gate's ratio (None where it wasn't measured), and whether it holds."""
+    """Return each bar, the gate's ratio (None where it wasn't measured), and whether it holds."""
     for bar in BARS:
         ratio = results.ratio(bar.load, bar.peer)
         yield bar, ratio, ratio is not None and ratio <= bar.most
 
 
 def markdown(results: Results, *, seconds: int, rounds: int) -> str:
-    """Answer the report.
+    """Return the report.
 
     Args:
         results: What was found.
@@ -140,7 +140,7 @@ def _bars(results: Results) -> str:
 
 
 def machine() -> str:
-    """Answer what the figures were measured on."""
+    """Return what the figures were measured on."""
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 

@@ -70,14 +70,14 @@ def _measure(made: Bench, options: argparse.Namespace) -> Results:
 
 
 def _chosen(only: Sequence[str]) -> tuple[list[Load], list[Proxy]]:
-    """Answer the loads and proxies that are named, or all where none of a kind is."""
+    """Return the loads and proxies that are named, or all where none of a kind is."""
     loads = [load for load in LOADS if load.name in only]
     chosen = [proxy for proxy in proxies() if proxy.name in only]
     return loads or list(LOADS), chosen or proxies()
 
 
 def _broken(results: Results) -> bool:
-    """Answer whether the gate failed where it must not: it need not know TLS."""
+    """Return whether the gate failed where it must not: it need not know TLS."""
     plain = (load.name for load in LOADS if not load.tls)
     return any((name, GATE) in results.left_out for name in plain)
 

@@ -48,7 +48,7 @@ class Proxy:
 
 
 def proxies() -> list[Proxy]:
-    """Answer the gate, and HAProxy where it can be had."""
+    """Return the gate, and HAProxy where it can be had."""
     run_twistd = "from twisted.scripts.twistd import run; run()"
     gate = [sys.executable, "-c", run_twistd, "-n", "--pidfile=", "corsgate", "--config"]
     found = [Proxy(name="corsgate", config="soak.toml", command=gate)]
@@ -178,12 +178,12 @@ class Verdict:
         return not self.failed and even
 
     def took_ms(self, part: float) -> float:
-        """Answer what so large a part of the requests took at most."""
+        """Return what so large a part of the requests took at most."""
         times = sorted(each.took_s for each in self.outcomes)
         return times[min(int(part * len(times)), len(times) - 1)] * 1000
 
     def row(self) -> list[str]:
-        """Answer its row of the report."""
+        """Return its row of the report."""
         return [
             self.proxy,
             f"{len(self.outcomes):,}",
@@ -194,7 +194,7 @@ class Verdict:
 
 
 def report(verdicts: Sequence[Verdict]) -> str:
-    """Answer what came of it, as Markdown."""
+    """Return what came of it, as Markdown."""
     header = ["proxy", "requests", "failed", "p50 ms", "p99 ms", "p99.9 ms", "slowest ms"]
     rows = [verdict.row() for verdict in verdicts]
     lines = [

@@ -71,7 +71,7 @@ class Load:
         )
 
     async def _exchange(self) -> tuple[int, str]:
-        """Answer the status of a response, and its body."""
+        """Return the status of a response, and its body."""
         if self._idle:
             reader, writer = self._idle.pop()
         else:
@@ -92,7 +92,7 @@ class Load:
 
 
 def _fields(head: bytes) -> Mapping[bytes, bytes]:
-    """Answer the fields of a head, which has none twice."""
+    """Return the fields of a head, which has none twice."""
     pairs = (line.partition(b":") for line in head.split(b"\r\n")[1:] if line)
     fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if b"content-length" not in fields:

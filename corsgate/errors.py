@@ -13,27 +13,27 @@ class CorsgateError(Exception):
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing wrong with a configuration, or doubtful about it, and how to mend it.
+    """One thing wrong with a configuration, or doubtful about it, and how to fix it.
 
     Attributes:
         file: The file's name as the user gave it, or a word such as ``command line``.
         line: The line in it, counted from 1, or None where there is none.
         key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
         problem: What is wrong, with the bad value in it, never a secret.
-        mend: What to write instead; empty where the problem says it all.
+        fix: What to write instead; empty where the problem says it all.
     """
 
     file: str
     line: int | None = None
     key: str = ""
     problem: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         key = f" {self.key}:" if self.key else ""
-        mend = f"; {self.mend}" if self.mend else ""
-        return f"{where}:{key} {self.problem}{mend}"
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{where}:{key} {self.problem}{fix}"
 
 
 class ConfigError(CorsgateError):
@@ -55,20 +55,20 @@ class BadValue(CorsgateError, ValueError):
 
     Args:
         problem: What is wrong, with the bad value in it, never a secret.
-        mend: What to write instead.
+        fix: What to write instead.
     """
 
-    def __init__(self, problem: str, mend: str) -> None:
-        super().__init__(f"{problem}; {mend}")
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(f"{problem}; {fix}")
         self.problem = problem
-        self.mend = mend
+        self.fix = fix
 
 
 class PolicyError(CorsgateError, ValueError):
-    """A CORS policy that can't be used, with all its faults at once: key, problem and mend."""
+    """A CORS policy that can't be used, with all its faults at once: key, problem and fix."""
 
     def __init__(self, faults: Sequence[tuple[str, str, str]]) -> None:
-        super().__init__("\n".join(f"{key}: {problem}; {mend}" for key, problem, mend in faults))
+        super().__init__("\n".join(f"{key}: {problem}; {fix}" for key, problem, fix in faults))
         self.faults = tuple(faults)
 
 

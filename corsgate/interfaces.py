@@ -25,7 +25,7 @@ class ICredentials(Interface):
     )
 
     async def authorize(head: RequestHead, server: str) -> RequestHead:
-        """Answer the head with this object's fields added.
+        """Return the head with this object's fields added.
 
         Args:
             head: What is to be sent, its target the very one that goes on the wire.
@@ -33,7 +33,7 @@ class ICredentials(Interface):
         """
 
     def challenged(sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Take in a response; answer whether signing the request anew may bring another answer.
+        """Take in a response; return whether signing the request anew may bring another answer.
 
         Args:
             sent: The head that `authorize` answered.

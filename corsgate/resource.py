@@ -68,7 +68,7 @@ class CorsOptions(TypedDict, total=False):
 
 
 def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsResource:
-    """Answer a resource that serves another by a CORS policy.
+    """Return a resource that serves another by a CORS policy.
 
     Preflights are answered here and refused origins get 403; neither reaches `resource`. What
     does reach it is answered with the policy's headers, errors too, in place of any CORS headers
@@ -98,7 +98,7 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
 
 
 def _read(options: Mapping[str, object]) -> Cors:
-    """Answer the policy that options say, read as a configuration's are; warn of the doubtful."""
+    """Return the policy that options say, read as a configuration's are; warn of the doubtful."""
     given = {
         key: _duration(value) if key == "max_age" else _array(value)
         for key, value in options.items()
@@ -107,21 +107,21 @@ def _read(options: Mapping[str, object]) -> Cors:
     notes = Notes(file="cors_resource", lines={})
     cors = read_cors(Table(notes, (), given), CORS_RULES, local=False)
     if cors is None or notes.faults:
-        raise PolicyError([(fault.key, fault.problem, fault.mend) for fault in notes.faults])
+        raise PolicyError([(fault.key, fault.problem, fault.fix) for fault in notes.faults])
     for caution in notes.warnings:
         _log.warn("{caution}", caution=str(caution))
     return cors
 
 
 def _array(value: object) -> object:
-    """Answer entries as the list that TOML has; a lone text stays what it is, and a fault."""
+    """Return entries as the list that TOML has; a lone text stays what it is, and a fault."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return list(value)
     return value
 
 
 def _duration(max_age: object) -> object:
-    """Answer a duration as the text that TOML has."""
+    """Return a duration as the text that TOML has."""
     if isinstance(max_age, timedelta):
         return f"{max_age.total_seconds()}s"
     if isinstance(max_age, int) and not isinstance(max_age, bool):
@@ -150,7 +150,7 @@ class CorsResource:
         return bool(self._resource.isLeaf)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
-        """Answer the resource's child, or one that answers in its place."""
+        """Return the resource's child, or one that answers in its place."""
         answer = self._admit(request)
         if answer is None:
             answer = self._resource.getChildWithDefault(path, request)
@@ -198,7 +198,7 @@ class CorsResource:
 
 
 class _Preflight(Resource):
-    """Answers a preflight that passed: 204 and no content, not even its length."""
+    """Returns a preflight that passed: 204 and no content, not even its length."""
 
     isLeaf = True
 
@@ -231,11 +231,11 @@ class _Outgoing(Headers):
         self._vary.append(value)
 
     def copy(self) -> _Outgoing:
-        """Answer an independent copy."""
+        """Return an independent copy."""
         return _Outgoing(self, self._decision)
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
-        """Answer the fields that go out: no CORS headers but the decision's, and one Vary."""
+        """Return the fields that go out: no CORS headers but the decision's, and one Vary."""
         decision = self._decision
         theirs: Sequence[bytes] = self._vary
         kept: list[Header] = []
@@ -257,7 +257,7 @@ class _Outgoing(Headers):
 
 
 def _index(request: Request) -> HeaderIndex:
-    """Answer a request's fields by lower-cased name."""
+    """Return a request's fields by lower-cased name."""
     return index_headers(
         (name, value)
         for name, values in request.requestHeaders.getAllRawHeaders()
@@ -266,7 +266,7 @@ def _index(request: Request) -> HeaderIndex:
 
 
 def _own_origin(request: Request) -> bytes:
-    """Answer the origin that a browser knows this server by; empty where none is named."""
+    """Return the origin that a browser knows this server by; empty where none is named."""
     hosts = request.requestHeaders.getRawHeaders(b"Host", ())
     client = Client(
         peer="unknown",

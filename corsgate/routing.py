@@ -48,7 +48,7 @@ class Node:
         self.leaf: Node = Node(match, {}) if children else self
 
     def child(self, segment: bytes) -> Node:
-        """Answer the place one segment below.
+        """Return the place one segment below.
 
         Args:
             segment: A percent-decoded segment.
@@ -132,7 +132,7 @@ class RouteTable:
         )
 
     def root(self, host: bytes) -> Node:
-        """Answer the root of a host's tree.
+        """Return the root of a host's tree.
 
         Args:
             host: The Host value: its case, port and last dot don't matter.
@@ -146,7 +146,7 @@ class RouteTable:
         return self._shared if value is None else self._trees.get(value.name, self._shared)
 
     def find(self, host: bytes, segments: Sequence[bytes]) -> Match | None:
-        """Answer the route of a request.
+        """Return the route of a request.
 
         Args:
             host: The Host value.

@@ -96,7 +96,7 @@ class Options(UsageOptions):
         return parent is not None and sys.__stdout__ is not None and not self.daemonized
 
     def load(self, reactor: Any) -> tuple[Config, str]:
-        """Answer the configuration and its name in faults.
+        """Return the configuration and its name in faults.
 
         Args:
             reactor: What it will be served with.
@@ -120,7 +120,7 @@ class Options(UsageOptions):
                     file="command line",
                     key="--auth-env",
                     problem=f'the environment has no variable "{name}"',
-                    mend="set it, or name another",
+                    fix="set it, or name another",
                 )
             )
         try:
@@ -138,7 +138,7 @@ class Options(UsageOptions):
         return config
 
     def _renamed(self, fault: Fault) -> Fault:
-        """Answer a fault with the option that was really given."""
+        """Return a fault with the option that was really given."""
         of_variable = fault.key == "--auth" and self["auth-env"] is not None
         return attrs.evolve(fault, key="--auth-env") if of_variable else fault
 
@@ -268,7 +268,7 @@ class _Daemon(MultiService):
 
 
 def makeService(options: Options) -> IService:
-    """Answer the gate's service.
+    """Return the gate's service.
 
     Args:
         options: Parsed options.
@@ -316,7 +316,7 @@ def _exit(error: ConfigError) -> SystemExit:
 
 
 def _url(address: Any) -> str:
-    """Answer the URL by which this machine's browsers reach what listens on an address."""
+    """Return the URL by which this machine's browsers reach what listens on an address."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return str(address)

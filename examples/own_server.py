@@ -21,7 +21,7 @@ notes = ["buy milk"]
 
 @app.route("/notes", methods=["GET"])
 def list_notes(request: Request) -> bytes:
-    """Answer all notes."""
+    """Return all notes."""
     request.setHeader(b"Content-Type", b"application/json")
     request.setHeader(b"X-Total", b"%d" % len(notes))
     return json.dumps(notes).encode()

@@ -154,7 +154,7 @@ class ApacheDigest:
         shutil.rmtree(self._root, ignore_errors=True)
 
     def requests(self, at_least: int = 0) -> list[tuple[int, str, str]]:
-        """Answer what it has answered so far.
+        """Return what it has answered so far.
 
         Apache writes a line after it sent the response, so a client may be here first, and lines
         of different connections may come in any order.
@@ -178,7 +178,7 @@ class ApacheDigest:
         return answered
 
     def statuses(self, at_least: int = 0) -> list[int]:
-        """Answer the statuses it has sent so far, the smallest first; see `requests`."""
+        """Return the statuses it has sent so far, the smallest first; see `requests`."""
         return sorted(status for status, _, _ in self.requests(at_least))
 
     def _lay_out(self, users: Mapping[str, str], realm: str, files: Mapping[str, bytes]) -> None:
@@ -198,7 +198,7 @@ class ApacheDigest:
                 shutil.chown(path, UNPRIVILEGED)
 
     def _start(self) -> int:
-        """Start it on a free port; answer the port once it takes connections."""
+        """Start it on a free port; return the port once it takes connections."""
         for _ in range(STARTS):
             port = _free_port()
             self._write_configuration(port)

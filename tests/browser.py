@@ -110,7 +110,7 @@ class Browser:
         self.driver.get(url)
 
     def find(self, css: str) -> WebElement:
-        """Answer the first element that matches a selector."""
+        """Return the first element that matches a selector."""
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
     def wait_for_text(self, css: str, text: str) -> str:
@@ -123,7 +123,7 @@ class Browser:
         return self._wait(contained, f"{text!r} in {css}")
 
     def wait_for_enabled(self, css: str) -> WebElement:
-        """Wait until a control can be used, and answer it."""
+        """Wait until a control can be used, and return it."""
 
         def enabled(driver: object) -> WebElement | None:
             element = self.find(css)
@@ -160,7 +160,7 @@ class Browser:
         return answer
 
     def console(self) -> list[str]:
-        """Answer what its console says, from the last call on."""
+        """Return what its console says, from the last call on."""
         return [str(entry["message"]) for entry in self.driver.get_log("browser")]
 
     def screenshot(self, path: Path) -> None:

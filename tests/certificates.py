@@ -28,12 +28,12 @@ DAY = timedelta(days=1)
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
-    """Answer a new key."""
+    """Return a new key."""
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def key_pem(key: Key, password: bytes | None = None) -> bytes:
-    """Answer a key in PEM, encrypted where there is a password."""
+    """Return a key in PEM, encrypted where there is a password."""
     encryption = NoEncryption() if password is None else BestAvailableEncryption(password)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
@@ -72,7 +72,7 @@ class Authority:
 
     @classmethod
     def make(cls) -> Authority:
-        """Answer a new one."""
+        """Return a new one."""
         key = new_key()
         certificate = _certificate("test authority", key, "test authority", key, ca=True)
         return cls(key=key, certificate=certificate)
@@ -90,7 +90,7 @@ class Authority:
         starts: timedelta = -DAY,
         ends: timedelta = DAY,
     ) -> Issued:
-        """Answer a certificate for names and addresses.
+        """Return a certificate for names and addresses.
 
         Args:
             names: Its subjectAltNames; none for none.
@@ -106,7 +106,7 @@ class Authority:
         return Issued(certificate=certificate, key=key)
 
     def context(self, common_name: str, *names: str, ask: bool = False) -> CertificateOptions:
-        """Answer a server's context, its certificate for these names and addresses.
+        """Return a server's context, its certificate for these names and addresses.
 
         Args:
             common_name: The certificate's subject.

@@ -62,7 +62,7 @@ class Daemon(ProcessProtocol, Watched):
         self.changed()
 
     def ended(self) -> Deferred[int]:
-        """Answer a Deferred of its exit status."""
+        """Return a Deferred of its exit status."""
 
         def status() -> int:
             assert self.status is not None
@@ -71,7 +71,7 @@ class Daemon(ProcessProtocol, Watched):
         return self.when(lambda: self.status is not None).addCallback(lambda _: status())
 
     def port(self) -> Deferred[int]:
-        """Answer a Deferred of the port that it listens on."""
+        """Return a Deferred of the port that it listens on."""
 
         def told() -> int:
             found = _LISTENS.search(self.said)
@@ -96,7 +96,7 @@ class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
     def daemon(self, *arguments: str, prepare: str = "") -> Daemon:
-        """Answer a daemon that is on its way up."""
+        """Return a daemon that is on its way up."""
         daemon = Daemon(*arguments, prepare=prepare)
         self.addCleanup(daemon.kill)
         return daemon
@@ -108,11 +108,11 @@ class DaemonTestCase(GateTestCase):
         return daemon
 
     def configured(self, toml: str, prepare: str = "") -> Daemon:
-        """Answer a daemon with a file of this text."""
+        """Return a daemon with a file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
         return self.daemon("--config", str(path.absolute()), prepare=prepare)
 
     async def client(self, daemon: Daemon) -> Client:
-        """Answer a new connection to a daemon, once it listens."""
+        """Return a new connection to a daemon, once it listens."""
         return await self.connect_to(await daemon.port())

@@ -89,7 +89,7 @@ class Dnsmasq(ProcessProtocol, Watched):
 
 
 def _free_port() -> int:
-    """Answer a port that is free at the moment, for datagrams as for connections."""
+    """Return a port that is free at the moment, for datagrams as for connections."""
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         stream.bind(("127.0.0.1", 0))
         port: int = stream.getsockname()[1]

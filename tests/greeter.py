@@ -44,6 +44,6 @@ class GreeterFactory:
         self.made = 0
 
     def buildProtocol(self, request: Request) -> Greeter:
-        """Answer a new one."""
+        """Return a new one."""
         self.made += 1
         return Greeter()

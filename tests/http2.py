@@ -47,7 +47,7 @@ class Answer:
         return index_headers(self.headers)
 
     def one(self, name: bytes) -> bytes:
-        """Answer the only value of a field."""
+        """Return the only value of a field."""
         (value,) = self.fields[name]
         return value
 
@@ -78,7 +78,7 @@ class Http2Peer(Protocol, Watched):
         self._flush()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the gate sends, but for GOAWAY, at which h2 would drop all streams."""
+        """Take what the gate sends, except for GOAWAY, at which h2 would drop all streams."""
         self._unread += data
         while len(self._unread) >= 9:
             end = 9 + int.from_bytes(self._unread[:3])
@@ -122,7 +122,7 @@ class Http2Peer(Protocol, Watched):
         return number
 
     def unsent(self, number: int) -> int:
-        """Answer how much of a body still waits for a window."""
+        """Return how much of a body still waits for a window."""
         return len(self._uploads.get(number, b""))
 
     def reset(self, number: int) -> None:
@@ -141,7 +141,7 @@ class Http2Peer(Protocol, Watched):
         self._flush()
 
     def whole(self, number: int) -> Deferred[Answer]:
-        """Answer a Deferred of a stream that has ended, well or not."""
+        """Return a Deferred of a stream that has ended, well or not."""
         answer = self.answers[number]
 
         def whole() -> Answer | None:

@@ -31,7 +31,7 @@ class Watched:
         self._waiting: list[tuple[Callable[[], Any], Deferred[Any]]] = []
 
     def when(self, condition: Callable[[], T]) -> Deferred[T]:
-        """Answer a Deferred of the first true value that `condition` has."""
+        """Return a Deferred of the first true value that `condition` has."""
         value = condition()
         if value:
             return succeed(value)
@@ -72,7 +72,7 @@ class Message:
         return index_headers(self.headers)
 
     def one(self, name: bytes) -> bytes:
-        """Answer the only value of a field."""
+        """Return the only value of a field."""
         (value,) = self.fields[name.lower()]
         return value
 
@@ -93,7 +93,7 @@ class Message:
 
 
 def read_message(data: bytes, *, bodiless: bool = False, closed: bool = False) -> Message | None:
-    """Answer the first message in `data`, or None where it isn't whole.
+    """Return the first message in `data`, or None where it isn't whole.
 
     Args:
         data: What has come.
@@ -133,7 +133,7 @@ def read_message(data: bytes, *, bodiless: bool = False, closed: bool = False) -
 
 
 def _read_chunks(data: bytes) -> tuple[bytes, int] | None:
-    """Answer a chunked body and how many bytes it took on the wire; None where it isn't whole."""
+    """Return a chunked body and how many bytes it took on the wire; None where it isn't whole."""
     pieces: list[bytes] = []
     at = 0
     while True:
@@ -157,7 +157,7 @@ def response(
     *,
     length: int | None = None,
 ) -> bytes:
-    """Answer a response's bytes, with a Content-Length."""
+    """Return a response's bytes, with a Content-Length."""
     lines = [b"HTTP/1.1 %d Fine" % status, *(b"%b: %b" % header for header in headers)]
     lines.append(b"Content-Length: %d" % (len(body) if length is None else length))
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
@@ -171,7 +171,7 @@ def request(
     *,
     host: bytes = b"localhost",
 ) -> bytes:
-    """Answer a request's bytes, with a Content-Length where there is a body."""
+    """Return a request's bytes, with a Content-Length where there is a body."""
     lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: " + host]
     lines += [b"%b: %b" % header for header in headers]
     if body is not None:
@@ -181,7 +181,7 @@ def request(
 
 @contextmanager
 def hanging(host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Answer the URL of a place to which connections hang: its queue is full and stays so."""
+    """Return the URL of a place to which connections hang: its queue is full and stays so."""
     with socket.socket() as full:
         full.bind((host, port))
         full.listen(0)
@@ -224,7 +224,7 @@ class _Peer(Protocol, Watched):
         tcp.loseConnection()
 
     def gone(self) -> Deferred[str]:
-        """Answer a Deferred of how the connection ended: ``closed`` or `ABORTED`."""
+        """Return a Deferred of how the connection ended: ``closed`` or `ABORTED`."""
         return self.when(lambda: self.outcome)
 
     def close(self) -> Deferred[str]:
@@ -239,7 +239,7 @@ class Client(_Peer):
     """A client that sends bytes and reads responses."""
 
     def response(self, *, bodiless: bool = False) -> Deferred[Message]:
-        """Answer a Deferred of the next response; it fails where the connection ends before."""
+        """Return a Deferred of the next response; it fails where the connection ends before."""
 
         def whole() -> Message | Failure | None:
             found = read_message(self.data, bodiless=bodiless, closed=self.outcome == "closed")
@@ -324,14 +324,14 @@ class Upstream(Watched):
         self.answer = lambda _: left.pop(0) if len(left) > 1 else left[0]
 
     def take(self, message: Message) -> None:
-        """Keep a request and answer it."""
+        """Keep a request and return it."""
         self.requests.append(message)
         data = self.answer(message)
         if data is not None:
             message.connection.send(data)
 
     def arrived(self, count: int = 1) -> Deferred[Message]:
-        """Answer a Deferred of the request with this number, counted from 1."""
+        """Return a Deferred of the request with this number, counted from 1."""
         return self.when(lambda: len(self.requests) >= count).addCallback(
             lambda _: self.requests[count - 1]
         )

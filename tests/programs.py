@@ -13,7 +13,7 @@ from tests.peers import reactor
 
 
 def require(name: str, package: str) -> str:
-    """Answer where a program is.
+    """Return where a program is.
 
     Args:
         name: The program.
@@ -34,7 +34,7 @@ def require(name: str, package: str) -> str:
 
 
 async def output(program: str, arguments: Sequence[str], said: bytes = b"") -> str:
-    """Run a program while the reactor runs; answer what it printed, its errors last.
+    """Run a program while the reactor runs; return what it printed, its errors last.
 
     Args:
         program: Its path.

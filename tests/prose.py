@@ -20,22 +20,22 @@ class Prose:
 
     @classmethod
     def read(cls, path: str) -> Prose:
-        """Answer a document of the checkout."""
+        """Return a document of the checkout."""
         return cls(text=(ROOT / path).read_text(encoding="utf-8"))
 
     def blocks(self, *languages: str) -> Iterator[str]:
-        """Answer the content of each fenced block of these languages."""
+        """Return the content of each fenced block of these languages."""
         for match in re.finditer(r"(?ms)^```(\w+)\n(.*?)^```$", self.text):
             if match[1] in languages:
                 yield match[2]
 
     def commands(self) -> list[str]:
-        """Answer each command: a line of ``sh``, a line after ``$`` of ``console``."""
+        """Return each command: a line of ``sh``, a line after ``$`` of ``console``."""
         found = [line for block in self.blocks("sh") for line in block.splitlines() if line.strip()]
         return found + [command for command, _ in self.dialogues()]
 
     def dialogues(self) -> list[tuple[str, str]]:
-        """Answer each command of a ``console`` block with the output that is shown for it."""
+        """Return each command of a ``console`` block with the output that is shown for it."""
         return [
             (match[1], match[2])
             for block in self.blocks("console")
@@ -44,7 +44,7 @@ class Prose:
 
 
 def split(command: str) -> tuple[dict[str, str], list[str]]:
-    """Answer the variables before a command, and its words with ours for the programs' names."""
+    """Return the variables before a command, and its words with ours for the programs' names."""
     words = shlex.split(command)
     environ = {}
     while re.match(r"\w+=", words[0]):

@@ -152,7 +152,7 @@ class Box:
 
     @staticmethod
     def admits(sent: str, target: str, username: str, password: str) -> bool:
-        """Answer whether an Authorization field holds the user's answer to the challenge."""
+        """Return whether an Authorization field holds the user's answer to the challenge."""
         fields: dict[str, str] = {
             name: quoted or bare for name, quoted, bare in _FIELD.findall(sent)
         }

@@ -77,7 +77,7 @@ class Gate(Watched):
         return succeed(None)
 
     def logged(self, count: int = 1) -> Deferred[str]:
-        """Answer a Deferred of the access log's line with this number, counted from 1."""
+        """Return a Deferred of the access log's line with this number, counted from 1."""
         return self.when(lambda: len(self.lines) >= count).addCallback(
             lambda _: self.lines[count - 1]
         )
@@ -90,7 +90,7 @@ class Gate(Watched):
 
 
 def parse(toml: str) -> Config:
-    """Answer the configuration that a file of this text would make."""
+    """Return the configuration that a file of this text would make."""
     return parse_config(
         toml,
         file="gate.toml",
@@ -106,7 +106,7 @@ class GateTestCase(TestCase):
     timeout = 30
 
     async def upstream(self, *answers: bytes | None) -> Upstream:
-        """Answer an upstream that gives these answers in turn; by default a short 200."""
+        """Return an upstream that gives these answers in turn; by default a short 200."""
         upstream = await Upstream().start()
         self.addCleanup(lambda: Deferred.fromCoroutine(upstream.stop()))
         if answers:
@@ -114,7 +114,7 @@ class GateTestCase(TestCase):
         return upstream
 
     def serve(self, toml: str, write: Callable[[str], None] | None = None) -> Gate:
-        """Answer a gate that serves a configuration, `LISTEN` put before it if need be."""
+        """Return a gate that serves a configuration, `LISTEN` put before it if need be."""
         return self.serve_config(parse(LISTEN + toml if "listen" not in toml else toml), write)
 
     def serve_config(
@@ -124,7 +124,7 @@ class GateTestCase(TestCase):
         *,
         seed: bytes = b"\x5a",
     ) -> Gate:
-        """Answer a gate that serves a configuration."""
+        """Return a gate that serves a configuration."""
         gate = Gate(config, write, seed=seed)
         self.addCleanup(gate.stop)
         return gate
@@ -138,7 +138,7 @@ class GateTestCase(TestCase):
         rest: str = "",
         base: str = "",
     ) -> Gate:
-        """Answer a gate with one route, whose policy is `POLICY`.
+        """Return a gate with one route, whose policy is `POLICY`.
 
         Args:
             upstreams: The servers.
@@ -155,11 +155,11 @@ class GateTestCase(TestCase):
         )
 
     async def connect(self, gate: Gate) -> Client:
-        """Answer a new connection to a gate."""
+        """Return a new connection to a gate."""
         return await self.connect_to(gate.port)
 
     async def connect_to(self, port: int) -> Client:
-        """Answer a new connection to a port."""
+        """Return a new connection to a port."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         client: Any = await endpoint.connect(Factory.forProtocol(Client))
         assert isinstance(client, Client)
@@ -167,11 +167,11 @@ class GateTestCase(TestCase):
         return client
 
     async def send(self, gate: Gate, data: bytes) -> Message:
-        """Send bytes on a connection of their own; answer the response, and leave."""
+        """Send bytes on a connection of their own; return the response, and leave."""
         return await self.send_to(gate.port, data)
 
     async def send_to(self, port: int, data: bytes) -> Message:
-        """Send bytes to a port on a connection of their own; answer the response, and leave."""
+        """Send bytes to a port on a connection of their own; return the response, and leave."""
         client = await self.connect_to(port)
         client.send(data)
         answer = await client.response(bodiless=data.startswith(b"HEAD "))
@@ -188,7 +188,7 @@ class GateTestCase(TestCase):
         *,
         host: bytes = b"localhost",
     ) -> Message:
-        """Send one request on a connection of its own; answer the response."""
+        """Send one request on a connection of its own; return the response."""
         return await self.send(gate, request(method, target, headers, body, host=host))
 
     async def assert_serves(self, gate: Gate, target: bytes = b"/v1/fine") -> None:

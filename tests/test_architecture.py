@@ -62,23 +62,23 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def modules() -> list[tuple[str, ast.Module]]:
-    """Answer the dotted name and the syntax tree of each module of corsgate."""
+    """Return the dotted name and the syntax tree of each module of corsgate."""
     return [(dotted(path), ast.parse(path.read_bytes())) for path in files("corsgate") if py(path)]
 
 
 def py(path: Path) -> bool:
-    """Answer whether a path is a Python module's."""
+    """Return whether a path is a Python module's."""
     return path.suffix == ".py"
 
 
 def dotted(path: Path) -> str:
-    """Answer the name that a module is imported by."""
+    """Return the name that a module is imported by."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def package_of(module: str) -> str:
-    """Answer the name below corsgate: ``wire`` for ``corsgate.upstream.agent``."""
+    """Return the name below corsgate: ``wire`` for ``corsgate.upstream.agent``."""
     return module.split(".")[1] if "." in module else ""
 
 
@@ -88,7 +88,7 @@ def may_import_twisted(module: str) -> bool:
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Answer the dotted names that are imported anywhere in a tree, in functions too.
+    """Return the dotted names that are imported anywhere in a tree, in functions too.
 
     ``from a import b`` gives ``a.b``, since ``b`` may be a module.
     """
@@ -101,12 +101,12 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def is_in(name: str, roots: frozenset[str]) -> bool:
-    """Answer whether a dotted name is one of `roots` or below it."""
+    """Return whether a dotted name is one of `roots` or below it."""
     return any(name == root or name.startswith(f"{root}.") for root in roots)
 
 
 def row(package: str) -> int:
-    """Answer a package's place in `ORDER`; ValueError where it has none."""
+    """Return a package's place in `ORDER`; ValueError where it has none."""
     for number, names in enumerate(ORDER):
         if package in names:
             return number
@@ -114,7 +114,7 @@ def row(package: str) -> int:
 
 
 def reactor_imports(tree: ast.AST) -> list[ast.AST]:
-    """Answer the statements that import the reactor, which also installs one."""
+    """Return the statements that import the reactor, which also installs one."""
     return [
         node
         for node in ast.walk(tree)
@@ -124,7 +124,7 @@ def reactor_imports(tree: ast.AST) -> list[ast.AST]:
 
 
 def clean(faults: Sequence[str]) -> str:
-    """Answer faults one below the other; empty where there are none."""
+    """Return faults one below the other; empty where there are none."""
     return "\n".join(faults)
 
 
@@ -202,7 +202,7 @@ class ImportTests(SynchronousTestCase):
 
 
 def calls(tree: ast.AST) -> Iterator[str]:
-    """Answer the last names of what is called: ``now`` for ``datetime.now()``."""
+    """Return the last names of what is called: ``now`` for ``datetime.now()``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name):

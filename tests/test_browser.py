@@ -30,7 +30,7 @@ NEW_TEXT = '{"title": "Changed in a browser", "by": "é"}'
 
 
 async def in_thread(function: Callable[..., T], *arguments: object, **options: Any) -> T:
-    """Answer what a blocking call answers, while the reactor serves what it asks for."""
+    """Return what a blocking call answers, while the reactor serves what it asks for."""
     return cast(T, await deferToThread(function, *arguments, **options))
 
 
@@ -60,7 +60,7 @@ class BrowserTests(TestCase):
         return browser
 
     def held(self) -> bytes:
-        """Answer the document as the box holds it."""
+        """Return the document as the box holds it."""
         return self.demo.box.documents[FIRST_NAME].body
 
     async def test_read_edit_write(self) -> None:

@@ -48,7 +48,7 @@ class CorpusCase(GateTestCase):
     timeout = 20
 
     async def peers(self, row: Row, script: Script) -> tuple[Gate, Recorder, Client]:
-        """Answer a gate with one route, the only server behind it, and a client of it."""
+        """Return a gate with one route, the only server behind it, and a client of it."""
         recorder = await Recorder(script).start()
         self.addCleanup(lambda: Deferred.fromCoroutine(recorder.stop()))
         upstream, route, rest = CONFIGS[row.get("config", "plain")]
@@ -87,17 +87,17 @@ class CorpusCase(GateTestCase):
 
 
 def answers(client: Client, methods: list[bytes]) -> list[Judged]:
-    """Answer the responses that a client has got, the last one perhaps cut short."""
+    """Return the responses that a client has got, the last one perhaps cut short."""
     return read_responses(client.data, methods, ended=client.outcome == "closed")
 
 
 def finals(found: list[Judged]) -> list[Judged]:
-    """Answer the responses without the interim ones."""
+    """Return the responses without the interim ones."""
     return [response for response in found if response.status >= 200]
 
 
 async def answered(client: Client, methods: list[bytes]) -> list[Judged]:
-    """Answer all that a client gets: a final response to each request, or what comes before
+    """Return all that a client gets: a final response to each request, or what comes before
     its connection ends.
     """
 

@@ -29,7 +29,7 @@ class Daemonized(SynchronousTestCase):
         self.log = self.directory / "log"
 
     def start(self, *options: str) -> subprocess.CompletedProcess[str]:
-        """Answer what became of the command on the terminal."""
+        """Return what became of the command on the terminal."""
         command = [*TWISTD, f"--pidfile={self.pid_file}", f"--logfile={self.log}"]
         quick = ["--upstream", "http://127.0.0.1:1", "--allow-origin", "http://app.example"]
         return run(

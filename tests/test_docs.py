@@ -102,7 +102,7 @@ class StartTests(SynchronousTestCase):
 
 
 def _keys(value: object) -> Iterator[str]:
-    """Answer the keys of all objects in what JSON held."""
+    """Return the keys of all objects in what JSON held."""
     if isinstance(value, dict):
         yield from value
         value = list(value.values())

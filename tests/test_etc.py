@@ -50,7 +50,7 @@ ENVIRON = {
 
 
 def read_file(path: str) -> bytes:
-    """Answer one of `FILES`, as if the machine were set up."""
+    """Return one of `FILES`, as if the machine were set up."""
     try:
         return FILES[path]
     except KeyError:
@@ -58,14 +58,14 @@ def read_file(path: str) -> bytes:
 
 
 def load(text: str, file: str = "etc/corsgate.toml") -> Config:
-    """Answer a configuration as it loads on a machine that is set up."""
+    """Return a configuration as it loads on a machine that is set up."""
     return parse_config(
         text, file=file, environ=ENVIRON, read_file=read_file, cors_rules=CORS_RULES
     )
 
 
 def text_of(name: str) -> str:
-    """Answer the text of a file in ``etc/``."""
+    """Return the text of a file in ``etc/``."""
     return (ETC / name).read_text(encoding="utf-8")
 
 

@@ -22,7 +22,7 @@ APP = "http://localhost:4200"
 
 @contextmanager
 def running(name: str, *arguments: str) -> Iterator[str]:
-    """Run an example, as long as the context lasts; answer the URL that it prints."""
+    """Run an example, as long as the context lasts; return the URL that it prints."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "examples" / name, *arguments],
         env={**outside(), "PYTHONPATH": str(ROOT)},

@@ -137,7 +137,7 @@ class Server(Protocol):
         self._connections.discard(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer whole requests."""
+        """Return whole requests."""
         self._data += data
         tcp: Any = self.transport
         ends = (b"body", b"\r\n0\r\n\r\n") if self._data.startswith(b"PUT") else b"\r\n\r\n"
@@ -150,17 +150,17 @@ class Server(Protocol):
 
 
 def moves(count: int) -> Iterator[Move]:
-    """Answer so many moves, of each kind as many."""
+    """Return so many moves, of each kind as many."""
     return islice(cycle(MOVES), count)
 
 
 def descriptors(daemon: Daemon) -> int:
-    """Answer how many files and sockets a daemon has open."""
+    """Return how many files and sockets a daemon has open."""
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
 
 def memory(daemon: Daemon) -> int:
-    """Answer how much memory a daemon has, in bytes."""
+    """Return how much memory a daemon has, in bytes."""
     status = Path(f"/proc/{daemon.process.pid}/status").read_text()
     found = re.search(r"VmRSS:\s+(\d+) kB", status)
     assert found is not None
@@ -212,7 +212,7 @@ class Flat(DaemonTestCase):
         await kept.leave()
 
     async def settled(self, port: int, daemon: Daemon, connections: set[Server]) -> int:
-        """Answer how many descriptors are open once the gate has closed what it closes."""
+        """Return how many descriptors are open once the gate has closed what it closes."""
         await self.least(port, daemon)
         # What it may keep are the idle connections in its pool.
         self.assertLessEqual(len(connections), 2 * WORKERS)
@@ -222,7 +222,7 @@ class Flat(DaemonTestCase):
         return await self.least(port, daemon)
 
     async def least(self, port: int, daemon: Daemon) -> int:
-        """Answer the least number of descriptors open during some good requests."""
+        """Return the least number of descriptors open during some good requests."""
         found = []
         for _ in range(20):
             worker = await self.worker(port)
@@ -232,7 +232,7 @@ class Flat(DaemonTestCase):
         return min(found)
 
     async def worker(self, port: int) -> Worker:
-        """Answer a new connection to the gate."""
+        """Return a new connection to the gate."""
         connecting = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         worker: Any = await connecting.connect(Factory.forProtocol(Worker))
         assert isinstance(worker, Worker)

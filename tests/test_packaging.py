@@ -28,12 +28,12 @@ SETUP = ("pyproject.toml", "setup.cfg")
 
 
 def names(*places: str) -> set[str]:
-    """Answer the paths, relative to the checkout, of the files at or below places in it."""
+    """Return the paths, relative to the checkout, of the files at or below places in it."""
     return {path.relative_to(ROOT).as_posix() for path in files(*places)}
 
 
 def copy_tree() -> Path:
-    """Answer a new copy of the checkout, without what tools have made in it."""
+    """Return a new copy of the checkout, without what tools have made in it."""
     copy = Path(tempfile.mkdtemp(prefix="tree-", dir=Path.cwd())) / "corsgate"
     shutil.copytree(ROOT, copy, ignore=lambda _, inside: [name for name in inside if made(name)])
     return copy
@@ -70,19 +70,19 @@ def build() -> Built:
 
 
 def metadata() -> configparser.ConfigParser:
-    """Answer ``setup.cfg``."""
+    """Return ``setup.cfg``."""
     setup = configparser.ConfigParser(interpolation=None)
     setup.read_string((ROOT / "setup.cfg").read_text(encoding="utf-8"))
     return setup
 
 
 def project(requirement: str) -> str:
-    """Answer the normalised name in a requirement, such as ``Twisted[tls] >= 26.10``."""
+    """Return the normalised name in a requirement, such as ``Twisted[tls] >= 26.10``."""
     return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip())[0]).lower()
 
 
 def projects(requirements: Iterable[str]) -> set[str]:
-    """Answer the names in requirements, but for empty ones."""
+    """Return the names in requirements, except for empty ones."""
     return {project(requirement) for requirement in requirements if requirement.strip()}
 
 
@@ -180,7 +180,7 @@ class InstallTests(SynchronousTestCase):
     """``twistd`` finds the plugin, however the gate was installed."""
 
     def install(self, *what: str | Path) -> Path:
-        """Answer a new virtual environment with the gate and nothing else of its own.
+        """Return a new virtual environment with the gate and nothing else of its own.
 
         The projects that the gate needs are seen through a ``.pth`` file, in which a line for an
         editable install of the checkout, if there is one, does not count.
@@ -235,7 +235,7 @@ class InstallTests(SynchronousTestCase):
         )
 
     def site_packages(self, environment: Path) -> Path:
-        """Answer where an environment keeps what is installed in it."""
+        """Return where an environment keeps what is installed in it."""
         (packages,) = environment.glob("lib/python*/site-packages")
         return packages
 

@@ -369,10 +369,10 @@ class NothingTwiceOrCutShort(GateTestCase):
 
 
 class WrongConfigurationsNeverStart(GateTestCase):
-    """All faults at once, each with its place and its mend; nothing listens."""
+    """All faults at once, each with its place and its fix; nothing listens."""
 
     def test_all_faults(self) -> None:
-        """Each fault has file, line, key, the bad value and the mend."""
+        """Each fault has file, line, key, the bad value and the fix."""
         with self.assertRaises(ConfigError) as caught:
             parse(
                 'listen = ["tcp:99999"]\n[upstreams.a]\nservers = ["ftp://x"]\n'

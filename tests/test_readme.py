@@ -39,7 +39,7 @@ def claims(*patterns: str) -> Callable[[_Method], _Method]:
 
 
 def claimed(pattern: str) -> list[str]:
-    """Answer the commands that match a pattern; there must be some."""
+    """Return the commands that match a pattern; there must be some."""
     found = [command for command in PROSE.commands() if re.match(pattern, command)]
     if not found:
         raise AssertionError(f"README has no command like {pattern!r} any more")
@@ -102,7 +102,7 @@ class CommandTests(SynchronousTestCase):
     """The commands do what they are said to."""
 
     def make(self, target: str, *options: str) -> list[str]:
-        """Answer the commands that ``make`` would run for a target."""
+        """Return the commands that ``make`` would run for a target."""
         done = run(["make", "--dry-run", "--no-print-directory", *options, target], ROOT)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout.splitlines()

@@ -26,7 +26,7 @@ ASKS_PUT = ("Access-Control-Request-Method", "PUT")
 
 
 def cors(resource: IResource, **options: Any) -> corsgate.resource.CorsResource:
-    """Answer a resource behind the policy that most tests have."""
+    """Return a resource behind the policy that most tests have."""
     policy: dict[str, Any] = {
         "allow_origins": [APP],
         "allow_methods": ["PUT"],

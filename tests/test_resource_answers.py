@@ -19,7 +19,7 @@ class Page(Resource):
     isLeaf = True
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer at once."""
+        """Return at once."""
         return b"page"
 
 

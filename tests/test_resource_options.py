@@ -20,12 +20,12 @@ class OptionTests(SynchronousTestCase):
     """The keys of a policy, with Python's own types beside those of a configuration."""
 
     def faults(self, **options: Any) -> list[str]:
-        """Answer the keys of a policy's faults."""
+        """Return the keys of a policy's faults."""
         error = self.assertRaises(PolicyError, cors, Resource(), **options)
         return [key for key, _, _ in error.faults]
 
     def max_age(self, value: object) -> list[bytes]:
-        """Answer what a preflight's answer says of how long it may be kept."""
+        """Return what a preflight's answer says of how long it may be kept."""
         answer = ask(cors(Leaf(), max_age=value), "OPTIONS", "/", FROM_APP, ASKS_PUT)
         return answer.fields.get(b"access-control-max-age", [])
 
@@ -50,7 +50,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(self.faults(allow_origins=APP), ["allow_origins"])
 
     def test_all_at_once(self) -> None:
-        """Faults of every kind are told together, each with its mend."""
+        """Faults of every kind are told together, each with its fix."""
         error = self.assertRaises(
             PolicyError,
             cors_resource,
@@ -82,7 +82,7 @@ class OptionTests(SynchronousTestCase):
         self.assertIn("allow_origins", error.faults[1][2])
 
     def test_auto(self) -> None:
-        """All that an answer has is exposed by ``auto``, but for what is no script's business."""
+        """All that an answer has is exposed by ``auto``, except what is no script's business."""
 
         class Total(Leaf):
             def render(self, request: Request) -> bytes:

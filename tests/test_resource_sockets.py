@@ -28,7 +28,7 @@ class Listening(GateTestCase):
     """A test case with a Site on a port of its own."""
 
     def listen(self, factory: Any, context: Any = None) -> int:
-        """Answer the port that a factory listens on, over TLS where there is a context."""
+        """Return the port that a factory listens on, over TLS where there is a context."""
         if context is None:
             port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         else:
@@ -37,7 +37,7 @@ class Listening(GateTestCase):
         return int(port.getHost().port)
 
     def site(self, resource: IResource) -> int:
-        """Answer the port that a resource behind the policy is served on."""
+        """Return the port that a resource behind the policy is served on."""
         return self.listen(Site(cors(resource), timeout=None))
 
     def assert_allowed(self, answer: Message, status: int) -> None:
@@ -47,7 +47,7 @@ class Listening(GateTestCase):
 
 
 def cors(resource: IResource) -> IResource:
-    """Answer a resource behind a policy."""
+    """Return a resource behind a policy."""
     answer: IResource = cors_resource(
         resource, allow_origins=[APP.decode()], allow_methods=["PUT"], max_age="10m"
     )
@@ -95,7 +95,7 @@ class Http2Tests(Listening):
     """Over HTTP/2 and TLS, as curl speaks them."""
 
     async def curl(self, port: int, *arguments: str) -> tuple[str, list[str]]:
-        """Answer the status line and the fields of a response."""
+        """Return the status line and the fields of a response."""
         said = await output(
             require("curl", "curl"),
             [
@@ -108,7 +108,7 @@ class Http2Tests(Listening):
         return status.strip(), fields
 
     def secure(self, resource: IResource) -> int:
-        """Answer the port that a resource behind the policy is served on."""
+        """Return the port that a resource behind the policy is served on."""
         context = Authority.make().context("localhost", "localhost")
         return self.listen(Site(cors(resource), timeout=None), context)
 
@@ -164,7 +164,7 @@ class WebSocketTests(Listening):
     """Twisted's own WebSockets behind the policy."""
 
     async def call(self, port: int, origin: bytes | None) -> Caller:
-        """Answer a client that has sent its handshake, and got an answer."""
+        """Return a client that has sent its handshake, and got an answer."""
         caller = await call(port, origin, "/")
         self.addCleanup(hang_up, caller)
         await caller.when(lambda: caller.handshake is not None or caller.lost)

@@ -24,7 +24,7 @@ class OptionsTests(SynchronousTestCase):
     """What the command line may say."""
 
     def options(self, *arguments: str) -> Options:
-        """Answer options that were parsed."""
+        """Return options that were parsed."""
         options = Options()
         options.parseOptions(list(arguments))
         return options
@@ -109,7 +109,7 @@ class Starting(DaemonTestCase):
     """It starts whole, or not at all and says why."""
 
     def config(self, upstream: Upstream, listen: str = LISTEN) -> str:
-        """Answer a small configuration."""
+        """Return a small configuration."""
         return (
             f'{listen}[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
         )
@@ -249,7 +249,7 @@ class Ending(DaemonTestCase):
     """The first signal drains, the second cuts; either way its status is 0."""
 
     async def started(self, upstream: Upstream, drain: str = "30s") -> Daemon:
-        """Answer a daemon that listens."""
+        """Return a daemon that listens."""
         daemon = self.configured(
             f'{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n'
             f'[routes."/"]\nupstream = "a"\n[limits]\ndrain_timeout = "{drain}"\n'

@@ -21,7 +21,7 @@ _MADE = ("build", "dist", "__pycache__")
 
 
 def files(*names: str) -> Iterator[Path]:
-    """Answer the files at or below names in the checkout, without what tools have made.
+    """Return the files at or below names in the checkout, without what tools have made.
 
     Args:
         names: Paths relative to the checkout; one that isn't there gives nothing.
@@ -33,7 +33,7 @@ def files(*names: str) -> Iterator[Path]:
 
 
 def made(name: str) -> bool:
-    """Answer whether a file or directory of this name is made by tools, so that none is ours."""
+    """Return whether a file or directory of this name is made by tools, so that none is ours."""
     return (
         name in _MADE
         or name.endswith((".egg-info", ".pyc"))
@@ -69,7 +69,7 @@ def run(
 
 
 def outside() -> dict[str, str]:
-    """Answer the environment without what make and trial put in it.
+    """Return the environment without what make and trial put in it.
 
     Trial hands its own sys.path to its workers by PYTHONPATH, which would make the checkout
     importable where a test wants to see whether an installation is.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from corsgate.balance.circuit import Use
+from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.outliers import INTERVAL_S, MIN_SERVERS, outliers
 from corsgate.balance.retry import RetryBudget
-from corsgate.balance.selection import Policy, policy_of
+from corsgate.balance.selection import Strategy, strategy_of
 from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server
@@ -52,7 +52,7 @@ class Balancer:
         self.budget = RetryBudget()
         self.states: Mapping[str, ServerState] = {}
         self._rules = rules
-        self._policy: Policy = policy_of(rules.balance, chance)
+        self._strategy: Strategy = strategy_of(rules.balance, chance)
         self._tell = tell
         self._ready: Sequence[ServerState] = ()
         # Those that may serve where every one of the others was tried.
@@ -81,7 +81,7 @@ class Balancer:
     # What each request asks.
 
     def enter(self) -> bool:
-        """Take a request on; answer whether there may be one more. If so, `leave` follows."""
+        """Take a request on; return whether there may be one more. If so, `leave` follows."""
         most = self._rules.max_requests
         if most is not None and self.running >= most:
             return False
@@ -89,7 +89,7 @@ class Balancer:
         return True
 
     def leave(self) -> None:
-        """Take it that a request has ended, whatever servers it was sent to."""
+        """Record that a request has ended, whatever servers it was sent to."""
         self.running -= 1
 
     def pick(
@@ -100,7 +100,7 @@ class Balancer:
         prefer: str | None = None,
         tried: Collection[ServerState] = (),
     ) -> ServerState | None:
-        """Answer the server that a request goes to.
+        """Return the server that a request goes to.
 
         Args:
             now: The time in seconds.
@@ -122,25 +122,25 @@ class Balancer:
         if tried:
             ready = _without(ready, tried) or _without(self._spare, tried)
         if len(ready) > 1:
-            return self._policy.choose(ready, key)
+            return self._strategy.choose(ready, key)
         return ready[0] if ready else None
 
     def has_another(self, now: float, tried: Collection[ServerState]) -> bool:
-        """Answer whether `pick` would find a server that isn't one of these."""
+        """Return whether `pick` would find a server that isn't one of these."""
         if now >= self._stale_s:
             self._refresh(now)
         return bool(_without(self._ready, tried) or _without(self._spare, tried))
 
     def begin(self, state: ServerState) -> int:
-        """Take it that a server gets a request; answer the term that it begins in."""
+        """Record that a server gets a request; return the term that it begins in."""
         state.running += 1
         state.recent += 1
-        if state.record.use is Use.TRIAL:
+        if state.circuit.state is CircuitState.HALF_OPEN:
             self._stale_s = -_NEVER
         return state.term
 
     def answered(self, state: ServerState, term: int, now: float) -> None:
-        """Take it that the head of a good response has come, which ends a trial.
+        """Record that the head of a good response has come, which ends a trial.
 
         Its body may be an endless one; whether it ends well is for `ended` to say.
 
@@ -149,15 +149,15 @@ class Balancer:
             term: What it answered.
             now: The time in seconds.
         """
-        if state.record.use is not Use.TRIAL or term != state.term:
+        if state.circuit.state is not CircuitState.HALF_OPEN or term != state.term:
             return
-        state.record.succeeded()
+        state.circuit.succeeded()
         state.came_s = now
         self._stale_s = -_NEVER
         self._tell(f"{state.server.origin} serves again")
 
     def ended(self, state: ServerState, term: int, served: bool | None, now: float) -> None:
-        """Take it that the request has ended.
+        """Record that the request has ended.
 
         One that began before the server was left out counts no more: neither does a tunnel that
         is open for days keep it from its trial, nor does its end decide that.
@@ -173,20 +173,20 @@ class Balancer:
         if term != state.term:
             return
         state.recent -= 1
-        record = state.record
-        if record.use is Use.TRIAL:
+        circuit = state.circuit
+        if circuit.state is CircuitState.HALF_OPEN:
             self._stale_s = -_NEVER
         if served is None:
             return
         state.ended += 1
         if not served:
             state.failed += 1
-            if record.failed(self._rules.eject.failures):
+            if circuit.failed(self._rules.eject.failures):
                 self._eject(state, now, "its requests fail")
         else:
-            if record.use is Use.TRIAL:
+            if circuit.state is CircuitState.HALF_OPEN:
                 self.answered(state, term, now)
-            record.failures = 0
+            circuit.failures = 0
 
     def probed(self, state: ServerState, passed: bool, now: float, reason: str = "") -> None:
         """Take in a probe's result.
@@ -231,11 +231,11 @@ class Balancer:
         return [state for state in self.states.values() if not state.server.drain]
 
     def _look(self, state: ServerState, now: float) -> None:
-        record = state.record
-        if record.use is Use.EJECTED:
-            record.look(now)
-            if record.use is Use.EJECTED:
-                self._stale_s = min(self._stale_s, record.until_s)
+        circuit = state.circuit
+        if circuit.state is CircuitState.OPEN:
+            circuit.look(now)
+            if circuit.state is CircuitState.OPEN:
+                self._stale_s = min(self._stale_s, circuit.until_s)
             else:
                 state.came_s = now
                 self._tell(f"{state.server.origin} is on trial")
@@ -249,7 +249,7 @@ class Balancer:
         counts = {state.server.origin: (state.ended, state.failed) for state in states}
         if self._rules.eject.failures:
             for origin in outliers(counts):
-                if self.states[origin].record.use is Use.IN:
+                if self.states[origin].circuit.state is CircuitState.CLOSED:
                     self._eject(self.states[origin], now, "it fails more than the others do")
         for state in states:
             state.ended = state.failed = 0
@@ -258,39 +258,39 @@ class Balancer:
         """Leave a server out, if the others can do without it."""
         pool = self._pool()
         others = [each for each in pool if each is not state]
-        out = sum(each.record.use is not Use.IN for each in others)
-        rest = any(_usable(each) and each.record.use is Use.IN for each in others)
+        out = sum(each.circuit.state is not CircuitState.CLOSED for each in others)
+        rest = any(_usable(each) and each.circuit.state is CircuitState.CLOSED for each in others)
         if not rest or out + 1 > len(pool) // 2:
             return
-        state.record.eject(now, self._rules.eject.time_s)
+        state.circuit.eject(now, self._rules.eject.time_s)
         state.term += 1
         state.recent = 0
         self._stale_s = -_NEVER
-        left_out_s = state.record.until_s - now
+        left_out_s = state.circuit.until_s - now
         self._tell(f"{state.server.origin} is left out for {left_out_s:g} s: {reason}")
 
 
 def _usable(state: ServerState) -> bool:
-    """Answer whether a server may get a request now; one on trial has one at a time."""
+    """Return whether a server may get a request now; one on trial has one at a time."""
     if state.health.standing is Standing.DOWN:
         return False
-    use = state.record.use
-    return use is Use.IN or (use is Use.TRIAL and not state.recent)
+    use = state.circuit.state
+    return use is CircuitState.CLOSED or (use is CircuitState.HALF_OPEN and not state.recent)
 
 
 def _readmit(states: Sequence[ServerState]) -> None:
     """Use those that are ejected all the same, where there is no other server."""
     for state in states:
         if state.health.standing is not Standing.DOWN:
-            state.record.readmit()
+            state.circuit.readmit()
 
 
 def _readmit_excess(pool: Sequence[ServerState]) -> None:
     """Use those that were to come back first, where a pool that shrank has too many ejected."""
-    out = [state for state in pool if state.record.use is not Use.IN]
-    out.sort(key=lambda state: state.record.until_s)
+    out = [state for state in pool if state.circuit.state is not CircuitState.CLOSED]
+    out.sort(key=lambda state: state.circuit.until_s)
     for state in out[: max(len(out) - len(pool) // 2, 0)]:
-        state.record.readmit()
+        state.circuit.readmit()
 
 
 def _without(

@@ -12,45 +12,45 @@ MAX_EJECTION_S = 300.0
 """A server is ejected for this at most, however often it was before."""
 
 
-class Use(Enum):
+class CircuitState(Enum):
     """What a server's requests say of it."""
 
-    IN = "in"
-    EJECTED = "ejected"
-    TRIAL = "trial"
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
 
 
-class Record:
+class Circuit:
     """How the requests sent to one server ended, as far as it still counts.
 
     Args:
         now: The time in seconds.
 
     Attributes:
-        use: The state.
+        state: The state.
         until_s: When an ejection ends; of a server that is in use, when the last one did.
         failures: How many requests in a row failed.
     """
 
-    __slots__ = ("_count", "failures", "until_s", "use")
+    __slots__ = ("_count", "failures", "state", "until_s")
 
     def __init__(self, now: float) -> None:
-        self.use = Use.IN
+        self.state = CircuitState.CLOSED
         self.until_s = now
         self.failures = 0
         # How often it was ejected lately.
         self._count = 0
 
     def succeeded(self) -> bool:
-        """Take in that a request was served; answer whether that ended a trial."""
+        """Record that a request was served; return whether that ended a trial."""
         self.failures = 0
-        if self.use is not Use.TRIAL:
+        if self.state is not CircuitState.HALF_OPEN:
             return False
-        self.use = Use.IN
+        self.state = CircuitState.CLOSED
         return True
 
     def failed(self, most: int) -> bool:
-        """Take in that a request failed.
+        """Record that a request failed.
 
         Args:
             most: So many failures in a row are too many; 0 for no bound.
@@ -59,9 +59,9 @@ class Record:
             Whether the server is to be ejected, if others can do without it.
         """
         self.failures += 1
-        if self.use is Use.TRIAL:
+        if self.state is CircuitState.HALF_OPEN:
             return True
-        return self.use is Use.IN and 0 < most <= self.failures
+        return self.state is CircuitState.CLOSED and 0 < most <= self.failures
 
     def eject(self, now: float, time_s: float) -> None:
         """Leave the server out, for longer the more often that happens.
@@ -78,15 +78,15 @@ class Record:
             self._count = max(self._count - int(well_s / time_s), 0)
         self._count += 1
         self.failures = 0
-        self.use = Use.EJECTED
+        self.state = CircuitState.OPEN
         self.until_s = now + min(time_s * self._count, MAX_EJECTION_S)
 
     def look(self, now: float) -> None:
         """Begin the trial of a server whose ejection is over."""
-        if self.use is Use.EJECTED and now >= self.until_s:
-            self.use = Use.TRIAL
+        if self.state is CircuitState.OPEN and now >= self.until_s:
+            self.state = CircuitState.HALF_OPEN
 
     def readmit(self) -> None:
         """Use the server at once, since there is no other."""
-        self.use = Use.IN
+        self.state = CircuitState.CLOSED
         self.failures = 0

@@ -28,7 +28,7 @@ class Service:
 
 
 def is_within(target: str, service: str) -> bool:
-    """Answer whether a service's target belongs to the domain that the service is asked for in.
+    """Return whether a service's target belongs to the domain that the service is asked for in.
 
     Args:
         target: A host's name, such as ``a.internal.example``.
@@ -39,7 +39,7 @@ def is_within(target: str, service: str) -> bool:
 
 
 def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
-    """Answer the servers of a host, one for each of its addresses.
+    """Return the servers of a host, one for each of its addresses.
 
     Args:
         template: What each is like; its host is the name.
@@ -51,13 +51,13 @@ def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
 def service_servers(
     template: Server, services: Sequence[Service], addresses: Mapping[str, Sequence[str]]
 ) -> list[Server]:
-    """Answer the servers of a service: those of the lowest priority, all others as backups.
+    """Return the servers of a service: those of the lowest priority, all others as backups.
 
     A target that has no addresses is left out, and so is a record that no server can be made of.
     A weight of 0, which says "hardly ever", is the least there is (RFC 2782).
 
     Args:
-        template: What each is like, but for host, port and weight.
+        template: What each is like, except for host, port and weight.
         services: The records.
         addresses: Those of each target's name.
     """

@@ -12,7 +12,7 @@ CAUSE_OF_STATUS: Mapping[int, str] = {int(cause): cause for cause in CAUSES if c
 
 
 def cause_of(error: UpstreamError) -> str | None:
-    """Answer the cause that an error stands for.
+    """Return the cause that an error stands for.
 
     Args:
         error: What an attempt failed with before there was a response.

@@ -15,12 +15,12 @@ _MASK = (1 << 64) - 1
 
 
 def digest(data: bytes) -> int:
-    """Answer 64 bits that stand for `data`, the same in every process and on every machine."""
+    """Return 64 bits that stand for `data`, the same in every process and on every machine."""
     return int.from_bytes(blake2b(data, digest_size=8).digest(), "big")
 
 
 def score(key: int, server: int, weight: float) -> float:
-    """Answer how good a server is for a key: more is better.
+    """Return how good a server is for a key: more is better.
 
     Args:
         key: The key's `digest`.

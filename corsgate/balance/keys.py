@@ -8,11 +8,11 @@ from corsgate.message.cookies import cookie_values
 from corsgate.message.headers import HeaderIndex
 
 KeyReader = Callable[[HeaderIndex, bytes, str], bytes]
-"""Answers the key of a request: of its fields, its target and its client's address."""
+"""Returns the key of a request: of its fields, its target and its client's address."""
 
 
 def key_reader(hash_on: str) -> KeyReader:
-    """Answer what reads the key that ``hash_on`` names.
+    """Return what reads the key that ``hash_on`` names.
 
     A request that lacks the field or the cookie goes by its client's address: otherwise all of
     these would be one server's.

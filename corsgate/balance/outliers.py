@@ -26,7 +26,7 @@ DEVIATIONS = 1.9
 
 
 def outliers(counts: Mapping[K, tuple[int, int]]) -> list[K]:
-    """Answer the servers whose success rate is far below what is usual among them.
+    """Return the servers whose success rate is far below what is usual among them.
 
     Args:
         counts: For each server, how many requests ended in the interval and how many of them

@@ -21,7 +21,7 @@ MAX_WAITS = 8
 
 
 def nothing_sent(error: UpstreamError) -> bool:
-    """Answer whether a request that failed reached no server, so that any other may get it.
+    """Return whether a request that failed reached no server, so that any other may get it.
 
     Args:
         error: What it failed with.
@@ -34,7 +34,7 @@ def nothing_sent(error: UpstreamError) -> bool:
 
 
 def may_resend(error: UpstreamError, method: bytes, *, replayable: bool) -> bool:
-    """Answer whether a request that failed on a kept-alive connection may go on a fresh one.
+    """Return whether a request that failed on a kept-alive connection may go on a fresh one.
 
     A server may close an idle connection at the moment that a request is on its way to it
     (RFC 9112 9.3.1): a client can't tell that from a server that acted and then failed.
@@ -51,7 +51,7 @@ def may_resend(error: UpstreamError, method: bytes, *, replayable: bool) -> bool
 
 
 def may_repeat(method: bytes, *, replayable: bool) -> bool:
-    """Answer whether a request that a server may have acted on may be sent again.
+    """Return whether a request that a server may have acted on may be sent again.
 
     Args:
         method: The request's method.
@@ -116,7 +116,7 @@ class Retries:
         until_s: Until when what may have reached a server is repeated.
     """
 
-    __slots__ = ("_budget", "_counted", "_method", "_rules", "_until_s", "_waits")
+    __slots__ = ("_budget", "_counted", "_method", "_rules", "_timeouts", "_until_s")
 
     def __init__(
         self, rules: Balancing, budget: RetryBudget, method: bytes, until_s: float
@@ -128,12 +128,12 @@ class Retries:
         # Repetitions of what may have reached a server, each of which holds a part of the budget.
         self._counted = 0
         # How often the budget was used up when it was to be repeated.
-        self._waits = 0
+        self._timeouts = 0
 
     def ask(
         self, cause: str | None, *, sent: bool, replayable: bool, requests: int, now: float
     ) -> May:
-        """Answer whether another server may be asked, and count it if so.
+        """Return whether another server may be asked, and count it if so.
 
         Where a server hangs, all that it had times out together. The budget lets only a part of
         these be repeated at a time: the others wait for their turn, but not for long.
@@ -162,8 +162,8 @@ class Retries:
         if not may_repeat(self._method, replayable=replayable):
             return May.END
         if not self._budget.take(requests):
-            self._waits += 1
-            return May.WAIT if self._waits <= MAX_WAITS else May.END
+            self._timeouts += 1
+            return May.WAIT if self._timeouts <= MAX_WAITS else May.END
         self._counted += 1
         return May.GO_ON
 
@@ -174,7 +174,7 @@ class Retries:
         self._counted = 0
 
     def back_off_s(self, may: May, chance: float) -> float:
-        """Answer how long to wait before what `ask` answered.
+        """Return how long to wait before what `ask` answered.
 
         The wait is drawn anew each time, from a range that doubles with each: so requests that
         failed together don't come back together. One that waited for the budget has waited
@@ -187,8 +187,8 @@ class Retries:
         Returns:
             Seconds; 0 where the other server was sent nothing.
         """
-        grown = self._waits if may is May.WAIT else self._counted
-        if not grown or may is May.END or (may is May.GO_ON and self._waits):
+        grown = self._timeouts if may is May.WAIT else self._counted
+        if not grown or may is May.END or (may is May.GO_ON and self._timeouts):
             return 0.0
         longest_s: float = min(BACK_OFF_S * 2 ** (grown - 1), MAX_BACK_OFF_S)
         return longest_s * chance

@@ -13,11 +13,11 @@ SCANNED = 10
 """Of more servers than this, `LeastRequests` looks at two alone."""
 
 
-class Policy(Protocol):
+class Strategy(Protocol):
     """A way to balance; it has one owner, which asks once per attempt."""
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Answer the server for a request.
+        """Return the server for a request.
 
         Args:
             ready: The servers that may get it, at least one.
@@ -35,7 +35,7 @@ class RoundRobin:
     """
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Answer the server whose turn it is, and move the turns on."""
+        """Return the server whose turn it is, and move the turns on."""
         chosen = ready[0]
         total = 0.0
         for state in ready:
@@ -62,7 +62,7 @@ class LeastRequests:
         self._two = RandomTwo(chance)
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Answer the least busy server."""
+        """Return the least busy server."""
         if len(ready) > SCANNED:
             return self._two.choose(ready, key)
         loads = [state.running / state.share for state in ready]
@@ -85,7 +85,7 @@ class RandomTwo:
         self._chance = chance
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Answer the less busy of two drawn servers; the first where both are as busy."""
+        """Return the less busy of two drawn servers; the first where both are as busy."""
         first = self._draw(ready)
         if len(ready) == 1:
             return first
@@ -106,13 +106,13 @@ class Hash:
     """The server that a key belongs to; a server that comes or goes moves only its own keys."""
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Answer the key's server."""
+        """Return the key's server."""
         hashed = digest(key)
         return max(ready, key=lambda state: score(hashed, state.digest, state.share))
 
 
-def policy_of(name: str, chance: Callable[[], float]) -> Policy:
-    """Answer the policy that a configuration's ``balance`` names.
+def strategy_of(name: str, chance: Callable[[], float]) -> Strategy:
+    """Return the policy that a configuration's ``balance`` names.
 
     Args:
         name: One of `corsgate.config.model.balancing.BALANCES`.

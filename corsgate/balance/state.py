@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from corsgate.balance.circuit import Record
+from corsgate.balance.circuit import Circuit
 from corsgate.balance.hashing import digest
 from corsgate.balance.health import Health
 from corsgate.config.model.values import Server
@@ -36,7 +36,7 @@ class ServerState:
     """
 
     server: Server
-    record: Record
+    circuit: Circuit
     health: Health = attrs.Factory(Health)
     running: int = 0
     term: int = 0
@@ -50,9 +50,9 @@ class ServerState:
 
     @classmethod
     def of(cls, server: Server, now: float) -> ServerState:
-        """Answer the state of a server of which nothing is known yet."""
+        """Return the state of a server of which nothing is known yet."""
         origin = server.origin.encode("utf-8")
-        return cls(server, Record(now), share=server.weight, digest=digest(origin))
+        return cls(server, Circuit(now), share=server.weight, digest=digest(origin))
 
     def start(self, now: float, slow_start_s: float) -> float | None:
         """Set the server's share by how long ago it came back.

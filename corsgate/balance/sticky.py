@@ -30,12 +30,12 @@ class StickyCookies:
         self._tokens: Mapping[str, bytes] = {}
 
     def know(self, origins: Iterable[str]) -> None:
-        """Take it that these are the servers from now on."""
+        """Record that these are the servers from now on."""
         self._tokens = {origin: self._token(origin) for origin in origins}
         self._origins = {token: origin for origin, token in self._tokens.items()}
 
     def origin(self, cookies: Sequence[bytes]) -> str | None:
-        """Answer the origin of the server that a client was sent to before, if it is known.
+        """Return the origin of the server that a client was sent to before, if it is known.
 
         Args:
             cookies: The values of the request's Cookie fields.
@@ -47,7 +47,7 @@ class StickyCookies:
         return None
 
     def set_cookie(self, origin: str, path: bytes, *, secure: bool) -> bytes | None:
-        """Answer the Set-Cookie value that leads a client back to a server.
+        """Return the Set-Cookie value that leads a client back to a server.
 
         Over TLS it is for pages of other sites too, which are what the gate is for; a browser
         takes no such cookie over plain HTTP (RFC 6265bis 5.7).

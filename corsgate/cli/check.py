@@ -71,12 +71,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tls_warnings(file: str, source: bytes, config: Config) -> list[Fault]:
-    """Answer what is doubtful about TLS now, each where it is written."""
+    """Return what is doubtful about TLS now, each where it is written."""
     lines = key_lines(source.decode("utf-8-sig"))
     warnings = []
     for path, problem in tls_findings(config, time.time()):
         if path[0] == "listener":
             path = (*listener_path(lines, int(path[1])), *path[2:])
         line, key = line_of(lines, path), key_text(path)
-        warnings.append(Fault(file=file, line=line, key=key, problem=problem, mend=""))
+        warnings.append(Fault(file=file, line=line, key=key, problem=problem, fix=""))
     return warnings

@@ -1,4 +1,4 @@
-"""``corsgate explain``: why a page's call is allowed or blocked, and what mends it."""
+"""``corsgate explain``: why a page's call is allowed or blocked, and what fixes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from corsgate.explain.call import Call, usual_value
 from corsgate.explain.console import Message, read_message
 from corsgate.explain.explanation import Explanation, explain
 from corsgate.explain.report import as_dict, as_text
-from corsgate.explain.servers import server_mends
+from corsgate.explain.servers import server_fixes
 from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
@@ -47,7 +47,7 @@ _REDIRECTED = frozenset(
         Cause.REDIRECTS,
     )
 )
-"""What no header of an answer mends."""
+"""What no header of an answer fixes."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -147,8 +147,8 @@ def _live(given: argparse.Namespace, call: Call) -> int:
             explanation,
             reason=failed.why,
             cause=failed.cause,
-            advice=(WORDS[failed.cause].mend,),
-            servers=tuple(server_mends(call, trace.exchanges[-1][1].headers))
+            advice=(WORDS[failed.cause].fix,),
+            servers=tuple(server_fixes(call, trace.exchanges[-1][1].headers))
             if trace.exchanges and failed.cause not in _REDIRECTED
             else (),
         )
@@ -206,7 +206,7 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
         for name in ("url", "redirected", "origin", "method", "header"):
             if known[name] is not None:
                 print(f"{name}: {known[name]}")
-        print(f"cause: {words.what}\nmend: {known['mend']}")
+        print(f"cause: {words.what}\nfix: {known['fix']}")
         hint = _in_toml(message)
         if hint:
             print("in corsgate's configuration, in the policy of the route:\n")
@@ -215,7 +215,7 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
 
 
 def _in_toml(message: Message) -> str:
-    """Answer the keys that mend it, so far as the message says what is missing."""
+    """Return the keys that fix it, so far as the message says what is missing."""
     origin = message.origin if message.origin != "null" else None
     keys: list[tuple[Path, str, Toml]] = []
     match message.cause:
@@ -233,17 +233,17 @@ def _in_toml(message: Message) -> str:
 
 
 def _miscased(message: Message) -> str:
-    """Answer the method that was meant by one that no server knows, such as patch."""
+    """Return the method that was meant by one that no server knows, such as patch."""
     upper = (message.method or "").upper()
     return upper if upper != message.method and upper.encode() in KNOWN_METHODS else ""
 
 
-def _mend(message: Message, cause: Cause) -> str:
+def _fix(message: Message, cause: Cause) -> str:
     if cause is Cause.METHOD and _miscased(message):
         return f'Write "{_miscased(message)}" in the script: methods are case-sensitive.'
     if message.redirected is not None and cause is Cause.MISSING_ORIGIN:
-        return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].mend}"
-    return WORDS[cause].mend
+        return f"Find out why {message.url} redirects, often to a login. {WORDS[cause].fix}"
+    return WORDS[cause].fix
 
 
 def _known(message: Message) -> dict[str, object]:
@@ -252,7 +252,7 @@ def _known(message: Message) -> dict[str, object]:
         "browser": message.browser,
         "cause": None if message.cause is None else message.cause.value,
         "what": None if words is None else words.what,
-        "mend": None if message.cause is None else _mend(message, message.cause),
+        "fix": None if message.cause is None else _fix(message, message.cause),
         "why": message.why,
         "url": None if message.url is None else str(message.url),
         "redirected": None if message.redirected is None else str(message.redirected),

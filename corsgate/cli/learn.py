@@ -64,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _named(source: str) -> str:
-    """Answer what a source is called, on one line and without what may be secrets of its URL."""
+    """Return what a source is called, on one line and without what may be secrets of its URL."""
     try:
         url = Url.parse(source)
     except BadValue:
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _read(given: argparse.Namespace) -> list[Recorded]:
-    """Answer the calls in a file."""
+    """Return the calls in a file."""
     if given.source == "-":
         text = sys.stdin.read()
     else:
@@ -108,7 +108,7 @@ def _read(given: argparse.Namespace) -> list[Recorded]:
 
 
 def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
-    """Answer the calls that a live server allows an origin, and how long it lets them be kept."""
+    """Return the calls that a live server allows an origin, and how long it lets them be kept."""
     url, origin = Url.parse(given.source), given.origin.encode("utf-8")
     server = url.origin.decode("ascii")
     plain = fetch(Call(origin=origin, method=b"GET", url=url), send)

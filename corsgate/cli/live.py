@@ -15,7 +15,7 @@ from corsgate.explain.trace import Answer, Request, text
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.upstream.parser import ReadResponse, ResponseReader
+from corsgate.upstream.parser import ParsedResponse, ResponseParser
 
 TIMEOUT_S = 10.0
 """How long an answer's head may take in all, however slowly it comes."""
@@ -51,7 +51,7 @@ def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
 
 
 def _request(request: Request) -> bytes:
-    """Answer a request as it stands on the wire."""
+    """Return a request as it stands on the wire."""
     url, names = request.url, {name.lower() for name, _ in request.headers}
     headers = [(b"Host", url.authority.encode("ascii")), *request.headers]
     if b"accept" not in names:
@@ -69,9 +69,9 @@ def _request(request: Request) -> bytes:
 
 
 def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHead:
-    """Send a request; answer the head of its final response."""
+    """Send a request; return the head of its final response."""
     final = _Final()
-    reader = ResponseReader(final)
+    reader = ResponseParser(final)
     reader.expect(method, upgrade=False)
     with _connection(url, deadline) as connection:
         connection.sendall(request)
@@ -121,7 +121,7 @@ class _Final:
     def informed(self, head: ResponseHead) -> None:
         """An interim response is none that a script sees."""
 
-    def response_read(self, response: ReadResponse) -> None:
+    def response_read(self, response: ParsedResponse) -> None:
         """Keep the head."""
         self.head = response.head
 
@@ -136,7 +136,7 @@ class _Final:
 
 
 def _why(error: Exception) -> str:
-    """Answer in words why there was no answer."""
+    """Return in words why there was no answer."""
     match error:
         case ssl.SSLCertVerificationError():
             why = error.verify_message.rstrip(".")

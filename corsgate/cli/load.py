@@ -38,7 +38,7 @@ class Loaded:
 
 
 def load(file: str) -> Loaded:
-    """Answer a configuration; what its secrets and certificates are does not matter.
+    """Return a configuration; what its secrets and certificates are does not matter.
 
     A secret or certificate that this machine lacks has a stand-in, the same one for the same
     name wherever it occurs.
@@ -60,7 +60,7 @@ def load(file: str) -> Loaded:
 
 
 def _read_bytes(name: str) -> bytes:
-    """Answer a secret's file, or what stands in for it."""
+    """Return a secret's file, or what stands in for it."""
     try:
         return read_file(name)
     except OSError:
@@ -68,7 +68,7 @@ def _read_bytes(name: str) -> bytes:
 
 
 def _stand_in(what: str) -> str:
-    """Answer text that passes for every kind of secret, and differs by what it stands for."""
+    """Return text that passes for every kind of secret, and differs by what it stands for."""
     return sha256(what.encode()).hexdigest()
 
 
@@ -90,7 +90,7 @@ class StandIns(Sources):
     """Sources that have a certificate for every file that can't be read."""
 
     def certificate(self, path: str) -> bytes:
-        """Answer a file's bytes, or a key and a certificate of its own for its name."""
+        """Return a file's bytes, or a key and a certificate of its own for its name."""
         try:
             return read_file(path)
         except (OSError, ValueError) as error:
@@ -100,7 +100,7 @@ class StandIns(Sources):
 
 
 def _certificate(path: str) -> bytes:
-    """Answer a key and its certificate, the same ones for the same path; they guard nothing.
+    """Return a key and its certificate, the same ones for the same path; they guard nothing.
 
     A chain and its key must belong together, so all have the same key.
     """

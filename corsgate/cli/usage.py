@@ -15,7 +15,7 @@ TROUBLE = 2
 
 
 def parser(command: str, description: str, example: str) -> argparse.ArgumentParser:
-    """Answer a parser for one command.
+    """Return a parser for one command.
 
     Args:
         command: Its name.
@@ -31,6 +31,6 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
 
 
 def complain(error: ConfigError | str) -> int:
-    """Say what keeps a command from doing its work; answer the exit status for that."""
+    """Say what keeps a command from doing its work; return the exit status for that."""
     print(error, file=sys.stderr)
     return TROUBLE

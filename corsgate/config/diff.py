@@ -68,7 +68,7 @@ def differences(
     old_document: Mapping[str, object] | None = None,
     new_document: Mapping[str, object] | None = None,
 ) -> list[Difference]:
-    """Answer what a change gives and takes.
+    """Return what a change gives and takes.
 
     Args:
         old: What was.
@@ -201,7 +201,7 @@ def _servers(where: str, old: Upstream, new: Upstream) -> Iterator[Difference]:
 
 
 def _new_server(where: str, server: Server) -> Iterator[Difference]:
-    """Answer a server that is new, and what is not as usual about it."""
+    """Return a server that is new, and what is not as usual about it."""
     name = _server(server)
     yield _told(Kind.GIVES, where, f"the server {name}")
     usual = attrs.evolve(server, weight=1, backup=False, drain=False)
@@ -209,7 +209,7 @@ def _new_server(where: str, server: Server) -> Iterator[Difference]:
 
 
 def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
-    """Answer what an upstream's credentials are called; empty where it has none."""
+    """Return what an upstream's credentials are called; empty where it has none."""
     if upstream.credentials is None:
         return ""
     written = document.get("upstreams", {}).get(upstream.name, {}).get("credentials")
@@ -248,7 +248,7 @@ def _listeners(old: Config, new: Config) -> Iterator[Difference]:
 def _fields(
     where: str, old: Any, new: Any, *, only: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> Iterator[Difference]:
-    """Answer how the fields of two values of one class differ, whatever fields these are."""
+    """Return how the fields of two values of one class differ, whatever fields these are."""
     if type(old) is not type(new):
         yield _told(Kind.CHANGES, where, "it is of another kind")
         return
@@ -281,7 +281,7 @@ def _entries(
 
 
 def _stands_for(entries: tuple[object, ...], entry: object) -> bool:
-    """Answer whether the star among a policy's entries stands for another of them."""
+    """Return whether the star among a policy's entries stands for another of them."""
     return "*" in entries and str(entry).lower() != "authorization"
 
 
@@ -294,7 +294,7 @@ def _has_keys(*values: tuple[object, ...]) -> bool:
 
 
 def _scalar(name: str, old: object, new: object, where: str) -> str:
-    """Answer how a value changed; of what may hold a secret only that it did."""
+    """Return how a value changed; of what may hold a secret only that it did."""
     key = _key(name)
     if not (_is_shown(old) and _is_shown(new)):
         return (

@@ -40,7 +40,7 @@ def parse_config(
     read_by: str = "",
     written_by: Callable[[str], str] = nobody,
 ) -> Config:
-    """Answer what a configuration file says.
+    """Return what a configuration file says.
 
     Args:
         source: The file's content, as bytes or decoded; TOML 1.0 in UTF-8.
@@ -72,13 +72,13 @@ def parse_config(
 def parse_with(
     source: str | bytes, *, file: str, sources: Sources, cors_rules: CorsRules = NO_RULES
 ) -> Config:
-    """Answer what `parse_config` does, by sources of one's own."""
+    """Return what `parse_config` does, by sources of one's own."""
     document, notes = load_document(source, file)
     return read_document(Table(notes, (), document), sources, cors_rules)
 
 
 def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES) -> Config:
-    """Answer what a document says.
+    """Return what a document says.
 
     Args:
         top: Its keys.
@@ -152,7 +152,7 @@ def _log_format(raw: object) -> str:
 
 
 def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str] | None) -> bool:
-    """Answer whether browsers reach the gate on their own machine, by loopback names only.
+    """Return whether browsers reach the gate on their own machine, by loopback names only.
 
     Args:
         listeners: Where it listens.
@@ -184,14 +184,14 @@ def _check_reachable(
     served = HostRules.build(names, loopback=loopback)
     for path, route in routes:
         if route.host is not None and not served.allows(route.host.encode()):
-            mend = f'add "{route.host}" to hosts'
-            top.notes.add(path, f'the host "{route.host}" is not served', mend)
+            fix = f'add "{route.host}" to hosts'
+            top.notes.add(path, f'the host "{route.host}" is not served', fix)
 
 
-def _warn_of_unused(notes: Notes, named: Named[Any], mend: str) -> None:
-    """Warn of each entry of a section that nothing names; `mend` says what could."""
+def _warn_of_unused(notes: Notes, named: Named[Any], fix: str) -> None:
+    """Warn of each entry of a section that nothing names; `fix` says what could."""
     for name in named.entries.keys() - named.used:
-        notes.warn((named.section, name), "nothing names it", f"{mend}, or remove it")
+        notes.warn((named.section, name), "nothing names it", f"{fix}, or remove it")
 
 
 def _check_listeners(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:
@@ -201,8 +201,8 @@ def _check_listeners(top: Table, routes: Sequence[Route], listeners: Sequence[Li
         for key in ("listen", "listener")
         for number in range(len(_array(top.raw.get(key))))
     ]
-    for number, problem, mend in listener_warnings(listeners, routes, has_hosts="hosts" in top.raw):
-        top.notes.warn(places[number], problem, mend)
+    for number, problem, fix in listener_warnings(listeners, routes, has_hosts="hosts" in top.raw):
+        top.notes.warn(places[number], problem, fix)
 
 
 def _array(raw: object) -> Sequence[object]:

@@ -46,7 +46,7 @@ def quick_config(
     listen: str | None = None,
     cors_rules: CorsRules = NO_RULES,
 ) -> Config:
-    """Answer the configuration of one upstream behind ``/`` for the pages of some origins.
+    """Return the configuration of one upstream behind ``/`` for the pages of some origins.
 
     Args:
         upstream: The server's URL.
@@ -83,8 +83,8 @@ def quick_config(
     origins = option("--allow-origin", allow_origins)
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
-    for _, problem, mend in cors_rules.faults(policy) if allow_origins else ():
-        origins.wrong(problem, mend)
+    for _, problem, fix in cors_rules.faults(policy) if allow_origins else ():
+        origins.wrong(problem, fix)
     config = None
     # Each of these is None only once a fault was noted.
     if server is not None and endpoint is not None:
@@ -108,10 +108,10 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
         origins.wrong(problem, "name the origins, each by an option of its own")
     local = serves_only_this_machine(config.listeners, None)
     found = [*cors_rules.warnings(route.cors, local), *cors_rules.route_warnings(route, True)]
-    for key, problem, mend in found:
+    for key, problem, fix in found:
         # The rest of the policy is not the user's choice.
         if key.removeprefix("cors.").startswith("allow_origins"):
-            origins.notes.warn(origins.path, problem, mend)
+            origins.notes.warn(origins.path, problem, fix)
     clear = sent_in_clear(route.upstream.credentials, route.upstream.servers)
     if clear:
         origins.notes.warn(("--upstream",), clear, CLEAR_MEND)
@@ -121,7 +121,7 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
 
 
 def _parse_auth(raw: object) -> Credentials:
-    """Answer what ``--auth`` says; no part of it but the user name is ever in a fault."""
+    """Return what ``--auth`` says; no part of it but the user name is ever in a fault."""
     kind, _, rest = text(raw).partition(":")
     if kind == "bearer":
         rules.check_bearer_token(rest)

@@ -103,7 +103,7 @@ _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 def config_schema() -> dict[str, object]:
-    """Answer the schema of configuration files (JSON Schema draft 2020-12).
+    """Return the schema of configuration files (JSON Schema draft 2020-12).
 
     It takes all that the reader takes; what only the reader can judge, such as whether a host
     is one, it does not refuse.
@@ -146,7 +146,7 @@ class _Builder:
         self.inline = sorted({each.section for each in self._asked.values() if each.may_be_inline})
 
     def table(self, path: Path) -> dict[str, object]:
-        """Answer the schema of a table."""
+        """Return the schema of a table."""
         keys = {below[-1]: below for below in self._below(path) if isinstance(below[-1], str)}
         described = _descriptions(path)
         properties = {}
@@ -161,7 +161,7 @@ class _Builder:
         return {**schema, "additionalProperties": False}
 
     def value(self, path: Path) -> dict[str, object]:
-        """Answer the schema of a key's value."""
+        """Return the schema of a key's value."""
         asked = self._asked[path]
         if asked.section:
             name: dict[str, object] = {"type": "string"}
@@ -200,7 +200,7 @@ class _Builder:
         return found
 
     def entry(self, path: Path) -> dict[str, object]:
-        """Answer the schema of each table of a section; they may be of several kinds."""
+        """Return the schema of each table of a section; they may be of several kinds."""
         kinds = []
         for place in self._entries(path):
             table = self.table(place)
@@ -216,7 +216,7 @@ class _Builder:
         return (each for each in self._asked if each[:-1] == path and len(each) == len(path) + 1)
 
     def _entries(self, path: Path) -> list[Path]:
-        """Answer the places of a section's tables, which nobody asked for by name."""
+        """Return the places of a section's tables, which nobody asked for by name."""
         return list(dict.fromkeys(p[: len(path) + 1] for p in self._asked if _within(p, path)))
 
 
@@ -236,7 +236,7 @@ def _specimen(path: Path) -> Any:
 
 
 def _descriptions(path: Path) -> dict[str, str]:
-    """Answer what the model says of the keys of a table."""
+    """Return what the model says of the keys of a table."""
     found: dict[str, str] = {}
     for cls in _MODEL.get(path, ()):
         _, _, listed = (getdoc(cls) or "").partition("Attributes:\n")
@@ -247,6 +247,6 @@ def _descriptions(path: Path) -> dict[str, str]:
 
 
 def _for_files(words: str) -> str:
-    """Answer words for people who write files, where a value is left out and never None."""
+    """Return words for people who write files, where a value is left out and never None."""
     words = words.replace(", or None", "").replace("None for", "left out:")
     return words.replace("None leaves it unsaid", "left out, it stays unsaid")

@@ -27,12 +27,12 @@ def warning_lines(warnings: Iterable[Fault]) -> list[str]:
     """
     same: dict[tuple[str, str], list[Fault]] = {}
     for warning in warnings:
-        same.setdefault((warning.problem, warning.mend), []).append(warning)
+        same.setdefault((warning.problem, warning.fix), []).append(warning)
     lines: list[str] = []
     shown: Counter[str] = Counter()
     left_out: dict[str, list[Fault]] = {}
-    for (problem, mend), found in same.items():
-        kind = _VALUE.sub("*", f"{problem}; {mend}")
+    for (problem, fix), found in same.items():
+        kind = _VALUE.sub("*", f"{problem}; {fix}")
         shown[kind] += 1
         if shown[kind] > MAX_ALIKE:
             left_out.setdefault(kind, []).extend(found)

@@ -10,7 +10,7 @@ _EXPOSED = b"Access-Control-Expose-Headers"
 
 
 def change(live: Decision, tried: Decision, *, has_origin: bool) -> str | None:
-    """Answer what would change for the client of a request, were it decided otherwise.
+    """Return what would change for the client of a request, were it decided otherwise.
 
     Args:
         live: The decision that was taken.

@@ -16,7 +16,7 @@ MAX_REASON_BYTES = 300
 
 
 def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bool) -> Decision:
-    """Answer a refusal as the client gets it: with the reason, if it may know.
+    """Return a refusal as the client gets it: with the reason, if it may know.
 
     A page can't read the answer to a preflight, and its browser says of one that failed no more
     than that. So a preflight of an allowed origin is answered as if it had passed, but with what
@@ -58,7 +58,7 @@ def _is_preflight(decision: Decision) -> bool:
 
 
 def _as_if_passed(policy: Policy, grant: Grant, index: HeaderIndex) -> tuple[Header, ...] | None:
-    """Answer what makes a browser refuse and say why; None where one might not refuse."""
+    """Return what makes a browser refuse and say why; None where one might not refuse."""
     methods = index[b"access-control-request-method"]
     names = asked_names(index.get(b"access-control-request-headers", ()))
     if len(methods) != 1 or names is None or not TOKEN.fullmatch(methods[0]):

@@ -62,7 +62,7 @@ def decide(
     credentialed: bool,
     allow_framing: bool = False,
 ) -> Decision:
-    """Answer what becomes of a request, and the CORS headers of its answer.
+    """Return what becomes of a request, and the CORS headers of its answer.
 
     Args:
         policy: The route's policy; None for no cross-origin access.
@@ -206,7 +206,7 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
 
 
 def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
-    """Answer what a preflight asks, if it is one that may be remembered."""
+    """Return what a preflight asks, if it is one that may be remembered."""
     if len(methods) != 1 or len(values) != 1:
         return None
     (method,), (value,) = methods, values
@@ -214,12 +214,12 @@ def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
 
 
 def _refuse_preflight(grant: Grant, reason: str) -> Decision:
-    """Answer a refusal that the allowed origin's browser can tell from a lack of CORS."""
+    """Return a refusal that the allowed origin's browser can tell from a lack of CORS."""
     return Decision(verdict=Verdict.REFUSE, headers=(*grant.opening, VARY_PREFLIGHT), reason=reason)
 
 
 def method_refusal(policy: Policy, methods: list[bytes]) -> str:
-    """Answer why a preflight's method may not be used.
+    """Return why a preflight's method may not be used.
 
     Args:
         policy: The route's.
@@ -244,7 +244,7 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
 
 
 def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
-    """Answer which request header that a preflight asks for may not be used, and why.
+    """Return which request header that a preflight asks for may not be used, and why.
 
     Args:
         policy: The route's.
@@ -266,7 +266,7 @@ def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
 
 
 def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
-    """Answer the lower-cased names asked for, or None where they are too many or too long.
+    """Return the lower-cased names asked for, or None where they are too many or too long.
 
     Browsers send them sorted, in one field, without spaces; what stands between may split the
     field, add white space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear
@@ -290,7 +290,7 @@ def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
 
 
 def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]) -> Decision:
-    """Answer a preflight with what it asked, where ``*`` can't be said.
+    """Return a preflight with what it asked, where ``*`` can't be said.
 
     With credentials browsers take ``*`` for the name of a method or header (Fetch
     ``#cors-protocol-and-credentials``).
@@ -309,7 +309,7 @@ def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]
 
 
 def _why_denied(origins: list[bytes]) -> str:
-    """Answer why these Origin fields are not allowed."""
+    """Return why these Origin fields are not allowed."""
     if len(origins) != 1:
         return f"{len(origins)} Origin fields, where one may be"
     origin = origins[0]
@@ -324,7 +324,7 @@ def _why_denied(origins: list[bytes]) -> str:
 
 
 def merge_vary(upstream: Sequence[bytes], ours: bytes) -> bytes | None:
-    """Answer the one value of Vary that says what the upstream's and the gate's both do.
+    """Return the one value of Vary that says what the upstream's and the gate's both do.
 
     Args:
         upstream: The values of the upstream's Vary fields, in order.

@@ -62,7 +62,7 @@ class Decision:
         return b""
 
     def exposing(self, _headers: Sequence[Header]) -> Decision:
-        """Answer the decision on a response with these fields: this one, unless it exposes all."""
+        """Return the decision on a response with these fields: this one, unless it exposes all."""
         return self
 
 
@@ -77,14 +77,14 @@ class ExposingDecision(Decision):
     )
 
     def exposing(self, headers: Sequence[Header]) -> Decision:
-        """Answer the decision on one response, mostly one that was ready.
+        """Return the decision on one response, mostly one that was ready.
 
         Args:
             headers: The fields that the response has apart from the decision's own.
 
         Returns:
             A decision whose Access-Control-Expose-Headers names all of them that a script needs
-            leave to read, but for `UNEXPOSED`; the field is left out where there are none.
+            leave to read, except for `UNEXPOSED`; the field is left out where there are none.
 
         Source: Fetch ``#http-access-control-expose-headers``.
         """
@@ -108,6 +108,6 @@ class ExposingDecision(Decision):
 
 
 def shown(value: bytes) -> str:
-    """Answer a client's bytes as one short line of quoted ASCII, safe in any log."""
+    """Return a client's bytes as one short line of quoted ASCII, safe in any log."""
     text = ascii(value[:80].decode("latin-1"))
     return text if len(value) <= 80 else text + "..."

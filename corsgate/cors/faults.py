@@ -1,4 +1,4 @@
-"""What a policy must be like, and a route that has one: each fault with its mend."""
+"""What a policy must be like, and a route that has one: each fault with its fix."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PUBLIC_SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
 
 
 def faults(cors: Cors) -> list[Finding]:
-    """Answer all that is wrong with a policy; a repeated entry is not.
+    """Return all that is wrong with a policy; a repeated entry is not.
 
     Args:
         cors: The policy as it is written.
 
     Returns:
-        The faults in the order of the keys: key, problem, mend.
+        The faults in the order of the keys: key, problem, fix.
     """
     return [
         *_origin_faults(cors),
@@ -50,7 +50,7 @@ def faults(cors: Cors) -> list[Finding]:
 
 
 def route_faults(route: Route) -> list[Finding]:
-    """Answer what is wrong with a route and its policy that is right by itself.
+    """Return what is wrong with a route and its policy that is right by itself.
 
     Args:
         route: A route with a policy or without.
@@ -85,7 +85,7 @@ def _origin_faults(cors: Cors) -> Iterator[Finding]:
         try:
             pattern = parse_pattern(text)
         except BadValue as error:
-            yield (at, error.problem, error.mend)
+            yield (at, error.problem, error.fix)
             continue
         if text == "*" and cors.allow_credentials:
             # Fetch #cors-protocol-and-credentials
@@ -108,13 +108,13 @@ def _debug_faults(cors: Cors) -> Iterator[Finding]:
         try:
             pattern = parse_pattern(text)
         except BadValue as error:
-            yield (at, error.problem, error.mend)
+            yield (at, error.problem, error.fix)
             continue
         yield from _too_wide(at, pattern, cors)
 
 
 def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Answer a fault where a page that anyone in between can change may use credentials."""
+    """Return a fault where a page that anyone in between can change may use credentials."""
     if (
         pattern.scheme == "http"
         and cors.allow_credentials
@@ -130,7 +130,7 @@ def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
 
 
 def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Answer a fault where anybody can register an origin that is allowed."""
+    """Return a fault where anybody can register an origin that is allowed."""
     if not pattern.subdomains or cors.dangerously_allow_subdomains_of_public_suffixes:
         return
     suffix = suffix_within(pattern.host)
@@ -177,8 +177,8 @@ def _request_header_faults(cors: Cors) -> Iterator[Finding]:
             # Fetch #forbidden-request-header
             yield (key, f"{show(text)} is a header that no script can set", "leave it out")
         elif name in RESPONSE_ONLY:
-            mend = 'write "If-Match", if that was meant' if name == b"etag" else "leave it out"
-            yield (key, f"{show(text)} is a header that only servers send", mend)
+            fix = 'write "If-Match", if that was meant' if name == b"etag" else "leave it out"
+            yield (key, f"{show(text)} is a header that only servers send", fix)
     others = tuple(text for text in cors.allow_headers if text.lower() != "authorization")
     yield from _mixed_star("allow_headers", others)
 
@@ -208,7 +208,7 @@ def _max_age_faults(cors: Cors) -> Iterator[Finding]:
 
 
 def _mixed_star(key: str, entries: tuple[str, ...]) -> Iterator[Finding]:
-    """Answer a fault where ``*`` makes other entries say nothing."""
+    """Return a fault where ``*`` makes other entries say nothing."""
     if "*" in entries and len(set(entries)) > 1:
         yield (
             key,

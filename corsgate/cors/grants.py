@@ -35,7 +35,7 @@ class Grant:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Granting:
+class GrantFactory:
     """What the answers of one policy have in common, worked out once.
 
     Nothing here grows with the number of origins: a wildcard's origins are granted one by one as
@@ -50,8 +50,8 @@ class Granting:
     _exposes_all: bool
 
     @classmethod
-    def of(cls, cors: Cors) -> Granting:
-        """Answer how a policy without faults grants."""
+    def of(cls, cors: Cors) -> GrantFactory:
+        """Return how a policy without faults grants."""
         exposed = _listed(cors.expose_headers)
         any_listed = "*" in cors.allow_methods or "*" in cors.allow_headers
         return cls(
@@ -68,7 +68,7 @@ class Granting:
         )
 
     def grant(self, origin: bytes) -> Grant:
-        """Answer the answers to an allowed origin; ``*`` for those to all."""
+        """Return the answers to an allowed origin; ``*`` for those to all."""
         opening = ((b"Access-Control-Allow-Origin", origin), *self._credentials)
         why = (
             "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
@@ -84,7 +84,7 @@ class Granting:
         )
 
     def forwarded(self, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
-        """Answer the decisions on an actual request that passes, by ``credentialed``."""
+        """Return the decisions on an actual request that passes, by ``credentialed``."""
         make = ExposingDecision if headers and self._exposes_all else Decision
         plain, credentialed = self._vary
         return (
@@ -94,7 +94,7 @@ class Granting:
 
 
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
-    """Answer the Vary field of an actual request's answer, if it needs one.
+    """Return the Vary field of an actual request's answer, if it needs one.
 
     Where Sec-Fetch-* can get a request refused, a cache between must not give the answer of
     one that passed to one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
@@ -108,7 +108,7 @@ def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
 def preflight_headers(
     cors: Cors, opening: tuple[Header, ...], methods: bytes, names: bytes
 ) -> tuple[Header, ...]:
-    """Answer the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
+    """Return the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
 
     Args:
         cors: The policy, for how long the answer may be kept.
@@ -128,16 +128,16 @@ def preflight_headers(
 
 
 def listed_methods(cors: Cors) -> bytes:
-    """Answer the list for Access-Control-Allow-Methods; empty where none needs listing."""
+    """Return the list for Access-Control-Allow-Methods; empty where none needs listing."""
     methods = _listed(cors.allow_methods)
     return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
 
 
 def listed_headers(cors: Cors) -> bytes:
-    """Answer the list for Access-Control-Allow-Headers; empty where there is none."""
+    """Return the list for Access-Control-Allow-Headers; empty where there is none."""
     return b", ".join(_listed(cors.allow_headers))
 
 
 def _listed(words: tuple[str, ...]) -> list[bytes]:
-    """Answer the words as bytes, each once, in order."""
+    """Return the words as bytes, each once, in order."""
     return [word.encode("ascii") for word in dict.fromkeys(words)]

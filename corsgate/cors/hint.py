@@ -1,4 +1,4 @@
-"""What a client whose origin is refused may be told, so that its developer can mend it."""
+"""What a client whose origin is refused may be told, so that its developer can fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OTHER_SCHEME = {b"http": b"https", b"https": b"http"}
 
 
 def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
-    """Answer what to tell a client that was refused by its origin.
+    """Return what to tell a client that was refused by its origin.
 
     It names the client's own origin, which it knows. Which others are allowed is nobody's
     business; but to a page on the developer's own machine the near misses are told, all of
@@ -47,7 +47,7 @@ def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
 
 
 def _near_miss(policy: Policy, scheme: bytes, host: bytes, port: bytes) -> str:
-    """Answer how a loopback origin differs from one that is allowed; empty where by more."""
+    """Return how a loopback origin differs from one that is allowed; empty where by more."""
     end = b":" + port if port else b""
     for other in _LOOPBACK_HOSTS:
         if other != host and policy.allows(scheme + b"://" + other + end):

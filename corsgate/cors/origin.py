@@ -65,7 +65,7 @@ class Pattern:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Answer the pattern that one entry of ``allow_origins`` spells.
+    """Return the pattern that one entry of ``allow_origins`` spells.
 
     An entry that no browser's Origin could ever equal is refused, since it would only look as
     if it allowed something.
@@ -78,7 +78,7 @@ def parse_pattern(text: str) -> Pattern:
         The pattern.
 
     Raises:
-        BadValue: The text is none of these. The mend is the pattern that was meant, spelled
+        BadValue: The text is none of these. The fix is the pattern that was meant, spelled
             right in every respect, wherever that can be told.
 
     Source: Fetch ``#origin-header``, HTML ``#ascii-serialisation-of-an-origin``, and URL
@@ -98,7 +98,7 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def _meant(text: str) -> str:
-    """Answer the text as a browser would spell the origin; empty where that can't be told.
+    """Return the text as a browser would spell the origin; empty where that can't be told.
 
     Whether the answer is a pattern is for the caller to find out.
     """
@@ -131,7 +131,7 @@ def _meant(text: str) -> str:
 
 
 def _parse(text: str) -> Pattern:
-    """Answer what `parse_pattern` does, each fault with a mend for itself alone."""
+    """Return what `parse_pattern` does, each fault with a fix for itself alone."""
     if text == "*":
         return Pattern(text=text)
     _refuse_by_characters(text)
@@ -191,7 +191,7 @@ def _refuse_by_characters(text: str) -> None:
 
 
 def _split_scheme(text: str) -> tuple[str, str]:
-    """Answer the scheme and what follows ``://``."""
+    """Return the scheme and what follows ``://``."""
     scheme, mark, authority = text.partition("://")
     if not mark or not scheme:
         raise BadValue(
@@ -233,7 +233,7 @@ def _refuse_beyond_authority(text: str, authority: str) -> None:
 
 
 def _split_port(text: str, authority: str) -> tuple[str, str]:
-    """Answer the host, brackets kept, and the port, empty where there is none."""
+    """Return the host, brackets kept, and the port, empty where there is none."""
     if not authority:
         raise BadValue(f"{show(text)} has no host", 'write an origin, as in "https://example.com"')
     if authority.startswith("["):
@@ -335,7 +335,7 @@ def _check_ipv6(text: str, host: str) -> None:
 
 
 def _ipv6_text(address: IPv6Address) -> str:
-    """Answer the compressed form in hexadecimal only.
+    """Return the compressed form in hexadecimal only.
 
     Newer Pythons write a mapped address with its IPv4 part in decimals; browsers never do.
     """
@@ -346,7 +346,7 @@ def _ipv6_text(address: IPv6Address) -> str:
 
 
 def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
-    """Answer a serialized origin's scheme, host and port.
+    """Return a serialized origin's scheme, host and port.
 
     Args:
         origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.

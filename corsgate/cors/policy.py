@@ -10,9 +10,9 @@ import attrs
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
-from corsgate.cors.grants import Grant, Granting
+from corsgate.cors.grants import Grant, GrantFactory
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
-from corsgate.cors.two_tier_cache import Remembered
+from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 
@@ -25,8 +25,8 @@ Question: TypeAlias = tuple[bytes, bytes]
 """What a preflight asks: the method, and the value of Access-Control-Request-Headers."""
 
 
-def _store() -> Remembered[Any, Any]:
-    return Remembered(MAX_REMEMBERED)
+def _store() -> TwoTierCache[Any, Any]:
+    return TwoTierCache(MAX_REMEMBERED)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -65,14 +65,14 @@ class Policy:
     referred: Decision
     enforce_origin: bool
     debug_origins: Origins
-    granted: Remembered[Question, frozenset[bytes]] = attrs.field(
+    granted: TwoTierCache[Question, frozenset[bytes]] = attrs.field(
         factory=_store, init=False, repr=False
     )
-    repeated: Remembered[tuple[bytes, Question], Decision] = attrs.field(
+    repeated: TwoTierCache[tuple[bytes, Question], Decision] = attrs.field(
         factory=_store, init=False, repr=False
     )
-    _granting: Granting
-    _grants: Remembered[bytes, Grant] = attrs.field(factory=_store, init=False, repr=False)
+    _granting: GrantFactory
+    _grants: TwoTierCache[bytes, Grant] = attrs.field(factory=_store, init=False, repr=False)
 
     @property
     def remembered(self) -> int:
@@ -80,7 +80,7 @@ class Policy:
         return len(self._grants)
 
     def allows(self, origin: bytes) -> bool:
-        """Answer whether an origin is allowed, and remember nothing of it.
+        """Return whether an origin is allowed, and remember nothing of it.
 
         Args:
             origin: A serialized origin.
@@ -97,11 +97,11 @@ class Policy:
         return self.source.debug or bool(self.source.debug_origins)
 
     def grant(self, origin: bytes) -> Grant | None:
-        """Answer the grant to an origin, or None where it is not allowed.
+        """Return the grant to an origin, or None where it is not allowed.
 
         Only what a wildcard allows is remembered. Refusals are not, so that a flood of foreign
         origins takes no memory and drives nothing out; nor does one of origins that the wildcard
-        allows, see `Remembered`.
+        allows, see `TwoTierCache`.
 
         Args:
             origin: The value of the one Origin field, of any bytes and length.
@@ -123,7 +123,7 @@ class Policy:
 
 
 def compile_policy(cors: Cors) -> Policy:
-    """Answer the policy in the form that decisions are taken with.
+    """Return the policy in the form that decisions are taken with.
 
     Args:
         cors: The policy as it is written.
@@ -140,7 +140,7 @@ def compile_policy(cors: Cors) -> Policy:
     patterns = [parse_pattern(text) for text in cors.allow_origins]
     public = any(pattern.is_any for pattern in patterns)
     exact = [p.text.encode("ascii") for p in patterns if p.is_exact]
-    granting = Granting.of(cors)
+    granting = GrantFactory.of(cors)
     grant = granting.grant(b"*") if public else None
     return Policy(
         source=cors,

@@ -10,7 +10,7 @@ _SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 
 def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
-    """Answer whether a request with one Origin field comes from a page of the gate's own origin.
+    """Return whether a request with one Origin field comes from a page of the gate's own origin.
 
     Browsers send Origin with a same-origin POST too: ``null`` by a form whose page has the referrer
     policy ``no-referrer``, and one of another scheme than the gate knows where a proxy in front
@@ -35,7 +35,7 @@ def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
 
 
 def _differs_by_scheme(origin: bytes, own_origin: bytes) -> bool:
-    """Answer whether two origins are of one host and port, as Host has them."""
+    """Return whether two origins are of one host and port, as Host has them."""
     authority = origin.partition(b"://")[2]
     return authority != b"" and authority == own_origin.partition(b"://")[2]
 
@@ -112,7 +112,7 @@ def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: boo
 
 
 def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
-    """Answer whether a request's one Origin is allowed otherwise than by ``*``."""
+    """Return whether a request's one Origin is allowed otherwise than by ``*``."""
     origins = index.get(b"origin", ())
     return policy.public is None and len(origins) == 1 and policy.allows(origins[0])
 

@@ -15,7 +15,7 @@ class _List(Protocol):
 # The list is read only where a policy needs it: that takes some 60 ms, once.
 @lru_cache(maxsize=1)
 def _rules() -> Sequence[str]:
-    """Answer the lines of the list that are rules."""
+    """Return the lines of the list that are rules."""
     data = get_data("publicsuffixlist", "public_suffix_list.dat") or b""
     words = (line.split(maxsplit=1)[:1] for line in data.decode("utf-8").splitlines())
     return [word[0] for word in words if word and not word[0].startswith("//")]
@@ -31,7 +31,7 @@ def _list() -> _List:
 
 @lru_cache(maxsize=1)
 def _below() -> Mapping[str, str]:
-    """Answer the shortest public suffix below each name that has any."""
+    """Return the shortest public suffix below each name that has any."""
     found: dict[str, str] = {}
     for rule in _rules():
         if rule.startswith("!"):
@@ -46,7 +46,7 @@ def _below() -> Mapping[str, str]:
 
 
 def public_suffix(host: str) -> str | None:
-    """Answer the public suffix that a host has or is.
+    """Return the public suffix that a host has or is.
 
     Args:
         host: A lower-cased name in ASCII; no IP address.
@@ -59,7 +59,7 @@ def public_suffix(host: str) -> str | None:
 
 
 def suffix_within(host: str) -> str | None:
-    """Answer a public suffix that a host is, or that is below it.
+    """Return a public suffix that a host is, or that is below it.
 
     Whoever registers a name there has one below the host too, as a bucket below
     ``s3.amazonaws.com`` is below ``amazonaws.com``.

@@ -9,7 +9,7 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 
-class Remembered(Generic[_K, _V]):
+class TwoTierCache(Generic[_K, _V]):
     """A bounded store of answers, whose keys come from clients.
 
     An answer that was asked for once waits among the newcomers; asked for again, it is kept. A
@@ -32,7 +32,7 @@ class Remembered(Generic[_K, _V]):
         return len(self._kept) + len(self._new)
 
     def get(self, key: _K) -> _V | None:
-        """Answer what was remembered for a key, if it still is."""
+        """Return what was remembered for a key, if it still is."""
         found = self._kept.get(key)
         if found is None and key in self._new:
             found = self._new.pop(key)

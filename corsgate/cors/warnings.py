@@ -21,7 +21,7 @@ HONOURED_MAX_AGE_S = 7200
 
 
 def warnings(cors: Cors, local: bool) -> list[Finding]:
-    """Answer what is doubtful about a policy.
+    """Return what is doubtful about a policy.
 
     Args:
         cors: The policy as it is written; what is wrong with it altogether is passed over.
@@ -50,7 +50,7 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
 
 
 def route_warnings(route: Route, own: bool) -> list[Finding]:
-    """Answer what is doubtful about a route and its policy.
+    """Return what is doubtful about a route and its policy.
 
     Args:
         route: A route with a policy or without.
@@ -70,7 +70,7 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
 
 
 def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Answer that scripts can't log in themselves, where they are likely to.
+    """Return that scripts can't log in themselves, where they are likely to.
 
     They hardly are where cookies say who they are, nor is a development server's page.
     """
@@ -91,7 +91,7 @@ def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
-    """Answer what a route's own policy allows and the route takes off or refuses all the same."""
+    """Return what a route's own policy allows and the route takes off or refuses all the same."""
     for index, method in enumerate(cors.allow_methods):
         if route.methods is not None and method != "*" and method not in route.methods:
             yield (
@@ -130,7 +130,7 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
 
 
 def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Answer what lets strangers act with an upstream's credentials."""
+    """Return what lets strangers act with an upstream's credentials."""
     if not cors.enforce_origin:
         yield (
             "cors.enforce_origin",
@@ -162,7 +162,7 @@ def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def _patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:
-    """Answer the patterns with their numbers; those that are none are faults already."""
+    """Return the patterns with their numbers; those that are none are faults already."""
     found = []
     for index, text in enumerate(texts):
         try:
@@ -181,7 +181,7 @@ def _repeated(key: str, entries: Sequence[str], normal: Callable[[str], str]) ->
 
 
 def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Answer the origins that a list has without their own entry.
+    """Return the origins that a list has without their own entry.
 
     Patterns are looked up rather than compared pairwise, as there may be thousands.
     """
@@ -197,7 +197,7 @@ def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Find
 
 
 def _wider(pattern: Pattern) -> Iterator[str]:
-    """Answer the patterns that stand for all that this one does, and more."""
+    """Return the patterns that stand for all that this one does, and more."""
     if pattern.is_any:
         return
     ends = [f":{pattern.port}" if pattern.port else "", ":*"]
@@ -210,7 +210,7 @@ def _wider(pattern: Pattern) -> Iterator[str]:
 
 
 def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Answer the pages of the public web that would call this machine.
+    """Return the pages of the public web that would call this machine.
 
     A public name may lead to 127.0.0.1, as many a developer's does: no asking its name server here.
 
@@ -299,7 +299,7 @@ def _dangers(
     patterns: Sequence[tuple[int, Pattern]],
     debugged: Sequence[tuple[int, Pattern]],
 ) -> Iterator[Finding]:
-    """Answer what is allowed for all its risk, or was and has nothing left to allow."""
+    """Return what is allowed for all its risk, or was and has nothing left to allow."""
     insecure = (
         [p.text for _, p in patterns if p.scheme == "http" and not p.is_loopback]
         if cors.allow_credentials

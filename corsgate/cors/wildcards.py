@@ -26,7 +26,7 @@ class Wildcards:
         self._labels = max((p.host.count(".") + 1 for p in kept if p.subdomains), default=0)
 
     def match(self, origin: bytes) -> bool:
-        """Answer whether a pattern stands for the origin.
+        """Return whether a pattern stands for the origin.
 
         Args:
             origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.
@@ -65,7 +65,7 @@ class Origins:
         self._wildcards = Wildcards(patterns)
 
     def __contains__(self, origin: bytes) -> bool:
-        """Answer whether an origin, the value of a field of any bytes and length, is in it."""
+        """Return whether an origin, the value of a field of any bytes and length, is in it."""
         return origin in self._exact or (
             len(origin) <= MAX_ORIGIN_BYTES and self._wildcards.match(origin)
         )

@@ -44,7 +44,7 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
-    """Answer the challenges of one message, reading what can be read.
+    """Return the challenges of one message, reading what can be read.
 
     Junk ends the reading of its field: the challenge that it stands in is left out, and so is all
     that follows, since nothing tells where the next challenge begins. So is what comes behind the
@@ -68,7 +68,7 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
 
 
 def parse_parameters(value: bytes) -> dict[bytes, bytes]:
-    """Answer the parameters of a field that names no scheme (Authentication-Info, RFC 7615 3).
+    """Return the parameters of a field that names no scheme (Authentication-Info, RFC 7615 3).
 
     Args:
         value: The field's value.
@@ -87,7 +87,7 @@ def parse_parameters(value: bytes) -> dict[bytes, bytes]:
 
 
 def quoted(value: bytes) -> bytes:
-    """Answer the value as a quoted-string (RFC 9110 5.6.4), which must have no control character.
+    """Return the value as a quoted-string (RFC 9110 5.6.4), which must have no control character.
 
     Args:
         value: Any bytes but control characters.
@@ -96,7 +96,7 @@ def quoted(value: bytes) -> bytes:
 
 
 def _parse_field(value: bytes) -> list[Challenge]:
-    """Answer the challenges of one field."""
+    """Return the challenges of one field."""
     challenges: list[Challenge] = []
     scheme: bytes | None = None
     parameters: dict[bytes, bytes] = {}
@@ -122,7 +122,7 @@ def _parse_field(value: bytes) -> list[Challenge]:
 
 
 def _skip(value: bytes, position: int) -> int:
-    """Answer where the next element begins: empty ones are passed over (RFC 9110 5.6.1.2)."""
+    """Return where the next element begins: empty ones are passed over (RFC 9110 5.6.1.2)."""
     match = _SEPARATOR.match(value, position)
     return match.end() if match else position
 

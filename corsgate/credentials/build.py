@@ -17,7 +17,7 @@ from corsgate.interfaces import ICredentials
 
 
 def build(credentials: Credentials | None, rng: Callable[[int], bytes]) -> ICredentials | None:
-    """Answer the signer for an upstream's credentials.
+    """Return the signer for an upstream's credentials.
 
     Args:
         credentials: What the configuration says, or None where nothing is to be added.

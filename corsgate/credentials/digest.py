@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from corsgate.config.model.values import DigestCredentials
 from corsgate.credentials.auth_fields import parse_challenges, parse_parameters, quoted
-from corsgate.credentials.digest_challenge import Offer, strongest_offer
+from corsgate.credentials.digest_challenge import DigestChallenge, strongest_challenge
 from corsgate.credentials.static import utf8
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
@@ -43,7 +43,7 @@ class _Session:
         accepted: Whether the server is known to take the nonce with these credentials.
     """
 
-    offer: Offer
+    offer: DigestChallenge
     constant: bytes = attrs.field(repr=False)
     key: bytes = attrs.field(repr=False)
     cnonce: bytes | None = attrs.field(repr=False)
@@ -69,10 +69,10 @@ class _ServerState:
 class DigestSigner:
     """Signs the requests of one upstream, with one session for each of its servers.
 
-    What it keeps has a bound: of each server there is one challenge, whose size `read_offer`
-    limits, and past `MAX_SERVERS` servers the one that was met first is forgotten, which costs it
-    a challenge at most. One realm is kept per server: if a server has more of them, each change
-    of realm costs a challenge.
+    What it keeps has a bound: of each server there is one challenge, whose size
+    `read_digest_challenge` limits. Past `MAX_SERVERS` servers the one that was met first is
+    forgotten, which costs it a challenge at most. One realm is kept per server: if a server has
+    more of them, each change of realm costs a challenge.
 
     `challenged` sees one response at a time and can't count the tries of one request. The caller
     does: three in all are enough for a first challenge and a nonce that ran out meanwhile.
@@ -95,7 +95,7 @@ class DigestSigner:
 
     @classmethod
     def of(cls, credentials: DigestCredentials, rng: _Rng) -> DigestSigner:
-        """Answer a signer that has learned nothing yet.
+        """Return a signer that has learned nothing yet.
 
         Args:
             credentials: The user name and password, and the weakest challenge they are used for.
@@ -110,7 +110,7 @@ class DigestSigner:
         )
 
     async def authorize(self, head: RequestHead, server: str) -> RequestHead:
-        """Answer the head signed, or itself while the server has sent no challenge.
+        """Return the head signed, or itself while the server has sent no challenge.
 
         Args:
             head: What is to be sent, without an Authorization of anybody's.
@@ -132,7 +132,7 @@ class DigestSigner:
         )
 
     def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Take in a response; answer whether signing the request anew may bring another answer.
+        """Take in a response; return whether signing the request anew may bring another answer.
 
         What the request was signed with is read from `sent`, so that requests under way at once
         don't take each other's failures for their own.
@@ -153,7 +153,7 @@ class DigestSigner:
             if state is not None and state.session is not None:
                 self._learn_from_success(state, state.session, sent, response)
             return False
-        offer = strongest_offer(
+        offer = strongest_challenge(
             response.headers, self._min_algorithm, require_qop=self._require_qop
         )
         if offer is None:
@@ -181,8 +181,8 @@ class DigestSigner:
         state.session = self._begin(offer)
         return True
 
-    def _begin(self, offer: Offer) -> _Session:
-        """Answer a session that answers the offer."""
+    def _begin(self, offer: DigestChallenge) -> _Session:
+        """Return a session that answers the offer."""
         key = offer.hashed(b":".join((self._username, offer.realm, self._password)))
         cnonce = None
         if offer.of_session:
@@ -218,11 +218,11 @@ class DigestSigner:
             )
 
     def _make_cnonce(self) -> bytes:
-        """Answer a new client nonce, of characters that need no escaping."""
+        """Return a new client nonce, of characters that need no escaping."""
         return b64encode(self._rng(_CNONCE_BYTES))
 
-    def _constant(self, offer: Offer) -> bytes:
-        """Answer the part of Authorization that doesn't depend on the request (RFC 7616 3.4).
+    def _constant(self, offer: DigestChallenge) -> bytes:
+        """Return the part of Authorization that doesn't depend on the request (RFC 7616 3.4).
 
         Which values have quotes is not free: old servers fail on the other form.
         """
@@ -238,8 +238,8 @@ class DigestSigner:
             fields.append(b"qop=auth")
         return b"Digest " + b", ".join(fields)
 
-    def _user(self, offer: Offer) -> bytes:
-        """Answer the parameter that names the user (RFC 7616 3.4, 3.4.4).
+    def _user(self, offer: DigestChallenge) -> bytes:
+        """Return the parameter that names the user (RFC 7616 3.4, 3.4.4).
 
         ``username*`` is for servers that speak of UTF-8. Older ones don't know it and refuse a
         request without ``username``, where they take UTF-8 as the bytes that it is.
@@ -251,7 +251,7 @@ class DigestSigner:
         return b"username=" + quoted(self._username)
 
     def _sign(self, session: _Session, method: bytes, target: bytes) -> bytes:
-        """Answer the value of Authorization for one request (RFC 7616 3.4.1).
+        """Return the value of Authorization for one request (RFC 7616 3.4.1).
 
         The target is hashed as it goes on the wire: a server hashes what it received.
         """
@@ -276,7 +276,7 @@ class DigestSigner:
 
 
 def _signed_with(sent: RequestHead) -> tuple[bytes | None, int]:
-    """Answer the nonce that a head was signed with, and its count; None and 0 without one.
+    """Return the nonce that a head was signed with, and its count; None and 0 without one.
 
     A nonce of RFC 2069 has no count: it is taken for new, until its session is accepted.
     """

@@ -38,7 +38,7 @@ _MAX_ECHOED_BYTES = 4096
 
 
 @attrs.frozen(kw_only=True)
-class Offer:
+class DigestChallenge:
     """A Digest challenge that can be answered (RFC 7616 3.3).
 
     Attributes:
@@ -79,7 +79,7 @@ class Offer:
         return echoed <= _MAX_ECHOED_BYTES
 
     def hashed(self, data: bytes) -> bytes:
-        """Answer the algorithm's hash in lower-case hexadecimal, H() of RFC 7616 3.3.
+        """Return the algorithm's hash in lower-case hexadecimal, H() of RFC 7616 3.3.
 
         Args:
             data: Any bytes.
@@ -87,8 +87,8 @@ class Offer:
         return _HASHES[self.hash_name](data)
 
 
-def read_offer(challenge: Challenge) -> Offer | None:
-    """Answer the challenge as an offer, or None where it can't be answered.
+def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
+    """Return the challenge as an offer, or None where it can't be answered.
 
     That is a scheme other than Digest, an algorithm that isn't known here, a protection other
     than ``auth``, a -sess algorithm without any (RFC 2069 has no client nonce to make its key
@@ -101,7 +101,7 @@ def read_offer(challenge: Challenge) -> Offer | None:
     if challenge.scheme != b"digest" or b"realm" not in given or b"nonce" not in given:
         return None
     protections = given.get(b"qop", b"").lower().replace(b",", b" ").split()
-    offer = Offer(
+    offer = DigestChallenge(
         realm=given[b"realm"],
         nonce=given[b"nonce"],
         opaque=given.get(b"opaque"),
@@ -116,12 +116,12 @@ def read_offer(challenge: Challenge) -> Offer | None:
     return offer if offer.fits else None
 
 
-def strongest_offer(
+def strongest_challenge(
     headers: HeaderList,
     min_algorithm: str = DIGEST_ALGORITHMS[0],
     *,
     require_qop: bool = False,
-) -> Offer | None:
+) -> DigestChallenge | None:
     """Return the strongest Digest challenge of a response that can be answered.
 
     Args:
@@ -138,7 +138,7 @@ def strongest_offer(
         WeakChallenge: There are challenges that could be answered, but all are weaker.
     """
     values = [value for name, value in headers if name.lower() == b"www-authenticate"]
-    offers = [offer for each in parse_challenges(values) if (offer := read_offer(each))]
+    offers = [offer for each in parse_challenges(values) if (offer := read_digest_challenge(each))]
     weakest = _STRENGTHS[min_algorithm.lower().encode("ascii")]
     strong = [
         offer

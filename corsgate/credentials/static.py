@@ -31,7 +31,7 @@ class StaticSigner:
     fixed: tuple[Header, ...] = attrs.field(repr=False)
 
     async def authorize(self, head: RequestHead, server: str) -> RequestHead:
-        """Answer the head with the field at its end.
+        """Return the head with the field at its end.
 
         Args:
             head: What is to be sent, without fields of `header_names`.
@@ -42,7 +42,7 @@ class StaticSigner:
         )
 
     def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Answer False: what was refused once would be refused again.
+        """Return False: what was refused once would be refused again.
 
         Args:
             sent: The head that `authorize` answered.
@@ -53,7 +53,7 @@ class StaticSigner:
 
 
 def basic(credentials: BasicCredentials) -> StaticSigner:
-    """Answer what sends a user name and password, in UTF-8 (RFC 7617 2, 2.1).
+    """Return what sends a user name and password, in UTF-8 (RFC 7617 2, 2.1).
 
     Args:
         credentials: The user name and password.
@@ -63,7 +63,7 @@ def basic(credentials: BasicCredentials) -> StaticSigner:
 
 
 def bearer(credentials: BearerCredentials) -> StaticSigner:
-    """Answer what sends a token (RFC 6750 2.1).
+    """Return what sends a token (RFC 6750 2.1).
 
     Args:
         credentials: The token.
@@ -72,7 +72,7 @@ def bearer(credentials: BearerCredentials) -> StaticSigner:
 
 
 def header(credentials: HeaderCredentials) -> StaticSigner:
-    """Answer what sends a secret in a field of the operator's choice.
+    """Return what sends a secret in a field of the operator's choice.
 
     Args:
         credentials: The field's name and value.
@@ -81,7 +81,7 @@ def header(credentials: HeaderCredentials) -> StaticSigner:
 
 
 def utf8(text: str) -> bytes:
-    """Answer the text's bytes as the UTF-8 schemes want them: in form NFC (RFC 7617 2.1).
+    """Return the text's bytes as the UTF-8 schemes want them: in form NFC (RFC 7617 2.1).
 
     Bytes of an environment variable that are no UTF-8 come out as they went in.
 
@@ -92,7 +92,7 @@ def utf8(text: str) -> bytes:
 
 
 def _signer(name: bytes, value: bytes) -> StaticSigner:
-    """Answer the signer that adds this field."""
+    """Return the signer that adds this field."""
     return StaticSigner(
         header_names=frozenset((name.lower(), b"authorization")), fixed=((name, value),)
     )

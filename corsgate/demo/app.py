@@ -48,14 +48,14 @@ class _Fixed(Resource):
         }
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer the bytes."""
+        """Return the bytes."""
         for name, value in self._headers.items():
             request.responseHeaders.setRawHeaders(name, [value])
         return self._body
 
 
 def app_root(addresses: Addresses) -> Resource:
-    """Answer the resource that serves the page at ``/`` and its addresses at ``/config.json``.
+    """Return the resource that serves the page at ``/`` and its addresses at ``/config.json``.
 
     The page may fetch from the box and the gate, as far as its own policy goes, so that a refusal
     it meets is CORS's and no other rule's.

@@ -54,7 +54,7 @@ def _md5(*parts: str) -> str:
 
 
 def _fields(header: str) -> dict[str, str] | None:
-    """Answer the parameters of a Digest header, or None where it is malformed."""
+    """Return the parameters of a Digest header, or None where it is malformed."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "digest":
         return None
@@ -92,7 +92,7 @@ class DigestGuard:
     _used: dict[str, set[int]] = attrs.field(factory=dict, init=False, repr=False)
 
     def challenge(self, stale: bool = False) -> str:
-        """Answer a WWW-Authenticate value with a fresh nonce (RFC 7616 3.3).
+        """Return a WWW-Authenticate value with a fresh nonce (RFC 7616 3.3).
 
         Args:
             stale: Whether the password was right and only the nonce is used up.
@@ -105,7 +105,7 @@ class DigestGuard:
         return f'Digest realm="{self.realm}", qop="auth", algorithm=MD5, nonce="{nonce}"{end}'
 
     def check(self, method: str, target: str, authorization: str) -> Verdict:
-        """Answer what an Authorization value is worth (RFC 7616 3.4).
+        """Return what an Authorization value is worth (RFC 7616 3.4).
 
         Args:
             method: The request's method.
@@ -157,7 +157,7 @@ class Refusal(Exception):
 
 
 def _name(request: Request) -> str:
-    """Answer the ``uri`` parameter, the document's name."""
+    """Return the ``uri`` parameter, the document's name."""
     values = request.args.get(b"uri", [])
     if len(values) != 1 or not values[0].startswith(b"/") or len(values[0]) > MAX_NAME_BYTES:
         raise Refusal(HTTPStatus.BAD_REQUEST, "Name one document, such as ?uri=/test.json.")
@@ -190,7 +190,7 @@ class Box(Resource):
         self.requests = 0
 
     def render(self, request: Request) -> bytes | int:
-        """Answer one request whose body has come in whole."""
+        """Return one request whose body has come in whole."""
         self.requests += 1
         request.responseHeaders.setRawHeaders(b"server", [b"closed-box"])
         try:
@@ -274,7 +274,7 @@ class Box(Resource):
 
 
 def make_box(username: str = "admin", password: str = "admin") -> Box:  # noqa: S107  (a demo's)
-    """Answer a box with one document in it.
+    """Return a box with one document in it.
 
     Args:
         username: The one user.

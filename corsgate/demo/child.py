@@ -34,13 +34,13 @@ class Ports:
 
 
 def checkout_config() -> Path | None:
-    """Answer the path of ``etc/demo.toml`` in a checkout, or None in an installed package."""
+    """Return the path of ``etc/demo.toml`` in a checkout, or None in an installed package."""
     path = _ROOT / "etc" / "demo.toml"
     return path if path.is_file() else None
 
 
 def config_text(ports: Ports) -> str:
-    """Answer the gate's configuration with these ports in the place of the usual ones.
+    """Return the gate's configuration with these ports in the place of the usual ones.
 
     Args:
         ports: None of them 0.
@@ -113,7 +113,7 @@ class GateProcess(ProcessProtocol):
             deferred.callback(None)
 
     def when_ended(self) -> Deferred[None]:
-        """Answer a Deferred of its own to each caller, who may cancel it."""
+        """Return a Deferred of its own to each caller, who may cancel it."""
         if not self.is_running:
             return succeed(None)
         deferred: Deferred[None] = Deferred()

@@ -58,12 +58,12 @@ class Interrupted(Exception):
 
 def _taken(option: str, what: str, port: int, error: OSError) -> DemoError:
     reason = "taken" if error.errno == errno.EADDRINUSE else f"not to be had ({error.strerror})"
-    mend = f"stop what listens there, or choose another with {option}"
-    return DemoError(f"corsgate demo: port {port}, for {what}, is {reason}; {mend}")
+    fix = f"stop what listens there, or choose another with {option}"
+    return DemoError(f"corsgate demo: port {port}, for {what}, is {reason}; {fix}")
 
 
 def _reserve(port: int) -> socket.socket:
-    """Answer a socket bound to a loopback port, not listening, so that the gate may have it.
+    """Return a socket bound to a loopback port, not listening, so that the gate may have it.
 
     Args:
         port: The port, or 0 for any free one.

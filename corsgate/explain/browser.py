@@ -44,7 +44,7 @@ _MOST_DIGITS = len(str(_LONGEST_S))
 
 
 def fetch(call: Call, send: Send) -> Trace:
-    """Answer what a browser would make of a call.
+    """Return what a browser would make of a call.
 
     A preflight is always sent where one may be needed: no earlier one is remembered.
 
@@ -78,7 +78,7 @@ class _Fetch:
         self._exchanges: list[tuple[Request, Answer]] = []
 
     def run(self) -> Trace:
-        """Answer how the call ends."""
+        """Return how the call ends."""
         try:
             self._start()
             for _ in range(MAX_REDIRECTS + 1):
@@ -142,7 +142,7 @@ class _Fetch:
         return (*headers, (b"Sec-Fetch-Mode", b"cors"))
 
     def _serialized(self) -> bytes:
-        """Answer the Origin that is sent: null once redirects led through a third party."""
+        """Return the Origin that is sent: null once redirects led through a third party."""
         return b"null" if self._tainted else self._origin
 
     def _ask(self, method: bytes, headers: tuple[Header, ...], credentials: bool) -> Answer:
@@ -169,7 +169,7 @@ class _Fetch:
         asked += ((b"Origin", self._serialized()), (b"Sec-Fetch-Mode", b"cors"))
         answer = self._ask(b"OPTIONS", asked, False)
         rule, status = "#cors-preflight-fetch", str(answer.status)
-        # Fetch asks for the origin first, but no origin would mend this, and browsers say so.
+        # Fetch asks for the origin first, but no origin would fix this, and browsers say so.
         if answer.status in REDIRECTS and values(answer.headers, b"location"):
             self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_REDIRECT)
         self._check(answer, "the preflight's answer")
@@ -316,7 +316,7 @@ class _Fetch:
 
 
 def delta_seconds(value: bytes) -> int | None:
-    """Answer a number of seconds (RFC 9111 1.2.2), which may be of any length; None if it is none.
+    """Return a number of seconds (RFC 9111 1.2.2), which may be of any length; None if it is none.
 
     More than 2^31 is taken as that, as the RFC has it.
     """
@@ -326,7 +326,7 @@ def delta_seconds(value: bytes) -> int | None:
 
 
 def unlike(origin: bytes) -> Cause:
-    """Answer what is wrong with an Access-Control-Allow-Origin that is not the page's origin."""
+    """Return what is wrong with an Access-Control-Allow-Origin that is not the page's origin."""
     if origin == b"*":
         return Cause.WILDCARD_ORIGIN
     if b"," in origin or b" " in origin:

@@ -73,12 +73,12 @@ class Call:
 
 
 def usual_value(name: bytes) -> bytes:
-    """Answer the value that a field most likely has, where only its name is known."""
+    """Return the value that a field most likely has, where only its name is known."""
     return _USUAL_VALUES.get(name.lower(), b"1")
 
 
 def is_forbidden(name: bytes, value: bytes) -> bool:
-    """Answer whether no script can set a field (Fetch ``#forbidden-request-header``)."""
+    """Return whether no script can set a field (Fetch ``#forbidden-request-header``)."""
     lowered = name.lower()
     if lowered in FORBIDDEN_REQUEST_HEADERS or lowered.startswith(FORBIDDEN_REQUEST_PREFIXES):
         return True
@@ -87,7 +87,7 @@ def is_forbidden(name: bytes, value: bytes) -> bool:
 
 
 def is_safelisted(name: bytes, value: bytes) -> bool:
-    """Answer whether a field needs no preflight (Fetch ``#cors-safelisted-request-header``)."""
+    """Return whether a field needs no preflight (Fetch ``#cors-safelisted-request-header``)."""
     if len(value) > MAX_SAFELISTED_VALUE_BYTES:
         return False
     match name.lower():
@@ -105,7 +105,7 @@ def is_safelisted(name: bytes, value: bytes) -> bool:
 
 
 def unsafe_names(headers: Iterable[Header]) -> tuple[bytes, ...]:
-    """Answer the names that a preflight asks for, lower-cased and sorted.
+    """Return the names that a preflight asks for, lower-cased and sorted.
 
     Source: Fetch ``#cors-unsafe-request-header-names``.
     """
@@ -124,7 +124,7 @@ def unsafe_names(headers: Iterable[Header]) -> tuple[bytes, ...]:
 
 
 def preflight_reasons(method: bytes, names: Iterable[bytes]) -> list[str]:
-    """Answer why a request needs a preflight; empty for a simple one (``#main-fetch``).
+    """Return why a request needs a preflight; empty for a simple one (``#main-fetch``).
 
     Args:
         method: As the browser sends it.

@@ -187,7 +187,7 @@ class Message:
 
 
 def read_message(said: str) -> Message:
-    """Answer what a message on a browser's console says.
+    """Return what a message on a browser's console says.
 
     Args:
         said: The text as it was copied, perhaps with file names, line numbers and line ends

@@ -16,7 +16,7 @@ from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
-from corsgate.explain.fix import Change, Mend, find_place, mend
+from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
 from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
@@ -62,13 +62,13 @@ class Explanation:
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
-    """Answer what a browser would get from a gate, and the mend of a refusal.
+    """Return what a browser would get from a gate, and the fix of a refusal.
 
     What the gate answers is decided by the code that serves; an upstream is taken to answer 200.
 
     Args:
         config: What the gate serves.
-        document: The same file as tomllib reads it, for where a mend is to be written.
+        document: The same file as tomllib reads it, for where a fix is to be written.
         call: What a page's script asks for.
 
     Returns:
@@ -78,7 +78,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         BadValue: The call goes to an upstream's server itself, so no gate answers it.
     """
     _check_passes_gate(config, call.url)
-    gate = Gate(config)
+    gate = SimulatedGate(config)
     trace = fetch(call, gate.answer)
     route, served = gate.route(call), gate.serves(call)
     place = None if route is None else find_place(document, route)
@@ -98,7 +98,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
     cause = None if failed is None else failed.cause
     # Without a refusal, why the gate named no origin is for it to say, and all else for browsers.
     by = trace.exchanges[-1][1].by if trace.exchanges else ""
-    found = _tried(mend(config, document, call, route, served=served), call, cause)
+    found = _tried(fix(config, document, call, route, served=served), call, cause)
     policy = gate.policy(route)
     return attrs.evolve(
         explanation,
@@ -125,7 +125,7 @@ def _check_passes_gate(config: Config, url: Url) -> None:
 
 
 def _unreached(config: Config, url: Url) -> Iterator[str]:
-    """Answer what makes it doubtful that a call reaches the gate at all."""
+    """Return what makes it doubtful that a call reaches the gate at all."""
     ports = {port_of(listener.endpoint): listener for listener in config.listeners}
     if None in ports:
         return
@@ -142,23 +142,23 @@ def _unreached(config: Config, url: Url) -> Iterator[str]:
         yield f"The gate speaks {speaks} on port {port}: {only}."
 
 
-def _tried(found: Mend, call: Call, cause: Cause | None) -> Mend:
-    """Answer a mend that works, or what there is to say without one."""
+def _tried(found: Fix, call: Call, cause: Cause | None) -> Fix:
+    """Return a fix that works, or what there is to say without one."""
     if cause in _NO_MEND_BY_CONFIG and cause is not None:
-        return Mend(advice=(WORDS[cause].mend,))
+        return Fix(advice=(WORDS[cause].fix,))
     if found.config is None:
         return found
     # Nothing can allow an origin that no browser sends, only what was meant by it.
     meant = spell(call.origin.decode("latin-1"))
     tried = call if meant is None else attrs.evolve(call, origin=meant.encode("ascii"))
-    trace = fetch(tried, Gate(found.config).answer)
+    trace = fetch(tried, SimulatedGate(found.config).answer)
     if trace.allowed and not any(answer.refusal for _, answer in trace.exchanges):
         return found
     refused = [answer.refusal for _, answer in trace.exchanges if answer.refusal]
-    return Mend(advice=(*found.advice, *(f"Not even a wider policy helps: {r}." for r in refused)))
+    return Fix(advice=(*found.advice, *(f"Not even a wider policy helps: {r}." for r in refused)))
 
 
-class Gate:
+class SimulatedGate:
     """What a gate with some configuration answers, as far as CORS looks at it.
 
     Args:
@@ -174,21 +174,21 @@ class Gate:
         self._policies: dict[tuple[str | None, str], Policy] = {}
 
     def serves(self, call: Call) -> bool:
-        """Answer whether a listener serves the host of a call."""
+        """Return whether a listener serves the host of a call."""
         return self._serves(call.url.authority)
 
     def _serves(self, authority: str) -> bool:
         return any(rules.allows(authority.encode("ascii")) for rules in self._hosts)
 
     def route(self, call: Call) -> Route | None:
-        """Answer the route that a call takes."""
+        """Return the route that a call takes."""
         try:
             return self._find(call.url.authority, call.url.target)
         except TargetError:
             return None
 
     def policy(self, route: Route | None) -> Policy | None:
-        """Answer a route's compiled policy."""
+        """Return a route's compiled policy."""
         if route is None or route.cors is None:
             return None
         place = (route.host, route.prefix)
@@ -201,7 +201,7 @@ class Gate:
         return None if match is None else match.route
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request as the gate would."""
+        """Return a request as the gate would."""
         authority = request.url.authority
         if request.method not in KNOWN_METHODS:
             return _refuse(501, f"the gate knows no method {request.method.decode('latin-1')}")

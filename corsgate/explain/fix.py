@@ -40,7 +40,7 @@ class Change:
 
 
 @attrs.frozen(kw_only=True)
-class Mend:
+class Fix:
     """What would let a call through.
 
     Attributes:
@@ -84,7 +84,7 @@ class Place:
 
 
 def find_place(document: Mapping[str, object], route: Route) -> Place:
-    """Answer where a route and its policy are written.
+    """Return where a route and its policy are written.
 
     Args:
         document: The file as tomllib reads it, which has no faults; empty where there is none.
@@ -108,7 +108,7 @@ def _cors_of(table: object) -> object:
 
 
 def widen(cors: Cors | None, call: Call) -> Cors:
-    """Answer the smallest policy that allows what another does, and a call.
+    """Return the smallest policy that allows what another does, and a call.
 
     Args:
         cors: What is allowed now; None for nothing.
@@ -154,14 +154,14 @@ def _refuse_patterns(call: Call) -> None:
     would allow all others too, which no call asks for: whoever wants it writes it.
     """
     origin = call.origin.decode("latin-1")
-    mend = "it is left out here: write it yourself where it is meant"
+    fix = "it is left out here: write it yourself where it is meant"
     faults = []
     if "*" in (spell(origin) or origin):
-        faults.append(("allow_origins", f"{show(origin)} is sent by no browser", mend))
+        faults.append(("allow_origins", f"{show(origin)} is sent by no browser", fix))
     if call.sent_method == b"*":
-        faults.append(("allow_methods", '"*" would allow every method', mend))
+        faults.append(("allow_methods", '"*" would allow every method', fix))
     if b"*" in unsafe_names(call.sent_headers):
-        faults.append(("allow_headers", '"*" would allow every header', mend))
+        faults.append(("allow_headers", '"*" would allow every header', fix))
     if faults:
         raise PolicyError(faults)
 
@@ -178,7 +178,7 @@ def _missing_names(cors: Cors, call: Call) -> list[str]:
 
 
 def written(cors: Cors, start: Cors | None = None) -> dict[str, Toml]:
-    """Answer the keys of a policy that differ from another's, by default from an empty one."""
+    """Return the keys of a policy that differ from another's, by default from an empty one."""
     base = start or Cors(allow_origins=())
     keys: dict[str, Toml] = {}
     for key in _KEYS:
@@ -188,15 +188,15 @@ def written(cors: Cors, start: Cors | None = None) -> dict[str, Toml]:
     return keys
 
 
-def mend(
+def fix(
     config: Config,
     document: Mapping[str, object],
     call: Call,
     route: Route | None,
     *,
     served: bool,
-) -> Mend:
-    """Answer what would let a call through.
+) -> Fix:
+    """Return what would let a call through.
 
     Args:
         config: What is served.
@@ -217,7 +217,7 @@ def mend(
     else:
         place, widened = find_place(document, route), route
     if widened is None:
-        return Mend(advice=tuple(advice))
+        return Fix(advice=tuple(advice))
     method = call.sent_method.decode("latin-1")
     if widened.methods is not None and method not in widened.methods and place is not None:
         widened = attrs.evolve(widened, methods=(*widened.methods, method))
@@ -226,35 +226,35 @@ def mend(
         try:
             wider = widen(widened.cors, call)
         except PolicyError as error:
-            return Mend(advice=(*advice, *_told(error.faults)))
+            return Fix(advice=(*advice, *_told(error.faults)))
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
     risky = route_faults(widened)
     if risky:
-        return Mend(advice=(*advice, *_told(risky)))
+        return Fix(advice=(*advice, *_told(risky)))
     advice += _doubts(route, widened, own=place is None or not place.shared)
     if place is None:
         changes += _route_changes(widened)
     if not changes:
-        return Mend(advice=tuple(advice))
+        return Fix(advice=tuple(advice))
     routes = (*(each for each in config.routes if each is not route), widened)
-    mended = attrs.evolve(config, hosts=hosts, routes=routes)
-    return Mend(changes=tuple(changes), advice=tuple(advice), config=mended)
+    fixed = attrs.evolve(config, hosts=hosts, routes=routes)
+    return Fix(changes=tuple(changes), advice=tuple(advice), config=fixed)
 
 
 def _doubts(route: Route | None, widened: Route, *, own: bool) -> list[str]:
-    """Answer what a check of the file would newly warn of, such as a header that is taken off."""
+    """Return what a check of the file would newly warn of, such as a header that is taken off."""
     known = set() if route is None else {each[1] for each in route_warnings(route, own)}
     return _told(each for each in route_warnings(widened, own) if each[1] not in known)
 
 
 def _told(findings: Iterable[Finding]) -> list[str]:
-    return [f"{key}: {problem}; {mended}" for key, problem, mended in findings]
+    return [f"{key}: {problem}; {fixed}" for key, problem, fixed in findings]
 
 
 def _new_route(config: Config, call: Call, advice: list[str]) -> Route | None:
-    """Answer a route for a path that none covers, if it is plain where it would lead."""
+    """Return a route for a path that none covers, if it is plain where it would lead."""
     prefix = "/" + call.url.path.split("/")[1]
     known = ", ".join(f"{each.host or ''}{each.prefix}" for each in config.routes)
     advice.append(f"No route covers {call.url.path}; there are: {known}.")

@@ -18,7 +18,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def near_misses(policy: Policy, call: Call) -> list[str]:
-    """Answer how what is refused of a call differs from what is allowed.
+    """Return how what is refused of a call differs from what is allowed.
 
     Args:
         policy: The route's policy.
@@ -72,7 +72,7 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
 
 
 def _variants(url: Url) -> Iterator[tuple[str, str]]:
-    """Answer origins that are easily taken for this one, each with what differs."""
+    """Return origins that are easily taken for this one, each with what differs."""
     port = "" if url.port is None else f":{url.port}"
     other = "https" if url.scheme == "http" else "http"
     yield f"{other}://{url.host}{port}", f"{url.scheme} where the policy says {other}"
@@ -86,7 +86,7 @@ def _variants(url: Url) -> Iterator[tuple[str, str]]:
 
 
 def spell(origin: str) -> str | None:
-    """Answer an http or https origin as browsers spell it, or None where it can't be told."""
+    """Return an http or https origin as browsers spell it, or None where it can't be told."""
     try:
         return Url.parse(origin).origin.decode("ascii")
     except BadValue:

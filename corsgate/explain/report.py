@@ -18,14 +18,14 @@ _SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session
 
 
 def verdict(explanation: Explanation) -> str:
-    """Answer whether the call is allowed, in one line."""
+    """Return whether the call is allowed, in one line."""
     call = explanation.call
     said = "allowed" if explanation.allowed else "blocked"
     return f"{text(call.sent_method)} {call.url} from {text(call.origin)}: {said}"
 
 
 def as_text(explanation: Explanation, file: str = "") -> str:
-    """Answer an explanation in lines for a terminal.
+    """Return an explanation in lines for a terminal.
 
     Args:
         explanation: What is told.
@@ -81,7 +81,7 @@ def _wire(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def as_dict(explanation: Explanation) -> dict[str, object]:
-    """Answer an explanation as what JSON holds, its keys in snake_case."""
+    """Return an explanation as what JSON holds, its keys in snake_case."""
     call, cause = explanation.call, explanation.cause
     return {
         "allowed": explanation.allowed,
@@ -114,7 +114,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         ],
         "reason": explanation.reason or None,
         "cause": None if cause is None else cause.value,
-        "mend": None if cause is None else WORDS[cause].mend,
+        "fix": None if cause is None else WORDS[cause].fix,
         "near_misses": list(explanation.near_misses),
         "toml": explanation.toml or None,
         "advice": list(explanation.advice),
@@ -127,5 +127,5 @@ def _pairs(headers: Sequence[Header]) -> list[list[str]]:
 
 
 def _value(name: bytes, value: bytes) -> str:
-    """Answer a field's value, but for those that are secrets."""
+    """Return a field's value, except for those that are secrets."""
     return "..." if _SECRET.search(name) else text(value)

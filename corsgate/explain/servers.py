@@ -53,7 +53,7 @@ class Wanted:
 
 
 def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
-    """Answer the least that must be answered for a call to be allowed.
+    """Return the least that must be answered for a call to be allowed.
 
     Args:
         call: The call.
@@ -74,8 +74,8 @@ def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
     return attrs.evolve(found, replaces=tuple(replaces))
 
 
-def server_mends(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
-    """Answer what to write on the server that blocked a call.
+def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
+    """Return what to write on the server that blocked a call.
 
     Args:
         call: The call.
@@ -171,7 +171,7 @@ def _iis(want: Wanted, _needs_preflight: bool) -> str:
 
 
 def _gate(call: Call) -> list[tuple[str, str]]:
-    """Answer how a gate is run that allows a call; nothing where none may."""
+    """Return how a gate is run that allows a call; nothing where none may."""
     try:
         cors = widen(None, call)
     except PolicyError:

@@ -78,7 +78,7 @@ class Answer:
 
 
 Send: TypeAlias = Callable[[Request], Answer]
-"""Answers a request; what it raises goes through to the caller."""
+"""Returns a request; what it raises goes through to the caller."""
 
 
 @attrs.frozen(kw_only=True)
@@ -102,21 +102,21 @@ class Trace:
 
 
 def values(headers: Sequence[Header], name: bytes) -> list[bytes]:
-    """Answer the values of all fields of a lower-cased name, in order."""
+    """Return the values of all fields of a lower-cased name, in order."""
     return [value for each, value in headers if each.lower() == name]
 
 
 def tokens(found: Sequence[bytes]) -> tuple[bytes, ...] | None:
-    """Answer the tokens of a list, or None where it is none (``#extract-header-list-values``)."""
+    """Return the tokens of a list, or None where it is none (``#extract-header-list-values``)."""
     members = tuple(list_members(found))
     return members if all(TOKEN.fullmatch(member) for member in members) else None
 
 
 def shown(found: Sequence[bytes]) -> str:
-    """Answer the values of a field for people; "none" where it did not come."""
+    """Return the values of a field for people; "none" where it did not come."""
     return " | ".join(text(value) for value in found) if found else "none"
 
 
 def text(value: bytes) -> str:
-    """Answer bytes from the wire as text that is safe to print."""
+    """Return bytes from the wire as text that is safe to print."""
     return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in value.decode("latin-1"))

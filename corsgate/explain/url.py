@@ -105,7 +105,7 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def join(self, location: str) -> Url:
-        """Answer where a Location leads from here (Fetch ``#concept-response-location-url``).
+        """Return where a Location leads from here (Fetch ``#concept-response-location-url``).
 
         Raises:
             BadValue: It leads to no http or https URL.
@@ -114,7 +114,7 @@ class Url:
 
 
 def _resolve(path: str) -> str:
-    """Answer a path as browsers send it: with slashes only, and its dot segments resolved.
+    """Return a path as browsers send it: with slashes only, and its dot segments resolved.
 
     Source: URL ``#path-state``.
     """

@@ -150,7 +150,7 @@ class _Stamps:
         self._text = ""
 
     def of(self, wall_s: float) -> str:
-        """Answer seconds since 1970 in UTC, with milliseconds."""
+        """Return seconds since 1970 in UTC, with milliseconds."""
         second = int(wall_s)
         if second != self._second:
             self._second = second

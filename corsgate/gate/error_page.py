@@ -86,7 +86,7 @@ def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
 
 
 def problem_of(error: BaseException | None) -> Problem:
-    """Answer what a client is told of a failure on the way to or from an upstream.
+    """Return what a client is told of a failure on the way to or from an upstream.
 
     Args:
         error: What was raised, if that is known.
@@ -131,7 +131,7 @@ def problem_of(error: BaseException | None) -> Problem:
 
 
 def title_of(status: int) -> str:
-    """Answer the phrase of a status, as the registry has it (RFC 9110 15)."""
+    """Return the phrase of a status, as the registry has it (RFC 9110 15)."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -141,7 +141,7 @@ def title_of(status: int) -> str:
 def render(
     problem: Problem, accept: Sequence[bytes], request_id: str, more: Iterable[Header] = ()
 ) -> tuple[ResponseHead, bytes]:
-    """Answer an error's head and body.
+    """Return an error's head and body.
 
     Args:
         problem: What went wrong.
@@ -193,7 +193,7 @@ def render(
 
 
 def choose_type(accept: Sequence[bytes]) -> bytes:
-    """Answer which of `JSON`, `HTML` and `TEXT` a client likes best (RFC 9110 12.5.1).
+    """Return which of `JSON`, `HTML` and `TEXT` a client likes best (RFC 9110 12.5.1).
 
     Args:
         accept: The values of its Accept fields.

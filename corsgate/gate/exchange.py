@@ -22,7 +22,7 @@ from corsgate.gate.error_page import Problem, problem_of, render, render_fallbac
 from corsgate.gate.forwarding import Forwarding
 from corsgate.gate.relay import Relay
 from corsgate.gate.runtime import RoutePlan
-from corsgate.gate.sender import Attempts
+from corsgate.gate.sender import Sender
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
 from corsgate.message.forwarded import UNKNOWN, loop_of
@@ -105,8 +105,8 @@ class Exchange:
         self._decision = known.decision
         if known.ungranted:
             request.notes["ungranted"] = known.ungranted
-        if plan.trial is not None:
-            plan.trial.compare(
+        if plan.report_only is not None:
+            plan.report_only.compare(
                 request,
                 known.decision,
                 known.gate_origin,
@@ -127,7 +127,7 @@ class Exchange:
         task.addErrback(self._failed).addErrback(self._given_up)
 
     def _answered(self) -> bool:
-        """Answer what goes no further than here, if this does not."""
+        """Return what goes no further than here, if this does not."""
         problem = self._refusal()
         if problem is not None:
             self._answer(problem)
@@ -165,14 +165,14 @@ class Exchange:
     def _report(self, what: str, failure: Failure) -> None:
         """Log what was not foreseen: once per second for each place where it is raised."""
         now = self._plan.upstream.clock.seconds()
-        more = self._plan.paces.due((what, place_of(failure)), now)
+        more = self._plan.log_throttle.due((what, place_of(failure)), now)
         if more is not None:
             self._log.failure(what + "{more}", failure, id=self._request.notes["id"], more=more)
 
     # What is answered here.
 
     def _refusal(self) -> Problem | None:
-        """Answer why the request goes no further, or None."""
+        """Return why the request goes no further, or None."""
         request, plan = self._request, self._plan
         if request.refusal is not None:
             return Problem(status=request.refusal.status, detail=request.refusal.detail)
@@ -203,7 +203,7 @@ class Exchange:
         return None
 
     def _refused(self) -> Problem | None:
-        """Answer what the client is told that the CORS decision refused; None for a preflight."""
+        """Return what the client is told that the CORS decision refused; None for a preflight."""
         request, policy = self._request, self._plan.policy
         request.notes["outcome"] = request.notes["refused"] = self._decision.reason
         if policy is not None and policy.debugs:
@@ -239,7 +239,7 @@ class Exchange:
         """Have a server answer, and hand its answer to the client."""
         request, plan = self._request, self._plan
         asked = self._asked
-        attempts = Attempts(
+        attempts = Sender(
             request,
             plan,
             self._client,
@@ -304,7 +304,7 @@ class Exchange:
         self._request.notes["outcome"] = "tunnel closed"
         client = self._request.switch(head)
         limits = self._plan.limits
-        sweeper = self._request.channel.site.sweeper
-        tunnel = Tunnel(sweeper, limits.tunnel_idle_timeout_s, client, upstream)
+        deadlines = self._request.channel.site.deadlines
+        tunnel = Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)
         tunnel.start()
         await tunnel.done

@@ -6,10 +6,10 @@ from twisted.internet.task import deferLater
 
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
-from corsgate.gate.runtime import UpstreamPlan
+from corsgate.gate.runtime import UpstreamRuntime
 
 
-class Tries:
+class Failover:
     """The servers that failed one request, and whether another may get it.
 
     It is made once a first attempt has failed, so that requests that are served at once don't
@@ -24,7 +24,7 @@ class Tries:
         shown: What was tried, for the access log.
     """
 
-    def __init__(self, upstream: UpstreamPlan, method: bytes, until_s: float) -> None:
+    def __init__(self, upstream: UpstreamRuntime, method: bytes, until_s: float) -> None:
         self.shown: list[str] = []
         self._upstream = upstream
         self._retries = Retries(upstream.rules, upstream.balancer.budget, method, until_s)
@@ -33,7 +33,7 @@ class Tries:
     async def next(
         self, failed: ServerState, cause: str | None, key: bytes, *, sent: bool, replayable: bool
     ) -> ServerState | None:
-        """Answer the server that gets the request next, once it may.
+        """Return the server that gets the request next, once it may.
 
         Args:
             failed: The one that had it.
@@ -73,5 +73,5 @@ class Tries:
         return state
 
     def end(self) -> None:
-        """Take it that no other server will be asked; again does no harm."""
+        """Record that no other server will be asked; again does no harm."""
         self._retries.end()

@@ -7,16 +7,16 @@ from collections.abc import Awaitable
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from corsgate.balance.circuit import Use
+from corsgate.balance.circuit import CircuitState
 from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
 from corsgate.config.model.values import Server
 from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
-from corsgate.gate.failover import Tries
+from corsgate.gate.failover import Failover
 from corsgate.gate.log_text import shown
 from corsgate.gate.runtime import RoutePlan
-from corsgate.gate.sender import Attempts
+from corsgate.gate.sender import Sender
 from corsgate.server.request import GateRequest
 from corsgate.transport.deadlines import NEVER
 from corsgate.upstream.body import drain
@@ -34,26 +34,26 @@ class Forwarding:
         attempts: Sends the request to the server that it is told.
 
     Attributes:
-        deadline_s: For the sweeper: when half of the route's timeout is over, if it has one, and
+        deadline_s: For the deadlines: when half of the route's timeout is over, if it has one, and
             after that when all of it is.
     """
 
     __slots__ = (
-        "_attempts",
         "_ends_s",
         "_entered",
+        "_failover",
         "_key",
         "_late",
         "_pinned_to",
         "_plan",
         "_request",
+        "_sender",
         "_server",
         "_state",
         "_sticks_to",
         "_suspect",
         "_task",
         "_term",
-        "_tries",
         "deadline_s",
     )
 
@@ -61,12 +61,12 @@ class Forwarding:
         self,
         request: GateRequest,
         plan: RoutePlan,
-        attempts: Attempts,
+        attempts: Sender,
     ) -> None:
         self.deadline_s = NEVER
         self._request = request
         self._plan = plan
-        self._attempts = attempts
+        self._sender = attempts
         # Whether the balancer counts the request.
         self._entered = False
         self._server: Server | None = None
@@ -76,7 +76,7 @@ class Forwarding:
         # The server that had the whole request when half of the timeout was over.
         self._suspect: ServerState | None = None
         self._ends_s = NEVER
-        self._tries: Tries | None = None
+        self._failover: Failover | None = None
         self._key = b""
         self._sticks_to: str | None = None
         # The server that the client's connection has a connection pinned to.
@@ -91,7 +91,7 @@ class Forwarding:
         return self._server
 
     def run(self) -> Awaitable[UpstreamResponse]:
-        """Answer the first response that is to be passed on; `end` follows once it is relayed.
+        """Return the first response that is to be passed on; `end` follows once it is relayed.
 
         Raises:
             UpstreamError: No server gave one, or none in time.
@@ -120,7 +120,7 @@ class Forwarding:
         self._task.cancel()
 
     def end(self, relayed: bool | None) -> None:
-        """Take it that the request has ended.
+        """Record that the request has ended.
 
         Args:
             relayed: Whether the response was relayed whole; False where the server cut it short
@@ -129,11 +129,11 @@ class Forwarding:
         self._end_attempt(relayed)
         if self._entered:
             self._plan.upstream.balancer.leave()
-        if self._tries is not None:
-            self._tries.end()
+        if self._failover is not None:
+            self._failover.end()
 
     def set_cookie(self, origin: bytes) -> bytes | None:
-        """Answer the Set-Cookie value that leads the client back to a server that is new to it.
+        """Return the Set-Cookie value that leads the client back to a server that is new to it.
 
         Args:
             origin: The origin by which the client knows the gate.
@@ -146,10 +146,10 @@ class Forwarding:
         return sticky.set_cookie(server, path, secure=origin.startswith(b"https:"))
 
     async def _run_within(self, timeout_s: float) -> UpstreamResponse:
-        sweeper = self._request.channel.site.sweeper
+        deadlines = self._request.channel.site.deadlines
         arrived_s = self._request.arrived_s
         self.deadline_s, self._ends_s = arrived_s + timeout_s / 2, arrived_s + timeout_s
-        sweeper.add(self)
+        deadlines.add(self)
         self._task = Deferred.fromCoroutine(self._run())
         try:
             return await self._task
@@ -158,7 +158,7 @@ class Forwarding:
                 raise
             raise UpstreamTimedOut("no response came within the route's timeout") from None
         finally:
-            sweeper.discard(self)
+            deadlines.discard(self)
 
     async def _run(self) -> UpstreamResponse:
         balancer = self._plan.upstream.balancer
@@ -171,14 +171,14 @@ class Forwarding:
             self._server = server = state.server
             self._request.notes["server"] = server.origin
             try:
-                response = await self._attempts.send(server)
+                response = await self._sender.send(server)
                 cause = CAUSE_OF_STATUS.get(response.head.status)
                 if cause is None:
-                    if state.record.use is not Use.IN:
+                    if state.circuit.state is not CircuitState.CLOSED:
                         balancer.answered(state, self._term, self._now())
-                    if self._tries is not None:
+                    if self._failover is not None:
                         # Its body may be an endless one, which is no repetition any more.
-                        self._tries.end()
+                        self._failover.end()
                     return response
             except UpstreamError as error:
                 failure, cause = error, cause_of(error)
@@ -203,7 +203,7 @@ class Forwarding:
 
     def _report(self, error: UpstreamError) -> None:
         """Log why an attempt failed: a line per second, route and kind of failure at most."""
-        more = self._plan.paces.due(type(error).__name__, self._now())
+        more = self._plan.log_throttle.due(type(error).__name__, self._now())
         if more is not None:
             _log.warn(
                 "request {id} on route {route}: {error}{more}",
@@ -217,7 +217,7 @@ class Forwarding:
         return self._plan.upstream.clock.seconds()
 
     def _first_server(self) -> ServerState | None:
-        """Answer the server that gets the request first; None where there is none."""
+        """Return the server that gets the request first; None where there is none."""
         request, upstream = self._request, self._plan.upstream
         balancer = upstream.balancer
         # Where one client has too many of the places, and lets them stall, there may be one yet.
@@ -228,14 +228,14 @@ class Forwarding:
             self._key = upstream.key(request.index, request.uri, request.notes["client"])
         if upstream.sticky is not None:
             self._sticks_to = upstream.sticky.origin(request.index.get(b"cookie", ()))
-        pins = self._attempts.pins
+        pins = self._sender.pins
         if pins is not None and pins.idle:
             self._pinned_to = upstream.agent.pinned_to(pins)
         prefer = self._pinned_to or self._sticks_to
         return balancer.pick(self._now(), self._key, prefer=prefer)
 
     async def _server_to_come(self) -> ServerState:
-        """Answer a server once DNS was asked for one: right after a start it may not be yet."""
+        """Return a server once DNS was asked for one: right after a start it may not be yet."""
         upstream = self._plan.upstream
         if upstream.watchers:
             await upstream.found(self._plan.limits.connect_timeout_s)
@@ -247,23 +247,23 @@ class Forwarding:
     async def _another_server(
         self, state: ServerState, cause: str | None, failure: UpstreamError | None
     ) -> ServerState | None:
-        """Answer the server that gets the request after one failed it, or None."""
+        """Return the server that gets the request after one failed it, or None."""
         request = self._request
-        if self._tries is None:
+        if self._failover is None:
             limits = self._plan.limits
             until_s = request.arrived_s + (limits.timeout_s or limits.first_byte_timeout_s)
-            self._tries = Tries(self._plan.upstream, request.head.method, until_s)
-            request.notes["tried"] = self._tries.shown
+            self._failover = Failover(self._plan.upstream, request.head.method, until_s)
+            request.notes["tried"] = self._failover.shown
         sent = failure is None or not nothing_sent(failure)
-        if sent and (self._attempts.binds or state.server.origin == self._pinned_to):
+        if sent and (self._sender.binds or state.server.origin == self._pinned_to):
             # The other server knows nothing of the handshake, nor of the user.
             return None
-        return await self._tries.next(
-            state, cause, self._key, sent=sent, replayable=self._attempts.replayable
+        return await self._failover.next(
+            state, cause, self._key, sent=sent, replayable=self._sender.replayable
         )
 
     def _is_served(self, cause: str | None) -> bool | None:
-        """Answer whether a server that failed a request did as it should; None for neither."""
+        """Return whether a server that failed a request did as it should; None for neither."""
         if cause is None:
             return None
         # Where a 500 doesn't count as a failure, it is the application's good answer.

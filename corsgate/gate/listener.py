@@ -16,7 +16,7 @@ from corsgate.gate.error_page import Problem, render
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
-from corsgate.gate.runtime import Plan
+from corsgate.gate.runtime import Runtime
 from corsgate.message.client import Client
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
@@ -27,7 +27,7 @@ from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
 from corsgate.server.tls import CertificateTable
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.files import read_file
 
 
@@ -57,9 +57,9 @@ class ListenerSite:
         self,
         listener: Listener,
         config: Config,
-        plan: Plan,
+        plan: Runtime,
         *,
-        sweeper: Sweeper,
+        deadlines: Deadlines,
         access_log: AccessLog,
         new_id: Callable[[], str],
         admission: Admission,
@@ -76,7 +76,7 @@ class ListenerSite:
         root = GateRoot(plan.table, hosts, self._serve, self._answer, misdirects)
         self.site = GateSite(
             root,
-            sweeper=sweeper,
+            deadlines=deadlines,
             limits=config.limits,
             record=self._record,
             reactor=reactor,
@@ -109,7 +109,7 @@ class ListenerSite:
             self._log.info("SIGHUP: {endpoint} has read its certificates again", endpoint=endpoint)
 
     def _client(self, request: GateRequest) -> Client:
-        """Answer who asks, and note it for the log."""
+        """Return who asks, and note it for the log."""
         known: tuple[Client, str] | None = request.ready.get(self)
         if known is None:
             known = request.ready[self] = self._find_client(request)
@@ -140,7 +140,7 @@ class ListenerSite:
         Exchange(request, plan, client).start()
 
     def _answer(self, request: GateRequest, problem: Problem) -> None:
-        """Answer a request that belongs to no route."""
+        """Return a request that belongs to no route."""
         self._client(request)
         # The log says what the client is told, unless somebody has said more.
         request.notes.setdefault("outcome", problem.detail)

@@ -17,7 +17,7 @@ from corsgate.transport.files import read_file, who_reads, who_writes
 
 
 def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_file) -> Config:
-    """Answer the configuration in a file, its secrets taken from their sources.
+    """Return the configuration in a file, its secrets taken from their sources.
 
     What it needs of this machine is looked at too, once the file itself has no faults; nothing
     is opened.

@@ -11,7 +11,7 @@ from corsgate.gate.log_text import shown_bytes
 from corsgate.message.forwarded import UNKNOWN, told_hosts, trusted
 from corsgate.message.host import HostRules
 from corsgate.server.request import GateRequest
-from corsgate.transport.log_throttle import Pace
+from corsgate.transport.log_throttle import Throttle
 
 _log = Logger()
 
@@ -31,7 +31,7 @@ class ProxiedHost:
     def __init__(self, hosts: HostRules, networks: Sequence[IPv4Network | IPv6Network]) -> None:
         self._hosts = hosts
         self._networks = networks
-        self._pace = Pace()
+        self._throttle = Throttle()
 
     def is_refused(self, request: GateRequest) -> bool:
         """Return whether the proxy was asked for a host that is not served; log it if so."""
@@ -43,7 +43,7 @@ class ProxiedHost:
             return False
         host = shown_bytes([refused])
         request.notes["outcome"] = f"the proxy was asked for the host {host}, which is not served"
-        more = self._pace.due(request.arrived_s)
+        more = self._throttle.due(request.arrived_s)
         if more is not None:
             _log.warn(
                 "421: a trusted proxy was asked for the host {host}, which is not served;"

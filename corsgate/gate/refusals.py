@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 from corsgate.gate.log_text import shown, shown_bytes
 from corsgate.server.request import GateRequest
-from corsgate.transport.log_throttle import Pace
+from corsgate.transport.log_throttle import Throttle
 
 KEPT = 20
 """How many refusals are kept of each route."""
@@ -44,7 +44,7 @@ class Refusal:
 class _Route:
     """What is known of one route's refusals."""
 
-    pace: Pace = attrs.field(factory=Pace)
+    throttle: Throttle = attrs.field(factory=Throttle)
     total: int = 0
     last: deque[Refusal] = attrs.field(factory=lambda: deque(maxlen=KEPT))
     second: float = float("-inf")
@@ -66,7 +66,7 @@ class Refusals:
         self._routes: dict[str, _Route] = {}
 
     def last(self, route: str) -> list[Refusal]:
-        """Answer the refusals that are kept of a route, the newest first.
+        """Return the refusals that are kept of a route, the newest first.
 
         Args:
             route: Its label, such as ``api.example.com/v1``.
@@ -74,7 +74,7 @@ class Refusals:
         return list(reversed(self._routes[route].last)) if route in self._routes else []
 
     def total(self, route: str) -> int:
-        """Answer how many requests on a route were refused, kept or not."""
+        """Return how many requests on a route were refused, kept or not."""
         return self._routes[route].total if route in self._routes else 0
 
     def record(self, request: GateRequest, now: float) -> None:
@@ -92,7 +92,7 @@ class Refusals:
         route = self._routes.setdefault(label, _Route())
         route.total += 1
         self._keep(route, request, reason, now)
-        more = route.pace.due(now)
+        more = route.throttle.due(now)
         if more is not None:
             _log.warn(
                 "request {id} refused on route {route}: origin {origin}: {reason}{more}",

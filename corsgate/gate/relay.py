@@ -88,7 +88,7 @@ class StreamedBody:
             done.callback(None)
 
     def body_failed(self, reason: Failure) -> None:
-        """Take it that the rest will never come."""
+        """Record that the rest will never come."""
         done, self._done = self._done, None
         if done is not None:
             done.errback(reason)
@@ -118,7 +118,7 @@ class _Collector:
 
 
 def collect(body: RequestBody) -> Deferred[bytes]:
-    """Answer a Deferred of a client's whole body; the caller has bounded its length."""
+    """Return a Deferred of a client's whole body; the caller has bounded its length."""
     collector = _Collector(body)
     body.start(collector)
     return collector.collected

@@ -11,12 +11,12 @@ from corsgate.cors.decide import Decision, decide
 from corsgate.cors.policy import Policy
 from corsgate.gate.log_text import shown_bytes
 from corsgate.server.request import GateRequest
-from corsgate.transport.log_throttle import Pace
+from corsgate.transport.log_throttle import Throttle
 
 _log = Logger()
 
 
-class Trial:
+class ReportOnly:
     """A route's ``cors_report_only``.
 
     Args:
@@ -33,7 +33,7 @@ class Trial:
         self.changes: Counter[str] = Counter()
         self._label = label
         self._policy = policy
-        self._pace = Pace()
+        self._throttle = Throttle()
 
     def compare(
         self,
@@ -67,7 +67,7 @@ class Trial:
         if found is None:
             return
         self.changes[found] += 1
-        more = self._pace.due(request.arrived_s)
+        more = self._throttle.due(request.arrived_s)
         if more is not None:
             _log.info(
                 "request {id} on route {route}: origin {origin}: cors_report_only {change}: "

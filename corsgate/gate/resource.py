@@ -34,11 +34,11 @@ class PlaceResource(Resource):
         self.isLeaf = not node.children
         for segment, child in node.children.items():
             self.putChild(segment, PlaceResource(child, serve, answer))
-        # All that is below, but for the children, is this route's.
+        # All that is below, except for the children, is this route's.
         self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, answer)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
-        """Answer the place one segment below."""
+        """Return the place one segment below."""
         child: IResource = self.children.get(path, self._rest)
         return child
 
@@ -79,7 +79,7 @@ class GateRoot(Resource):
         self._trees = {id(node): PlaceResource(node, serve, answer) for node in table.roots}
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
-        """Answer the place one segment below the root of the request's host."""
+        """Return the place one segment below the root of the request's host."""
         if not self._hosts.allows(request.authority):
             return _Misdirected(self._answer)
         if self._misdirects is not None and self._misdirects(request):
@@ -88,7 +88,7 @@ class GateRoot(Resource):
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)
 
     def render(self, request: GateRequest) -> int:
-        """Answer a request that has no place in the tree."""
+        """Return a request that has no place in the tree."""
         refusal = request.refusal
         if refusal is None:
             problem = Problem(status=404, detail="Nothing is served at this path.")
@@ -99,7 +99,7 @@ class GateRoot(Resource):
 
 
 class _Misdirected(Resource):
-    """Answers a request for a host that is not served here (RFC 9110 15.5.20)."""
+    """Returns a request for a host that is not served here (RFC 9110 15.5.20)."""
 
     isLeaf = True
 

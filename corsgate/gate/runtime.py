@@ -21,12 +21,12 @@ from corsgate.config.model.values import Config, Cors, Limits, Server, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
-from corsgate.gate.report_only import Trial
+from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.shaping import UpstreamShape
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
-from corsgate.transport.deadlines import Sweeper
-from corsgate.transport.log_throttle import Paces
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.log_throttle import LogThrottle
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
@@ -37,7 +37,7 @@ _log = Logger()
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class UpstreamPlan:
+class UpstreamRuntime:
     """One upstream, ready to be asked; its moving parts are shared by its routes.
 
     Attributes:
@@ -118,25 +118,25 @@ class RoutePlan:
         label: Its host and prefix, for the log.
         shape: Shapes its heads.
         policy: Its compiled CORS policy, or None.
-        trial: Its ``cors_report_only``, or None.
+        report_only: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
         limits: Its bounds.
         upstream: Where its requests go.
-        paces: How often the log is told of its failures.
+        log_throttle: How often the log is told of its failures.
     """
 
     label: str
     shape: UpstreamShape
     policy: Policy | None
-    trial: Trial | None
+    report_only: ReportOnly | None
     methods: frozenset[bytes] | None
     limits: Limits
-    upstream: UpstreamPlan
-    paces: Paces = attrs.field(factory=Paces)
+    upstream: UpstreamRuntime
+    log_throttle: LogThrottle = attrs.field(factory=LogThrottle)
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Plan:
+class Runtime:
     """All that a configuration decides, ready to serve.
 
     Attributes:
@@ -147,28 +147,28 @@ class Plan:
 
     table: RouteTable
     routes: Mapping[Match, RoutePlan]
-    upstreams: Mapping[str, UpstreamPlan]
+    upstreams: Mapping[str, UpstreamRuntime]
 
     def of(self, match: Match) -> RoutePlan:
-        """Answer the plan of the route that was found."""
+        """Return the plan of the route that was found."""
         return self.routes[match]
 
 
-def make_plan(
+def make_runtime(
     config: Config,
     *,
     reactor: Any,
-    sweeper: Sweeper,
+    deadlines: Deadlines,
     rng: Callable[[int], bytes],
     file: str,
     pseudonym: bytes,
-) -> Plan:
+) -> Runtime:
     """Make a configuration ready to serve.
 
     Args:
         config: What to serve.
         reactor: Connects and tells the time.
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         rng: Answers so many random bytes.
         file: The configuration's name in faults.
         pseudonym: What this process calls itself in Via, and no other one does.
@@ -179,14 +179,14 @@ def make_plan(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    upstreams: dict[str, UpstreamPlan] = {}
+    upstreams: dict[str, UpstreamRuntime] = {}
     faults: list[Fault] = []
     for name, upstream in config.upstreams.items():
         try:
-            upstreams[name] = _plan_upstream(upstream, reactor, sweeper, rng)
+            upstreams[name] = _plan_upstream(upstream, reactor, deadlines, rng)
         except BadValue as error:
             key = f"upstreams.{name}"
-            faults.append(Fault(file=file, key=key, problem=error.problem, mend=error.mend))
+            faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
     if faults:
         raise ConfigError(faults)
     table = RouteTable.build(config.routes)
@@ -196,13 +196,13 @@ def make_plan(
         match: _plan_route(match, upstreams[match.route.upstream.name], compiled, pseudonym)
         for match in table.matches
     }
-    return Plan(table=table, routes=routes, upstreams=upstreams)
+    return Runtime(table=table, routes=routes, upstreams=upstreams)
 
 
 def _plan_upstream(
-    upstream: Upstream, reactor: Any, sweeper: Sweeper, rng: Callable[[int], bytes]
-) -> UpstreamPlan:
-    agent = UpstreamAgent(reactor, sweeper, upstream)
+    upstream: Upstream, reactor: Any, deadlines: Deadlines, rng: Callable[[int], bytes]
+) -> UpstreamRuntime:
+    agent = UpstreamAgent(reactor, deadlines, upstream)
     rules = upstream.balancing
     # Seeded by what nobody can guess; who draws well can't be steered to one server.
     chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
@@ -214,8 +214,8 @@ def _plan_upstream(
     balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
     prober = None
     if rules.health is not None:
-        prober = Prober(reactor, sweeper, upstream, balancer, credentials, chance)
-    plan = UpstreamPlan(
+        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance)
+    plan = UpstreamRuntime(
         name=upstream.name,
         agent=agent,
         client=ProxyClient(agent),
@@ -258,7 +258,7 @@ def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | 
 
 
 def _plan_route(
-    match: Match, upstream: UpstreamPlan, compiled: Callable[[Cors], Policy], pseudonym: bytes
+    match: Match, upstream: UpstreamRuntime, compiled: Callable[[Cors], Policy], pseudonym: bytes
 ) -> RoutePlan:
     route = match.route
     credentials = upstream.credentials
@@ -273,7 +273,7 @@ def _plan_route(
             pseudonym=pseudonym,
         ),
         policy=None if route.cors is None else compiled(route.cors),
-        trial=None if report_only is None else Trial(label, compiled(report_only)),
+        report_only=None if report_only is None else ReportOnly(label, compiled(report_only)),
         methods=(
             None
             if route.methods is None

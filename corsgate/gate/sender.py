@@ -22,7 +22,7 @@ from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 
 
-class Attempts:
+class Sender:
     """What is sent to servers for one request.
 
     Args:
@@ -76,7 +76,7 @@ class Attempts:
         return body is None or self._kept is not None or not body.started
 
     async def send(self, server: Server) -> UpstreamResponse:
-        """Answer one server's response, its challenges met.
+        """Return one server's response, its challenges met.
 
         Raises:
             UpstreamError: It gave none.
@@ -97,7 +97,7 @@ class Attempts:
         return await send_signed(credentials, head, server.origin, self._body, send)
 
     def _head_for(self, server: Server) -> RequestHead:
-        """Answer the head that a server gets; signed, where all requests are signed alike."""
+        """Return the head that a server gets; signed, where all requests are signed alike."""
         request, shape = self._request, self._plan.shape
         head = request.head
         varies = request.body is not None or request.offers
@@ -131,11 +131,11 @@ class Attempts:
         return made
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:
-        """Answer whether the client waits for 100 Continue, of which the server is to be asked."""
+        """Return whether the client waits for 100 Continue, of which the server is to be asked."""
         return body is not None and self._kept is None and body.awaits_continue
 
     def _may_be_repeated(self, body: RequestBody) -> bool:
-        """Answer whether a body is worth keeping, for another server to get it too."""
+        """Return whether a body is worth keeping, for another server to get it too."""
         upstream = self._plan.upstream
         return (
             self._may_be_kept(body)
@@ -207,7 +207,7 @@ class Attempts:
         self._request.inform(self._plan.shape.interim_head(head))
 
     def _body(self) -> KeptBody | StreamedBody | None:
-        """Answer what is to be sent of the client's body now."""
+        """Return what is to be sent of the client's body now."""
         if self._kept is not None:
             return self._kept
         body = self._request.body

@@ -24,12 +24,12 @@ from corsgate.gate.access_log import AccessLog, open_log
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
-from corsgate.gate.report_only import Trial
-from corsgate.gate.runtime import UpstreamPlan, make_plan
+from corsgate.gate.report_only import ReportOnly
+from corsgate.gate.runtime import UpstreamRuntime, make_runtime
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.proxy_protocol import listening_endpoint
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.fast_write import bound_unsent
 from corsgate.transport.listening import stop_listening, tend
 
@@ -70,13 +70,13 @@ class GateService(Service):
         self._config = config
         self._reactor = reactor
         self._file = file
-        self._sweeper = Sweeper(reactor)
+        self._deadlines = Deadlines(reactor)
         self._boot_id = rng(4).hex()
         self._counter = 0
-        self._plan = make_plan(
+        self._plan = make_runtime(
             config,
             reactor=reactor,
-            sweeper=self._sweeper,
+            deadlines=self._deadlines,
             rng=rng,
             file=file,
             # Random of its own: upstreams are told it, and it must be no other process's.
@@ -88,7 +88,7 @@ class GateService(Service):
             reactor.seconds,
             time.time,
         )
-        self._admission = Admission(self._sweeper, config.limits)
+        self._admission = Admission(self._deadlines, config.limits)
         for upstream in self._plan.upstreams.values():
             upstream.agent.short = self._out_of_descriptors
         self.listeners = self._make_listeners(self._access_log)
@@ -123,7 +123,7 @@ class GateService(Service):
         super().startService()
         self._access_log.start()
         of_tls = [
-            Fault(file=self._file, problem=problem, mend="")
+            Fault(file=self._file, problem=problem, fix="")
             for problem in tls_warnings(self._config, time.time())
         ]
         for warning in warning_lines([*self._config.warnings, *of_tls]):
@@ -166,7 +166,7 @@ class GateService(Service):
         self._access_log.stop()
 
     @property
-    def upstreams(self) -> Mapping[str, UpstreamPlan]:
+    def upstreams(self) -> Mapping[str, UpstreamRuntime]:
         """The upstreams that it serves, by name."""
         return self._plan.upstreams
 
@@ -181,10 +181,10 @@ class GateService(Service):
         return self._access_log.refusals
 
     @property
-    def trials(self) -> Mapping[str, Trial]:
+    def trials(self) -> Mapping[str, ReportOnly]:
         """The second policies that are tried beside the first, by route."""
         plans = self._plan.routes.values()
-        return {plan.label: plan.trial for plan in plans if plan.trial is not None}
+        return {plan.label: plan.report_only for plan in plans if plan.report_only is not None}
 
     def refresh(self) -> None:
         """Open the access log again, and use what the certificates' files hold now.
@@ -217,8 +217,8 @@ class GateService(Service):
             return open_log(self._config.access_log, output, max_bytes, in_reactor)
         except OSError as error:
             problem = f"{self._config.access_log!r} can't be opened: {error.strerror}"
-            mend = "name a file that the daemon may write"
-            fault = Fault(file=self._file, key="access_log", problem=problem, mend=mend)
+            fix = "name a file that the daemon may write"
+            fault = Fault(file=self._file, key="access_log", problem=problem, fix=fix)
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
@@ -230,7 +230,7 @@ class GateService(Service):
                     listener,
                     self._config,
                     self._plan,
-                    sweeper=self._sweeper,
+                    deadlines=self._deadlines,
                     access_log=access_log,
                     new_id=self._new_id,
                     admission=self._admission,
@@ -244,7 +244,7 @@ class GateService(Service):
                         file=self._file,
                         key="listener.certificates",
                         problem=error.problem,
-                        mend=error.mend,
+                        fix=error.fix,
                     )
                 )
         if faults:
@@ -274,7 +274,7 @@ class GateService(Service):
             file=self._file,
             key=key,
             problem=f"can't listen on {text!r}: {reason}",
-            mend="free that address, or name another",
+            fix="free that address, or name another",
         )
 
 

@@ -83,7 +83,7 @@ class UpstreamShape:
         trailers: bool = False,
         expect: bool = False,
     ) -> RequestHead:
-        """Answer the head that a server gets, credentials apart.
+        """Return the head that a server gets, credentials apart.
 
         Args:
             head: The client's.
@@ -123,7 +123,7 @@ class UpstreamShape:
         return RequestHead(method=head.method, target=target, headers=headers)
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:
-        """Answer the target that a server gets for a client's."""
+        """Return the target that a server gets for a client's."""
         if self.match.route.strip_prefix:
             target = strip_segments(target, self.match.depth)
         return join_base(server.base_path, target) if server.base_path else target
@@ -137,7 +137,7 @@ class UpstreamShape:
         authority: bytes,
         gate_origin: bytes,
     ) -> ResponseHead:
-        """Answer the head that the client gets.
+        """Return the head that the client gets.
 
         Args:
             response: The upstream's.
@@ -173,7 +173,7 @@ class UpstreamShape:
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def interim_head(self, response: ResponseHead) -> ResponseHead:
-        """Answer the head of an interim response that the client gets (RFC 9110 15.2).
+        """Return the head of an interim response that the client gets (RFC 9110 15.2).
 
         It says nothing of a length, which belongs to the final response alone (8.6).
         """
@@ -181,22 +181,22 @@ class UpstreamShape:
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def request_trailers(self, trailers: HeaderList) -> HeaderList:
-        """Answer the trailers that a server gets; what is dropped of a head is of them too."""
+        """Return the trailers that a server gets; what is dropped of a head is of them too."""
         return forwardable_trailers(trailers, self._drop_request)
 
     def response_trailers(self, trailers: HeaderList) -> HeaderList:
-        """Answer the trailers that the client gets; what is dropped of a head is of them too."""
+        """Return the trailers that the client gets; what is dropped of a head is of them too."""
         return forwardable_trailers(trailers, self._drop_response)
 
     def host_for(self, server: Server, authority: bytes) -> bytes:
-        """Answer the Host value that a server is sent."""
+        """Return the Host value that a server is sent."""
         if self.match.route.upstream.preserve_host and authority:
             return authority
         return server.host_value
 
 
 def _spellings(name: bytes) -> set[bytes]:
-    """Answer all names that a server may take for this one.
+    """Return all names that a server may take for this one.
 
     Servers behind CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). Worked out
     beforehand, so that no request pays for it.

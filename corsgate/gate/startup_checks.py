@@ -51,7 +51,7 @@ def preflight(
                     line=line_of(known, path),
                     key=key_text(path) if lines is not None else _option(path),
                     problem=error.problem,
-                    mend=error.mend,
+                    fix=error.fix,
                 )
             )
 
@@ -142,7 +142,7 @@ def check_access_log(access_log: str | None) -> None:
 
 
 def listener_path(lines: Mapping[Path, int], number: int) -> Path:
-    """Answer where a listener stands: those of ``listen`` come first, then the tables.
+    """Return where a listener stands: those of ``listen`` come first, then the tables.
 
     Args:
         lines: What `key_lines` answered; empty where there is no file.
@@ -155,5 +155,5 @@ def listener_path(lines: Mapping[Path, int], number: int) -> Path:
 
 
 def _option(path: Path) -> str:
-    """Answer the option that stands for a key where there is no file."""
+    """Return the option that stands for a key where there is no file."""
     return {"listen": "--listen", "upstreams": "--upstream"}.get(str(path[0]), str(path[0]))

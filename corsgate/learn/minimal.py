@@ -60,7 +60,7 @@ class _Group:
 
 
 def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned:
-    """Answer the smallest configuration for recorded calls.
+    """Return the smallest configuration for recorded calls.
 
     A call that was refused is no evidence that it is meant to be allowed: anybody can send a gate
     an Origin, a method and names of headers, and so put them into its log.
@@ -176,7 +176,7 @@ def _key(each: Recorded) -> object:
 
 
 def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
-    """Answer the calls by the gate's route, or else by their server."""
+    """Return the calls by the gate's route, or else by their server."""
     groups: dict[object, _Group] = {}
     for each in recorded:
         key = _key(each)
@@ -192,7 +192,7 @@ def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
 
 
 def _allow(group: _Group, refused: list[str]) -> bool:
-    """Make a group's policy of its calls; answer whether any can be allowed."""
+    """Make a group's policy of its calls; return whether any can be allowed."""
     singly: dict[Call, Cors] = {}
     for each in group.recorded:
         _try(each.call, None, singly, refused)
@@ -216,20 +216,20 @@ def _allow(group: _Group, refused: list[str]) -> bool:
 
 
 def _try(call: Call, cors: Cors | None, found: dict[Call, Cors], refused: list[str]) -> Cors | None:
-    """Widen a policy by a call that was not yet found to be allowed; answer what it is then."""
+    """Widen a policy by a call that was not yet found to be allowed; return what it is then."""
     if call in found:
         return cors
     try:
         found[call] = widen(cors, call)
     except PolicyError as error:
-        why = "; ".join(f"{problem}; {mend}" for _, problem, mend in error.faults)
+        why = "; ".join(f"{problem}; {fix}" for _, problem, fix in error.faults)
         refused.append(f"{text(call.method)} from {text(call.origin)}: {why}")
         return cors
     return found[call]
 
 
 def _joined(policies: Sequence[Cors]) -> Cors:
-    """Answer a policy that allows what each of some does, at a cost that is linear in them."""
+    """Return a policy that allows what each of some does, at a cost that is linear in them."""
     names = {name.lower(): name for each in reversed(policies) for name in each.allow_headers}
     spelled = dict.fromkeys(name.lower() for each in policies for name in each.allow_headers)
     return Cors(
@@ -241,7 +241,7 @@ def _joined(policies: Sequence[Cors]) -> Cors:
 
 
 def _expose(cors: Cors, names: Iterable[str]) -> Cors:
-    """Answer a policy that lets scripts read further headers, but for those that none may."""
+    """Return a policy that lets scripts read further headers, except for those that none may."""
     for name in names:
         if name == "*" or name.lower() in {each.lower() for each in cors.expose_headers}:
             continue
@@ -253,7 +253,7 @@ def _expose(cors: Cors, names: Iterable[str]) -> Cors:
 
 
 def _common_prefix(recorded: Sequence[Recorded]) -> str:
-    """Answer the longest prefix of whole segments that all calls have."""
+    """Return the longest prefix of whole segments that all calls have."""
     paths = [_segments(each) for each in recorded]
     common: list[str] = []
     for step in zip(*paths, strict=False):
@@ -281,7 +281,7 @@ def _is_prefix(prefix: str) -> bool:
 
 
 def _hosts(groups: Iterable[_Group]) -> list[str]:
-    """Answer the Host values to list: none where the gate's default serves them all."""
+    """Return the Host values to list: none where the gate's default serves them all."""
     named = {group.place[0] for group in groups if group.place[0] is not None}
     beyond = sorted(host for host in named if not is_loopback_name(host.strip("[]").encode()))
     return ["localhost", "127.0.0.1", "[::1]", *beyond] if beyond else []

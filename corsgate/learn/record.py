@@ -53,7 +53,7 @@ class Recorded:
 
 
 def read_record(text: str) -> list[Recorded]:
-    """Answer the cross-origin calls in a record.
+    """Return the cross-origin calls in a record.
 
     Args:
         text: A HAR file, or lines of a gate's JSON access log, perhaps among the daemon's others.
@@ -82,7 +82,7 @@ def read_record(text: str) -> list[Recorded]:
 
 
 def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
-    """Answer the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
+    """Return the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
     request, response = _table(entry, "request"), _table(entry, "response")
     sent, came = tuple(_fields(request)), tuple(_fields(response))
     try:
@@ -139,13 +139,13 @@ def _status(response: Mapping[str, Any]) -> int:
 
 
 def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Call:
-    """Answer the call that a preflight asked for."""
+    """Return the call that a preflight asked for."""
     headers = tuple((name, _UNSAFE) for name in names)
     return Call(origin=origin, method=method, url=url, headers=headers)
 
 
 def _counts(origin: bytes, own: bytes) -> bool:
-    """Answer whether an origin is one that a policy can allow, and not the server's own."""
+    """Return whether an origin is one that a policy can allow, and not the server's own."""
     return origin not in (b"null", b"", own)
 
 
@@ -164,12 +164,12 @@ def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _bytes(value: object) -> bytes:
-    """Answer what JSON holds as bytes; it may hold halves of characters, which have none."""
+    """Return what JSON holds as bytes; it may hold halves of characters, which have none."""
     return str(value).encode("utf-8", "replace")
 
 
 def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
-    """Answer which of an answer's headers its script was let read."""
+    """Return which of an answer's headers its script was let read."""
     fields = tuple(came)
     names = {name.lower() for name, _ in fields} - READABLE
     listed = tokens(values(fields, b"access-control-expose-headers")) or ()
@@ -177,7 +177,7 @@ def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
 
 
 def _event(line: str) -> dict[str, Any] | None:
-    """Answer the JSON object that ends a line, or None."""
+    """Return the JSON object that ends a line, or None."""
     _, brace, rest = line.partition("{")
     try:
         event = json.loads(brace + rest)

@@ -33,7 +33,7 @@ class Client:
 
 
 def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
-    """Answer the origin that the client's browser knows the gate by.
+    """Return the origin that the client's browser knows the gate by.
 
     Args:
         client: Who asks.

@@ -13,7 +13,7 @@ _MOST_BLANKS = 64
 
 
 def cookie_values(cookies: Iterable[bytes], name: bytes) -> Iterator[bytes]:
-    """Answer the values that a cookie has, in order (RFC 6265bis 4.2.1).
+    """Return the values that a cookie has, in order (RFC 6265bis 4.2.1).
 
     Names are compared case and all. A name may be there twice, set for different paths.
 

@@ -67,7 +67,7 @@ def forwarded(
     trusted: bool,
     passed: frozenset[bytes] = frozenset(),
 ) -> HeaderList:
-    """Answer the fields that tell an upstream who asked, and for what.
+    """Return the fields that tell an upstream who asked, and for what.
 
     From a peer that isn't trusted nothing is believed, so the answer depends on the other
     arguments alone and may be kept for a connection. A trusted proxy's X-Forwarded-For and
@@ -114,7 +114,7 @@ def forwarded(
 
 
 def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Answer whether a peer is a proxy whose word is believed.
+    """Return whether a peer is a proxy whose word is believed.
 
     Args:
         peer: An IP address, perhaps with a zone, or `UNKNOWN`, which is never trusted.
@@ -131,7 +131,7 @@ def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
 def client_address(
     headers: Sequence[Header], peer: str, networks: Sequence[IPv4Network | IPv6Network]
 ) -> str:
-    """Answer the nearest address that no trusted proxy has, for the log.
+    """Return the nearest address that no trusted proxy has, for the log.
 
     X-Forwarded-For (Forwarded where it is missing) is walked from the right, past trusted
     proxies: what stands further left was written by somebody who isn't trusted. What is no
@@ -160,7 +160,7 @@ def client_address(
 
 
 def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """Answer the scheme and host that the client itself used, by a trusted proxy's word.
+    """Return the scheme and host that the client itself used, by a trusted proxy's word.
 
     Args:
         headers: The fields that a trusted proxy sent.
@@ -204,7 +204,7 @@ def told_hosts(index: HeaderIndex) -> list[bytes]:
 
 
 def via(version: bytes = b"1.1", pseudonym: bytes = b"corsgate") -> Header:
-    """Answer the Via field that the gate adds to a request, after any that it came with.
+    """Return the Via field that the gate adds to a request, after any that it came with.
 
     Args:
         version: The protocol version the request was received by: ``1.0``, ``1.1`` or ``2``.
@@ -255,7 +255,7 @@ def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderL
 
 
 def _told(index: HeaderIndex) -> tuple[_Story, bool]:
-    """Answer what a trusted proxy's fields tell, and whether its Forwarded tells that too."""
+    """Return what a trusted proxy's fields tell, and whether its Forwarded tells that too."""
     return _read(
         _nearest(index, b"x-forwarded-for"),
         _nearest(index, b"forwarded") if b"forwarded" in index else None,
@@ -373,6 +373,6 @@ def _address(node: str) -> Address | None:
 
 
 def _plain(node: str) -> str:
-    """Answer a node's address alone, or `UNKNOWN` where it has none."""
+    """Return a node's address alone, or `UNKNOWN` where it has none."""
     address = _address(node)
     return UNKNOWN if address is None else str(address)

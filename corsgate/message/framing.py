@@ -30,7 +30,7 @@ _EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 def request_length(index: HeaderIndex, version: str) -> int | None:
-    """Answer how long a request's body is.
+    """Return how long a request's body is.
 
     Args:
         index: The request's fields; llhttp has refused a Content-Length that is no number,
@@ -80,7 +80,7 @@ def check_connection(index: HeaderIndex) -> None:
 
 
 def content_length(values: Sequence[bytes]) -> int | None:
-    """Answer the number that a message's Content-Length fields state (RFC 9110 8.6).
+    """Return the number that a message's Content-Length fields state (RFC 9110 8.6).
 
     Args:
         values: The field's values, at least one.
@@ -96,7 +96,7 @@ def content_length(values: Sequence[bytes]) -> int | None:
 
 
 def request_framing(method: bytes, length: int | None) -> bytes:
-    """Answer the field line that tells a server how long a request's body is (RFC 9110 8.6).
+    """Return the field line that tells a server how long a request's body is (RFC 9110 8.6).
 
     Args:
         method: The request's method.
@@ -134,7 +134,7 @@ def check_response(status: int, version: str, reason: bytes = b"") -> None:
 
 
 def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
-    """Answer the length to tell the client, which isn't always that of the body that follows.
+    """Return the length to tell the client, which isn't always that of the body that follows.
 
     To HEAD and in 304 a Content-Length speaks of a body that isn't sent; where it is missing
     nothing may be said, for 0 would be taken as the length of the resource (RFC 9110 8.6).
@@ -158,7 +158,7 @@ def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
 
 
 def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
-    """Answer how many bytes of body follow a response's head (RFC 9112 6.3).
+    """Return how many bytes of body follow a response's head (RFC 9112 6.3).
 
     Args:
         index: The response's fields; llhttp has refused what is ambiguous in them.
@@ -188,7 +188,7 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
 
 
 def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> bytes:
-    """Answer the host that a request is for (RFC 9112 3.2).
+    """Return the host that a request is for (RFC 9112 3.2).
 
     Args:
         index: The request's fields.
@@ -234,7 +234,7 @@ _ENDS_WITH_CONNECTION = ResponseFraming(b"", False, False)
 def response_framing(
     status: int, length: int | None, *, bodiless: bool, chunkable: bool
 ) -> ResponseFraming:
-    """Answer how a response's body is framed towards the client (RFC 9112 6).
+    """Return how a response's body is framed towards the client (RFC 9112 6).
 
     Args:
         status: The response's status.
@@ -250,7 +250,7 @@ def response_framing(
 
 
 def framed_head(head: ResponseHead, ending: bytes, date: bytes) -> bytes:
-    """Answer a response's head as it stands on the wire, framed anew.
+    """Return a response's head as it stands on the wire, framed anew.
 
     Args:
         head: The head; framing fields in it are left out.

@@ -25,7 +25,7 @@ class RequestHead:
     lines: bytes | None = None
 
     def to_bytes(self, framing: bytes = b"") -> bytes:
-        """Answer the head as it stands on the wire, the empty line included (RFC 9112 3).
+        """Return the head as it stands on the wire, the empty line included (RFC 9112 3).
 
         Args:
             framing: The line of a framing field, to stand behind the others.
@@ -49,7 +49,7 @@ class ResponseHead:
     headers: HeaderList
 
     def to_bytes(self, more: bytes = b"") -> bytes:
-        """Answer the head as it stands on the wire, the empty line included (RFC 9112 4).
+        """Return the head as it stands on the wire, the empty line included (RFC 9112 4).
 
         Args:
             more: Lines of further fields, to stand behind the others.
@@ -59,5 +59,5 @@ class ResponseHead:
 
 
 def field_lines(headers: HeaderList) -> bytes:
-    """Answer fields as they stand on the wire, each line with its end (RFC 9112 5)."""
+    """Return fields as they stand on the wire, each line with its end (RFC 9112 5)."""
     return b"\r\n".join([*map(b": ".join, headers), b""])

@@ -41,7 +41,7 @@ class FieldNames(Protocol):
 
 
 def index_headers(headers: Iterable[Header]) -> HeaderIndex:
-    """Answer the values of each field by its lower-cased name.
+    """Return the values of each field by its lower-cased name.
 
     Args:
         headers: The fields in order.
@@ -60,7 +60,7 @@ def index_headers(headers: Iterable[Header]) -> HeaderIndex:
 
 
 def list_members(values: Iterable[bytes]) -> list[bytes]:
-    """Answer the members of a comma-separated list that may stand in several fields.
+    """Return the members of a comma-separated list that may stand in several fields.
 
     Empty members are left out, as a recipient must (RFC 9110 5.6.1.2). Quoted strings are not
     looked into: this is for lists of tokens.
@@ -124,7 +124,7 @@ def is_short(
 
 
 def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> HeaderList:
-    """Answer the fields that may pass to the next hop.
+    """Return the fields that may pass to the next hop.
 
     Args:
         headers: The fields in order.
@@ -138,7 +138,7 @@ def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> Head
 
 
 def sift(headers: Sequence[Header], gone: FieldNames) -> tuple[HeaderList, frozenset[bytes]]:
-    """Answer what `end_to_end` does, and the lower-cased names of all fields.
+    """Return what `end_to_end` does, and the lower-cased names of all fields.
 
     Args:
         headers: The fields in order.
@@ -159,7 +159,7 @@ def sift(headers: Sequence[Header], gone: FieldNames) -> tuple[HeaderList, froze
 def _find_mask(
     spelled: tuple[bytes, ...], gone: FieldNames
 ) -> tuple[tuple[bool, ...], frozenset[bytes]]:
-    """Answer which of the fields stay, and their names in lower case."""
+    """Return which of the fields stay, and their names in lower case."""
     names = [name.lower() for name in spelled]
     return tuple(name not in gone for name in names), frozenset(names)
 
@@ -205,7 +205,7 @@ _NO_TRAILER_PREFIXES = (b"access-control-", b"if-", b"proxy-", b"sec-", b"x-forw
 
 
 def forwardable_trailers(trailers: Iterable[Header], gone: FieldNames = frozenset()) -> HeaderList:
-    """Answer the trailer fields that may pass (RFC 9110 6.5).
+    """Return the trailer fields that may pass (RFC 9110 6.5).
 
     Args:
         trailers: The fields that came behind a body.

@@ -84,7 +84,7 @@ def read_host(value: bytes) -> HostValue | None:
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_loopback_name(name: bytes) -> bool:
-    """Answer whether a host is the machine itself without any name server's word.
+    """Return whether a host is the machine itself without any name server's word.
 
     Args:
         name: A `HostValue.name`.
@@ -105,7 +105,7 @@ def is_loopback_name(name: bytes) -> bool:
 
 
 def is_loopback_address(text: str) -> bool:
-    """Answer whether a peer is on this machine.
+    """Return whether a peer is on this machine.
 
     Args:
         text: Its address; anything that is none passes for elsewhere.
@@ -163,7 +163,7 @@ class HostRules:
         return cls(names=frozenset(names), ports=frozenset(ports), suffixes=tuple(sorted(suffixes)))
 
     def allows(self, value: bytes) -> bool:
-        """Answer whether requests with this Host value are served.
+        """Return whether requests with this Host value are served.
 
         Args:
             value: The field's value as it came; empty where the request names no host, which

@@ -46,7 +46,7 @@ def rewrite(
     strip_prefix: bool,
     gate_origin: bytes,
 ) -> HeaderList:
-    """Answer a response's fields with what names the upstream's places turned to the gate's.
+    """Return a response's fields with what names the upstream's places turned to the gate's.
 
     Location and Content-Location: a URL of the server becomes the same place's URL at the
     gate; a path is mapped and stays a path, unless it would then begin with ``//`` and name
@@ -127,13 +127,13 @@ class _Mount:
         return self.at_gate(mapped) if mapped.startswith(_ANOTHER_HOST) else mapped
 
     def at_gate(self, path: bytes) -> bytes:
-        """Answer a path's URL, or the path itself to a client that named no host."""
+        """Return a path's URL, or the path itself to a client that named no host."""
         if not self.gate_origin and path.startswith(_ANOTHER_HOST):
             return b"/." + path  # the same path, which names no host (RFC 3986 5.2.4)
         return self.gate_origin + path
 
     def is_named_by(self, scheme: bytes | None, authority: bytes) -> bool:
-        """Answer whether a URL's start is the server's own, or made of the Host it was sent.
+        """Return whether a URL's start is the server's own, or made of the Host it was sent.
 
         A server that makes its URLs from the Host takes either its own scheme or the one that
         X-Forwarded-Proto tells, which is the gate's.

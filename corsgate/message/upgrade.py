@@ -16,7 +16,7 @@ _PROTOCOL = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:/[!#$%&'*+.^_`|~0-9A-Z
 
 
 def switchable(values: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Answer the protocols of an Upgrade field that a tunnel may carry (RFC 9110 7.8).
+    """Return the protocols of an Upgrade field that a tunnel may carry (RFC 9110 7.8).
 
     Args:
         values: The values of the Upgrade fields.

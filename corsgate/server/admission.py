@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from corsgate.config.model.values import Limits
 from corsgate.message.forwarded import trusted
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 
 REPORT_INTERVAL_S = 10.0
 """How long refusals are counted before a line of the log tells of them all."""
@@ -47,7 +47,7 @@ _OUT_OF_DESCRIPTORS = (
 
 
 def client_key(host: str) -> str:
-    """Answer what a client is counted by.
+    """Return what a client is counted by.
 
     One host is commonly given a whole IPv6 /64 (RFC 6177), so that its single addresses say
     nothing.
@@ -73,7 +73,7 @@ class Spare(IntEnum):
     IDLE = 0
     """Nothing: no request is in flight, and nothing of a next one has been read."""
     UNREADY = 1
-    """A handshake or a head that isn't complete, or the wait for the client's own farewell."""
+    """A handshake or a head that isn't complete, or the wait for the client's own goaway."""
     NO = 2
     """A request."""
 
@@ -129,20 +129,20 @@ class Admission:
     Where a bound is reached, a newcomer gets the place of a connection that is idle.
 
     Args:
-        sweeper: Says when the log is to tell of refusals.
+        deadlines: Says when the log is to tell of refusals.
         limits: How many connections there may be, in all and of each client.
 
     Attributes:
-        deadline_s: For the sweeper: when the log is to tell of refusals.
+        deadline_s: For the deadlines: when the log is to tell of refusals.
         connections: How many there are.
     """
 
     _log = Logger()
 
-    def __init__(self, sweeper: Sweeper, limits: Limits) -> None:
+    def __init__(self, deadlines: Deadlines, limits: Limits) -> None:
         self.deadline_s = NEVER
         self.connections = 0
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._most = limits.max_connections
         self._most_per_client = limits.max_connections_per_client
         self._clients: dict[str, _Group] = {}
@@ -216,7 +216,7 @@ class Admission:
         Returns:
             How many were closed.
         """
-        now = self._sweeper.now()
+        now = self._deadlines.now()
         if now < self._none_spare_until_s:
             return 0
         spare: list[tuple[int, Spare, float, Admitted]] = []
@@ -238,7 +238,7 @@ class Admission:
 
     def _replace_own(self, group: _Group) -> int:
         """Close idle connections of one client, for its newcomers."""
-        now = self._sweeper.now()
+        now = self._deadlines.now()
         if now < group.none_spare_until_s:
             return 0
         own = _spare(group, Spare.IDLE, 0)
@@ -263,7 +263,7 @@ class Admission:
     def report(self) -> None:
         """Tell the log of the refusals so far: a flood of them makes no flood of lines."""
         self.deadline_s = NEVER
-        self._sweeper.discard(self)
+        self._deadlines.discard(self)
         events, self._events = self._events, Counter()
         for text, count in events.items():
             self._log.warn(
@@ -277,8 +277,8 @@ class Admission:
     def _count(self, text: str) -> None:
         self._events[text] += 1
         if self.deadline_s == NEVER:
-            self.deadline_s = self._sweeper.now() + REPORT_INTERVAL_S
-            self._sweeper.add(self)
+            self.deadline_s = self._deadlines.now() + REPORT_INTERVAL_S
+            self._deadlines.add(self)
 
 
 def _spare(group: _Group, upto: Spare, rank: int) -> Iterator[tuple[int, Spare, float, Admitted]]:

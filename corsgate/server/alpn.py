@@ -53,12 +53,12 @@ class Negotiation(Protocol):
         if hasattr(self._tls, "setTcpNoDelay"):
             self._tls.setTcpNoDelay(True)
         self._site.hand_over(self._channel, self)
-        self._site.sweeper.add(self)
-        self.deadline_s = self._site.sweeper.now() + self._site.limits.client_head_timeout_s
+        self._site.deadlines.add(self)
+        self.deadline_s = self._site.deadlines.now() + self._site.limits.client_head_timeout_s
 
     def handshakeCompleted(self) -> None:
         """Put in its own place what speaks the protocol agreed on."""
-        self._site.sweeper.discard(self)
+        self._site.deadlines.discard(self)
         channel: Any = self._channel
         if self._make_http2 is not None and self._tls.negotiatedProtocol == HTTP2:
             channel = self._make_http2(self._site)
@@ -69,8 +69,8 @@ class Negotiation(Protocol):
             channel.drain()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Take it that the handshake failed, or was cut."""
-        self._site.sweeper.discard(self)
+        """Record that the handshake failed, or was cut."""
+        self._site.deadlines.discard(self)
         # Without a log line: anyone who knocks would write one.
         self._site.channel_lost(self)
 
@@ -81,7 +81,7 @@ class Negotiation(Protocol):
 
     def drain(self) -> None:
         """Cut the connection soon: it may have been accepted just now, and bring a request."""
-        self.deadline_s = min(self.deadline_s, self._site.sweeper.now() + FIRST_REQUEST_S)
+        self.deadline_s = min(self.deadline_s, self._site.deadlines.now() + FIRST_REQUEST_S)
 
     @property
     def spare(self) -> Spare:
@@ -118,7 +118,7 @@ class NegotiationFactory(Factory):
         self._make_http2 = make_http2
 
     def buildProtocol(self, addr: IAddress | None) -> Negotiation | Refused:
-        """Answer the protocol for a new connection, or what ends it."""
+        """Return the protocol for a new connection, or what ends it."""
         channel = self._site.buildProtocol(addr)
         if isinstance(channel, Refused):
             return channel
@@ -128,7 +128,7 @@ class NegotiationFactory(Factory):
 def over_tls(
     site: GateSite, table: CertificateTable, make_http2: MakeHttp2 | None, reactor: Any
 ) -> TLSFactory:
-    """Answer the factory that serves a site over TLS.
+    """Return the factory that serves a site over TLS.
 
     Args:
         site: What is served.
@@ -140,7 +140,7 @@ def over_tls(
 
 
 def find_http2() -> MakeHttp2 | None:
-    """Answer what speaks HTTP/2, or None where the libraries for it are not installed."""
+    """Return what speaks HTTP/2, or None where the libraries for it are not installed."""
     try:
         module = import_module("corsgate.server.http2.connection")
     except ImportError:

@@ -31,7 +31,7 @@ class ClientConnection(MemoryHolder, Protocol):
 
     Attributes:
         site: Serves it.
-        deadline_s: For the sweeper: when something of the connection itself is due.
+        deadline_s: For the deadlines: when something of the connection itself is due.
     """
 
     site: GateSite
@@ -67,13 +67,13 @@ class ClientConnection(MemoryHolder, Protocol):
         """The transport is gone; `connectionLost` tells the requests."""
 
     def getPeer(self) -> IAddress:
-        """Answer the client's address, which a PROXY header may have told by now."""
+        """Return the client's address, which a PROXY header may have told by now."""
         if self._peer is None:
             self._peer = self._tcp.getPeer()
         return self._peer
 
     def getHost(self) -> IAddress:
-        """Answer the gate's own address."""
+        """Return the gate's own address."""
         if self._host is None:
             self._host = self._tcp.getHost()
         return self._host
@@ -89,7 +89,7 @@ class ClientConnection(MemoryHolder, Protocol):
             return
         self.loseConnection()
         if self.isSecure():
-            # The client is told, but its own farewell, which may never come, is not waited for.
+            # The client is told, but its own goaway, which may never come, is not waited for.
             self._tcp.transport.loseConnection()
 
     @property
@@ -110,11 +110,11 @@ class ClientConnection(MemoryHolder, Protocol):
     def _enter(self) -> None:
         """Become one of the site's connections; the transport says when its client falls behind."""
         self.site.channels.add(self)
-        self.site.sweeper.add(self)
+        self.site.deadlines.add(self)
         self._tcp.registerProducer(self, True)
 
     def _now(self) -> float:
-        return self.site.sweeper.now()
+        return self.site.deadlines.now()
 
     def rest(self) -> None:
         """Count what waits in the transport without its having said so: up to 64 KiB.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from corsgate.transport.deadlines import NEVER, SWEEP_INTERVAL_S, Sweeper
+from corsgate.transport.deadlines import NEVER, SWEEP_INTERVAL_S, Deadlines
 
 PARTS = 11
 """How many sweeps share out the connections: thousands that rest in a single one would hold up
@@ -26,16 +26,16 @@ class Idle:
     """Has connections rest from time to time, as long as there are any.
 
     Args:
-        sweeper: Calls this.
+        deadlines: Calls this.
         connections: Those that there are.
 
     Attributes:
-        deadline_s: For the sweeper.
+        deadline_s: For the deadlines.
     """
 
-    def __init__(self, sweeper: Sweeper, connections: Collection[Resting]) -> None:
+    def __init__(self, deadlines: Deadlines, connections: Collection[Resting]) -> None:
         self.deadline_s = NEVER
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._connections = connections
         self._part = 0
 
@@ -43,13 +43,13 @@ class Idle:
         """Begin, if it has not begun."""
         if self.deadline_s == NEVER:
             # With each sweep.
-            self.deadline_s = self._sweeper.now()
-            self._sweeper.add(self)
+            self.deadline_s = self._deadlines.now()
+            self._deadlines.add(self)
 
     def stop(self) -> None:
         """End: there are no connections."""
         self.deadline_s = NEVER
-        self._sweeper.discard(self)
+        self._deadlines.discard(self)
 
     def timed_out(self) -> None:
         """Have the next part of the connections rest."""

@@ -65,7 +65,7 @@ class Ready(dict[Any, Any]):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class ReadRequest:
+class ParsedRequest:
     """A request's head as it was read.
 
     Attributes:
@@ -99,7 +99,7 @@ def malformed(error: TargetError, status: int = 400) -> Refusal:
     return Refusal(status=status, detail=f"{text[:1].upper()}{text[1:]}.")
 
 
-def refused(head: RequestHead, refusal: Refusal) -> ReadRequest:
+def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
     """Return what stands for a request that can't be read on.
 
     Args:
@@ -116,13 +116,13 @@ def refused(head: RequestHead, refusal: Refusal) -> ReadRequest:
     except TargetError:
         pass
     refusal = attrs.evolve(refusal, routable=routable)
-    return ReadRequest(head=head, index=index, authority=authority, refusal=refusal)
+    return ParsedRequest(head=head, index=index, authority=authority, refusal=refusal)
 
 
 class RequestSink(Protocol):
     """What is told of the requests that are read."""
 
-    def request_read(self, request: ReadRequest) -> None:
+    def request_read(self, request: ParsedRequest) -> None:
         """A head is complete; after one with `keep_alive` False no other comes."""
 
     def body_read(self, data: bytes) -> None:

@@ -23,7 +23,7 @@ from twisted.protocols.haproxy._v2parser import V2Parser
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from zope.interface import implementer
 
-from corsgate.transport.log_throttle import Pace
+from corsgate.transport.log_throttle import Throttle
 
 _PREFIX = "haproxy:"
 _Fed = tuple[ProxyInfo, bytes] | tuple[None, None]
@@ -68,11 +68,11 @@ class _ProxyFactory(HAProxyWrappingFactory):
     def __init__(self, factory: IProtocolFactory, clock: Any) -> None:
         super().__init__(factory)
         self._clock = clock
-        self._pace = Pace()
+        self._throttle = Throttle()
 
     def report(self, peer: object) -> None:
         """Log, once per second, that a connection had no valid header."""
-        more = self._pace.due(self._clock.seconds())
+        more = self._throttle.due(self._clock.seconds())
         if more is not None:
             self._log.warn(
                 "closed a connection from {peer}: it has no valid PROXY header{more}",

@@ -16,7 +16,7 @@ from corsgate.errors import ExchangeRevoked, TargetError
 from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
-from corsgate.server.parsed_request import ReadRequest, malformed
+from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
 from corsgate.transport.log_throttle import place_of
 from corsgate.transport.tunnel import TunnelEnd
@@ -46,16 +46,16 @@ class RequestChannel(Protocol):
         """Have the client send its request over HTTP/1.1; return False if it did."""
 
     def getPeer(self) -> IAddress:
-        """Answer the client's address."""
+        """Return the client's address."""
 
     def getHost(self) -> IAddress:
-        """Answer the gate's own address."""
+        """Return the gate's own address."""
 
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body, framed where `write_head` asked for it."""
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take the response's head; answer whether the body is to be chunked."""
+        """Take the response's head; return whether the body is to be chunked."""
 
     def flush(self) -> None:
         """Write a head whose body is not there yet."""
@@ -79,7 +79,7 @@ class RequestChannel(Protocol):
 class GateRequest(server.Request):
     """A request whose body is a stream, and whose response head is written as it is given.
 
-    Any other resource of the tree has twisted.web's Request API, but for `content` and `args`,
+    Any other resource of the tree has twisted.web's Request API, except for `content` and `args`,
     as the body is a stream, pull producers, and encoders.
 
     Attributes:
@@ -96,7 +96,7 @@ class GateRequest(server.Request):
         offers: The protocols that the client offers to switch to.
         trailers: The fields to send behind the response's body, where its framing has a place for
             them.
-        ready: What has been worked out of its fields and connection; see `ReadRequest`.
+        ready: What has been worked out of its fields and connection; see `ParsedRequest`.
         on_lost: Called if the client leaves before the response has ended.
     """
 
@@ -105,7 +105,7 @@ class GateRequest(server.Request):
     channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
 
     def __init__(
-        self, channel: RequestChannel, read: ReadRequest, body: RequestBody | None
+        self, channel: RequestChannel, read: ParsedRequest, body: RequestBody | None
     ) -> None:
         # Not Request's own, which makes two Headers, two collections for cookies and a cache of
         # adapters for every request. Here they are made for the few that look at them.
@@ -124,7 +124,7 @@ class GateRequest(server.Request):
         self.notes: dict[str, Any] = {}
         self.client_key: str | None = None
         self.on_lost: Callable[[], None] | None = None
-        self.arrived_s = channel.site.sweeper.now()
+        self.arrived_s = channel.site.deadlines.now()
         self.persistent = read.keep_alive
         self.offers = read.offers
         self.trailers: HeaderList = []
@@ -188,7 +188,7 @@ class GateRequest(server.Request):
         except BaseException:
             if self.startedWriting:
                 # An error page behind a response that has begun would pass for a part of it.
-                more = self.site.paces.due(place_of(Failure()), self.arrived_s)
+                more = self.site.log_throttle.due(place_of(Failure()), self.arrived_s)
                 if more is not None:
                     self._log.failure("a response broke off{more}", more=more)
                 self.abort()

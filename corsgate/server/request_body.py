@@ -208,7 +208,7 @@ class RequestBody:
             self._kept.append(data)
 
     def _check_limit(self) -> bool:
-        """Answer whether the body is too large, in which case it has failed."""
+        """Return whether the body is too large, in which case it has failed."""
         if self._limit is None or self._received <= self._limit:
             return False
         self.fail(Failure(BodyTooLarge()))

@@ -23,8 +23,8 @@ from corsgate.server.http1.channel import GateChannel
 from corsgate.server.idle import Idle
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
-from corsgate.transport.deadlines import Sweeper
-from corsgate.transport.log_throttle import Paces
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.log_throttle import LogThrottle
 
 
 class Channel(Holder, Shape):
@@ -57,7 +57,7 @@ class GateSite(Site):
 
     Args:
         resource: The root of the resource tree.
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         limits: Bounds on heads, bodies and times.
         record: Called once with each request, when it was answered or its client left.
         reactor: The reactor that its listener uses.
@@ -67,7 +67,7 @@ class GateSite(Site):
         wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
 
     Attributes:
-        paces: How often the log is told what clients do wrong.
+        log_throttle: How often the log is told what clients do wrong.
     """
 
     noisy = False
@@ -77,7 +77,7 @@ class GateSite(Site):
         self,
         resource: IResource,
         *,
-        sweeper: Sweeper,
+        deadlines: Deadlines,
         limits: Limits,
         record: Callable[[GateRequest], None],
         reactor: Any,
@@ -87,30 +87,30 @@ class GateSite(Site):
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(resource, reactor=reactor)
-        self.sweeper = sweeper
+        self.deadlines = deadlines
         self.limits = limits
         self.record = record
         self.channels: set[Channel] = set()
-        self._idle = Idle(sweeper, self.channels)
+        self._idle = Idle(deadlines, self.channels)
         self.draining = False
-        self._admission = admission or Admission(sweeper, limits)
+        self._admission = admission or Admission(deadlines, limits)
         self.memory = memory or MemoryBudget(limits)
         self._trusted_proxies = trusted_proxies
         self._admitted: dict[Channel, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
         self._wall_clock = wall_clock
         self._date = (0, b"")
-        self.paces = Paces()
+        self.log_throttle = LogThrottle()
 
     def date(self) -> bytes:
-        """Answer the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
+        """Return the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
         second = int(self._wall_clock())
         if second != self._date[0]:
             self._date = (second, datetimeToString(second))
         return self._date[1]
 
     def getResourceFor(self, request: Any) -> IResource:
-        """Answer the resource that serves a request; there is no server that it is passed on to."""
+        """Return the resource that serves a request; there is no server that it is passed on to."""
         request.site = self
         request.sitepath = []
         found: IResource = getChildForRequest(self.resource, request)
@@ -128,7 +128,7 @@ class GateSite(Site):
     def buildProtocol(  # type: ignore[override]  # it stands where HTTPChannel does
         self, addr: IAddress | None
     ) -> GateChannel | Refused:
-        """Answer a channel for a new connection, or what ends it."""
+        """Return a channel for a new connection, or what ends it."""
         admitted = self._admission.admit(addr, self._trusted_proxies)
         if admitted is None:
             return Refused()
@@ -140,7 +140,7 @@ class GateSite(Site):
 
     def report_ended(self, fault: ConnectionFault) -> None:
         """Log, as often as is due, that a client broke HTTP/2 so that its connection was ended."""
-        more = self.paces.due(("HTTP/2", fault.code), self.sweeper.now())
+        more = self.log_throttle.due(("HTTP/2", fault.code), self.deadlines.now())
         if more is not None:
             self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
 

@@ -68,12 +68,12 @@ class CertificateTable:
         self.replace([certified.reread(read_file) for certified in self._certificates])
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """Answer a connection that begins with the certificates of now."""
+        """Return a connection that begins with the certificates of now."""
         return SSL.Connection(self._context, None)
 
 
 def _make_default(certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> SSL.Context:
-    """Answer the first certificate's context, which gives way to another's by SNI."""
+    """Return the first certificate's context, which gives way to another's by SNI."""
     contexts = [_make_context(certified, protocols) for certified in certificates]
     by_name: dict[str, SSL.Context] = {}
     for certified, context in zip(certificates, contexts, strict=True):
@@ -90,7 +90,7 @@ def _make_default(certificates: Sequence[CertifiedKey], protocols: Sequence[byte
 
 
 def find(by_name: Mapping[str, SSL.Context], asked: bytes | None) -> SSL.Context | None:
-    """Answer what stands for the name that a client asks for, or None.
+    """Return what stands for the name that a client asks for, or None.
 
     Args:
         by_name: By lower-cased name; a wildcard stands for one label (RFC 9525 6.3).

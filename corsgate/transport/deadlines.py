@@ -29,7 +29,7 @@ class Timed(Protocol):
         """Act on the passed deadline, and set another or leave the sweep."""
 
 
-class Sweeper:
+class Deadlines:
     """Calls `timed_out` on every member whose deadline has passed.
 
     The timer runs only while there are members, so an idle gate wakes nobody and a test's

@@ -62,7 +62,7 @@ fill them that until then such a client seems to take what it gets."""
 
 
 def writer(transport: Any) -> Callable[[bytes], None]:
-    """Answer what writes to a transport.
+    """Return what writes to a transport.
 
     Args:
         transport: The connection's; it stays in charge of what can't leave at once, of

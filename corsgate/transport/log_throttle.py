@@ -12,7 +12,7 @@ INTERVAL_S = 1.0
 
 
 @attrs.define
-class Pace:
+class Throttle:
     """Says when a line may be written, and counts what had none."""
 
     _told_s: float | None = None
@@ -33,10 +33,10 @@ class Pace:
 
 
 @attrs.define
-class Paces:
-    """A `Pace` for each kind of line."""
+class LogThrottle:
+    """A `Throttle` for each kind of line."""
 
-    _paces: dict[Hashable, Pace] = attrs.field(factory=dict)
+    _throttles: dict[Hashable, Throttle] = attrs.field(factory=dict)
 
     def due(self, kind: Hashable, now: float) -> str | None:
         """Return the end of the line that may be written now; None for no line.
@@ -45,9 +45,9 @@ class Paces:
             kind: One of few, which no client may choose.
             now: The reactor's seconds.
         """
-        pace = self._paces.get(kind)
+        pace = self._throttles.get(kind)
         if pace is None:
-            pace = self._paces[kind] = Pace()
+            pace = self._throttles[kind] = Throttle()
         return pace.due(now)
 
 

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.fast_write import pause_sooner
 
 TUNNEL_BYTES = 16 * 1024
@@ -63,7 +63,7 @@ class TunnelEnd:
         self._other.write(data)
 
     def lost(self, reason: Failure) -> None:
-        """Take it that the connection is gone; what was written to the other still leaves."""
+        """Record that the connection is gone; what was written to the other still leaves."""
         self._is_lost = True
         if self._other is not None:
             self._other.close()
@@ -79,7 +79,7 @@ class TunnelEnd:
         if not self._is_lost and not self._is_closing:
             self._is_closing = True
             self._transport.unregisterProducer()
-            # TLS ends with the peer's farewell, which must be read.
+            # TLS ends with the peer's goaway, which must be read.
             self._transport.resumeProducing()
             self._transport.loseConnection()
 
@@ -109,7 +109,7 @@ class Tunnel:
     """A client's connection and an upstream's, joined until one of them closes.
 
     Args:
-        sweeper: Cuts a tunnel on which nothing moves.
+        deadlines: Cuts a tunnel on which nothing moves.
         idle_timeout_s: How long that may be.
         client: The client's side.
         upstream: The upstream's side.
@@ -119,12 +119,12 @@ class Tunnel:
     """
 
     def __init__(
-        self, sweeper: Sweeper, idle_timeout_s: float, client: TunnelEnd, upstream: TunnelEnd
+        self, deadlines: Deadlines, idle_timeout_s: float, client: TunnelEnd, upstream: TunnelEnd
     ) -> None:
         self.deadline_s = NEVER
         # Who cancels has lost a side, and what it sent last is still to reach the other one.
         self.done: Deferred[None] = Deferred(lambda _: None)
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._idle_timeout_s = idle_timeout_s
         self._ends = (client, upstream)
         self._open = 2
@@ -132,7 +132,7 @@ class Tunnel:
     def start(self) -> None:
         """Join the two."""
         client, upstream = self._ends
-        self._sweeper.add(self)
+        self._deadlines.add(self)
         self.touch()
         # First, for a side that does not keep up pauses the other as it is joined.
         for end in self._ends:
@@ -143,15 +143,15 @@ class Tunnel:
 
     def touch(self) -> None:
         """Put the deadline off: something moved."""
-        self.deadline_s = self._sweeper.now() + self._idle_timeout_s
+        self.deadline_s = self._deadlines.now() + self._idle_timeout_s
 
     def end_lost(self) -> None:
-        """Take it that one side is gone."""
+        """Record that one side is gone."""
         self._open -= 1
         # What was written to the other side may still leave, but not take memory for long.
-        self.deadline_s = min(self.deadline_s, self._sweeper.now() + LAST_BYTES_S)
+        self.deadline_s = min(self.deadline_s, self._deadlines.now() + LAST_BYTES_S)
         if not self._open:
-            self._sweeper.discard(self)
+            self._deadlines.discard(self)
             if not self.done.called:
                 self.done.callback(None)
 

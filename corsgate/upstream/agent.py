@@ -17,7 +17,7 @@ from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.errors import ConnectFailed, ConnectionReset, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import Inform, UpstreamConnection
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.pool import ServerPool, Taken
@@ -61,11 +61,11 @@ class CarriedHead(Headers):
         self.holder = holder
 
     def copy(self) -> CarriedHead:
-        """Answer itself: nothing can be added, so there is nothing to keep apart."""
+        """Return itself: nothing can be added, so there is nothing to keep apart."""
         return self
 
     def hasHeader(self, name: Any) -> bool:
-        """Answer True, so that no cookie jar is asked for a Cookie field."""
+        """Return True, so that no cookie jar is asked for a Cookie field."""
         return True
 
     def addRawHeader(self, name: Any, value: Any) -> None:
@@ -78,7 +78,7 @@ class UpstreamAgent:
 
     Args:
         reactor: Connects and tells the time.
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         upstream: Whose servers it may send to; it refuses any other address.
 
     Attributes:
@@ -91,9 +91,9 @@ class UpstreamAgent:
         BadValue: The upstream's certificates can't be used.
     """
 
-    def __init__(self, reactor: Any, sweeper: Sweeper, upstream: Upstream) -> None:
+    def __init__(self, reactor: Any, deadlines: Deadlines, upstream: Upstream) -> None:
         self._reactor = reactor
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._upstream = upstream
         self.pools: Mapping[bytes, ServerPool] = {}
         self.short: Callable[[], None] = lambda: None
@@ -126,7 +126,7 @@ class UpstreamAgent:
             if origin in kept
             else ServerPool(
                 self._reactor,
-                self._sweeper,
+                self._deadlines,
                 server,
                 tls.get(server.origin),
                 self._upstream.pool,
@@ -220,7 +220,7 @@ class UpstreamAgent:
             Whether there was something, and so there is a place.
         """
         slots = [pool.slots for pool in self.pools.values()]
-        return take_back(slots, holder, self._sweeper.now(), self.unconnected)
+        return take_back(slots, holder, self._deadlines.now(), self.unconnected)
 
     def close(self) -> None:
         """Close idle connections now, and each other one after its exchange."""
@@ -285,7 +285,7 @@ class _Sending:
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:
-    """Answer an absolute URI's origin and its target."""
+    """Return an absolute URI's origin and its target."""
     scheme, _, rest = uri.partition(b"://")
     authority, slash, target = rest.partition(b"/")
     return b"%b://%b" % (scheme, authority), slash + target or b"/"

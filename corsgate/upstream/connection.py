@@ -24,10 +24,10 @@ from corsgate.message.connection_auth import challenge_binds
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.fast_write import writer
 from corsgate.transport.tunnel import TunnelEnd
-from corsgate.upstream.parser import ReadResponse, ResponseReader
+from corsgate.upstream.parser import ParsedResponse, ResponseParser
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
 from corsgate.upstream.revocation import Holder
@@ -44,7 +44,7 @@ class UpstreamConnection(Protocol):
     """A keep-alive connection to one server; it carries one exchange at a time.
 
     Args:
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         released: Called with this connection and whether it can serve another request, when
             its exchange has ended, and once more when it is lost.
         switched: Called with this connection when it would become a tunnel; returns whether it
@@ -60,7 +60,7 @@ class UpstreamConnection(Protocol):
 
     def __init__(
         self,
-        sweeper: Sweeper,
+        deadlines: Deadlines,
         released: Callable[[UpstreamConnection, bool], None],
         switched: Callable[[UpstreamConnection], bool] = lambda _: True,
     ) -> None:
@@ -70,9 +70,9 @@ class UpstreamConnection(Protocol):
         self.pinned = False
         self.pins: Pins | None = None
         self._switched = switched
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._released = released
-        self._reader = ResponseReader(self)
+        self._reader = ResponseParser(self)
         self._result: Deferred[UpstreamResponse] | None = None
         self._response: UpstreamResponse | None = None
         self._announced = False
@@ -96,7 +96,7 @@ class UpstreamConnection(Protocol):
         self._write = writer(self.transport)
         if hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
-        self._sweeper.add(self)
+        self._deadlines.add(self)
 
     def handshakeCompleted(self) -> None:
         """Tell the pool that the peer is who it should be."""
@@ -105,7 +105,7 @@ class UpstreamConnection(Protocol):
             ready.callback(self)
 
     def when_verified(self) -> Deferred[UpstreamConnection]:
-        """Answer a Deferred of this connection once its TLS handshake is done."""
+        """Return a Deferred of this connection once its TLS handshake is done."""
         self._ready = Deferred(lambda _: self._tcp.abortConnection())
         return self._ready
 
@@ -116,8 +116,8 @@ class UpstreamConnection(Protocol):
     def close(self) -> None:
         """Close it; nothing is under way on it, and nothing may begin."""
         self.lost = True
-        # A TLS server may never answer the farewell.
-        self.deadline_s = self._sweeper.now() + CLOSE_TIMEOUT_S
+        # A TLS server may never answer the goaway.
+        self.deadline_s = self._deadlines.now() + CLOSE_TIMEOUT_S
         self._tcp.loseConnection()
 
     def request(
@@ -194,7 +194,7 @@ class UpstreamConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End what was under way."""
         self.lost = True
-        self._sweeper.discard(self)
+        self._deadlines.discard(self)
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
             tunnel.lost(reason)
@@ -231,7 +231,7 @@ class UpstreamConnection(Protocol):
         if self._inform is not None:
             self._inform(head)
 
-    def response_read(self, response: ReadResponse) -> None:
+    def response_read(self, response: ParsedResponse) -> None:
         """Make a response of its head."""
         self._response = UpstreamResponse(self, response.head, response.announced_length)
         if response.head.status == 401 and not self.pinned:
@@ -310,7 +310,7 @@ class UpstreamConnection(Protocol):
             limit_s = NEVER
         else:
             limit_s = self._limits.first_byte_timeout_s
-        self.deadline_s = self._sweeper.now() + limit_s
+        self.deadline_s = self._deadlines.now() + limit_s
 
     def _cancelled(self, _: Deferred[UpstreamResponse]) -> None:
         self._result = None

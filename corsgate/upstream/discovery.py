@@ -35,10 +35,10 @@ class Asks(Protocol):
     """What `corsgate.upstream.dns.Lookup` does."""
 
     async def addresses(self, name: str) -> Found[str]:
-        """Answer a host's addresses."""
+        """Return a host's addresses."""
 
     async def services(self, name: str) -> Found[Service]:
-        """Answer a service's records."""
+        """Return a service's records."""
 
 
 @attrs.define(eq=False)
@@ -108,7 +108,7 @@ class Discovery:
         self.refresh().addBoth(self._asked)
 
     def when_asked(self) -> Deferred[None]:
-        """Answer a Deferred that fires once each name was asked for, whatever came of it."""
+        """Return a Deferred that fires once each name was asked for, whatever came of it."""
         if self._waiting is None:
             return succeed(None)
         waiter: Deferred[None] = Deferred()
@@ -123,7 +123,7 @@ class Discovery:
                 waiter.callback(None)
 
     def refresh(self) -> Deferred[Any]:
-        """Ask for everything now; answer a Deferred that fires when that is done."""
+        """Ask for everything now; return a Deferred that fires when that is done."""
         return gatherResults([self._ask(entry) for entry in self._entries])
 
     def stop(self) -> None:
@@ -147,7 +147,7 @@ class Discovery:
         return task
 
     async def _found(self, entry: _Entry) -> tuple[Sequence[Server], float]:
-        """Answer the servers that DNS knows now, and for how long that holds."""
+        """Return the servers that DNS knows now, and for how long that holds."""
         template = entry.discovered.template
         if not entry.discovered.is_service:
             hosts = await self._lookup.addresses(template.host)
@@ -208,7 +208,7 @@ class Discovery:
 
 
 def _after(task: Deferred[Any]) -> Deferred[None]:
-    """Answer a Deferred that fires when a task has ended, whatever came of it."""
+    """Return a Deferred that fires when a task has ended, whatever came of it."""
     ended: Deferred[None] = Deferred()
 
     def tell(result: Any) -> Any:
@@ -248,11 +248,11 @@ class ServersFile:
         self._look()
 
     def when_asked(self) -> Deferred[None]:
-        """Answer a Deferred that has fired: the file was read with the configuration."""
+        """Return a Deferred that has fired: the file was read with the configuration."""
         return succeed(None)
 
     def refresh(self) -> Deferred[Any]:
-        """Look now; answer a Deferred that fires when that is done."""
+        """Look now; return a Deferred that fires when that is done."""
         self.stop()
         self._look()
         return succeed(None)

@@ -65,7 +65,7 @@ class Lookup:
         self._server = server
 
     async def addresses(self, name: str) -> Found[str]:
-        """Answer a host's addresses: its IPv4 ones, or its IPv6 ones where it has none.
+        """Return a host's addresses: its IPv4 ones, or its IPv6 ones where it has none.
 
         Those of both kinds would be the same machines twice.
 
@@ -89,7 +89,7 @@ class Lookup:
         raise LookupFailed(f"{name}: it has no address")
 
     async def services(self, name: str) -> Found[Service]:
-        """Answer a service's records (RFC 2782).
+        """Return a service's records (RFC 2782).
 
         Raises:
             LookupFailed: There are none, or nobody says.
@@ -110,7 +110,7 @@ class Lookup:
         return Found(values=values, ttl_s=_ttl(answers, SRV))
 
     async def _ask(self, name: str, kind: int) -> Sequence[Any]:
-        """Answer the records that a question brings."""
+        """Return the records that a question brings."""
         servers = system_servers() if self._server is None else [self._server]
         resolver: Any = Resolver(servers=list(servers), reactor=self._reactor)
         ask = {
@@ -133,7 +133,7 @@ class Lookup:
 
 
 def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
-    """Answer the DNS servers that the system asks, this machine where it names none.
+    """Return the DNS servers that the system asks, this machine where it names none.
 
     Args:
         path: A file as in resolv.conf(5).
@@ -148,7 +148,7 @@ def system_servers(path: str = SYSTEM_RESOLVERS) -> Sequence[tuple[str, int]]:
 
 
 def _ttl(answers: Iterable[Any], kind: int) -> float:
-    """Answer for how long records hold, with the names that led to them."""
+    """Return for how long records hold, with the names that led to them."""
     return float(min(each.ttl for each in answers if each.type in (kind, CNAME)))
 
 
@@ -166,7 +166,7 @@ _REASONS: Mapping[type[Exception], str] = {
 
 
 def _shown(error: Exception) -> str:
-    """Answer what an error of twisted.names says, in words."""
+    """Return what an error of twisted.names says, in words."""
     for kind, reason in _REASONS.items():
         if isinstance(error, kind):
             return reason

@@ -27,7 +27,7 @@ MAX_HEAD_BYTES = 256 * 1024
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class ReadResponse:
+class ParsedResponse:
     """A final response's head as it was read.
 
     Attributes:
@@ -49,7 +49,7 @@ class ResponseSink(Protocol):
     def informed(self, head: ResponseHead) -> None:
         """An interim response has come (RFC 9110 15.2)."""
 
-    def response_read(self, response: ReadResponse) -> None:
+    def response_read(self, response: ParsedResponse) -> None:
         """The final response's head is complete."""
 
     def response_body_read(self, data: bytes) -> None:
@@ -62,7 +62,7 @@ class ResponseSink(Protocol):
         """Bytes have come that belong to no response: the connection must not be reused."""
 
 
-class ResponseReader:
+class ResponseParser:
     """Turns a connection's bytes into the response to one request after the other (RFC 9112).
 
     Args:
@@ -142,7 +142,7 @@ class ResponseReader:
         Nothing is raised: a traceback would know the connection that keeps the error.
 
         Args:
-            cleanly: Whether the server closed it. A reset, or TLS that ends without its farewell,
+            cleanly: Whether the server closed it. A reset, or TLS that ends without its goaway,
                 may have cut a body anywhere.
 
         Returns:
@@ -205,7 +205,7 @@ class ResponseReader:
         if switched:
             self._expecting = False
             self._switched = True
-            self._sink.response_read(ReadResponse(head=head, announced_length=0, switched=True))
+            self._sink.response_read(ParsedResponse(head=head, announced_length=0, switched=True))
         elif status < 200:
             self._sink.informed(head)
         else:
@@ -245,7 +245,7 @@ class ResponseReader:
         self._until_close = length == UNTIL_CLOSE
         framed = not self._until_close and not (version == "1.0" and length == CHUNKED)
         self._sink.response_read(
-            ReadResponse(
+            ParsedResponse(
                 head=head,
                 announced_length=announced,
                 reusable=framed and self._parser.should_keep_alive(),

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from corsgate.balance.slots import Slots, Turn
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.errors import QueueFull, UpstreamBusy
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.hangup import has_unread
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.connector import Connector
@@ -65,27 +65,27 @@ class ServerPool:
 
     Args:
         reactor: Connects and tells the time.
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         server: Where to connect.
         tls: Makes verified TLS connections; None for plain TCP.
         bounds: How many connections there may be, and how long each may idle.
         short: Called where the process lacks what a connection needs; it closes what it can.
 
     Attributes:
-        deadline_s: For the sweeper: until when the longest waiter waits, or an earlier time.
+        deadline_s: For the deadlines: until when the longest waiter waits, or an earlier time.
     """
 
     def __init__(
         self,
         reactor: Any,
-        sweeper: Sweeper,
+        deadlines: Deadlines,
         server: Server,
         tls: IOpenSSLClientConnectionCreator | None,
         bounds: PoolLimits,
         short: Callable[[], None] = lambda: None,
     ) -> None:
         self.deadline_s = NEVER
-        self._sweeper = sweeper
+        self._deadlines = deadlines
         self._server = server
         self._bounds = bounds
         self._connector = Connector(reactor, server, tls, self._make_connection, short)
@@ -173,7 +173,7 @@ class ServerPool:
             UpstreamBusy or QueueFull. Cancelling it leaves the queue.
         """
         waiter = _Waiter(limits, holder, Deferred(lambda _: self._given_up(waiter)))
-        deadline_s = self._sweeper.now() + self._bounds.queue_timeout_s
+        deadline_s = self._deadlines.now() + self._bounds.queue_timeout_s
         turn = self._slots.ask(waiter, deadline_s, waiter.client)
         if turn is Turn.CONNECT:
             return self._connect(limits, holder)
@@ -220,7 +220,7 @@ class ServerPool:
 
     def timed_out(self) -> None:
         """Send away whoever has waited for too long."""
-        late = self._slots.expired(self._sweeper.now())
+        late = self._slots.expired(self._deadlines.now())
         self._watch()
         wait_s = self._bounds.queue_timeout_s
         for waiter in late:
@@ -231,15 +231,15 @@ class ServerPool:
     # The queue.
 
     def _watch(self) -> None:
-        """Have the sweeper look at the queue as long as somebody is in it."""
+        """Have the deadlines look at the queue as long as somebody is in it."""
         deadline_s = self._slots.next_deadline_s
         if deadline_s is None:
             self.deadline_s = NEVER
-            self._sweeper.discard(self)
+            self._deadlines.discard(self)
             self._revoker.stop()
         else:
             self.deadline_s = deadline_s
-            self._sweeper.add(self)
+            self._deadlines.add(self)
 
     def _given_up(self, waiter: _Waiter) -> None:
         """Forget a waiter whose client has left."""
@@ -290,7 +290,7 @@ class ServerPool:
         return connecting.addCallbacks(connected, not_connected)
 
     def _make_connection(self) -> UpstreamConnection:
-        return UpstreamConnection(self._sweeper, self._released, self._switched)
+        return UpstreamConnection(self._deadlines, self._released, self._switched)
 
     def _queue_full(self) -> QueueFull:
         return QueueFull(f"{self._server.origin}: too many requests wait")
@@ -305,7 +305,7 @@ class ServerPool:
             # Its socket is still to go.
             self._slots.closing(connection)
             return False
-        if connection.deadline_s <= self._sweeper.now() or has_unread(connection.transport):
+        if connection.deadline_s <= self._deadlines.now() or has_unread(connection.transport):
             self._close(connection)
             return False
         connection.holder = holder
@@ -344,7 +344,7 @@ class ServerPool:
         elif self._closed:
             self.drop_idle()
         else:
-            connection.idle_until(self._sweeper.now() + self._bounds.idle_timeout_s)
+            connection.idle_until(self._deadlines.now() + self._bounds.idle_timeout_s)
 
     def _pin(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the one client that may use it; it keeps its place here too."""
@@ -354,7 +354,7 @@ class ServerPool:
             return
         pins.put(self, connection)
         self._pinned[connection] = pins
-        connection.idle_until(self._sweeper.now() + connection.keep_alive_timeout_s)
+        connection.idle_until(self._deadlines.now() + connection.keep_alive_timeout_s)
         if self._slots.waiting:
             self._make_way()
 

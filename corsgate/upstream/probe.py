@@ -22,7 +22,7 @@ from corsgate.errors import CorsgateError, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.target import join_base
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.body import Body, drain
 from corsgate.upstream.response import UpstreamResponse
@@ -46,7 +46,7 @@ class Prober:
 
     Args:
         reactor: Connects and tells the time.
-        sweeper: Ends what takes too long.
+        deadlines: Ends what takes too long.
         upstream: Whose servers they are; it has a health check.
         balancer: Told of each result.
         credentials: Signs the probes, or None.
@@ -59,7 +59,7 @@ class Prober:
     def __init__(
         self,
         reactor: Any,
-        sweeper: Sweeper,
+        deadlines: Deadlines,
         upstream: Upstream,
         balancer: Balancer,
         credentials: ICredentials | None,
@@ -78,7 +78,7 @@ class Prober:
             response_idle_timeout_s=check.timeout_s,
         )
         pool = PoolLimits(max_connections=4, max_queue=4, idle_timeout_s=1.0)
-        self._agent = UpstreamAgent(reactor, sweeper, attrs.evolve(upstream, pool=pool))
+        self._agent = UpstreamAgent(reactor, deadlines, attrs.evolve(upstream, pool=pool))
         self._agent.update(self._targets(upstream.servers))
         self._client = ProxyClient(self._agent)
         self._calls: dict[ServerState, IDelayedCall] = {}
@@ -111,11 +111,11 @@ class Prober:
         self._agent.close()
 
     def _targets(self, servers: Iterable[Server]) -> Iterable[Server]:
-        """Answer where the probes of servers go, each place once."""
+        """Return where the probes of servers go, each place once."""
         return {each.origin: each for each in map(self._asked, servers)}.values()
 
     def _asked(self, server: Server) -> Server:
-        """Answer where a server's probes go."""
+        """Return where a server's probes go."""
         port = self._check.port
         return server if port is None else attrs.evolve(server, port=port)
 
@@ -142,7 +142,7 @@ class Prober:
             self._probe_in(state, self._check.interval_s * jitter)
 
     async def _ask(self, server: Server) -> str | None:
-        """Answer what is wrong with a server; None where it is well."""
+        """Return what is wrong with a server; None where it is well."""
         check = self._check
         head = RequestHead(
             method=check.method.encode("ascii"),
@@ -167,7 +167,7 @@ class Prober:
         return None if found else "its answer lacks the text"
 
     async def _signed(self, server: Server, head: RequestHead) -> UpstreamResponse:
-        """Answer a server's response, its challenges met."""
+        """Return a server's response, its challenges met."""
         origin, credentials = server.origin, self._credentials
 
         def send(head: RequestHead, _: Body | None = None) -> Deferred[UpstreamResponse]:
@@ -183,7 +183,7 @@ UNASKED = "the gate could not ask"
 
 
 def _reason(failure: Failure) -> str:
-    """Answer why a probe failed, for the log."""
+    """Return why a probe failed, for the log."""
     if failure.check(DeferredTimedOut):
         return "it takes too long"
     if failure.check(CancelledError):

@@ -36,7 +36,7 @@ class _NoFields(Headers):
     """
 
     def getRawHeaders(self, name: Any, default: Any = None) -> Any:
-        """Answer the default."""
+        """Return the default."""
         return default
 
     def removeHeader(self, name: Any) -> None:
@@ -100,7 +100,7 @@ class UpstreamResponse:
         self.flush()
 
     def take_whole(self) -> bytes | None:
-        """Answer the body, and deliver it to nobody, where all of it is here; else None."""
+        """Return the body, and deliver it to nobody, where all of it is here; else None."""
         if not self.complete or self._receiver is not None:
             return None
         pieces, self._pieces = self._pieces, []

@@ -21,7 +21,7 @@ async def send_signed(
     body: Callable[[], Body | None],
     send: Callable[[RequestHead, Body | None], Awaitable[UpstreamResponse]],
 ) -> UpstreamResponse:
-    """Answer a server's response, its challenges met.
+    """Return a server's response, its challenges met.
 
     Args:
         credentials: Sign, and learn from responses.

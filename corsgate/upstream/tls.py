@@ -31,7 +31,7 @@ _PEM_END = b"-----END CERTIFICATE-----"
 
 
 def trust_from_pem(pem: bytes) -> Any:
-    """Answer the trust root that a file of certificates makes.
+    """Return the trust root that a file of certificates makes.
 
     Args:
         pem: One or more certificates, PEM.
@@ -56,7 +56,7 @@ def trust_from_pem(pem: bytes) -> Any:
 
 
 def refused(certified: CertifiedKey, error: Exception) -> BadValue:
-    """Answer what to say of a certificate that OpenSSL refuses, for instance as too weak.
+    """Return what to say of a certificate that OpenSSL refuses, for instance as too weak.
 
     Args:
         certified: The certificate.
@@ -115,7 +115,7 @@ class VerifyingCreator:
             raise refused(certified, error) from None
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
-        """Answer a connection that verifies the peer (RFC 9110 4.3.4, RFC 9525)."""
+        """Return a connection that verifies the peer (RFC 9110 4.3.4, RFC 9525)."""
         connection: Connection = self._options.clientConnectionForTLS(tlsProtocol)
         if self._server_name is not None:
             connection.set_tlsext_host_name(self._server_name)
@@ -140,7 +140,7 @@ class VerifyingCreator:
 
 
 def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
-    """Answer the arguments of CertificateOptions that show a certificate."""
+    """Return the arguments of CertificateOptions that show a certificate."""
     leaf, *others = certified.chain
     return {"privateKey": certified.key, "certificate": leaf, "extraCertChain": others}
 
@@ -148,7 +148,7 @@ def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
 def creators(
     upstream: Upstream, servers: Iterable[Server]
 ) -> Mapping[str, IOpenSSLClientConnectionCreator]:
-    """Answer what makes the TLS connections to each https server of an upstream, by its origin.
+    """Return what makes the TLS connections to each https server of an upstream, by its origin.
 
     Args:
         upstream: Says how they are verified.

@@ -32,7 +32,7 @@ class _ForgetfulJar(IndexableCookieJar):
     """
 
     def __iter__(self) -> Iterator[Cookie]:
-        """Answer no cookies, at once: treq asks with each request."""
+        """Return no cookies, at once: treq asks with each request."""
         return iter(())
 
     def add_cookie_header(self, request: Any) -> None:
@@ -54,11 +54,11 @@ class _ServerURL(EncodedURL):
         self._origin = origin
 
     def to_uri(self) -> _ServerURL:
-        """Answer itself."""
+        """Return itself."""
         return self
 
     def to_text(self, with_password: bool = False) -> str:
-        """Answer the origin."""
+        """Return the origin."""
         return self._origin
 
 
@@ -133,7 +133,7 @@ _NO_REACTOR = cast(Any, object())
 
 
 def _unwrap(response: Any) -> UpstreamResponse:
-    """Answer the agent's own response from inside treq's wrapper."""
+    """Return the agent's own response from inside treq's wrapper."""
     inner = response.original
     assert isinstance(inner, UpstreamResponse)
     return inner

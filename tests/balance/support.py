@@ -12,7 +12,7 @@ from corsgate.config.model.values import Server
 
 
 def servers(*weights: int) -> list[Server]:
-    """Answer servers a, b, c... of these weights."""
+    """Return servers a, b, c... of these weights."""
     return [
         Server(scheme="http", host=f"{chr(ord('a') + i)}.test", port=80, weight=weight)
         for i, weight in enumerate(weights)
@@ -20,17 +20,17 @@ def servers(*weights: int) -> list[Server]:
 
 
 def states(*weights: int) -> list[ServerState]:
-    """Answer the states of servers a, b, c... of these weights."""
+    """Return the states of servers a, b, c... of these weights."""
     return [ServerState.of(server, 0.0) for server in servers(*weights)]
 
 
 def letter(state: ServerState | None) -> str:
-    """Answer a server's letter; ``-`` for none."""
+    """Return a server's letter; ``-`` for none."""
     return "-" if state is None else state.server.host[0]
 
 
 def chance() -> Callable[[], float]:
-    """Answer chance that is the same in each run."""
+    """Return chance that is the same in each run."""
     return Random(7).random
 
 
@@ -52,11 +52,11 @@ class Pool:
         self.balancer = Balancer(pool, rules or Balancing(), chance(), self.now, self.said.append)
 
     def state(self, name: str) -> ServerState:
-        """Answer a server's state."""
+        """Return a server's state."""
         return self.balancer.states[f"http://{name}.test"]
 
     def picks(self, count: int, **how: object) -> str:
-        """Answer the letters of so many picks, none of which begins a request."""
+        """Return the letters of so many picks, none of which begins a request."""
         return "".join(
             letter(self.balancer.pick(self.now, **how))  # type: ignore[arg-type]  # as they come
             for _ in range(count)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.circuit import Use
+from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.outliers import INTERVAL_S
 from corsgate.config.model.balancing import BALANCES, Balancing, Ejection, HealthCheck
@@ -136,11 +136,11 @@ class EjectionTests(SynchronousTestCase):
             self.assertIn("b", pool.picks(2))
             pool.balancer.answered(pool.state("b"), tunnel, pool.now)
             pool.balancer.ended(pool.state("b"), tunnel, end, pool.now)
-            self.assertIs(pool.state("b").record.use, Use.TRIAL)
+            self.assertIs(pool.state("b").circuit.state, CircuitState.HALF_OPEN)
             term = pool.balancer.begin(pool.state("b"))
             self.assertEqual(pool.picks(3), "aaa")
             pool.balancer.ended(pool.state("b"), term, True, pool.now)
-            self.assertIs(pool.state("b").record.use, Use.IN)
+            self.assertIs(pool.state("b").circuit.state, CircuitState.CLOSED)
             self.assertEqual(pool.state("b").running, 0)
 
     def test_trial_without_a_head(self) -> None:
@@ -151,7 +151,7 @@ class EjectionTests(SynchronousTestCase):
         pool.picks(1)
         term = pool.balancer.begin(pool.state("b"))
         pool.balancer.ended(pool.state("b"), term, True, pool.now)
-        self.assertIs(pool.state("b").record.use, Use.IN)
+        self.assertIs(pool.state("b").circuit.state, CircuitState.CLOSED)
 
     def test_trial_fails(self) -> None:
         """One failure on trial, and it is out for longer."""
@@ -161,7 +161,7 @@ class EjectionTests(SynchronousTestCase):
         pool.picks(1)
         pool.end("b", False)
         self.assertEqual(pool.picks(2), "aa")
-        self.assertEqual(pool.state("b").record.until_s, 30.0)
+        self.assertEqual(pool.state("b").circuit.until_s, 30.0)
 
     def test_never_the_last(self) -> None:
         """A lone server, or the last that is up, serves on whatever it answers."""
@@ -180,8 +180,8 @@ class EjectionTests(SynchronousTestCase):
             pool = Pool(servers(*[1] * count), AT_ONCE)
             for name in "abcde"[:count]:
                 pool.end(name, False, 9)
-            uses = [state.record.use for state in pool.balancer.states.values()]
-            self.assertEqual(uses.count(Use.EJECTED), out, count)
+            uses = [state.circuit.state for state in pool.balancer.states.values()]
+            self.assertEqual(uses.count(CircuitState.OPEN), out, count)
 
     def test_last_goes_down(self) -> None:
         """Where all others went down, one that is ejected is better than none."""
@@ -212,7 +212,7 @@ class EjectionTests(SynchronousTestCase):
 
 class SlowStartTests(SynchronousTestCase):
     def share(self, pool: Pool, name: str) -> float:
-        """Answer the part of 1,000 picks that a server gets."""
+        """Return the part of 1,000 picks that a server gets."""
         return pool.picks(1000).count(name) / 1000
 
     def test_comes_back_slowly(self) -> None:
@@ -316,7 +316,7 @@ class World:
         self.pool.now += pick
 
     def up(self) -> set[str]:
-        """Answer the servers that their probes don't call down."""
+        """Return the servers that their probes don't call down."""
         return {
             name
             for name in self.names
@@ -334,13 +334,17 @@ class World:
                 name
                 for name in self.up()
                 if not self.pool.state(name).server.backup
-                and self.pool.state(name).record.use is Use.IN
+                and self.pool.state(name).circuit.state is CircuitState.CLOSED
             }
             assert not ready, "a backup was chosen while another server could serve"
 
     def check(self) -> None:
         """Assert what holds at any time."""
-        out = [name for name in self.names if self.pool.state(name).record.use is not Use.IN]
+        out = [
+            name
+            for name in self.names
+            if self.pool.state(name).circuit.state is not CircuitState.CLOSED
+        ]
         assert len(out) <= len(self.names) // 2, "more than half are ejected"
         counts = Counter(name for name, _ in self.running)
         recent = Counter(name for name, term in self.running if term == self.pool.state(name).term)

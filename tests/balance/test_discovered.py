@@ -15,7 +15,7 @@ SERVICE = Server(scheme="https", host="_api._tcp.internal", port=443)
 
 
 def service(target: str, priority: int = 10, weight: int = 1, port: int = 8000) -> Service:
-    """Answer a record."""
+    """Return a circuit."""
     return Service(priority=priority, weight=weight, port=port, target=target)
 
 
@@ -33,7 +33,7 @@ class ServiceTests(SynchronousTestCase):
     ADDRESSES = {"a": ["10.0.0.1"], "b": ["10.0.0.2", "10.0.0.3"], "c": []}  # noqa: RUF012  # not changed
 
     def made(self, *services: Service, template: Server = SERVICE) -> list[tuple[str, int, bool]]:
-        """Answer origin, weight and whether it is a backup of each server."""
+        """Return origin, weight and whether it is a backup of each server."""
         servers = service_servers(template, services, self.ADDRESSES)
         return [(server.origin, server.weight, server.backup) for server in servers]
 

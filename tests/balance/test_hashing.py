@@ -14,7 +14,7 @@ KEYS = [digest(b"key %d" % number) for number in range(10_000)]
 
 
 def homes(servers: list[int], weights: dict[int, float] | None = None) -> list[int]:
-    """Answer the server of each of `KEYS`."""
+    """Return the server of each of `KEYS`."""
     weighed = weights or {}
     return [
         max(servers, key=lambda server: score(key, digest(b"%d" % server), weighed.get(server, 1)))

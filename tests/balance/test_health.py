@@ -10,7 +10,7 @@ from corsgate.balance.health import Health, Standing
 
 
 def after(results: str, rise: int = 2, fall: int = 3) -> str:
-    """Answer the standing after each result: ``+`` for a pass and ``-`` for a failure."""
+    """Return the standing after each result: ``+`` for a pass and ``-`` for a failure."""
     health = Health()
     shown = ""
     for result in results:

@@ -10,7 +10,7 @@ from corsgate.balance.outliers import outliers
 
 
 def found(*counts: tuple[int, int]) -> str:
-    """Answer the letters of the outliers among servers a, b, c..."""
+    """Return the letters of the outliers among servers a, b, c..."""
     return "".join(outliers({chr(ord("a") + i): each for i, each in enumerate(counts)}))
 
 

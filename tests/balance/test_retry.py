@@ -44,7 +44,7 @@ NOT_IDEMPOTENT = (b"POST", b"PATCH", b"LOCK", b"MKCOL", b"get", b"")
 def retries(
     rules: Balancing | None = None, method: bytes = b"GET", until_s: float = 9.0
 ) -> Retries:
-    """Answer the retries of one request, alone with its budget."""
+    """Return the retries of one request, alone with its budget."""
     return Retries(rules or Balancing(), RetryBudget(), method, until_s)
 
 
@@ -56,7 +56,7 @@ def allows(
     replayable: bool = True,
     now: float = 0.0,
 ) -> bool:
-    """Answer whether there may be another attempt at the one request that runs."""
+    """Return whether there may be another attempt at the one request that runs."""
     may = made.ask(cause, sent=sent, replayable=replayable, requests=1, now=now)
     return may is May.GO_ON
 

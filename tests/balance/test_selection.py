@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.selection import SCANNED, Hash, LeastRequests, Policy, RoundRobin, policy_of
+from corsgate.balance.selection import (
+    SCANNED,
+    Hash,
+    LeastRequests,
+    RoundRobin,
+    Strategy,
+    strategy_of,
+)
 from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import BALANCES
 from tests.balance.support import chance, letter, states
@@ -17,8 +24,8 @@ WEIGHTS = st.lists(st.integers(1, 20), min_size=1, max_size=6)
 PICKS = 10_000
 
 
-def picks(policy: Policy, ready: list[ServerState], count: int) -> str:
-    """Answer the letters of so many choices."""
+def picks(policy: Strategy, ready: list[ServerState], count: int) -> str:
+    """Return the letters of so many choices."""
     return "".join(letter(policy.choose(ready, b"")) for _ in range(count))
 
 
@@ -106,14 +113,14 @@ class HashTests(SynchronousTestCase):
 class EveryPolicyTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Each name in a configuration has a policy of its own."""
-        made = [type(policy_of(name, chance())) for name in BALANCES]
+        made = [type(strategy_of(name, chance())) for name in BALANCES]
         self.assertEqual(len(set(made)), len(BALANCES))
 
     @settings(max_examples=10)
     @given(WEIGHTS, st.sampled_from(BALANCES))
     def test_weights_hold(self, weights: list[int], name: str) -> None:
         """Over 10,000 picks each server's share is its weight's, within 2 %."""
-        policy, ready = policy_of(name, chance()), states(*weights)
+        policy, ready = strategy_of(name, chance()), states(*weights)
         chosen = (policy.choose(ready, b"key %d" % number) for number in range(PICKS))
         counts = Counter(letter(state) for state in chosen)
         for state in ready:
@@ -128,4 +135,4 @@ class EveryPolicyTests(SynchronousTestCase):
         ready = states(*weights)
         for state in ready:
             state.running = data.draw(st.integers(0, 9))
-        self.assertIn(policy_of(name, chance()).choose(ready, key), ready)
+        self.assertIn(strategy_of(name, chance()).choose(ready, key), ready)

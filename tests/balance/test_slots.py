@@ -12,7 +12,7 @@ from corsgate.balance.slots import Slots, Turn
 
 
 def full(most: int = 1, most_waiting: int = 9) -> Slots[str, str]:
-    """Answer slots whose connections A, B... are all in use."""
+    """Return slots whose connections A, B... are all in use."""
     slots: Slots[str, str] = Slots(most=most, most_waiting=most_waiting)
     for number in range(most):
         assert slots.ask(f"user {number}", 0.0) is Turn.CONNECT
@@ -141,12 +141,12 @@ class World:
         self.queue: list[int] = []
 
     def name(self) -> int:
-        """Answer a name that was never used."""
+        """Return a name that was never used."""
         self.names += 1
         return self.names
 
     def granted(self, waiter: int | None) -> bool:
-        """Take it that a waiter was chosen: it must be the longest waiting one, if any."""
+        """Record that a waiter was chosen: it must be the longest waiting one, if any."""
         assert waiter == (self.queue.pop(0) if self.queue else None)
         return waiter is not None
 

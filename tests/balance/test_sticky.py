@@ -10,14 +10,14 @@ A, B = "http://10.0.0.1:8000", "http://10.0.0.2:8000"
 
 
 def cookies(key: bytes = b"key", *origins: str) -> StickyCookies:
-    """Answer the cookies of servers, A and B by default."""
+    """Return the cookies of servers, A and B by default."""
     made = StickyCookies("gate", key)
     made.know(origins or (A, B))
     return made
 
 
 def value(made: StickyCookies, origin: str) -> bytes:
-    """Answer the name and value that a server's cookie has."""
+    """Return the name and value that a server's cookie has."""
     cookie = made.set_cookie(origin, b"/v1", secure=False)
     assert cookie is not None
     return cookie.partition(b";")[0]

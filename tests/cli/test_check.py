@@ -24,7 +24,7 @@ class Check(SynchronousTestCase):
     """``corsgate check FILE``."""
 
     def check(self, text: str) -> tuple[int, str, str]:
-        """Answer the status and what was written to standard output and standard error."""
+        """Return the status and what was written to standard output and standard error."""
         path = Path(self.mktemp())
         path.write_text(text, "utf-8")
         out, err = io.StringIO(), io.StringIO()

@@ -119,7 +119,7 @@ class Pasted(CommandTestCase):
     """``--error``."""
 
     def test_cause(self) -> None:
-        """Without a configuration, the cause and the mend are told."""
+        """Without a configuration, the cause and the fix are told."""
         for done in (
             corsgate("explain", "--error", BLOCKED),
             corsgate("explain", "--error", "-", stdin=BLOCKED + "\n"),
@@ -128,7 +128,7 @@ class Pasted(CommandTestCase):
             self.assertIn(f"url: {URL}\norigin: {ORIGIN}\nheader: x-app\ncause: ", done.out)
             self.assertIn('allow_headers = ["x-app"]', done.out)
 
-    def test_whole_mend(self) -> None:
+    def test_whole_fix(self) -> None:
         """What is told to be written is all that is needed, and nothing that can't help."""
         start = BLOCKED[: BLOCKED.index("Request header")]
         origins = f'allow_origins = ["{ORIGIN}"]'
@@ -139,7 +139,7 @@ class Pasted(CommandTestCase):
         patch = "Method patch is not allowed by Access-Control-Allow-Methods in preflight response."
         missing = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
         redirected = start.replace(f"'{URL}'", f"'http://login.example/' (redirected from '{URL}')")
-        for said, toml, mend in (
+        for said, toml, fix in (
             (start + star, f"{origins}\nallow_credentials = true", "Name the page's origin"),
             (start + patch, None, 'Write "PATCH" in the script'),
             (redirected + missing, None, f"Find out why {URL} redirects"),
@@ -147,8 +147,8 @@ class Pasted(CommandTestCase):
         ):
             found = corsgate("explain", "--json", "--error", said).json
             self.assertEqual(found["toml"], toml)
-            self.assertIn(mend, found["mend"])
-            self.assertIn(f"mend: {found['mend']}\n", corsgate("explain", "--error", said).out)
+            self.assertIn(fix, found["fix"])
+            self.assertIn(f"fix: {found['fix']}\n", corsgate("explain", "--error", said).out)
 
     def test_configured(self) -> None:
         """With one, the exact change is told."""
@@ -248,7 +248,7 @@ class Live(CommandTestCase):
         self.assertEqual((actual["X-App"], actual["Origin"]), ("7", ORIGIN))
 
     def test_blocked(self) -> None:
-        """Where the preflight fails the request is not sent; the server's own mend is told."""
+        """Where the preflight fails the request is not sent; the server's own fix is told."""
         server = self.serve(lambda method, path: (405, {"Server": "nginx"}))
         done = corsgate("explain", "--live", "--origin", ORIGIN, "--method", "PUT", server.url)
         self.assertEqual((done.status, done.err), (1, ""))
@@ -271,7 +271,7 @@ class Live(CommandTestCase):
         self.assertEqual(done.json["cause"], "other-allow-origin")
 
     def test_redirected_preflight(self) -> None:
-        """No header mends a preflight that is redirected, so none is told."""
+        """No header fixes a preflight that is redirected, so none is told."""
         server = self.serve(lambda method, path: (308, {"Location": "/b"}))
         arguments = ("explain", "--live", "--json", "--origin", ORIGIN, "--method", "PUT")
         found = corsgate(*arguments, server.url).json
@@ -326,7 +326,7 @@ class LiveGate(GateTestCase):
 
 
 def _cors_of(found: dict[str, list[dict[str, object]]]) -> list[object]:
-    """Answer status and CORS headers of each answer."""
+    """Return status and CORS headers of each answer."""
     return [
         (
             each["status"],

@@ -19,7 +19,7 @@ from tests.cli.servers import Server
 
 
 def get(url: str, method: bytes = b"GET") -> Request:
-    """Answer a request."""
+    """Return a request."""
     headers = ((b"X-App", b"\xff"), (b"Origin", b"http://a.example"))
     return Request(method=method, url=Url.parse(url), headers=headers, credentials=False)
 
@@ -68,7 +68,7 @@ class SendTests(SynchronousTestCase):
         self.assertIn("shows a certificate that a browser would not accept", str(error))
 
     def answered(self, *pieces: bytes, timeout_s: float = 30.0) -> Answer:
-        """Answer what is made of the bytes of a server, the last of which come again and again."""
+        """Return what is made of the bytes of a server, the last of which come again and again."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
 
             def serve() -> None:

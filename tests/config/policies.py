@@ -48,7 +48,7 @@ SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
 
 
 def found(source: str) -> tuple[str, str]:
-    """Answer the faults and the warnings of a file, as they are shown."""
+    """Return the faults and the warnings of a file, as they are shown."""
     try:
         config = parse(source, cors_rules=CORS_RULES)
     except ConfigError as error:

@@ -40,7 +40,7 @@ ENVIRON = {"NAME": "from environment", "EMPTY": "", "TAIL": "x\n"}
 
 
 def read_file(path: str) -> bytes:
-    """Answer a file of `FILES`, or raise what the system would."""
+    """Return a file of `FILES`, or raise what the system would."""
     if "\0" in path:
         raise ValueError("embedded null byte")
     if path == "/secret":
@@ -68,7 +68,7 @@ def faults_of(
     environ: Mapping[str, str] = ENVIRON,
     cors_rules: CorsRules = NO_RULES,
 ) -> list[str]:
-    """Answer the faults of a file named ``c.toml``, as they are shown."""
+    """Return the faults of a file named ``c.toml``, as they are shown."""
     try:
         parse(source, environ=environ, cors_rules=cors_rules)
     except ConfigError as error:
@@ -79,7 +79,7 @@ def faults_of(
 def two_faults(cors: Cors) -> Sequence[tuple[str, str, str]]:
     """Find fault with each policy: with its last origin, and with its max_age."""
     last = len(cors.allow_origins) - 1
-    return [(f"allow_origins[{last}]", "odd", "mend it"), ("max_age", "odd too", "mend it")]
+    return [(f"allow_origins[{last}]", "odd", "fix it"), ("max_age", "odd too", "fix it")]
 
 
 class TableTestCase(SynchronousTestCase):
@@ -91,7 +91,7 @@ class TableTestCase(SynchronousTestCase):
         """Assert the faults of each fragment, which replaces ``@@`` in the template.
 
         Args:
-            template: A whole file but for the fragment.
+            template: A whole file except for the fragment.
             cases: Pairs of a fragment and what is shown of its faults, a line for each.
         """
         expected = dict(cases)

@@ -116,7 +116,7 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
 
 
 def diff(old: str, new: str) -> list[Difference]:
-    """Answer the differences between two files."""
+    """Return the differences between two files."""
     return differences(parse(old), parse(new), tomllib.loads(old), tomllib.loads(new))
 
 
@@ -135,7 +135,7 @@ class DiffTests(SynchronousTestCase):
             self.assertNotIn("s3cret", said + back)
 
     def test_tables(self) -> None:
-        """A table's keys are told apart, but for those that may hold a secret."""
+        """A table's keys are told apart, except for those that may hold a secret."""
         tables = """
 sticky = { cookie = "one", secret = "0123456789-old-s3cret" }
 health = { path = "/?key=old-s3cret", rise = 2 }

@@ -302,7 +302,7 @@ DISCOVERED = (
 
 
 class BalancingFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_keys(self) -> None:
         """The keys of an upstream that balance, watch and protect its servers."""

@@ -34,8 +34,8 @@ def _insecure(origin: str) -> str:
     )
 
 
-def _only(kind: str, key: str, name: str, mend: str = "leave it out") -> str:
-    return f'{AT}.{key}[0]: "{name}" is a header that only {kind} send; {mend}'
+def _only(kind: str, key: str, name: str, fix: str = "leave it out") -> str:
+    return f'{AT}.{key}[0]: "{name}" is a header that only {kind} send; {fix}'
 
 
 FAULTS = (
@@ -133,7 +133,7 @@ NO_FAULTS = (
 
 
 class FaultTests(FindingTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_faults(self) -> None:
         """What is refused for its risk, and names that can't be what was meant."""

@@ -289,7 +289,7 @@ MISPLACED = (
 
 
 class CredentialFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_kinds(self) -> None:
         """Each kind of credentials has its own keys, with values that its scheme can carry."""

@@ -215,7 +215,7 @@ SYNTAX = (
         "a = 1\na = 2",
         "c.toml:3: Cannot overwrite a value; remove it, or what it clashes with above",
     ),
-    ('a = "x', r"c.toml:2: Illegal character '\n'; mend the TOML here"),
+    ('a = "x', r"c.toml:2: Illegal character '\n'; fix the TOML here"),
     (
         "listen = tcp:80",
         (
@@ -232,13 +232,13 @@ SYNTAX = (
     ),
     (
         "a = 'x' 'y'",
-        "c.toml:2: Expected newline or end of document after a statement; mend the TOML here",
+        "c.toml:2: Expected newline or end of document after a statement; fix the TOML here",
     ),
 )
 
 
 class DocumentFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_endpoints(self) -> None:
         """A listener is an endpoint string; tcp ones are looked into."""

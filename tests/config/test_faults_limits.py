@@ -241,7 +241,7 @@ ELSEWHERE = tuple(
 
 
 class LimitFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_durations(self) -> None:
         """A time-out is a duration with a unit, within sane bounds."""

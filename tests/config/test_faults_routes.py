@@ -298,7 +298,7 @@ REPORT_ONLY = (
 
 
 class RouteFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_places(self) -> None:
         """A route's key is a prefix of whole, decoded segments, perhaps after a host."""

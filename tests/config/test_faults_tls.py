@@ -49,7 +49,7 @@ _NEVER = (
 
 
 def read_file(path: str) -> bytes:
-    """Answer one of `FILES`."""
+    """Return one of `FILES`."""
     if path not in FILES:
         raise FileNotFoundError(2, "No such file or directory", path)
     return FILES[path]
@@ -61,7 +61,7 @@ def parse(source: str, *, has_http2: bool = False) -> Config:
 
 
 def faults_of(source: str) -> str:
-    """Answer the faults, a line for each."""
+    """Return the faults, a line for each."""
     try:
         parse(source)
     except ConfigError as error:
@@ -70,12 +70,12 @@ def faults_of(source: str) -> str:
 
 
 def pair(chain: str, key: str) -> str:
-    """Answer a table of two files."""
+    """Return a table of two files."""
     return f'{{ chain = "/{chain}", key = "/{key}" }}'
 
 
 def certificates(*pairs: str) -> str:
-    """Answer a listener's key."""
+    """Return a listener's key."""
     return f"certificates = [{', '.join(pairs)}]"
 
 
@@ -256,7 +256,7 @@ WITHOUT_HTTPS = (
 
 
 class TlsFaultTests(TableTestCase):
-    """What is wrong, where, and how to mend it."""
+    """What is wrong, where, and how to fix it."""
 
     def assert_table(self, template: str, cases: tuple[tuple[str, str], ...]) -> None:
         """Assert the faults of each fragment in a template."""

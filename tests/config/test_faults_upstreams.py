@@ -366,7 +366,7 @@ UPSTREAMS = (
 
 
 class UpstreamFaultTests(TableTestCase):
-    """Each fault has its line, its key, what is wrong and the mend."""
+    """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_servers(self) -> None:
         """A server is an http or https URL of a host, perhaps with a port and a plain path."""

@@ -100,7 +100,7 @@ max_buffered_total = 1073741824
 
 
 def expected() -> Config:
-    """Answer what `WHOLE` says."""
+    """Return what `WHOLE` says."""
     marklogic = Upstream(
         name="marklogic",
         servers=(
@@ -231,7 +231,7 @@ class RightFileTests(SynchronousTestCase):
 
 class CredentialTests(SynchronousTestCase):
     def credentials(self, body: str, environ: dict[str, str] | None = None) -> Credentials | None:
-        """Answer the credentials that a table says."""
+        """Return the credentials that a table says."""
         text = f"[upstreams.a.credentials]\n{body}\n"
         return (
             parse(TOP + UPSTREAM + text + ROUTE, environ=environ or {}).upstreams["a"].credentials
@@ -324,10 +324,10 @@ class GatheringTests(SynchronousTestCase):
         )
         self.assertEqual(
             [
-                "c.toml:7: cors.page.allow_origins[1]: odd; mend it",
-                "c.toml:9: cors.page.max_age: odd too; mend it",
-                'c.toml:15: routes."/x".cors.allow_origins[0]: odd; mend it',
-                'c.toml:15: routes."/x".cors.max_age: odd too; mend it',
+                "c.toml:7: cors.page.allow_origins[1]: odd; fix it",
+                "c.toml:9: cors.page.max_age: odd too; fix it",
+                'c.toml:15: routes."/x".cors.allow_origins[0]: odd; fix it',
+                'c.toml:15: routes."/x".cors.max_age: odd too; fix it',
             ],
             faults_of(text, cors_rules=CorsRules(faults=two_faults)),
         )

@@ -32,7 +32,7 @@ def quick_faults(
     auth: str | None = None,
     listen: str | None = None,
 ) -> list[str]:
-    """Answer the faults of command line options, as they are shown."""
+    """Return the faults of command line options, as they are shown."""
     error = None
     try:
         quick_config(

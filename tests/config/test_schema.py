@@ -77,12 +77,12 @@ RIGHT = (
 
 
 def errors(toml: str) -> list[str]:
-    """Answer what the schema finds wrong with a file."""
+    """Return what the schema finds wrong with a file."""
     return [error.message for error in VALIDATOR.iter_errors(tomllib.loads(toml))]
 
 
 def tables(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Answer each table's schema within a schema, and where it stands."""
+    """Return each table's schema within a schema, and where it stands."""
     if isinstance(schema, dict):
         if "properties" in schema:
             yield path, schema
@@ -94,7 +94,7 @@ def tables(schema: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
 
 
 def places() -> Iterator[tuple[Any, str]]:
-    """Answer each table's schema, and a file with a place for one of its keys."""
+    """Return each table's schema, and a file with a place for one of its keys."""
     top, inline = SCHEMA["properties"], SCHEMA["$defs"]
     upstream = top["upstreams"]["additionalProperties"]["properties"]
     listener = top["listener"]["items"]

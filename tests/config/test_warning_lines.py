@@ -9,9 +9,9 @@ from corsgate.errors import Fault
 from tests.support import parse
 
 
-def warning(number: int, problem: str = "it is odd", mend: str = "mend it") -> Fault:
+def warning(number: int, problem: str = "it is odd", fix: str = "fix it") -> Fault:
     """Return a warning of a line."""
-    return Fault(file="c.toml", line=number, key=f"routes.{number}", problem=problem, mend=mend)
+    return Fault(file="c.toml", line=number, key=f"routes.{number}", problem=problem, fix=fix)
 
 
 class WarningLinesTests(SynchronousTestCase):
@@ -19,7 +19,7 @@ class WarningLinesTests(SynchronousTestCase):
 
     def test_few(self) -> None:
         """Those that differ are as they are, in their order."""
-        few = [warning(3), warning(1, "it is even odder"), warning(2, mend="leave it")]
+        few = [warning(3), warning(1, "it is even odder"), warning(2, fix="leave it")]
         self.assertEqual(warning_lines(few), [str(each) for each in few])
         self.assertEqual(warning_lines([]), [])
 
@@ -29,9 +29,9 @@ class WarningLinesTests(SynchronousTestCase):
         self.assertEqual(
             warning_lines([*many, warning(9, "other")]),
             [
-                "c.toml:1: routes.1: it is odd; mend it (and 9999 more like it: line 2, line 3, "
+                "c.toml:1: routes.1: it is odd; fix it (and 9999 more like it: line 2, line 3, "
                 "line 4, ...)",
-                "c.toml:9: routes.9: other; mend it",
+                "c.toml:9: routes.9: other; fix it",
             ],
         )
         self.assertTrue(warning_lines(many[:2])[0].endswith(" (and 1 more like it: line 2)"))

@@ -40,7 +40,7 @@ TLS = (
 
 
 def warned(source: str) -> list[str]:
-    """Answer the warnings of a file, as they are shown."""
+    """Return the warnings of a file, as they are shown."""
     return [str(warning) for warning in parse(source).warnings]
 
 

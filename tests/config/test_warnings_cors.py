@@ -212,7 +212,7 @@ NO_WARNINGS_AT_HOME = (
 
 
 class WarningTests(FindingTestCase):
-    """Each warning has its line, its key, what is doubtful and the mend."""
+    """Each warning has its line, its key, what is doubtful and the fix."""
 
     def test_warnings(self) -> None:
         """What is hardly meant is told, and a configuration with that is one."""

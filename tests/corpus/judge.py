@@ -52,7 +52,7 @@ class Judged:
 
 
 def read_request(data: bytes) -> Judged | None:
-    """Answer the request that stands at the start of bytes.
+    """Return the request that stands at the start of bytes.
 
     Returns:
         A request, perhaps with its body cut short; None where its head has not ended.
@@ -70,7 +70,7 @@ def read_request(data: bytes) -> Judged | None:
 
 
 def read_response(data: bytes, *, method: bytes, ended: bool) -> Judged | None:
-    """Answer the response that stands at the start of bytes, perhaps an interim one.
+    """Return the response that stands at the start of bytes, perhaps an interim one.
 
     Args:
         data: What has come.
@@ -97,7 +97,7 @@ def read_response(data: bytes, *, method: bytes, ended: bool) -> Judged | None:
 
 
 def read_responses(data: bytes, methods: Iterable[bytes], *, ended: bool) -> list[Judged]:
-    """Answer all responses in what a connection brought.
+    """Return all responses in what a connection brought.
 
     Args:
         data: What has come.
@@ -151,7 +151,7 @@ def _no_framing(fields: HeaderList) -> None:
 
 
 def _framing(fields: HeaderList) -> tuple[bool, int | None]:
-    """Answer whether a body is chunked, and else its length if it is stated."""
+    """Return whether a body is chunked, and else its length if it is stated."""
     index = index_headers(fields)
     codings, lengths = index.get(b"transfer-encoding"), index.get(b"content-length")
     if codings is not None:

@@ -34,7 +34,7 @@ _BYTES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0", b"\\": b"\\"}
 
 
 def decode(text: str) -> bytes:
-    """Answer the bytes that a text stands for.
+    """Return the bytes that a text stands for.
 
     Raises:
         ValueError: It has an unknown escape, or a character that isn't ASCII.
@@ -77,7 +77,7 @@ class Expected:
 
     @classmethod
     def read(cls, text: str, authority: bytes) -> Expected:
-        """Answer what a text says, with the upstream's authority put in."""
+        """Return what a text says, with the upstream's authority put in."""
         head, _, body = decode(text).partition(b"\r\n\r\n")
         start, *lines = head.removesuffix(b"\r\n").split(b"\r\n")
         fields: HeaderList = []
@@ -96,7 +96,7 @@ class Expected:
         return cls(start, fields, frozenset(absent), trailers, body)
 
     def faults(self, found: Judged) -> Iterator[str]:
-        """Answer in what way a message is another one."""
+        """Return in what way a message is another one."""
         if found.start != self.start:
             yield f"begins {found.start!r}, not {self.start!r}"
         if not found.whole:
@@ -115,7 +115,7 @@ class Expected:
 
 
 def rows(kind: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Answer the rows of a corpus.
+    """Return the rows of a corpus.
 
     Args:
         kind: The directory, ``requests`` or ``responses``.

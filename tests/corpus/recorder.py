@@ -74,7 +74,7 @@ class _Connection(Protocol, Watched):
         self.changed()
 
     def gone(self) -> Deferred[bool]:
-        """Answer a Deferred that fires when the gate has closed the connection."""
+        """Return a Deferred that fires when the gate has closed the connection."""
         return self.when(lambda: self.lost)
 
     def close(self) -> Deferred[bool]:
@@ -103,7 +103,7 @@ class _Connection(Protocol, Watched):
         self._recorder.changed()
 
     def _begin(self, found: Judged) -> None:
-        """Answer a request early, or ask for its body that is held back (RFC 9110 10.1.1)."""
+        """Return a request early, or ask for its body that is held back (RFC 9110 10.1.1)."""
         expects = index_headers(found.fields).get(b"expect") == [b"100-continue"]
         if self._recorder.script.early and not self._answered:
             self._answered = True
@@ -121,7 +121,7 @@ class Recorder(Watched):
         script: How it answers.
 
     Attributes:
-        requests: The whole requests in order, but for `FINE`.
+        requests: The whole requests in order, except for `FINE`.
         connections: Every connection that was made.
         served: For each request, `FINE` too, the connection it came on.
         answering: How many answers are being sent.
@@ -145,7 +145,7 @@ class Recorder(Watched):
         return self
 
     def take(self, connection: _Connection, request: Judged, *, answered: bool) -> None:
-        """Keep a whole request, and answer it unless that was done before."""
+        """Keep a whole request, and return it unless that was done before."""
         self.served.append(connection)
         script = self.script
         if request.target == b"/fine":
@@ -158,7 +158,7 @@ class Recorder(Watched):
             Deferred.fromCoroutine(connection.answer(script))
 
     def done(self) -> Deferred[bool]:
-        """Answer a Deferred that fires when all answers have been sent."""
+        """Return a Deferred that fires when all answers have been sent."""
         return self.when(lambda: not self.answering)
 
     async def stop(self) -> None:
@@ -185,11 +185,11 @@ async def send(client: Client, data: bytes, step: int = 0) -> None:
 
 
 def pieces(data: bytes, step: int) -> Iterator[bytes]:
-    """Answer bytes cut into pieces of a size; in one where it is 0."""
+    """Return bytes cut into pieces of a size; in one where it is 0."""
     for at in range(0, len(data), step or len(data) or 1):
         yield data[at : at + (step or len(data))]
 
 
 def turn() -> Deferred[None]:
-    """Answer a Deferred that fires when the reactor has looked at its sockets."""
+    """Return a Deferred that fires when the reactor has looked at its sockets."""
     return deferLater(reactor, 0, lambda: None)

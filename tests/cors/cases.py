@@ -91,22 +91,22 @@ EXPOSE_ALL = (b"Access-Control-Expose-Headers", b"*")
 
 
 def allow(origin: bytes) -> Header:
-    """Answer the field that allows an origin."""
+    """Return the field that allows an origin."""
     return (b"Access-Control-Allow-Origin", origin)
 
 
 def methods(value: bytes) -> Header:
-    """Answer the field that allows methods."""
+    """Return the field that allows methods."""
     return (b"Access-Control-Allow-Methods", value)
 
 
 def names(value: bytes) -> Header:
-    """Answer the field that allows request headers."""
+    """Return the field that allows request headers."""
     return (b"Access-Control-Allow-Headers", value)
 
 
 def max_age(value: bytes) -> Header:
-    """Answer the field that says how long a preflight's answer may be kept."""
+    """Return the field that says how long a preflight's answer may be kept."""
     return (b"Access-Control-Max-Age", value)
 
 

@@ -69,7 +69,7 @@ class NetworkError:
 
 
 Server = Callable[[bytes, Sequence[Header]], Response]
-"""Answers a method and a header list."""
+"""Returns a method and a header list."""
 
 
 def fetch(request: Request, server: Server) -> Response | NetworkError | None:

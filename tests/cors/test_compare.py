@@ -14,7 +14,7 @@ APP, OTHER = "https://app.example", "https://other.example"
 
 
 def policy(*origins: str, **keys: object) -> Policy:
-    """Answer a policy."""
+    """Return a policy."""
     return compile_policy(Cors(allow_origins=origins or (APP,), **keys))  # type: ignore[arg-type]
 
 

@@ -20,7 +20,7 @@ VARY = (b"Vary", b"Origin, Access-Control-Request-Method, Access-Control-Request
 
 
 def policy(**keys: object) -> Policy:
-    """Answer a policy that tells clients on its own machine."""
+    """Return a policy that tells clients on its own machine."""
     return compile_policy(
         Cors(allow_origins=("https://app.example",), debug=True, **keys)  # type: ignore[arg-type]
     )
@@ -34,12 +34,12 @@ FEW = policy(allow_methods=("PUT",), allow_headers=("*",), allow_credentials=Tru
 
 
 def methods(value: bytes) -> Header:
-    """Answer the field that allows methods."""
+    """Return the field that allows methods."""
     return (b"Access-Control-Allow-Methods", value)
 
 
 def names(value: bytes) -> Header:
-    """Answer the field that allows request headers."""
+    """Return the field that allows request headers."""
     return (b"Access-Control-Allow-Headers", value)
 
 
@@ -69,7 +69,7 @@ PREFLIGHTS: tuple[tuple[Policy, bytes, bytes, tuple[Header, ...] | None], ...] =
 
 
 def refused(policy: Policy, headers: list[Header], *, loopback: bool = True) -> Decision:
-    """Answer what a refused client is told."""
+    """Return what a refused client is told."""
     index = index_headers(headers)
     method = b"OPTIONS" if b"access-control-request-method" in index else b"GET"
     decision = decide(policy, method, index, b"https://gate.example", credentialed=True)

@@ -18,7 +18,7 @@ class ExposingTests(SynchronousTestCase):
     PUBLIC = compile_policy(Cors(allow_origins=("*",), expose_auto=True))
 
     def exposed(self, policy: Policy, *names: bytes) -> bytes | None:
-        """Answer what is exposed of a response with these fields."""
+        """Return what is exposed of a response with these fields."""
         index = {b"origin": [APP]}
         decision = decide(policy, b"GET", index, OWN, credentialed=False)
         made = decision.exposing([(name, b"1") for name in names])

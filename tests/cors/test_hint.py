@@ -13,7 +13,7 @@ from corsgate.cors.policy import Policy, compile_policy
 
 
 def policy(*origins: str) -> Policy:
-    """Answer a policy that allows these origins."""
+    """Return a policy that allows these origins."""
     return compile_policy(Cors(allow_origins=origins))
 
 

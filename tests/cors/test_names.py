@@ -10,7 +10,7 @@ from tests.cors import oracle
 
 
 def is_known(method: bytes) -> bool:
-    """Answer whether the gate's parser knows a method."""
+    """Return whether the gate's parser knows a method."""
     try:
         HttpRequestParser(object()).feed_data(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
     except HttpParserUpgrade:

@@ -63,13 +63,13 @@ ORIGINS = st.builds(
 
 
 def listed(names: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    """Answer lists of some of the names, in any order, and the star."""
+    """Return lists of some of the names, in any order, and the star."""
     return st.lists(st.sampled_from(names), max_size=4).map(tuple) | st.just(("*",))
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Cors:
-    """Answer policies without faults."""
+    """Return policies without faults."""
     headers = draw(listed(NAMES))
     if headers == ("*",) and draw(st.booleans()):
         headers = ("*", "Authorization")
@@ -92,7 +92,7 @@ def policies(draw: st.DrawFn) -> Cors:
 
 
 def allowed_pages(cors: Cors) -> list[bytes]:
-    """Answer origins that a policy allows: two for each entry that stands for many."""
+    """Return origins that a policy allows: two for each entry that stands for many."""
     found = set()
     for pattern in cors.allow_origins:
         if pattern == "*":
@@ -104,7 +104,7 @@ def allowed_pages(cors: Cors) -> list[bytes]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    """Answer requests that scripts may try."""
+    """Return requests that scripts may try."""
     value = st.sampled_from(
         (
             *(b"", b"x", b"application/json", b"text/plain", b"Text/Plain; charset=utf-8"),
@@ -133,7 +133,7 @@ def requests(draw: st.DrawFn) -> Request:
     )
 
 
-class Gate:
+class SimulatedGate:
     """The decision code with an upstream behind it; counts what got through.
 
     Args:
@@ -147,7 +147,7 @@ class Gate:
         self.forwarded: list[bytes] = []
 
     def __call__(self, method: bytes, headers: Sequence[Header]) -> Response:
-        """Answer a request as the gate does."""
+        """Return a request as the gate does."""
         index = index_headers(headers)
         decision = decide(self.policy, method, index, GATE, credentialed=self.credentialed)
         if decision.verdict is Verdict.FORWARD:
@@ -161,7 +161,7 @@ class Gate:
 
 
 def always(response: Response) -> oracle.Server:
-    """Answer a server that has one answer for all."""
+    """Return a server that has one answer for all."""
     return lambda _method, _headers: response
 
 
@@ -176,7 +176,7 @@ class OracleTests(SynchronousTestCase):
         # From each page that is allowed too: what is remembered for one is not for another.
         asked += [attrs.evolve(one, origin=page) for one in asked for page in allowed_pages(cors)]
         for request in [*asked, *asked]:
-            gate = Gate(policy, credentialed=credentialed)
+            gate = SimulatedGate(policy, credentialed=credentialed)
             result = oracle.fetch(request, gate)
             if result is None:
                 continue
@@ -200,7 +200,7 @@ class OracleTests(SynchronousTestCase):
         """Another site's beacon, form or simple fetch gets through where the policy means it to."""
         policy = compile_policy(cors)
         for page in {origin.encode(), *allowed_pages(cors)} - {GATE}:
-            gate = Gate(policy, credentialed=credentialed)
+            gate = SimulatedGate(policy, credentialed=credentialed)
             headers = [
                 (b"Origin", page),
                 (b"Sec-Fetch-Site", b"cross-site"),
@@ -215,7 +215,7 @@ class OracleTests(SynchronousTestCase):
     def test_nothing_needless(self, cors: Cors, request: Request) -> None:
         """An allowed answer has no CORS header that a browser would not miss."""
         policy = compile_policy(cors)
-        gate = Gate(policy)
+        gate = SimulatedGate(policy)
         if not isinstance(oracle.fetch(request, gate), Response) or request.origin == GATE:
             return
         for method, headers in (
@@ -240,7 +240,7 @@ class OracleTests(SynchronousTestCase):
     @given(policies(), requests(), st.booleans())
     def test_vary(self, cors: Cors, request: Request, credentialed: bool) -> None:
         """Whatever of the request changes the answer is in Vary: by it, one answer is for all."""
-        gate = Gate(compile_policy(cors), credentialed=credentialed)
+        gate = SimulatedGate(compile_policy(cors), credentialed=credentialed)
         one = gate(b"GET", [(b"Origin", request.origin)])
         for other in ([], [(b"Origin", GATE)], [(b"Origin", b"https://x.test")]):
             second = gate(b"GET", other)
@@ -262,7 +262,7 @@ class OracleTests(SynchronousTestCase):
                 headers=headers,
                 include=include,
             )
-            result = oracle.fetch(request, Gate(policies[name]))
+            result = oracle.fetch(request, SimulatedGate(policies[name]))
             outcome = result.step if isinstance(result, NetworkError) else cases_browser.READ
             self.assertTrue(outcome != cases_browser.READ or _status(result) == 200, case)
             self.assertEqual(outcome, expected, case)
@@ -308,6 +308,6 @@ def _status(result: object) -> int:
 
 
 def _as_made(request: Request) -> Request:
-    """Answer a request without the headers that no script can set."""
+    """Return a request without the headers that no script can set."""
     headers = [each for each in request.headers if not oracle.is_forbidden(*each)]
     return attrs.evolve(request, headers=headers)

@@ -1,4 +1,4 @@
-"""Origins and patterns: what may be written, what is refused and how it is mended."""
+"""Origins and patterns: what may be written, what is refused and how it is fixed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MANY = (
     ("http://[::1]:*", "http", "[::1]", "*", False),
 )
 
-# What is written; a part of the problem; a part of the mend.
+# What is written; a part of the problem; a part of the fix.
 REFUSED = (
     ("", "empty", "https://app.example.com"),
     ("null", "sandboxed", "https"),
@@ -178,27 +178,27 @@ class PatternTests(SynchronousTestCase):
         self.assertFalse(pattern.is_exact)
 
     def test_refused(self) -> None:
-        """What no Origin can equal is refused, with its problem and its mend."""
-        for text, problem, mend in REFUSED:
+        """What no Origin can equal is refused, with its problem and its fix."""
+        for text, problem, fix in REFUSED:
             error = self.assertRaises(BadValue, parse_pattern, text)
             self.assertIn(problem, error.problem, text)
-            self.assertIn(mend, error.mend, text)
+            self.assertIn(fix, error.fix, text)
 
     def test_password_is_not_shown(self) -> None:
         """A fault never shows what may be a password."""
         for text in ("https://me:sesame@x.example", "https://me:sesame@x/,http://Y://", "sesame@"):
             self.assertNotIn("sesame", str(self.assertRaises(BadValue, parse_pattern, text)))
 
-    def assert_mend(self, error: BadValue) -> None:
-        """Assert that a mend which spells the entry anew spells one that is accepted."""
-        if error.mend.startswith('write "') and error.mend.count('"') == 2:
-            mended = error.mend.removeprefix("write ").strip('"')
-            self.assertEqual(parse_pattern(mended).text, mended)
+    def assert_fix(self, error: BadValue) -> None:
+        """Assert that a fix which spells the entry anew spells one that is accepted."""
+        if error.fix.startswith('write "') and error.fix.count('"') == 2:
+            fixed = error.fix.removeprefix("write ").strip('"')
+            self.assertEqual(parse_pattern(fixed).text, fixed)
 
-    def test_mends_in_quotes_are_right(self) -> None:
-        """No mend leads to the next fault."""
+    def test_fixes_in_quotes_are_right(self) -> None:
+        """No fix leads to the next fault."""
         for text, _, _ in REFUSED:
-            self.assert_mend(self.assertRaises(BadValue, parse_pattern, text))
+            self.assert_fix(self.assertRaises(BadValue, parse_pattern, text))
 
     @given(
         st.text(max_size=40)
@@ -206,14 +206,14 @@ class PatternTests(SynchronousTestCase):
         | st.text(alphabet="aB.:/*[]80%?#", max_size=12).map("Https://".__add__)
     )
     def test_any_text(self, text: str) -> None:
-        """Any text is either a pattern that keeps its spelling, or a fault with a mend."""
+        """Any text is either a pattern that keeps its spelling, or a fault with a fix."""
         try:
             pattern = parse_pattern(text)
         except BadValue as error:
             self.assertTrue(error.problem)
-            self.assertTrue(error.mend)
+            self.assertTrue(error.fix)
             self.assertNotIn("\n", str(error))
-            self.assert_mend(error)
+            self.assert_fix(error)
         else:
             self.assertEqual(pattern.text, text)
             self.assertTrue(text.isascii())
@@ -226,7 +226,7 @@ class PatternTests(SynchronousTestCase):
         try:
             parse_pattern(text)
         except BadValue as error:
-            mended = error.mend.removeprefix("write ").strip('"')
-            self.assertEqual(parse_pattern(mended).text, mended)
+            fixed = error.fix.removeprefix("write ").strip('"')
+            self.assertEqual(parse_pattern(fixed).text, fixed)
         else:
             self.assertFalse(any(part.startswith("0") for part in exploded.split(":")))

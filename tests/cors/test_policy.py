@@ -119,7 +119,7 @@ ORIGINS: tuple[tuple[tuple[str, ...], bytes, bool], ...] = (
     (("*",), b"x" * (MAX_ORIGIN_BYTES + 1), False),
 )
 
-# What differs from a faultless policy; the keys with faults; parts of the mend of the first.
+# What differs from a faultless policy; the keys with faults; parts of the fix of the first.
 FAULTS: tuple[tuple[dict[str, object], tuple[str, ...], str], ...] = (
     ({"allow_origins": ()}, ("allow_origins",), "remove the policy to allow none"),
     ({"allow_origins": ("null",)}, ("allow_origins[0]",), "https"),
@@ -198,7 +198,7 @@ def _policy(*origins: str) -> Policy:
 
 
 def _literally_stands_for(pattern: str, origin: str) -> bool:
-    """Answer whether the pattern means the origin, read as slowly and plainly as can be."""
+    """Return whether the pattern means the origin, read as slowly and plainly as can be."""
     if "*" not in pattern:
         return pattern == origin
     wanted = re.fullmatch(r"(.*?)://(\[.*\]|[^:]*):?(.*)", pattern)
@@ -241,11 +241,11 @@ class FaultsTests(SynchronousTestCase):
     """`faults`."""
 
     def test_faults(self) -> None:
-        """Each fault has its key, its problem and its mend."""
-        for changes, keys, mend in FAULTS:
+        """Each fault has its key, its problem and its fix."""
+        for changes, keys, fix in FAULTS:
             found = faults(_cors(changes))
             self.assertEqual(tuple(key for key, _, _ in found), keys, changes)
-            self.assertIn(mend, found[0][2], changes)
+            self.assertIn(fix, found[0][2], changes)
             self.assertTrue(all(problem for _, problem, _ in found), changes)
 
     def test_faultless(self) -> None:

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.cors.two_tier_cache import Remembered
+from corsgate.cors.two_tier_cache import TwoTierCache
 
 MOST = 8
 
 
-def ask(store: Remembered[int, list[int]], key: int) -> list[int]:
-    """Answer what is remembered for a key, or remember a new value."""
+def ask(store: TwoTierCache[int, list[int]], key: int) -> list[int]:
+    """Return what is remembered for a key, or remember a new value."""
     found = store.get(key)
     if found is None:
         found = [key]
@@ -21,18 +21,18 @@ def ask(store: Remembered[int, list[int]], key: int) -> list[int]:
 
 
 class RememberedTests(SynchronousTestCase):
-    """`Remembered`."""
+    """`TwoTierCache`."""
 
     def test_keeps(self) -> None:
         """Who asks again gets the same value."""
-        store: Remembered[int, list[int]] = Remembered(MOST)
+        store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         first = ask(store, 1)
         for _ in range(3):
             self.assertIs(ask(store, 1), first)
 
     def test_flood_of_strangers(self) -> None:
         """Keys that are asked for once drive out nobody who asked twice, however many they are."""
-        store: Remembered[int, list[int]] = Remembered(MOST)
+        store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         hot = [ask(store, key) for key in range(MOST) for _ in range(2)][::2]
         for key in range(1000, 11_000):
             ask(store, key)
@@ -41,7 +41,7 @@ class RememberedTests(SynchronousTestCase):
 
     def test_flood_of_pairs(self) -> None:
         """Keys that are each asked for twice drive out nobody who is asked for meanwhile."""
-        store: Remembered[int, list[int]] = Remembered(MOST)
+        store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         hot = [ask(store, key) for key in range(4) for _ in range(2)][::2]
         for round_number in range(500):
             for key in range(1000 + 4 * round_number, 1004 + 4 * round_number):
@@ -53,7 +53,7 @@ class RememberedTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, 40)))
     def test_bounded_and_right(self, keys: list[int]) -> None:
         """It never holds more than it may, nor another key's value."""
-        store: Remembered[int, list[int]] = Remembered(MOST)
+        store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         for key in keys:
             self.assertEqual(ask(store, key), [key])
             self.assertLessEqual(len(store), 2 * MOST)

@@ -21,27 +21,27 @@ SERVER = "http://10.0.0.11:8000"
 def request(
     target: bytes = b"/v1/documents", method: bytes = b"GET", *headers: tuple[bytes, bytes]
 ) -> RequestHead:
-    """Answer a head to sign."""
+    """Return a head to sign."""
     return RequestHead(method=method, target=target, headers=[(b"Host", b"box"), *headers])
 
 
 def response(status: int, *headers: tuple[bytes, bytes]) -> ResponseHead:
-    """Answer a response's head."""
+    """Return a response's head."""
     return ResponseHead(status=status, reason=b"", headers=list(headers))
 
 
 def refusal(*challenges: bytes) -> ResponseHead:
-    """Answer a 401 with each challenge in a field of its own."""
+    """Return a 401 with each challenge in a field of its own."""
     return response(401, *((b"WWW-Authenticate", challenge) for challenge in challenges))
 
 
 def challenge(nonce: str, more: str = 'qop="auth"', realm: str = "box") -> bytes:
-    """Answer a Digest challenge."""
+    """Return a Digest challenge."""
     return f'Digest realm="{realm}", nonce="{nonce}", {more}'.encode()
 
 
 def counting_rng() -> Callable[[int], bytes]:
-    """Answer a source of bytes that differ each time, and are the same in each run."""
+    """Return a source of bytes that differ each time, and are the same in each run."""
     numbers = itertools.count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -51,7 +51,7 @@ def digest_signer(
     password: str = "open sesame",
     rng: Callable[[int], bytes] | None = None,
 ) -> DigestSigner:
-    """Answer a signer that has learned nothing."""
+    """Return a signer that has learned nothing."""
     credentials = DigestCredentials(username=username, password=Secret(password))
     return DigestSigner.of(credentials, rng or counting_rng())
 
@@ -62,7 +62,7 @@ class SigningTestCase(SynchronousTestCase):
     def sign(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
     ) -> RequestHead:
-        """Answer the head as `authorize` does."""
+        """Return the head as `authorize` does."""
         return self.successResultOf(
             Deferred.fromCoroutine(signer.authorize(head or request(), server))
         )
@@ -70,19 +70,19 @@ class SigningTestCase(SynchronousTestCase):
     def authorization(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
     ) -> str | None:
-        """Answer the Authorization that the head gets, or None."""
+        """Return the Authorization that the head gets, or None."""
         return authorization_of(self.sign(signer, head, server))
 
 
 def authorization_of(head: RequestHead) -> str | None:
-    """Answer the value of a head's one Authorization, or None."""
+    """Return the value of a head's one Authorization, or None."""
     values = [value for name, value in head.headers if name.lower() == b"authorization"]
     assert len(values) <= 1, "more than one Authorization"
     return values[0].decode() if values else None
 
 
 def given(authorization: str | None) -> dict[str, str]:
-    """Answer the parameters of Digest credentials, read by the standard library."""
+    """Return the parameters of Digest credentials, read by the standard library."""
     assert authorization is not None
     scheme, _, rest = authorization.partition(" ")
     assert scheme == "Digest"
@@ -92,7 +92,7 @@ def given(authorization: str | None) -> dict[str, str]:
 def expected_response(
     fields: dict[str, str], username: str, password: str, method: str, session: str = ""
 ) -> str:
-    """Answer what a server would compute for these credentials.
+    """Return what a server would compute for these credentials.
 
     Args:
         fields: What was sent.

@@ -17,7 +17,7 @@ TOKEN_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM
 
 
 def digest(**parameters: bytes) -> Challenge:
-    """Answer a Digest challenge with these parameters."""
+    """Return a Digest challenge with these parameters."""
     return Challenge(
         scheme=b"digest", parameters={name.encode(): value for name, value in parameters.items()}
     )

@@ -39,7 +39,7 @@ JASON = (
 
 
 def answering(cnonce: str) -> Callable[[int], bytes]:
-    """Answer a source of bytes whose client nonce is the one of an example."""
+    """Return a source of bytes whose client nonce is the one of an example."""
     return lambda _size: b64decode(cnonce)
 
 
@@ -54,7 +54,7 @@ class AnswerTestCase(SigningTestCase):
         target: bytes = b"/v1/documents",
         rng: Callable[[int], bytes] | None = None,
     ) -> str:
-        """Answer the Authorization that a GET gets after the challenge."""
+        """Return the Authorization that a GET gets after the challenge."""
         signer = digest_signer(username, password, rng)
         self.assertTrue(signer.challenged(request(), refusal(challenges), SERVER))
         value = self.authorization(signer, request(target))
@@ -94,7 +94,7 @@ class ExampleTests(AnswerTestCase):
             )
 
     def test_rfc_7616_userhash(self) -> None:
-        """Section 3.9.2 as erratum 4897 mends it: the RFC's own sums are of a cut SHA-512."""
+        """Section 3.9.2 as erratum 4897 fixes it: the RFC's own sums are of a cut SHA-512."""
         value = self.answer(
             JASON,
             "J\u00e4s\u00f8n Doe",

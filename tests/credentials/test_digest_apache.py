@@ -31,18 +31,18 @@ class ApacheTestCase(SigningTestCase):
     """Sends what the signer signs, and asks it what to do next, as the gate does."""
 
     def apache(self, nonce_lifetime_s: int = 300) -> ApacheDigest:
-        """Answer a server that ends with the test."""
+        """Return a server that ends with the test."""
         users = {"admin": "admin", "J\u00e4s\u00f8n": "geh\u00f6im"}
         apache = ApacheDigest(users=users, files=FILES, nonce_lifetime_s=nonce_lifetime_s)
         self.addCleanup(apache.stop)
         return apache
 
     def signer(self, username: str = "admin", password: str = "admin") -> DigestSigner:
-        """Answer a signer with real client nonces."""
+        """Return a signer with real client nonces."""
         return digest_signer(username, password, secrets.token_bytes)
 
     def send(self, apache: ApacheDigest, head: RequestHead, body: bytes = b"") -> ResponseHead:
-        """Send a head as it is; answer what comes back."""
+        """Send a head as it is; return what comes back."""
         connection = HTTPConnection("127.0.0.1", apache.port, timeout=10)
         try:
             connection.putrequest(
@@ -72,7 +72,7 @@ class ApacheTestCase(SigningTestCase):
         method: bytes = b"GET",
         body: bytes = b"",
     ) -> list[int]:
-        """Sign and send until the signer is content; answer the statuses on the way."""
+        """Sign and send until the signer is content; return the statuses on the way."""
         statuses = []
         for _ in range(TRIES):
             head = self.sign(signer, request(target, method))

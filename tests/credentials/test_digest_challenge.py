@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.credentials.digest_challenge import Offer, strongest_offer
+from corsgate.credentials.digest_challenge import DigestChallenge, strongest_challenge
 from corsgate.errors import WeakChallenge
 from tests.credentials.helpers import challenge, refusal
 
@@ -26,18 +26,18 @@ UNANSWERABLE = [
 
 
 class StrongestOfferTests(SynchronousTestCase):
-    def strongest(self, *challenges: bytes) -> Offer:
-        """Answer the offer that is chosen; there must be one."""
-        offer = strongest_offer(refusal(*challenges).headers)
+    def strongest(self, *challenges: bytes) -> DigestChallenge:
+        """Return the offer that is chosen; there must be one."""
+        offer = strongest_challenge(refusal(*challenges).headers)
         assert offer is not None
         return offer
 
     def test_unanswerable(self) -> None:
         """What can't be answered is no offer, alone or all together."""
         for each in UNANSWERABLE:
-            self.assertIsNone(strongest_offer(refusal(each).headers), each)
-        self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers))
-        self.assertIsNone(strongest_offer([]))
+            self.assertIsNone(strongest_challenge(refusal(each).headers), each)
+        self.assertIsNone(strongest_challenge(refusal(*UNANSWERABLE).headers))
+        self.assertIsNone(strongest_challenge([]))
 
     def test_found_among_others(self) -> None:
         """The one that can be answered is found wherever it stands, in one field or in several."""
@@ -108,27 +108,27 @@ class MinimumTests(SynchronousTestCase):
         for minimum, (weak, strong) in cases.items():
             for each in weak:
                 with self.assertRaises(WeakChallenge, msg=(minimum, each)):
-                    strongest_offer(refusal(each).headers, minimum)
+                    strongest_challenge(refusal(each).headers, minimum)
             for each in strong:
-                self.assertIsNotNone(strongest_offer(refusal(each).headers, minimum))
+                self.assertIsNotNone(strongest_challenge(refusal(each).headers, minimum))
 
     def test_require_qop(self) -> None:
         """A challenge of RFC 2069 is answered by default, and not where qop is required."""
         for each in (RFC_2069, SHA_256_BARE):
-            self.assertIsNotNone(strongest_offer(refusal(each).headers))
+            self.assertIsNotNone(strongest_challenge(refusal(each).headers))
             with self.assertRaises(WeakChallenge):
-                strongest_offer(refusal(each).headers, require_qop=True)
-        self.assertIsNotNone(strongest_offer(refusal(MD5).headers, require_qop=True))
+                strongest_challenge(refusal(each).headers, require_qop=True)
+        self.assertIsNotNone(strongest_challenge(refusal(MD5).headers, require_qop=True))
 
     def test_strongest_that_meets_both(self) -> None:
         """Among several the strongest that meets both minima is answered."""
         every = refusal(RFC_2069, MD5, SHA_256_BARE, SHA_256).headers
-        offer = strongest_offer(every, "SHA-256", require_qop=True)
+        offer = strongest_challenge(every, "SHA-256", require_qop=True)
         assert offer is not None
         self.assertEqual((offer.hash_name, offer.qop), (b"sha-256", True))
         split = refusal(MD5, SHA_256_BARE).headers
         with self.assertRaises(WeakChallenge) as caught:
-            strongest_offer(split, "SHA-256", require_qop=True)
+            strongest_challenge(split, "SHA-256", require_qop=True)
         self.assertEqual(
             str(caught.exception),
             "it offers digest with MD5 or SHA-256 without qop only,"
@@ -137,6 +137,6 @@ class MinimumTests(SynchronousTestCase):
 
     def test_unanswerable_is_not_weak(self) -> None:
         """What could never be answered is passed over; it makes nothing a weak challenge."""
-        self.assertIsNone(strongest_offer(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
+        self.assertIsNone(strongest_challenge(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
         with self.assertRaises(WeakChallenge):
-            strongest_offer(refusal(MD5, *UNANSWERABLE).headers, "SHA-256")
+            strongest_challenge(refusal(MD5, *UNANSWERABLE).headers, "SHA-256")

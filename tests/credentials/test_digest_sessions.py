@@ -43,19 +43,19 @@ class SessionTestCase(SigningTestCase):
         self.signer = digest_signer()
 
     def started(self, nonce: str = "n1", more: str = 'qop="auth"') -> DigestSigner:
-        """Answer the signer after its first challenge."""
+        """Return the signer after its first challenge."""
         self.assertTrue(self.signer.challenged(request(), refusal(challenge(nonce, more)), SERVER))
         return self.signer
 
     def signed(self, nonce: str, count: int) -> RequestHead:
-        """Sign a request, check what with, and answer it."""
+        """Sign a request, check what with, and return it."""
         head = self.sign(self.signer)
         fields = given(authorization_of(head))
         self.assertEqual((fields["nonce"], fields["nc"]), (nonce, f"{count:08x}"))
         return head
 
     def refused(self, head: RequestHead, nonce: str, more: str = 'qop="auth"') -> bool:
-        """Answer whether the head is signed anew after a 401 with this nonce."""
+        """Return whether the head is signed anew after a 401 with this nonce."""
         return self.signer.challenged(head, refusal(challenge(nonce, more)), SERVER)
 
     def accepted(self, head: RequestHead, *headers: tuple[bytes, bytes]) -> None:
@@ -125,7 +125,7 @@ class NonceTests(SessionTestCase):
         self.assertFalse(self.refused(self.signed_after("n3"), "n4", STALE % "false"))
 
     def signed_after(self, nonce: str) -> RequestHead:
-        """Answer a request signed with a first challenge."""
+        """Return a request signed with a first challenge."""
         self.started(nonce)
         return self.signed(nonce, 1)
 
@@ -165,7 +165,7 @@ class NonceTests(SessionTestCase):
 
 class NextNonceTests(SessionTestCase):
     def next_nonce(self, value: bytes) -> tuple[bytes, bytes]:
-        """Answer a field of a success."""
+        """Return a field of a success."""
         return (b"Authentication-Info", value)
 
     def test_taken(self) -> None:
@@ -297,7 +297,7 @@ class ScheduleTests(SigningTestCase):
     """Requests whose sending and answering interleave in any way."""
 
     def run_schedule(self, server: FakeServer, steps: list[int], forget_at: int) -> list[list[int]]:
-        """Move request `step % 4` on at each step; answer the statuses that each one got.
+        """Move request `step % 4` on at each step; return the statuses that each one got.
 
         A request is moved on by turns: it is signed and reaches the server, then its answer is
         taken in. At step `forget_at` the server forgets its nonces.

@@ -16,7 +16,7 @@ from tests.credentials.helpers import SERVER, SigningTestCase, challenge, refusa
 
 
 def basic_signer(username: str, password: str) -> StaticSigner:
-    """Answer a signer by RFC 7617."""
+    """Return a signer by RFC 7617."""
     return basic(BasicCredentials(username=username, password=Secret(password)))
 
 

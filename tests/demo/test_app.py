@@ -27,7 +27,7 @@ class AppTests(SynchronousTestCase):
         self.root = app_root(Addresses(box="http://localhost:1001", gate="http://localhost:1002"))
 
     def get(self, target: str) -> Answer:
-        """Answer a GET."""
+        """Return a GET."""
         return ask(self.root, "GET", target)
 
     def test_files(self) -> None:

@@ -26,7 +26,7 @@ class GuardTests(SynchronousTestCase):
         self.client = DigestClient(self.guard.challenge())
 
     def check(self, authorization: str, target: str = TARGET) -> Verdict:
-        """Answer the verdict on a GET."""
+        """Return the verdict on a GET."""
         return self.guard.check("GET", target, authorization)
 
     def test_rfc_example(self) -> None:

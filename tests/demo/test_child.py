@@ -28,7 +28,7 @@ from tests.demo.process import FakeProcess
 
 
 def _ports_in(config: dict[str, Any]) -> Ports:
-    """Answer the ports that a configuration names."""
+    """Return the ports that a configuration names."""
     (listen,) = config["listen"]
     ((box,),) = (upstream["servers"] for upstream in config["upstreams"].values())
     ((origin,),) = (policy["allow_origins"] for policy in config["cors"].values())

@@ -26,7 +26,7 @@ _ROOT: Final = Path(corsgate.__file__).resolve().parents[1]
 
 
 def _fetch(url: str, **headers: str) -> tuple[int, bytes, str | None]:
-    """Answer status, body and Access-Control-Allow-Origin of a GET, whatever its status."""
+    """Return status, body and Access-Control-Allow-Origin of a GET, whatever its status."""
     opener = build_opener(ProxyHandler({}))
     try:
         response = opener.open(Request(url, headers=headers), timeout=PATIENCE_S)
@@ -69,7 +69,7 @@ class DemoProcess:
             return
 
     def read_until(self, text: str) -> str:
-        """Answer what it prints up to a line that contains this text."""
+        """Return what it prints up to a line that contains this text."""
         assert self.process.stdout is not None
         lines = []
         for line in self.process.stdout:
@@ -84,12 +84,12 @@ class DemoProcess:
         return self.process.returncode, rest.decode()
 
     def errors(self) -> str:
-        """Answer what it has written to standard error."""
+        """Return what it has written to standard error."""
         self._errors.seek(0)
         return self._errors.read().decode()
 
     def group_is_empty(self) -> bool:
-        """Answer whether neither it nor any process that it started is left."""
+        """Return whether neither it nor any process that it started is left."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:

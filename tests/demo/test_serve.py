@@ -75,7 +75,7 @@ class ServeTests(SynchronousTestCase):
         self.demo.gate.processEnded(Failure(error))
 
     def assert_failed(self) -> str:
-        """Assert that it ends with code 1, and answer what it said."""
+        """Assert that it ends with code 1, and return what it said."""
         ended = self.failureResultOf(self.served, SystemExit)
         self.assertEqual(ended.value.code, 1)
         self.assertEqual(self.out.getvalue().count("Open"), len(self.log))

@@ -32,7 +32,7 @@ class Answer:
     body: bytes
 
     def one(self, name: bytes) -> bytes:
-        """Answer the only value of a field."""
+        """Return the only value of a field."""
         (value,) = self.fields[name]
         return value
 
@@ -44,7 +44,7 @@ def ask(
     *headers: tuple[str, str],
     body: bytes = b"",
 ) -> Answer:
-    """Send one request on a connection of its own, and answer the response.
+    """Send one request on a connection of its own, and return the response.
 
     Args:
         root: The resource that is served.
@@ -79,7 +79,7 @@ def begin(
 
 
 def answer_in(data: bytes) -> Answer:
-    """Answer the response that these bytes are; its body as it came, perhaps in chunks."""
+    """Return the response that these bytes are; its body as it came, perhaps in chunks."""
     head, _, content = data.partition(b"\r\n\r\n")
     status, *rest = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in rest)
@@ -102,7 +102,7 @@ class DigestClient:
         self._handler = HTTPDigestAuthHandler(passwords)
 
     def sign(self, method: str, target: str) -> str:
-        """Answer an Authorization value; the nonce count goes up with each."""
+        """Return an Authorization value; the nonce count goes up with each."""
         _, _, parameters = self.challenge.partition(" ")
         challenge = parse_keqv_list(parse_http_list(parameters))
         request = Request(_BASE + target, method=method)
@@ -112,7 +112,7 @@ class DigestClient:
 
 
 def with_field(authorization: str, name: str, value: str) -> str:
-    """Answer an Authorization value with one quoted parameter changed."""
+    """Return an Authorization value with one quoted parameter changed."""
     changed, count = re.subn(rf'\b{name}="[^"]*"', f'{name}="{value}"', authorization)
     assert count == 1, authorization
     return changed

@@ -28,7 +28,7 @@ def call(
     origin: bytes = APP,
     credentials: bool = False,
 ) -> Call:
-    """Answer a call of the app's."""
+    """Return a call of the app's."""
     return Call(
         origin=origin,
         method=method,
@@ -39,7 +39,7 @@ def call(
 
 
 def play(asked: Call, *script: tuple[int, Sequence[Header]]) -> tuple[Trace, list[Request]]:
-    """Answer what a browser makes of answers given in turn, and its requests."""
+    """Return what a browser makes of answers given in turn, and its requests."""
     answers = list(script)
     sent: list[Request] = []
 
@@ -260,7 +260,7 @@ class Steps(SynchronousTestCase):
     """What is told of a way."""
 
     def told(self, asked: Call, *script: tuple[int, Sequence[Header]]) -> str:
-        """Answer all that is said."""
+        """Return all that is said."""
         trace, _ = play(asked, *script)
         return "\n".join(f"{step.rule} {step.seen} {step.why}" for step in trace.steps)
 

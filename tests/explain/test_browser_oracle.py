@@ -58,7 +58,7 @@ answers = st.tuples(
 
 
 def without_mode(headers: Sequence[Header]) -> list[Header]:
-    """Answer the fields that both say something of, in any order."""
+    """Return the fields that both say something of, in any order."""
     return sorted(field for field in headers if field[0] != b"Sec-Fetch-Mode")
 
 

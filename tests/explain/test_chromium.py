@@ -30,7 +30,7 @@ _LENIENT = ("star is no Authorization",)
 
 
 def cases() -> Iterator[tuple[str, Call, Script, Cause | None]]:
-    """Answer the cases that a page on loopback can play."""
+    """Return the cases that a page on loopback can play."""
     for name, call, script, cause in (*BLOCKED, *((*each, None) for each in ALLOWED)):
         if name not in (*_ELSEWHERE, *_LENIENT):
             yield name, call, script, cause
@@ -79,7 +79,7 @@ class ChromiumTests(SynchronousTestCase):
 
 
 def _here(script: Script, origin: str, api: str) -> list[tuple[int, list[tuple[str, str]]]]:
-    """Answer a script with this test's page and server in it."""
+    """Return a script with this test's page and server in it."""
 
     def fields(headers: Sequence[Header]) -> list[tuple[str, str]]:
         return [

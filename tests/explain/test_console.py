@@ -158,7 +158,7 @@ FIREFOX: tuple[tuple[str, Cause], ...] = (
 
 
 def chromium(why: str, what: str = "fetch") -> str:
-    """Answer Chromium's message."""
+    """Return Chromium's message."""
     return (
         f"app.js:12 Access to {what} at '{URL}' from origin '{APP}' has been blocked by CORS"
         f" policy: {why}"
@@ -166,7 +166,7 @@ def chromium(why: str, what: str = "fetch") -> str:
 
 
 def firefox(why: str) -> str:
-    """Answer Firefox's message."""
+    """Return Firefox's message."""
     return (
         "Cross-Origin Request Blocked: The Same Origin Policy disallows reading the remote"
         f" resource at {URL}. (Reason: {why}"

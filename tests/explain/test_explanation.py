@@ -1,4 +1,4 @@
-"""What is told of a call through a gate, and that the mends which are told work."""
+"""What is told of a call through a gate, and that the fixes which are told work."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def ask(
     base: str = "http://localhost:5555",
     toml: str = CONFIG,
 ) -> Explanation:
-    """Answer the explanation of a call."""
+    """Return the explanation of a call."""
     call = Call(
         origin=origin.encode(),
         method=method.encode(),
@@ -90,8 +90,8 @@ def ask(
     return explain(parse(toml), tomllib.loads(toml), call)
 
 
-def mended(toml: str, change: str) -> str:
-    """Answer a configuration with the keys of a mend in place of its own."""
+def fixed(toml: str, change: str) -> str:
+    """Return a configuration with the keys of a fix in place of its own."""
     document = tomllib.loads(toml)
 
     def merge(into: dict[str, Any], new: dict[str, Any]) -> None:
@@ -221,7 +221,7 @@ class Verdicts(SynchronousTestCase):
         self.assertEqual(ask("https://else.where").near_misses, ())
 
 
-class Mends(SynchronousTestCase):
+class Fixes(SynchronousTestCase):
     """The changes that are proposed."""
 
     def test_smallest(self) -> None:
@@ -261,7 +261,7 @@ class Mends(SynchronousTestCase):
             self.assertEqual(found.toml, toml)
 
     def test_they_work(self) -> None:
-        """Written into the file, a mend allows the call; the file stays without faults."""
+        """Written into the file, a fix allows the call; the file stays without faults."""
         count = 0
         for origin in (APP, "https://b.example", "http://localhost:4200/"):
             for method in ("GET", "PUT", "PURGE"):
@@ -272,7 +272,7 @@ class Mends(SynchronousTestCase):
                             if not found.toml:
                                 continue
                             count += 1
-                            toml = mended(CONFIG, found.toml)
+                            toml = fixed(CONFIG, found.toml)
                             again = ask(
                                 origin.rstrip("/"),
                                 method,
@@ -296,7 +296,7 @@ class Mends(SynchronousTestCase):
             '[routes."/v2"]\nupstream = "a"\n'
             'cors = { allow_origins = ["http://localhost:4200"] }\n',
         )
-        self.assertTrue(ask(path="/v2/x", toml=mended(toml, found.toml)).allowed)
+        self.assertTrue(ask(path="/v2/x", toml=fixed(toml, found.toml)).allowed)
         self.assertIn("there are: /v1", "\n".join(found.advice))
         self.assertEqual(ask(path="/v3").toml, "")
 

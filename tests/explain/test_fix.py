@@ -15,7 +15,7 @@ from corsgate.cors.policy import compile_policy
 from corsgate.errors import PolicyError
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
-from corsgate.explain.explanation import Gate
+from corsgate.explain.explanation import SimulatedGate
 from corsgate.explain.fix import find_place, widen
 from corsgate.explain.url import Url
 from tests.support import parse
@@ -55,17 +55,17 @@ calls = st.builds(
 
 
 def allows(cors: Cors, call: Call) -> bool:
-    """Answer whether a gate with one route and this policy lets a browser's call through."""
+    """Return whether a gate with one route and this policy lets a browser's call through."""
     try:
         compile_policy(cors)
     except PolicyError:
         return False
     route = Route(prefix="/", upstream=UPSTREAM, cors=cors)
-    return fetch(call, Gate(attrs.evolve(CONFIG, routes=(route,))).answer).allowed
+    return fetch(call, SimulatedGate(attrs.evolve(CONFIG, routes=(route,))).answer).allowed
 
 
 def without(wider: Cors, start: Cors) -> Iterator[Cors]:
-    """Answer the wider policy without each thing that was added."""
+    """Return the wider policy without each thing that was added."""
     for key in LISTS:
         entries: tuple[str, ...] = getattr(wider, key)
         for entry in entries:

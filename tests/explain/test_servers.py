@@ -9,7 +9,7 @@ from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.explain.call import Call
 from corsgate.explain.explanation import explain
-from corsgate.explain.servers import server_mends
+from corsgate.explain.servers import server_fixes
 from corsgate.explain.url import Url
 from tests.support import parse
 
@@ -23,10 +23,10 @@ CALL = Call(
 
 
 class ServerTests(SynchronousTestCase):
-    """`server_mends`."""
+    """`server_fixes`."""
 
     def test_known(self) -> None:
-        """A server that tells what it is gets its own mend, which says all that is needed."""
+        """A server that tells what it is gets its own fix, which says all that is needed."""
         for name, value, title in (
             (b"Server", b"nginx/1.27", "nginx"),
             (b"server", b"openresty", "nginx"),
@@ -35,15 +35,15 @@ class ServerTests(SynchronousTestCase):
             (b"X-Powered-By", b"Express", "Express"),
             (b"Server", b"Microsoft-IIS/10.0", "IIS"),
         ):
-            mends = server_mends(CALL, [(b"Date", b"x"), (name, value)])
-            self.assertEqual(len(mends), 3)
-            self.assertEqual(mends[1][0], title)
+            fixes = server_fixes(CALL, [(b"Date", b"x"), (name, value)])
+            self.assertEqual(len(fixes), 3)
+            self.assertEqual(fixes[1][0], title)
             for part in ("https://app.example", "PUT", "content-type", "x-app", "redential"):
-                self.assertIn(part, mends[1][1])
+                self.assertIn(part, fixes[1][1])
 
     def test_unknown(self) -> None:
         """Any other is told the fields, and that a gate would do."""
-        (_, fields), (_, gate) = server_mends(CALL, [(b"Server", b"MarkLogic")])
+        (_, fields), (_, gate) = server_fixes(CALL, [(b"Server", b"MarkLogic")])
         self.assertEqual(
             fields.splitlines(),
             [
@@ -60,10 +60,10 @@ class ServerTests(SynchronousTestCase):
         """What listens where the gate would is given no gate: that would ask itself."""
         for host in ("localhost", "127.0.0.1", "[::1]", "127.0.0.9", "app.localhost", "0.0.0.0"):
             call = attrs.evolve(CALL, url=Url.parse(f"http://{host}:5555/v1"))
-            self.assertEqual(len(server_mends(call, [])), 1, host)
+            self.assertEqual(len(server_fixes(call, [])), 1, host)
         for server in ("http://localhost:5556", "http://10.0.0.1:5555", "https://localhost"):
             call = attrs.evolve(CALL, url=Url.parse(f"{server}/v1"))
-            self.assertEqual(len(server_mends(call, [])), 2, server)
+            self.assertEqual(len(server_fixes(call, [])), 2, server)
 
     def test_replaced(self) -> None:
         """What the answer has already is told to be taken away: two origins would be none."""
@@ -73,14 +73,14 @@ class ServerTests(SynchronousTestCase):
             (b"caddy", "defer"),
         ):
             fields = [(b"Server", server), (b"access-control-allow-ORIGIN", b"*")]
-            self.assertIn(line, server_mends(CALL, fields)[1][1])
-            self.assertNotIn(line, server_mends(CALL, fields[:1])[1][1])
+            self.assertIn(line, server_fixes(CALL, fields)[1][1])
+            self.assertNotIn(line, server_fixes(CALL, fields[:1])[1][1])
 
     def test_gate(self) -> None:
         """The gate that is proposed allows the call: by options where these can, or by a file."""
         for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):
             call = attrs.evolve(CALL, method=method, credentials=credentials)
-            gate = server_mends(call, [])[-1][1]
+            gate = server_fixes(call, [])[-1][1]
             options = "--upstream http://localhost:8000 --allow-origin https://app.example\n"
             if options in gate:
                 config = quick_config(
@@ -94,12 +94,12 @@ class ServerTests(SynchronousTestCase):
             self.assertTrue(explain(config, {}, attrs.evolve(call, url=url)).allowed, gate)
             self.assertEqual(options in gate, (method, credentials) == (b"PUT", False))
         null = attrs.evolve(CALL, origin=b"null")
-        self.assertEqual(len(server_mends(null, [])), 1)
+        self.assertEqual(len(server_fixes(null, [])), 1)
 
     def test_no_more_than_needed(self) -> None:
         """A simple call needs its origin allowed, and no answer to OPTIONS."""
         simple = Call(origin=b"https://app.example", method=b"GET", url=CALL.url)
         for server in (b"nginx", b"apache", b"caddy"):
-            _, (_, text), _ = server_mends(simple, [(b"Server", server)])
+            _, (_, text), _ = server_fixes(simple, [(b"Server", server)])
             self.assertNotIn("OPTIONS", text)
             self.assertNotIn("Allow-Methods", text)

@@ -1,4 +1,4 @@
-"""What is told to be written on Apache mends a real one, even before a password."""
+"""What is told to be written on Apache fixes a real one, even before a password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.cli.live import send
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
-from corsgate.explain.servers import server_mends
+from corsgate.explain.servers import server_fixes
 from corsgate.explain.trace import Trace
 from corsgate.explain.url import Url
 from tests.apache import ApacheDigest
@@ -17,12 +17,12 @@ HEADERS = ((b"X-App", b"1"), (b"Content-Type", b"application/json"))
 
 
 class ApacheTests(SynchronousTestCase):
-    """`server_mends`, tried out."""
+    """`server_fixes`, tried out."""
 
     def ask(
         self, apache: ApacheDigest, method: bytes, *, credentials: bool | None = None
     ) -> tuple[Trace, Call]:
-        """Answer what a browser makes of a server, and the call."""
+        """Return what a browser makes of a server, and the call."""
         call = Call(
             origin=ORIGIN,
             method=method,
@@ -32,17 +32,17 @@ class ApacheTests(SynchronousTestCase):
         )
         return fetch(call, send), call
 
-    def test_mend(self) -> None:
+    def test_fix(self) -> None:
         """The call is blocked before, and allowed after; its answer, here 401, can be read."""
         for method in (b"PUT", b"GET"):
             with ApacheDigest(users={"u": "p"}, files={"a.json": b"{}"}) as apache:
                 before, call = self.ask(apache, method)
                 self.assertFalse(before.allowed)
                 _, answer = before.exchanges[-1]
-                mends = dict(server_mends(call, answer.headers))
-                self.assertIn("Apache", mends)
+                fixes = dict(server_fixes(call, answer.headers))
+                self.assertIn("Apache", fixes)
             with ApacheDigest(
-                users={"u": "p"}, files={"a.json": b"{}"}, more=mends["Apache"]
+                users={"u": "p"}, files={"a.json": b"{}"}, more=fixes["Apache"]
             ) as apache:
                 after, _ = self.ask(apache, method)
                 self.assertTrue(after.allowed, after.failed)
@@ -59,7 +59,7 @@ class ApacheTests(SynchronousTestCase):
             with ApacheDigest(users={"u": "p"}, files=files, more=wrong) as apache:
                 before, call = self.ask(apache, b"GET", credentials=True)
                 self.assertFalse(before.allowed)
-                mend = dict(server_mends(call, before.exchanges[-1][1].headers))["Apache"]
-            with ApacheDigest(users={"u": "p"}, files=files, more=wrong + mend) as apache:
+                fix = dict(server_fixes(call, before.exchanges[-1][1].headers))["Apache"]
+            with ApacheDigest(users={"u": "p"}, files=files, more=wrong + fix) as apache:
                 after, _ = self.ask(apache, b"GET", credentials=True)
                 self.assertTrue(after.allowed, after.failed)

@@ -35,7 +35,7 @@ COMBINED = re.compile(
 
 
 def observed(case: GateTestCase) -> list[LogEvent]:
-    """Answer what the daemon's log is told, from now on."""
+    """Return what the daemon's log is told, from now on."""
     events: list[LogEvent] = []
 
     @provider(ILogObserver)
@@ -166,7 +166,7 @@ class Places(GateTestCase):
     """Where the lines go."""
 
     def serve_logging(self, access_log: str) -> tuple[GateService, int]:
-        """Answer a gate whose access log is what its configuration says."""
+        """Return a gate whose access log is what its configuration says."""
         config = parse(
             f'{LISTEN}{access_log}[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
             '[routes."/"]\nupstream = "a"\n'
@@ -271,7 +271,7 @@ def refused(
     method: bytes = b"GET",
     reason: str = "because",
 ) -> Any:
-    """Answer a request that the CORS decision refused."""
+    """Return a request that the CORS decision refused."""
     notes = {"id": "i", "route": route, "refused": reason}
     return SimpleNamespace(notes=notes, method=method, index={b"origin": [origin]})
 
@@ -280,7 +280,7 @@ class Refused(GateTestCase):
     """The daemon's log has a warning of what CORS refused."""
 
     def warnings(self, events: list[LogEvent]) -> list[str]:
-        """Answer the warnings of refusals, as they are shown."""
+        """Return the warnings of refusals, as they are shown."""
         ours = [each for each in events if each["log_namespace"] == "corsgate.gate.refusals"]
         self.assertEqual({each["log_level"].name for each in ours} - {"warn"}, set())
         return [str(formatEvent(each)) for each in ours]

@@ -9,7 +9,7 @@ from tests.support import FROM_APP, FROM_FOREIGN, Gate, GateTestCase
 
 
 def named(count: int) -> list[bytes]:
-    """Answer bodies by which servers are told apart."""
+    """Return bodies by which servers are told apart."""
     return [b"%d" % number for number in range(count)]
 
 
@@ -17,11 +17,11 @@ class BalancingTestCase(GateTestCase):
     """A gate in front of servers that say who they are."""
 
     async def servers(self, count: int) -> list[Upstream]:
-        """Answer servers that answer with their number."""
+        """Return servers that answer with their number."""
         return [await self.upstream(response(body=name)) for name in named(count)]
 
     async def bodies(self, gate: Gate, count: int, *headers: tuple[bytes, bytes]) -> list[bytes]:
-        """Answer what so many requests with the same fields brought."""
+        """Return what so many requests with the same fields brought."""
         return [(await self.ask(gate, headers=headers)).body for _ in range(count)]
 
 
@@ -121,7 +121,7 @@ class Blame(BalancingTestCase):
             await gate.logged(number + 1)
         self.assertEqual([len(server.requests) for server in servers], [6, 6])
         states = gate.service.upstreams["a"].balancer.states.values()
-        self.assertEqual([state.record.failures for state in states], [0, 0])
+        self.assertEqual([state.circuit.failures for state in states], [0, 0])
 
 
 class Sticking(BalancingTestCase):
@@ -130,7 +130,7 @@ class Sticking(BalancingTestCase):
     STICKY = 'sticky = { cookie = "gate", secret = "0123456789abcdef" }'
 
     async def first(self, gate: Gate) -> tuple[bytes, tuple[bytes, bytes]]:
-        """Answer what a new client gets, and the field with the cookie that came with it."""
+        """Return what a new client gets, and the field with the cookie that came with it."""
         answer = await self.ask(gate, headers=[FROM_APP])
         pair = answer.one(b"Set-Cookie").partition(b";")[0]
         return answer.body, (b"Cookie", b"x=1; " + pair)

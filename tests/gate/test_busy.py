@@ -14,7 +14,7 @@ class BusyUpstreams(GateTestCase):
     """Requests wait their turn, and those that can't are told when to come back."""
 
     async def asking(self, gate: Gate, count: int) -> list[Client]:
-        """Answer clients that have asked for /v1/0, /v1/1..., in this order."""
+        """Return clients that have asked for /v1/0, /v1/1..., in this order."""
         clients = []
         for number in range(count):
             client = await self.connect(gate)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.gate.clock import use_monotonic_time
 from corsgate.server.site import GateSite
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import request, response
 from tests.server.support import Leaf
@@ -57,7 +57,7 @@ class Dates(SynchronousTestCase):
         clock = Clock()
         site = GateSite(
             Leaf(lambda _: None),
-            sweeper=Sweeper(clock),
+            deadlines=Deadlines(clock),
             limits=Limits(),
             record=lambda _: None,
             reactor=clock,

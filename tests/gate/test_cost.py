@@ -21,7 +21,7 @@ from corsgate.message.cookies import cookie_values
 from corsgate.message.forwarded import client_address
 from corsgate.message.headers import HeaderList
 from corsgate.routing import RouteTable
-from corsgate.server.http1.parser import RequestReader
+from corsgate.server.http1.parser import RequestParser
 from tests.server.http1.test_parser import Recorder
 
 SERVER = Server(scheme="http", host="10.0.0.2", port=80)
@@ -73,7 +73,7 @@ def serve(fields: HeaderList, method: bytes = b"GET") -> None:
     """Do with a head what the gate does with it on its way, and to refuse it with an error page."""
     lines = b"".join(b"%b: %b\r\n" % field for field in fields)
     sink = Recorder()
-    RequestReader(sink, Limits()).feed(method + b" / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
+    RequestParser(sink, Limits()).feed(method + b" / HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
     request = sink.requests[0]
     index = request.index
     if request.refusal is None:

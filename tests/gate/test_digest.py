@@ -15,7 +15,7 @@ LARGE = bytes(range(256)) * 1024
 
 
 def challenge(nonce: str, stale: str = "false") -> bytes:
-    """Answer a 401 that asks for Digest."""
+    """Return a 401 that asks for Digest."""
     value = f'Digest realm="r", nonce="{nonce}", qop="auth", algorithm=MD5, stale={stale}'
     return response(401, [(b"WWW-Authenticate", value.encode())], b"who are you")
 
@@ -24,14 +24,14 @@ class BeforeApache(GateTestCase):
     """Apache's mod_auth_digest checks what the gate makes."""
 
     def apache(self, nonce_lifetime_s: int = 300) -> ApacheDigest:
-        """Answer a server that ends with the test."""
+        """Return a server that ends with the test."""
         users = {"admin": PASSWORD}
         apache = ApacheDigest(users=users, files=FILES, nonce_lifetime_s=nonce_lifetime_s)
         self.addCleanup(apache.stop)
         return apache
 
     def gate(self, apache: ApacheDigest, credentials: str = DIGEST) -> Gate:
-        """Answer a gate before it."""
+        """Return a gate before it."""
         return self.serve(
             f'[upstreams.a]\nservers = ["{apache.origin}"]\n{credentials}\n{POLICY}\n'
             '[routes."/"]\nupstream = "a"\ncors = "app"\n'

@@ -30,7 +30,7 @@ class DiscoveryTestCase(GateTestCase):
     """A gate whose servers change."""
 
     async def pair(self) -> tuple[Upstream, Upstream]:
-        """Answer servers on one port of two addresses."""
+        """Return servers on one port of two addresses."""
         first = Upstream()
         await first.start()
         port = int(first.authority.partition(b":")[2])
@@ -57,13 +57,13 @@ class Dns(DiscoveryTestCase):
     """A real dnsmasq, whose answers hold for a second."""
 
     async def dns(self, *more: str, **hosts: list[str]) -> Dnsmasq:
-        """Answer a DNS server."""
+        """Return a DNS server."""
         server = Dnsmasq(Path(self.mktemp()), *more)
         self.addCleanup(server.stop)
         return await server.start({NAME: [FIRST], **hosts})
 
     def gate_at(self, url: str, dns: Dnsmasq, more: str = "") -> Gate:
-        """Answer a gate that asks a DNS server for its servers."""
+        """Return a gate that asks a DNS server for its servers."""
         return self.serve(
             f'[upstreams.a]\nservers = ["{url}"]\nresolver = "127.0.0.1:{dns.port}"\n'
             f'slow_start = "0s"\n{more}\n{ROUTE}'
@@ -224,14 +224,14 @@ class Places(GateTestCase):
     """Servers that aren't at a port of an IPv4 address."""
 
     async def listening(self, endpoint: object) -> Upstream:
-        """Answer a server on an endpoint."""
+        """Return a server on an endpoint."""
         server = Upstream()
         await server.start_on(endpoint)
         self.addCleanup(server.stop)
         return server
 
     def gate_at(self, url: str) -> Gate:
-        """Answer a gate in front of one server."""
+        """Return a gate in front of one server."""
         return self.serve(f'[upstreams.a]\nservers = ["{url}"]\n{ROUTE}')
 
     async def test_unix(self) -> None:
@@ -286,7 +286,7 @@ class FixedResolver:
         addressTypes: Any = None,
         transportSemantics: str = "TCP",
     ) -> Any:
-        """Answer them at once."""
+        """Return them at once."""
         resolutionReceiver.resolutionBegan(self)
         for address in self._addresses:
             resolutionReceiver.addressResolved(IPv4Address("TCP", address, portNumber))

@@ -123,7 +123,7 @@ class Pages(SynchronousTestCase):
     problem = Problem(status=405, detail="A <b> & c.", headers=((b"Allow", b"GET"),))
 
     def page(self, accept: bytes) -> tuple[dict[bytes, bytes], bytes]:
-        """Answer the fields and the body of a page."""
+        """Return the fields and the body of a page."""
         head, body = render(self.problem, [accept], "id-<1>", [(b"Vary", b"Origin")])
         self.assertEqual((head.status, head.reason), (405, b"Method Not Allowed"))
         return dict(head.headers), body

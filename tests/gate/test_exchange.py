@@ -12,11 +12,11 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.protocol import Factory
 
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.runtime import make_plan
+from corsgate.gate.runtime import make_runtime
 from corsgate.message.client import Client as Asking
 from corsgate.message.head import RequestHead
 from corsgate.server.parsed_request import Refusal
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from tests.peers import ABORTED, Client, Message, reactor, request, response
 from tests.support import DIGEST, FROM_APP, FROM_FOREIGN, LISTEN, GateTestCase, parse
 
@@ -252,11 +252,11 @@ class Broken(GateTestCase):
         config = parse(
             f'{LISTEN}[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
         )
-        sweeper = Sweeper(reactor)
-        plan = make_plan(
+        deadlines = Deadlines(reactor)
+        plan = make_runtime(
             config,
             reactor=reactor,
-            sweeper=sweeper,
+            deadlines=deadlines,
             rng=bytes,
             file="gate.toml",
             pseudonym=b"corsgate-0",

@@ -70,7 +70,7 @@ class Case:
 
 
 def passed_on(bad: int, cause: str, **others: Case) -> dict[str, Case]:
-    """Answer the cases of a fault after which the other server serves.
+    """Return the cases of a fault after which the other server serves.
 
     Args:
         bad: How often the failing server saw each request.
@@ -82,17 +82,17 @@ def passed_on(bad: int, cause: str, **others: Case) -> dict[str, Case]:
 
 
 def once(outcome: int | str, **others: Case) -> dict[str, Case]:
-    """Answer the cases of a fault after which nothing is sent again."""
+    """Return the cases of a fault after which nothing is sent again."""
     return {**{kind: Case(outcome, 1, 0) for kind in KINDS}, **others}
 
 
 def wanted(got: Message) -> bytes:
-    """Answer what a server that is well answers."""
+    """Return what a server that is well answers."""
     return SWITCH if got.target == b"/v1/WebSocket" else response(body=b"good")
 
 
 def half(got: Message) -> bytes:
-    """Answer the first half of a response; of a WebSocket, its handshake."""
+    """Return the first half of a response; of a WebSocket, its handshake."""
     return SWITCH if got.target == b"/v1/WebSocket" else response(body=b"half", length=8)
 
 
@@ -100,7 +100,7 @@ class Faults(GateTestCase):
     """Each method is a row of the matrix."""
 
     async def outcome(self, client: Client) -> int | str:
-        """Answer what became of a request."""
+        """Return what became of a request."""
         await client.when(lambda: b"\r\n\r\n" in client.data or client.outcome)
         if client.data.startswith(b"HTTP/1.1 101"):
             return CUT if client.outcome == ABORTED else 101
@@ -112,7 +112,7 @@ class Faults(GateTestCase):
     async def meet(
         self, bad: str, good: Upstream, kind: str, meanwhile: Callable[[Client], None]
     ) -> tuple[int | str, str]:
-        """Answer what one kind of request gets of a gate of its own, and why it was sent on."""
+        """Return what one kind of request gets of a gate of its own, and why it was sent on."""
         gate = self.serve(
             f'[upstreams.a]\nservers = ["{bad}", "{good.url}"]\n'
             f'[routes."/v1"]\nupstream = "a"\n{LIMITS}'

@@ -156,7 +156,7 @@ class UpstreamGarbageTests(ConnectionTestCase):
 
 
 def left_by(action: Callable[[], object]) -> int:
-    """Answer how many objects an action leaves that only the collector can find."""
+    """Return how many objects an action leaves that only the collector can find."""
     action()
     gc.collect()
     gc.disable()

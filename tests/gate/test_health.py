@@ -12,7 +12,7 @@ CHALLENGE = (b"WWW-Authenticate", b'Digest realm="box", nonce="n", qop="auth"')
 
 
 def health(more: str = "") -> str:
-    """Answer a health check that doesn't make a test wait."""
+    """Return a health check that doesn't make a test wait."""
     return (
         'health = { path = "/well", interval = "10ms", timeout = "100ms", rise = 2, fall = 2'
         f"{more} }}"
@@ -20,7 +20,7 @@ def health(more: str = "") -> str:
 
 
 def is_probe(got: Message) -> bool:
-    """Answer whether a request is a probe."""
+    """Return whether a request is a probe."""
     return got.target == b"/well"
 
 
@@ -57,14 +57,14 @@ class HealthTestCase(GateTestCase):
     """A gate in front of servers that it probes."""
 
     async def probed(self) -> Probed:
-        """Answer a server."""
+        """Return a server."""
         made = Probed()
         await made.start()
         self.addCleanup(made.stop)
         return made
 
     async def share(self, gate: Gate, *servers: Probed, count: int = 6) -> list[int]:
-        """Answer how many of some requests each server got."""
+        """Return how many of some requests each server got."""
         before = [server.served for server in servers]
         for _ in range(count):
             self.assertEqual((await self.ask(gate)).status, 200)

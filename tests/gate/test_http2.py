@@ -32,7 +32,7 @@ class Http2TestCase(GateTestCase):
     def over_tls(
         self, *upstreams: Upstream, servers: str = "", upstream: str = "", rest: str = ""
     ) -> Gate:
-        """Answer a gate with one route, ``/v1``, and the policy of all tests.
+        """Return a gate with one route, ``/v1``, and the policy of all tests.
 
         Args:
             upstreams: The servers.

@@ -23,7 +23,7 @@ class Clients(Http2TestCase):
     """Other people's clients."""
 
     def trusted(self) -> Path:
-        """Answer a file with the authority's certificate."""
+        """Return a file with the authority's certificate."""
         directory = Path(self.mktemp())
         directory.mkdir()
         path = directory / "ca.pem"
@@ -124,7 +124,7 @@ class Clients(Http2TestCase):
         site = gate.service.listeners[0].site
 
         async def connect(rounds: int) -> tuple[int, int]:
-            """Answer how many descriptors and objects there are behind a connection."""
+            """Return how many descriptors and objects there are behind a connection."""
             peer = await self.peer(gate)
             await mix(peer, rounds)
             self.assertFalse(peer.lost)

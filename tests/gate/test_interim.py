@@ -73,7 +73,7 @@ class Continue(GateTestCase):
     """A client that sends its body only when it is asked for."""
 
     async def begin(self, gate: Gate, *headers: tuple[bytes, bytes]) -> Client:
-        """Answer a client that has sent the head of an upload of three bytes."""
+        """Return a client that has sent the head of an upload of three bytes."""
         client = await self.connect(gate)
         client.send(request(b"PUT", headers=[EXPECT, *headers], body=b"abc")[:-3])
         return client

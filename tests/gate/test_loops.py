@@ -27,7 +27,7 @@ class LoopTests(Http2TestCase):
         self.addCleanup(deferLater, reactor, 0, shutil.rmtree, self.directory)
 
     def gate(self, name: str, servers: str, seed: bytes) -> Gate:
-        """Answer a gate that also listens on the socket NAME."""
+        """Return a gate that also listens on the socket NAME."""
         return self.serve_config(
             parse(
                 f'listen = ["tcp:0:interface=127.0.0.1", "unix:{self.directory}/{name}"]\n'

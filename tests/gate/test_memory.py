@@ -112,7 +112,7 @@ class Sink(Protocol, Watched):
 
 
 def peak(daemon: Daemon) -> int:
-    """Answer the most memory in bytes that a daemon has had."""
+    """Return the most memory in bytes that a daemon has had."""
     status = Path(f"/proc/{daemon.process.pid}/status")
     if not status.exists():
         raise SkipTest("there is no /proc here to read a process's memory from")
@@ -125,7 +125,7 @@ class LargeBodies(DaemonTestCase):
     """Both directions stream: the gate holds back who sends, where who reads is slower."""
 
     async def peers(self) -> tuple[Daemon, Sink, Sink]:
-        """Answer a gate, a client of it, and its one connection to its upstream."""
+        """Return a gate, a client of it, and its one connection to its upstream."""
         upstream = Sink()
         endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
         port: Any = await endpoint.listen(Factory.forProtocol(lambda: upstream))

@@ -8,10 +8,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.runtime import make_plan
+from corsgate.gate.runtime import make_runtime
 from corsgate.message.headers import Header
 from corsgate.message.host import is_loopback_address
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from tests.gate.test_access_log import observed
 from tests.peers import Upstream, response
 from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, LISTEN, Gate, GateTestCase, parse
@@ -24,7 +24,7 @@ class PolicyTestCase(GateTestCase):
     """A test case whose gates have one route with a policy of their own."""
 
     def gate(self, upstream: Upstream, policy: str, *, line: str = "", more: str = "") -> Gate:
-        """Answer a gate.
+        """Return a gate.
 
         Args:
             upstream: What its route leads to.
@@ -109,7 +109,7 @@ class ReportOnly(PolicyTestCase):
     STRICT = f"cors_report_only = {{ {CORS} }}"
 
     def told(self, events: list[LogEvent]) -> list[str]:
-        """Answer what the log says of the second policy."""
+        """Return what the log says of the second policy."""
         ours = [each for each in events if each["log_namespace"] == "corsgate.gate.report_only"]
         return [str(formatEvent(each)) for each in ours]
 
@@ -333,11 +333,11 @@ class Starting(PolicyTestCase):
             '[routes."/b"]\nupstream = "a"\ncors = "app"\n'
             f'[routes."/c"]\nupstream = "a"\ncors = {{ {CORS}, max_age = "5s" }}\n'
         )
-        sweeper = Sweeper(MemoryReactorClock())
-        plan = make_plan(
+        deadlines = Deadlines(MemoryReactorClock())
+        plan = make_runtime(
             config,
             reactor=MemoryReactorClock(),
-            sweeper=sweeper,
+            deadlines=deadlines,
             rng=bytes,
             file="gate.toml",
             pseudonym=b"corsgate-0",

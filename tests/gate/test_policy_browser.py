@@ -44,7 +44,7 @@ class _Away(Resource):
         self.methods: list[bytes] = []
 
     def render(self, request: Request) -> bytes:
-        """Answer a request, and note its method."""
+        """Return a request, and note its method."""
         self.methods.append(request.method)
         request.setResponseCode(307)
         request.setHeader(b"Location", self.target)
@@ -57,7 +57,7 @@ class InChromium(GateTestCase):
     timeout = 120
 
     def page(self) -> str:
-        """Answer the origin of a page on a port of its own."""
+        """Return the origin of a page on a port of its own."""
         root = Resource()
         root.putChild(b"", Data(b"<!doctype html><title>page</title>", "text/html"))
         port: Any = reactor.listenTCP(0, Site(root), interface="127.0.0.1")

@@ -111,7 +111,7 @@ class PressureTests(BoxTestCase):
         await self.begin()
         site = GateSite(
             Leaf(self.forward),
-            sweeper=self.sweeper,
+            deadlines=self.deadlines,
             limits=Limits(max_buffered_bytes=65536),
             record=lambda _: None,
             reactor=reactor,

@@ -40,7 +40,7 @@ class Consumer:
 
 
 def incoming(length: int | None = None) -> RequestBody:
-    """Answer a client's body of which nothing has come."""
+    """Return a client's body of which nothing has come."""
     return RequestBody(length, 1024, lambda: None)
 
 

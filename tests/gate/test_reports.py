@@ -10,10 +10,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.gate.exchange import Exchange
-from corsgate.gate.runtime import make_plan
+from corsgate.gate.runtime import make_runtime
 from corsgate.message.client import Client
-from corsgate.transport.deadlines import Sweeper
-from corsgate.transport.log_throttle import Paces, place_of
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.log_throttle import LogThrottle, place_of
 from tests.gate.test_access_log import observed
 from tests.gate.test_exchange import BrokenRequest
 from tests.peers import reactor, request
@@ -27,9 +27,9 @@ class PacesTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """One kind costs another nothing."""
-        paces = Paces()
+        log_throttle = LogThrottle()
         told = [
-            (now, kind, paces.due(kind, now))
+            (now, kind, log_throttle.due(kind, now))
             for now, kind in ((0.0, "a"), (0.1, "a"), (0.2, "b"), (0.9, "a"), (1.0, "a"))
         ]
         self.assertEqual([each[2] is not None for each in told], [True, False, True, False, True])
@@ -89,11 +89,11 @@ class Failing(GateTestCase):
             f'{LISTEN}[upstreams.a]\nservers = ["http://127.0.0.1:1"]\n'
             '[routes."/"]\nupstream = "a"\n'
         )
-        sweeper, began_s = Sweeper(reactor), reactor.seconds()
-        plan = make_plan(
+        deadlines, began_s = Deadlines(reactor), reactor.seconds()
+        plan = make_runtime(
             config,
             reactor=reactor,
-            sweeper=sweeper,
+            deadlines=deadlines,
             rng=bytes,
             file="gate.toml",
             pseudonym=b"corsgate",

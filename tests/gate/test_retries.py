@@ -14,7 +14,7 @@ class Flapping(GateTestCase):
     """A server that fails every other request."""
 
     async def flapping(self) -> Upstream:
-        """Answer one that is well, resets, is well, answers 503, and so on."""
+        """Return one that is well, resets, is well, answers 503, and so on."""
         server = await self.upstream()
 
         def answer(got: Message) -> bytes | None:
@@ -75,7 +75,7 @@ class Replays(GateTestCase):
     """Bodies that are sent again."""
 
     async def puts(self, body: bytes, count: int = 1) -> list[list[bytes]]:
-        """Answer the bodies that a failing server and the other got of a PUT."""
+        """Return the bodies that a failing server and the other got of a PUT."""
         bad, good = await self.upstream(response(503)), await self.upstream()
         gate = self.front(bad, good)
         await self.ask(gate, b"PUT", body=body)
@@ -206,7 +206,7 @@ class Signed(GateTestCase):
     """Credentials on every server that is tried."""
 
     def box(self, nonce: bytes, status: int) -> Callable[[Message], bytes]:
-        """Answer the answers of a box that asks who it is, by a nonce of its own."""
+        """Return the answers of a box that asks who it is, by a nonce of its own."""
         challenge = (b"WWW-Authenticate", b'Digest realm="box", nonce="%b", qop="auth"' % nonce)
 
         def answer(got: Message) -> bytes:
@@ -217,7 +217,7 @@ class Signed(GateTestCase):
         return answer
 
     async def gate_of_two(self) -> tuple[Gate, Upstream, Upstream]:
-        """Answer a gate, a box that fails whoever has signed, and one that is well."""
+        """Return a gate, a box that fails whoever has signed, and one that is well."""
         bad, good = await self.upstream(), await self.upstream()
         bad.answer, good.answer = self.box(b"of-bad", 503), self.box(b"of-good", 200)
         return self.front(bad, good, upstream=DIGEST), bad, good

@@ -34,7 +34,7 @@ def shape(
     methods: tuple[str, ...] | None = None,
     passing: tuple[str, ...] = (),
 ) -> UpstreamShape:
-    """Answer the shape of a route ``/v1`` to `SERVER`."""
+    """Return the shape of a route ``/v1`` to `SERVER`."""
     upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
     route = Route(
         prefix="/v1",
@@ -48,7 +48,7 @@ def shape(
 
 
 def decision(headers: HeaderList) -> Decision:
-    """Answer what a policy for `ORIGIN` decides on a GET with these fields."""
+    """Return what a policy for `ORIGIN` decides on a GET with these fields."""
     policy = compile_policy(Cors(allow_origins=(ORIGIN.decode(),)))
     return decide(policy, b"GET", index_headers(headers), b"https://api.example", credentialed=True)
 
@@ -56,13 +56,13 @@ def decision(headers: HeaderList) -> Decision:
 def upstream_head(
     made: UpstreamShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
 ) -> RequestHead:
-    """Answer what the server gets."""
+    """Return what the server gets."""
     head = RequestHead(method=b"GET", target=target, headers=headers)
     return made.upstream_head(head, SERVER, client)
 
 
 def client_head(made: UpstreamShape, headers: HeaderList) -> ResponseHead:
-    """Answer what the client gets."""
+    """Return what the client gets."""
     return made.client_head(
         ResponseHead(status=200, reason=b"OK", headers=headers),
         SERVER,

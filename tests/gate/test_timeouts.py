@@ -16,14 +16,14 @@ from corsgate.config.model.values import Limits, Server
 from corsgate.errors import UpstreamTimedOut
 from corsgate.gate.forwarding import Forwarding
 from corsgate.server.request_body import RequestBody
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 
 TIMEOUT_S = 10.0
 
 
 class BlameTests(SynchronousTestCase):
     def begin(self, body: RequestBody | None = None) -> ServerState:
-        """Have a request sent to a server that says nothing; answer what is known of that."""
+        """Have a request sent to a server that says nothing; return what is known of that."""
         self.clock = Clock()
         rules = Balancing()
         servers = [Server(scheme="http", host=f"10.0.0.{number}", port=80) for number in (1, 2)]
@@ -41,7 +41,7 @@ class BlameTests(SynchronousTestCase):
         request: Any = SimpleNamespace(
             arrived_s=0.0,
             body=body,
-            channel=SimpleNamespace(site=SimpleNamespace(sweeper=Sweeper(self.clock))),
+            channel=SimpleNamespace(site=SimpleNamespace(deadlines=Deadlines(self.clock))),
             notes={},
         )
         attempts: Any = SimpleNamespace(send=lambda _: Deferred(), pins=None, binds=False)
@@ -64,7 +64,7 @@ class BlameTests(SynchronousTestCase):
     def assert_failures(self, state: ServerState, failures: int) -> None:
         """Assert that the request has ended, and how many count against its server."""
         self.failureResultOf(self.running, UpstreamTimedOut)
-        self.assertEqual((state.record.failures, state.running), (failures, 0))
+        self.assertEqual((state.circuit.failures, state.running), (failures, 0))
 
     def test_silent(self) -> None:
         """It is a server's that had the request all the time."""

@@ -31,7 +31,7 @@ WEAK = AUTHORITY.issue("gate.test", key=ec.generate_private_key(ec.SECP192R1()))
 
 
 def config(upstream: str, *issued: Issued, has_http2: bool = False, rest: str = "") -> Config:
-    """Answer a configuration with a TLS listener.
+    """Return a configuration with a TLS listener.
 
     Args:
         upstream: The lines of the upstream.
@@ -64,12 +64,12 @@ class TlsTestCase(GateTestCase):
     """A test case with a gate that speaks TLS."""
 
     def secure(self, *upstreams: Upstream) -> Gate:
-        """Answer a gate with two certificates."""
+        """Return a gate with two certificates."""
         servers = json.dumps([each.url for each in upstreams] or ["http://127.0.0.1:9"])
         return self.serve_config(config(f"servers = {servers}", FIRST, OTHER))
 
     async def secured(self, gate: Gate, host: str = "gate.test") -> Client:
-        """Answer a new TLS connection to a gate, verified."""
+        """Return a new TLS connection to a gate, verified."""
         endpoint = wrapClientTLS(
             VerifyingCreator(host, trust_from_pem(AUTHORITY.pem)),
             TCP4ClientEndpoint(reactor, "127.0.0.1", gate.port),
@@ -84,7 +84,7 @@ class Renewed(TlsTestCase):
     """Certificates whose files were replaced."""
 
     def from_files(self, upstream: Upstream, issued: Issued) -> Gate:
-        """Answer a gate whose certificate is in files, which `renew` replaces."""
+        """Return a gate whose certificate is in files, which `renew` replaces."""
         directory = Path(self.mktemp()).absolute()
         directory.mkdir()
         self.chain, self.key = directory / "chain.pem", directory / "key.pem"
@@ -109,7 +109,7 @@ class Renewed(TlsTestCase):
         self.key.write_bytes(key_pem)
 
     async def shown(self, gate: Gate) -> str:
-        """Answer the common name of the certificate that a new connection is shown."""
+        """Return the common name of the certificate that a new connection is shown."""
         client = await self.secured(gate)
         client.send(request(target=b"/nowhere", host=b"gate.test"))
         await client.response()
@@ -166,7 +166,7 @@ class Openssl(TlsTestCase):
     """What openssl finds."""
 
     async def s_client(self, gate: Gate, *arguments: str, said: bytes = b"Q\n") -> str:
-        """Answer what ``openssl s_client`` says of a connection."""
+        """Return what ``openssl s_client`` says of a connection."""
         program = require("openssl", "openssl")
         connect = ["s_client", "-connect", f"127.0.0.1:{gate.port}"]
         return await output(program, [*connect, *arguments], said)

@@ -21,14 +21,14 @@ class WebSockets(GateTestCase):
     """A client and a server that know nothing of the gate between them."""
 
     async def begin(self, **more: Any) -> Gate:
-        """Answer a gate before a new server of WebSockets."""
+        """Return a gate before a new server of WebSockets."""
         self.server = await EchoServer().start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.server.stop()))
         server: Any = self.server
         return self.front(server, **more)
 
     async def call(self, gate: Gate, origin: bytes | None = APP, target: str = "/v1/x") -> Caller:
-        """Answer a client whose handshake was answered."""
+        """Return a client whose handshake was answered."""
         caller = await call(gate.port, origin, target)
         self.addCleanup(hang_up, caller)
         await caller.when(lambda: caller.handshake or caller.lost)
@@ -133,7 +133,7 @@ class Switching(GateTestCase):
     """The moment at which HTTP ends, or doesn't."""
 
     async def switched(self, gate: Gate, *, first: bytes = b"") -> Client:
-        """Answer a client that has been switched; `first` went with its handshake."""
+        """Return a client that has been switched; `first` went with its handshake."""
         client = await self.connect(gate)
         client.send(request(headers=[*OFFER, FROM_APP]) + first)
         await client.when(lambda: b"\r\n\r\n" in client.data)
@@ -243,7 +243,7 @@ class Switching(GateTestCase):
 
 
 class OverTls(TlsTestCase):
-    """The same where the client speaks TLS, which has a farewell of its own."""
+    """The same where the client speaks TLS, which has a goaway of its own."""
 
     async def test_ends(self) -> None:
         """Whichever side ends it, all that was sent before arrives, and both are let go."""

@@ -157,7 +157,7 @@ class EchoServer(Watched):
 
 
 def hang_up(speaker: Speaker) -> Any:
-    """Cut a connection, if it is there; answer a Deferred of its end."""
+    """Cut a connection, if it is there; return a Deferred of its end."""
     tcp: Any = speaker.transport
     if not speaker.lost:
         tcp.abortConnection()
@@ -165,7 +165,7 @@ def hang_up(speaker: Speaker) -> Any:
 
 
 async def call(port: int, origin: bytes | None, target: str = "/v1/x") -> Caller:
-    """Answer a client that has sent its handshake to a port."""
+    """Return a client that has sent its handshake to a port."""
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
     caller: Any = await endpoint.connect(Factory.forProtocol(lambda: Caller(origin, target)))
     assert isinstance(caller, Caller)

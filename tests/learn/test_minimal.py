@@ -34,7 +34,7 @@ def entry(
     *,
     granted: bool = True,
 ) -> dict[str, Any]:
-    """Answer an entry of a HAR file, by default with all that its answer must grant."""
+    """Return an entry of a HAR file, by default with all that its answer must grant."""
     if granted:
         fields_of = {name.lower(): value for name, value in sent.items()}
         came = {
@@ -60,7 +60,7 @@ def entry(
 
 
 def har(*entries: dict[str, Any]) -> str:
-    """Answer a HAR file."""
+    """Return a HAR file."""
     return json.dumps({"log": {"version": "1.2", "entries": entries}})
 
 
@@ -117,7 +117,7 @@ COOKIES = har(
 
 
 def line(method: str, target: str, origin: str = APP, **more: object) -> str:
-    """Answer a line of a gate's access log."""
+    """Return a line of a gate's access log."""
     event: dict[str, object] = {"method": method, "host": "localhost:5555", "target": target}
     if method == "OPTIONS":
         event["status"] = 204
@@ -142,14 +142,14 @@ LOG = "\n".join(
 
 
 def config_of(toml: str) -> Config:
-    """Answer what a learned configuration says, which must have no fault."""
+    """Return what a learned configuration says, which must have no fault."""
     return parse_config(
         toml, file="learned.toml", environ={}, read_file=lambda _: b"", cors_rules=CORS_RULES
     )
 
 
 def works(toml: str, recorded: Iterable[Recorded]) -> bool:
-    """Answer whether a configuration allows all calls, and shows what they were shown."""
+    """Return whether a configuration allows all calls, and shows what they were shown."""
     try:
         config = config_of(toml)
     except ConfigError:
@@ -172,7 +172,7 @@ def works(toml: str, recorded: Iterable[Recorded]) -> bool:
 
 
 def smaller(document: dict[str, Any]) -> Iterator[str]:
-    """Answer a configuration with each key, and each entry of a list, of its policies left out."""
+    """Return a configuration with each key, and each entry of a list, of its policies left out."""
     for name, policy in document["cors"].items():
         for key, value in policy.items():
             for index in range(len(value)) if isinstance(value, list) else ():
@@ -188,7 +188,7 @@ class LearnTests(SynchronousTestCase):
     """`read_record` and `learn`."""
 
     def learned(self, text: str) -> Learned:
-        """Answer what is learned, once it is seen to be enough and not too much."""
+        """Return what is learned, once it is seen to be enough and not too much."""
         recorded = read_record(text)
         found = learn(recorded)
         self.assertTrue(works(found.toml, recorded), found.toml)

@@ -53,7 +53,7 @@ class Reached:
 
 
 class Box(Resource):
-    """Answers 200 and ``ok``, but for some last segments of the path.
+    """Answers 200 and ``ok``, except for some last segments of the path.
 
     Args:
         elsewhere: An origin that some redirects lead to.

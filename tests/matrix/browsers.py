@@ -85,13 +85,13 @@ _ENVIRON: Final = {"MOZ_REMOTE_SETTINGS_DEVTOOLS": "1"}
 
 
 def chromium(profile: Path) -> list[str]:
-    """Answer the command that starts Chromium with a new profile; the page's URL follows."""
+    """Return the command that starts Chromium with a new profile; the page's URL follows."""
     program = require("chromium", "chromium")
     return [program, *FLAGS, f"--user-data-dir={profile}"]
 
 
 def firefox(profile: Path) -> list[str]:
-    """Answer the command that starts Firefox with a new profile; the page's URL follows."""
+    """Return the command that starts Firefox with a new profile; the page's URL follows."""
     program = require("firefox-esr", "firefox-esr")
     lines = [
         f"user_pref({_js(name)}, {_js(value)});" for name, value in _FIREFOX_PREFERENCES.items()

@@ -53,7 +53,7 @@ class Call:
 
 
 def read(body: str | None = "ok", status: int = 200, *headers: str, **more: Any) -> Seen:
-    """Answer what a script sees of a response that it may read.
+    """Return what a script sees of a response that it may read.
 
     Args:
         body: The whole body; None for any.
@@ -66,7 +66,7 @@ def read(body: str | None = "ok", status: int = 200, *headers: str, **more: Any)
 
 
 def made_here(status: int) -> Seen:
-    """Answer what a script sees of an error that the gate made, and that it may read."""
+    """Return what a script sees of an error that the gate made, and that it may read."""
     return {"status": status, "type": "cors", "headers": []}
 
 

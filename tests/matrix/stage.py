@@ -56,7 +56,7 @@ class Stage(Watched):
         return port
 
     def origin_of(self, page: Page) -> str:
-        """Answer where a page is served."""
+        """Return where a page is served."""
         places = {
             app: f"localhost:{self.app}",
             sandbox: f"localhost:{self.app}",
@@ -69,12 +69,12 @@ class Stage(Watched):
         return f"http://{places[page]}"
 
     def url_of(self, page: Page, **more: str) -> str:
-        """Answer a page's URL."""
+        """Return a page's URL."""
         path = "/pages/" if page is own else "/"
         return f"{self.origin_of(page)}{path}?{urlencode({'page': page.name, **more})}"
 
     def work_of(self, name: str, inside: bool) -> dict[str, Any]:
-        """Answer what a page is told.
+        """Return what a page is told.
 
         Args:
             name: The page's.
@@ -110,7 +110,7 @@ class _Pages(Resource):
         self._stage = stage
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer the page."""
+        """Return the page."""
         if request.path != b"/":
             answer: bytes = NoResource().render(request)
             return answer
@@ -130,7 +130,7 @@ class _Pages(Resource):
 
 
 def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
-    """Answer the lines of a gate's access log by the call that they are for, in order."""
+    """Return the lines of a gate's access log by the call that they are for, in order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for text in daemon.said.splitlines():
         if text.startswith("{"):
@@ -143,7 +143,7 @@ def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
 def faults(
     stage: Stage, lines: dict[str, list[dict[str, Any]]], calls: Iterable[Call]
 ) -> list[str]:
-    """Answer each way in which what happened is not the verdict on a call.
+    """Return each way in which what happened is not the verdict on a call.
 
     Args:
         stage: What the pages saw and what reached the box.
@@ -170,6 +170,6 @@ def faults(
 
 
 def _authorizations(call: Call) -> tuple[bytes, ...]:
-    """Answer what may come as Authorization: the gate's own where it guards, else the page's."""
+    """Return what may come as Authorization: the gate's own where it guards, else the page's."""
     guarded = call.target.startswith(("/guarded", "/sealed", "/abroad", "/framed"))
     return (OWN_CREDENTIALS,) if guarded else (call.authorization,)

@@ -54,7 +54,7 @@ def told(
 
 
 def told_by_name(headers: HeaderList) -> dict[bytes, bytes]:
-    """Ask as a trusted proxy; answer the fields by lower-cased name, each there but once."""
+    """Ask as a trusted proxy; return the fields by lower-cased name, each there but once."""
     index = index_headers(told(headers))
     assert all(len(values) == 1 for values in index.values())
     return {name: values[0] for name, values in index.items()}

@@ -23,7 +23,7 @@ from corsgate.message.head import ResponseHead
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 
 LEFT = Failure(ConnectionDone())
 
@@ -64,7 +64,7 @@ class Wire(StringTransport):
         return self.producer
 
     def take(self) -> bytes:
-        """Answer what was written since the last time."""
+        """Return what was written since the last time."""
         data: bytes = self.value()
         self.clear()
         return data
@@ -178,13 +178,13 @@ class Serving:
         self, limits: Limits | None = None, render: Callable[[GateRequest], None] | None = None
     ) -> None:
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         self.requests: list[GateRequest] = []
         self.recorded: list[GateRequest] = []
         self._render = render
         self.site = GateSite(
             Leaf(self._rendered),
-            sweeper=self.sweeper,
+            deadlines=self.deadlines,
             limits=limits or Limits(),
             record=self.recorded.append,
             reactor=self.clock,
@@ -232,7 +232,7 @@ class Served(Serving):
 def answer(
     request: GateRequest, body: bytes = b"", status: int = 200, length: int | None = 0
 ) -> None:
-    """Answer a request whole; with `length` None only the end tells the body's length."""
+    """Return a request whole; with `length` None only the end tells the body's length."""
     head = ResponseHead(status=status, reason=b"", headers=[(b"X-For", request.uri)])
     request.begin(head, None if length is None else len(body))
     request.write(body)

@@ -23,13 +23,13 @@ from corsgate.server.admission import (
     Spare,
     client_key,
 )
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 
 PROXIES: Sequence[IPv4Network | IPv6Network] = (ip_network("10.0.0.0/8"),)
 
 
 def address(host: str) -> IAddress:
-    """Answer a client's address."""
+    """Return a client's address."""
     return (IPv6Address if ":" in host else IPv4Address)("TCP", host, 5000)
 
 
@@ -52,9 +52,9 @@ class AdmissionTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin with a bound of five, and two for each client."""
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         limits = Limits(max_connections=5, max_connections_per_client=2)
-        self.admission = Admission(self.sweeper, limits)
+        self.admission = Admission(self.deadlines, limits)
         self.lines: list[str] = []
         note = cast(ILogObserver, self._note)
         globalLogPublisher.addObserver(note)
@@ -133,7 +133,7 @@ class AdmissionTests(SynchronousTestCase):
     def test_any_script(self, script: list[tuple[str, int]]) -> None:
         """Whoever comes and goes, the counts are right, and in the end zero."""
         admission = Admission(
-            Sweeper(Clock()), Limits(max_connections=5, max_connections_per_client=2)
+            Deadlines(Clock()), Limits(max_connections=5, max_connections_per_client=2)
         )
         there: list[tuple[str, Admitted]] = []
         for host, pick in script:
@@ -188,9 +188,9 @@ class RoomTests(SynchronousTestCase):
     def begin(self, most: int, per_client: int) -> None:
         """Make an admission with these bounds."""
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         limits = Limits(max_connections=most, max_connections_per_client=per_client)
-        self.admission = Admission(self.sweeper, limits)
+        self.admission = Admission(self.deadlines, limits)
         self.held: list[Held] = []
 
     def hold(self, client: str, spare: Spare, deadline_s: float = 0.0) -> Held:

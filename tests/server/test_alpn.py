@@ -26,7 +26,7 @@ from corsgate.server.http2 import connection as http2
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite, Refused
 from corsgate.server.tls import CertificateTable
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 from tests.certificates import Authority
 from tests.server.support import Leaf, Wire, answer
 
@@ -80,7 +80,7 @@ class TlsWire(Wire):
         self.no_delay = enabled
 
     def getPeer(self) -> IPv4Address:
-        """Answer the client's address."""
+        """Return the client's address."""
         return CLIENT
 
 
@@ -95,11 +95,11 @@ class NegotiationTests(SynchronousTestCase):
     ) -> None:
         """Make a site and a connection to it, with nothing sent yet."""
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         self.requests: list[GateRequest] = []
         self.site = GateSite(
             Leaf(self.requests.append),
-            sweeper=self.sweeper,
+            deadlines=self.deadlines,
             limits=limits or Limits(),
             record=lambda _: None,
             reactor=self.clock,
@@ -115,7 +115,7 @@ class NegotiationTests(SynchronousTestCase):
         self.tls, self.wire = self.connect()
 
     def connect(self) -> tuple[Any, TlsWire]:
-        """Answer a new connection and its transport."""
+        """Return a new connection and its transport."""
         tls, wire = self.factory.buildProtocol(CLIENT), TlsWire()
         assert tls is not None
         tls.makeConnection(wire)
@@ -131,7 +131,7 @@ class NegotiationTests(SynchronousTestCase):
             self.client.bio_write(data)
 
     def shake(self) -> Any:
-        """Shake hands; answer what has the connection then."""
+        """Shake hands; return what has the connection then."""
         for _ in range(4):
             with contextlib.suppress(SSL.WantReadError):
                 self.client.do_handshake()
@@ -160,7 +160,7 @@ class NegotiationTests(SynchronousTestCase):
             self.assertIn(b"hello", self.client.recv(1000))
             self.assertEqual(self.site.channels, {channel})
             self.leave()
-            self.assertEqual((self.site.channels, self.sweeper.empty), (set(), True))
+            self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
 
     def test_http2(self) -> None:
         """With h2 agreed on, what was passed in takes over, with all that came."""
@@ -174,7 +174,7 @@ class NegotiationTests(SynchronousTestCase):
         self.site.drain()
         self.assertTrue(channel.drained)
         self.leave()
-        self.assertEqual((self.site.channels, self.sweeper.empty), (set(), True))
+        self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
 
     def test_http2_not_wanted(self) -> None:
         """Where h2 is offered, a client may still want HTTP/1.1."""
@@ -193,7 +193,7 @@ class NegotiationTests(SynchronousTestCase):
             self.clock.pump([1.0] * 2)
             self.assertFalse(self.wire.open)
             self.leave()
-            self.assertEqual((self.site.channels, self.sweeper.empty), (set(), True))
+            self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
 
     def test_not_cut_after(self) -> None:
         """Its time limit ends with the handshake; then the channel's own counts."""
@@ -201,7 +201,7 @@ class NegotiationTests(SynchronousTestCase):
         self.shake()
         self.clock.pump([1.0] * 15)
         self.assertTrue(self.wire.open)
-        # TLS says farewell first, and waits a while for the client's.
+        # TLS says goaway first, and waits a while for the client's.
         self.clock.pump([1.0] * 18)
         self.assertFalse(self.wire.open)
         self.leave()
@@ -271,13 +271,13 @@ class NegotiationTests(SynchronousTestCase):
         idle.shed()
         self.carry()
         self.assertRaises(SSL.ZeroReturnError, self.client.recv, 1000)
-        # The client's own farewell is not waited for.
+        # The client's own goaway is not waited for.
         self.assertTrue(self.wire.disconnecting)
         handshake[0].wrappedProtocol.shed()
         self.assertFalse(handshake[1].open)
         self.leave()
         handshake[0].connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((self.site.channels, self.sweeper.empty), (set(), True))
+        self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
 
     def test_counted(self) -> None:
         """A connection counts from its first byte to its end, whoever has it."""

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.server.idle import PARTS, REST_S, Idle
-from corsgate.transport.deadlines import SWEEP_INTERVAL_S, Sweeper
+from corsgate.transport.deadlines import SWEEP_INTERVAL_S, Deadlines
 
 COUNT = 10 * PARTS
 
@@ -33,7 +33,7 @@ class IdleTests(SynchronousTestCase):
         """No sweep has more than its part to do, and after all of them each has rested once."""
         clock = Clock()
         connections = {Connection(number) for number in range(COUNT)}
-        idle = Idle(Sweeper(clock), connections)
+        idle = Idle(Deadlines(clock), connections)
         idle.start()
         before = 0
         for _ in range(PARTS):

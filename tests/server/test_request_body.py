@@ -15,7 +15,7 @@ from tests.server.support import Receiver
 
 
 def body(length: int | None = None) -> RequestBody:
-    """Answer a body with a bound of ten bytes and nobody to hear of changes."""
+    """Return a body with a bound of ten bytes and nobody to hear of changes."""
     return RequestBody(length, 10, lambda: None)
 
 
@@ -162,6 +162,6 @@ class RequestBodyTests(SynchronousTestCase):
 
 
 def _resumed(steps: list[str]) -> bool:
-    """Answer whether the last of pause and resume was resume."""
+    """Return whether the last of pause and resume was resume."""
     moves = [step for step in steps if step in ("pause", "resume")]
     return moves[-1:] == ["resume"]

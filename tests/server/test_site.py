@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.server.admission import Admission
 from corsgate.server.site import GateSite
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from tests.certificates import Authority
 from tests.server.support import LEFT, Leaf, Wire, answer
 
@@ -24,16 +24,16 @@ class SiteTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin with sites that take two connections of a client, and three in all."""
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         self.limits = Limits(max_connections=3, max_connections_per_client=2)
-        self.admission = Admission(self.sweeper, self.limits)
+        self.admission = Admission(self.deadlines, self.limits)
         self.requests: list[Any] = []
 
     def site(self) -> GateSite:
-        """Answer a site, one of several that count together."""
+        """Return a site, one of several that count together."""
         return GateSite(
             Leaf(self.requests.append),
-            sweeper=self.sweeper,
+            deadlines=self.deadlines,
             limits=self.limits,
             record=lambda _: None,
             reactor=self.clock,
@@ -41,7 +41,7 @@ class SiteTests(SynchronousTestCase):
         )
 
     def connect(self, factory: Any, address: IPv4Address = HERE) -> tuple[Any, Wire]:
-        """Answer a connection's protocol and its transport."""
+        """Return a connection's protocol and its transport."""
         protocol, wire = factory.buildProtocol(address), Wire(lenient=True)
         protocol.makeConnection(wire)
         return protocol, wire
@@ -111,7 +111,7 @@ class SiteTests(SynchronousTestCase):
                 protocol.abortConnection()
             protocol.connectionLost(LEFT)
         self.assertEqual((self.admission.connections, self.admission.clients), (0, 0))
-        self.assertTrue(self.sweeper.empty)
+        self.assertTrue(self.deadlines.empty)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_drain(self) -> None:

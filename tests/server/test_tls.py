@@ -24,7 +24,7 @@ NAMELESS = AUTHORITY.issue("127.0.0.1", common_name="first.test")
 
 
 def table(*issued: Issued, protocols: Sequence[bytes] = (b"http/1.1",)) -> CertificateTable:
-    """Answer a table of certificates."""
+    """Return a table of certificates."""
     return CertificateTable([each.certified for each in issued or (FIRST,)], protocols)
 
 
@@ -81,7 +81,7 @@ class Pair:
                 sink.bio_write(source.bio_read(2**16))
 
     def read(self) -> bytes | None:
-        """Answer what the client got."""
+        """Return what the client got."""
         try:
             return self.client.recv(2**16)
         except SSL.WantReadError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.transport.deadlines import NEVER, Sweeper
+from corsgate.transport.deadlines import NEVER, Deadlines
 
 
 class Member:
@@ -33,10 +33,10 @@ class SweeperTests(SynchronousTestCase):
     def test_past_deadlines(self) -> None:
         """Who is past the deadline is called once within a second, the others are not."""
         clock = Clock()
-        sweeper = Sweeper(clock)
+        deadlines = Deadlines(clock)
         members = [Member(at, settle) for at in (1.0, 2.5, NEVER)]
         for member in members:
-            sweeper.add(member)
+            deadlines.add(member)
         clock.pump([1.0, 1.0])
         self.assertEqual([member.called for member in members], [1, 0, 0])
         clock.pump([1.0] * 5)
@@ -45,12 +45,12 @@ class SweeperTests(SynchronousTestCase):
     def test_empty(self) -> None:
         """With nobody to sweep there is no timer."""
         clock = Clock()
-        sweeper, member = Sweeper(clock), Member(0.0, settle)
-        sweeper.add(member)
-        sweeper.add(member)
+        deadlines, member = Deadlines(clock), Member(0.0, settle)
+        deadlines.add(member)
+        deadlines.add(member)
         self.assertEqual(len(clock.getDelayedCalls()), 1)
-        sweeper.discard(member)
-        sweeper.discard(member)
+        deadlines.discard(member)
+        deadlines.discard(member)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_many(self) -> None:
@@ -61,10 +61,10 @@ class SweeperTests(SynchronousTestCase):
             clock.rightNow += 0.004
 
         clock = Clock()
-        sweeper = Sweeper(clock)
+        deadlines = Deadlines(clock)
         members = [Member(0.5, act) for _ in range(10)]
         for member in members:
-            sweeper.add(member)
+            deadlines.add(member)
         turns: list[int] = []
 
         def take_turn() -> None:
@@ -79,13 +79,13 @@ class SweeperTests(SynchronousTestCase):
         clock.pump([1.0] * 3)
         self.assertEqual([member.called for member in members], [1] * 10)
         for member in members:
-            sweeper.discard(member)
+            deadlines.discard(member)
         self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_failing(self) -> None:
         """Of members that fail the log has the first one's traceback and the number of others."""
         clock = Clock()
-        sweeper = Sweeper(clock)
+        deadlines = Deadlines(clock)
 
         def fail(member: Member) -> None:
             settle(member)
@@ -93,7 +93,7 @@ class SweeperTests(SynchronousTestCase):
 
         members = [Member(0.0, fail) for _ in range(5)]
         for member in members:
-            sweeper.add(member)
+            deadlines.add(member)
         clock.advance(1.0)
         self.assertEqual([member.called for member in members], [1] * 5)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -101,18 +101,18 @@ class SweeperTests(SynchronousTestCase):
     def test_left_within_the_sweep(self) -> None:
         """A member that another's time-out removes isn't called, and none is lost."""
         clock = Clock()
-        sweeper = Sweeper(clock)
-        one = Member(0.0, lambda _: sweeper.discard(other))
-        other = Member(0.0, lambda _: sweeper.discard(one))
-        sweeper.add(one)
-        sweeper.add(other)
+        deadlines = Deadlines(clock)
+        one = Member(0.0, lambda _: deadlines.discard(other))
+        other = Member(0.0, lambda _: deadlines.discard(one))
+        deadlines.add(one)
+        deadlines.add(other)
         clock.pump([1.0])
         self.assertEqual(one.called + other.called, 1)
 
     def test_raises(self) -> None:
         """One that fails doesn't keep the others from timing out, then or later."""
         clock = Clock()
-        sweeper = Sweeper(clock)
+        deadlines = Deadlines(clock)
 
         def fail(member: Member) -> None:
             settle(member)
@@ -120,7 +120,7 @@ class SweeperTests(SynchronousTestCase):
 
         members = [Member(0.0, fail), Member(0.0, settle), Member(3.0, settle)]
         for member in members:
-            sweeper.add(member)
+            deadlines.add(member)
         clock.pump([1.0] * 5)
         self.assertEqual([member.called for member in members], [1, 1, 1])
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

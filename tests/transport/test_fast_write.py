@@ -44,7 +44,7 @@ class OutletTests(SynchronousTestCase):
         self.write = writer(self.transport)
 
     def received(self) -> bytes:
-        """Answer what has arrived."""
+        """Return what has arrived."""
         data = b""
         while True:
             try:

@@ -31,14 +31,14 @@ class FileTestCase(SynchronousTestCase):
         self.directory = Path(made.name)
 
     def file(self, content: bytes = b"x", mode: int = 0o600) -> str:
-        """Answer the path of a file."""
+        """Return the path of a file."""
         path = self.directory / "file"
         path.write_bytes(content)
         path.chmod(mode)
         return str(path)
 
     def odd(self) -> dict[str, str]:
-        """Answer what is no regular file, with why it is none."""
+        """Return what is no regular file, with why it is none."""
         fifo, link, place = (self.directory / name for name in ("fifo", "link", "socket"))
         os.mkfifo(fifo)
         link.symlink_to(fifo)

@@ -16,7 +16,7 @@ from corsgate.balance.failure_causes import cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.errors import ConnectFailed, OutOfDescriptors
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.shortage import is_shortage, no_descriptor
 from corsgate.upstream.pool import ServerPool
 
@@ -64,7 +64,7 @@ class PoolTests(SynchronousTestCase):
         server = Server(scheme="http", host="10.0.0.1", port=80)
         self.pool = ServerPool(
             self.reactor,
-            Sweeper(self.reactor),
+            Deadlines(self.reactor),
             server,
             None,
             PoolLimits(),
@@ -102,7 +102,7 @@ class PoolTests(SynchronousTestCase):
         """A client that leaves before the second try has none made."""
         self.reactor = FailingReactor(no_descriptor())
         server = Server(scheme="http", host="10.0.0.1", port=80)
-        pool = ServerPool(self.reactor, Sweeper(self.reactor), server, None, PoolLimits())
+        pool = ServerPool(self.reactor, Deadlines(self.reactor), server, None, PoolLimits())
         taken = pool.take(Limits())
         taken.cancel()
         self.reactor.pump([0, 0, 0])

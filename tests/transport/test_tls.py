@@ -101,10 +101,10 @@ class Peer:
 
     def say_goodbye(self) -> None:
         """Send close_notify."""
-        self._tls.dataReceived(self.farewell())
+        self._tls.dataReceived(self.goaway())
         self.flush()
 
-    def farewell(self) -> bytes:
+    def goaway(self) -> bytes:
         """Return the bytes of close_notify, to be sent."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self._ssl.unwrap()
@@ -198,9 +198,9 @@ class Ended(SynchronousTestCase):
         self.assertLessEqual(max(sizes), READ_BYTES)
 
     def test_a_large_read_with_a_farewell(self) -> None:
-        """What stands behind a farewell in the same read is not looked at."""
+        """What stands behind a goaway in the same read is not looked at."""
         self.peer.send(b"before")
-        self.tls.dataReceived(self.peer.farewell() + bytes(2 * READ_BYTES))
+        self.tls.dataReceived(self.peer.goaway() + bytes(2 * READ_BYTES))
         self.assert_let_go()
         self.assertEqual(self.source.data, b"before")
 
@@ -209,7 +209,7 @@ class Connecting(SynchronousTestCase):
     """Connections to servers have the same transport."""
 
     def test_client_endpoint(self) -> None:
-        """It is what `wrapClientTLS` makes, but for the transport."""
+        """It is what `wrapClientTLS` makes, except for the transport."""
         reactor = MemoryReactorClock()
         creator = VerifyingCreator("gate.test", trust_from_pem(AUTHORITY.pem))
         endpoint = TLSClientEndpoint(

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.tunnel import LAST_BYTES_S, TUNNEL_BYTES, Tunnel, TunnelEnd
 from tests.server.support import LEFT, Wire
 
@@ -38,11 +38,11 @@ class TunnelTestCase(SynchronousTestCase):
     ) -> None:
         """Make the tunnel; `first` is what each side has brought already."""
         self.clock = Clock()
-        self.sweeper = Sweeper(self.clock)
+        self.deadlines = Deadlines(self.clock)
         self.client, self.upstream = wires or (Wire(), Wire())
         self.client_end = TunnelEnd(self.client, first[0])
         self.upstream_end = TunnelEnd(self.upstream, first[1])
-        self.tunnel = Tunnel(self.sweeper, idle_s, self.client_end, self.upstream_end)
+        self.tunnel = Tunnel(self.deadlines, idle_s, self.client_end, self.upstream_end)
         if start:
             self.tunnel.start()
 
@@ -121,7 +121,7 @@ class EndTests(TunnelTestCase):
             self.assertNoResult(self.tunnel.done)
             other_end.lost(LEFT)
             self.assertIsNone(self.successResultOf(self.tunnel.done))
-            self.assertTrue(self.sweeper.empty)
+            self.assertTrue(self.deadlines.empty)
             self.assertFalse(wire.disconnecting or wire.disconnected)
 
     def test_left_before(self) -> None:
@@ -135,7 +135,7 @@ class EndTests(TunnelTestCase):
             self.assertTrue(other.disconnecting)
             other_end.lost(LEFT)
             self.successResultOf(self.tunnel.done)
-            self.assertTrue(self.sweeper.empty)
+            self.assertTrue(self.deadlines.empty)
 
     def test_both_left_before(self) -> None:
         """A tunnel between two that are gone ends at once."""
@@ -144,10 +144,10 @@ class EndTests(TunnelTestCase):
         self.upstream_end.lost(LEFT)
         self.tunnel.start()
         self.successResultOf(self.tunnel.done)
-        self.assertTrue(self.sweeper.empty)
+        self.assertTrue(self.deadlines.empty)
 
     def test_farewell_is_read(self) -> None:
-        """A side that was paused is read again, or TLS would never see its farewell."""
+        """A side that was paused is read again, or TLS would never see its goaway."""
         self.join()
         self.upstream.pacing.pauseProducing()
         self.assertFalse(self.client.reading)
@@ -173,7 +173,7 @@ class EndTests(TunnelTestCase):
         self.failureResultOf(self.tunnel.done, CancelledError)
         self.assertFalse(self.upstream.disconnected)
         self.upstream_end.lost(LEFT)
-        self.assertTrue(self.sweeper.empty)
+        self.assertTrue(self.deadlines.empty)
 
 
 class TimesTests(TunnelTestCase):
@@ -187,7 +187,7 @@ class TimesTests(TunnelTestCase):
         self.client_end.lost(LEFT)
         self.upstream_end.lost(LEFT)
         self.successResultOf(self.tunnel.done)
-        self.assertTrue(self.sweeper.empty)
+        self.assertTrue(self.deadlines.empty)
 
     def test_one_way_is_enough(self) -> None:
         """Bytes either way keep it open."""

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from corsgate.config.model.values import PoolLimits, Server, Upstream
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 
 reactor: Any = _reactor
@@ -41,7 +41,7 @@ class Peer(Protocol):
         self.lost.callback(None)
 
     def until(self, mark: bytes = b"\r\n\r\n") -> Deferred[bytes]:
-        """Answer a Deferred of what came up to a mark, which is then taken away."""
+        """Return a Deferred of what came up to a mark, which is then taken away."""
         waiting: Deferred[bytes] = Deferred()
         self._waiting = mark, waiting
         self._check()
@@ -76,7 +76,7 @@ class Box:
         self._listening: Any = None
 
     def build(self) -> Peer:
-        """Answer a protocol for a new connection."""
+        """Return a protocol for a new connection."""
         peer = Peer()
         self.peers.append(peer)
         if self._waiting:
@@ -86,7 +86,7 @@ class Box:
         return peer
 
     def next(self) -> Deferred[Peer]:
-        """Answer a Deferred of the next connection that wasn't answered yet."""
+        """Return a Deferred of the next connection that wasn't answered yet."""
         waiting: Deferred[Peer] = Deferred()
         if self._unseen:
             waiting.callback(self._unseen.pop(0))
@@ -142,10 +142,10 @@ class BoxTestCase(TestCase):
         await self.box.listen(context)
         server = Server(scheme=scheme, host=host, port=self.box.port)
         self.url = server.origin.encode("ascii") + b"/x"
-        self.sweeper = Sweeper(reactor)
+        self.deadlines = Deadlines(reactor)
         self.agent = UpstreamAgent(
             reactor,
-            self.sweeper,
+            self.deadlines,
             Upstream(name="a", servers=(server,), ca_pem=ca, pool=pool or PoolLimits(), **more),
         )
         self.addCleanup(lambda: Deferred.fromCoroutine(self.end()))
@@ -155,7 +155,7 @@ class BoxTestCase(TestCase):
         self.agent.close()
         await self.box.stop()
         for _ in range(50):
-            if self.sweeper.empty:
+            if self.deadlines.empty:
                 break
             turned: Deferred[None] = Deferred()
             reactor.callLater(0, turned.callback, None)

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
 from corsgate.message.head import RequestHead
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.response import UpstreamResponse
 from tests.server.support import Body, Collector, Wire
@@ -27,7 +27,7 @@ class ConnectionTestCase(SynchronousTestCase):
         self.released: list[bool] = []
         self.wire = Wire(lenient=True)
         self.connection = UpstreamConnection(
-            Sweeper(self.clock), lambda _, reusable: self.released.append(reusable)
+            Deadlines(self.clock), lambda _, reusable: self.released.append(reusable)
         )
         self.connection.makeConnection(self.wire)
 
@@ -39,7 +39,7 @@ class ConnectionTestCase(SynchronousTestCase):
         return self.connection.request(head, body, LIMITS)
 
     def answered(self, *reads: bytes, method: bytes = b"GET") -> UpstreamResponse:
-        """Answer the response that these bytes are."""
+        """Return the response that these bytes are."""
         asked = self.ask(method)
         for data in reads:
             self.connection.dataReceived(data)

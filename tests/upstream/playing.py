@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.message.head import RequestHead
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.pool import ServerPool
 from tests.server.support import LEFT, Collector, Wire
@@ -60,8 +60,8 @@ class Playing:
 
     def __init__(self, **bounds: Any) -> None:
         self.clock = MemoryReactorClock()
-        self.sweeper = Sweeper(self.clock)
-        self.pool = ServerPool(self.clock, self.sweeper, SERVER, None, PoolLimits(**bounds))
+        self.deadlines = Deadlines(self.clock)
+        self.pool = ServerPool(self.clock, self.deadlines, SERVER, None, PoolLimits(**bounds))
         self.links: list[Link] = []
         self._settled: set[Any] = set()
 
@@ -95,7 +95,7 @@ class Playing:
         return first
 
     def use(self, count: int) -> list[UpstreamConnection]:
-        """Answer fresh connections, each with a request under way."""
+        """Return fresh connections, each with a request under way."""
         connections = []
         for _ in range(count):
             taking = self.pool.take(LIMITS)

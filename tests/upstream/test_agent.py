@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from corsgate.config.model.values import Limits, PoolLimits, Server, Upstream
 from corsgate.errors import ConnectFailed, ConnectionReset, ConnectTimedOut
 from corsgate.message.head import RequestHead
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import CarriedHead, UpstreamAgent
 from corsgate.upstream.body import KeptBody
 from corsgate.upstream.pool import ServerPool
@@ -63,7 +63,7 @@ class AgentTests(BoxTestCase):
         self.assertEqual(len(self.box.peers), 2)
 
     async def test_plain_fields(self) -> None:
-        """Fields given the usual way go out, but for framing, which is the connection's own."""
+        """Fields given the usual way go out, except for framing, which is the connection's own."""
         await self.begin()
         fields = Headers({b"X-A": [b"1", b"2"], b"Content-Length": [b"9"]})
         fields.addRawHeader(b"Transfer-Encoding", b"chunked")
@@ -82,7 +82,7 @@ class AgentTests(BoxTestCase):
         await self.assertFailure(asked, ConnectFailed)
 
     async def reset(self, method: bytes, body: Any, times: int = 1) -> Deferred[Any]:
-        """Answer a request whose kept-alive connection is closed just as it arrives."""
+        """Return a request whose kept-alive connection is closed just as it arrives."""
         await self.begin()
         await self.exchange()
         asked = self.ask(method, body)
@@ -218,7 +218,7 @@ class UpdateTests(SynchronousTestCase):
             for number in (1, 2)
         )
         upstream = Upstream(name="a", servers=(first, second))
-        agent = UpstreamAgent(clock, Sweeper(clock), upstream)
+        agent = UpstreamAgent(clock, Deadlines(clock), upstream)
         before = agent.pools
         agent.update([attrs.evolve(first, weight=2), attrs.evolve(second, name="b.test")])
         self.assertIs(agent.pools[b"http://10.0.0.1"], before[b"http://10.0.0.1"])
@@ -232,7 +232,7 @@ class ConnectingTests(SynchronousTestCase):
         """Begin to connect."""
         clock = MemoryReactorClock()
         server = Server(scheme="http", host=host, port=80)
-        pool = ServerPool(clock, Sweeper(clock), server, None, PoolLimits())
+        pool = ServerPool(clock, Deadlines(clock), server, None, PoolLimits())
         return clock, pool.take(Limits(connect_timeout_s=3))
 
     def test_too_long(self) -> None:

@@ -25,7 +25,7 @@ from corsgate.upstream.dns import Found, LookupFailed, system_servers
 
 
 def server(host: str) -> Server:
-    """Answer a server."""
+    """Return a server."""
     return Server(scheme="http", host=host, port=80)
 
 
@@ -52,7 +52,7 @@ class FakeLookup:
         self.hangs: Deferred[None] | None = None
 
     async def addresses(self, name: str) -> Found[str]:
-        """Answer a host's addresses."""
+        """Return a host's addresses."""
         self.asked.append(name)
         if self.hangs is not None:
             await self.hangs
@@ -61,7 +61,7 @@ class FakeLookup:
         return Found(values=tuple(self.hosts[name]), ttl_s=self.ttl_s)
 
     async def services(self, name: str) -> Found[Service]:
-        """Answer a service's records."""
+        """Return a service's records."""
         self.asked.append(name)
         return Found(values=self.records, ttl_s=self.ttl_s)
 
@@ -86,7 +86,7 @@ class DiscoveryTestCase(SynchronousTestCase):
         known: Sequence[Server] = (),
         named: bool = False,
     ) -> Discovery:
-        """Answer what asks, and has begun to."""
+        """Return what asks, and has begun to."""
         made = Discovery(
             self.clock,
             known,
@@ -289,7 +289,7 @@ class FileTests(DiscoveryTestCase):
         os.utime(self.path, (self.time_s, self.time_s))
 
     def watch(self) -> ServersFile:
-        """Answer what watches the file, and has begun to."""
+        """Return what watches the file, and has begun to."""
         made = ServersFile(self.clock, str(self.path), self.changed, self.said.append)
         made.start()
         return made

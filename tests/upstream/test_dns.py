@@ -59,12 +59,12 @@ class FakeServer(DatagramProtocol, Watched):
         return gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Answer a question; what is too long is cut."""
+        """Return a question; what is too long is cut."""
         transport: Any = self.transport
         transport.write(self.answer(datagram, 512), addr)
 
     def answer(self, data: bytes, most: int) -> bytes:
-        """Answer a question's answer."""
+        """Return a question's answer."""
         asked = Message()
         asked.fromStr(data)
         made = Message(asked.id, answer=1, maxSize=most)
@@ -91,7 +91,7 @@ class LookupTests(TestCase):
     timeout = 30
 
     async def lookup(self, *more: str) -> Lookup:
-        """Answer what asks a DNS server of its own."""
+        """Return what asks a DNS server of its own."""
         server = Dnsmasq(Path(self.mktemp()), *more)
         self.addCleanup(server.stop)
         await server.start(HOSTS)
@@ -199,6 +199,6 @@ class LookupTests(TestCase):
         return server
 
     async def failure(self, asked: Coroutine[Any, Any, object]) -> str:
-        """Answer in what words a question fails."""
+        """Return in what words a question fails."""
         task: Deferred[object] = Deferred.fromCoroutine(asked)
         return str(await self.assertFailure(task, LookupFailed))

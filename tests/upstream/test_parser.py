@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.upstream.parser import MAX_HEAD_BYTES, ReadResponse, ResponseReader
+from corsgate.upstream.parser import MAX_HEAD_BYTES, ParsedResponse, ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = b"HTTP/1.0 200 OK\r\n"
@@ -43,7 +43,7 @@ class Recorder:
         self.heads.append(head)
         self.events.append(("informed", head.status))
 
-    def response_read(self, response: ReadResponse) -> None:
+    def response_read(self, response: ParsedResponse) -> None:
         """Note a head."""
         self.heads.append(response.head)
         if response.switched:
@@ -69,9 +69,9 @@ class Recorder:
 
 
 def read(*reads: bytes, method: bytes = b"GET", upgrade: bool = False) -> tuple[Recorder, bytes]:
-    """Answer what a connection is told that gets these reads, and what followed a switch."""
+    """Return what a connection is told that gets these reads, and what followed a switch."""
     sink = Recorder()
-    reader = ResponseReader(sink)
+    reader = ResponseParser(sink)
     reader.expect(method, upgrade=upgrade)
     tail = b""
     try:
@@ -83,7 +83,7 @@ def read(*reads: bytes, method: bytes = b"GET", upgrade: bool = False) -> tuple[
 
 
 def by_bytes(raw: bytes) -> list[bytes]:
-    """Answer the slowest way to send bytes."""
+    """Return the slowest way to send bytes."""
     return [raw[at : at + 1] for at in range(len(raw))]
 
 
@@ -210,7 +210,7 @@ class FinishTests(SynchronousTestCase):
     def finish(self, raw: bytes, *, cleanly: bool) -> list[Event]:
         """Return what a connection is told that gets these bytes and ends."""
         sink = Recorder()
-        reader = ResponseReader(sink)
+        reader = ResponseParser(sink)
         reader.expect(b"GET", upgrade=False)
         reader.feed(raw)
         error = reader.finish(cleanly=cleanly)
@@ -256,7 +256,7 @@ class HeadTests(SynchronousTestCase):
     def test_one_after_the_other(self) -> None:
         """A connection's responses are read in turn, the answer to HEAD among them."""
         sink = Recorder()
-        reader = ResponseReader(sink)
+        reader = ResponseParser(sink)
         for method, raw in ((b"HEAD", OK + CL + b"\r\n"), (b"GET", OK + CL + b"\r\nhello")) * 2:
             reader.expect(method, upgrade=False)
             self.assertFalse(reader.started)

@@ -79,7 +79,7 @@ class PinsTests(SynchronousTestCase):
         self.assertFalse(link.open)
         link.lose()
         self.assertEqual((playing.pool.connections, pins.idle), (0, {}))
-        self.assertTrue(playing.sweeper.empty)
+        self.assertTrue(playing.deadlines.empty)
 
     def test_server_closes(self) -> None:
         """One that the server has closed, or said that it will, is forgotten."""

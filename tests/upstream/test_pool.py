@@ -90,7 +90,7 @@ class BoundTests(SynchronousTestCase):
         playing.links[0].answer()
         self.assertIs(playing.pool.take_idle(), connection)
         playing.links[0].lose()
-        self.assertTrue(playing.sweeper.empty)
+        self.assertTrue(playing.deadlines.empty)
         self.assertEqual(playing.clock.getDelayedCalls(), [])
 
 
@@ -98,7 +98,7 @@ class PlaceTests(SynchronousTestCase):
     """A place that comes free is not lost, however that happens."""
 
     def waiting(self, count: int) -> tuple[Playing, list[Deferred[Taken]]]:
-        """Answer a pool of one connection, in use, and who wait for it."""
+        """Return a pool of one connection, in use, and who wait for it."""
         playing = Playing(max_connections=1)
         playing.use(1)
         return playing, [playing.pool.take(LIMITS) for _ in range(count)]

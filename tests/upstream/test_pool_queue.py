@@ -24,7 +24,7 @@ class QueueTests(BoxTestCase):
         return asked.addCallback(lambda response: response.deliverBody(Collector()))
 
     async def got(self, peer: Peer) -> bytes:
-        """Answer the target of the next request on a connection."""
+        """Return the target of the next request on a connection."""
         return (await peer.until()).split(b" ")[1]
 
     @property

@@ -119,6 +119,6 @@ class ScriptTests(SynchronousTestCase):
         playing.finish()
         self.assertEqual((playing.pool.connections, playing.pool.waiting), (0, 0))
         self.assertEqual(playing.ended, playing.count)
-        self.assertTrue(playing.sweeper.empty)
+        self.assertTrue(playing.deadlines.empty)
         self.assertEqual(playing.clock.getDelayedCalls(), [])
         self.assertEqual(self.flushLoggedErrors(), [])

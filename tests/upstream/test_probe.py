@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.balance.balancer import Balancer
 from corsgate.config.model.balancing import Balancing, HealthCheck
 from corsgate.config.model.values import Server, Upstream
-from corsgate.transport.deadlines import Sweeper
+from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.shortage import no_descriptor
 from corsgate.upstream.probe import Prober
 from tests.transport.test_shortage import FailingReactor
@@ -24,7 +24,7 @@ class Unsent(SynchronousTestCase):
         server = Server(scheme="http", host="10.0.0.1", port=80)
         upstream = Upstream(name="a", servers=(server,), balancing=Balancing(health=health))
         balancer = Balancer(upstream.servers, upstream.balancing, lambda: 0.0, 0.0)
-        prober = Prober(reactor, Sweeper(reactor), upstream, balancer, None, lambda: 0.5)
+        prober = Prober(reactor, Deadlines(reactor), upstream, balancer, None, lambda: 0.5)
         prober.start()
         while reactor.errors:
             reactor.advance(0.1)

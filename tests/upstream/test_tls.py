@@ -130,7 +130,7 @@ class TlsTests(TlsTestCase):
         await peer.lost
 
     async def test_truncated(self) -> None:
-        """A body that ends without TLS's farewell was cut short by somebody."""
+        """A body that ends without TLS's goaway was cut short by somebody."""
         for how in ("cut", "close"):
             await self.begin(
                 "https", "127.0.0.1", AUTHORITY.context("x", "127.0.0.1"), AUTHORITY.pem

@@ -61,7 +61,7 @@ class FakeAgent:
 
 
 def head(target: bytes = b"/x", *headers: tuple[bytes, bytes]) -> RequestHead:
-    """Answer a request's head."""
+    """Return a request's head."""
     return RequestHead(method=b"PUT", target=target, headers=[(b"Host", b"h"), *headers])
 
 

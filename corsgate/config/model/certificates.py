@@ -27,7 +27,7 @@ _KEY_MEND = 'give a PEM file with "-----BEGIN PRIVATE KEY-----"'
 
 
 def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """Answer the certificates in a PEM file (RFC 7468 5), which are at least one.
+    """Return the certificates in a PEM file (RFC 7468 5), which are at least one.
 
     Raises:
         BadValue: There is none, or one that can't be read.
@@ -40,7 +40,7 @@ def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
 
 
 def parse_key(pem: bytes) -> PrivateKey:
-    """Answer the private key in a PEM file (RFC 7468 10).
+    """Return the private key in a PEM file (RFC 7468 10).
 
     Raises:
         BadValue: There is none that can be used; no part of it is in the message, nor in any
@@ -122,7 +122,7 @@ class CertifiedKey:
         return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
 
     def lapse(self, now_s: float) -> str | None:
-        """Answer why clients will refuse the first certificate by its dates, or None.
+        """Return why clients will refuse the first certificate by its dates, or None.
 
         Args:
             now_s: The time in seconds since 1970.
@@ -135,7 +135,7 @@ class CertifiedKey:
         return None
 
     def reread(self, read_file: Callable[[str], bytes]) -> CertifiedKey:
-        """Answer what the same files hold now.
+        """Return what the same files hold now.
 
         Args:
             read_file: Answers a file's bytes or raises OSError.

@@ -63,7 +63,7 @@ def check_endpoint(text: str) -> None:
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Answer whether only this machine's programs can connect to an endpoint.
+    """Return whether only this machine's programs can connect to an endpoint.
 
     A Unix socket doesn't count: it is reached by a local proxy, which passes on the Host of
     clients from anywhere. Nor does ``systemd:``, whose address is not in the string.
@@ -126,7 +126,7 @@ def without_tls(endpoint: str) -> str:
 
 
 def port_of(endpoint: str) -> int | None:
-    """Answer the port that an endpoint listens on; None where its string does not say.
+    """Return the port that an endpoint listens on; None where its string does not say.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -164,7 +164,7 @@ def is_handed_over(endpoint: str) -> bool:
 
 
 def _arguments(endpoint: str) -> dict[str, str]:
-    """Answer the arguments of an endpoint that listens on an address; of another none."""
+    """Return the arguments of an endpoint that listens on an address; of another none."""
     kind = endpoint.partition(":")[0].lower()
     if kind not in _ARGUMENTS:
         return {}
@@ -173,7 +173,7 @@ def _arguments(endpoint: str) -> dict[str, str]:
 
 
 def is_tls(endpoint: str) -> bool:
-    """Answer whether an endpoint speaks TLS with certificates of its own.
+    """Return whether an endpoint speaks TLS with certificates of its own.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -207,8 +207,8 @@ def _check_tcp(text: str, kind: str) -> None:
     taken = names[: len(given)]
     for name in named:
         if name not in names:
-            mend = did_you_mean(name, names, f"give only {one_of(names)}")
-            raise BadValue(f"{show(text)} has the unknown argument {show(name)}", mend)
+            fix = did_you_mean(name, names, f"give only {one_of(names)}")
+            raise BadValue(f"{show(text)} has the unknown argument {show(name)}", fix)
         if name in taken:
             raise BadValue(f"{show(text)} says {show(name)} twice", "remove one of them")
     arguments = {**dict(zip(taken, given, strict=True)), **named}
@@ -227,7 +227,7 @@ def _ends_in_escape(text: str) -> bool:
 
 
 def _split(text: str) -> tuple[list[str], dict[str, str]]:
-    """Answer the positional parts, the type among them, and the ``name=value`` parts."""
+    """Return the positional parts, the type among them, and the ``name=value`` parts."""
     positional: list[str] = []
     named: dict[str, str] = {}
     for part in _parts(text):

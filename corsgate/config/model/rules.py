@@ -1,4 +1,4 @@
-"""What single values of a configuration must be like; each rule says how to mend what isn't.
+"""What single values of a configuration must be like; each rule says how to fix what isn't.
 
 Both the reader of files and the validators of `corsgate.config.model.values` go by these.
 """
@@ -38,10 +38,10 @@ SHOWN_LENGTH = 100
 
 
 def show(text: str) -> str:
-    """Answer text in quotes for a message, without what may be a password in a URL.
+    """Return text in quotes for a message, without what may be a password in a URL.
 
     Args:
-        text: Anything that was written in a configuration, but for a secret.
+        text: Anything that was written in a configuration, except for a secret.
     """
     before, at, after = text.rpartition("@")
     if at and ":" in before:
@@ -53,13 +53,13 @@ def show(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str], otherwise: str) -> str:
-    """Answer a mend that names the nearest known word, or else `otherwise`."""
+    """Return a fix that names the nearest known word, or else `otherwise`."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {show(near[0])}?" if near else otherwise
 
 
 def one_of(words: Iterable[str]) -> str:
-    """Answer words for a message: ``"a", "b" or "c"``."""
+    """Return words for a message: ``"a", "b" or "c"``."""
     quoted = [show(word) for word in words]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
 
@@ -204,7 +204,7 @@ def check_field_value(text: str) -> None:
 
 
 def normal_host(text: str) -> str:
-    """Answer a host in the one form it is compared in: lower-cased, IPv6 in its shortest.
+    """Return a host in the one form it is compared in: lower-cased, IPv6 in its shortest.
 
     Args:
         text: A host, an IPv6 address with or without brackets; anything else passes as it is.
@@ -276,7 +276,7 @@ def check_served_host(text: str) -> None:
 
 
 def split_port(authority: str) -> tuple[str, str | None]:
-    """Answer host and port of ``host[:port]``, the port's text as it stands or None.
+    """Return host and port of ``host[:port]``, the port's text as it stands or None.
 
     An IPv6 address is told by its brackets, which stay (RFC 3986 3.2.2).
 

@@ -12,7 +12,7 @@ class Secret:
     _text: str = attrs.field(repr=False)
 
     def reveal(self) -> str:
-        """Answer the text itself, for the one place that puts it on the wire."""
+        """Return the text itself, for the one place that puts it on the wire."""
         return self._text
 
     def __repr__(self) -> str:

@@ -24,7 +24,7 @@ _SIZE_MEND = 'write a number and B, KiB, MiB or GiB, such as "64KiB"'
 
 
 def parse_duration(text: str) -> float:
-    """Answer the seconds that a duration such as ``250ms`` or ``1.5s`` says.
+    """Return the seconds that a duration such as ``250ms`` or ``1.5s`` says.
 
     Args:
         text: A decimal number and one of ``ms``, ``s``, ``m``, ``h``, with nothing between.
@@ -45,7 +45,7 @@ def parse_duration(text: str) -> float:
 
 
 def parse_size(text: str) -> int:
-    """Answer the bytes that a size such as ``64KiB`` or ``1.5GiB`` says.
+    """Return the bytes that a size such as ``64KiB`` or ``1.5GiB`` says.
 
     Args:
         text: A decimal number and one of ``B``, ``KiB``, ``MiB``, ``GiB`` (powers of 1024).
@@ -61,8 +61,8 @@ def parse_size(text: str) -> int:
         decimal = _DECIMAL_UNIT.fullmatch(text)
         if decimal is not None:
             number, letter = decimal.groups()
-            mend = f'write "{number}{letter.upper()}iB", in powers of 1024'
-            raise BadValue(f'"{text}" has an unknown unit', mend)
+            fix = f'write "{number}{letter.upper()}iB", in powers of 1024'
+            raise BadValue(f'"{text}" has an unknown unit', fix)
         raise BadValue(f'"{_cut(text)}" is no size', _SIZE_MEND)
     whole, fraction, unit = match.groups()
     factor = _BYTES_PER[unit]
@@ -75,7 +75,7 @@ def parse_size(text: str) -> int:
 
 
 def format_duration(seconds: float) -> str:
-    """Answer the shortest text that `parse_duration` reads as so many seconds.
+    """Return the shortest text that `parse_duration` reads as so many seconds.
 
     Args:
         seconds: 0 or more; what is finer than a millisecond is rounded off, but not to nothing.
@@ -90,7 +90,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_size(size: int) -> str:
-    """Answer the shortest text that `parse_size` reads as so many bytes, 0 or more."""
+    """Return the shortest text that `parse_size` reads as so many bytes, 0 or more."""
     for unit, factor in _BYTES_PER.items():
         if size and size % factor == 0:
             return f"{size // factor}{unit}"

@@ -47,8 +47,8 @@ def read_balancing(table: Table, sources: Sources) -> Balancing:
     found = table.get("balance", setting(found, "balance", _balance), found)
     found = table.get("hash_on", setting(found, "hash_on", _hash_on), found)
     if "hash_on" in table.raw and found.balance != "hash":
-        problem, mend = 'only balance = "hash" goes by it', "add that, or remove it"
-        table.notes.add((*table.path, "hash_on"), problem, mend)
+        problem, fix = 'only balance = "hash" goes by it', "add that, or remove it"
+        table.notes.add((*table.path, "hash_on"), problem, fix)
     found = table.get("slow_start", bound(found, "slow_start_s"), found)
     found = table.get("max_requests", bound(found, "max_requests"), found)
     found = table.get("retries", bound(found, "retries"), found)
@@ -65,7 +65,7 @@ def read_balancing(table: Table, sources: Sources) -> Balancing:
 
 
 def _part(table: Table, key: str, read: Callable[[Table], _T | None], example: str) -> _T | None:
-    """Answer what a table below `key` says; None where it is absent or of no use."""
+    """Return what a table below `key` says; None where it is absent or of no use."""
     item = table.item(key)
     part = None if item is None else item.table(f"write {key} = {{ {example} }}")
     if part is None:

@@ -63,14 +63,14 @@ def _read_listener(item: Item, sources: Sources) -> Listener | None:
             http2=http2,
         )
     except BadValue as error:
-        table.notes.add((*table.path, "http2"), error.problem, error.mend)
+        table.notes.add((*table.path, "http2"), error.problem, error.fix)
         return None
 
 
 def _read_certificates(
     table: Table, endpoint: str | None, sources: Sources
 ) -> tuple[CertifiedKey, ...] | None:
-    """Answer the certificates, empty where there are to be none; None once faults are noted."""
+    """Return the certificates, empty where there are to be none; None once faults are noted."""
     item = table.item("certificates")
     if item is None:
         return ()

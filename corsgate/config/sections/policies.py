@@ -16,7 +16,7 @@ from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
 
 Finding: TypeAlias = tuple[str, str, str]
-"""The key below a policy or route, such as ``allow_origins[1]``; what is wrong; the mend."""
+"""The key below a policy or route, such as ``allow_origins[1]``; what is wrong; the fix."""
 
 AUTO = "auto"
 """What ``expose_headers`` is instead of a list, to be worked out of each response."""
@@ -83,10 +83,10 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
     table.finish()
     if origins is None:
         return None
-    for key, problem, mend in cors_rules.faults(cors):
-        table.notes.add((*table.path, *path_of(key)), problem, mend)
-    for key, problem, mend in cors_rules.warnings(cors, local):
-        table.notes.warn((*table.path, *path_of(key)), problem, mend)
+    for key, problem, fix in cors_rules.faults(cors):
+        table.notes.add((*table.path, *path_of(key)), problem, fix)
+    for key, problem, fix in cors_rules.warnings(cors, local):
+        table.notes.warn((*table.path, *path_of(key)), problem, fix)
     return cors
 
 
@@ -112,14 +112,14 @@ def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
         route: The route, with that policy as its ``cors``.
         cors_rules: Know what is wrong with it.
     """
-    for key, problem, mend in cors_rules.route_faults(route):
-        item.notes.add((*item.path, *path_of(key)[1:]), problem, mend)
-    for key, problem, mend in cors_rules.route_warnings(route, isinstance(item.raw, dict)):
-        item.notes.warn((*item.path, *path_of(key)[1:]), problem, mend)
+    for key, problem, fix in cors_rules.route_faults(route):
+        item.notes.add((*item.path, *path_of(key)[1:]), problem, fix)
+    for key, problem, fix in cors_rules.route_warnings(route, isinstance(item.raw, dict)):
+        item.notes.warn((*item.path, *path_of(key)[1:]), problem, fix)
 
 
 def path_of(key: str) -> Path:
-    """Answer the place of a finding's key, such as ``cors.allow_methods[1]``."""
+    """Return the place of a finding's key, such as ``cors.allow_methods[1]``."""
     path: list[str | int] = []
     for part in key.split("."):
         match = _INDEXED.fullmatch(part)

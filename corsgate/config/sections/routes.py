@@ -179,7 +179,7 @@ def _check_passed(table: Table, route: Route) -> None:
 
 
 def parse_place(key: str) -> tuple[str | None, str]:
-    """Answer host and prefix of a route's key.
+    """Return host and prefix of a route's key.
 
     Args:
         key: ``/prefix`` or ``host/prefix``.
@@ -200,8 +200,8 @@ def parse_place(key: str) -> tuple[str | None, str]:
     if host:
         name, port = rules.split_port(host)
         if port is not None:
-            mend = f"write {rules.show(f'{name}/{rest}')}, which matches any port"
-            raise BadValue(f"{rules.show(key)} has a port", mend)
+            fix = f"write {rules.show(f'{name}/{rest}')}, which matches any port"
+            raise BadValue(f"{rules.show(key)} has a port", fix)
         host = rules.normal_host(host)
         rules.check_bracketed_host(host)
     rules.check_prefix(slash + rest)

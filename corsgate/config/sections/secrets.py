@@ -90,7 +90,7 @@ class Sources:
         return reader
 
     def file(self, path: str) -> bytes:
-        """Answer a file's bytes.
+        """Return a file's bytes.
 
         Args:
             path: As it was written.
@@ -108,7 +108,7 @@ class Sources:
             ) from None
 
     def certificate(self, path: str) -> bytes:
-        """Answer the bytes of a file of certificates or of a private key, as `file` does."""
+        """Return the bytes of a file of certificates or of a private key, as `file` does."""
         return self.file(path)
 
     def _text(self, raw: object) -> str:

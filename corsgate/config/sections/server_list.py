@@ -78,7 +78,7 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
 
 
 def parse_servers(content: bytes, file: str) -> tuple[Server, ...]:
-    """Answer the servers in a file of their own: TOML, and in it ``servers`` as an upstream has it.
+    """Return the servers in a file of their own: TOML, and in it ``servers`` as an upstream has it.
 
     Args:
         content: The file's.
@@ -108,7 +108,7 @@ def _from_file(path: str, sources: Sources) -> tuple[Server, ...]:
         more = f" (and {len(error.faults) - 1} more)" if len(error.faults) > 1 else ""
         line = "" if first.line is None else f":{first.line}"
         key = f" {first.key}:" if first.key else ""
-        raise BadValue(f"{path}{line}:{key} {first.problem}{more}", first.mend) from None
+        raise BadValue(f"{path}{line}:{key} {first.problem}{more}", first.fix) from None
 
 
 def _read_list(array: Item, *, may_discover: bool) -> ServerList:
@@ -123,8 +123,8 @@ def _read_list(array: Item, *, may_discover: bool) -> ServerList:
             discovered.append(found)
         elif found is not None:
             if found.origin in servers:
-                mend = "remove one, or raise the other's weight"
-                item.wrong(f"{found.origin} is there twice", mend)
+                fix = "remove one, or raise the other's weight"
+                item.wrong(f"{found.origin} is there twice", fix)
             servers[found.origin] = found
     if servers and all(server.drain for server in servers.values()) and not discovered:
         array.wrong("every server drains", "leave one that doesn't")
@@ -166,12 +166,12 @@ def _weight(raw: object) -> int:
 
 @shape({"type": "string"})
 def read_resolver(raw: object) -> tuple[str, int]:
-    """Answer a value that must name a DNS server, as `parse_resolver` has it."""
+    """Return a value that must name a DNS server, as `parse_resolver` has it."""
     return parse_resolver(text(raw))
 
 
 def parse_resolver(where: str) -> tuple[str, int]:
-    """Answer the address and port of a DNS server, port 53 unless it says another.
+    """Return the address and port of a DNS server, port 53 unless it says another.
 
     Args:
         where: ``10.0.0.2``, ``10.0.0.2:5353`` or ``[::1]:5353``.

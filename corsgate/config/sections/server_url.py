@@ -27,7 +27,7 @@ _DEFAULT_PORT = {"http": 80, "https": 443}
 
 
 def parse_server(url: str) -> Server:
-    """Answer the server that a URL names (RFC 3986 3).
+    """Return the server that a URL names (RFC 3986 3).
 
     Args:
         url: Scheme, host, perhaps a port, perhaps a path; a ``/`` at its end says nothing.
@@ -78,7 +78,7 @@ def parse_server(url: str) -> Server:
 
 
 def parse_discovered(url: str) -> Discovered | None:
-    """Answer what DNS is to be asked for by a URL; None for one that names a server itself.
+    """Return what DNS is to be asked for by a URL; None for one that names a server itself.
 
     Args:
         url: Such as ``dns+http://api.internal:8000`` or ``srv+https://_api._tcp.internal``.
@@ -101,7 +101,7 @@ def parse_discovered(url: str) -> Discovered | None:
 
 
 def _unix_server(url: str) -> Server:
-    """Answer the server behind a Unix socket; it is asked for as localhost."""
+    """Return the server behind a Unix socket; it is asked for as localhost."""
     path = url.removeprefix(_UNIX)
     if path.startswith("//"):
         path = "/" + path.lstrip("/")

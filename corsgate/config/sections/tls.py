@@ -44,7 +44,7 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
             chain_file=chain_file, chain_pem=chain_pem, key_file=key_file, key_pem=key_pem
         )
     except BadValue as error:
-        table.notes.add((*table.path, "key"), error.problem, error.mend)
+        table.notes.add((*table.path, "key"), error.problem, error.fix)
         return None
 
 
@@ -105,7 +105,7 @@ def read_verify(table: Table) -> bool:
 
 
 def tls_warnings(config: Config, now_s: float) -> list[str]:
-    """Answer what an operator should know of a configuration's TLS at each start.
+    """Return what an operator should know of a configuration's TLS at each start.
 
     Args:
         config: The configuration.
@@ -115,7 +115,7 @@ def tls_warnings(config: Config, now_s: float) -> list[str]:
 
 
 def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
-    """Answer the same, each with the key that it is about.
+    """Return the same, each with the key that it is about.
 
     A listener is told by its number among all of them, as ``listener[0]``.
     """

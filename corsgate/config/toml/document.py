@@ -11,12 +11,12 @@ from corsgate.config.toml.reader import Notes
 from corsgate.errors import ConfigError, Fault
 
 _PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
-_SYNTAX_MENDS = (
+_SYNTAX_FIXES = (
     (" key", 'put keys with other than letters, digits, "_" and "-" in quotes'),
     ("table declaration", 'put names with other than letters, digits, "_" and "-" in quotes'),
     ("Invalid value", "put text in quotes and write numbers and arrays as TOML has them"),
     ("Cannot ", "remove it, or what it clashes with above"),
-    ("", "mend the TOML here"),
+    ("", "fix the TOML here"),
 )
 
 
@@ -25,7 +25,7 @@ def load_document(
     file: str,
     needs: str = 'listen, [upstreams.NAME] and [routes."/"]',
 ) -> tuple[dict[str, object], Notes]:
-    """Answer the document and where to note its faults; raise ConfigError if it is none.
+    """Return the document and where to note its faults; raise ConfigError if it is none.
 
     Args:
         source: The file's text.
@@ -42,7 +42,7 @@ def load_document(
         message = str(error)
         place = _PLACE.search(message)
         line = int(place[1]) if place and place[1] else toml.rstrip("\n").count("\n") + 1
-        raise _unusable(file, line, _PLACE.sub("", message), _syntax_mend(message)) from None
+        raise _unusable(file, line, _PLACE.sub("", message), _syntax_fix(message)) from None
     except ValueError:
         # Python limits the digits of an integer, and tomllib lets that exception through.
         raise _unusable(file, None, "a number has too many digits", "write less") from None
@@ -51,9 +51,9 @@ def load_document(
     return document, Notes(file=file, lines=lines)
 
 
-def _syntax_mend(message: str) -> str:
-    """Answer the mend that goes with a message of tomllib; its words may change."""
-    return next(mend for part, mend in _SYNTAX_MENDS if part in message)
+def _syntax_fix(message: str) -> str:
+    """Return the fix that goes with a message of tomllib; its words may change."""
+    return next(fix for part, fix in _SYNTAX_FIXES if part in message)
 
 
 def _decode(source: str | bytes, file: str) -> str:
@@ -72,7 +72,7 @@ def _decode(source: str | bytes, file: str) -> str:
 
 
 def read_source(file: str, read_file: Callable[[str], bytes]) -> bytes:
-    """Answer a configuration file's bytes.
+    """Return a configuration file's bytes.
 
     Args:
         file: Its name.
@@ -92,5 +92,5 @@ def read_source(file: str, read_file: Callable[[str], bytes]) -> bytes:
         ) from error
 
 
-def _unusable(file: str, line: int | None, problem: str, mend: str) -> ConfigError:
-    return ConfigError([Fault(file=file, line=line, problem=problem, mend=mend)])
+def _unusable(file: str, line: int | None, problem: str, fix: str) -> ConfigError:
+    return ConfigError([Fault(file=file, line=line, problem=problem, fix=fix)])

@@ -27,7 +27,7 @@ _STRING = re.compile(
 
 
 def key_text(path: Path) -> str:
-    """Answer a path as it would be written in TOML, such as ``routes."/v1".methods[0]``.
+    """Return a path as it would be written in TOML, such as ``routes."/v1".methods[0]``.
 
     Args:
         path: Any place; the empty path gives empty text.
@@ -44,7 +44,7 @@ def key_text(path: Path) -> str:
 
 
 def key_lines(text: str) -> Mapping[Path, int]:
-    """Answer the line, counted from 1, at which each key and array item begins.
+    """Return the line, counted from 1, at which each key and array item begins.
 
     Args:
         text: A document that tomllib accepts: what it refuses is not looked for here, and
@@ -58,7 +58,7 @@ def key_lines(text: str) -> Mapping[Path, int]:
 
 
 def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
-    """Answer the line of the innermost part of `path` that has one, or None.
+    """Return the line of the innermost part of `path` that has one, or None.
 
     Args:
         lines: What `key_lines` answered.
@@ -187,6 +187,6 @@ class _Scanner:
 
 
 def _unquoted(quoted: str) -> str:
-    """Answer what a quoted key says, its escapes read by tomllib itself."""
+    """Return what a quoted key says, its escapes read by tomllib itself."""
     value = tomllib.loads(f"key = {quoted}")["key"]
     return str(value)

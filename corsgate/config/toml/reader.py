@@ -43,16 +43,16 @@ class Notes:
         asked = self.asked.setdefault(path, Asked())
         self.asked[path] = asked.more(shape_of(reader), **known)
 
-    def add(self, path: Path, problem: str, mend: str) -> None:
+    def add(self, path: Path, problem: str, fix: str) -> None:
         """Note a fault of the value at `path`, or of the file as a whole at ``()``."""
-        self.faults.append(self._fault(path, problem, mend))
+        self.faults.append(self._fault(path, problem, fix))
 
-    def warn(self, path: Path, problem: str, mend: str) -> None:
+    def warn(self, path: Path, problem: str, fix: str) -> None:
         """Note that the value at `path` is hardly what was meant."""
-        self.warnings.append(self._fault(path, problem, mend))
+        self.warnings.append(self._fault(path, problem, fix))
 
     def finish(self) -> tuple[Fault, ...]:
-        """Answer the warnings, or raise all faults, both in the order of their lines.
+        """Return the warnings, or raise all faults, both in the order of their lines.
 
         Raises:
             ConfigError: There are faults; the warnings are in it too.
@@ -62,13 +62,13 @@ class Notes:
             raise ConfigError(sorted(self.faults, key=_line), warnings)
         return warnings
 
-    def _fault(self, path: Path, problem: str, mend: str) -> Fault:
+    def _fault(self, path: Path, problem: str, fix: str) -> Fault:
         return Fault(
             file=self.file,
             line=line_of(self.lines, path),
             key=key_text(path),
             problem=problem,
-            mend=mend,
+            fix=fix,
         )
 
 
@@ -84,28 +84,28 @@ class Item:
     path: Path
     raw: object
 
-    def wrong(self, problem: str, mend: str) -> None:
+    def wrong(self, problem: str, fix: str) -> None:
         """Note a fault of this value."""
-        self.notes.add(self.path, problem, mend)
+        self.notes.add(self.path, problem, fix)
 
     def read(self, reader: Callable[[object], _T]) -> _T | None:
-        """Answer what `reader` makes of the value, or None once its BadValue is noted."""
+        """Return what `reader` makes of the value, or None once its BadValue is noted."""
         self.notes.ask(self.path, reader)
         try:
             return reader(self.raw)
         except BadValue as error:
-            self.wrong(error.problem, error.mend)
+            self.wrong(error.problem, error.fix)
             return None
 
-    def table(self, mend: str) -> Table | None:
-        """Answer the value as a table, or None once it is noted that it is none."""
+    def table(self, fix: str) -> Table | None:
+        """Return the value as a table, or None once it is noted that it is none."""
         if isinstance(self.raw, dict):
             return Table(self.notes, self.path, self.raw)
-        self.wrong(_shape(self.raw), mend)
+        self.wrong(_shape(self.raw), fix)
         return None
 
-    def items(self, mend: str) -> list[Item] | None:
-        """Answer the values of an array, or None once it is noted that it is none."""
+    def items(self, fix: str) -> list[Item] | None:
+        """Return the values of an array, or None once it is noted that it is none."""
         self.notes.ask(self.path, is_array=True)
         if isinstance(self.raw, list):
             found = [
@@ -114,7 +114,7 @@ class Item:
             for item in found:
                 self.notes.ask(item.path)
             return found
-        self.wrong(_shape(self.raw), mend)
+        self.wrong(_shape(self.raw), fix)
         return None
 
 
@@ -129,28 +129,28 @@ class Table:
     _refused: list[str] = attrs.Factory(list)
 
     def item(self, key: str) -> Item | None:
-        """Answer the value of a key that may be absent."""
+        """Return the value of a key that may be absent."""
         if key not in self._known:
             self._known.append(key)
             self.notes.ask((*self.path, key))
         return Item(self.notes, (*self.path, key), self.raw[key]) if key in self.raw else None
 
-    def needed(self, key: str, mend: str) -> Item | None:
-        """Answer the value of a key, or None once it is noted that it is missing."""
+    def needed(self, key: str, fix: str) -> Item | None:
+        """Return the value of a key, or None once it is noted that it is missing."""
         item = self.item(key)
         self.notes.ask((*self.path, key), required=True)
         if item is None:
-            self.notes.add((*self.path, key), "it is missing", mend)
+            self.notes.add((*self.path, key), "it is missing", fix)
         return item
 
     def is_word(self, key: str, word: str) -> bool:
-        """Answer whether the value of a key is a word that may stand in place of the usual."""
+        """Return whether the value of a key is a word that may stand in place of the usual."""
         item = self.item(key)
         self.notes.ask((*self.path, key), word=word)
         return item is not None and item.raw == word
 
     def get(self, key: str, reader: Callable[[object], _T], default: _D) -> _T | _D:
-        """Answer the value of a key, or `default` where it is absent or faulty.
+        """Return the value of a key, or `default` where it is absent or faulty.
 
         A default in place of a faulty value lets the reading go on to further faults; nothing
         is made of it in the end.
@@ -160,16 +160,16 @@ class Table:
         value = None if item is None else item.read(reader)
         return default if value is None else value
 
-    def need(self, key: str, reader: Callable[[object], _T], mend: str) -> _T | None:
-        """Answer the value of a key, or None once it is noted as missing or faulty."""
-        item = self.needed(key, mend)
+    def need(self, key: str, reader: Callable[[object], _T], fix: str) -> _T | None:
+        """Return the value of a key, or None once it is noted as missing or faulty."""
+        item = self.needed(key, fix)
         self.notes.ask((*self.path, key), reader)
         return None if item is None else item.read(reader)
 
     def list_of(
         self, key: str, reader: Callable[[object], _T], example: str
     ) -> tuple[_T, ...] | None:
-        """Answer the values of an array, or None where it or a part is absent or faulty."""
+        """Return the values of an array, or None where it or a part is absent or faulty."""
         item = self.item(key)
         self.notes.ask((*self.path, key), is_array=True)
         self.notes.ask((*self.path, key, 0), reader)
@@ -181,7 +181,7 @@ class Table:
         return found if len(found) == len(values) else None
 
     def tables(self, key: str) -> Iterator[tuple[str, Table]]:
-        """Answer the tables below a key with their names, such as each ``[upstreams.NAME]``."""
+        """Return the tables below a key with their names, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
         self.notes.ask((*self.path, key), is_section=True)
         section = None if item is None else item.table(f"write tables [{key}.NAME]")
@@ -191,22 +191,22 @@ class Table:
             if table is not None:
                 yield name, table
 
-    def refuse(self, key: str, problem: str, mend: str) -> None:
+    def refuse(self, key: str, problem: str, fix: str) -> None:
         """Note a key, where it is present, that is known but can't stand here."""
         if key in self.raw:
             self._refused.append(key)
-            self.notes.add((*self.path, key), problem, mend)
+            self.notes.add((*self.path, key), problem, fix)
 
-    def later(self, key: str, mend: str) -> None:
+    def later(self, key: str, fix: str) -> None:
         """Note a key, where it is present, that is documented but not supported yet."""
-        self.refuse(key, "this version does not support it yet", mend)
+        self.refuse(key, "this version does not support it yet", fix)
 
     def finish(self) -> None:
         """Note each key of the table that was never asked for."""
         for key in self.raw:
             if key not in self._known and key not in self._refused:
-                mend = did_you_mean(key, self._known, f"remove it, or write {one_of(self._known)}")
-                self.notes.add((*self.path, key), "the key is unknown", mend)
+                fix = did_you_mean(key, self._known, f"remove it, or write {one_of(self._known)}")
+                self.notes.add((*self.path, key), "the key is unknown", fix)
 
 
 @attrs.frozen(kw_only=True)
@@ -233,7 +233,7 @@ class Named(Generic[_T]):
             try:
                 check_entry_name(name)
             except BadValue as error:
-                table.notes.add(table.path, error.problem, error.mend)
+                table.notes.add(table.path, error.problem, error.fix)
             entries[name] = reader(name, table)
         return cls(section=section, entries=entries)
 
@@ -246,7 +246,7 @@ class Named(Generic[_T]):
         return attrs.evolve(named, inline=reader)
 
     def resolve(self, item: Item) -> _T | None:
-        """Answer what a name, or a table in its place, stands for; None if that is faulty."""
+        """Return what a name, or a table in its place, stands for; None if that is faulty."""
         item.notes.ask(item.path, section=self.section, may_be_inline=self.inline is not None)
         if self.inline is not None and isinstance(item.raw, dict):
             return self.inline(Table(item.notes, item.path, item.raw))
@@ -256,13 +256,13 @@ class Named(Generic[_T]):
             return None
         if name not in self.entries:
             otherwise = f"write one of {one_of(self.entries)}" if self.entries else "add it"
-            mend = did_you_mean(name, self.entries, otherwise)
-            item.wrong(self._missing(name), mend)
+            fix = did_you_mean(name, self.entries, otherwise)
+            item.wrong(self._missing(name), fix)
         self.used.add(name)
         return self.entries.get(name)
 
     def _missing(self, name: str) -> str:
-        """Answer that there is no entry; text that is no name may be a secret gone astray."""
+        """Return that there is no entry; text that is no name may be a secret gone astray."""
         try:
             check_entry_name(name)
         except BadValue:
@@ -271,7 +271,7 @@ class Named(Generic[_T]):
 
 
 def _shape(raw: object) -> str:
-    """Answer of what type a value is, for a place where a secret may have gone astray."""
+    """Return of what type a value is, for a place where a secret may have gone astray."""
     match raw:
         case bool():
             return "it is a boolean"
@@ -289,7 +289,7 @@ def _shape(raw: object) -> str:
 
 
 def _shown(raw: object) -> str:
-    """Answer a value of a wrong type and its type, for a fault's problem."""
+    """Return a value of a wrong type and its type, for a fault's problem."""
     match raw:
         case bool():
             shown = str(raw).lower()
@@ -304,7 +304,7 @@ def _shown(raw: object) -> str:
 
 @shape({"type": "string"})
 def text(raw: object) -> str:
-    """Answer a value that must be text."""
+    """Return a value that must be text."""
     if isinstance(raw, str):
         return raw
     raise BadValue(_shown(raw), "write text in quotes")
@@ -312,7 +312,7 @@ def text(raw: object) -> str:
 
 @shape({"type": "boolean"})
 def boolean(raw: object) -> bool:
-    """Answer a value that must be ``true`` or ``false``."""
+    """Return a value that must be ``true`` or ``false``."""
     if isinstance(raw, bool):
         return raw
     raise BadValue(_shown(raw), "write true or false")
@@ -320,7 +320,7 @@ def boolean(raw: object) -> bool:
 
 @shape({"type": "integer"})
 def integer(raw: object) -> int:
-    """Answer a value that must be a whole number; TOML's have 64 bits."""
+    """Return a value that must be a whole number; TOML's have 64 bits."""
     if not isinstance(raw, int) or isinstance(raw, bool):
         raise BadValue(_shown(raw), "write a whole number, without quotes")
     if not -(2**63) <= raw < 2**63:
@@ -330,7 +330,7 @@ def integer(raw: object) -> int:
 
 @shape({"type": "string", "pattern": f"^{units.DURATION}$"})
 def duration(raw: object) -> float:
-    """Answer the seconds of a value that must be a duration."""
+    """Return the seconds of a value that must be a duration."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         raise BadValue(f"{str(raw)[:40]} has no unit", f'write "{str(raw)[:40]}s" for seconds')
     if isinstance(raw, str):
@@ -342,7 +342,7 @@ def duration(raw: object) -> float:
     {"anyOf": [{"type": "string", "pattern": f"^{units.SIZE}$"}, {"type": "integer", "minimum": 0}]}
 )
 def size(raw: object) -> int:
-    """Answer the bytes of a value that must be a size, or a plain number of bytes."""
+    """Return the bytes of a value that must be a size, or a plain number of bytes."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         return integer(raw)
     if isinstance(raw, str):

@@ -28,7 +28,7 @@ def shape(schema: Schema) -> Callable[[_Reader], _Reader]:
 
 
 def shape_of(reader: object) -> Schema | None:
-    """Answer what a reader takes, or None where nothing says it."""
+    """Return what a reader takes, or None where nothing says it."""
     found: Schema | None = getattr(reader, "shape", None)
     return found
 
@@ -58,5 +58,5 @@ class Asked:
     may_be_inline: bool = False
 
     def more(self, shape: Schema | None, **known: Any) -> Asked:
-        """Answer the same with what is known now."""
+        """Return the same with what is known now."""
         return attrs.evolve(self, shape=self.shape if shape is None else shape, **known)

@@ -1,4 +1,4 @@
-"""Values written as TOML: what a mend or a learned policy is handed over in."""
+"""Values written as TOML: what a fix or a learned policy is handed over in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Toml: TypeAlias = str | bool | int | float | Sequence["Toml"] | Mapping[str, "To
 
 
 def toml_value(value: Toml) -> str:
-    """Answer a value on one line (https://toml.io/en/v1.0.0).
+    """Return a value on one line (https://toml.io/en/v1.0.0).
 
     Args:
         value: Text, a boolean, a number, an array, or a table, which is written inline.
@@ -30,7 +30,7 @@ def toml_value(value: Toml) -> str:
 
 
 def toml_tables(keys: Iterable[tuple[Path, str, Toml]]) -> str:
-    """Answer keys below the headers of their tables.
+    """Return keys below the headers of their tables.
 
     Args:
         keys: Table, key and value of each; those of one table one after the other, and those
@@ -51,5 +51,5 @@ def _key(key: str) -> str:
 
 
 def _escaped(quoted: str) -> str:
-    """Answer text that JSON quoted as TOML has it, where DEL is escaped as well."""
+    """Return text that JSON quoted as TOML has it, where DEL is escaped as well."""
     return quoted.replace("\x7f", "\\u007f")

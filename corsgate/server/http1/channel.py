@@ -16,13 +16,13 @@ from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_frami
 from corsgate.message.head import ResponseHead
 from corsgate.server.admission import Spare
 from corsgate.server.client_connection import ClientConnection
-from corsgate.server.http1.pipeline import Intake
+from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.http1.timeouts import (
     FIRST_REQUEST_S,
     LINGER_S,
     SLOW_HEAD,
     Awaited,
-    ClientWaits,
+    ClientTimeouts,
     find_awaited,
     find_spare,
 )
@@ -68,7 +68,7 @@ class GateChannel(ClientConnection):
         self._next_turn: IDelayedCall | None = None
         # A head that waits for the first piece of its body, to leave in one write with it.
         self._head = b""
-        self._waits = ClientWaits(site.limits)
+        self._timeouts = ClientTimeouts(site.limits)
 
     # What the transport calls.
 
@@ -78,7 +78,7 @@ class GateChannel(ClientConnection):
             self._tcp.setTcpNoDelay(True)
         self._write = writer(self.transport)
         # Not before: it knows this, and of what is never connected nobody hears the end.
-        self._intake = Intake(self._limits, self._body_changed)
+        self._pipeline = Pipeline(self._limits, self._body_changed)
         self._enter()
         self._rearm()
 
@@ -89,7 +89,7 @@ class GateChannel(ClientConnection):
             return
         if self._closing:
             return
-        self._intake.feed(data)
+        self._pipeline.feed(data)
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -98,16 +98,16 @@ class GateChannel(ClientConnection):
             # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
             self._tcp.unregisterProducer()
         self._closing = True
-        self.site.sweeper.discard(self)
+        self.site.deadlines.discard(self)
         if self._tunnel is not None:
             self._tunnel.lost(reason)
         handling, self._handling = self._handling, None
-        self._intake.clear()
+        self._pipeline.clear()
         if handling is not None:
             handling.connectionLost(reason)
-        self._intake.end()
+        self._pipeline.end()
         # They know a body, which knows this: a cycle would be left to the collector.
-        self._waits.begin_exchange()
+        self._timeouts.begin_exchange()
         self.pins.close()
         self.hold_nothing()
         if self._next_turn is not None:
@@ -118,7 +118,7 @@ class GateChannel(ClientConnection):
         """The client does not keep up with the response."""
         self._write_paused = True
         written = 0 if self._handling is None else self._handling.sentLength
-        self.deadline_s = self._waits.pause(written, self._now())
+        self.deadline_s = self._timeouts.pause(written, self._now())
         self._hold_unsent()
         if self._producer is not None:
             self._producer.pauseProducing()
@@ -126,7 +126,7 @@ class GateChannel(ClientConnection):
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
-        self._waits.resume(self._now())
+        self._timeouts.resume(self._now())
         self.hold(response=0)
         if self._producer is not None:
             self._producer.resumeProducing()
@@ -143,8 +143,8 @@ class GateChannel(ClientConnection):
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
         self.deadline_s = NEVER
-        awaited, self._waits.awaited = self._waits.awaited, None
-        body = self._intake.body
+        awaited, self._timeouts.awaited = self._timeouts.awaited, None
+        body = self._pipeline.body
         begun = self._handling is not None and self._handling.startedWriting
         if self._closing or self._write_paused:
             self.cut("the client did not take the response")
@@ -153,7 +153,7 @@ class GateChannel(ClientConnection):
                 self.cut("the client closed the connection")
             self._rearm()
         elif awaited is Awaited.HEAD:
-            self._intake.refuse(SLOW_HEAD)
+            self._pipeline.refuse(SLOW_HEAD)
             self._go_on()
         elif body is not None and body.has_receiver and not begun:
             body.fail(Failure(BodyTimedOut()))
@@ -166,7 +166,7 @@ class GateChannel(ClientConnection):
     def spare(self) -> Spare:
         """What would be lost with it: a request, part of one, or nothing."""
         left_s = self.deadline_s - self._now() if self._closing else None
-        return find_spare(self._waits.awaited, left_s)
+        return find_spare(self._timeouts.awaited, left_s)
 
     # What a request calls.
 
@@ -235,7 +235,7 @@ class GateChannel(ClientConnection):
         fields = [*head.headers, (b"Connection", b"Upgrade")]
         self._write(ResponseHead(status=head.status, reason=head.reason, headers=fields).to_bytes())
         self._tcp.unregisterProducer()
-        self._tunnel = TunnelEnd(self._tcp, self._intake.switch())
+        self._tunnel = TunnelEnd(self._tcp, self._pipeline.switch())
         self.deadline_s = NEVER
         return self._tunnel
 
@@ -262,13 +262,13 @@ class GateChannel(ClientConnection):
         if unread and body is not None:
             body.discard()
         if not stays_open(request, draining=self.site.draining):
-            if unread or request.refusal is not None or self._intake.pending:
+            if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:
                 self._close(self._limits.response_idle_timeout_s)
             return
         if request.offers:
-            self._intake.go_on()
+            self._pipeline.go_on()
         self._go_on()
 
     def loseConnection(self) -> None:
@@ -282,14 +282,14 @@ class GateChannel(ClientConnection):
 
     def stalled_s(self, now: float) -> float:
         """Return for how many seconds the client has let the exchange stall."""
-        return self._waits.stalled_s(now)
+        return self._timeouts.stalled_s(now)
 
     def drain(self) -> None:
         """Close where nothing is in flight, else after the response; a first request may come."""
-        busy = self._handling is not None or self._intake.pending or self._intake.in_head
+        busy = self._handling is not None or self._pipeline.pending or self._pipeline.in_head
         if busy or self._closing:
             return
-        if self._intake.fresh:
+        if self._pipeline.fresh:
             self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
         else:
             # Its client may still take the last response.
@@ -299,8 +299,8 @@ class GateChannel(ClientConnection):
     def rest(self) -> None:
         """Forget what makes the next request cheaper, if none is under way."""
         super().rest()
-        if self._waits.awaited is Awaited.REQUEST:
-            self._intake.rest()
+        if self._timeouts.awaited is Awaited.REQUEST:
+            self._pipeline.rest()
 
     # The parts.
 
@@ -313,36 +313,36 @@ class GateChannel(ClientConnection):
         if self._closing or self._write_paused or self._tunnel is not None:
             return
         handling = self._handling is not None
-        awaited = find_awaited(self._intake, handling=handling, reading=self._reading)
-        if awaited is not self._waits.awaited or awaited is Awaited.BODY:
-            self.deadline_s = self._waits.begin(awaited, self._intake.body, self._now())
+        awaited = find_awaited(self._pipeline, handling=handling, reading=self._reading)
+        if awaited is not self._timeouts.awaited or awaited is Awaited.BODY:
+            self.deadline_s = self._timeouts.begin(awaited, self._pipeline.body, self._now())
 
     def _go_on(self) -> None:
-        """Parse and answer what has come, as far as the client takes the answers."""
+        """Parse and return what has come, as far as the client takes the answers."""
         if self._dispatching:
             return
         self._dispatching = True
-        intake, left = self._intake, PER_TURN
+        pipeline, left = self._pipeline, PER_TURN
         try:
             while not self._closing and self._tunnel is None:
                 if self._handling is None and not self._write_paused:
-                    if not left and intake.pending:
+                    if not left and pipeline.pending:
                         if self._next_turn is None:
                             self._next_turn = self.site.reactor.callLater(0, self._take_turn)
                         break
-                    taken = intake.take()
+                    taken = pipeline.take()
                     if taken is not None:
                         left -= 1
                         self._handling = GateRequest(self, *taken)
                         # Should it be answered at once, the wait for the next one is another.
-                        self._waits.begin_exchange()
+                        self._timeouts.begin_exchange()
                         self._handling.process()
                         continue
-                    if intake.broken:
+                    if pipeline.broken:
                         # What broke was the rest of a body that nobody wanted.
                         self.loseConnection()
                         break
-                if not intake.advance():
+                if not pipeline.advance():
                     break
         finally:
             self._dispatching = False
@@ -355,7 +355,7 @@ class GateChannel(ClientConnection):
     def _body_changed(self) -> None:
         if not self._dispatching:
             # What is handed on within this turn of the reactor does not wait.
-            held = self._intake.held_with(None if self._handling is None else self._handling.body)
+            held = self._pipeline.held_with(None if self._handling is None else self._handling.body)
             if held or self._account is not None:
                 self.hold(request=held)
         self._update_reading()
@@ -364,7 +364,7 @@ class GateChannel(ClientConnection):
     def _update_reading(self) -> None:
         """Read on only where there is room for what comes."""
         blocked = self._write_paused and self._handling is None
-        wanted = self._closing or (self._intake.has_room and not blocked)
+        wanted = self._closing or (self._pipeline.has_room and not blocked)
         if wanted != self._reading and self.transport is not None:
             self._reading = wanted
             if wanted:
@@ -389,5 +389,5 @@ class GateChannel(ClientConnection):
             self._tcp.unregisterProducer()
         self._closing = True
         self.deadline_s = self._now() + limit_s
-        # Read on, for TLS waits for the client's own farewell.
+        # Read on, for TLS waits for the client's own goaway.
         self._update_reading()

@@ -23,13 +23,13 @@ from corsgate.message.upgrade import switchable
 from corsgate.server.http1.message_cuts import HEAD_END, MessageCuts
 from corsgate.server.http1.recall import LastRequest
 from corsgate.server.http1.request_line import RequestLine
-from corsgate.server.parsed_request import ReadRequest, Refusal, RequestSink, malformed, refused
+from corsgate.server.parsed_request import ParsedRequest, Refusal, RequestSink, malformed, refused
 
 
-class RequestReader:
+class RequestParser:
     """Turns a connection's bytes into requests (RFC 9112).
 
-    Bytes that are no HTTP become a `ReadRequest` with a refusal, in their place among the
+    Bytes that are no HTTP become a `ParsedRequest` with a refusal, in their place among the
     requests before them. What follows an offer to switch protocols is held until `go_on` or
     `switch` says what it is (RFC 9110 7.8).
 
@@ -68,8 +68,8 @@ class RequestReader:
         self._pieces: list[bytes] = []
         # The last request, what is taken of it for the next one, and what this read brought last.
         self._last = LastRequest(limits)
-        self._recalled: ReadRequest | None = None
-        self._read: ReadRequest | None = None
+        self._recalled: ParsedRequest | None = None
+        self._read: ParsedRequest | None = None
         self._begin()
 
     @property
@@ -117,7 +117,7 @@ class RequestReader:
             self.feed(held)
 
     def switch(self) -> bytes:
-        """Read no more, and answer the bytes of the other protocol that have come."""
+        """Read no more, and return the bytes of the other protocol that have come."""
         held, self._held = self._held, b""
         return held or b""
 
@@ -233,7 +233,7 @@ class RequestReader:
                 self.refuse(excess or self._too_large())
 
     def _excess(self) -> Refusal | None:
-        """Answer why the head, as far as it has come, is too much; None where it isn't."""
+        """Return why the head, as far as it has come, is too much; None where it isn't."""
         limits = self._limits
         # Where fewer bytes than that have been fed, none need be counted.
         if self._fed + self._reading > limits.max_head_bytes:
@@ -319,12 +319,12 @@ class RequestReader:
         else:
             self.refuse(Refusal(status=status, detail=detail))
 
-    def _make_request(self) -> ReadRequest:
+    def _make_request(self) -> ParsedRequest:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
         method: bytes = self._parser.get_method()
         last = self._recalled
         if last is not None:
-            return ReadRequest(
+            return ParsedRequest(
                 head=RequestHead(method=method, target=self._target, headers=last.head.headers),
                 index=last.index,
                 authority=last.authority,
@@ -357,7 +357,7 @@ class RequestReader:
                 refusal = Refusal(
                     status=414, detail="The request target is too long.", routable=True
                 )
-        return ReadRequest(
+        return ParsedRequest(
             head=RequestHead(method=method, target=target, headers=self._headers),
             index=index,
             version=version,

@@ -11,13 +11,13 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
-from corsgate.server.http1.parser import RequestReader
+from corsgate.server.http1.parser import RequestParser
 from corsgate.server.memory_budget import REQUEST_BYTES
-from corsgate.server.parsed_request import ReadRequest, Refusal
+from corsgate.server.parsed_request import ParsedRequest, Refusal
 from corsgate.server.request_body import RequestBody
 
 MAX_QUEUED = 1
-"""How many pipelined requests are parsed ahead, but for those of one small step."""
+"""How many pipelined requests are parsed ahead, except for those of one small step."""
 
 # One read may hold thousands of requests, and each takes far more memory parsed than unparsed. So
 # a step ends with a head, unless that is so small that a step for each would cost too much.
@@ -27,7 +27,7 @@ _HEAD_END = b"\r\n\r\n"
 _BODY_STEP = 32 * 1024
 
 
-class Intake:
+class Pipeline:
     """What a client has sent and nobody has answered: bytes, heads, and the body coming in.
 
     Args:
@@ -46,8 +46,8 @@ class Intake:
         self.fresh = True
         self._limits = limits
         self._changed = changed
-        self._reader = RequestReader(self, limits)
-        self._queue: deque[tuple[ReadRequest, RequestBody | None]] = deque()
+        self._reader = RequestParser(self, limits)
+        self._queue: deque[tuple[ParsedRequest, RequestBody | None]] = deque()
         self._unread = b""
 
     @property
@@ -99,8 +99,8 @@ class Intake:
         self._reader.feed(data)
         return True
 
-    def take(self) -> tuple[ReadRequest, RequestBody | None] | None:
-        """Answer the next request, if its head has been read."""
+    def take(self) -> tuple[ParsedRequest, RequestBody | None] | None:
+        """Return the next request, if its head has been read."""
         return self._queue.popleft() if self._queue else None
 
     def refuse(self, refusal: Refusal) -> None:
@@ -112,7 +112,7 @@ class Intake:
         self._reader.go_on()
 
     def switch(self) -> bytes:
-        """Read no more, and answer what has come of the other protocol."""
+        """Read no more, and return what has come of the other protocol."""
         unread, self._unread = self._unread, b""
         return self._reader.switch() + unread
 
@@ -145,7 +145,7 @@ class Intake:
 
     # What the reader calls.
 
-    def request_read(self, request: ReadRequest) -> None:
+    def request_read(self, request: ParsedRequest) -> None:
         """Queue a request."""
         self.fresh = False
         body: RequestBody | None = None
@@ -167,7 +167,7 @@ class Intake:
             body.ended(trailers)
 
     def body_broken(self, detail: str) -> None:
-        """Take it that the body breaks off; it takes its request with it."""
+        """Record that the body breaks off; it takes its request with it."""
         self.broken = True
         body, self.body = self.body, None
         if body is not None:

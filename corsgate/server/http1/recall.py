@@ -7,7 +7,7 @@ import re
 from corsgate.config.model.values import Limits
 from corsgate.server.http1.message_cuts import HEAD_END
 from corsgate.server.http1.request_line import LINE_END
-from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ReadRequest
+from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ParsedRequest
 
 # A request line that the fields alone decide on: its target names no host. It leaves nothing of
 # the target to be refused, and no white space to be lenient about.
@@ -27,12 +27,12 @@ class LastRequest:
     __slots__ = ("_fields", "_limits", "request")
 
     def __init__(self, limits: Limits) -> None:
-        self.request: ReadRequest | None = None
+        self.request: ParsedRequest | None = None
         self._limits = limits
         # Its bytes from the end of the request line on.
         self._fields = b""
 
-    def remember(self, request: ReadRequest, data: bytes) -> None:
+    def remember(self, request: ParsedRequest, data: bytes) -> None:
         """Keep a request where its fields say all but the request line.
 
         Args:

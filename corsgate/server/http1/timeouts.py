@@ -7,7 +7,7 @@ from enum import IntEnum
 from corsgate.balance.rates import RateMeter
 from corsgate.config.model.values import Limits
 from corsgate.server.admission import Spare
-from corsgate.server.http1.pipeline import Intake
+from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.parsed_request import Refusal
 from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER, SWEEP_INTERVAL_S
@@ -39,7 +39,7 @@ class Awaited(IntEnum):
 
 
 def limits_s(limits: Limits) -> tuple[float, ...]:
-    """Answer how long each may take in seconds, by `Awaited`."""
+    """Return how long each may take in seconds, by `Awaited`."""
     return (
         limits.keep_alive_timeout_s,
         limits.client_head_timeout_s,
@@ -50,16 +50,16 @@ def limits_s(limits: Limits) -> tuple[float, ...]:
     )
 
 
-def find_awaited(intake: Intake, *, handling: bool, reading: bool) -> Awaited:
-    """Answer what is waited for.
+def find_awaited(pipeline: Pipeline, *, handling: bool, reading: bool) -> Awaited:
+    """Return what is waited for.
 
     Args:
-        intake: What has come.
+        pipeline: What has come.
         handling: Whether a request is being answered.
         reading: Whether more is read from the client.
     """
-    body = intake.body
-    if handling or intake.pending:
+    body = pipeline.body
+    if handling or pipeline.pending:
         # A client that holds its body back until it is asked for isn't late.
         late = body is not None and reading and not body.awaits_continue
         if late:
@@ -67,7 +67,7 @@ def find_awaited(intake: Intake, *, handling: bool, reading: bool) -> Awaited:
         return Awaited.ANSWER if reading else Awaited.ANSWER_UNREAD
     if body is not None:
         return Awaited.UNWANTED_BODY
-    return Awaited.HEAD if intake.in_head else Awaited.REQUEST
+    return Awaited.HEAD if pipeline.in_head else Awaited.REQUEST
 
 
 def find_spare(awaited: Awaited | None, closing_s: float | None) -> Spare:
@@ -85,7 +85,7 @@ def find_spare(awaited: Awaited | None, closing_s: float | None) -> Spare:
     return Spare.UNREADY if awaited is Awaited.HEAD else Spare.NO
 
 
-class ClientWaits:
+class ClientTimeouts:
     """What an HTTP/1.1 channel waits for, since when, and how much of a body has come of it.
 
     A body has a time limit between two pieces and a minimum average rate. Only its own bytes count

@@ -55,7 +55,7 @@ _TABLE_SIZE = SettingCodes.HEADER_TABLE_SIZE
 
 
 def _bounded(frame: Frame) -> bytes:
-    """Answer a frame for h2, which takes settings for more than they may cost here.
+    """Return a frame for h2, which takes settings for more than they may cost here.
 
     It keeps those that nobody knows (RFC 9113 6.5.2), and fills a table for compression of as
     many bytes as the client offers, up to 4 GiB.
@@ -176,12 +176,12 @@ class Codec:
         return fields
 
     def take(self) -> bytes:
-        """Answer what is to be sent."""
+        """Return what is to be sent."""
         out, self._out = self._out, b""
         return out + self._h2.data_to_send()
 
     def receive(self, frame: Frame) -> list[Event]:
-        """Answer what a frame brought.
+        """Return what a frame brought.
 
         Raises:
             ConnectionFault: It ends the connection.
@@ -211,7 +211,7 @@ class Codec:
         self._h2.increment_flow_control_window(size, stream_id)
 
     def room(self, stream_id: int) -> int:
-        """Answer how many bytes of a body may be sent now on an open stream, in one frame."""
+        """Return how many bytes of a body may be sent now on an open stream, in one frame."""
         return max(0, min(self._h2.local_flow_control_window(stream_id), MAX_FRAME_BYTES))
 
     def is_shut(self, stream_id: int) -> bool:
@@ -252,7 +252,7 @@ class Codec:
 
     def fail(self, code: int, detail: bytes) -> None:
         """Say goodbye behind a fault; h2 takes no more frames."""
-        # In it is h2's own farewell.
+        # In it is h2's own goaway.
         self._h2.clear_outbound_data_buffer()
         self.goaway(self.last_id, code, detail)
 

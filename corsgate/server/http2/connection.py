@@ -24,11 +24,11 @@ from corsgate.server.client_connection import ClientConnection
 from corsgate.server.http1.timeouts import LINGER_S
 from corsgate.server.http2.codec import MAX_STREAMS, Codec
 from corsgate.server.http2.fields import RequestBlocks
-from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, Conduct
+from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, FloodLimits
 from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
-from corsgate.server.http2.goaway import Farewell
+from corsgate.server.http2.goaway import GoAway
 from corsgate.server.http2.stream import Http2Stream
-from corsgate.server.http2.timeouts import ConnectionWaits
+from corsgate.server.http2.timeouts import ConnectionTimeouts
 from corsgate.server.http2.turns import Turns
 from corsgate.server.memory_budget import Tally
 from corsgate.server.site import GateSite
@@ -50,7 +50,7 @@ class Http2Connection(ClientConnection):
     Attributes:
         tally: What waits on its streams.
         codec: Speaks HTTP/2.
-        conduct: Watches the client's.
+        flood_limits: Watches the client's.
         lingering: How many streams have been responded to whose requests have not ended.
     """
 
@@ -60,7 +60,7 @@ class Http2Connection(ClientConnection):
         self.codec = Codec(site.limits)
         self.lingering = 0
         # A field that is compressed takes no more room than one that isn't.
-        self.conduct = Conduct(2 * site.limits.max_head_bytes)
+        self.flood_limits = FloodLimits(2 * site.limits.max_head_bytes)
         self._reader = FrameReader()
         self._blocks = RequestBlocks(site.limits)
         self._streams: dict[int, Http2Stream] = {}
@@ -68,8 +68,8 @@ class Http2Connection(ClientConnection):
         self._sending: dict[Http2Stream, None] = {}
         self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
         self._pumping = self._write_paused = self._closing = False
-        self._farewell = Farewell(self.codec)
-        self._waits = ConnectionWaits(site.limits)
+        self._goaway = GoAway(self.codec)
+        self._timeouts = ConnectionTimeouts(site.limits)
 
     # What the transport calls.
 
@@ -98,7 +98,7 @@ class Http2Connection(ClientConnection):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
         self._begin_closing()
-        self.site.sweeper.discard(self)
+        self.site.deadlines.discard(self)
         self._lose_streams("the client closed the connection", reason)
         self.hold_nothing()
         self.codec.close()
@@ -109,14 +109,14 @@ class Http2Connection(ClientConnection):
         """The client does not keep up with the responses."""
         self._write_paused = True
         self._hold_unsent()
-        self._waits.pause(self._now())
+        self._timeouts.pause(self._now())
         self._rearm()
 
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
         self._write_paused = False
         self.hold(response=0)
-        self._waits.resume()
+        self._timeouts.resume()
         self._pump()
         self._rearm()
 
@@ -128,11 +128,11 @@ class Http2Connection(ClientConnection):
     def timed_out(self) -> None:
         """Act on what has become due."""
         now = self._now()
-        if self._closing or self._waits.take_by <= now:
+        if self._closing or self._timeouts.take_by <= now:
             self.cut("the client did not take the response")
-        elif self._waits.head_by <= now:
+        elif self._timeouts.head_by <= now:
             self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
-        elif self._farewell.due_s <= now:
+        elif self._goaway.due_s <= now:
             self._finish_farewell()
         else:
             self.drain()
@@ -140,7 +140,7 @@ class Http2Connection(ClientConnection):
     @property
     def spare(self) -> Spare:
         """What would be lost with it: requests, part of one, or nothing."""
-        ready = not self._closing and self._waits.head_by == NEVER
+        ready = not self._closing and self._timeouts.head_by == NEVER
         return Spare.NO if self._streams else Spare.IDLE if ready else Spare.UNREADY
 
     # What its streams call.
@@ -168,7 +168,7 @@ class Http2Connection(ClientConnection):
 
     def drain(self) -> None:
         """Take no more requests, and close once those that are there have ended."""
-        if not self._closing and self._farewell.begin(self._now()):
+        if not self._closing and self._goaway.begin(self._now()):
             self.flush()
             self._rearm()
 
@@ -203,28 +203,28 @@ class Http2Connection(ClientConnection):
         if self._closing:
             return
         in_head = (
-            self.conduct.in_block
-            or not self.conduct.greeted
+            self.flood_limits.in_block
+            or not self.flood_limits.greeted
             or (self._reader.partial and not self._streams)
         )
-        idle = not (self._streams or self._farewell.begun)
-        by_client = self._waits.update(self._now(), in_head=in_head, idle=idle)
-        self.deadline_s = min(by_client, self._farewell.due_s)
+        idle = not (self._streams or self._goaway.begun)
+        by_client = self._timeouts.update(self._now(), in_head=in_head, idle=idle)
+        self.deadline_s = min(by_client, self._goaway.due_s)
 
     def _receive(self, frame: Frame) -> None:
-        self.conduct.frame_came(frame, self._now())
-        if not self.conduct.in_block:
-            self._waits.head_ended()
+        self.flood_limits.frame_came(frame, self._now())
+        if not self.flood_limits.in_block:
+            self._timeouts.head_ended()
         if frame.kind == Kind.GOAWAY:
             # The client opens no more streams; those that it has opened go on.
-            self._farewell.client_leaves = True
+            self._goaway.client_leaves = True
             return
         if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
         events = self.codec.receive(frame)
-        if not events and frame.kind in _OF_REQUESTS and not self.conduct.in_block:
+        if not events and frame.kind in _OF_REQUESTS and not self.flood_limits.in_block:
             # It came late, for a stream that is no more.
-            self.conduct.idle(self._now())
+            self.flood_limits.idle(self._now())
         for event in events:
             self._take(event)
 
@@ -244,7 +244,7 @@ class Http2Connection(ClientConnection):
             self._reset_received(event)
         elif isinstance(event, WindowUpdated | RemoteSettingsChanged):
             self._window_opened(getattr(event, "stream_id", 0))
-        elif isinstance(event, PingAckReceived) and self._farewell.is_answered(event.ping_data):
+        elif isinstance(event, PingAckReceived) and self._goaway.is_answered(event.ping_data):
             self._finish_farewell()
 
     def _open(self, number: int, *, ended: bool) -> None:
@@ -252,7 +252,7 @@ class Http2Connection(ClientConnection):
         open_streams = len(self._streams)
         if open_streams >= MAX_STREAMS:
             open_streams = sum(not stream.answered for stream in self._streams.values())
-        if open_streams >= MAX_STREAMS or self._farewell.finished:
+        if open_streams >= MAX_STREAMS or self._goaway.finished:
             self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
             return
         try:
@@ -262,13 +262,13 @@ class Http2Connection(ClientConnection):
             Http2Stream(self, number, ended=True).begin_malformed(_malformed(error))
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
-        self.site.sweeper.add(stream)
-        self._waits.request_came()
+        self.site.deadlines.add(stream)
+        self._timeouts.request_came()
         stream.begin(read)
 
     def _turn_away(self, number: int, code: Code, *, ended: bool) -> None:
         self.codec.reset(number, code, give_up=not ended)
-        self.conduct.reset(self._now())
+        self.flood_limits.reset(self._now())
 
     def _data_received(self, event: DataReceived) -> None:
         size, data = event.flow_controlled_length or 0, event.data or b""
@@ -277,7 +277,7 @@ class Http2Connection(ClientConnection):
         stream = self._streams.get(event.stream_id or 0)
         unwanted = stream is not None and stream.answered and len(data) < BYTES_PER_FRAME
         if not ended and (unwanted or not data):
-            self.conduct.idle(self._now())
+            self.flood_limits.idle(self._now())
         if stream is not None:
             try:
                 stream.data_received(bytes(data), size, ended=ended)
@@ -287,7 +287,7 @@ class Http2Connection(ClientConnection):
     def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
         """End a stream whose body was not what its head said."""
         stream.cut_malformed(_malformed(error))
-        self.conduct.reset(self._now())
+        self.flood_limits.reset(self._now())
 
     def _reset_received(self, event: StreamReset) -> None:
         """End a stream that the client reset, or h2 by the client's fault."""
@@ -297,7 +297,7 @@ class Http2Connection(ClientConnection):
         self._sending.pop(stream, None)
         outcome = "the client reset the stream" if event.remote_reset else "the client broke HTTP/2"
         stream.lost(outcome)
-        self.conduct.reset(self._now())
+        self.flood_limits.reset(self._now())
 
     def _window_opened(self, number: int | None) -> None:
         if number:
@@ -329,7 +329,7 @@ class Http2Connection(ClientConnection):
 
     def _finish_farewell(self) -> None:
         """Say which stream was the last one."""
-        if self._farewell.finish():
+        if self._goaway.finish():
             self.flush()
             self._check_done()
         self._rearm()
@@ -338,9 +338,9 @@ class Http2Connection(ClientConnection):
         """Close, once nothing is left and nothing more will come."""
         if self._streams or self._closing:
             return
-        if self._farewell.finished:
+        if self._goaway.finished:
             self._close()
-        elif self._farewell.client_leaves:
+        elif self._goaway.client_leaves:
             self._finish_farewell()
 
     def _fail(self, fault: ConnectionFault) -> None:
@@ -360,7 +360,7 @@ class Http2Connection(ClientConnection):
     def _close(self) -> None:
         self._begin_closing()
         self._tcp.loseConnection()
-        # TLS waits for the client's own farewell.
+        # TLS waits for the client's own goaway.
         self.deadline_s = self._now() + LINGER_S
 
     def _lose_streams(self, outcome: str, reason: Failure) -> None:
@@ -376,5 +376,5 @@ def _malformed(error: MalformedRequest) -> str:
 
 
 def make_http2(site: GateSite) -> Http2Connection:
-    """Answer what speaks HTTP/2 on one connection of a site."""
+    """Return what speaks HTTP/2 on one connection of a site."""
     return Http2Connection(site)

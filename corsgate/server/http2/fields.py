@@ -15,7 +15,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
-from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ReadRequest, Refusal, malformed
+from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ParsedRequest, Refusal, malformed
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -35,7 +35,7 @@ CONNECTION_FIELDS = frozenset(
 _FIELD_OVERHEAD = 4
 
 
-def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> ReadRequest:
+def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> ParsedRequest:
     """Make a request of the field block that opens a stream.
 
     Args:
@@ -69,7 +69,7 @@ def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> Re
         else:
             refusal = _refusal(method, target, headers, limits)
     headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
-    return ReadRequest(
+    return ParsedRequest(
         head=RequestHead(method=method, target=target, headers=headers),
         index={**index, b"host": [authority]},
         version="2",
@@ -93,9 +93,9 @@ class RequestBlocks:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         # The last block, the place of :path in it, and what was made of it.
-        self._last: tuple[HeaderList, int, ReadRequest] | None = None
+        self._last: tuple[HeaderList, int, ParsedRequest] | None = None
 
-    def read(self, fields: HeaderList, *, ended: bool) -> ReadRequest:
+    def read(self, fields: HeaderList, *, ended: bool) -> ParsedRequest:
         """Do as `read_request`."""
         if ended and self._last is not None:
             recalled = self._recall(fields, *self._last)
@@ -115,9 +115,9 @@ class RequestBlocks:
         self._last = None
 
     def _recall(
-        self, fields: HeaderList, before: HeaderList, at: int, read: ReadRequest
-    ) -> ReadRequest | None:
-        """Answer the request if it differs from the one before in its path alone."""
+        self, fields: HeaderList, before: HeaderList, at: int, read: ParsedRequest
+    ) -> ParsedRequest | None:
+        """Return the request if it differs from the one before in its path alone."""
         if (
             len(fields) != len(before)
             or fields[at][0] != b":path"
@@ -132,7 +132,7 @@ class RequestBlocks:
             return None
         if _refusal(method, target, headers[1:], self._limits) is not None:
             return None
-        return ReadRequest(
+        return ParsedRequest(
             head=RequestHead(method=method, target=target, headers=headers),
             index=read.index,
             version="2",
@@ -143,7 +143,7 @@ class RequestBlocks:
 
 
 def read_trailers(fields: Iterable[Header]) -> HeaderList:
-    """Answer the fields of a block behind a body.
+    """Return the fields of a block behind a body.
 
     Raises:
         MalformedRequest: One has no place there (RFC 9113 8.1).
@@ -155,7 +155,7 @@ def read_trailers(fields: Iterable[Header]) -> HeaderList:
 
 
 def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderList:
-    """Answer a response's field block, framed anew.
+    """Return a response's field block, framed anew.
 
     Args:
         head: The head; Content-Length in it is left out.
@@ -171,12 +171,12 @@ def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderL
 
 
 def response_block(head: ResponseHead) -> HeaderList:
-    """Answer a head's field block: names in lower case, without HTTP/1.1's own fields."""
+    """Return a head's field block: names in lower case, without HTTP/1.1's own fields."""
     return [HeaderTuple(b":status", b"%d" % head.status), *field_block(head.headers)]
 
 
 def field_block(fields: Iterable[Header]) -> HeaderList:
-    """Answer fields as they stand in a block: those of a head, or trailers (RFC 9113 8.2)."""
+    """Return fields as they stand in a block: those of a head, or trailers (RFC 9113 8.2)."""
     return [
         _written(lowered, value.strip(b" \t"))
         for name, value in fields
@@ -192,7 +192,7 @@ def _written(name: bytes, value: bytes) -> HeaderTuple:
 
 
 def _split(fields: Iterable[Header]) -> tuple[dict[bytes, bytes], HeaderList]:
-    """Answer the pseudo-header fields and the others, each checked (RFC 9113 8.2, 8.3)."""
+    """Return the pseudo-header fields and the others, each checked (RFC 9113 8.2, 8.3)."""
     pseudo: dict[bytes, bytes] = {}
     headers: HeaderList = []
     crumbs: list[bytes] = []
@@ -235,7 +235,7 @@ def _check_connect(pseudo: dict[bytes, bytes]) -> None:
 
 
 def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
-    """Answer the host that a request is for (RFC 9113 8.3.1)."""
+    """Return the host that a request is for (RFC 9113 8.3.1)."""
     if pseudo[b":scheme"].lower() not in _SCHEMES:
         raise TargetError("the scheme is neither https nor http")
     hosts = index.get(b"host", [])
@@ -259,7 +259,7 @@ def _target(path: bytes, method: bytes) -> bytes:
 
 
 def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
-    """Answer how long the body is to be (RFC 9113 8.1.1)."""
+    """Return how long the body is to be (RFC 9113 8.1.1)."""
     stated = index.get(b"content-length")
     if stated is None:
         return None if ended else CHUNKED
@@ -270,7 +270,7 @@ def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
 
 
 def _refusal(method: bytes, target: bytes, headers: HeaderList, limits: Limits) -> Refusal | None:
-    """Answer why a well-formed request is too much, or None."""
+    """Return why a well-formed request is too much, or None."""
     if method not in KNOWN_METHODS:
         # As of HTTP/1.1: TRACK is not known there, nor does a server get to take "trace" for TRACE.
         return Refusal(status=501, detail="The method is not known here.")

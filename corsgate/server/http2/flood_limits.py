@@ -40,7 +40,7 @@ class Allowance:
         self._counted_s: float | None = None
 
     def spend(self, now: float) -> bool:
-        """Take one; answer whether there was one.
+        """Take one; return whether there was one.
 
         Args:
             now: The reactor's seconds.
@@ -58,7 +58,7 @@ class Allowance:
         self._left = min(self._burst, self._left + amount)
 
 
-class Conduct:
+class FloodLimits:
     """Watches what a client sends on one connection.
 
     Args:

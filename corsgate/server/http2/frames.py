@@ -57,7 +57,7 @@ END_HEADERS = 0x4
 
 
 class Frame(NamedTuple):
-    """One frame, unread but for its header.
+    """One frame, unread except for its header.
 
     Attributes:
         kind: Its type, perhaps one that `Kind` does not know.
@@ -87,7 +87,7 @@ class FrameReader:
         return bool(self._data)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Answer the frames that are whole now.
+        """Return the frames that are whole now.
 
         Args:
             data: What the client sent.

@@ -13,7 +13,7 @@ FAREWELL_S = 5.0
 """How long that answer is waited for."""
 
 
-class Farewell:
+class GoAway:
     """Says goodbye in two steps: that no more requests shall come, then which was the last.
 
     The first GOAWAY names no stream, so that requests which are on their way by then are served.

@@ -11,7 +11,7 @@ from corsgate.server.http2.fields import read_trailers
 from corsgate.server.request_body import RequestBody
 
 
-class Inbox:
+class ReceiveQueue:
     """A request's body on its way in, for which room is made as it is taken.
 
     Args:

@@ -31,7 +31,7 @@ class Piece:
     end: bool
 
 
-class Outbox:
+class SendQueue:
     """A response on its way out, handed on as the client makes room for it.
 
     Attributes:
@@ -106,7 +106,7 @@ class Outbox:
             self._trailers = trailers or []
 
     def take(self, room: int) -> Block | Piece | None:
-        """Answer what is to be sent next, which then counts as sent.
+        """Return what is to be sent next, which then counts as sent.
 
         Args:
             room: How many bytes of the body the client takes now.

@@ -14,12 +14,12 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.server.http2.fields import field_block, framed_block, response_block
 from corsgate.server.http2.frames import Code
-from corsgate.server.http2.receive_queue import Inbox
-from corsgate.server.http2.send_queue import Block, Outbox
-from corsgate.server.http2.timeouts import StreamWaits
+from corsgate.server.http2.receive_queue import ReceiveQueue
+from corsgate.server.http2.send_queue import Block, SendQueue
+from corsgate.server.http2.timeouts import StreamTimeouts
 from corsgate.server.memory_budget import Tally
 from corsgate.server.memory_holder import MemoryHolder
-from corsgate.server.parsed_request import ReadRequest
+from corsgate.server.parsed_request import ParsedRequest
 from corsgate.server.request import GateRequest
 from corsgate.transport.deadlines import NEVER
 from corsgate.transport.tunnel import TunnelEnd
@@ -48,7 +48,7 @@ class Http2Stream(MemoryHolder):
         ended: Whether the client sends nothing more on it.
 
     Attributes:
-        deadline_s: For the sweeper: when the client has been too slow.
+        deadline_s: For the deadlines: when the client has been too slow.
     """
 
     transport: Any = None
@@ -65,25 +65,25 @@ class Http2Stream(MemoryHolder):
         self._request: GateRequest | None = None
         self._producer: Any = None
         self._producer_paused = False
-        self._inbox = Inbox(self._codec.stream_window, ended=ended)
-        self._outbox = Outbox()
+        self._receive_queue = ReceiveQueue(self._codec.stream_window, ended=ended)
+        self._send_queue = SendQueue()
         self._gone = False
         self._reset_by = NEVER
         # Made once there is something to wait for.
-        self._waits: StreamWaits | None = None
+        self._timeouts: StreamTimeouts | None = None
         # Whether the last try to send something did.
         self._moves = False
 
     @property
     def answered(self) -> bool:
         """Whether the response has been sent whole."""
-        return self._outbox.sent
+        return self._send_queue.sent
 
     # What the connection calls.
 
-    def begin(self, read: ReadRequest) -> None:
+    def begin(self, read: ParsedRequest) -> None:
         """Hand the request on."""
-        body = self._inbox.open(read.length, self._body_changed)
+        body = self._receive_queue.open(read.length, self._body_changed)
         self._request = GateRequest(self, read, body)
         self._request.process()
         self._rearm_body()
@@ -91,7 +91,7 @@ class Http2Stream(MemoryHolder):
     def begin_malformed(self, outcome: str) -> None:
         """Have the access log tell of what is no request at all."""
         nothing = RequestHead(method=b"-", target=b"-", headers=[])
-        self._request = GateRequest(self, ReadRequest(head=nothing, index={}, version="2"), None)
+        self._request = GateRequest(self, ParsedRequest(head=nothing, index={}, version="2"), None)
         self._request.startedWriting = 1
         self._request.code = 400
         self.lost(outcome)
@@ -107,8 +107,8 @@ class Http2Stream(MemoryHolder):
         Raises:
             MalformedRequest: The body is not as long as was said.
         """
-        self._connection.conduct.received_bytes += len(data)
-        self._inbox.put(data, size, ended=ended)
+        self._connection.flood_limits.received_bytes += len(data)
+        self._receive_queue.put(data, size, ended=ended)
         self._body_changed()
         self._settle()
 
@@ -118,45 +118,47 @@ class Http2Stream(MemoryHolder):
         Raises:
             MalformedRequest: One has no place there, or the body is too short.
         """
-        self._inbox.put_trailers(fields)
+        self._receive_queue.put_trailers(fields)
         self._body_changed()
         self._settle()
 
     def send_some(self) -> bool:
-        """Send one frame of the response, if the client takes one now; answer whether it did."""
+        """Send one frame of the response, if the client takes one now; return whether it did."""
         if self._gone:
             return False
         item = None
-        if self._outbox.waiting:
-            item = self._outbox.take(self._codec.room(self.number) if self._outbox.pending else 0)
+        if self._send_queue.waiting:
+            room = self._codec.room(self.number) if self._send_queue.pending else 0
+            item = self._send_queue.take(room)
         self._moves = item is not None
         if item is None:
             if self._account is not None:
-                self.hold(response=self._outbox.held)
+                self.hold(response=self._send_queue.held)
             return False
         if isinstance(item, Block):
             self._codec.send_block(self.number, item.fields, end=item.end)
         else:
             self._codec.send_data(self.number, item.data, end=item.end)
-            self._connection.conduct.sent(len(item.data))
+            self._connection.flood_limits.sent(len(item.data))
         if item.end:
-            self._connection.conduct.answered()
+            self._connection.flood_limits.answered()
         return True
 
     def sent(self) -> None:
         """Look at what has become possible after `send_some`, or has come to wait."""
         if self._gone:
             return
-        drained = self._producer_paused and self._outbox.pending <= self.most_waiting // 2
-        waits = self._waits
-        if not self._outbox.waiting:
+        drained = self._producer_paused and self._send_queue.pending <= self.most_waiting // 2
+        waits = self._timeouts
+        if not self._send_queue.waiting:
             if waits is not None:
                 waits.stop_window(self._now())
                 self._rearm()
         elif waits is not None or not self._moves:
             # Only so much puts off the deadline: a client that takes a byte now and then must
             # not hold the response for ever.
-            self._waiting().wait_for_window(self._outbox.taken_bytes, self._now(), enough=drained)
+            taken = self._send_queue.taken_bytes
+            self._waiting().wait_for_window(taken, self._now(), enough=drained)
             self._rearm()
         if drained:
             self._producer_paused = False
@@ -165,7 +167,7 @@ class Http2Stream(MemoryHolder):
         self._settle()
 
     def lost(self, outcome: str, reason: Failure | None = None) -> None:
-        """Take it that the stream has ended, for whatever reason but its response's end."""
+        """Record that the stream has ended, for whatever reason but its response's end."""
         self._part()
         request, self._request = self._request, None
         self._producer = None
@@ -179,7 +181,7 @@ class Http2Stream(MemoryHolder):
 
     def timed_out(self) -> None:
         """End what the client is too slow with, with 408 where it may still hear that."""
-        body, request = self._inbox.body, self._request
+        body, request = self._receive_queue.body, self._request
         self._rearm()
         now = self._now()
         if self.deadline_s > now:
@@ -187,7 +189,7 @@ class Http2Stream(MemoryHolder):
         is_silent = request is not None and not request.startedWriting
         if self._reset_by <= now:
             self._reset(Code.NO_ERROR)
-        elif self._waits is not None and self._waits.take_by() <= now:
+        elif self._timeouts is not None and self._timeouts.take_by() <= now:
             self._cut("the client did not take the response", Code.CANCEL)
         elif body is not None and body.has_receiver and is_silent:
             body.fail(Failure(BodyTimedOut()))
@@ -197,22 +199,22 @@ class Http2Stream(MemoryHolder):
     # What a request calls.
 
     def getPeer(self) -> IAddress:
-        """Answer the client's address."""
+        """Return the client's address."""
         return self._connection.getPeer()
 
     def getHost(self) -> IAddress:
-        """Answer the gate's own address."""
+        """Return the gate's own address."""
         return self._connection.getHost()
 
     def isSecure(self) -> bool:
-        """Answer whether the client speaks TLS to the gate."""
+        """Return whether the client speaks TLS to the gate."""
         return self._connection.isSecure()
 
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
-        self._outbox.put(data)
+        self._send_queue.put(data)
         self._send()
-        pending = self._outbox.pending
+        pending = self._send_queue.pending
         if pending and self._producer is not None and pending > self.most_waiting:
             self._pause_producer()
 
@@ -224,7 +226,7 @@ class Http2Stream(MemoryHolder):
         """Write the head of a response that was made by twisted.web's own API."""
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         head = ResponseHead(status=int(code), reason=reason, headers=fields)
-        self._outbox.put_head(response_block(head))
+        self._send_queue.put_head(response_block(head))
         self._send()
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
@@ -239,7 +241,7 @@ class Http2Stream(MemoryHolder):
             False: HTTP/2 has no chunks.
         """
         fields = framed_block(head, length, self.site.date())
-        self._outbox.put_head(fields, 0 if bodiless else length)
+        self._send_queue.put_head(fields, 0 if bodiless else length)
         return False
 
     def flush(self) -> None:
@@ -248,7 +250,7 @@ class Http2Stream(MemoryHolder):
 
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head (RFC 9113 8.1)."""
-        self._outbox.put_interim(response_block(head))
+        self._send_queue.put_interim(response_block(head))
         self._send()
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
@@ -261,7 +263,7 @@ class Http2Stream(MemoryHolder):
             raise ValueError("a response's source here is a push producer")
         self._producer = producer
         self._producer_paused = False
-        if self._outbox.pending > self.most_waiting:
+        if self._send_queue.pending > self.most_waiting:
             self._pause_producer()
 
     def unregisterProducer(self) -> None:
@@ -274,14 +276,14 @@ class Http2Stream(MemoryHolder):
         self._producer = None
         if self._gone:
             return
-        body = self._inbox.body
+        body = self._receive_queue.body
         if body is not None and not body.complete:
             body.discard()
-        if self._outbox.short:
+        if self._send_queue.short:
             # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
             return
-        self._outbox.end(field_block(request.trailers))
+        self._send_queue.end(field_block(request.trailers))
         self._send()
 
     def loseConnection(self) -> None:
@@ -294,7 +296,7 @@ class Http2Stream(MemoryHolder):
 
     def stalled_s(self, now: float) -> float:
         """Return for how many seconds the client has let the exchange stall."""
-        return 0.0 if self._waits is None else self._waits.stalled_s(now)
+        return 0.0 if self._timeouts is None else self._timeouts.stalled_s(now)
 
     def abortConnection(self) -> None:
         """End the stream at once, so that the response can't look whole."""
@@ -316,14 +318,14 @@ class Http2Stream(MemoryHolder):
     def _send(self) -> None:
         self._moves = False
         self._connection.send(self)
-        if self._outbox.waiting and not self._gone:
-            self.hold(response=self._outbox.held)
+        if self._send_queue.waiting and not self._gone:
+            self.hold(response=self._send_queue.held)
 
     def _settle(self) -> None:
         """Leave the connection, once both the response and its request are done with."""
-        if self._gone or not self._outbox.sent or self._request is not None:
+        if self._gone or not self._send_queue.sent or self._request is not None:
             return
-        if self._inbox.ended:
+        if self._receive_queue.ended:
             self._leave()
         elif self._reset_by == NEVER:
             if self._connection.lingering >= MAX_EARLY_RESPONSES:
@@ -340,8 +342,8 @@ class Http2Stream(MemoryHolder):
             self.lost(outcome, Failure(ConnectionAborted(outcome)))
 
     def _reset(self, code: Code) -> None:
-        ended = self._inbox.ended
-        if not (self._outbox.sent and ended):
+        ended = self._receive_queue.ended
+        if not (self._send_queue.sent and ended):
             self._codec.reset(self.number, code, give_up=not ended)
         self._leave()
 
@@ -356,8 +358,8 @@ class Http2Stream(MemoryHolder):
             self._connection.lingering -= 1
         self.hold_nothing()
         # It knows this stream: a cycle would be left to the collector.
-        self._inbox.body = None
-        self.site.sweeper.discard(self)
+        self._receive_queue.body = None
+        self.site.deadlines.discard(self)
 
     def _pause_producer(self) -> None:
         if not self._producer_paused:
@@ -366,33 +368,33 @@ class Http2Stream(MemoryHolder):
 
     def _body_changed(self) -> None:
         """Let the client send more of the body, where what came has been taken."""
-        body = self._inbox.body
+        body = self._receive_queue.body
         if self._gone or body is None:
             return
         if body.held or self._account is not None:
             self.hold(request=body.held)
-        credit = self._inbox.take_credit()
+        credit = self._receive_queue.take_credit()
         if credit:
             self._codec.credit_stream(self.number, credit)
             self._connection.flush()
         self._rearm_body()
 
     def _rearm_body(self) -> None:
-        if self._inbox.awaited and self._request is not None:
-            self._waiting().wait_for_body(self._inbox.received, self._now())
-        elif self._waits is not None:
-            self._waits.stop_body(self._now())
+        if self._receive_queue.awaited and self._request is not None:
+            self._waiting().wait_for_body(self._receive_queue.received, self._now())
+        elif self._timeouts is not None:
+            self._timeouts.stop_body(self._now())
         self._rearm()
 
-    def _waiting(self) -> StreamWaits:
-        if self._waits is None:
-            conduct, limits = self._connection.conduct, self._limits
-            self._waits = StreamWaits(self.number, self._codec, conduct, limits)
-        return self._waits
+    def _waiting(self) -> StreamTimeouts:
+        if self._timeouts is None:
+            flood_limits, limits = self._connection.flood_limits, self._limits
+            self._timeouts = StreamTimeouts(self.number, self._codec, flood_limits, limits)
+        return self._timeouts
 
     def _rearm(self) -> None:
-        by_client = NEVER if self._waits is None else self._waits.deadline_s()
+        by_client = NEVER if self._timeouts is None else self._timeouts.deadline_s()
         self.deadline_s = min(by_client, self._reset_by)
 
     def _now(self) -> float:
-        return self.site.sweeper.now()
+        return self.site.deadlines.now()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from corsgate.balance.rates import RateMeter
 from corsgate.config.model.values import Limits
 from corsgate.server.http2.codec import Codec
-from corsgate.server.http2.flood_limits import Conduct
+from corsgate.server.http2.flood_limits import FloodLimits
 from corsgate.transport.deadlines import NEVER
 
 
-class ConnectionWaits:
+class ConnectionTimeouts:
     """The deadlines of one connection, whatever its streams wait for.
 
     Args:
@@ -64,7 +64,7 @@ class ConnectionWaits:
         return min(self.take_by, self.head_by, self._idle_by)
 
 
-class StreamWaits:
+class StreamTimeouts:
     """The deadlines of one stream, and how much of its bodies has moved in time.
 
     The streams of a connection share its way, so that each of a hundred may get a hundredth of
@@ -75,7 +75,7 @@ class StreamWaits:
     Args:
         number: The stream.
         codec: Knows its window.
-        conduct: Knows what all streams of the connection have moved.
+        flood_limits: Knows what all streams of the connection have moved.
         limits: Bounds on times and rates.
     """
 
@@ -83,24 +83,26 @@ class StreamWaits:
         "_before",
         "_body_by",
         "_codec",
-        "_conduct",
         "_download",
+        "_flood_limits",
         "_limits",
         "_number",
         "_take_by",
         "_upload",
     )
 
-    def __init__(self, number: int, codec: Codec, conduct: Conduct, limits: Limits) -> None:
+    def __init__(
+        self, number: int, codec: Codec, flood_limits: FloodLimits, limits: Limits
+    ) -> None:
         self._number = number
         self._codec = codec
-        self._conduct = conduct
+        self._flood_limits = flood_limits
         self._limits = limits
         self._upload: RateMeter | None = None
         self._download: RateMeter | None = None
         self._body_by = self._take_by = NEVER
         # What all streams had moved when this one's body began.
-        self._before = conduct.received_bytes
+        self._before = flood_limits.received_bytes
 
     def wait_for_body(self, received: int, now: float) -> None:
         """Wait for more of the request's body.
@@ -149,7 +151,7 @@ class StreamWaits:
         meter, limits = self._download, self._limits
         if meter is None or not meter.runs:
             return NEVER
-        shared = 0 if self._codec.is_shut(self._number) else self._conduct.sent_bytes
+        shared = 0 if self._codec.is_shut(self._number) else self._flood_limits.sent_bytes
         due_s = meter.due_s(limits.min_download_rate, limits.min_rate_grace_s, shared)
         return min(self._take_by, due_s)
 
@@ -158,7 +160,7 @@ class StreamWaits:
         meter, limits = self._upload, self._limits
         due_s = NEVER
         if meter is not None:
-            shared = self._conduct.received_bytes - self._before
+            shared = self._flood_limits.received_bytes - self._before
             due_s = meter.due_s(limits.min_upload_rate, limits.min_rate_grace_s, shared)
         return min(self._body_by, due_s, self.take_by())
 

@@ -23,7 +23,7 @@ class Turns:
     def __init__(self, reactor: Any, go_on: Callable[[], None]) -> None:
         self._reactor = reactor
         self._go_on: Callable[[], None] | None = go_on
-        self._waits = False
+        self._timeouts = False
 
     def of(self, frames: Iterator[Frame], transport: Any) -> Iterator[Frame]:
         """Yield frames until this turn is over; nothing is read from then on until the next one.
@@ -37,8 +37,8 @@ class Turns:
             yield frame
             left -= frame.kind == Kind.HEADERS
             if not left:
-                if not self._waits:
-                    self._waits = True
+                if not self._timeouts:
+                    self._timeouts = True
                     transport.pauseProducing()
                     self._reactor.callLater(0, self._begin, transport)
                 return
@@ -48,7 +48,7 @@ class Turns:
         self._go_on = None
 
     def _begin(self, transport: Any) -> None:
-        self._waits = False
+        self._timeouts = False
         if self._go_on is not None:
             transport.resumeProducing()
             self._go_on()

@@ -64,7 +64,7 @@ class FixTests(SynchronousTestCase):
         for text in ("", "5556", "80", "99999", "web", "localhost:5556", "http://a:1", "10.0.0.1"):
             with self.assertRaises(BadValue) as caught:
                 check_endpoint(text)
-            proposed = caught.exception.mend.split('"')[1]
+            proposed = caught.exception.fix.split('"')[1]
             check_endpoint(proposed)
             self.assertTrue(is_loopback(proposed), (text, proposed))
             self.assertEqual(port_of(proposed), {"5556": 5556, "80": 80}.get(text, 5555))
@@ -111,11 +111,11 @@ class CheckTests(SynchronousTestCase):
 
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog.", max_size=40))
     def test_only_bad_values(self, text: str) -> None:
-        """Whatever the text, it passes or there is a BadValue with a mend."""
+        """Whatever the text, it passes or there is a BadValue with a fix."""
         try:
             check_endpoint(text)
         except BadValue as error:
-            self.assertTrue(error.mend)
+            self.assertTrue(error.fix)
 
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog. ", max_size=30))
     def test_twisted_accepts_what_passes(self, rest: str) -> None:

@@ -69,7 +69,7 @@ ELSEWHERE = (
 
 
 def read_file(path: str) -> bytes:
-    """Answer files that hold the mark in various ways."""
+    """Return files that hold the mark in various ways."""
     return {
         "/secret": f"{MARK}\n".encode(),
         "/run/secret": f"{MARK}\n".encode(),
@@ -80,7 +80,7 @@ def read_file(path: str) -> bytes:
 
 
 def told(text: str) -> tuple[str, bool]:
-    """Answer all that a configuration or its faults show, and whether it was a configuration."""
+    """Return all that a configuration or its faults show, and whether it was a configuration."""
     environ = {"SECRET": MARK, "LINES": f"{MARK}\n{MARK}", "CREDENTIALS_DIRECTORY": "/run"}
     try:
         config = parse_config(text, file="c.toml", environ=environ, read_file=read_file)
@@ -127,7 +127,7 @@ class QuickTests(SynchronousTestCase):
         self.assertNotIn(MARK, self.quick(f"http://u:{MARK}@a", None))
 
     def quick(self, upstream: str, auth: str | None) -> str:
-        """Answer all that the configuration or its faults show."""
+        """Return all that the configuration or its faults show."""
         config: Config | None = None
         try:
             config = quick_config(upstream=upstream, allow_origins=["http://b"], auth=auth)

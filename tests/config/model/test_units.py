@@ -50,7 +50,7 @@ class DurationTests(SynchronousTestCase):
             self.assertRaises(BadValue, parse_duration, text)
 
     def test_names_the_unit_for_a_bare_number(self) -> None:
-        """A number without a unit gets the mend that says seconds."""
+        """A number without a unit gets the fix that says seconds."""
         error = self.assertRaises(BadValue, parse_duration, "2.5")
         self.assertEqual('"2.5" has no unit; write "2.5s" for seconds', str(error))
 
@@ -95,4 +95,4 @@ class SizeTests(SynchronousTestCase):
         try:
             self.assertGreaterEqual(parse_size(text), 0)
         except BadValue as error:
-            self.assertTrue(error.mend)
+            self.assertTrue(error.fix)

@@ -78,12 +78,12 @@ WRONG: tuple[Callable[[], object], ...] = (
 
 class ValidityTests(SynchronousTestCase):
     def test_refuses(self) -> None:
-        """Each value that breaks a rule is refused with a BadValue that has a mend."""
+        """Each value that breaks a rule is refused with a BadValue that has a fix."""
         for index, make in enumerate(WRONG):
             try:
                 made = make()
             except BadValue as error:
-                self.assertTrue(error.problem and error.mend)
+                self.assertTrue(error.problem and error.fix)
             else:
                 self.fail(f"WRONG[{index}] made {made}")
 

@@ -17,7 +17,7 @@ from tests.config.support import ROUTE, TOP, parse
 
 
 def upstream(keys: str = "", servers: str = '"http://a"') -> Upstream:
-    """Answer the upstream that further keys and servers make."""
+    """Return the upstream that further keys and servers make."""
     return parse(f"{TOP}[upstreams.a]\nservers = [{servers}]\n{keys}\n{ROUTE}").upstreams["a"]
 
 
@@ -99,7 +99,7 @@ class ServersTests(SynchronousTestCase):
     """Where an upstream's servers come from."""
 
     def upstream(self, keys: str) -> Upstream:
-        """Answer an upstream with these keys."""
+        """Return an upstream with these keys."""
         return parse(f"{TOP}[upstreams.a]\n{keys}\n{ROUTE}").upstreams["a"]
 
     def test_discovered(self) -> None:

@@ -21,7 +21,7 @@ MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file =
 
 
 def warnings(text: str, read_by: str = "", written_by: str = "") -> list[str]:
-    """Answer what is doubtful about a file named ``c.toml``."""
+    """Return what is doubtful about a file named ``c.toml``."""
     config = parse_config(
         TOP + text + ROUTE,
         file="c.toml",
@@ -34,7 +34,7 @@ def warnings(text: str, read_by: str = "", written_by: str = "") -> list[str]:
 
 
 def upstream(servers: str = '["http://127.0.0.1:8000"]', credentials: str = "") -> str:
-    """Answer the upstream ``a``."""
+    """Return the upstream ``a``."""
     return f"[upstreams.a]\nservers = {servers}\n{credentials}\n"
 
 
@@ -79,7 +79,7 @@ class ClearTests(SynchronousTestCase):
     """Credentials that go unencrypted."""
 
     def found(self, servers: str, kind: str = "basic") -> list[str]:
-        """Answer the warnings of an upstream with credentials of a kind."""
+        """Return the warnings of an upstream with credentials of a kind."""
         keys = KINDS[kind].replace("\n", ", ").replace("@@", '"hush"')
         return warnings(upstream(servers, f'credentials = {{ type = "{kind}", {keys} }}'))
 

@@ -21,7 +21,7 @@ DAY_S = timedelta(days=1).total_seconds()
 
 class WarningTests(SynchronousTestCase):
     def warnings(self, days: float = 0, *, verify: bool = True) -> list[str]:
-        """Answer the warnings so many days after the certificates were made."""
+        """Return the warnings so many days after the certificates were made."""
         target = Upstream(name="b", servers=(SERVER,), client_certificate=CLIENT, verify=verify)
         config = Config(
             listeners=(Listener(endpoint="tcp:1", certificates=(CERTIFIED,)),),

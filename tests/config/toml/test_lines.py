@@ -88,7 +88,7 @@ TABLES = st.dictionaries(KEYS, VALUES, max_size=4)
 
 
 def paths(value: object, path: Path = ()) -> Iterator[Path]:
-    """Answer the places of all that is in a document."""
+    """Return the places of all that is in a document."""
     inner: list[tuple[str | int, object]] = []
     if isinstance(value, dict):
         inner = list(value.items())
@@ -100,12 +100,12 @@ def paths(value: object, path: Path = ()) -> Iterator[Path]:
 
 
 def quoted(text: str) -> str:
-    """Answer text as a basic string of TOML."""
+    """Return text as a basic string of TOML."""
     return "".join(f"\\U{ord(char):08x}" for char in text).join('""')
 
 
 def written(value: object) -> str:
-    """Answer a value in TOML, with a comment and line breaks where there may be any."""
+    """Return a value in TOML, with a comment and line breaks where there may be any."""
     if isinstance(value, dict):
         pairs = (f"{quoted(key)} = {written(part)}" for key, part in value.items())
         return f"{{ {', '.join(pairs)} }}"

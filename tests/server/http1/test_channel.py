@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model.values import Limits
 from corsgate.message.head import ResponseHead
-from corsgate.server.parsed_request import ReadRequest
+from corsgate.server.parsed_request import ParsedRequest
 from corsgate.server.request import GateRequest
 from tests.server.support import Producer, Receiver, Served, answer
 
@@ -101,7 +101,7 @@ class OrderTests(SynchronousTestCase):
 
 class FramingTests(SynchronousTestCase):
     def framing(self, raw: bytes, status: int, length: int | None, body: bytes) -> bytes:
-        """Answer what a response looks like on the wire."""
+        """Return what a response looks like on the wire."""
         served = Served()
         served.send(raw)
         head = ResponseHead(
@@ -333,10 +333,10 @@ class BackPressureTests(SynchronousTestCase):
         served = Served()
         # What earlier tests have left is none of these.
         gc.collect()
-        before = sum(isinstance(each, ReadRequest) for each in gc.get_objects())
+        before = sum(isinstance(each, ParsedRequest) for each in gc.get_objects())
         served.send(b"".join(GET % number for number in range(1500)))
         self.assertFalse(served.wire.reading)
-        made = sum(isinstance(each, ReadRequest) for each in gc.get_objects()) - before
+        made = sum(isinstance(each, ParsedRequest) for each in gc.get_objects()) - before
         self.assertLess(made, 300)
         for number in range(1500):
             self.assertEqual(served.requests[number].uri, b"/%d" % number)

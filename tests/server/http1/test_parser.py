@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
-from corsgate.server.http1.parser import RequestReader
-from corsgate.server.parsed_request import ReadRequest
+from corsgate.server.http1.parser import RequestParser
+from corsgate.server.parsed_request import ParsedRequest
 
 H = b"Host: a\r\n"
 GET = b"GET / HTTP/1.1\r\n"
@@ -29,9 +29,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self.requests: list[ReadRequest] = []
+        self.requests: list[ParsedRequest] = []
 
-    def request_read(self, request: ReadRequest) -> None:
+    def request_read(self, request: ParsedRequest) -> None:
         """Note a head or a refusal."""
         self.requests.append(request)
         head = request.head
@@ -58,16 +58,16 @@ class Recorder:
 
 
 def read(*reads: bytes, limits: Limits | None = None) -> Recorder:
-    """Answer what a connection that brings these reads is told."""
+    """Return what a connection that brings these reads is told."""
     sink = Recorder()
-    reader = RequestReader(sink, limits or Limits())
+    reader = RequestParser(sink, limits or Limits())
     for data in reads:
         reader.feed(data)
     return sink
 
 
 def get(target: bytes, *, keep_alive: bool = True) -> Event:
-    """Answer the event of a GET without a body."""
+    """Return the event of a GET without a body."""
     return (b"GET", target, None, keep_alive)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.server.http1.parser import RequestReader
+from corsgate.server.http1.parser import RequestParser
 from tests.server.http1.test_parser import GET, NEXT, POST, UPGRADE, H, Recorder, get, read
 
 
@@ -14,10 +14,10 @@ class UpgradeTests(SynchronousTestCase):
 
     OFFER = GET + H + b"Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n\r\n"
 
-    def offered(self, *reads: bytes) -> tuple[RequestReader, Recorder]:
-        """Answer a reader that was given an offer, and then these reads."""
+    def offered(self, *reads: bytes) -> tuple[RequestParser, Recorder]:
+        """Return a reader that was given an offer, and then these reads."""
         sink = Recorder()
-        reader = RequestReader(sink, Limits())
+        reader = RequestParser(sink, Limits())
         for data in (self.OFFER, *reads):
             reader.feed(data)
         self.assertEqual(sink.requests[0].offers, (b"websocket",))
@@ -42,7 +42,7 @@ class UpgradeTests(SynchronousTestCase):
     def test_in_one_read(self) -> None:
         """The head and what follows may come in one read."""
         sink = Recorder()
-        reader = RequestReader(sink, Limits())
+        reader = RequestParser(sink, Limits())
         reader.feed(NEXT + self.OFFER + NEXT)
         self.assertEqual(sink.events, [get(b"/next"), get(b"/")])
         reader.go_on()

@@ -54,7 +54,7 @@ LIMITS = Limits(max_target_bytes=64, max_headers=5)
 
 
 def told(sink: Recorder) -> list[tuple[object, ...]]:
-    """Answer all that requests say."""
+    """Return all that requests say."""
     return [
         (
             request.head.method,

@@ -55,7 +55,7 @@ class Parsed:
         self.ready: list[Ready] = []
 
     def __call__(self, request: GateRequest) -> None:
-        """Answer a request."""
+        """Return a request."""
         self.ready.append(request.ready)
         answer(request, b"x")
 
@@ -139,7 +139,7 @@ class IdleTests(SynchronousTestCase):
             channel.dataReceived(data)
         served.clock.pump([1.0] * round(REST_S + 2))
         wire = channel.transport
-        shared = (served.site, served.clock, served.sweeper, wire, Limits())
+        shared = (served.site, served.clock, served.deadlines, wire, Limits())
         return served, size_of(channel, *shared, channel._limits)
 
     def test_http1(self) -> None:
@@ -157,10 +157,10 @@ class IdleTests(SynchronousTestCase):
             client.request(headers=headers)
         client.wait(REST_S + 2)
         site, connection = client.site, client.connection
-        return size_of(connection, site, site.limits, client.clock, client.sweeper, client.wire)
+        return size_of(connection, site, site.limits, client.clock, client.deadlines, client.wire)
 
     def test_http2(self) -> None:
-        """So it is with HTTP/2, but for the tables of HPACK."""
+        """So it is with HTTP/2, except for the tables of HPACK."""
         fresh = self.http2(0, [])
         self.assertLess(fresh, 24 * KIB)
         for requests, headers in ((1, []), (150, []), (16, REPEATED)):

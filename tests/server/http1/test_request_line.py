@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
 from corsgate.message.framing import CHUNKED
-from corsgate.server.http1.parser import RequestReader
+from corsgate.server.http1.parser import RequestParser
 from tests.server.http1.test_parser import NEXT, POST, REFUSED, TE, Recorder, get, read
 
 
@@ -38,7 +38,7 @@ class RequestLineTests(SynchronousTestCase):
         events = [(b"POST", b"/", CHUNKED, True), ("body", body), ("end",)]
         parsed = []
 
-        class Counted(RequestReader):
+        class Counted(RequestParser):
             def _parse_some(self, data: bytes) -> None:
                 parsed.append(len(data))
                 super()._parse_some(data)
@@ -73,7 +73,7 @@ class RequestLineTests(SynchronousTestCase):
             def body_read(self, data: bytes) -> None:
                 calls.append(data)
 
-        reader = RequestReader(Counting(), Limits())
+        reader = RequestParser(Counting(), Limits())
         reader.feed(POST + TE + b"\r\n")
         reader.feed(b"1\r\nx\r\n" * 4000)
         self.assertEqual(calls, [b"x" * 4000])

@@ -116,7 +116,7 @@ class Http2Client(Serving):
     def head(
         self, number: int, headers: Iterable[Header], *, end: bool = True, huffman: bool = True
     ) -> Frame:
-        """Answer a HEADERS frame with a whole block."""
+        """Return a HEADERS frame with a whole block."""
         frame = HeadersFrame(number, self.encoder.encode(list(headers), huffman=huffman))
         frame.flags.add("END_HEADERS")
         if end:
@@ -124,7 +124,7 @@ class Http2Client(Serving):
         return frame
 
     def number(self) -> int:
-        """Answer the number of a new stream."""
+        """Return the number of a new stream."""
         self._next += 2
         return self._next - 2
 
@@ -143,7 +143,7 @@ class Http2Client(Serving):
         return number
 
     def block(self, fields: HeaderList, *, end: bool = True) -> int:
-        """Open a stream by a block of just these fields; answer it."""
+        """Open a stream by a block of just these fields; return it."""
         number = self.number()
         self.send(self.head(number, fields, end=end))
         return number
@@ -174,7 +174,7 @@ class Http2Client(Serving):
         self.connection.connectionLost(LEFT)
 
     def credit(self, number: int) -> int:
-        """Answer how far a window was opened; 0 is the connection's."""
+        """Return how far a window was opened; 0 is the connection's."""
         return sum(
             frame.window_increment
             for frame in self.control

@@ -119,7 +119,7 @@ class RequestTests(SynchronousTestCase):
             self.assertEqual((got.body, got.ended), (b"/%d" % each, True))
         self.assertEqual(len(client.recorded), MAX_STREAMS)
         client.leave()
-        self.assertTrue(client.sweeper.empty)
+        self.assertTrue(client.deadlines.empty)
         self.assertEqual(client.site.channels, set())
 
     def test_answered_makes_room(self) -> None:

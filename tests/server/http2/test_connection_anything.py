@@ -19,7 +19,7 @@ GET: HeaderList = [*PSEUDO, (b":path", b"/")]
 
 
 def raw(kind: int, flags: int, number: int, payload: bytes) -> bytes:
-    """Answer a frame of any kind."""
+    """Return a frame of any kind."""
     return len(payload).to_bytes(3) + bytes((kind, flags)) + number.to_bytes(4) + payload
 
 
@@ -52,7 +52,7 @@ class AnythingTests(SynchronousTestCase):
         self.assertTrue(all(request.gone for request in client.requests))
         # What is no request is logged as well.
         self.assertLessEqual(set(client.requests), set(client.recorded))
-        self.assertTrue(client.sweeper.empty)
+        self.assertTrue(client.deadlines.empty)
 
 
 class FlatTests(SynchronousTestCase):
@@ -93,7 +93,7 @@ class FlatTests(SynchronousTestCase):
             mix()
         self.assertEqual(client.goaways, [])
         self.assertLess(held() - before, 200)
-        self.assertEqual(len(client.sweeper._members), 1)
+        self.assertEqual(len(client.deadlines._members), 1)
         self.assertEqual(client.connection._streams, {})
         self.assertLessEqual(len(client.connection.codec._h2._closed_streams), 256)
 

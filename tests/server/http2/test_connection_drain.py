@@ -15,14 +15,14 @@ class DrainTests(SynchronousTestCase):
     """The gate ends."""
 
     def drain(self, client: Http2Client) -> list[object]:
-        """Drain the site; answer what fires when it is empty."""
+        """Drain the site; return what fires when it is empty."""
         emptied: list[object] = []
         client.site.drain().addCallback(emptied.append)
         client.read()
         return emptied
 
-    def farewell(self, client: Http2Client) -> None:
-        """Answer the PING behind the first GOAWAY."""
+    def goaway(self, client: Http2Client) -> None:
+        """Return the PING behind the first GOAWAY."""
         pings = [frame for frame in client.control if isinstance(frame, PingFrame)]
         self.assertEqual(pings[-1].opaque_data, FAREWELL)
         client.send(PingFrame(0, FAREWELL, flags=["ACK"]))
@@ -34,7 +34,7 @@ class DrainTests(SynchronousTestCase):
         emptied = self.drain(client)
         self.assertEqual(client.goaways, [(2**31 - 1, 0)])
         second = client.request(b"/2")
-        self.farewell(client)
+        self.goaway(client)
         self.assertEqual(client.goaways[1:], [(second, 0)])
         third = client.request(b"/3")
         self.assertEqual(client.answers[third].reset, 7)
@@ -54,7 +54,7 @@ class DrainTests(SynchronousTestCase):
         client = Http2Client()
         self.drain(client)
         self.assertTrue(client.open)
-        self.farewell(client)
+        self.goaway(client)
         self.assertEqual(client.goaways, [(2**31 - 1, 0), (0, 0)])
         self.assertFalse(client.open)
 
@@ -120,5 +120,5 @@ class LeavingTests(SynchronousTestCase):
         self.assertEqual(len(gone), 3)
         self.assertEqual(client.recorded, client.requests)
         self.assertEqual(client.site.channels, set())
-        self.assertTrue(client.sweeper.empty)
+        self.assertTrue(client.deadlines.empty)
         self.assertEqual(client.clock.getDelayedCalls(), [])

@@ -153,7 +153,7 @@ class ConnectionTests(SynchronousTestCase):
         client.wait(12)
         self.assertTrue(client.wire.disconnected)
         client.leave()
-        self.assertTrue(client.sweeper.empty)
+        self.assertTrue(client.deadlines.empty)
         self.assertEqual(client.site.channels, set())
 
     def test_frames(self) -> None:

@@ -124,7 +124,7 @@ class SplitTests(SynchronousTestCase):
     """Bytes may come in any pieces."""
 
     def play(self, cuts: list[int]) -> dict[int, Answer]:
-        """Answer what a few requests get, their bytes cut at these places."""
+        """Return what a few requests get, their bytes cut at these places."""
 
         def render(request: GateRequest) -> None:
             if request.body is None:

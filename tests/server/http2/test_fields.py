@@ -33,12 +33,12 @@ CONNECT = (b":method", b"CONNECT")
 
 
 def a(value: bytes) -> Header:
-    """Answer an :authority."""
+    """Return an :authority."""
     return b":authority", value
 
 
 def p(value: bytes) -> Header:
-    """Answer a :path."""
+    """Return a :path."""
     return b":path", value
 
 

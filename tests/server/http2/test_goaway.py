@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
 from corsgate.server.http2.codec import Codec
-from corsgate.server.http2.goaway import FAREWELL, FAREWELL_S, Farewell
+from corsgate.server.http2.goaway import FAREWELL, FAREWELL_S, GoAway
 from corsgate.transport.deadlines import NEVER
 
 
@@ -15,7 +15,7 @@ class FarewellTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin a connection."""
         self.codec = Codec(Limits())
-        self.farewell = Farewell(self.codec)
+        self.goaway = GoAway(self.codec)
         self.codec.take()
 
     def said(self) -> list[object]:
@@ -33,22 +33,22 @@ class FarewellTests(SynchronousTestCase):
 
     def test_two_steps(self) -> None:
         """Each step is taken once, the second when the client answers or is too late."""
-        farewell = self.farewell
-        self.assertFalse(farewell.is_answered(FAREWELL))
-        self.assertEqual((farewell.begun, farewell.due_s), (False, NEVER))
-        self.assertTrue(farewell.begin(7.0))
-        self.assertFalse(farewell.begin(9.0))
+        goaway = self.goaway
+        self.assertFalse(goaway.is_answered(FAREWELL))
+        self.assertEqual((goaway.begun, goaway.due_s), (False, NEVER))
+        self.assertTrue(goaway.begin(7.0))
+        self.assertFalse(goaway.begin(9.0))
         self.assertEqual(self.said(), [2**31 - 1, FAREWELL])
-        self.assertEqual((farewell.finished, farewell.due_s), (False, 7.0 + FAREWELL_S))
-        self.assertFalse(farewell.is_answered(b"another."))
-        self.assertTrue(farewell.is_answered(FAREWELL))
-        self.assertTrue(farewell.finish())
-        self.assertFalse(farewell.finish())
+        self.assertEqual((goaway.finished, goaway.due_s), (False, 7.0 + FAREWELL_S))
+        self.assertFalse(goaway.is_answered(b"another."))
+        self.assertTrue(goaway.is_answered(FAREWELL))
+        self.assertTrue(goaway.finish())
+        self.assertFalse(goaway.finish())
         self.assertEqual(self.said(), [0])
-        self.assertEqual((farewell.finished, farewell.due_s), (True, NEVER))
+        self.assertEqual((goaway.finished, goaway.due_s), (True, NEVER))
 
     def test_one_step(self) -> None:
         """A client that leaves by itself is told the last stream alone."""
-        self.assertTrue(self.farewell.finish())
-        self.assertFalse(self.farewell.begin(0.0))
+        self.assertTrue(self.goaway.finish())
+        self.assertFalse(self.goaway.begin(0.0))
         self.assertEqual(self.said(), [0])

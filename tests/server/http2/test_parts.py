@@ -1,4 +1,4 @@
-"""The parts of HTTP/2 that decide without a connection: frames, allowances, the outbox."""
+"""The parts of HTTP/2 that decide without a connection: frames, allowances, the send_queue."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
-from corsgate.server.http2.flood_limits import IDLE_FRAMES, RESETS, Allowance, Conduct
+from corsgate.server.http2.flood_limits import IDLE_FRAMES, RESETS, Allowance, FloodLimits
 from corsgate.server.http2.frames import PREFACE, Code, Frame, FrameReader, Kind
-from corsgate.server.http2.send_queue import MAX_HEADS, Block, Outbox, Piece
+from corsgate.server.http2.send_queue import MAX_HEADS, Block, Piece, SendQueue
 
 
 def frame(kind: int, flags: int = 0, stream_id: int = 0, payload: bytes = b"") -> bytes:
-    """Answer a frame's bytes."""
+    """Return a frame's bytes."""
     return len(payload).to_bytes(3) + bytes((kind, flags)) + stream_id.to_bytes(4) + payload
 
 
 def seen(kind: int, flags: int = 0, size: int = 0) -> Frame:
-    """Answer a frame as it was read."""
+    """Return a frame as it was read."""
     return Frame(kind, flags, 1, size, b"")
 
 
@@ -66,7 +66,7 @@ class FrameTests(SynchronousTestCase):
 
 
 class ConductTests(SynchronousTestCase):
-    """`Conduct` and `Allowance`."""
+    """`FloodLimits` and `Allowance`."""
 
     def test_allowance(self) -> None:
         """A burst, then so many per second, and never more than a burst saved."""
@@ -77,73 +77,73 @@ class ConductTests(SynchronousTestCase):
         allowance.earn(1.5)
         self.assertEqual([allowance.spend(99) for _ in range(2)], [True, False])
 
-    def assert_fault(self, conduct: Conduct, code: int, *frames: Frame) -> None:
+    def assert_fault(self, flood_limits: FloodLimits, code: int, *frames: Frame) -> None:
         """Assert that the last of the frames is one too many."""
         for each in frames[:-1]:
-            conduct.frame_came(each, 0)
+            flood_limits.frame_came(each, 0)
         with self.assertRaises(ConnectionFault) as caught:
-            conduct.frame_came(frames[-1], 0)
+            flood_limits.frame_came(frames[-1], 0)
         self.assertEqual(caught.exception.code, code)
 
     def test_greeting(self) -> None:
         """The first frame is SETTINGS, and no acknowledgement."""
         for first in (seen(Kind.HEADERS, 5), seen(Kind.SETTINGS, 1), seen(Kind.PING)):
-            conduct = Conduct(100)
-            self.assert_fault(conduct, Code.PROTOCOL_ERROR, first)
-            self.assertFalse(conduct.greeted)
+            flood_limits = FloodLimits(100)
+            self.assert_fault(flood_limits, Code.PROTOCOL_ERROR, first)
+            self.assertFalse(flood_limits.greeted)
 
     def test_floods(self) -> None:
         """Frames that bring nothing are so many at once, whatever their kind."""
         many = int(IDLE_FRAMES)
         for kind in (2, 3, 4, 6, 8, 99):
             frames = [GREETING] + [seen(kind)] * many
-            self.assert_fault(Conduct(100), Code.ENHANCE_YOUR_CALM, *frames)
+            self.assert_fault(FloodLimits(100), Code.ENHANCE_YOUR_CALM, *frames)
 
     def test_resets(self) -> None:
         """So many streams are reset at once; more after a while."""
-        conduct = Conduct(100)
+        flood_limits = FloodLimits(100)
         for _ in range(int(RESETS)):
-            conduct.reset(0)
-        self.assertRaises(ConnectionFault, conduct.reset, 0)
-        conduct.reset(1)
+            flood_limits.reset(0)
+        self.assertRaises(ConnectionFault, flood_limits.reset, 0)
+        flood_limits.reset(1)
 
     def test_earned(self) -> None:
         """A client that downloads may open windows as it goes."""
-        conduct = Conduct(100)
-        conduct.frame_came(GREETING, 0)
+        flood_limits = FloodLimits(100)
+        flood_limits.frame_came(GREETING, 0)
         for _ in range(int(IDLE_FRAMES) * 3):
-            conduct.sent(16384)
-            conduct.frame_came(seen(Kind.WINDOW_UPDATE), 0)
-            conduct.frame_came(seen(Kind.WINDOW_UPDATE), 0)
+            flood_limits.sent(16384)
+            flood_limits.frame_came(seen(Kind.WINDOW_UPDATE), 0)
+            flood_limits.frame_came(seen(Kind.WINDOW_UPDATE), 0)
         with self.assertRaises(ConnectionFault):
             for _ in range(int(IDLE_FRAMES) + 10):
                 # A window of a byte at a time earns next to nothing.
-                conduct.sent(1)
-                conduct.frame_came(seen(Kind.WINDOW_UPDATE), 0)
+                flood_limits.sent(1)
+                flood_limits.frame_came(seen(Kind.WINDOW_UPDATE), 0)
 
     def test_answered(self) -> None:
         """However small the responses, each allows for what clients do for one."""
-        conduct = Conduct(100)
-        conduct.frame_came(GREETING, 0)
+        flood_limits = FloodLimits(100)
+        flood_limits.frame_came(GREETING, 0)
         for _ in range(int(IDLE_FRAMES) * 3):
-            conduct.answered()
+            flood_limits.answered()
             for kind in (Kind.PRIORITY, Kind.WINDOW_UPDATE, Kind.WINDOW_UPDATE):
-                conduct.frame_came(seen(kind), 0)
+                flood_limits.frame_came(seen(kind), 0)
 
     def test_blocks(self) -> None:
         """A field block has a bound, and nothing comes between its frames."""
         head, more = seen(Kind.HEADERS, 0, 60), seen(Kind.CONTINUATION, 0, 40)
-        conduct = Conduct(100)
-        conduct.frame_came(GREETING, 0)
-        conduct.frame_came(head, 0)
-        self.assertTrue(conduct.in_block)
-        conduct.frame_came(seen(Kind.CONTINUATION, 4, 40), 0)
-        self.assertFalse(conduct.in_block)
+        flood_limits = FloodLimits(100)
+        flood_limits.frame_came(GREETING, 0)
+        flood_limits.frame_came(head, 0)
+        self.assertTrue(flood_limits.in_block)
+        flood_limits.frame_came(seen(Kind.CONTINUATION, 4, 40), 0)
+        self.assertFalse(flood_limits.in_block)
         self.assert_fault(
-            conduct, Code.ENHANCE_YOUR_CALM, head, more, seen(Kind.CONTINUATION, 4, 1)
+            flood_limits, Code.ENHANCE_YOUR_CALM, head, more, seen(Kind.CONTINUATION, 4, 1)
         )
         for between in (Kind.DATA, Kind.PING, Kind.GOAWAY, Kind.HEADERS):
-            self.assert_fault(Conduct(100), Code.PROTOCOL_ERROR, GREETING, head, seen(between))
+            self.assert_fault(FloodLimits(100), Code.PROTOCOL_ERROR, GREETING, head, seen(between))
 
 
 HEAD: HeaderList = [(b":status", b"200")]
@@ -151,12 +151,12 @@ TRAILERS: HeaderList = [(b"x", b"y")]
 
 
 class OutboxTests(SynchronousTestCase):
-    """`Outbox`."""
+    """`SendQueue`."""
 
-    def everything(self, outbox: Outbox, room: int) -> list[tuple[object, bool]]:
-        """Answer what is taken with so much room each time."""
+    def everything(self, send_queue: SendQueue, room: int) -> list[tuple[object, bool]]:
+        """Return what is taken with so much room each time."""
         got: list[tuple[object, bool]] = []
-        while (item := outbox.take(room)) is not None:
+        while (item := send_queue.take(room)) is not None:
             got.append((item.fields if isinstance(item, Block) else item.data, item.end))
         return got
 
@@ -168,27 +168,29 @@ class OutboxTests(SynchronousTestCase):
             (b"abc", TRAILERS, [(HEAD, False), (b"ab", False), (b"c", False), (TRAILERS, True)]),
             (b"", TRAILERS, [(HEAD, False), (TRAILERS, True)]),
         ):
-            outbox = Outbox()
-            self.assertFalse(outbox.waiting)
-            outbox.put_head(HEAD)
-            outbox.put(data)
-            self.assertEqual(outbox.pending, len(data))
-            outbox.end(trailers)
-            outbox.put(b"late")
-            outbox.end([(b"late", b"")])
-            self.assertTrue(outbox.waiting)
-            self.assertEqual(self.everything(outbox, 2), expected)
-            self.assertEqual((outbox.waiting, outbox.sent, outbox.pending), (False, True, 0))
+            send_queue = SendQueue()
+            self.assertFalse(send_queue.waiting)
+            send_queue.put_head(HEAD)
+            send_queue.put(data)
+            self.assertEqual(send_queue.pending, len(data))
+            send_queue.end(trailers)
+            send_queue.put(b"late")
+            send_queue.end([(b"late", b"")])
+            self.assertTrue(send_queue.waiting)
+            self.assertEqual(self.everything(send_queue, 2), expected)
+            self.assertEqual(
+                (send_queue.waiting, send_queue.sent, send_queue.pending), (False, True, 0)
+            )
 
     def test_end_alone(self) -> None:
         """Where all has been taken the end comes by itself, even without room."""
-        outbox = Outbox()
-        outbox.put_head(HEAD)
-        outbox.put(b"a")
-        self.assertEqual(len(self.everything(outbox, 9)), 2)
-        self.assertFalse(outbox.sent)
-        outbox.end()
-        self.assertEqual(self.everything(outbox, 0), [(b"", True)])
+        send_queue = SendQueue()
+        send_queue.put_head(HEAD)
+        send_queue.put(b"a")
+        self.assertEqual(len(self.everything(send_queue, 9)), 2)
+        self.assertFalse(send_queue.sent)
+        send_queue.end()
+        self.assertEqual(self.everything(send_queue, 0), [(b"", True)])
 
     def test_length(self) -> None:
         """A body whose length was told ends with it; before that it is short."""
@@ -200,31 +202,31 @@ class OutboxTests(SynchronousTestCase):
             (3, [b"abcd", b"late"], False, (b"abcd", True)),
             (None, [b"ab"], False, (b"ab", False)),
         ):
-            outbox = Outbox()
-            outbox.put_head(HEAD, length)
+            send_queue = SendQueue()
+            send_queue.put_head(HEAD, length)
             for piece in pieces:
-                outbox.put(piece)
-            self.assertEqual(outbox.short, short, pieces)
-            self.assertEqual(self.everything(outbox, 9)[-1], last)
+                send_queue.put(piece)
+            self.assertEqual(send_queue.short, short, pieces)
+            self.assertEqual(self.everything(send_queue, 9)[-1], last)
 
     def test_no_room(self) -> None:
         """Heads need no room; the body waits for it."""
-        outbox = Outbox()
-        outbox.put_interim(HEAD)
-        outbox.put_head(HEAD)
-        outbox.put(b"a")
-        outbox.end()
-        self.assertEqual(self.everything(outbox, 0), [(HEAD, False)] * 2)
-        self.assertTrue(outbox.waiting)
-        last = outbox.take(1)
+        send_queue = SendQueue()
+        send_queue.put_interim(HEAD)
+        send_queue.put_head(HEAD)
+        send_queue.put(b"a")
+        send_queue.end()
+        self.assertEqual(self.everything(send_queue, 0), [(HEAD, False)] * 2)
+        self.assertTrue(send_queue.waiting)
+        last = send_queue.take(1)
         assert isinstance(last, Piece)
         self.assertEqual((last.data, last.end), (b"a", True))
 
     def test_interim_flood(self) -> None:
         """Of interim heads that nobody takes so many wait, and the final one."""
-        outbox = Outbox()
+        send_queue = SendQueue()
         for _ in range(99):
-            outbox.put_interim(HEAD)
-        outbox.put_head(TRAILERS)
-        got = self.everything(outbox, 0)
+            send_queue.put_interim(HEAD)
+        send_queue.put_head(TRAILERS)
+        got = self.everything(send_queue, 0)
         self.assertEqual((len(got), got[-1]), (MAX_HEADS + 1, (TRAILERS, False)))

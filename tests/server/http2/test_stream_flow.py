@@ -149,7 +149,7 @@ class DownloadTests(SynchronousTestCase):
     """A response goes out as its client opens windows."""
 
     def begin(self, client: Http2Client) -> tuple[int, GateRequest, Producer]:
-        """Answer a stream whose response has begun."""
+        """Return a stream whose response has begun."""
         number = client.request()
         request, producer = client.requests[-1], Producer()
         request.begin(OK, None)
@@ -205,7 +205,7 @@ class DownloadTests(SynchronousTestCase):
             numbers.append(number)
             request.write(bytes(WINDOW))
         self.assertEqual(client.answers, {})
-        # The connection's window is enough for four frames, but for a byte.
+        # The connection's window is enough for four frames, except for a byte.
         client.connection.resumeProducing()
         client.read()
         self.assertEqual(
@@ -262,7 +262,7 @@ class DownloadTests(SynchronousTestCase):
         client.wait(33)
         client.read()
         self.assertEqual(client.answers[number].reset, 8)
-        self.assertEqual(len(client.sweeper._members), 1)
+        self.assertEqual(len(client.deadlines._members), 1)
 
     def test_slow_but_steady(self) -> None:
         """A client that takes its time, but takes, is served; whether or not some is ever left."""

@@ -154,4 +154,4 @@ class RateTests(SynchronousTestCase):
         client.request()
         stream: Any = client.requests[0].channel
         answer(client.requests[0], bytes(1000))
-        self.assertIsNone(stream._waits)
+        self.assertIsNone(stream._timeouts)

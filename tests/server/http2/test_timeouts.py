@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.server.http2.timeouts import ConnectionWaits
+from corsgate.server.http2.timeouts import ConnectionTimeouts
 from corsgate.transport.deadlines import NEVER
 
 LIMITS = Limits(client_head_timeout_s=5, keep_alive_timeout_s=20, response_idle_timeout_s=30)
@@ -14,7 +14,7 @@ LIMITS = Limits(client_head_timeout_s=5, keep_alive_timeout_s=20, response_idle_
 class ConnectionWaitsTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Begin with nothing."""
-        self.waits = ConnectionWaits(LIMITS)
+        self.waits = ConnectionTimeouts(LIMITS)
 
     def test_idle(self) -> None:
         """The time begins with the last request's end, and with each request anew."""

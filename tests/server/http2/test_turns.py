@@ -33,7 +33,7 @@ class TurnsTests(SynchronousTestCase):
         client.clock.advance(0)
         expected = [(REQUESTS_PER_TURN, False), (2 * REQUESTS_PER_TURN, False), (COUNT, True)]
         self.assertEqual(begun, expected)
-        self.assertEqual(client.clock.getDelayedCalls(), [client.sweeper._call])
+        self.assertEqual(client.clock.getDelayedCalls(), [client.deadlines._call])
 
     def test_answered(self) -> None:
         """All are answered in the end, each once."""
