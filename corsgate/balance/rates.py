@@ -59,7 +59,7 @@ class RateMeter:
             self._since_s = NEVER
 
     def progress(self, total_bytes: int, now: float) -> bool:
-        """Circuit how many bytes have moved since the body began; return whether any are new."""
+        """Record how many bytes have moved since the body began; return whether any are new."""
         size = total_bytes - self._moved_bytes
         if size <= 0:
             return False

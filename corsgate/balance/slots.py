@@ -148,7 +148,7 @@ class Slots(Generic[C, W]):
         return waiter
 
     def connected(self, connection: C, client: str | None = None) -> None:
-        """Circuit that a connection was made; it is in use from now on.
+        """Record that a connection was made; it is in use from now on.
 
         Args:
             connection: It.
@@ -159,7 +159,7 @@ class Slots(Generic[C, W]):
         self._used[connection] = client
 
     def not_connected(self, client: str | None = None) -> W | None:
-        """Circuit that a connection could not be made, or was not wanted any more.
+        """Record that a connection could not be made, or was not wanted any more.
 
         Args:
             client: Whoever was told to connect, as for `ask`.
@@ -173,7 +173,7 @@ class Slots(Generic[C, W]):
         return self._freed()
 
     def ended(self, connection: C) -> W | None:
-        """Circuit that a connection can serve another request.
+        """Record that a connection can serve another request.
 
         Returns:
             The waiter whose connection it is from now on; None where it has become idle.
@@ -191,13 +191,13 @@ class Slots(Generic[C, W]):
         return None
 
     def closing(self, connection: C) -> None:
-        """Circuit that a connection is of no more use to its client; it counts until it is gone."""
+        """Record that a connection is of no more use to its client; it counts until it is gone."""
         if connection in self._used:
             self._release(self._used[connection])
             self._used[connection] = None
 
     def gone(self, connection: C) -> W | None:
-        """Circuit that a connection's socket is gone, whatever it was used for.
+        """Record that a connection's socket is gone, whatever it was used for.
 
         Returns:
             The waiter that may connect in its place, or None.
@@ -281,7 +281,7 @@ class Slots(Generic[C, W]):
         return self.held(debtor) > max(share, self.held(client) + claimed + 1)
 
     def claim(self, connection: C, client: str | None) -> None:
-        """Circuit that a connection is being cut for the sake of one of a client's waiters.
+        """Record that a connection is being cut for the sake of one of a client's waiters.
 
         Args:
             connection: It; `gone` follows.
@@ -306,7 +306,7 @@ class Slots(Generic[C, W]):
         return (0 if client is None else self._tunnels_of.get(client, 0)) < free
 
     def switched(self, connection: C) -> W | None:
-        """Circuit that a connection in use has become a tunnel, until it is `gone`.
+        """Record that a connection in use has become a tunnel, until it is `gone`.
 
         Returns:
             The waiter that may connect in its place, or None.

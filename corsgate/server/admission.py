@@ -73,7 +73,7 @@ class Spare(IntEnum):
     IDLE = 0
     """Nothing: no request is in flight, and nothing of a next one has been read."""
     UNREADY = 1
-    """A handshake or a head that isn't complete, or the wait for the client's own goaway."""
+    """A handshake or a head that isn't complete, or the wait for the client's own close_notify."""
     NO = 2
     """A request."""
 

@@ -89,7 +89,7 @@ class ClientConnection(MemoryHolder, Protocol):
             return
         self.loseConnection()
         if self.isSecure():
-            # The client is told, but its own goaway, which may never come, is not waited for.
+            # The client is told, but its own close_notify, which may never come, is not waited for.
             self._tcp.transport.loseConnection()
 
     @property

@@ -116,7 +116,7 @@ class UpstreamConnection(Protocol):
     def close(self) -> None:
         """Close it; nothing is under way on it, and nothing may begin."""
         self.lost = True
-        # A TLS server may never answer the goaway.
+        # A TLS server may never answer the close_notify.
         self.deadline_s = self._deadlines.now() + CLOSE_TIMEOUT_S
         self._tcp.loseConnection()
 

@@ -142,7 +142,7 @@ class ResponseParser:
         Nothing is raised: a traceback would know the connection that keeps the error.
 
         Args:
-            cleanly: Whether the server closed it. A reset, or TLS that ends without its goaway,
+            cleanly: Whether the server closed it. A reset, or TLS that ends without its close_notify,
                 may have cut a body anywhere.
 
         Returns:

@@ -120,7 +120,7 @@ class ClientsThatLeaveOverTls(TlsTestCase):
             if is_reset:
                 tcp.abortConnection()
             else:
-                # The connection below, without TLS's own goaway.
+                # The connection below, without TLS's own close_notify.
                 tcp.transport.loseConnection()
             self.assertEqual(await upstream.connections[number].gone(), ABORTED)
             self.assertEqual(json.loads(await gate.logged(number + 1))["status"], 499)

@@ -243,7 +243,7 @@ class Switching(GateTestCase):
 
 
 class OverTls(TlsTestCase):
-    """The same where the client speaks TLS, which has a goaway of its own."""
+    """The same where the client speaks TLS, which has a close_notify of its own."""
 
     async def test_ends(self) -> None:
         """Whichever side ends it, all that was sent before arrives, and both are let go."""

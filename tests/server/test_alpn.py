@@ -271,7 +271,7 @@ class NegotiationTests(SynchronousTestCase):
         idle.shed()
         self.carry()
         self.assertRaises(SSL.ZeroReturnError, self.client.recv, 1000)
-        # The client's own goaway is not waited for.
+        # The client's own close_notify is not waited for.
         self.assertTrue(self.wire.disconnecting)
         handshake[0].wrappedProtocol.shed()
         self.assertFalse(handshake[1].open)

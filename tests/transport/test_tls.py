@@ -198,7 +198,7 @@ class Ended(SynchronousTestCase):
         self.assertLessEqual(max(sizes), READ_BYTES)
 
     def test_a_large_read_with_a_farewell(self) -> None:
-        """What stands behind a goaway in the same read is not looked at."""
+        """What stands behind a close_notify in the same read is not looked at."""
         self.peer.send(b"before")
         self.tls.dataReceived(self.peer.goaway() + bytes(2 * READ_BYTES))
         self.assert_let_go()

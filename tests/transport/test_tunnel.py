@@ -147,7 +147,7 @@ class EndTests(TunnelTestCase):
         self.assertTrue(self.deadlines.empty)
 
     def test_farewell_is_read(self) -> None:
-        """A side that was paused is read again, or TLS would never see its goaway."""
+        """A side that was paused is read again, or TLS would never see its close_notify."""
         self.join()
         self.upstream.pacing.pauseProducing()
         self.assertFalse(self.client.reading)

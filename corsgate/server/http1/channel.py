@@ -389,5 +389,5 @@ class GateChannel(ClientConnection):
             self._tcp.unregisterProducer()
         self._closing = True
         self.deadline_s = self._now() + limit_s
-        # Read on, for TLS waits for the client's own goaway.
+        # Read on, for TLS waits for the client's own close_notify.
         self._update_reading()

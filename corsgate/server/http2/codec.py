@@ -252,7 +252,7 @@ class Codec:
 
     def fail(self, code: int, detail: bytes) -> None:
         """Say goodbye behind a fault; h2 takes no more frames."""
-        # In it is h2's own goaway.
+        # In it is h2's own GOAWAY.
         self._h2.clear_outbound_data_buffer()
         self.goaway(self.last_id, code, detail)
 

@@ -360,7 +360,7 @@ class Http2Connection(ClientConnection):
     def _close(self) -> None:
         self._begin_closing()
         self._tcp.loseConnection()
-        # TLS waits for the client's own goaway.
+        # TLS waits for the client's own close_notify.
         self.deadline_s = self._now() + LINGER_S
 
     def _lose_streams(self, outcome: str, reason: Failure) -> None:

@@ -1,4 +1,4 @@
-"""The parts of HTTP/2 that decide without a connection: frames, allowances, the send_queue."""
+"""The parts of HTTP/2 that decide without a connection: frames, allowances, the send queue."""
 
 from __future__ import annotations
 
