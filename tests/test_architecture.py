@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.tree import ROOT, files, run
 
 ORDER = (
-    ("errors",),
+    ("errors", "shortcuts"),
     ("message",),
     ("config",),
     ("interfaces",),

@@ -163,9 +163,10 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
 
     What the client's fields say of it is made once for all requests with the same ones.
     """
-    known: tuple[str, str] | None = request.ready.get(_json_line)
+    memo = request.memo
+    known = memo.log_members
     if known is None:
-        known = request.ready[_json_line] = _asked(request, MAX_VALUE_BYTES)
+        known = memo.log_members = _asked(request, MAX_VALUE_BYTES)
     line = _json_object(request, stamp, took_s, known, MAX_VALUE_BYTES)
     if len(line) < MAX_LINE_BYTES:
         return line
@@ -176,7 +177,7 @@ def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
 def _asked(request: GateRequest, most: int) -> tuple[str, str]:
     """Return the members that say who asks, and what its own fields say."""
     return (
-        _members(most, client=request.notes.get("client")),
+        _members(most, client=request.log.client),
         _members(
             most, origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")
         ),
@@ -187,18 +188,18 @@ def _json_object(
     request: GateRequest, stamp: str, took_s: float, known: tuple[str, str], most: int
 ) -> str:
     """Return the JSON object of a request, each value in it cut at `most` bytes."""
-    notes = request.notes
+    log = request.log
     client, asked = known
-    where = _where(notes.get("route"), notes.get("server"), most)
-    if notes.get("tried"):
-        where += f', "tried": [{_tried(notes["tried"], most)}]'
-    ended = _members(most, outcome=notes["outcome"]) if "outcome" in notes else ""
-    if "ungranted" in notes:
-        ended += _members(most, ungranted=notes["ungranted"])
+    where = _where(log.route, log.server, most)
+    if log.tried:
+        where += f', "tried": [{_tried(log.tried, most)}]'
+    ended = _members(most, outcome=log.outcome) if log.outcome is not None else ""
+    if log.ungranted:
+        ended += _members(most, ungranted=log.ungranted)
     if request.method == b"OPTIONS":
         ended += _wanted(request, most)
     return (
-        f'{{"time": "{stamp}", "id": {_quote(notes["id"])}{client}'
+        f'{{"time": "{stamp}", "id": {_quote(log.id)}{client}'
         f', "method": {_value(request.method.decode("latin-1"), most)}'
         f', "host": {_value(request.authority.decode("latin-1"), most)}'
         f', "target": {_value(request.uri.decode("latin-1"), most)}, "status": {_status(request)}'
@@ -261,7 +262,7 @@ def _combined_line(request: GateRequest, stamp: str, took_s: float) -> str:
     protocol = request.clientproto.decode("latin-1")
     referer = _field(request, b"referer") or "-"
     agent = _field(request, b"user-agent") or "-"
-    client = request.notes.get("client", "-")[:MAX_VALUE_BYTES]
+    client = (request.log.client or "-")[:MAX_VALUE_BYTES]
     return (
         f'{client} - - [{stamp}] "{method} {target} {protocol}" {_status(request)} '
         f'{request.sentLength} "{_quoted(referer)}" "{_quoted(agent)}"'

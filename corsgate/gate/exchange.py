@@ -98,13 +98,14 @@ class Exchange:
         self._plan = plan
         self._client = client
         method = request.head.method
-        known: _Asked | None = request.ready.get((plan, method))
+        known: _Asked | None = request.memo.asked.get((plan, method))
         if known is None:
-            known = request.ready[plan, method] = _ask(plan, client, method, request)
+            known = _ask(plan, client, method, request)
+            request.memo.keep_asked(plan, method, known)
         self._asked = known
         self._decision = known.decision
         if known.ungranted:
-            request.notes["ungranted"] = known.ungranted
+            request.log.ungranted = known.ungranted
         if plan.report_only is not None:
             plan.report_only.compare(
                 request,
@@ -144,7 +145,7 @@ class Exchange:
         if request.gone or failure.check(ConnectionDone):
             return
         error = failure.value
-        request.notes["outcome"] = str(error) or type(error).__name__
+        request.log.outcome = str(error) or type(error).__name__
         if not isinstance(error, CorsgateError | CancelledError):
             self._report("request {id} failed", failure)
         fallback = self._plan.upstream.rules.on_down
@@ -153,7 +154,7 @@ class Exchange:
         elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
             head, body = render_fallback(fallback)
             head.headers.extend(self._decision.exposing(head.headers).headers)
-            self._answer_with(head, body)
+            self._request.respond(head, body)
         else:
             self._answer(problem_of(error))
 
@@ -167,7 +168,7 @@ class Exchange:
         now = self._plan.upstream.clock.seconds()
         more = self._plan.log_throttle.due((what, place_of(failure)), now)
         if more is not None:
-            self._log.failure(what + "{more}", failure, id=self._request.notes["id"], more=more)
+            self._log.failure(what + "{more}", failure, id=self._request.log.id, more=more)
 
     # What is answered here.
 
@@ -183,7 +184,7 @@ class Exchange:
         if b"via" in request.index:
             loop = loop_of(request.index[b"via"], plan.shape.pseudonym)
             if loop:
-                request.notes["outcome"] = f"the request goes round in a loop: {loop}"
+                request.log.outcome = f"the request goes round in a loop: {loop}"
                 return Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
         method = request.head.method
         if method == b"TRACE" or (plan.methods is not None and method not in plan.methods):
@@ -205,9 +206,9 @@ class Exchange:
     def _refused(self) -> Problem | None:
         """Return what the client is told that the CORS decision refused; None for a preflight."""
         request, policy = self._request, self._plan.policy
-        request.notes["outcome"] = request.notes["refused"] = self._decision.reason
+        request.log.outcome = request.log.refused = self._decision.reason
         if policy is not None and policy.debugs:
-            loopback = is_loopback_address(request.notes["client"])
+            loopback = is_loopback_address(request.log.client)
             self._decision = tell(policy, self._decision, request.index, loopback=loopback)
             if self._decision.verdict is Verdict.PREFLIGHT:
                 return None
@@ -216,17 +217,11 @@ class Exchange:
     def _answer(self, problem: Problem) -> None:
         request = self._request
         # Where nobody has said more, the log says what the client is told.
-        request.notes.setdefault("outcome", problem.detail)
+        request.log.conclude(problem.detail)
         headers = self._decision.exposing(problem.headers).headers
         accept = request.index.get(b"accept", ())
-        head, body = render(problem, accept, request.notes["id"], headers)
-        self._answer_with(head, body)
-
-    def _answer_with(self, head: ResponseHead, body: bytes) -> None:
-        request = self._request
-        request.begin(head, len(body))
-        request.write(body)
-        request.finish()
+        head, body = render(problem, accept, request.log.id, headers)
+        self._request.respond(head, body)
 
     def _answer_preflight(self) -> None:
         head = ResponseHead(status=204, reason=b"No Content", headers=list(self._decision.headers))
@@ -301,7 +296,7 @@ class Exchange:
             upstream.abort()
             raise BadUpstreamResponse("it switched to a protocol that was not offered")
         head = attrs.evolve(head, headers=[*head.headers, *protocol])
-        self._request.notes["outcome"] = "tunnel closed"
+        self._request.log.outcome = "tunnel closed"
         client = self._request.switch(head)
         limits = self._plan.limits
         deadlines = self._request.channel.site.deadlines

@@ -169,7 +169,7 @@ class Forwarding:
             self._term = balancer.begin(state)
             self._state = state
             self._server = server = state.server
-            self._request.notes["server"] = server.origin
+            self._request.log.server = server.origin
             try:
                 response = await self._sender.send(server)
                 cause = CAUSE_OF_STATUS.get(response.head.status)
@@ -207,7 +207,7 @@ class Forwarding:
         if more is not None:
             _log.warn(
                 "request {id} on route {route}: {error}{more}",
-                id=self._request.notes["id"],
+                id=self._request.log.id,
                 route=self._plan.label,
                 error=shown(str(error)),
                 more=more,
@@ -225,7 +225,7 @@ class Forwarding:
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
         if upstream.key is not None:
-            self._key = upstream.key(request.index, request.uri, request.notes["client"])
+            self._key = upstream.key(request.index, request.uri, request.log.client)
         if upstream.sticky is not None:
             self._sticks_to = upstream.sticky.origin(request.index.get(b"cookie", ()))
         pins = self._sender.pins
@@ -253,7 +253,7 @@ class Forwarding:
             limits = self._plan.limits
             until_s = request.arrived_s + (limits.timeout_s or limits.first_byte_timeout_s)
             self._failover = Failover(self._plan.upstream, request.head.method, until_s)
-            request.notes["tried"] = self._failover.shown
+            request.log.tried = self._failover.shown
         sent = failure is None or not nothing_sent(failure)
         if sent and (self._sender.binds or state.server.origin == self._pinned_to):
             # The other server knows nothing of the handshake, nor of the user.

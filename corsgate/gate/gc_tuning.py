@@ -8,8 +8,8 @@ import gc
 # by its own thresholds Python would look through all of them several times per turn of the
 # reactor: an eighth of the CPU time of a request, to find nothing. Only the first number is for
 # that. Garbage there is, though: Twisted leaves a TLS connection in a cycle, tens of kB of
-# OpenSSL's with it, where its client closes without a close_notify. What lived through a look before
-# it became garbage waits for the rarer looks, so that these must not be rare.
+# OpenSSL's with it, where its client closes without a close_notify. What lived through a look
+# before it became garbage waits for the rarer looks, so that these must not be rare.
 _THRESHOLDS = (10_000, 5, 5)
 
 

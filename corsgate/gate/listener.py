@@ -110,13 +110,13 @@ class ListenerSite:
 
     def _client(self, request: GateRequest) -> Client:
         """Return who asks, and note it for the log."""
-        known: tuple[Client, str] | None = request.ready.get(self)
+        known = request.memo.client
         if known is None:
-            known = request.ready[self] = self._find_client(request)
+            known = request.memo.client = self._find_client(request)
         client, shown = known
         request.client_key = client.key
-        request.notes["id"] = self._new_id()
-        request.notes["client"] = shown
+        request.log.id = self._new_id()
+        request.log.client = shown
         return client
 
     def _find_client(self, request: GateRequest) -> tuple[Client, str]:
@@ -136,21 +136,19 @@ class ListenerSite:
     def _serve(self, request: GateRequest, match: Match) -> None:
         client = self._client(request)
         plan = self._plan.of(match)
-        request.notes["route"] = plan.label
+        request.log.route = plan.label
         Exchange(request, plan, client).start()
 
     def _answer(self, request: GateRequest, problem: Problem) -> None:
         """Return a request that belongs to no route."""
         self._client(request)
         # The log says what the client is told, unless somebody has said more.
-        request.notes.setdefault("outcome", problem.detail)
+        request.log.conclude(problem.detail)
         accept = request.index.get(b"accept", ())
-        head, body = render(problem, accept, request.notes["id"])
-        request.begin(head, len(body))
-        request.write(body)
-        request.finish()
+        head, body = render(problem, accept, request.log.id)
+        request.respond(head, body)
 
     def _record(self, request: GateRequest) -> None:
-        if "id" not in request.notes:
+        if not request.log.id:
             self._client(request)
         self._access_log.record(request)

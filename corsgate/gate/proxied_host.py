@@ -36,13 +36,13 @@ class ProxiedHost:
     def is_refused(self, request: GateRequest) -> bool:
         """Return whether the proxy was asked for a host that is not served; log it if so."""
         # Worked out once for all requests with the same fields.
-        refused: bytes | None = request.ready.get(self)
+        refused = request.memo.refused_host
         if refused is None:
-            refused = request.ready[self] = self._find_refused(request)
+            refused = request.memo.refused_host = self._find_refused(request)
         if not refused:
             return False
         host = shown_bytes([refused])
-        request.notes["outcome"] = f"the proxy was asked for the host {host}, which is not served"
+        request.log.outcome = f"the proxy was asked for the host {host}, which is not served"
         more = self._throttle.due(request.arrived_s)
         if more is not None:
             _log.warn(

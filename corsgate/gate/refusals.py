@@ -84,11 +84,11 @@ class Refusals:
             request: One that was answered, or whose client left.
             now: The reactor's seconds.
         """
-        notes = request.notes
-        reason = notes.get("refused")
+        log = request.log
+        reason = log.refused
         if reason is None:
             return
-        label = notes.get("route", "")
+        label = log.route or ""
         route = self._routes.setdefault(label, _Route())
         route.total += 1
         self._keep(route, request, reason, now)
@@ -96,7 +96,7 @@ class Refusals:
         if more is not None:
             _log.warn(
                 "request {id} refused on route {route}: origin {origin}: {reason}{more}",
-                id=notes.get("id"),
+                id=log.id,
                 route=label,
                 origin=shown_bytes(request.index.get(b"origin")),
                 reason=shown(reason),

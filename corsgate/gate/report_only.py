@@ -72,7 +72,7 @@ class ReportOnly:
             _log.info(
                 "request {id} on route {route}: origin {origin}: cors_report_only {change}: "
                 "{reason}{more}",
-                id=request.notes.get("id"),
+                id=request.log.id,
                 route=self._label,
                 origin=shown_bytes(index.get(b"origin")),
                 change=found,

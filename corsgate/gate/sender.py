@@ -13,7 +13,6 @@ from corsgate.gate.relay import StreamedBody, collect
 from corsgate.gate.runtime import RoutePlan
 from corsgate.message.client import Client
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
-from corsgate.server.parsed_request import MAX_READY_BYTES
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain
@@ -103,7 +102,7 @@ class Sender:
         varies = request.body is not None or request.offers
         # An address may get another name, and with it another Host.
         key = (self._plan, server.origin, server.name)
-        ready: RequestHead | None = None if varies else request.ready.get(key)
+        ready = None if varies else request.memo.heads.get(key)
         if ready is not None:
             target = shape.upstream_target(head.target, server)
             return RequestHead(
@@ -122,12 +121,10 @@ class Sender:
             made.headers.extend(credentials.fixed)
         if not varies:
             lines = field_lines(made.headers)
-            if len(lines) > MAX_READY_BYTES:
-                return made
             made = RequestHead(
                 method=made.method, target=made.target, headers=made.headers, lines=lines
             )
-            request.ready[key] = made
+            request.memo.keep_head(key, made)
         return made
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:

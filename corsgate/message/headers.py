@@ -32,7 +32,7 @@ HOP_BY_HOP = frozenset(
 """Fields that speak of one connection and so are never forwarded (RFC 9110 7.6.1)."""
 
 
-class FieldNames(Protocol):
+class NameSet(Protocol):
     """Lower-cased names of fields: a frozen set, or what decides in another way."""
 
     def __contains__(self, name: object, /) -> bool: ...
@@ -123,7 +123,87 @@ def is_short(
     return True
 
 
-def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> HeaderList:
+# Messages of one kind have the same fields, whatever their values. Those with many are rare, and
+# whoever sends them may send others each time.
+_MOST_REMEMBERED = 40
+_LONGEST_REMEMBERED = 1024
+_MOST_MASKS = 16
+
+_FRAMING_REQUESTS = frozenset(
+    (b"connection", b"content-length", b"expect", b"te", b"transfer-encoding", b"upgrade")
+)
+
+
+class HeadNames:
+    """What the names of a head's fields imply, worked out once for all heads with the same names.
+
+    Attributes:
+        lowered: The names in lower case, in order.
+        names: The same as a set.
+        distinct: Whether no name is there twice.
+        host_at: Where the one Host is; -1 where there is none, or more than one.
+        length_at: Where the one Content-Length is; -1 where there is none, or more than one.
+        connection_at: Where the one Connection is; -1 where there is none, or more than one.
+        plain_request: Whether a request with these names has one Host, no name twice, and nothing
+            that speaks of its body, of this hop or of another protocol.
+        plain_response: Whether the length of a response with these names, if it has a body, is
+            what the one Content-Length says: there is neither Transfer-Encoding nor Upgrade.
+    """
+
+    __slots__ = (
+        "_masks",
+        "connection_at",
+        "distinct",
+        "host_at",
+        "length_at",
+        "lowered",
+        "names",
+        "plain_request",
+        "plain_response",
+    )
+
+    def __init__(self, spelled: Sequence[bytes]) -> None:
+        self.lowered = lowered = tuple([name.lower() for name in spelled])
+        self.names = names = frozenset(lowered)
+        self.distinct = len(names) == len(lowered)
+        self.host_at = self._place(b"host")
+        self.length_at = self._place(b"content-length")
+        self.connection_at = self._place(b"connection")
+        self.plain_request = (
+            self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS)
+        )
+        self.plain_response = (
+            self.length_at >= 0
+            and b"transfer-encoding" not in names
+            and b"upgrade" not in names
+            and (self.connection_at >= 0 or b"connection" not in names)
+        )
+        self._masks: dict[NameSet, tuple[bool, ...]] = {}
+
+    def mask(self, gone: NameSet) -> tuple[bool, ...]:
+        """Return which of the fields stay where those with the names in `gone` go."""
+        mask = self._masks.get(gone)
+        if mask is None:
+            if len(self._masks) >= _MOST_MASKS:
+                self._masks.clear()
+            mask = self._masks[gone] = tuple([name not in gone for name in self.lowered])
+        return mask
+
+    def _place(self, name: bytes) -> int:
+        return self.lowered.index(name) if self.lowered.count(name) == 1 else -1
+
+
+_head_names = lru_cache(maxsize=256)(HeadNames)
+
+
+def head_names(headers: Iterable[Header]) -> HeadNames:
+    """Return what the names of a head's fields imply; remembered where they are few and short."""
+    spelled = tuple([name for name, _ in headers])
+    is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
+    return _head_names(spelled) if is_small else HeadNames(spelled)
+
+
+def end_to_end(headers: Sequence[Header], gone: NameSet = HOP_BY_HOP) -> HeaderList:
     """Return the fields that may pass to the next hop.
 
     Args:
@@ -137,38 +217,22 @@ def end_to_end(headers: Sequence[Header], gone: FieldNames = HOP_BY_HOP) -> Head
     return sift(headers, gone)[0]
 
 
-def sift(headers: Sequence[Header], gone: FieldNames) -> tuple[HeaderList, frozenset[bytes]]:
+def sift(headers: Sequence[Header], gone: NameSet) -> tuple[HeaderList, frozenset[bytes]]:
     """Return what `end_to_end` does, and the lower-cased names of all fields.
 
     Args:
         headers: The fields in order.
         gone: The lower-cased names to leave out; hashable, and remembered for a while.
     """
-    spelled = tuple([name for name, _ in headers])
-    is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
-    mask, names = (_mask if is_small else _find_mask)(spelled, gone)
-    kept = list(compress(headers, mask))
+    head = head_names(headers)
+    names = head.names
+    kept = list(compress(headers, head.mask(gone)))
     if b"connection" in names:
         options = [value for name, value in headers if name.lower() == b"connection"]
         named = {option.lower() for option in list_members(options)}
         if not named.isdisjoint(names):
             kept = [header for header in kept if header[0].lower() not in named]
     return kept, names
-
-
-def _find_mask(
-    spelled: tuple[bytes, ...], gone: FieldNames
-) -> tuple[tuple[bool, ...], frozenset[bytes]]:
-    """Return which of the fields stay, and their names in lower case."""
-    names = [name.lower() for name in spelled]
-    return tuple(name not in gone for name in names), frozenset(names)
-
-
-# Messages of one kind have the same fields, whatever their values. Those with many are rare, and
-# whoever sends them may send others each time.
-_MOST_REMEMBERED = 40
-_LONGEST_REMEMBERED = 1024
-_mask = lru_cache(maxsize=256)(_find_mask)
 
 
 # What decides where a message goes, how long it is, who sent it or what may be done with it has
@@ -204,7 +268,7 @@ _NO_TRAILERS = HOP_BY_HOP | frozenset(
 _NO_TRAILER_PREFIXES = (b"access-control-", b"if-", b"proxy-", b"sec-", b"x-forwarded-")
 
 
-def forwardable_trailers(trailers: Iterable[Header], gone: FieldNames = frozenset()) -> HeaderList:
+def forwardable_trailers(trailers: Iterable[Header], gone: NameSet = frozenset()) -> HeaderList:
     """Return the trailer fields that may pass (RFC 9110 6.5).
 
     Args:

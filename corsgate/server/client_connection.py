@@ -135,7 +135,7 @@ class ClientConnection(MemoryHolder, Protocol):
         handling, self._handling = self._handling, None
         if handling is not None:
             # Not only when the transport comes to it: the place is another request's now.
-            handling.notes["outcome"] = outcome
+            handling.log.outcome = outcome
             handling.connectionLost(Failure(ConnectionAborted()))
         self.abortConnection()
 

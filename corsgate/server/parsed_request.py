@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 
@@ -11,6 +11,7 @@ from corsgate.message.framing import request_authority
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderIndex, HeaderList, index_headers
 from corsgate.message.target import origin_form
+from corsgate.server.fields_memo import FieldsMemo
 
 
 @attrs.frozen(kw_only=True)
@@ -29,41 +30,6 @@ class Refusal:
     routable: bool = False
 
 
-MAX_REMEMBERED_BYTES = 2 * 1024
-"""The largest head that a connection remembers for the next request. A browser's has some 800
-bytes; one with more is parsed anew each time."""
-
-MAX_READY = 16
-"""How much a connection's requests may have ready: a head for each route and server is much."""
-
-MAX_READY_BYTES = 4 * MAX_REMEMBERED_BYTES
-"""How large the heads among that may be together: two for a route, with room for what is added."""
-
-
-class Ready(dict[Any, Any]):
-    """What has been worked out of a request's fields and connection, by all else it depends on.
-
-    It has `MAX_READY` things at most, with `MAX_READY_BYTES` of prepared heads at most.
-    """
-
-    __slots__ = ("_bytes",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bytes = 0
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        """Keep a thing; where that is too much, forget all the others."""
-        size = len(value.lines or b"") if isinstance(value, RequestHead) else 0
-        if size > MAX_READY_BYTES:
-            return
-        if len(self) >= MAX_READY or self._bytes + size > MAX_READY_BYTES:
-            self.clear()
-            self._bytes = 0
-        self._bytes += size
-        super().__setitem__(key, value)
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class ParsedRequest:
     """A request's head as it was read.
@@ -77,9 +43,8 @@ class ParsedRequest:
         keep_alive: Whether another request may follow.
         offers: The protocols that it offers to switch to, in order; mostly none.
         refusal: Why it must not be served, or None.
-        ready: What has been worked out of its fields and its connection. A later request of the
-            connection with the very same fields has the same dictionary, so that all else that
-            a thing depends on, such as the method or the route, must be in its key.
+        memo: What has been worked out of its fields and its connection. A later request of the
+            connection with the very same fields has the same one.
     """
 
     head: RequestHead
@@ -90,7 +55,7 @@ class ParsedRequest:
     keep_alive: bool = False
     offers: tuple[bytes, ...] = ()
     refusal: Refusal | None = None
-    ready: Ready = attrs.field(factory=Ready)
+    memo: FieldsMemo = attrs.field(factory=FieldsMemo)
 
 
 def malformed(error: TargetError, status: int = 400) -> Refusal:

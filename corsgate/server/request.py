@@ -18,6 +18,7 @@ from corsgate.message.headers import HeaderList
 from corsgate.message.target import segments
 from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
+from corsgate.server.request_log import RequestLog
 from corsgate.transport.log_throttle import place_of
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
@@ -88,7 +89,7 @@ class GateRequest(server.Request):
         body: The body, or None where the request has none.
         authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
         refusal: Why it must not be served, or None.
-        notes: What the access log is to say of it, by name.
+        log: What the access log is to say of it.
         client_key: What its client is counted by where clients share something, once the gate
             knows it; None for a client that is not counted.
         arrived_s: The reactor's time at which the head was complete.
@@ -96,7 +97,7 @@ class GateRequest(server.Request):
         offers: The protocols that the client offers to switch to.
         trailers: The fields to send behind the response's body, where its framing has a place for
             them.
-        ready: What has been worked out of its fields and connection; see `ParsedRequest`.
+        memo: What has been worked out of its fields and connection; see `ParsedRequest`.
         on_lost: Called if the client leaves before the response has ended.
     """
 
@@ -117,11 +118,11 @@ class GateRequest(server.Request):
         self.queued = False
         self.head = head = read.head
         self.index = read.index
-        self.ready = read.ready
+        self.memo = read.memo
         self.body = body
         self.authority = read.authority
         self.refusal = read.refusal
-        self.notes: dict[str, Any] = {}
+        self.log = RequestLog()
         self.client_key: str | None = None
         self.on_lost: Callable[[], None] | None = None
         self.arrived_s = channel.site.deadlines.now()
@@ -209,6 +210,17 @@ class GateRequest(server.Request):
             self._bodiless = True
         self.chunked = self.channel.write_head(head, length, bodiless=self._bodiless)
 
+    def respond(self, head: ResponseHead, body: bytes) -> None:
+        """Write a whole response, and end it.
+
+        Args:
+            head: The response's head without framing fields.
+            body: All of its body.
+        """
+        self.begin(head, len(body))
+        self.write(body)
+        self.finish()
+
     def inform(self, head: ResponseHead) -> None:
         """Write an interim response; 100 only to a client that waits for it."""
         if self.gone or self.startedWriting or self.clientproto == b"HTTP/1.0":
@@ -285,7 +297,7 @@ class GateRequest(server.Request):
 
     def connectionLost(self, reason: Failure) -> None:
         """Tell whoever waits that the client is gone."""
-        self.notes.setdefault("outcome", "the client closed the connection")
+        self.log.conclude("the client closed the connection")
         self._log_once()
         # First those who wait for the response: it must not look to them as if the body alone
         # had failed, and the client were there to be told.

@@ -142,8 +142,8 @@ class ResponseParser:
         Nothing is raised: a traceback would know the connection that keeps the error.
 
         Args:
-            cleanly: Whether the server closed it. A reset, or TLS that ends without its close_notify,
-                may have cut a body anywhere.
+            cleanly: Whether the server closed it. A reset, or TLS that ends without its
+                close_notify, may have cut a body anywhere.
 
         Returns:
             Why there is no whole response: BadUpstreamResponse where it was cut short,

@@ -16,6 +16,7 @@ from corsgate.errors import ConfigError
 from corsgate.gate.access_log import open_log
 from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
 from corsgate.gate.service import GateService
+from corsgate.server.request_log import RequestLog
 from tests.peers import reactor, request, response
 from tests.support import (
     BASIC,
@@ -272,8 +273,9 @@ def refused(
     reason: str = "because",
 ) -> Any:
     """Return a request that the CORS decision refused."""
-    notes = {"id": "i", "route": route, "refused": reason}
-    return SimpleNamespace(notes=notes, method=method, index={b"origin": [origin]})
+    log = RequestLog()
+    log.id, log.route, log.refused = "i", route, reason
+    return SimpleNamespace(log=log, method=method, index={b"origin": [origin]})
 
 
 class Refused(GateTestCase):

@@ -12,6 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.gate.access_log import MAX_LINE_BYTES, MAX_VALUE_BYTES, AccessLog
 from corsgate.learn.record import CUT, read_record
+from corsgate.server.fields_memo import FieldsMemo
+from corsgate.server.request_log import RequestLog
 from tests.peers import response
 from tests.support import FROM_APP, GateTestCase
 
@@ -21,13 +23,16 @@ NAMES = "access-control-request-headers"
 
 
 def request(
-    fields: dict[str, bytes], *, target: bytes = b"/v1", method: bytes = b"OPTIONS", **notes: Any
+    fields: dict[str, bytes], *, target: bytes = b"/v1", method: bytes = b"OPTIONS", **said: Any
 ) -> Any:
     """Return what the log reads of a request."""
+    log = RequestLog()
+    for name, value in {"id": "1-1", "client": "127.0.0.1", "route": "/v1", **said}.items():
+        setattr(log, name, value)
     return SimpleNamespace(
-        notes={"id": "1-1", "client": "127.0.0.1", "route": "/v1", **notes},
+        log=log,
         index={name.encode(): [value] for name, value in fields.items()},
-        ready={},
+        memo=FieldsMemo(),
         method=method,
         uri=target,
         authority=b"localhost",

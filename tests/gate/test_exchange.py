@@ -15,7 +15,9 @@ from corsgate.gate.exchange import Exchange
 from corsgate.gate.runtime import make_runtime
 from corsgate.message.client import Client as Asking
 from corsgate.message.head import RequestHead
+from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.parsed_request import Refusal
+from corsgate.server.request_log import RequestLog
 from corsgate.transport.deadlines import Deadlines
 from tests.peers import ABORTED, Client, Message, reactor, request, response
 from tests.support import DIGEST, FROM_APP, FROM_FOREIGN, LISTEN, GateTestCase, parse
@@ -230,11 +232,11 @@ class BrokenRequest:
     startedWriting = 0
 
     def __init__(self) -> None:
-        self.notes = {"id": "1"}
-        self.ready: dict[object, object] = {}
+        self.log = RequestLog()
+        self.memo = FieldsMemo()
         self.aborted = False
 
-    def begin(self, head: object, length: object) -> None:
+    def respond(self, head: object, body: object) -> None:
         """Fail."""
         raise RuntimeError("broken")
 

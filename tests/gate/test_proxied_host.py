@@ -12,6 +12,8 @@ from twisted.logger import formatEvent
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.message.headers import Header
 from corsgate.message.host import HostRules
+from corsgate.server.fields_memo import FieldsMemo
+from corsgate.server.request_log import RequestLog
 from tests.gate.test_access_log import observed
 from tests.peers import Upstream
 from tests.support import Gate, GateTestCase
@@ -163,8 +165,8 @@ def asked(host: bytes, at: float = 0.0) -> Any:
     return SimpleNamespace(
         client=SimpleNamespace(host="10.0.0.1"),
         index={b"x-forwarded-host": [host]},
-        ready={},
-        notes={},
+        memo=FieldsMemo(),
+        log=RequestLog(),
         arrived_s=at,
     )
 

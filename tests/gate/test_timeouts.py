@@ -16,6 +16,7 @@ from corsgate.config.model.values import Limits, Server
 from corsgate.errors import UpstreamTimedOut
 from corsgate.gate.forwarding import Forwarding
 from corsgate.server.request_body import RequestBody
+from corsgate.server.request_log import RequestLog
 from corsgate.transport.deadlines import Deadlines
 
 TIMEOUT_S = 10.0
@@ -42,7 +43,7 @@ class BlameTests(SynchronousTestCase):
             arrived_s=0.0,
             body=body,
             channel=SimpleNamespace(site=SimpleNamespace(deadlines=Deadlines(self.clock))),
-            notes={},
+            log=RequestLog(),
         )
         attempts: Any = SimpleNamespace(send=lambda _: Deferred(), pins=None, binds=False)
         forwarding = Forwarding(request, plan, attempts)

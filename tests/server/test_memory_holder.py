@@ -105,7 +105,7 @@ class ResponseTests(SynchronousTestCase):
                 client.request()
                 answer(client.requests[-1], bytes(60_000))
                 self.assertLessEqual(client.connection.tally.held, 2 * MIB)
-            outcomes += [str(request.notes.get("outcome")) for request in client.requests]
+            outcomes += [str(request.log.outcome) for request in client.requests]
         self.assertLessEqual(memory.held_by(CLIENT), 4 * MIB)  # type: ignore[union-attr]
         self.assertGreater(memory.cuts, 100)  # type: ignore[union-attr]
 
@@ -119,7 +119,7 @@ class ResponseTests(SynchronousTestCase):
         number, request, _ = streams[0]
         self.assertEqual(client.answers[number].reset, 11)
         self.assertTrue(request.gone)
-        self.assertIn("max_buffered_per_client", request.notes["outcome"])
+        self.assertIn("max_buffered_per_client", request.log.outcome)
         number, request, _ = streams[-1]
         client.window(number, 60_000)
         self.assertEqual(len(client.answers[number].body), 60_000)
@@ -379,7 +379,7 @@ class RequestTests(SynchronousTestCase):
             others.append(served)
             self.assertLessEqual(first.site.memory.held, 4 * MIB)
         self.assertTrue(first.wire.disconnected)
-        self.assertIn("max_buffered_per_client", first.requests[0].notes["outcome"])
+        self.assertIn("max_buffered_per_client", first.requests[0].log.outcome)
         self.assertFalse(others[-1].wire.disconnected)
 
 

@@ -1,23 +1,11 @@
-"""What a connection keeps of a request for the next one, and what stands for a refused one."""
+"""What stands for a request that can't be read on."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.message.head import RequestHead
-from corsgate.server.parsed_request import MAX_READY, Ready, Refusal, refused
-
-
-class ReadyTests(SynchronousTestCase):
-    """What was worked out of a request's fields, kept for the next one with the same."""
-
-    def test_bound(self) -> None:
-        """A client that asks for one route after the other doesn't have all of them kept."""
-        ready = Ready()
-        for key in range(10 * MAX_READY):
-            ready[key] = key
-            self.assertEqual(ready[key], key)
-            self.assertLessEqual(len(ready), MAX_READY)
+from corsgate.server.parsed_request import Refusal, refused
 
 
 class RefusedTests(SynchronousTestCase):

@@ -91,7 +91,7 @@ class ChannelTests(SynchronousTestCase):
             self.assertTrue(served.wire.disconnected, sent)
             served.leave()
             self.failureResultOf(finished)
-            outcome = served.requests[0].notes["outcome"]
+            outcome = served.requests[0].log.outcome
             self.assertEqual(outcome, "the client closed the connection")
             self.assertEqual(len(served.requests), 1)
 

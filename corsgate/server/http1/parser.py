@@ -329,7 +329,7 @@ class RequestParser:
                 index=last.index,
                 authority=last.authority,
                 keep_alive=True,
-                ready=last.ready,
+                memo=last.memo,
             )
         version: str = self._parser.get_http_version()
         index = index_headers(self._headers)

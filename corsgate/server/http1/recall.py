@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from corsgate.config.model.values import Limits
+from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.http1.message_cuts import HEAD_END
 from corsgate.server.http1.request_line import LINE_END
-from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ParsedRequest
+from corsgate.server.parsed_request import ParsedRequest
 
 # A request line that the fields alone decide on: its target names no host. It leaves nothing of
 # the target to be refused, and no white space to be lenient about.

@@ -15,7 +15,8 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
-from corsgate.server.parsed_request import MAX_REMEMBERED_BYTES, ParsedRequest, Refusal, malformed
+from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
+from corsgate.server.parsed_request import ParsedRequest, Refusal, malformed
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -138,7 +139,7 @@ class RequestBlocks:
             version="2",
             authority=read.authority,
             keep_alive=True,
-            ready=read.ready,
+            memo=read.memo,
         )
 
 

@@ -172,7 +172,7 @@ class Http2Stream(MemoryHolder):
         request, self._request = self._request, None
         self._producer = None
         if request is not None:
-            request.notes.setdefault("outcome", outcome)
+            request.log.conclude(outcome)
             request.connectionLost(reason or Failure(ConnectionDone(outcome)))
 
     def cut_malformed(self, outcome: str) -> None:

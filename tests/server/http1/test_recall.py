@@ -79,14 +79,14 @@ class RecallTests(SynchronousTestCase):
         self.assertEqual(second.head.target, b"/a?b")
         self.assertIs(second.index, first.index)
         self.assertIs(second.head.headers, first.head.headers)
-        self.assertIs(second.ready, first.ready)
+        self.assertIs(second.memo, first.memo)
 
     def test_other_fields(self) -> None:
         """The smallest difference is one, and nothing that was worked out is taken over."""
         for other in (FIELDS.replace(b"2", b"3"), FIELDS.replace(b"2 ", b"2"), H + b"\r\n"):
             first, second = read(LINES[0] + FIELDS, LINES[0] + other).requests
             self.assertIsNot(second.index, first.index)
-            self.assertIsNot(second.ready, first.ready)
+            self.assertIsNot(second.memo, first.memo)
 
     def test_absolute_form(self) -> None:
         """The host that a target names counts for its own request alone."""

@@ -10,12 +10,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.message.head import RequestHead
-from corsgate.message.headers import HOP_BY_HOP, _mask, sift
+from corsgate.message.headers import HOP_BY_HOP, _head_names, sift
 from corsgate.message.host import _parse_host, parse_host
+from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES, FieldsMemo
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.idle import REST_S
-from corsgate.server.parsed_request import MAX_READY_BYTES, MAX_REMEMBERED_BYTES, Ready
 from corsgate.server.request import GateRequest
 from tests.server.http2.client import Http2Client
 from tests.server.support import Served, Wire, answer
@@ -49,14 +48,14 @@ REPEATED = [(b"x-large", b"a" * 3900)] * 8
 
 
 class Parsed:
-    """Notes what is parsed anew: a request that is recalled has the `ready` of the one before."""
+    """Notes what is parsed anew: a request that is recalled has the memo of the one before."""
 
     def __init__(self) -> None:
-        self.ready: list[Ready] = []
+        self.memos: list[FieldsMemo] = []
 
     def __call__(self, request: GateRequest) -> None:
         """Return a request."""
-        self.ready.append(request.ready)
+        self.memos.append(request.memo)
         answer(request, b"x")
 
 
@@ -71,7 +70,7 @@ class RecallTests(SynchronousTestCase):
             data = head(b"X: %b\r\n" % (b"a" * (size - len(head(b"X: \r\n")))))
             self.assertEqual(len(data), size)
             served.send(data, data)
-            is_same = parsed.ready[0] is parsed.ready[1]
+            is_same = parsed.memos[0] is parsed.memos[1]
             self.assertEqual(is_same, size <= MAX_REMEMBERED_BYTES)
 
     def test_http2(self) -> None:
@@ -81,29 +80,7 @@ class RecallTests(SynchronousTestCase):
             client = Http2Client(render=parsed)
             client.request(headers=headers)
             client.request(headers=headers)
-            self.assertEqual(parsed.ready[0] is parsed.ready[1], expected)
-
-
-class ReadyTests(SynchronousTestCase):
-    """Prepared heads have a bound together."""
-
-    def test_bytes(self) -> None:
-        """However large they are, no more than so many bytes are kept, the last among them."""
-        ready = Ready()
-        for size in (1, 100, 2000, MAX_READY_BYTES):
-            for key in range(20):
-                ready[key] = RequestHead(method=b"GET", target=b"/", headers=[], lines=bytes(size))
-                self.assertIn(key, ready)
-                kept = sum(len(each.lines) for each in ready.values())
-                self.assertLessEqual(kept, MAX_READY_BYTES)
-
-    def test_too_large(self) -> None:
-        """One that is too large by itself is not kept, and drives nothing out."""
-        ready = Ready()
-        ready[1] = 1
-        lines = bytes(MAX_READY_BYTES + 1)
-        ready[2] = RequestHead(method=b"GET", target=b"/", headers=[], lines=lines)
-        self.assertEqual(list(ready), [1])
+            self.assertEqual(parsed.memos[0] is parsed.memos[1], expected)
 
 
 class ProcessTests(SynchronousTestCase):
@@ -111,12 +88,12 @@ class ProcessTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """The names of a message's fields are remembered where they are short."""
-        before = _mask.cache_info().currsize
+        before = _head_names.cache_info().currsize
         for at in range(5):
             fields = [(b"x-%d-%b" % (at, b"n" * 2000), b"1")]
             kept, names = sift(fields, HOP_BY_HOP)
             self.assertEqual((kept, names), (fields, {fields[0][0]}))
-        self.assertEqual(_mask.cache_info().currsize, before)
+        self.assertEqual(_head_names.cache_info().currsize, before)
 
     def test_hosts(self) -> None:
         """A host is remembered where it may be one."""
@@ -175,7 +152,7 @@ class IdleTests(SynchronousTestCase):
         served.clock.pump([1.0] * round(REST_S + 2))
         answer(seen[0])
         served.send(head(b""))
-        self.assertIs(seen[0].ready, seen[1].ready)
+        self.assertIs(seen[0].memo, seen[1].memo)
 
     def test_no_connections(self) -> None:
         """A site without connections wakes nobody."""

@@ -59,7 +59,7 @@ class StreamTests(SynchronousTestCase):
             number = client.block(bad)
             self.assertEqual(client.requests, [])
             (logged,) = client.recorded
-            self.assertIn("malformed", str(logged.notes["outcome"]))
+            self.assertIn("malformed", str(logged.log.outcome))
             self.assertEqual((logged.code, logged.gone), (400, True))
             self.assert_stream_error(client, number, 1)
 
@@ -84,7 +84,7 @@ class StreamTests(SynchronousTestCase):
             for piece in sent:
                 client.data(number, piece, end=piece is sent[-1])
             self.assertEqual((receiver.ended, len(receiver.failures), len(gone)), (0, 1, 1))
-            self.assertIn("Content-Length", str(request.notes["outcome"]))
+            self.assertIn("Content-Length", str(request.log.outcome))
             self.assert_stream_error(client, number, 1)
 
     def test_bad_trailers(self) -> None:
@@ -131,7 +131,7 @@ class StreamTests(SynchronousTestCase):
         request.notifyFinish().addErrback(gone.append)
         client.reset(number)
         self.assertEqual(len(gone), 1)
-        self.assertEqual(request.notes["outcome"], "the client reset the stream")
+        self.assertEqual(request.log.outcome, "the client reset the stream")
         self.assertEqual(client.recorded, [request])
         client.window(number, 5)
         client.reset(number)

@@ -243,7 +243,7 @@ class RecallTests(SynchronousTestCase):
         """What was worked out of the same fields is there for the next path, and no other's."""
         blocks = RequestBlocks(Limits())
         first = blocks.read(GET, ended=True)
-        first.ready["known"] = 1
+        first.memo.refused_host = b"known"
         for fields, known in (
             ([M, S, A, p(b"/other")], True),
             ([OPTIONS, S, A, p(b"/other")], False),
@@ -251,7 +251,9 @@ class RecallTests(SynchronousTestCase):
             ([*GET, (b"origin", b"x")], False),
             (GET, False),
         ):
-            self.assertEqual("known" in blocks.read(fields, ended=True).ready, known, fields)
+            self.assertEqual(
+                blocks.read(fields, ended=True).memo.refused_host == b"known", known, fields
+            )
 
 
 class BlockTests(SynchronousTestCase):

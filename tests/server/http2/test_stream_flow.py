@@ -115,7 +115,7 @@ class UploadTests(SynchronousTestCase):
                 self.assertEqual(client.answers[number].status, 408)
             else:
                 self.assertEqual(client.answers[number].reset, 8)
-                self.assertEqual(request.notes["outcome"], "the client was too slow")
+                self.assertEqual(request.log.outcome, "the client was too slow")
             self.assertTrue(client.open)
 
     def test_not_its_turn(self) -> None:
@@ -251,7 +251,7 @@ class DownloadTests(SynchronousTestCase):
             client.wait(3)
             client.read()
             self.assertEqual(client.answers[number].reset, 8)
-            self.assertEqual(request.notes["outcome"], "the client did not take the response")
+            self.assertEqual(request.log.outcome, "the client did not take the response")
             self.assertTrue(client.open)
 
     def test_finished_but_not_taken(self) -> None:
@@ -304,4 +304,4 @@ class DownloadTests(SynchronousTestCase):
         client.wait(32)
         self.assertTrue(client.wire.disconnected)
         (request,) = client.recorded
-        self.assertEqual(request.notes["outcome"], "the client did not take the response")
+        self.assertEqual(request.log.outcome, "the client did not take the response")

@@ -1,0 +1,63 @@
+"""What has been worked out of a request's fields, kept for the next request with the same."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from corsgate.message.client import Client
+from corsgate.message.head import RequestHead
+
+MAX_REMEMBERED_BYTES = 2 * 1024
+"""The largest head that a connection remembers for the next request. A browser's has some 800
+bytes; one with more is parsed anew each time."""
+
+MAX_KEPT = 16
+"""How many decisions, and how many prepared heads, a connection keeps: one for each route and
+server is much."""
+
+MAX_HEAD_BYTES = 4 * MAX_REMEMBERED_BYTES
+"""How large the prepared heads may be together: two for a route, with room for what is added."""
+
+
+class FieldsMemo:
+    """What follows from a request's fields and its connection, whatever its target is.
+
+    Requests of one connection with the very same fields share one. All else that a value depends
+    on, such as the method or the route, must be in its key.
+
+    Attributes:
+        client: Who asks, and the address that the log shows; None as long as nobody looked.
+        refused_host: A host that a trusted proxy names and that isn't served; empty where there
+            is none, None as long as nobody looked.
+        log_members: The members of the access log's line that only depend on the fields.
+        asked: What a route's policy makes of the fields, by route and method.
+        heads: The heads that servers get, by all that they depend on besides the target.
+    """
+
+    __slots__ = ("_bytes", "asked", "client", "heads", "log_members", "refused_host")
+
+    def __init__(self) -> None:
+        self.client: tuple[Client, str] | None = None
+        self.refused_host: bytes | None = None
+        self.log_members: tuple[str, str] | None = None
+        self.asked: dict[tuple[Hashable, bytes], Any] = {}
+        self.heads: dict[Hashable, RequestHead] = {}
+        self._bytes = 0
+
+    def keep_asked(self, route: Hashable, method: bytes, asked: Any) -> None:
+        """Keep what a route's policy makes of the fields; past the bound, forget all others."""
+        if len(self.asked) >= MAX_KEPT:
+            self.asked.clear()
+        self.asked[route, method] = asked
+
+    def keep_head(self, key: Hashable, head: RequestHead) -> None:
+        """Keep a prepared head, unless it is too large; past a bound, forget all others."""
+        size = len(head.lines or b"")
+        if size > MAX_HEAD_BYTES:
+            return
+        if len(self.heads) >= MAX_KEPT or self._bytes + size > MAX_HEAD_BYTES:
+            self.heads.clear()
+            self._bytes = 0
+        self._bytes += size
+        self.heads[key] = head

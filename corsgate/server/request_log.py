@@ -1,0 +1,35 @@
+"""What the access log is to say of one request."""
+
+from __future__ import annotations
+
+
+class RequestLog:
+    """Notes on one request, which become its line of the access log.
+
+    Attributes:
+        id: The request's own id; empty until the gate has given it one.
+        client: The client's address, as the log shows it.
+        route: The route's host and prefix; None where it has none.
+        server: The origin of the server that had the request last.
+        outcome: How it ended, in words; None where it was answered in good order.
+        refused: Why the CORS decision refused it.
+        ungranted: What the policy does not grant a request that was forwarded all the same.
+        tried: The servers that had the request before the last one.
+    """
+
+    __slots__ = ("client", "id", "outcome", "refused", "route", "server", "tried", "ungranted")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.client = ""
+        self.route: str | None = None
+        self.server: str | None = None
+        self.outcome: str | None = None
+        self.refused: str | None = None
+        self.ungranted = ""
+        self.tried: list[str] | None = None
+
+    def conclude(self, outcome: str) -> None:
+        """Say how the request ended, unless that was said before."""
+        if self.outcome is None:
+            self.outcome = outcome
