@@ -127,12 +127,20 @@ class ArchiveTests(SynchronousTestCase):
 class RequirementTests(SynchronousTestCase):
     """Whatever is imported is asked for."""
 
-    def check(self, place: str, declared: set[str], *, http2: bool | None = None) -> None:
+    def check(
+        self,
+        place: str,
+        declared: set[str],
+        *,
+        own: Iterable[str] = ("corsgate", "tests"),
+        http2: bool | None = None,
+    ) -> None:
         """Find each project that is imported below a place among those declared.
 
         Args:
             place: A directory.
             declared: The projects.
+            own: The packages of the checkout itself that may be imported there.
             http2: Whether to look at the modules for HTTP/2 alone, or at all others alone.
         """
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
@@ -142,7 +150,7 @@ class RequirementTests(SynchronousTestCase):
             for path in files(place)
             if path.suffix == ".py" and http2 in (None, "http2" in path.parts)
             for name in imports(ast.parse(path.read_bytes()))
-            if (root := name.split(".")[0]) not in {*sys.stdlib_module_names, "corsgate", "tests"}
+            if (root := name.split(".")[0]) not in {*sys.stdlib_module_names, *own}
             and not projects(owners.get(root, ())) & (declared | comes_with)
         }
         self.assertEqual(missing, set())
@@ -172,8 +180,8 @@ class RequirementTests(SynchronousTestCase):
         setup = metadata()
         needed = setup["options"]["install_requires"].splitlines()
         declared = projects([*needed, *setup["options.extras_require"]["test"].splitlines()])
-        for place in ("tests", "examples"):
-            self.check(place, declared)
+        self.check("tests", declared, own=("bench", "corsgate", "tests"))
+        self.check("examples", declared)
 
 
 class InstallTests(SynchronousTestCase):
