@@ -27,6 +27,7 @@ from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
 from corsgate.server.tls import CertificateTable
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.files import read_file
 
@@ -42,6 +43,7 @@ class ListenerSite:
         new_id: Answers a request id.
         admission: Counts the connections of all listeners.
         memory: Counts what waits in memory for all listeners.
+        shortcuts: Which ones are taken.
 
     Attributes:
         certificates: What TLS is spoken with; None for plain TCP.
@@ -65,6 +67,7 @@ class ListenerSite:
         admission: Admission,
         memory: MemoryBudget,
         reactor: Any,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
         self._plan = plan
@@ -83,6 +86,7 @@ class ListenerSite:
             admission=admission,
             memory=memory,
             trusted_proxies=listener.trusted_proxies,
+            shortcuts=shortcuts,
         )
         self.certificates: CertificateTable | None = None
         self.factory: IProtocolFactory = self.site

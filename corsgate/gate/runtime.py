@@ -25,6 +25,7 @@ from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.shaping import UpstreamShape
 from corsgate.interfaces import ICredentials
 from corsgate.routing import Match, RouteTable
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
 from corsgate.upstream.agent import UpstreamAgent
@@ -162,6 +163,7 @@ def make_runtime(
     rng: Callable[[int], bytes],
     file: str,
     pseudonym: bytes,
+    shortcuts: Shortcuts = ALL,
 ) -> Runtime:
     """Make a configuration ready to serve.
 
@@ -172,6 +174,7 @@ def make_runtime(
         rng: Answers so many random bytes.
         file: The configuration's name in faults.
         pseudonym: What this process calls itself in Via, and no other one does.
+        shortcuts: Which ones are taken.
 
     Returns:
         A plan that has opened nothing yet.
@@ -183,7 +186,7 @@ def make_runtime(
     faults: list[Fault] = []
     for name, upstream in config.upstreams.items():
         try:
-            upstreams[name] = _plan_upstream(upstream, reactor, deadlines, rng)
+            upstreams[name] = _plan_upstream(upstream, reactor, deadlines, rng, shortcuts)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
@@ -200,9 +203,13 @@ def make_runtime(
 
 
 def _plan_upstream(
-    upstream: Upstream, reactor: Any, deadlines: Deadlines, rng: Callable[[int], bytes]
+    upstream: Upstream,
+    reactor: Any,
+    deadlines: Deadlines,
+    rng: Callable[[int], bytes],
+    shortcuts: Shortcuts,
 ) -> UpstreamRuntime:
-    agent = UpstreamAgent(reactor, deadlines, upstream)
+    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts)
     rules = upstream.balancing
     # Seeded by what nobody can guess; who draws well can't be steered to one server.
     chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it

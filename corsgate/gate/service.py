@@ -29,6 +29,7 @@ from corsgate.gate.runtime import UpstreamRuntime, make_runtime
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.proxy_protocol import listening_endpoint
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.fast_write import bound_unsent
 from corsgate.transport.listening import stop_listening, tend
@@ -65,11 +66,13 @@ class GateService(Service):
         file: str,
         write: Callable[[str], None] | None = None,
         output: LineWriter | None = None,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self._config = config
         self._reactor = reactor
         self._file = file
+        self._shortcuts = shortcuts
         self._deadlines = Deadlines(reactor)
         self._boot_id = rng(4).hex()
         self._counter = 0
@@ -79,6 +82,7 @@ class GateService(Service):
             deadlines=self._deadlines,
             rng=rng,
             file=file,
+            shortcuts=shortcuts,
             # Random of its own: upstreams are told it, and it must be no other process's.
             pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
         )
@@ -236,6 +240,7 @@ class GateService(Service):
                     admission=self._admission,
                     memory=memory,
                     reactor=self._reactor,
+                    shortcuts=self._shortcuts,
                 )
                 listeners.append(made)
             except BadValue as error:

@@ -23,6 +23,7 @@ from corsgate.server.http1.channel import GateChannel
 from corsgate.server.idle import Idle
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
 
@@ -65,6 +66,7 @@ class GateSite(Site):
         memory: Counts what waits in memory for all sites; None for one of this site's own.
         trusted_proxies: Networks whose connections speak for many clients.
         wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
+        shortcuts: Which ones are taken.
 
     Attributes:
         log_throttle: How often the log is told what clients do wrong.
@@ -85,6 +87,7 @@ class GateSite(Site):
         memory: MemoryBudget | None = None,
         trusted_proxies: Sequence[IPv4Network | IPv6Network] = (),
         wall_clock: Callable[[], float] = time.time,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         super().__init__(resource, reactor=reactor)
         self.deadlines = deadlines
@@ -99,6 +102,7 @@ class GateSite(Site):
         self._admitted: dict[Channel, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
         self._wall_clock = wall_clock
+        self.shortcuts = shortcuts
         self._date = (0, b"")
         self.log_throttle = LogThrottle()
 

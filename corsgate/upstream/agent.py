@@ -17,6 +17,7 @@ from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.errors import ConnectFailed, ConnectionReset, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import Inform, UpstreamConnection
 from corsgate.upstream.pins import Pins
@@ -80,6 +81,7 @@ class UpstreamAgent:
         reactor: Connects and tells the time.
         deadlines: Ends what takes too long.
         upstream: Whose servers it may send to; it refuses any other address.
+        shortcuts: Which ones are taken.
 
     Attributes:
         pools: The connections to each server, by its origin.
@@ -91,10 +93,17 @@ class UpstreamAgent:
         BadValue: The upstream's certificates can't be used.
     """
 
-    def __init__(self, reactor: Any, deadlines: Deadlines, upstream: Upstream) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        deadlines: Deadlines,
+        upstream: Upstream,
+        shortcuts: Shortcuts = ALL,
+    ) -> None:
         self._reactor = reactor
         self._deadlines = deadlines
         self._upstream = upstream
+        self._shortcuts = shortcuts
         self.pools: Mapping[bytes, ServerPool] = {}
         self.short: Callable[[], None] = lambda: None
         self.unconnected: set[Holder] = set()
@@ -131,6 +140,7 @@ class UpstreamAgent:
                 tls.get(server.origin),
                 self._upstream.pool,
                 lambda: self.short(),
+                self._shortcuts,
             )
             for origin, server in by_origin.items()
         }

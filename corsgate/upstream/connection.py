@@ -24,6 +24,7 @@ from corsgate.message.connection_auth import challenge_binds
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.fast_write import writer
 from corsgate.transport.tunnel import TunnelEnd
@@ -49,6 +50,7 @@ class UpstreamConnection(Protocol):
             its exchange has ended, and once more when it is lost.
         switched: Called with this connection when it would become a tunnel; returns whether it
             may.
+        shortcuts: Which ones are taken.
 
     Attributes:
         holder: Whose exchange it serves, for its pool.
@@ -63,6 +65,7 @@ class UpstreamConnection(Protocol):
         deadlines: Deadlines,
         released: Callable[[UpstreamConnection, bool], None],
         switched: Callable[[UpstreamConnection], bool] = lambda _: True,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         self.deadline_s = NEVER
         self.holder: Holder | None = None
@@ -70,6 +73,7 @@ class UpstreamConnection(Protocol):
         self.pinned = False
         self.pins: Pins | None = None
         self._switched = switched
+        self._shortcuts = shortcuts
         self._deadlines = deadlines
         self._released = released
         self._reader = ResponseParser(self)

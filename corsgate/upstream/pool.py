@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from corsgate.balance.slots import Slots, Turn
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.errors import QueueFull, UpstreamBusy
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.hangup import has_unread
 from corsgate.upstream.connection import UpstreamConnection
@@ -70,6 +71,7 @@ class ServerPool:
         tls: Makes verified TLS connections; None for plain TCP.
         bounds: How many connections there may be, and how long each may idle.
         short: Called where the process lacks what a connection needs; it closes what it can.
+        shortcuts: Which ones are taken.
 
     Attributes:
         deadline_s: For the deadlines: until when the longest waiter waits, or an earlier time.
@@ -83,10 +85,12 @@ class ServerPool:
         tls: IOpenSSLClientConnectionCreator | None,
         bounds: PoolLimits,
         short: Callable[[], None] = lambda: None,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         self.deadline_s = NEVER
         self._deadlines = deadlines
         self._server = server
+        self._shortcuts = shortcuts
         self._bounds = bounds
         self._connector = Connector(reactor, server, tls, self._make_connection, short)
         self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
@@ -290,7 +294,7 @@ class ServerPool:
         return connecting.addCallbacks(connected, not_connected)
 
     def _make_connection(self) -> UpstreamConnection:
-        return UpstreamConnection(self._deadlines, self._released, self._switched)
+        return UpstreamConnection(self._deadlines, self._released, self._switched, self._shortcuts)
 
     def _queue_full(self) -> QueueFull:
         return QueueFull(f"{self._server.origin}: too many requests wait")
