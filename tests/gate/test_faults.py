@@ -16,14 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from tests.peers import ABORTED, Client, Message, Upstream, hanging, reactor, request, response
 from tests.support import GateTestCase
 
-LIMITS = """
-[limits]
-timeout = "20s"
-connect_timeout = "100ms"
-first_byte_timeout = "100ms"
-response_idle_timeout = "100ms"
-tunnel_idle_timeout = "100ms"
-"""
+LIMITS = ("connect_timeout", "first_byte_timeout", "response_idle_timeout", "tunnel_idle_timeout")
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
 CUT = "cut"
 """The client's connection was reset in the midst of a response, or of a tunnel."""
@@ -69,6 +62,12 @@ class Case:
     cause: str = ""
 
 
+def limits(short: tuple[str, ...]) -> str:
+    """Return limits that no server meets by being slow, except for those that are to end."""
+    times = [f'{name} = "{"500ms" if name in short else "20s"}"\n' for name in LIMITS]
+    return f'[limits]\ntimeout = "20s"\n{"".join(times)}'
+
+
 def passed_on(bad: int, cause: str, **others: Case) -> dict[str, Case]:
     """Return the cases of a fault after which the other server serves.
 
@@ -110,12 +109,17 @@ class Faults(GateTestCase):
             return CUT
 
     async def meet(
-        self, bad: str, good: Upstream, kind: str, meanwhile: Callable[[Client], None]
+        self,
+        bad: str,
+        good: Upstream,
+        kind: str,
+        meanwhile: Callable[[Client], None],
+        short: tuple[str, ...],
     ) -> tuple[int | str, str]:
         """Return what one kind of request gets of a gate of its own, and why it was sent on."""
         gate = self.serve(
             f'[upstreams.a]\nservers = ["{bad}", "{good.url}"]\n'
-            f'[routes."/v1"]\nupstream = "a"\n{LIMITS}'
+            f'[routes."/v1"]\nupstream = "a"\n{limits(short)}'
         )
         client = await self.connect(gate)
         meanwhile(client)
@@ -132,6 +136,7 @@ class Faults(GateTestCase):
         expected: dict[str, Case],
         url: str | None = None,
         meanwhile: Callable[[Client], None] = lambda _: None,
+        short: tuple[str, ...] = (),
     ) -> None:
         """Assert what each kind of request meets, all at once.
 
@@ -140,12 +145,13 @@ class Faults(GateTestCase):
             expected: A case for each of `KINDS`.
             url: Where that server is, if it isn't one at all.
             meanwhile: Gets the client before anything is sent.
+            short: The limits that the server exceeds.
         """
         good = await self.upstream()
         good.answer = wanted
         outcomes = await gatherResults(
             [
-                Deferred.fromCoroutine(self.meet(url or bad.url, good, kind, meanwhile))
+                Deferred.fromCoroutine(self.meet(url or bad.url, good, kind, meanwhile, short))
                 for kind in KINDS
             ]
         )
@@ -168,20 +174,28 @@ class Faults(GateTestCase):
     async def test_hangs_on_connect(self) -> None:
         """The same, after the time to connect."""
         with hanging() as url:
-            await self.assert_row(await self.upstream(), passed_on(0, "connect"), url)
+            await self.assert_row(
+                await self.upstream(), passed_on(0, "connect"), url, short=("connect_timeout",)
+            )
 
     async def test_hangs_before_the_head(self) -> None:
         """What can't act twice is sent again once time is up; a POST gets 504."""
         failed = Case(504, 1, 0)
         await self.assert_row(
-            await self.upstream(None), passed_on(1, "timeout", POST=failed, stream=failed)
+            await self.upstream(None),
+            passed_on(1, "timeout", POST=failed, stream=failed),
+            short=("first_byte_timeout",),
         )
 
     async def test_hangs_in_the_body(self) -> None:
         """The client has its beginning: nothing is sent again, and its connection is cut."""
         bad = await self.upstream()
         bad.answer = half
-        await self.assert_row(bad, once(CUT, WebSocket=Case(101, 1, 0)))
+        await self.assert_row(
+            bad,
+            once(CUT, WebSocket=Case(101, 1, 0)),
+            short=("response_idle_timeout", "tunnel_idle_timeout"),
+        )
 
     async def test_resets_before_the_head(self) -> None:
         """What can't act twice is sent again; a POST gets 502."""
