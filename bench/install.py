@@ -11,7 +11,9 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -68,6 +70,28 @@ def modules(package: str) -> Path:
         options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory)]
         _run([program("npm"), "install", *options, package])
     return found
+
+
+@cache
+def debian_python() -> str:
+    """Return Debian's Python, which is built by profile, with this one's packages.
+
+    It has a virtual environment below ``bench/.peers``, which looks for packages in this one's.
+    Compiled packages fit both, as long as the two are of the same minor version.
+
+    Raises:
+        LeftOut: There is none of that version.
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    python = Path("/usr/bin") / version
+    if not python.exists():
+        raise LeftOut(f"there is no {python}, whose packages would be those of this Python")
+    directory = _PEERS / version
+    _run([str(python), "-m", "venv", "--clear", "--without-pip", str(directory)])
+    packages = sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
+    lines = "\n".join(dict.fromkeys(packages))
+    (directory / "lib" / version / "site-packages" / "bench.pth").write_text(f"{lines}\n")
+    return str(directory / "bin" / "python")
 
 
 def python_packages(*packages: str) -> Path:

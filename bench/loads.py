@@ -1,12 +1,11 @@
-"""The loads, and wrk, which makes them and tells what came of it."""
+"""The loads, the files that the upstream serves for them, and the look at a first response."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,8 +17,10 @@ ORIGIN: Final = "http://localhost:4200"
 """The page that all requests come from; every proxy allows it."""
 
 KIB, MIB = 1024, 1024**2
-_SCRIPTS: Final = Path(__file__).resolve().parent
-_GRACE_S: Final = 30.0
+NUMBER: Final = "{n}"
+"""In a path or a field's value, this stands for the number of the request."""
+
+_TIMEOUT_S: Final = 10.0
 _FIELDS: Final = {
     "Origin": ORIGIN,
     "Accept": "application/json",
@@ -27,6 +28,8 @@ _FIELDS: Final = {
     "Accept-Language": "en-GB,en;q=0.5",
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
 }
+_JSON: Final = {"Content-Type": "application/json"}
+_BYTES: Final = {"Content-Type": "application/octet-stream"}
 
 
 @attrs.frozen(kw_only=True)
@@ -36,43 +39,90 @@ class Load:
     Attributes:
         name: What ``--only`` calls it.
         title: What the report calls it.
-        connections: How many there are, each with one request at a time.
-        path: The file that is asked for.
+        connections: How many there are.
+        streams: How many requests each has at a time, over HTTP/2; over HTTP/1.1 it is one.
+        path: What is asked for; may have `NUMBER` in it.
         length: Of the response's body, in bytes.
+        chunked: Whether the upstream sends that without its length.
         method: Of the request.
+        upload: The length of the request's body, in bytes.
         tls: Whether the proxy's listener has a certificate.
-        fields: The request's header.
-        script: What tells wrk what to send.
+        http2: Whether the requests are HTTP/2's, over TLS.
+        fields: The request's header; values may have `NUMBER` in them.
+        numbers: What `NUMBER` stands for goes from 0 up to this, then begins anew; 0 for
+            no end.
+        gates_only: Whether only the gate is put under it.
+        access_log: Whether the gate's file names an access log.
     """
 
     name: str
     title: str
-    connections: int
-    path: str
-    length: int
+    connections: int = 64
+    streams: int = 1
+    path: str = "/1k.json"
+    length: int = KIB
+    chunked: bool = False
     method: str = "GET"
+    upload: int = 0
     tls: bool = False
+    http2: bool = False
     fields: dict[str, str] = _FIELDS
-    script: str = "wrk.lua"
+    numbers: int = 0
+    gates_only: bool = False
+    access_log: bool = True
+
+    @property
+    def numbered(self) -> bool:
+        """Whether each request differs from the one before."""
+        return any(NUMBER in text for text in (self.path, *self.fields.values()))
+
+    @property
+    def described(self) -> str:
+        """The title, and what sends it."""
+        streams = f" of {self.streams} streams" if self.http2 else ""
+        return f"{self.title}, {self.connections} connections{streams}"
+
+    def at(self, number: int) -> Load:
+        """Return the load with a number in place of `NUMBER`."""
+        put = str(number)
+        return attrs.evolve(
+            self,
+            path=self.path.replace(NUMBER, put),
+            fields={name: value.replace(NUMBER, put) for name, value in self.fields.items()},
+        )
 
 
 LOADS: Final = (
-    Load(name="1k", title="1 KB of JSON", connections=64, path="/1k.json", length=KIB),
+    Load(name="1k", title="1 KB, same fields"),
+    Load(name="unlogged", title="1 KB, no access_log", gates_only=True, access_log=False),
     Load(
         name="varying",
-        title="1 KB of JSON, other fields in each request",
-        connections=64,
-        path="/1k.json",
-        length=KIB,
-        script="wrk_varying.lua",
+        title="1 KB, one field differs",
+        fields={**_FIELDS, "If-None-Match": f'"{NUMBER}"'},
     ),
-    Load(name="1m", title="1 MiB bodies", connections=16, path="/1m.bin", length=MIB),
-    Load(name="tls", title="1 KB over TLS", connections=64, path="/1k.json", length=KIB, tls=True),
+    Load(
+        name="put",
+        title="PUT of 200 bytes, 1 KB back",
+        path="/put",
+        method="PUT",
+        upload=200,
+        fields=_FIELDS | _JSON,
+    ),
+    Load(name="chunked", title="2 KB, chunked", path="/2k.json", length=2 * KIB, chunked=True),
+    Load(name="1m", title="1 MiB down", connections=16, path="/1m.bin", length=MIB),
+    Load(
+        name="upload",
+        title="1 MiB up",
+        connections=16,
+        path="/put",
+        method="PUT",
+        upload=MIB,
+        fields=_FIELDS | _BYTES,
+    ),
+    Load(name="tls", title="1 KB over TLS", tls=True),
     Load(
         name="preflight",
         title="Preflights",
-        connections=64,
-        path="/1k.json",
         length=0,
         method="OPTIONS",
         fields={
@@ -81,28 +131,8 @@ LOADS: Final = (
             "Access-Control-Request-Headers": "content-type",
         },
     ),
+    Load(name="http2", title="1 KB over HTTP/2", connections=16, streams=4, tls=True, http2=True),
 )
-
-
-@attrs.frozen(kw_only=True)
-class Outcome:
-    """What wrk saw.
-
-    Attributes:
-        requests: How many ended.
-        bytes: How many came, heads and all.
-        duration_us: How long that took.
-        failed: How many got an error status, or none.
-        p50_us: The median of the latencies.
-        p99_us: What one of a hundred exceeds.
-    """
-
-    requests: int
-    bytes: int
-    duration_us: int
-    failed: int
-    p50_us: int
-    p99_us: int
 
 
 def write_files(directory: Path) -> None:
@@ -110,6 +140,7 @@ def write_files(directory: Path) -> None:
     directory.mkdir()
     text = json.dumps({"documents": ["/v1/documents/0123456789"]}).encode()
     (directory / "1k.json").write_bytes(text.ljust(KIB))
+    (directory / "2k.json").write_bytes(text.ljust(2 * KIB))
     # Not zeros: nothing on the way is to find them easy.
     (directory / "1m.bin").write_bytes(bytes(index * index % 251 for index in range(MIB)))
 
@@ -118,79 +149,79 @@ def check(load: Load, port: int, target: str) -> None:
     """Send a load's request once and look at the response.
 
     Args:
-        load: The load.
+        load: The load, with a number in it if it is numbered.
         port: The proxy's on 127.0.0.1.
         target: The request's target.
 
     Raises:
-        LeftOut: The response isn't what a browser needs.
+        LeftOut: The response isn't what a browser needs, or HTTP/2 isn't spoken.
     """
+    if load.http2:
+        _check_http2(port)
+    response = _first_response(load, port, target, load.fields)
+    allowed = response.headers.get_all("Access-Control-Allow-Origin")
+    if allowed not in ([load.fields["Origin"]], ["*"]):
+        raise LeftOut(f"a first request gets Access-Control-Allow-Origin {allowed}")
+
+
+def check_upstream(load: Load, port: int, authorization: str) -> None:
+    """Send a load's request to the upstream itself and see that it does what the load is for.
+
+    Args:
+        load: The load, with a number in it if it is numbered.
+        port: The upstream's on 127.0.0.1.
+        authorization: What the upstream wants to see.
+
+    Raises:
+        LeftOut: It doesn't.
+    """
+    plain = attrs.evolve(load, tls=False)
+    fields = {**load.fields, "Authorization": authorization}
+    coding = _first_response(plain, port, load.path, fields).headers.get("Transfer-Encoding")
+    if (coding == "chunked") != load.chunked:
+        raise LeftOut(f"the upstream sends {load.path} with Transfer-Encoding {coding}")
+
+
+def _first_response(
+    load: Load, port: int, target: str, fields: dict[str, str]
+) -> http.client.HTTPResponse:
     client: http.client.HTTPConnection
     if load.tls:
-        # The certificate is the benchmark's own, made a moment ago.
-        context = ssl._create_unverified_context()  # noqa: S323
-        client = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=context)
+        client = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=_TIMEOUT_S, context=_context()
+        )
     else:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+    body = bytes(load.upload) if load.upload else None
     try:
-        client.request(load.method, target, headers=load.fields)
+        client.request(load.method, target, body=body, headers=fields)
         response = client.getresponse()
         length = len(response.read())
     except (OSError, http.client.HTTPException) as error:
         raise LeftOut(f"a first request fails: {error!r}") from error
     finally:
         client.close()
-    allowed = response.headers.get_all("Access-Control-Allow-Origin")
     if response.status not in (200, 204) or length != load.length:
         raise LeftOut(f"a first request gets status {response.status} and {length} bytes")
-    if allowed not in ([ORIGIN], ["*"]):
-        raise LeftOut(f"a first request gets Access-Control-Allow-Origin {allowed}")
+    return response
 
 
-def drive(
-    wrk: str,
-    load: Load,
-    port: int,
-    target: str,
-    *,
-    core: int,
-    seconds: int,
-    environ: Mapping[str, str],
-) -> Outcome:
-    """Put a proxy under load.
-
-    Args:
-        wrk: The program's path.
-        load: The load.
-        port: The proxy's on 127.0.0.1.
-        target: The requests' target.
-        core: Where wrk runs.
-        seconds: How long.
-        environ: wrk's environment.
-
-    Raises:
-        LeftOut: wrk has failed, or the proxy has failed requests.
-    """
-    url = f"{'https' if load.tls else 'http'}://127.0.0.1:{port}{target}"
-    command = ["taskset", "-c", str(core), wrk, "--threads", "1", "--timeout", "10s"]
-    command += ["--connections", str(load.connections), "--duration", f"{seconds}s"]
-    command += ["--script", str(_SCRIPTS / load.script), url, "--", load.method]
-    for field in load.fields.items():
-        command += field
+def _check_http2(port: int) -> None:
+    """See that a proxy agrees to HTTP/2."""
+    context = _context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
     try:
-        done = subprocess.run(  # noqa: S603 - the command is our own
-            command,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=seconds + _GRACE_S,
-            env=environ,
-        )
-    except (subprocess.SubprocessError, OSError) as error:
-        raise LeftOut(f"wrk failed: {error}") from error
-    outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
-    if outcome.failed or not outcome.requests:
-        raise LeftOut(f"{outcome.failed} requests failed beside {outcome.requests}")
-    if outcome.bytes < outcome.requests * load.length:
-        raise LeftOut(f"{outcome.requests} responses have {outcome.bytes} bytes in all")
-    return outcome
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S) as connection,
+            context.wrap_socket(connection) as secured,
+        ):
+            agreed = secured.selected_alpn_protocol()
+    except OSError as error:
+        raise LeftOut(f"a first handshake fails: {error!r}") from error
+    if agreed != "h2":
+        raise LeftOut("it speaks no HTTP/2")
+
+
+def _context() -> ssl.SSLContext:
+    # The certificate is the benchmark's own, made a moment ago.
+    return ssl._create_unverified_context()  # noqa: S323

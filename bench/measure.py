@@ -18,14 +18,18 @@ from typing import Final
 import attrs
 
 from bench import install
-from bench.loads import MIB, ORIGIN, Load, Outcome, check, drive, write_files
+from bench.drivers import Driver, Outcome
+from bench.loads import LOADS, MIB, ORIGIN, Load, check, check_upstream, write_files
 from bench.processes import Daemon, LeftOut, free_port, usage
 
-GATE: Final = "corsgate"
+GATE, GATE_DEBIAN = "corsgate", "corsgate-debian"
+GATES: Final = (GATE, GATE_DEBIAN)
+"""The gate on this Python and on Debian's."""
 PROXY_CORE, LOAD_CORE = 0, 1
 
 _HERE: Final = Path(__file__).resolve().parent
 _USERNAME, _PASSWORD = "bench", "correct-horse"
+_ACCESS_LOG: Final = 'access_log = "@directory@/access.log"'
 _NAME: Final = re.compile(r"@([a-z]+)@")
 
 
@@ -41,7 +45,14 @@ class Proxy:
     tls: str
     debian: str | None = None
     npm: str | None = None
+    python: str | None = None
+    http2: bool = False
     target: str = ""
+    values: dict[str, str] = attrs.Factory(dict)
+
+    def takes_part(self, load: Load) -> bool:
+        """Return whether it is put under a load, if only to be told why it fails."""
+        return self.name in GATES or not load.gates_only
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +69,11 @@ class Sample:
 def proxies() -> list[Proxy]:
     """Return the gate and its peers."""
     tables = tomllib.loads((_HERE / "peers.toml").read_text(encoding="utf-8"))
-    return [Proxy(name=name, **table) for name, table in tables.items()]
+    found = []
+    for name, table in tables.items():
+        base = tables.get(table.pop("like", None), {})
+        found.append(Proxy(name=name, **{**base, **table}))
+    return found
 
 
 class Bench:
@@ -73,7 +88,7 @@ class Bench:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._wrk = install.program("wrk", "wrk")
+        self._driver = Driver(LOAD_CORE)
         self._nginx = install.program("nginx", "nginx-light")
         self._upstream_port = free_port()
         token = base64.b64encode(f"{_USERNAME}:{_PASSWORD}".encode()).decode()
@@ -105,17 +120,28 @@ class Bench:
                 directory=place,
                 environ=environ,
             ):
+                for load in LOADS:
+                    if load.length:
+                        check_upstream(
+                            load.at(0), self._upstream_port, self._values["authorization"]
+                        )
                 yield
 
     @contextmanager
     def running(
-        self, proxy: Proxy, *, tls: bool = False, options: Sequence[str] = ()
+        self,
+        proxy: Proxy,
+        *,
+        tls: bool = False,
+        access_log: bool = True,
+        options: Sequence[str] = (),
     ) -> Iterator[Daemon]:
         """Run a proxy for a while.
 
         Args:
             proxy: The proxy.
             tls: Whether its listener has a certificate.
+            access_log: Whether the gate's file names one.
             options: Of twistd, for the gate alone.
 
         Raises:
@@ -125,13 +151,14 @@ class Bench:
         with self._place(proxy.name) as place:
             environ = _environ(proxy, path, place)
             port = free_port()
-            values = {**self._values, proxy.program: path, "port": str(port)}
+            values = {**self._values, **proxy.values, proxy.program: path, "port": str(port)}
             values["directory"] = str(place)
             values["listen"] = _fill(proxy.tls if tls else proxy.plain, values)
+            values["log"] = _fill(_ACCESS_LOG, values) if access_log else ""
             values["config"] = _write(proxy.config, place, values)
             command = [_fill(word, values) for word in proxy.command]
             if options:
-                at = command.index(GATE)
+                at = command.index("corsgate")
                 command[at:at] = options
             with Daemon(
                 command, core=PROXY_CORE, port=port, directory=place, environ=environ
@@ -149,11 +176,21 @@ class Bench:
         Raises:
             LeftOut: It can't be had, doesn't start, or fails requests.
         """
-        with self.running(proxy, tls=load.tls) as daemon:
+        if load.http2 and not proxy.http2:
+            raise LeftOut("it speaks no HTTP/2")
+        with self.running(proxy, tls=load.tls, access_log=load.access_log) as daemon:
             self.drive(proxy, load, daemon, max(1, seconds // 3))
-            before = usage(daemon.pid)
-            outcome = self.drive(proxy, load, daemon, seconds)
-            after = usage(daemon.pid)
+            return self.sample(proxy, load, daemon, seconds)
+
+    def sample(self, proxy: Proxy, load: Load, daemon: Daemon, seconds: int) -> Sample:
+        """Put a running proxy under a load, and measure.
+
+        Raises:
+            LeftOut: It fails requests.
+        """
+        before = usage(daemon.pid)
+        outcome = self.drive(proxy, load, daemon, seconds)
+        after = usage(daemon.pid)
         return Sample(
             cpu_us=(after.cpu_s - before.cpu_s) * 1e6 / outcome.requests,
             requests_per_s=outcome.requests * 1e6 / outcome.duration_us,
@@ -168,17 +205,10 @@ class Bench:
         Raises:
             LeftOut: It fails requests.
         """
-        target = _fill(proxy.target, self._values) + load.path
-        check(load, daemon.port, target)
-        return drive(
-            self._wrk,
-            load,
-            daemon.port,
-            target,
-            core=LOAD_CORE,
-            seconds=seconds,
-            environ={**os.environ, **install.libraries(self._wrk)},
-        )
+        prefix = _fill(proxy.target, self._values)
+        first = load.at(0)
+        check(first, daemon.port, prefix + first.path)
+        return self._driver.drive(load, daemon.port, prefix + load.path, seconds)
 
     @contextmanager
     def _place(self, name: str) -> Iterator[Path]:
@@ -210,9 +240,23 @@ def bench() -> Iterator[Bench]:
             yield made
 
 
+def python_version(gate: Proxy) -> str:
+    """Return the version of the Python that runs a gate.
+
+    Raises:
+        LeftOut: It can't be had.
+    """
+    code = "import platform; print(platform.python_version())"
+    command = [_path_of(gate), "-c", code]
+    done = subprocess.run(  # noqa: S603 - our own
+        command, check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout.strip()
+
+
 def _path_of(proxy: Proxy) -> str:
-    if proxy.name == GATE:
-        return sys.executable
+    if proxy.python is not None:
+        return sys.executable if proxy.python == "this" else install.debian_python()
     return install.program(proxy.program, proxy.debian)
 
 
@@ -231,7 +275,7 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 
 
 def _write(name: str, place: Path, values: Mapping[str, str]) -> str:
-    """Write a configuration with its values put in, and answer its path."""
+    """Write a configuration with its values put in, and return its path."""
     text = (_HERE / "configs" / name).read_text(encoding="utf-8")
     path = place / name
     path.write_text(_fill(text, {**values, "directory": str(place)}), encoding="utf-8")

@@ -17,7 +17,7 @@ import attrs
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 15.0
-_POLL_S: Final = 0.05
+_POLL_S: Final = 0.002
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -109,8 +109,11 @@ class Daemon:
         self._environ = environ
         self._output = directory / "output"
         self.port = port
+        self.started_s = 0.0
+        """How long it took from its start to its first connection."""
 
     def __enter__(self) -> Self:
+        began = time.monotonic()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the commands are our own
                 self._command,
@@ -127,6 +130,7 @@ class Daemon:
         except BaseException:
             self._stop()
             raise
+        self.started_s = time.monotonic() - began
         return self
 
     def __exit__(

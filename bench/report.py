@@ -1,86 +1,41 @@
-"""What the samples come to: medians in tables, and the bars that the gate is held to."""
+"""What the samples come to, as Markdown: medians, ratios, and what came of the bars."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Final, TypeAlias
+from typing import Final
 
-import attrs
-
+from bench.bars import Results, verdicts
 from bench.loads import LOADS, Load
-from bench.measure import GATE, Sample
+from bench.measure import GATES, Sample
 
 START, END = "<!-- figures: start -->", "<!-- figures: end -->"
 """Between these lines of a document stand the figures."""
 
-Key: TypeAlias = tuple[str, str]
-"""The names of a load and a proxy."""
+NONE: Final = "-"
+"""What stands where there is no figure."""
 
 
-@attrs.frozen(kw_only=True)
-class Bar:
-    """How much CPU time the gate may take for one request, as a share of a peer's."""
-
-    load: str
-    peer: str
-    most: float
-
-
-BARS: Final = (
-    Bar(load="1k", peer="http-proxy", most=0.5),
-    Bar(load="1k", peer="caddy", most=0.7),
-    Bar(load="1m", peer="http-proxy", most=0.9),
-)
-
-
-@attrs.define
-class Results:
-    """All that a run has found.
-
-    Attributes:
-        samples: By load and proxy, one of each round.
-        left_out: Why there are none, by load and proxy.
-    """
-
-    samples: dict[Key, list[Sample]] = attrs.Factory(dict)
-    left_out: dict[Key, str] = attrs.Factory(dict)
-
-    def cpu_us(self, load: str, proxy: str) -> float | None:
-        """Return the median of the CPU time for one request; None where it wasn't measured."""
-        samples = self.samples.get((load, proxy))
-        return median(sample.cpu_us for sample in samples) if samples else None
-
-    def ratio(self, load: str, peer: str) -> float | None:
-        """Return the gate's CPU time for one request over a peer's, or None."""
-        ours, theirs = self.cpu_us(load, GATE), self.cpu_us(load, peer)
-        return ours / theirs if ours is not None and theirs else None
-
-
-def bars(results: Results) -> Iterator[tuple[Bar, float | None, bool]]:
-    """Return each bar, the gate's ratio (None where it wasn't measured), and whether it holds."""
-    for bar in BARS:
-        ratio = results.ratio(bar.load, bar.peer)
-        yield bar, ratio, ratio is not None and ratio <= bar.most
-
-
-def markdown(results: Results, *, seconds: int, rounds: int) -> str:
+def markdown(results: Results, *, seconds: int, rounds: int, plot: str | None = None) -> str:
     """Return the report.
 
     Args:
         results: What was found.
         seconds: How long each measurement took.
         rounds: How many there were of each.
+        plot: Where the plot is, from where the report is.
     """
     parts = [f"Medians of {rounds} round(s) of {seconds} s each; {machine()}."]
-    for load in LOADS:
-        if any(name == load.name for name, _ in (*results.samples, *results.left_out)):
-            parts += [f"### {load.title}, {load.connections} connections", _table(results, load)]
-            parts += _reasons(results.left_out, load)
+    parts += [_pythons(results)] if results.pythons else []
+    parts += ["### CPU time per request, in µs", _matrix(results)]
+    parts += [f"![The CPU time of each proxy, load by load, as in the table]({plot})"] * bool(plot)
     parts += ["### The bars", _bars(results)]
+    for load in tried_loads(results):
+        parts += [f"### {load.described}", _table(results, load), *_reasons(results, load)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -94,20 +49,69 @@ def put(text: str, path: Path, start_line: str = START, end_line: str = END) -> 
     path.write_text(text, encoding="utf-8")
 
 
-def _table(results: Results, load: Load) -> str:
+def tried_loads(results: Results) -> list[Load]:
+    """Return the loads that a run has used."""
+    names = {name for name, _ in (*results.samples, *results.left_out)}
+    return [load for load in LOADS if load.name in names]
+
+
+def tried_proxies(results: Results) -> list[str]:
+    """Return the proxies that a run has measured under any load, in their order."""
+    return list(dict.fromkeys(proxy for _, proxy in results.samples))
+
+
+def _pythons(results: Results) -> str:
+    gates = (f"{gate} runs on Python {version}" for gate, version in results.pythons.items())
+    return f"{', '.join(gates)}."
+
+
+def _matrix(results: Results) -> str:
+    names = tried_proxies(results)
     rows = [
-        [proxy, *_figures(samples)]
-        for (name, proxy), samples in results.samples.items()
-        if name == load.name
+        [load.title, *(_figure(results.cpu_us((load.name, name)), ",.0f") for name in names)]
+        for load in tried_loads(results)
     ]
-    header = ["proxy", "CPU µs/request", "lowest to highest", "requests/s"]
-    return table([*header, "p50 ms", "p99 ms", "RSS MiB"], rows)
+    return table(["load", *names], rows)
 
 
-def _figures(samples: Sequence[Sample]) -> list[str]:
+def _bars(results: Results) -> str:
+    titles = {load.name: load.title for load in LOADS}
+    rows = []
+    for verdict in verdicts(results):
+        (load, gate), (other_load, other) = verdict.bar.key, verdict.bar.other
+        against = other if other_load == load else f"itself, {titles[other_load]}"
+        most, ratio = f"{verdict.bar.most:.2f}", _figure(verdict.ratio, ".2f")
+        rows.append([titles[load], gate, against, most, ratio, verdict.words])
+    return table(["load", "gate", "against", "at most", "CPU ratio", "bar"], rows)
+
+
+def _table(results: Results, load: Load) -> str:
+    gates = [gate for gate in GATES if results.measured(gate)]
+    ratios = [f"{gate} over it" for gate in gates]
+    header = ["proxy", "CPU µs/request", *ratios, "lowest to highest", "requests/s"]
+    return table([*header, "p50 ms", "p99 ms", "RSS MiB"], list(_rows(results, load, gates)))
+
+
+def _rows(results: Results, load: Load, gates: Sequence[str]) -> Iterator[list[str]]:
+    for proxy in tried_proxies(results):
+        key = load.name, proxy
+        if key not in results.samples:
+            continue
+        ratios = (
+            NONE if gate == proxy else _figure(results.ratio((load.name, gate), key), ".2f")
+            for gate in gates
+        )
+        yield [
+            proxy,
+            _figure(results.cpu_us(key), ",.0f"),
+            *ratios,
+            *_other_figures(results.samples[key]),
+        ]
+
+
+def _other_figures(samples: Sequence[Sample]) -> list[str]:
     cpu = [sample.cpu_us for sample in samples]
     return [
-        f"{median(cpu):,.0f}",
         f"{min(cpu):,.0f} to {max(cpu):,.0f}",
         f"{median(sample.requests_per_s for sample in samples):,.0f}",
         f"{median(sample.p50_ms for sample in samples):.2f}",
@@ -116,27 +120,16 @@ def _figures(samples: Sequence[Sample]) -> list[str]:
     ]
 
 
-def _reasons(left_out: Mapping[Key, str], load: Load) -> list[str]:
+def _reasons(results: Results, load: Load) -> list[str]:
     return [
         f"Left out: {proxy}, as {reason}."
-        for (name, proxy), reason in left_out.items()
+        for (name, proxy), reason in results.left_out.items()
         if name == load.name
     ]
 
 
-def _bars(results: Results) -> str:
-    titles = {load.name: load.title for load in LOADS}
-    rows = [
-        [
-            titles[bar.load],
-            bar.peer,
-            f"{bar.most:.2f}",
-            "not measured" if ratio is None else f"{ratio:.2f}",
-            "" if ratio is None else "holds" if held else "missed",
-        ]
-        for bar, ratio, held in bars(results)
-    ]
-    return table(["load", "against", "at most", "CPU ratio", "bar"], rows)
+def _figure(value: float | None, form: str) -> str:
+    return NONE if value is None else format(value, form)
 
 
 def machine() -> str:

@@ -7,7 +7,7 @@ const httpProxy = require('http-proxy');
 const listen = @listen@;
 const proxy = httpProxy.createProxyServer({
   target: 'http://127.0.0.1:@upstream@',
-  agent: new http.Agent({keepAlive: true, maxSockets: 1024, maxFreeSockets: 1024}),
+  agent: @agent@,
   headers: {authorization: '@authorization@'},
   xfwd: true,
 });
