@@ -90,10 +90,13 @@ class Verdict:
     @property
     def words(self) -> str:
         """Whether it holds, and by how much."""
-        if self.ratio is None:
-            return "not measured"
-        share = self.ratio / self.bar.most - 1
-        return f"holds by {-share:.0%}" if self.holds else f"missed by {share:.0%}"
+        return "not measured" if self.ratio is None else words(self.ratio, self.bar.most)
+
+
+def words(value: float, most: float) -> str:
+    """Return whether a value is at most so much, and by how much it is or isn't."""
+    share = value / most - 1
+    return f"{'missed' if share > 0 else 'holds'} by {abs(share):.0%}"
 
 
 def _both(load: str, peer: str, this: float, debian: float) -> tuple[Bar, Bar]:

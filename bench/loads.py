@@ -51,7 +51,8 @@ class Load:
         fields: The request's header; values may have `NUMBER` in them.
         numbers: What `NUMBER` stands for goes from 0 up to this, then begins anew; 0 for
             no end.
-        gates_only: Whether only the gate is put under it.
+        beside: The load that it is held against and measured right after, if it is for the gate
+            alone.
         access_log: Whether the gate's file names an access log.
     """
 
@@ -68,7 +69,7 @@ class Load:
     http2: bool = False
     fields: dict[str, str] = _FIELDS
     numbers: int = 0
-    gates_only: bool = False
+    beside: str | None = None
     access_log: bool = True
 
     @property
@@ -94,7 +95,7 @@ class Load:
 
 LOADS: Final = (
     Load(name="1k", title="1 KB, same fields"),
-    Load(name="unlogged", title="1 KB, no access_log", gates_only=True, access_log=False),
+    Load(name="unlogged", title="1 KB, no access_log", beside="1k", access_log=False),
     Load(
         name="varying",
         title="1 KB, one field differs",

@@ -52,7 +52,7 @@ class Proxy:
 
     def takes_part(self, load: Load) -> bool:
         """Return whether it is put under a load, if only to be told why it fails."""
-        return self.name in GATES or not load.gates_only
+        return self.name in GATES or load.beside is None
 
 
 @attrs.frozen(kw_only=True)

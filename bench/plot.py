@@ -51,11 +51,12 @@ def plot(results: Results) -> str:
 
 
 def _panel(results: Results, load: Load, names: list[str]) -> Iterator[str]:
-    yield f'<text class="title" x="{_NAMES}" y="18">{escape(load.title)}: CPU µs/request</text>'
+    yield f'<text class="title" x="{_NAMES}" y="18">{escape(load.title)}, µs</text>'
     samples = {name: results.samples.get((load.name, name), []) for name in names}
     most = max((each.cpu_us for own in samples.values() for each in own), default=0.0)
     scale = _BARS / most if most else 0.0
-    for index, name in enumerate(names):
+    tried = [name for name in names if results.tried((load.name, name))]
+    for index, name in enumerate(tried):
         top = _HEAD + index * _STEP
         base = top + _BAR - 2
         yield f'<text class="name" x="{_NAMES - 6}" y="{base}">{escape(name)}</text>'

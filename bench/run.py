@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _leave)
+        signal.signal(number, leave)
     try:
         if options.profile:
             profile(options.seconds)
@@ -63,24 +63,36 @@ def _measure(made: Bench, options: argparse.Namespace) -> Results:
             with suppress(LeftOut):  # Each load says why.
                 results.pythons[proxy.name] = python_version(proxy)
     for round_number in range(1, options.rounds + 1):
-        # All proxies in turn, so that what else the machine does meets each of them alike.
-        for load in loads:
-            for proxy in chosen:
-                key = load.name, proxy.name
-                if key in results.left_out or not proxy.takes_part(load):
-                    continue
-                words = f"round {round_number} of {options.rounds}, {load.title}, {proxy.name}"
-                print(words, end=": ", file=sys.stderr, flush=True)
-                try:
-                    sample = made.measure(proxy, load, options.seconds)
-                except LeftOut as error:
-                    results.left_out[key] = str(error)
-                    results.samples.pop(key, None)
-                    print(f"left out, as {error}", file=sys.stderr)
-                else:
-                    results.samples.setdefault(key, []).append(sample)
-                    print(f"{sample.cpu_us:,.0f} µs of CPU time", file=sys.stderr)
+        for load, proxy in turns(loads, chosen):
+            key = load.name, proxy.name
+            if key in results.left_out:
+                continue
+            words = f"round {round_number} of {options.rounds}, {load.title}, {proxy.name}"
+            print(words, end=": ", file=sys.stderr, flush=True)
+            try:
+                sample = made.measure(proxy, load, options.seconds)
+            except LeftOut as error:
+                results.left_out[key] = str(error)
+                results.samples.pop(key, None)
+                print(f"left out, as {error}", file=sys.stderr)
+            else:
+                results.samples.setdefault(key, []).append(sample)
+                print(f"{sample.cpu_us:,.0f} µs of CPU time", file=sys.stderr)
     return results
+
+
+def turns(loads: Sequence[Load], chosen: Sequence[Proxy]) -> list[tuple[Load, Proxy]]:
+    """Return what is measured in one round, in its order.
+
+    What is held against each other comes close together, so that what else the machine does
+    meets it alike: all proxies of one load, and right after it the load that is beside it.
+    """
+    places = [load.name for load in LOADS]
+    found = [(load, proxy) for load in loads for proxy in chosen if proxy.takes_part(load)]
+    return sorted(
+        found,
+        key=lambda turn: (places.index(turn[0].beside or turn[0].name), chosen.index(turn[1])),
+    )
 
 
 def _chosen(only: Sequence[str]) -> tuple[list[Load], list[Proxy]]:
@@ -95,12 +107,13 @@ def _broken(results: Results) -> bool:
     return any(name == GATE for _, name in results.left_out)
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
+def leave(number: int, _frame: FrameType | None) -> None:
     """End as an exception does, so that all processes are ended on the way."""
     raise SystemExit(128 + number)
 
 
-def _count(text: str) -> int:
+def count_of(text: str) -> int:
+    """Return a number of the command line, for what is bounded."""
     number = int(text)
     if not 1 <= number <= 600:
         raise argparse.ArgumentTypeError("give 1 to 600")
@@ -111,9 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     names = [load.name for load in LOADS] + [proxy.name for proxy in proxies()]
     parser.add_argument(
-        "--seconds", type=_count, default=3, help="how long each measurement takes (3)"
+        "--seconds", type=count_of, default=3, help="how long each measurement takes (3)"
     )
-    parser.add_argument("--rounds", type=_count, default=5, help="how many of each (5)")
+    parser.add_argument("--rounds", type=count_of, default=5, help="how many of each (5)")
     parser.add_argument(
         "--only",
         action="append",

@@ -1,0 +1,132 @@
+"""Connections that have asked once and then do nothing, and what they cost the gate."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Final
+
+import attrs
+
+from bench.loads import KIB, LOADS, MIB, ORIGIN
+from bench.measure import Bench, Proxy
+from bench.processes import LeftOut, usage
+
+_SPARE: Final = 2_000
+"""Descriptors that the gate may have besides: 500 more clients, and 1,024 to the upstream."""
+_WARM_UP: Final = 500
+_REST_S: Final = 3.0
+_TIMEOUT_S: Final = 10.0
+
+
+@attrs.frozen(kw_only=True)
+class Idle:
+    """What idle connections cost.
+
+    Attributes:
+        opened: How many there were.
+        kept: How many got another response in the end.
+        kib_each: Resident memory for each of them.
+        rss_mib: Resident memory in all.
+        at_rest: What part of a core the gate takes while nobody sends.
+        alone_us: CPU time for a request without them.
+        beside_us: CPU time for a request, sent on other connections beside them.
+    """
+
+    opened: int
+    kept: int
+    kib_each: float
+    rss_mib: float
+    at_rest: float
+    alone_us: float
+    beside_us: float
+
+
+def measure(made: Bench, gate: Proxy, count: int, seconds: int) -> Idle:
+    """Hold idle connections to a freshly started gate.
+
+    Args:
+        made: Where it runs.
+        gate: The gate, whose limits allow that many.
+        count: How many connections.
+        seconds: How long the load lasts that is served without them and beside them.
+
+    Raises:
+        LeftOut: This process may not have so many descriptors, or the gate fails a request.
+    """
+    load = LOADS[0]
+    _allow_descriptors(count + _SPARE)
+    with made.running(gate) as daemon:
+        made.drive(gate, load, daemon, max(1, seconds // 3))
+        alone = made.sample(gate, load, daemon, seconds)
+        with held(daemon.port, _WARM_UP):
+            pass
+        before = usage(daemon.pid)
+        with held(daemon.port, count) as connections:
+            opened = usage(daemon.pid)
+            time.sleep(_REST_S)
+            rested = usage(daemon.pid)
+            beside = made.sample(gate, load, daemon, seconds)
+            kept = sum(_asks(connection, daemon.port) for connection in connections)
+    return Idle(
+        opened=len(connections),
+        kept=kept,
+        kib_each=(opened.rss_bytes - before.rss_bytes) / KIB / count,
+        rss_mib=opened.rss_bytes / MIB,
+        at_rest=(rested.cpu_s - opened.cpu_s) / _REST_S,
+        alone_us=alone.cpu_us,
+        beside_us=beside.cpu_us,
+    )
+
+
+@contextmanager
+def held(port: int, count: int) -> Iterator[Sequence[socket.socket]]:
+    """Hold connections to a server on 127.0.0.1, each of which has got one response.
+
+    Raises:
+        LeftOut: One of them didn't.
+    """
+    with ExitStack() as stack:
+        connections = []
+        for number in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.settimeout(_TIMEOUT_S)
+            with suppress(OSError):
+                connection.connect(("127.0.0.1", port))
+            if not _asks(connection, port):
+                raise LeftOut(f"connection {number + 1:,} of {count:,} gets no response")
+            connections.append(connection)
+        yield connections
+
+
+def _asks(connection: socket.socket, port: int) -> bool:
+    """Send a request on a connection; return whether it got a whole response."""
+    request = f"GET /1k.json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: {ORIGIN}\r\n\r\n"
+    came = b""
+    try:
+        connection.sendall(request.encode())
+        while len(came.partition(b"\r\n\r\n")[2]) < KIB:
+            some = connection.recv(64 * KIB)
+            if not some:
+                return False
+            came += some
+    except OSError:
+        return False
+    return came.startswith(b"HTTP/1.1 200 ")
+
+
+def _allow_descriptors(count: int) -> None:
+    """Let this process and those that it starts have so many descriptors.
+
+    Raises:
+        LeftOut: It may not.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+        except ValueError as error:
+            raise LeftOut(f"it takes {count:,} descriptors, and may have {hard:,}") from error
