@@ -17,7 +17,8 @@ from bench.processes import LeftOut, usage
 
 _SPARE: Final = 2_000
 """Descriptors that the gate may have besides: 500 more clients, and 1,024 to the upstream."""
-_WARM_UP: Final = 500
+_FIRST: Final = 1_000
+"""How many are held before memory is looked at: they take what was free already."""
 _REST_S: Final = 3.0
 _TIMEOUT_S: Final = 10.0
 
@@ -51,7 +52,7 @@ def measure(made: Bench, gate: Proxy, count: int, seconds: int) -> Idle:
     Args:
         made: Where it runs.
         gate: The gate, whose limits allow that many.
-        count: How many connections.
+        count: How many connections, more than 1,000.
         seconds: How long the load lasts that is served without them and beside them.
 
     Raises:
@@ -62,19 +63,18 @@ def measure(made: Bench, gate: Proxy, count: int, seconds: int) -> Idle:
     with made.running(gate) as daemon:
         made.drive(gate, load, daemon, max(1, seconds // 3))
         alone = made.sample(gate, load, daemon, seconds)
-        with held(daemon.port, _WARM_UP):
-            pass
-        before = usage(daemon.pid)
-        with held(daemon.port, count) as connections:
+        with held(daemon.port, _FIRST) as first, ExitStack() as stack:
+            before = usage(daemon.pid)
+            others = stack.enter_context(held(daemon.port, count - _FIRST))
             opened = usage(daemon.pid)
             time.sleep(_REST_S)
             rested = usage(daemon.pid)
             beside = made.sample(gate, load, daemon, seconds)
-            kept = sum(_asks(connection, daemon.port) for connection in connections)
+            kept = sum(_asks(connection, daemon.port) for connection in (*first, *others))
     return Idle(
-        opened=len(connections),
+        opened=count,
         kept=kept,
-        kib_each=(opened.rss_bytes - before.rss_bytes) / KIB / count,
+        kib_each=(opened.rss_bytes - before.rss_bytes) / KIB / len(others),
         rss_mib=opened.rss_bytes / MIB,
         at_rest=(rested.cpu_s - opened.cpu_s) / _REST_S,
         alone_us=alone.cpu_us,

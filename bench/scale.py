@@ -231,8 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status: 1 where something broke, or `--check` was given and a bar was missed.
     """
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
-    parser.add_argument("--seconds", type=count_of, default=2, help="of each measurement (2)")
-    parser.add_argument("--rounds", type=count_of, default=7, help="how many of each (7)")
+    parser.add_argument("--seconds", type=count_of, default=1, help="of each measurement (1)")
+    parser.add_argument("--rounds", type=count_of, default=20, help="how many of each (20)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="put the report there, too")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
     options = parser.parse_args(arguments)
