@@ -143,6 +143,7 @@ class RequirementTests(SynchronousTestCase):
             own: The packages of the checkout itself that may be imported there.
             http2: Whether to look at the modules for HTTP/2 alone, or at all others alone.
         """
+        own = {"corsgate", "tests", *(["bench"] if place == "tests" else [])}
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
         owners = packages_distributions()
         missing = {
