@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 1 where something broke, or `--check` was given and a bar was missed.
     """
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
     try:
@@ -120,14 +120,15 @@ def count_of(text: str) -> int:
     return number
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
     names = [load.name for load in LOADS] + [proxy.name for proxy in proxies()]
-    parser.add_argument(
+    made.add_argument(
         "--seconds", type=count_of, default=3, help="how long each measurement takes (3)"
     )
-    parser.add_argument("--rounds", type=count_of, default=5, help="how many of each (5)")
-    parser.add_argument(
+    made.add_argument("--rounds", type=count_of, default=5, help="how many of each (5)")
+    made.add_argument(
         "--only",
         action="append",
         default=[],
@@ -135,17 +136,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"a load or a proxy; may be given more than once: {', '.join(names)}",
     )
-    parser.add_argument(
+    made.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
         help="put the report into a file as well (Markdown), and a plot beside it (SVG)",
     )
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
-    parser.add_argument(
+    made.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
+    made.add_argument(
         "--profile", action="store_true", help="tell where the gate spends its time, instead"
     )
-    return parser
+    return made
 
 
 if __name__ == "__main__":

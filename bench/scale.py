@@ -230,12 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 1 where something broke, or `--check` was given and a bar was missed.
     """
-    parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
-    parser.add_argument("--seconds", type=count_of, default=1, help="of each measurement (1)")
-    parser.add_argument("--rounds", type=count_of, default=20, help="how many of each (20)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="put the report there, too")
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)
     try:
@@ -249,6 +244,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.output is not None:
         put(report, options.output, START, END)
     return int(options.check and not scale.holds)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
+    made = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
+    made.add_argument("--seconds", type=count_of, default=1, help="of each measurement (1)")
+    made.add_argument("--rounds", type=count_of, default=20, help="how many of each (20)")
+    made.add_argument("--output", type=Path, metavar="FILE", help="put the report there, too")
+    made.add_argument("--check", action="store_true", help="exit with 1 if a bar is missed")
+    return made
 
 
 if __name__ == "__main__":
