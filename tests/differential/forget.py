@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from corsgate.config.model import Config, Listener, Route, Server, Upstream
-from corsgate.cors.remembered import Remembered
+from corsgate.config.model.values import Config, Listener, Route, Server, Upstream
+from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.gate.service import GateService
 
 _OURS = "corsgate."
@@ -23,7 +23,7 @@ def forgetter(service: GateService) -> Callable[[], object]:
     policies have decided; and what functions and methods have cached for the whole process.
     """
     caches = _caches(len(sys.modules))
-    stores = [each for each in _reachable(service) if isinstance(each, Remembered)]
+    stores = [each for each in _reachable(service) if isinstance(each, TwoTierCache)]
 
     def forget() -> None:
         for clear in caches:

@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 from twisted.internet.address import IPv4Address
 
-from corsgate.config.model import Config
+from corsgate.config.model.values import Config
 from corsgate.gate.service import GateService
-from corsgate.wire.negotiation import find_http2
+from corsgate.server.alpn import find_http2
 from tests.differential.clients import FrameWriter, read_frames
 from tests.differential.configs import CONFIGS
 from tests.differential.script import (
