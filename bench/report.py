@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from bench.bars import Results, verdicts
+from bench.bars import Results, Verdict, verdicts
 from bench.loads import LOADS, Load
 from bench.measure import GATES, Sample
 
@@ -33,7 +33,8 @@ def markdown(results: Results, *, seconds: int, rounds: int, plot: str | None = 
     parts += [_pythons(results)] if results.pythons else []
     parts += ["### CPU time per request, in µs", _matrix(results)]
     parts += [f"![The CPU time of each proxy, load by load, as in the table]({plot})"] * bool(plot)
-    parts += ["### The bars", _bars(results)]
+    judged = list(verdicts(results))
+    parts += ["### The bars", _bars(judged)] if judged else []
     for load in tried_loads(results):
         parts += [f"### {load.described}", _table(results, load), *_reasons(results, load)]
     return "\n\n".join(parts) + "\n"
@@ -74,10 +75,10 @@ def _matrix(results: Results) -> str:
     return table(["load", *names], rows)
 
 
-def _bars(results: Results) -> str:
+def _bars(judged: Sequence[Verdict]) -> str:
     titles = {load.name: load.title for load in LOADS}
     rows = []
-    for verdict in verdicts(results):
+    for verdict in judged:
         (load, gate), (other_load, other) = verdict.bar.key, verdict.bar.other
         against = other if other_load == load else f"itself, {titles[other_load]}"
         most, ratio = f"{verdict.bar.most:.2f}", _figure(verdict.ratio, ".2f")

@@ -58,6 +58,10 @@ class Reports(SynchronousTestCase):
         self.assertIn([title, GATE, "nginx", "3.60", "4.00", "missed by 11%"], found)
         self.assertIn([title, GATE_DEBIAN, "nginx", "3.00", "3.00", "holds by 0%"], found)
 
+    def test_has_no_table_of_no_bars(self) -> None:
+        """A run without peers says nothing of bars."""
+        self.assertNotIn("The bars", report(results((("1k", GATE), [40.0]))))
+
     def test_compares_the_gate_with_itself(self) -> None:
         """What the default log costs is held against a file."""
         found = rows(report(results((("1k", GATE), [40.0]), (("unlogged", GATE), [50.0]))))
