@@ -19,8 +19,8 @@ from typing import Final
 
 from bench.processes import LeftOut
 
-_PEERS: Final = Path(__file__).resolve().parent / ".peers"
-_DEBIAN: Final = _PEERS / "debian"
+PEERS: Final = Path(__file__).resolve().parent / ".peers"
+_DEBIAN: Final = PEERS / "debian"
 _TIMEOUT_S: Final = 300.0
 # "Inst NAME (VERSION ...)" is new; "Inst NAME [OLD] (VERSION ...)" is there already.
 _NEW = re.compile(r"^Inst (\S+) \(", re.MULTILINE)
@@ -63,7 +63,7 @@ def modules(package: str) -> Path:
         LeftOut: It can't be had.
     """
     # Each has a directory of its own: npm removes what it finds beside those that it is asked for.
-    directory = _PEERS / "npm" / package
+    directory = PEERS / "npm" / package
     found = directory / "node_modules"
     if not (found / package.rpartition("@")[0]).is_dir():
         directory.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def debian_python() -> str:
     python = Path("/usr/bin") / version
     if not python.exists():
         raise LeftOut(f"there is no {python}, whose packages would be those of this Python")
-    directory = _PEERS / version
+    directory = PEERS / version
     _run([str(python), "-m", "venv", "--clear", "--without-pip", str(directory)])
     packages = sysconfig.get_path("purelib"), sysconfig.get_path("platlib")
     lines = "\n".join(dict.fromkeys(packages))
@@ -103,7 +103,7 @@ def python_packages(*packages: str) -> Path:
     Raises:
         LeftOut: They can't be had.
     """
-    directory = _PEERS / "python"
+    directory = PEERS / "python"
     marks = [directory / f".{package}" for package in packages]
     if not all(mark.exists() for mark in marks):
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--upgrade"]
@@ -135,7 +135,7 @@ def _unpack(package: str) -> None:
 
 
 def _download(package: str) -> list[Path]:
-    directory = _PEERS / "packages" / package
+    directory = PEERS / "packages" / package
     directory.mkdir(parents=True, exist_ok=True)
     plan = _run(["apt-get", "install", "--simulate", "--no-install-recommends", package])
     _run(["apt-get", "download", *_NEW.findall(plan)], directory)

@@ -264,6 +264,10 @@ def _environ(proxy: Proxy, path: str, place: Path) -> dict[str, str]:
     environ = {**os.environ, **install.libraries(path), "PYTHONPATH": str(_HERE.parent)}
     # Caddy writes below its home.
     environ |= {"HOME": str(place), "XDG_CONFIG_HOME": str(place), "XDG_DATA_HOME": str(place)}
+    if proxy.python is not None:
+        # As an installed package has it, compiled beforehand: the starts are measured, too.
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        environ["PYTHONPYCACHEPREFIX"] = str(install.PEERS / "bytecode")
     if proxy.npm is not None:
         environ["NODE_PATH"] = str(install.modules(proxy.npm))
     return environ
