@@ -41,12 +41,16 @@ class Slots(Generic[C, W]):
         most: How many connections there may be, at least 1.
         most_waiting: How many may wait, at least 0.
         most_tunnels: How many tunnels there may be beside the connections, at least 0.
+
+    Attributes:
+        waiting: How many wait; for reading only.
     """
 
     def __init__(self, *, most: int, most_waiting: int, most_tunnels: int = 0) -> None:
         self._most = most
         self._most_waiting = most_waiting
         self._most_tunnels = most_tunnels
+        self.waiting = 0
         self._connecting = 0
         # In use, each with its client, or closing, with None: a connection counts until its
         # socket is gone.
@@ -73,11 +77,6 @@ class Slots(Generic[C, W]):
     def tunnels(self) -> int:
         """How many tunnels there are, which are no connections any more."""
         return len(self._tunnels)
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
 
     @property
     def next_deadline_s(self) -> float | None:
@@ -125,6 +124,7 @@ class Slots(Generic[C, W]):
             return Turn.REFUSED
         self._waiting[waiter] = client, deadline_s
         self._queues.setdefault(client, OrderedDict())[waiter] = None
+        self.waiting += 1
         return Turn.WAIT
 
     def make_room(self, client: str | None = None) -> W | None:
@@ -179,16 +179,18 @@ class Slots(Generic[C, W]):
             The waiter whose connection it is from now on; None where it has become idle.
         """
         assert connection in self._used, "only what was taken comes back"
-        self._release(self._used[connection])
-        self._claims.pop(connection, None)
-        if self._waiting:
-            waiter, client = self._next()
-            self._used[connection] = client
-            self._hold(client)
-            return waiter
-        del self._used[connection]
-        self._idle[connection] = None
-        return None
+        client = self._used.pop(connection)
+        if client is not None:
+            self._release(client)
+        if self._claims:
+            self._claims.pop(connection, None)
+        if not self.waiting:
+            self._idle[connection] = None
+            return None
+        waiter, client = self._next()
+        self._used[connection] = client
+        self._hold(client)
+        return waiter
 
     def closing(self, connection: C) -> None:
         """Record that a connection is of no more use to its client; it counts until it is gone."""
@@ -342,6 +344,7 @@ class Slots(Generic[C, W]):
     def _leave(self, waiter: W) -> str | None:
         """Take a waiter out of the queue; return its client."""
         client, _ = self._waiting.pop(waiter)
+        self.waiting -= 1
         queue = self._queues[client]
         del queue[waiter]
         if not queue:

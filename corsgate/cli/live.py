@@ -14,8 +14,7 @@ from corsgate.errors import BadUpstreamResponse, CorsgateError
 from corsgate.explain.trace import Answer, Request, text
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import HeaderList
-from corsgate.upstream.parser import ParsedResponse, ResponseParser
+from corsgate.upstream.parser import ResponseParser
 
 TIMEOUT_S = 10.0
 """How long an answer's head may take in all, however slowly it comes."""
@@ -70,12 +69,11 @@ def _request(request: Request) -> bytes:
 
 def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHead:
     """Send a request; return the head of its final response."""
-    final = _Final()
-    reader = ResponseParser(final)
+    reader = ResponseParser(_ignore)
     reader.expect(method, upgrade=False)
     with _connection(url, deadline) as connection:
         connection.sendall(request)
-        while final.head is None:
+        while reader.head is None:
             connection.settimeout(_left(deadline))
             piece = connection.recv(_PIECE_BYTES)
             if not piece:
@@ -84,9 +82,13 @@ def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHe
                 reader.feed(piece)
             except BadUpstreamResponse:
                 # What is wrong with a body is of no matter once there is a head.
-                if final.head is None:
+                if reader.head is None:
                     raise
-    return final.head
+    return reader.head
+
+
+def _ignore(head: ResponseHead) -> None:
+    """An interim response is none that a script sees."""
 
 
 def _left(deadline: float) -> float:
@@ -110,29 +112,6 @@ def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
         plain.settimeout(_left(deadline))
         with context.wrap_socket(plain, server_hostname=host) as connection:
             yield connection
-
-
-class _Final:
-    """Keeps the head of a final response; see `ResponseSink`."""
-
-    def __init__(self) -> None:
-        self.head: ResponseHead | None = None
-
-    def informed(self, head: ResponseHead) -> None:
-        """An interim response is none that a script sees."""
-
-    def response_read(self, response: ParsedResponse) -> None:
-        """Keep the head."""
-        self.head = response.head
-
-    def response_body_read(self, data: bytes) -> None:
-        """The body is not looked at."""
-
-    def response_complete(self, trailers: HeaderList) -> None:
-        """Nor is what follows it."""
-
-    def response_doubtful(self) -> None:
-        """The connection is not used again."""
 
 
 def _why(error: Exception) -> str:

@@ -53,6 +53,10 @@ class StreamedBody:
         """Whether nothing of it has been taken yet."""
         return not self._body.started
 
+    def take_whole(self) -> bytes | None:
+        """Return all of it, where it came as a whole, without chunks; else None."""
+        return None if self._body.length is None else self._body.take_whole()
+
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Begin to read from the client; the Deferred fires when all has been written."""
         self._consumer = consumer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
+from operator import itemgetter
 from typing import Protocol, TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
@@ -194,11 +195,12 @@ class HeadNames:
 
 
 _head_names = lru_cache(maxsize=256)(HeadNames)
+_name = itemgetter(0)
 
 
 def head_names(headers: Iterable[Header]) -> HeadNames:
     """Return what the names of a head's fields imply; remembered where they are few and short."""
-    spelled = tuple([name for name, _ in headers])
+    spelled = tuple(map(_name, headers))
     is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
     return _head_names(spelled) if is_small else HeadNames(spelled)
 

@@ -141,6 +141,14 @@ class RequestBody:
         self._flush()
         self._update()
 
+    def take_whole(self) -> bytes | None:
+        """Return all of it in the place of `start`, where it has come as a whole; else None."""
+        if not self.complete or self.started or self._failure is not None:
+            return None
+        data = b"".join(self._kept)
+        self.discard()
+        return data
+
     def ask(self) -> None:
         """Send 100 Continue, where the client waits for it."""
         if self.awaits_continue and self._send_continue is not None:

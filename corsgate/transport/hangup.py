@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Callable
 from socket import MSG_PEEK
 from typing import Any
 
@@ -31,22 +32,27 @@ def has_hung_up(transport: Any) -> bool:
     return bool(poll.poll(0))
 
 
-def has_unread(transport: Any) -> bool:
-    """Return whether more has come than was read, or the peer has closed its sending side.
+def unread_check(transport: Any) -> Callable[[], bool]:
+    """Return what tells whether more has come than was read, or the peer has closed its side.
 
     Args:
         transport: The connection's; of one that is neither TCP nor TLS over it this is not known.
     """
     if isinstance(transport, TLSTransport):
-        return transport.has_unread
+        return lambda: transport.has_unread
     if not isinstance(transport, Connection):
-        return False
+        return lambda: False
     handle: Any = transport.getHandle()
-    try:
-        handle.recv(1, MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # It was reset.
+    receive = handle.recv
+
+    def has_unread() -> bool:
+        try:
+            receive(1, MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # It was reset.
+            return True
         return True
-    return True
+
+    return has_unread

@@ -5,72 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred, fail
-from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
-from corsgate.balance.retry import may_resend
 from corsgate.config.model.values import Limits, Server, Upstream
-from corsgate.errors import ConnectFailed, ConnectionReset, TunnelsFull
+from corsgate.errors import ConnectFailed, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from corsgate.upstream.connection import Inform, UpstreamConnection
+from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.pool import ServerPool, Taken
-from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.pool import ServerPool
 from corsgate.upstream.revocation import Holder, take_back
+from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import creators
-
-
-class CarriedHead(Headers):
-    """Header fields that carry a whole request head past treq unchanged.
-
-    treq copies the fields it is given, adds Accept-Encoding of its own, and sorts repeated
-    ones together. What is added to this is ignored, and the agent sends `head`.
-
-    Attributes:
-        head: The head to send.
-        limits: Bounds on the times of this request.
-        inform: Told of interim responses.
-        pins: The connections that are pinned to the client's; None if none may be.
-        binds: Whether the request authenticates its connection.
-        holder: The client's request that it is sent for, if it is one's.
-    """
-
-    __slots__ = ("binds", "head", "holder", "inform", "limits", "pins")
-
-    def __init__(
-        self,
-        head: RequestHead,
-        limits: Limits,
-        inform: Inform | None = None,
-        pins: Pins | None = None,
-        binds: bool = False,
-        holder: Holder | None = None,
-    ) -> None:
-        super().__init__()
-        self.head = head
-        self.limits = limits
-        self.inform = inform
-        self.pins = pins
-        self.binds = binds
-        self.holder = holder
-
-    def copy(self) -> CarriedHead:
-        """Return itself: nothing can be added, so there is nothing to keep apart."""
-        return self
-
-    def hasHeader(self, name: Any) -> bool:
-        """Return True, so that no cookie jar is asked for a Cookie field."""
-        return True
-
-    def addRawHeader(self, name: Any, value: Any) -> None:
-        """Ignore it."""
 
 
 @implementer(IAgent)
@@ -167,42 +118,38 @@ class UpstreamAgent:
             A Deferred of an `UpstreamResponse`; it fails with an UpstreamError. Cancelling it
             cuts the connection.
         """
-        origin, target = uri, b"/"
         pool = self.pools.get(uri)
+        origin, target = uri, b"/"
         if pool is None:
             origin, target = _split(uri)
             pool = self.pools.get(origin)
             if pool is None:
                 shown = origin.decode("ascii", "replace")
                 return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
-        holder: Holder | None = None
-        if isinstance(headers, CarriedHead):
-            holder = headers.holder
-            sending = _Sending(
-                pool,
-                headers.head,
-                bodyProducer,
-                headers.limits,
-                headers.inform,
-                headers.pins,
-                headers.binds,
-                holder,
-            )
-        else:
-            # The framing is the connection's own: a second one beside it would be smuggling.
-            fields = [
-                (name, value)
-                for name, values in (headers or Headers()).getAllRawHeaders()
-                for value in values
-                if name.lower() not in FRAMING_FIELDS
-            ]
-            if not any(name.lower() == b"host" for name, _ in fields):
-                fields.insert(0, (b"Host", origin.partition(b"://")[2]))
-            head = RequestHead(method=method, target=target, headers=fields)
-            sending = _Sending(pool, head, bodyProducer, Limits())
+        sending = (
+            headers
+            if isinstance(headers, CarriedHead)
+            else CarriedHead(_plain_head(method, origin, target, headers or Headers()), Limits())
+        )
+        holder, pins = sending.holder, sending.pins
         if holder is not None and holder.offers and not pool.may_tunnel(holder):
             return fail(TunnelsFull(f"{pool.origin}: as many tunnels are open as may be"))
-        return self._send(sending)  # type: ignore[return-value]  # IResponse is provided
+        sending.pool, sending.body = pool, bodyProducer
+        result: Deferred[Any] = Deferred(sending.cancel)
+        sending.result = result
+        connection: UpstreamConnection | None = None
+        if pins is not None and pins.idle:
+            connection = pool.take_pinned(pins, holder)
+            # Part of a handshake means nothing on another connection.
+            sending.resends = connection is None or not sending.binds
+        if connection is None:
+            connection = pool.take_idle(holder)
+        if connection is None:
+            sending.connect(pool.take(sending.limits, holder))
+        else:
+            sending.connection = connection
+            connection.send(sending)
+        return result
 
     def pinned_to(self, pins: Pins) -> str | None:
         """Return the origin of the server that a client's connection has a connection pinned to.
@@ -237,61 +184,19 @@ class UpstreamAgent:
         for pool in self.pools.values():
             pool.close()
 
-    def _send(self, sending: _Sending) -> Deferred[UpstreamResponse]:
-        pins = sending.pins
-        if pins is not None and pins.idle:
-            pinned = sending.pool.take_pinned(pins, sending.holder)
-            if pinned is not None:
-                answered = sending.on(pinned)
-                # Part of a handshake means nothing on another connection.
-                return (
-                    answered
-                    if sending.binds
-                    else answered.addErrback(self._resend, sending, pinned)
-                )
-        idle = sending.pool.take_idle(sending.holder)
-        if idle is not None:
-            return sending.on(idle).addErrback(self._resend, sending, idle)
-        waiting: Deferred[Any] = sending.pool.take(sending.limits, sending.holder)
-        return waiting.addCallback(self._send_on, sending)
 
-    def _send_on(self, taken: Taken, sending: _Sending) -> Deferred[UpstreamResponse]:
-        answered = sending.on(taken.connection)
-        if not taken.fresh:
-            answered.addErrback(self._resend, sending, taken.connection)
-        return answered
-
-    def _resend(
-        self, failure: Failure, sending: _Sending, lost: UpstreamConnection
-    ) -> Deferred[UpstreamResponse]:
-        error = failure.value
-        replayable = sending.body is None or getattr(sending.body, "replayable", False)
-        if isinstance(error, ConnectionReset) and may_resend(
-            error, sending.head.method, replayable=replayable
-        ):
-            connecting: Deferred[Any] = sending.pool.replace(lost, sending.limits, sending.holder)
-            return connecting.addCallback(self._send_on, sending)
-        return fail(failure)
-
-
-@attrs.define(eq=False)
-class _Sending:
-    """A request on its way to one server."""
-
-    pool: ServerPool
-    head: RequestHead
-    body: IBodyProducer | None
-    limits: Limits
-    inform: Inform | None = None
-    pins: Pins | None = None
-    binds: bool = False
-    holder: Holder | None = None
-
-    def on(self, connection: UpstreamConnection) -> Deferred[UpstreamResponse]:
-        """Send it on a connection."""
-        return connection.request(
-            self.head, self.body, self.limits, self.inform, self.pins, self.binds
-        )
+def _plain_head(method: bytes, origin: bytes, target: bytes, headers: Headers) -> RequestHead:
+    """Return the head of a request whose fields are given the usual way."""
+    # The framing is the connection's own: a second one beside it would be smuggling.
+    fields = [
+        (name, value)
+        for name, values in headers.getAllRawHeaders()
+        for value in values
+        if name.lower() not in FRAMING_FIELDS
+    ]
+    if not any(name.lower() == b"host" for name, _ in fields):
+        fields.insert(0, (b"Host", origin.partition(b"://")[2]))
+    return RequestHead(method=method, target=target, headers=fields)
 
 
 def _split(uri: bytes) -> tuple[bytes, bytes]:

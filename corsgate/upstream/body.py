@@ -26,6 +26,12 @@ class Body(Protocol):
     def replayable(self) -> bool:
         """Whether nothing of it has been taken yet, or all of it is kept."""
 
+    def take_whole(self) -> bytes | None:
+        """Return all of it, where all is here and its length is known; else None.
+
+        What can't be sent again is gone then, as if it had been written.
+        """
+
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Begin to write to a consumer; the Deferred fires when all has been written."""
 
@@ -48,6 +54,10 @@ class KeptBody:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.length = len(data)
+
+    def take_whole(self) -> bytes:
+        """Return all of it."""
+        return self._data
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Write it all."""

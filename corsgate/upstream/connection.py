@@ -14,28 +14,24 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
 from corsgate.config.model.values import Limits
-from corsgate.errors import (
-    BadUpstreamResponse,
-    TunnelsFull,
-    UpstreamError,
-    UpstreamTimedOut,
-)
+from corsgate.errors import BadUpstreamResponse, TunnelsFull, UpstreamError, UpstreamTimedOut
 from corsgate.message.connection_auth import challenge_binds
 from corsgate.message.framing import CHUNKED, request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import HeaderList, index_headers
+from corsgate.message.headers import head_names, index_headers
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.fast_write import writer
+from corsgate.transport.hangup import unread_check
 from corsgate.transport.tunnel import TunnelEnd
-from corsgate.upstream.parser import ParsedResponse, ResponseParser
+from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
+from corsgate.upstream.parser import ResponseParser
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
+from corsgate.upstream.read_size import ReadSize
+from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.revocation import Holder
-from corsgate.upstream.upload import Upload
-
-Inform = Callable[[ResponseHead], None]
-"""Told of an interim response's head."""
+from corsgate.upstream.sending import CarriedHead
+from corsgate.upstream.upload import Upload, take_whole
 
 CLOSE_TIMEOUT_S = 10.0
 
@@ -53,8 +49,9 @@ class UpstreamConnection(Protocol):
         shortcuts: Which ones are taken.
 
     Attributes:
+        state: What it is at.
         holder: Whose exchange it serves, for its pool.
-        lost: Whether it is of no more use.
+        has_unread: Returns whether the server has sent more than was read, or has left.
         pinned: Whether it belongs to one client's connection alone, from now on until its end.
         pins: What that is, or the client's connection whose request came last; None if it may
             keep no connection.
@@ -68,36 +65,38 @@ class UpstreamConnection(Protocol):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.deadline_s = NEVER
+        self.state = State.IDLE
         self.holder: Holder | None = None
-        self.lost = False
         self.pinned = False
         self.pins: Pins | None = None
         self._switched = switched
-        self._shortcuts = shortcuts
         self._deadlines = deadlines
+        self._now = deadlines.now
         self._released = released
-        self._reader = ResponseParser(self)
-        self._result: Deferred[UpstreamResponse] | None = None
+        self._parser = ResponseParser(self._informed, shortcuts)
+        # The request, until its response is handed on; and that, until it has ended.
+        self._sending: CarriedHead | None = None
         self._response: UpstreamResponse | None = None
-        self._announced = False
-        self._inform: Inform | None = None
         self._asked_to_continue = True
         self._tunnel: TunnelEnd | None = None
         self._upload: Upload | None = None
-        self._paused = False
         self._limits = Limits()
-        self._reusable = False
-        self._ended = True
         self._ready: Deferred[UpstreamConnection] | None = None
-        self._failure: UpstreamError | None = None
 
     @property
     def _tcp(self) -> Any:
         return self.transport
 
+    @property
+    def lost(self) -> bool:
+        """Whether it is of no more use to its pool."""
+        return self.state not in USABLE
+
     def connectionMade(self) -> None:
         """Take the socket over."""
         self._write = writer(self.transport)
+        self.has_unread = unread_check(self.transport)
+        self._read_size = ReadSize(self.transport)
         if hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
         self._deadlines.add(self)
@@ -118,86 +117,86 @@ class UpstreamConnection(Protocol):
         self.deadline_s = deadline_s
 
     def close(self) -> None:
-        """Close it; nothing is under way on it, and nothing may begin."""
-        self.lost = True
-        # A TLS server may never answer the close_notify.
-        self.deadline_s = self._deadlines.now() + CLOSE_TIMEOUT_S
-        self._tcp.loseConnection()
+        """Close it, unless that was done; nothing is under way on it, and nothing may begin."""
+        if self.state is State.IDLE:
+            self._enter(State.CLOSING)
+            # A TLS server may never send the close_notify.
+            self.deadline_s = self._now() + CLOSE_TIMEOUT_S
+            self._tcp.loseConnection()
 
-    def request(
-        self,
-        head: RequestHead,
-        body: IBodyProducer | None,
-        limits: Limits,
-        inform: Inform | None = None,
-        pins: Pins | None = None,
-        binds: bool = False,
-    ) -> Deferred[UpstreamResponse]:
+    def send(self, sending: CarriedHead) -> None:
         """Send a request.
 
-        Args:
-            head: Its head without framing fields.
-            body: Its body, or None for none.
-            limits: Bounds on the times between its parts.
-            inform: Told of interim responses.
-            pins: Keeps the connection for the client, should it be pinned.
-            binds: Whether the request authenticates the connection, which pins it.
+        Its `result` gets the response once the head has come; `failed` is called where there is
+        none.
 
-        Returns:
-            A Deferred of the response once its head has come; it fails with an UpstreamError.
-            Cancelling it cuts the connection.
+        Args:
+            sending: The request.
         """
-        assert self._ended, "one exchange at a time"
-        self._ended = False
-        self._limits, self._inform, self.pins = limits, inform, pins
-        if binds:
+        assert self.state is State.IDLE, "one exchange at a time"
+        self.state = State.ASKED
+        self._sending = sending
+        self._limits = limits = sending.limits
+        self.pins = sending.pins
+        if sending.binds:
             self.pinned = True
-        self._response = None
-        self._failure = None
-        self._announced = self._reusable = self._paused = False
-        length = None if body is None else body.length
-        raw = head.to_bytes(
-            request_framing(head.method, CHUNKED if length is UNKNOWN_LENGTH else length)
-        )
-        lowered = raw.lower()
-        self._asked_to_continue = b"\nexpect:" not in lowered
-        self._reader.expect(head.method, upgrade=b"\nupgrade:" in lowered)
-        result: Deferred[UpstreamResponse] = Deferred(self._cancelled)
-        self._result = result
-        if body is None or length == 0:
-            self._write(raw)
-        else:
-            self._upload = Upload(raw, body, self._tcp, self)
-        self.touch()
-        if self._upload is not None:
-            self._upload.start()
-        return result
+        head = sending.head
+        if head.wire is None or sending.body is not None:
+            self._send_framed(head, sending.body)
+            return
+        self._asked_to_continue = True
+        self._parser.expect(head.method, upgrade=False)
+        self._write(head.wire)
+        self.deadline_s = self._now() + limits.first_byte_timeout_s
+
+    def cancel(self) -> None:
+        """Cut the connection: nobody waits for the response."""
+        self._sending = None
+        self._stop_sending()
+        self._cut()
 
     # What the transport calls.
 
     def dataReceived(self, data: bytes) -> None:
         """Parse bytes, then hand on what they held in one piece."""
-        if self._tunnel is not None:
-            self._tunnel.data_received(data)
-            return
-        if self._ended:
-            # Bytes that nobody asked for: what they belong to can't be known.
-            self._abort()
+        state, parser = self.state, self._parser
+        if state not in UNDER_WAY:
+            self._take_unasked(data)
             return
         try:
-            tail = self._reader.feed(data)
+            tail = parser.feed(data)
         except BadUpstreamResponse as error:
-            self._fail(error)
+            if not parser.complete:
+                if self._response is not None:
+                    self._response.body_data(parser.body)
+                self._fail(error)
+                return
             tail = b""
-        if self._response is not None and self._response.code == 101:
-            self._switch(tail)
-        if self._response is not None and not self._ended:
-            self.touch()
-        self._hand_on()
+        head, response = parser.head, self._response
+        # Whoever is informed of an interim response may have cut the connection.
+        if head is None or self.state is not state:
+            return
+        if response is not None:
+            response.body_data(parser.body)
+            if parser.complete:
+                self._complete(response)
+            else:
+                self._more(response, len(data))
+            return
+        response = UpstreamResponse(self, head, parser.announced_length, parser.body)
+        if head.status == 401 and not self.pinned:
+            challenges = index_headers(head.headers).get(b"www-authenticate", ())
+            self.pinned = challenge_binds(challenges)
+        if parser.complete:
+            self._complete(response)
+        elif parser.switched:
+            self._switch(response, tail)
+        else:
+            self._begin(response)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End what was under way."""
-        self.lost = True
+        self._enter(State.GONE)
         self._deadlines.discard(self)
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
@@ -205,83 +204,48 @@ class UpstreamConnection(Protocol):
         ready, self._ready = self._ready, None
         if ready is not None and not ready.called:
             ready.errback(reason)
-        if not self._ended:
-            error = self._reader.finish(cleanly=reason.check(ConnectionDone) is not None)
+        if self._sending is not None or self._response is not None:
+            error = self._parser.finish(cleanly=reason.check(ConnectionDone) is not None)
             if error is not None:
-                self._end(error)
-            self._hand_on()
+                self._fail(error)
+            elif self._response is not None:
+                self._complete(self._response)
         # These know this: a cycle would be left to the collector.
-        self._response = None
-        self._reader.end()
+        self._parser.end()
         self._released(self, False)
 
     def timed_out(self) -> None:
         """Give up on a server that is too slow, or on a connection idle for long."""
         self.deadline_s = NEVER
-        if self.lost:
-            self._abort()
-        elif self._ended:
+        if self.state in UNDER_WAY:
+            self._fail(UpstreamTimedOut("the server sent nothing for too long"))
+        elif self.state is State.IDLE:
             self.close()
         else:
-            self._fail(UpstreamTimedOut("the server sent nothing for too long"))
-            self._hand_on()
-
-    # What the reader calls.
-
-    def informed(self, head: ResponseHead) -> None:
-        """Pass an interim response on; the server is at work."""
-        self._asked_to_continue = True
-        self.touch()
-        if self._inform is not None:
-            self._inform(head)
-
-    def response_read(self, response: ParsedResponse) -> None:
-        """Make a response of its head."""
-        self._response = UpstreamResponse(self, response.head, response.announced_length)
-        if response.head.status == 401 and not self.pinned:
-            challenges = index_headers(response.head.headers).get(b"www-authenticate", ())
-            self.pinned = challenge_binds(challenges)
-        self._reusable = response.reusable
-        if response.switched:
-            self._ended = True
-
-    def response_body_read(self, data: bytes) -> None:
-        """Take a piece of the body."""
-        if self._response is not None and not self._ended:
-            self._response.body_data(data)
-
-    def response_complete(self, trailers: HeaderList) -> None:
-        """End a final response."""
-        if self._response is not None and not self._ended:
-            self._response.trailers = trailers
-            self._complete()
-
-    def response_doubtful(self) -> None:
-        """See to it that the connection is not used again."""
-        self._reusable = False
+            self._cut()
 
     # What the response calls.
 
     def pause_response(self, response: UpstreamResponse) -> None:
         """Read no more until the client has taken what came."""
-        if response is self._response and not self._ended:
+        if response is self._response and self.state is State.RESPONDING:
+            self._enter(State.HELD)
             # A client that doesn't keep up has a time limit of its own.
-            self._paused = True
             self.deadline_s = NEVER
+            self._read_size.reset()
             self._tcp.pauseProducing()
 
     def resume_response(self, response: UpstreamResponse) -> None:
         """Read on."""
-        if response is self._response and not self._ended:
-            self._paused = False
+        if response is self._response and self.state is State.HELD:
+            self._enter(State.RESPONDING)
             self.touch()
             self._tcp.resumeProducing()
 
     def give_up_response(self, response: UpstreamResponse) -> None:
         """Cut the connection: the rest of the body is not wanted."""
-        if response is self._response and not self._ended:
+        if response is self._response:
             self._fail(BadUpstreamResponse("it was given up"))
-            self._hand_on()
 
     # What the upload calls; and `touch`.
 
@@ -291,13 +255,10 @@ class UpstreamConnection(Protocol):
         if failure is None:
             self.touch()
             return
-        self._abort()
-        result, self._result = self._result, None
-        if result is not None:
-            self._ended = True
-            result.errback(failure)
-
-    # The parts.
+        sending, self._sending = self._sending, None
+        self._cut()
+        if sending is not None:
+            sending.failed(failure)
 
     @property
     def keep_alive_timeout_s(self) -> float:
@@ -307,94 +268,132 @@ class UpstreamConnection(Protocol):
     def touch(self) -> None:
         """Set the deadline anew: something moved."""
         if self._response is not None:
-            waits_for_client = self._paused and self._response.wanted
+            waits_for_client = self.state is State.HELD and self._response.wanted
             limit_s = NEVER if waits_for_client else self._limits.response_idle_timeout_s
         elif self._upload is not None and not self._upload.held and self._asked_to_continue:
             # The server waits for the client, which has a time limit of its own.
             limit_s = NEVER
         else:
             limit_s = self._limits.first_byte_timeout_s
-        self.deadline_s = self._deadlines.now() + limit_s
+        self.deadline_s = self._now() + limit_s
 
-    def _cancelled(self, _: Deferred[UpstreamResponse]) -> None:
-        self._result = None
-        self._end(BadUpstreamResponse("its request was cancelled"))
-        self._abort()
+    # The parts.
 
-    def _switch(self, tail: bytes) -> None:
-        """Speak no more HTTP: what comes waits for a tunnel."""
-        assert self._response is not None
-        if not self._switched(self):
-            self._end(TunnelsFull("as many tunnels are open as may be"))
-            self._abort()
-            return
-        self._tunnel = TunnelEnd(self._tcp, tail)
-        self._response.tunnel = self._tunnel
-        self.lost = True  # for the pool
-        self.deadline_s = NEVER
+    def _enter(self, state: State) -> None:
+        assert state in FOLLOWS[self.state], f"{state} can't follow {self.state}"
+        self.state = state
 
-    def _complete(self) -> None:
-        assert self._response is not None
-        self._ended = True
+    def _send_framed(self, head: RequestHead, body: IBodyProducer | None) -> None:
+        """Send a head that is not ready for the wire, and the body."""
+        names = (head.names or head_names(head.headers)).names
+        length = None if body is None else body.length
+        framed = CHUNKED if length is UNKNOWN_LENGTH else length
+        raw = head.to_bytes(request_framing(head.method, framed))
+        self._asked_to_continue = b"expect" not in names
+        self._parser.expect(head.method, upgrade=b"upgrade" in names)
+        whole = b"" if body is None or length == 0 else take_whole(body)
+        if body is not None and whole is None:
+            self._upload = Upload(raw, body, self._tcp, self)
+            self.touch()
+            self._upload.start()
+        else:
+            self._write(raw + whole if whole else raw)
+            self.touch()
+
+    def _take_unasked(self, data: bytes) -> None:
+        """Take bytes that are no response."""
+        if self._tunnel is not None:
+            self._tunnel.data_received(data)
+        elif self.state is not State.CUT:
+            # Nobody asked for them: what they belong to can't be known.
+            self._cut()
+
+    def _informed(self, head: ResponseHead) -> None:
+        """Pass an interim response on; the server is at work."""
+        self._asked_to_continue = True
+        self.touch()
+        if self._sending is not None and self._sending.inform is not None:
+            self._sending.inform(head)
+
+    def _begin(self, response: UpstreamResponse) -> None:
+        """Hand on a response of which more is to come."""
+        self._enter(State.RESPONDING)
+        sending, self._sending, self._response = self._sending, None, response
+        assert sending is not None, "a response is handed on once"
+        self.touch()
+        sending.result.callback(response)
+        if response is self._response and not response.wanted:
+            response.wait()
+            # If nobody ever takes it, it must not stay for ever.
+            self.touch()
+        response.flush()
+
+    def _more(self, response: UpstreamResponse, size: int) -> None:
+        """Hand on a further part of a response; read more at once where that keeps pace."""
+        self.touch()
+        response.flush()
+        if self.state is State.RESPONDING:
+            self._read_size.grow(size)
+
+    def _complete(self, response: UpstreamResponse) -> None:
+        """End a whole response."""
+        parser, sending, state = self._parser, self._sending, self.state
+        self._sending = self._response = None
+        response.complete = True
+        response.trailers = parser.trailers
         if self._upload is not None:
             # It was answered before it was sent whole; what is left has no place to go.
-            self._reusable = False
             self._stop_sending()
-            self._abort()
-        self._response.body_ended(RESPONSE_DONE)
+            self._cut()
+        elif state is not State.GONE:
+            assert state in UNDER_WAY, "only what is under way can be complete"
+            self.state = State.IDLE
+            self.deadline_s = NEVER
+            if state is not State.ASKED:
+                self._read_size.reset()
+                if state is State.HELD:
+                    # TLS may bring the rest of what it has decrypted after it was paused.
+                    self._tcp.resumeProducing()
+            # First, so that a request that the response leads to finds this connection idle.
+            self._released(self, parser.reusable and not parser.doubtful)
+        if sending is None:
+            response.flush()
+        else:
+            sending.result.callback(response)
+
+    def _switch(self, response: UpstreamResponse, tail: bytes) -> None:
+        """Speak no more HTTP: what comes waits for a tunnel."""
+        sending = self._sending
+        assert sending is not None, "a switch is the whole response"
+        if not self._switched(self):
+            self._fail(TunnelsFull("as many tunnels are open as may be"))
+            return
+        self._sending = None
+        self._enter(State.TUNNEL)
+        self._tunnel = response.tunnel = TunnelEnd(self._tcp, tail)
+        self.deadline_s = NEVER
+        sending.result.callback(response)
 
     def _stop_sending(self) -> None:
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.stop()
 
-    def _end(self, error: UpstreamError) -> None:
-        """End the exchange without a whole response."""
-        self._ended, self._reusable, self._failure = True, False, error
-        if self._response is not None and self._announced:
-            self._response.body_ended(Failure(error))
-        else:
-            self._response = None
-        self._stop_sending()
-
     def _fail(self, error: UpstreamError) -> None:
-        if not self._ended:
-            self._end(error)
-            self._abort()
+        """End the exchange without a whole response, and the connection with it."""
+        sending, response = self._sending, self._response
+        self._sending = self._response = None
+        self._stop_sending()
+        if self.state is not State.GONE:
+            self._cut()
+        if sending is not None:
+            sending.failed(Failure(error))
+        elif response is not None:
+            response.body_ended(Failure(error))
+            response.flush()
 
-    def _abort(self) -> None:
+    def _cut(self) -> None:
         """Cut the connection; nobody may take it from the pool in the meantime."""
-        self.lost = True
+        if self.state is not State.CUT:
+            self._enter(State.CUT)
         self._tcp.abortConnection()
-
-    def _hand_on(self) -> None:
-        """Give what one read brought to whoever waits for it."""
-        result, response, ended = self._result, self._response, self._ended
-        if response is None:
-            if result is not None and self._failure is not None:
-                self._result = None
-                result.errback(Failure(self._failure))
-            return
-        self._result, self._announced = None, True
-        if ended:
-            # First, so that a request that the response leads to finds this connection idle.
-            self._release()
-        if result is not None:
-            result.callback(response)
-            if not ended and not self._ended and not response.wanted:
-                response.wait()
-                # If nobody ever takes it, it must not stay for ever.
-                self.touch()
-        response.flush()
-
-    def _release(self) -> None:
-        """Go back to the pool, where the connection's state is beyond doubt."""
-        if self.lost:
-            return
-        self.deadline_s = NEVER
-        self._inform = None
-        if self._paused:
-            # TLS may bring the rest of what it has decrypted after it was paused.
-            self._paused = False
-            self._tcp.resumeProducing()
-        self._released(self, self._reusable)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
 
-import attrs
 import httptools
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamError
@@ -18,78 +20,79 @@ from corsgate.message.framing import (
     response_length,
 )
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import HeaderList, index_headers
+from corsgate.message.headers import HeaderList, HeadNames, head_names, index_headers
+from corsgate.shortcuts import ALL, Shortcuts
 
 _FRAMING_LENGTHS = frozenset(len(name) for name in FRAMING_FIELDS)
+_KNOWN_REASONS = frozenset(status.phrase.encode("ascii") for status in HTTPStatus)
+_BODILESS = frozenset((204, 304))
+_NO_TRAILERS: HeaderList = []
+
+_MOST_PLAIN_DIGITS = 15
+"""A Content-Length of so many digits is a number of 64 bits in any case."""
 
 MAX_HEAD_BYTES = 256 * 1024
 """How much a server may send without its head, body or trailer moving on."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class ParsedResponse:
-    """A final response's head as it was read.
-
-    Attributes:
-        head: The head, framing fields included.
-        announced_length: The length to tell the client; negative where nothing may be said.
-        reusable: Whether the connection may carry another exchange behind this one.
-        switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
-    """
-
-    head: ResponseHead
-    announced_length: int
-    reusable: bool = False
-    switched: bool = False
-
-
-class ResponseSink(Protocol):
-    """What is told of the response that is read."""
-
-    def informed(self, head: ResponseHead) -> None:
-        """An interim response has come (RFC 9110 15.2)."""
-
-    def response_read(self, response: ParsedResponse) -> None:
-        """The final response's head is complete."""
-
-    def response_body_read(self, data: bytes) -> None:
-        """A piece of its body has come."""
-
-    def response_complete(self, trailers: HeaderList) -> None:
-        """It is complete."""
-
-    def response_doubtful(self) -> None:
-        """Bytes have come that belong to no response: the connection must not be reused."""
-
-
 class ResponseParser:
     """Turns a connection's bytes into the response to one request after the other (RFC 9112).
 
+    After each `feed` its attributes say what has come. llhttp calls back for each part of a
+    message; most of these calls only append to a list, and what they mean is found out once.
+
     Args:
-        sink: Told of what is read, during `feed`.
+        informed: Called with the head of each interim response (RFC 9110 15.2), during `feed`.
+        shortcuts: Which ones are taken.
 
     Attributes:
-        started: Whether a byte of the response has come.
+        head: The final response's head, framing fields included; None until it has come.
+        announced_length: The length to tell the client; negative where nothing may be said.
+        reusable: Whether the head lets the connection carry another exchange behind this one.
+        switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
+        body: What the last `feed` brought of the body.
+        complete: Whether all of the response has come.
+        trailers: The fields that came behind the body.
+        doubtful: Whether bytes have come that belong to no response, so that the connection must
+            not be used again.
     """
 
-    def __init__(self, sink: ResponseSink) -> None:
-        self.started = False
-        self._sink = sink
-        self._parser: Any = httptools.HttpResponseParser(self)
+    def __init__(
+        self, informed: Callable[[ResponseHead], None], shortcuts: Shortcuts = ALL
+    ) -> None:
+        self.head: ResponseHead | None = None
+        self.announced_length = 0
+        self.reusable = self.switched = self.complete = self.doubtful = False
+        self.body = b""
+        self.trailers = _NO_TRAILERS
+        self._informed = informed
+        self._names_of = head_names if shortcuts.head_names else _names_of
+        self._counted = shortcuts.counted
         self._method = b""
         self._offered = False
-        self._switched = False
-        self._expecting = False
-        self._in_body = False
-        # Whether the body ends with the connection.
-        self._until_close = False
+        self._is_first = True
+        # How long the body is, and how much of it is still to be counted.
+        self._length = self._left = 0
         self._unmoved_bytes = 0
-        self._moved = False
         self._raw = b""
-        self._reason = b""
-        self._headers: HeaderList = []
-        # Those of them that may say how long the body is.
-        self._framing: HeaderList = []
+        # What the callbacks append to. They are C functions where there is one that does it.
+        self._begun: list[None] = []
+        self._reason: list[bytes] = []
+        self._fields: HeaderList = []
+        self._chunks: list[None] = []
+        self._pieces: list[bytes] = []
+        append = self._fields.append
+        self.on_message_begin = partial(self._begun.append, None)
+        self.on_status = self._reason.append
+        self.on_header = lambda name, value: append((name, value))
+        self.on_chunk_header = partial(self._chunks.append, None)
+        self.on_body = self._pieces.append
+        self._parser: Any = httptools.HttpResponseParser(self)
+
+    @property
+    def started(self) -> bool:
+        """Whether a byte of the response has come."""
+        return self.head is not None or bool(self._begun)
 
     def expect(self, method: bytes, *, upgrade: bool) -> None:
         """Read the response to a request.
@@ -100,9 +103,11 @@ class ResponseParser:
         """
         self._method = method
         self._offered = upgrade
-        self._expecting = True
-        self.started = self._in_body = False
+        self._is_first = True
+        self.head = None
+        self.complete = self.doubtful = False
         self._unmoved_bytes = 0
+        self._begun.clear()
 
     def feed(self, data: bytes) -> bytes:
         """Read bytes.
@@ -116,24 +121,43 @@ class ResponseParser:
         Raises:
             BadUpstreamResponse: They are no response, or one that can't be passed on.
         """
-        if self._switched:
+        if self._left:
+            self._count(data)
+            return b""
+        if self.switched:
             return data
-        self._moved = False
-        tail = b""
-        if self._expecting:
+        begins = self.head is None
+        if begins:
             self._raw = self._raw + data if self._raw else data
+        tail = b""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             tail = data[upgrade.args[0] :]
-        except httptools.HttpParserCallbackError as error:
-            raise error.__context__ or error from None
         except httptools.HttpParserError as error:
+            self.body = b"" if self._method == b"HEAD" else b"".join(self._pieces)
+            self.doubtful = self.complete
+            if isinstance(error, httptools.HttpParserCallbackError):
+                raise error.__context__ or error from None
             raise BadUpstreamResponse(f"it is not well-formed: {error}") from None
-        # All that is no body is collected or skipped by llhttp: heads, trailers, extensions.
-        self._unmoved_bytes = 0 if self._moved else self._unmoved_bytes + len(data)
-        if self._unmoved_bytes > MAX_HEAD_BYTES:
-            raise BadUpstreamResponse("its head or trailer is too large")
+        self.body = body = b"".join(self._pieces)
+        self._pieces.clear()
+        if self.complete and (self._begun or self._method == b"HEAD"):
+            self._check_rest()
+        self._chunks.clear()
+        if begins and self.head is not None:
+            self._unmoved_bytes = 0
+            if self._length > 0 and not self.complete and self._counted:
+                self._left = self._length - len(body)
+                # A parser that has seen nothing of a body is as good as one that has seen all.
+                self._parser = httptools.HttpResponseParser(self)
+        elif body:
+            self._unmoved_bytes = 0
+        else:
+            # llhttp collects or skips all that is no body: heads, trailers, extensions.
+            self._unmoved_bytes += len(data)
+            if self._unmoved_bytes > MAX_HEAD_BYTES:
+                raise BadUpstreamResponse("its head or trailer is too large")
         return tail
 
     def finish(self, *, cleanly: bool) -> UpstreamError | None:
@@ -149,110 +173,134 @@ class ResponseParser:
             Why there is no whole response: BadUpstreamResponse where it was cut short,
             ConnectionReset where not a byte of it has come; None where it ends here.
         """
-        if self._in_body and self._until_close and cleanly:
-            self._in_body = False
-            self._sink.response_complete([])
-            return None
-        if self._in_body:
+        self.body = b""
+        if self.head is None:
+            if self._begun:
+                return BadUpstreamResponse("its head was cut short")
+            return ConnectionReset("the server closed the connection")
+        if not (self._length == UNTIL_CLOSE and cleanly):
             return BadUpstreamResponse("its body was cut short")
-        if self.started:
-            return BadUpstreamResponse("its head was cut short")
-        return ConnectionReset("the server closed the connection")
+        self.complete = True
+        return None
 
     def end(self) -> None:
-        """Let go of the sink, and of the parser, which knows this: the connection is gone."""
+        """Let go of llhttp's parser, which knows this one, and of who is informed."""
         self._parser = None
-        del self._sink
+        del self._informed
 
-    # What llhttp calls.
-
-    def on_message_begin(self) -> None:
-        """Begin a head; behind a final response there must be none."""
-        if not self._expecting:
-            self._sink.response_doubtful()
-            raise BadUpstreamResponse("bytes follow the response")
-        self.started = True
-        self._reason = b""
-        self._headers = []
-        self._framing = []
-
-    def on_status(self, reason: bytes) -> None:
-        """Take a part of the reason phrase."""
-        self._reason += reason
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field; one behind the body is a trailer."""
-        field = name, value.rstrip(b" \t")
-        self._headers.append(field)
-        if len(name) in _FRAMING_LENGTHS:
-            self._framing.append(field)
+    # What llhttp calls, besides the callbacks that only append.
 
     def on_headers_complete(self) -> None:
-        """Make a response of the head."""
+        """Make a response of the head; behind a final response there must be none."""
+        if self.head is not None:
+            raise BadUpstreamResponse("bytes follow the response")
+        headers, reason, raw = self._fields.copy(), b"".join(self._reason), self._raw
+        self._fields.clear()
+        self._reason.clear()
         status = self._parser.get_status_code()
-        version = self._parser.get_http_version()
-        line = b"HTTP/%b %d" % (version.encode("ascii"), status)
-        if not self._raw.startswith(line) and b"\n" + line not in self._raw:
-            # llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
-            raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
-        # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
-        offered = self._offered and version == "1.1"
-        switched = status == 101 and offered and self._parser.should_upgrade()
-        if not switched:
-            check_response(status, version, self._reason)
-        head = ResponseHead(status=status, reason=self._reason, headers=self._headers)
-        self._headers = []
-        if switched:
-            self._expecting = False
-            self._switched = True
-            self._sink.response_read(ParsedResponse(head=head, announced_length=0, switched=True))
-        elif status < 200:
-            self._sink.informed(head)
+        if self._is_first and raw.startswith(b"HTTP/1.1 "):
+            version, end = "1.1", raw.find(b"\r\n\r\n") + 2
+            padded = raw.find(b" \r\n", 0, end) >= 0 or raw.find(b"\t\r\n", 0, end) >= 0
         else:
-            self._expecting = False
-            self._raw = b""
-            self._moved = self._in_body = True
-            self._read_final(head, version)
-
-    def on_chunk_header(self) -> None:
-        """See to it that the answer to HEAD has no body, not even an empty one."""
-        if not self._in_body:
-            self._sink.response_doubtful()
-
-    def on_body(self, data: bytes) -> None:
-        """Take a piece of the body."""
-        if self._in_body:
-            self._moved = True
-            self._sink.response_body_read(data)
+            version, padded = self._version(status), True
+        if padded:
+            headers = _stripped(headers)
+        if status < 200:
+            self._read_early(status, version, reason, headers)
+            return
+        if reason not in _KNOWN_REASONS or status > 599 or version != "1.1":
+            check_response(status, version, reason)
+        names = self._names_of(headers)
+        method = self._method
+        plain = names.plain_response and status not in _BODILESS and method != b"HEAD"
+        stated = headers[names.length_at][1] if plain else b""
+        if stated.isdigit() and len(stated) <= _MOST_PLAIN_DIGITS:
+            length = self.announced_length = int(stated)
         else:
-            # A body behind the answer to HEAD: where it ends is anyone's guess.
-            self._sink.response_doubtful()
+            length = self._find_length(headers, status)
+        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
+        framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
+        self.reusable = framed and self._parser.should_keep_alive()
+        self._length = length
+        self._raw = b""
+        self._begun.clear()
+        self.trailers = _NO_TRAILERS
+        self.head = ResponseHead(status, reason, headers, None, names)
+        if method == b"HEAD":
+            # llhttp would wait for the body that Content-Length speaks of.
+            self._parser = httptools.HttpResponseParser(self)
+            self.complete = True
 
     def on_message_complete(self) -> None:
         """End a final response."""
-        if self._in_body:
-            self._in_body = False
-            self._sink.response_complete(self._headers)
+        if self.head is not None and not self.complete and not self.switched:
+            self.complete = True
+            if self._fields:
+                self.trailers = _stripped(self._fields)
+                self._fields.clear()
 
     # The parts.
 
-    def _read_final(self, head: ResponseHead, version: str) -> None:
-        index, self._framing = index_headers(self._framing), []
-        length = announced = response_length(index, head.status, self._method)
+    def _version(self, status: int) -> str:
+        """Return the version of HTTP that a status line names.
+
+        llhttp knows RTSP and ICE as well, and doesn't tell which of the three it has seen.
+        """
+        version: str = self._parser.get_http_version()
+        line = b"HTTP/%b %d" % (version.encode("ascii"), status)
+        if not self._raw.startswith(line) and b"\n" + line not in self._raw:
+            raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
+        return version
+
+    def _read_early(self, status: int, version: str, reason: bytes, headers: HeaderList) -> None:
+        """Take the head of an interim response, or of one that switches to another protocol."""
+        self._is_first = False
+        head = ResponseHead(status, reason, headers)
+        # HTTP/1.0 knows no Upgrade (RFC 9110 7.8).
+        offered = self._offered and version == "1.1"
+        if status == 101 and offered and self._parser.should_upgrade():
+            self.head, self.switched = head, True
+            self._length = self.announced_length = NO_BODY
+            self.reusable = False
+        else:
+            check_response(status, version, reason)
+            self._informed(head)
+
+    def _find_length(self, headers: HeaderList, status: int) -> int:
+        """Return how long the body is that follows a head; set what is announced of it."""
+        index = index_headers([field for field in headers if len(field[0]) in _FRAMING_LENGTHS])
+        length = self.announced_length = response_length(index, status, self._method)
         if length == NO_BODY:
-            announced = announced_length(index, head.status, self._method)
-        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
-        self._until_close = length == UNTIL_CLOSE
-        framed = not self._until_close and not (version == "1.0" and length == CHUNKED)
-        self._sink.response_read(
-            ParsedResponse(
-                head=head,
-                announced_length=announced,
-                reusable=framed and self._parser.should_keep_alive(),
-            )
-        )
-        if self._method == b"HEAD":
-            # llhttp would wait for the body that Content-Length speaks of.
-            self._in_body = False
-            self._parser = httptools.HttpResponseParser(self)
-            self._sink.response_complete([])
+            self.announced_length = announced_length(index, status, self._method)
+        return length
+
+    def _count(self, data: bytes) -> None:
+        """Take a part of a body whose length is known; nothing may stand behind it."""
+        left = self._left - len(data)
+        self.body = data[:left] if left < 0 else data
+        self._left = max(left, 0)
+        self.complete = left <= 0
+        if left < 0:
+            self.doubtful = True
+            raise BadUpstreamResponse("bytes follow the response")
+
+    def _check_rest(self) -> None:
+        """Reject what stands behind a whole response in the same read."""
+        # Behind the response to HEAD that may be a body, if only an empty one in chunks: where it
+        # ends is anyone's guess.
+        is_body = self._method == b"HEAD" and (self.body or self._chunks)
+        if self._begun or is_body:
+            self.doubtful = True
+        if is_body:
+            self.body = b""
+        if self._begun:
+            raise BadUpstreamResponse("bytes follow the response")
+
+
+def _names_of(headers: HeaderList) -> HeadNames:
+    return HeadNames([name for name, _ in headers])
+
+
+def _stripped(headers: HeaderList) -> HeaderList:
+    """Return fields without the white space behind their values, which llhttp leaves there."""
+    return [(name, value.rstrip(b" \t")) for name, value in headers]

@@ -16,8 +16,8 @@ from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.errors import QueueFull, UpstreamBusy
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
-from corsgate.transport.hangup import has_unread
 from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.connection_state import State
 from corsgate.upstream.connector import Connector
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.revocation import Holder, Revoker
@@ -305,15 +305,16 @@ class ServerPool:
         The sweep, which is coarse, may not have come to it yet, though its server has. Or the
         server has sent something, which can't answer what is still to be sent.
         """
-        if connection.lost:
-            # Its socket is still to go.
-            self._slots.closing(connection)
-            return False
-        if connection.deadline_s <= self._deadlines.now() or has_unread(connection.transport):
-            self._close(connection)
-            return False
-        connection.holder = holder
-        return True
+        if (
+            connection.state is State.IDLE
+            and connection.deadline_s > self._deadlines.now()
+            and not connection.has_unread()
+        ):
+            connection.holder = holder
+            return True
+        # The socket of one that is lost is still to go.
+        self._close(connection)
+        return False
 
     def _close(self, connection: UpstreamConnection) -> None:
         connection.holder = None
@@ -330,11 +331,11 @@ class ServerPool:
 
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         connection.holder = None
-        if connection.lost:
+        if connection.state is not State.IDLE:
             self._unpin(connection)
             self._freed(self._slots.gone(connection))
             return
-        if not reusable or (self._slots.waiting and has_unread(connection.transport)):
+        if not reusable or (self._slots.waiting and connection.has_unread()):
             self._close(connection)
             return
         if connection.pinned:
@@ -348,7 +349,7 @@ class ServerPool:
         elif self._closed:
             self.drop_idle()
         else:
-            connection.idle_until(self._deadlines.now() + self._bounds.idle_timeout_s)
+            connection.deadline_s = self._deadlines.now() + self._bounds.idle_timeout_s
 
     def _pin(self, connection: UpstreamConnection) -> None:
         """Keep a connection for the one client that may use it; it keeps its place here too."""

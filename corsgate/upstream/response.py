@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
 
 from twisted.internet.interfaces import IProtocol, IPushProducer
 from twisted.python.failure import Failure
@@ -14,6 +15,9 @@ from zope.interface import implementer
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList
 from corsgate.transport.tunnel import TunnelEnd
+
+Inform: TypeAlias = Callable[[ResponseHead], None]
+"""Called with an interim response's head."""
 
 
 class ResponseSource(Protocol):
@@ -49,7 +53,7 @@ class _NoFields(Headers):
         """Do nothing: there shall be none."""
 
 
-_NO_FIELDS = _NoFields()
+_NO_TRAILERS: HeaderList = []
 
 RESPONSE_DONE = Failure(ResponseDone())
 """The end of a body that came whole; made once, as a Failure looks into the call stack."""
@@ -61,34 +65,66 @@ class UpstreamResponse:
 
     `headers` is empty: treq would gunzip by what it saw there. What came is in `head`.
 
+    Args:
+        connection: Where it comes from.
+        head: Its head.
+        length: The length that the head announces; negative where it announces none.
+        body: What has come of the body so far.
+
     Attributes:
         head: The response's head as it came, framing fields included.
         body_length: The length in bytes that the head announces, or None.
-        length: The same for IResponse, or UNKNOWN_LENGTH.
         complete: Whether the body has arrived whole.
         trailers: The fields that came behind the body, once it is complete.
         tunnel: The connection itself, where it now speaks another protocol.
     """
 
+    __slots__ = (
+        "_connection",
+        "_data",
+        "_failure",
+        "_late",
+        "_receiver",
+        "body_length",
+        "complete",
+        "head",
+        "trailers",
+        "tunnel",
+    )
+
     version = (b"HTTP", 1, 1)
     request = None
     previousResponse = None
+    headers = _NoFields()
 
-    def __init__(self, connection: ResponseSource, head: ResponseHead, length: int) -> None:
+    def __init__(
+        self, connection: ResponseSource, head: ResponseHead, length: int, body: bytes = b""
+    ) -> None:
         self.head = head
-        self.code = head.status
-        self.phrase = head.reason
-        self.headers = _NO_FIELDS
         self.body_length = length if length >= 0 else None
-        self.length = UNKNOWN_LENGTH if self.body_length is None else self.body_length
         self.complete = False
-        self.trailers: HeaderList = []
+        self.trailers = _NO_TRAILERS
         self.tunnel: TunnelEnd | None = None
         self._connection = connection
         self._receiver: IProtocol | None = None
-        self._pieces: list[bytes] = []
-        self._end: Failure | None = None
+        self._data = body
+        self._failure: Failure | None = None
         self._late = False
+
+    @property
+    def code(self) -> int:
+        """The status, as IResponse has it."""
+        return self.head.status
+
+    @property
+    def phrase(self) -> bytes:
+        """The reason phrase, as IResponse has it."""
+        return self.head.reason
+
+    @property
+    def length(self) -> Any:
+        """The announced length, or UNKNOWN_LENGTH, as IResponse has it."""
+        return UNKNOWN_LENGTH if self.body_length is None else self.body_length
 
     def deliverBody(self, protocol: IProtocol) -> None:
         """Hand the body to a protocol, whose transport pauses, resumes and stops it."""
@@ -103,8 +139,8 @@ class UpstreamResponse:
         """Return the body, and deliver it to nobody, where all of it is here; else None."""
         if not self.complete or self._receiver is not None:
             return None
-        pieces, self._pieces = self._pieces, []
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        data, self._data = self._data, b""
+        return data
 
     @property
     def wanted(self) -> bool:
@@ -128,15 +164,17 @@ class UpstreamResponse:
 
     abortConnection = loseConnection = stopProducing
 
+    # What the connection calls.
+
     def body_data(self, data: bytes) -> None:
-        """Take a piece from the connection."""
-        self._pieces.append(data)
+        """Take a piece, which `flush` delivers."""
+        self._data = self._data + data if self._data else data
 
     def body_ended(self, reason: Failure) -> None:
-        """Take the end from the connection: ResponseDone, or what broke it off."""
-        if self._end is None:
-            self._end = reason
+        """Take the end, which `flush` delivers: ResponseDone, or what broke it off."""
+        if not self.complete and self._failure is None:
             self.complete = isinstance(reason.value, ResponseDone)
+            self._failure = None if self.complete else reason
 
     def wait(self) -> None:
         """Read no more until `deliverBody`."""
@@ -147,10 +185,10 @@ class UpstreamResponse:
         """Deliver what has come, in one piece."""
         if self._receiver is None:
             return
-        if self._pieces:
-            data = b"".join(self._pieces)
-            self._pieces.clear()
+        if self._data:
+            data, self._data = self._data, b""
             self._receiver.dataReceived(data)
-        if self._end is not None and self._receiver is not None:
+        end = RESPONSE_DONE if self.complete else self._failure
+        if end is not None and self._receiver is not None:
             receiver, self._receiver = self._receiver, None
-            receiver.connectionLost(self._end)
+            receiver.connectionLost(end)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from http.cookiejar import Cookie, CookieJar
-from typing import Any, cast
+from http.cookiejar import Cookie
+from typing import Any
 
-from hyperlink import EncodedURL
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet.defer import Deferred
@@ -14,11 +13,10 @@ from twisted.web.iweb import IAgent, IBodyProducer
 
 from corsgate.config.model.values import Limits
 from corsgate.message.head import RequestHead
-from corsgate.upstream.agent import CarriedHead
-from corsgate.upstream.connection import Inform
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.response import Inform, UpstreamResponse
 from corsgate.upstream.revocation import Holder
+from corsgate.upstream.sending import CarriedHead
 
 MAX_URLS = 1000
 """So many servers' URLs are kept; discovery may bring ever new ones."""
@@ -42,28 +40,11 @@ class _ForgetfulJar(IndexableCookieJar):
         """Keep none."""
 
 
-class _ServerURL(EncodedURL):
-    """An upstream server's origin, which treq passes on as it is.
+class ProxyClient(HTTPClient):
+    """treq's client, for requests that are to reach an upstream's servers as they are.
 
-    treq normalises a URL that it parses: it drops a trailing ``;`` and an empty query, and
-    encodes what should stay as it came. The target travels in the head instead.
-    """
-
-    def __init__(self, origin: str) -> None:
-        super().__init__()
-        self._origin = origin
-
-    def to_uri(self) -> _ServerURL:
-        """Return itself."""
-        return self
-
-    def to_text(self, with_password: bool = False) -> str:
-        """Return the origin."""
-        return self._origin
-
-
-class ProxyClient:
-    """Sends requests as they are to an upstream's servers, by treq's HTTPClient.
+    A `CarriedHead` goes to the agent at once: there is no URL to parse, no cookie to add, no
+    redirect to follow and nothing to decode. Any other request is treq's own, but for its cookies.
 
     Args:
         agent: Sends a `CarriedHead`'s head.
@@ -73,14 +54,27 @@ class ProxyClient:
     """
 
     def __init__(self, agent: IAgent) -> None:
-        self._jar: CookieJar = _ForgetfulJar()
-        self._client = HTTPClient(
-            agent,
-            cookiejar=cast(IndexableCookieJar, self._jar),
-            # Ours are IBodyProducers already: no adapter has to be looked for.
-            data_to_body_producer=lambda body: cast(IBodyProducer, body),
-        )
-        self.urls: dict[str, _ServerURL] = {}
+        super().__init__(agent, cookiejar=_ForgetfulJar())
+        self.urls: dict[str, bytes] = {}
+
+    def request(
+        self, method: str, url: Any, *, headers: Any = None, data: Any = None, **options: Any
+    ) -> Deferred[Any]:
+        """Send a request; see `HTTPClient.request`.
+
+        Args:
+            method: Its method; a `CarriedHead`'s own counts.
+            url: Its URL; of a `CarriedHead`, the server's origin in bytes.
+            headers: A `CarriedHead`, or what treq takes.
+            data: Its body; of a `CarriedHead`, an IBodyProducer or None.
+            options: treq's others, which mean nothing to a `CarriedHead`.
+
+        Returns:
+            A Deferred of the agent's own response to a `CarriedHead`; else of treq's.
+        """
+        if isinstance(headers, CarriedHead):
+            return self._agent.request(b"GET", url, headers, data)
+        return super().request(method, url, headers=headers, data=data, **options)
 
     def send(
         self,
@@ -100,7 +94,7 @@ class ProxyClient:
             head: The head, which goes on the wire as it is.
             body: The body, or None.
             limits: Bounds on the times of this request.
-            inform: Told of interim responses.
+            inform: Called with interim responses.
             pins: The connections that are pinned to the client's; None if none may be.
             binds: Whether the request authenticates its connection.
             holder: The client's request that it is sent for, if it is one's.
@@ -113,27 +107,6 @@ class ProxyClient:
         if url is None:
             if len(self.urls) >= MAX_URLS:
                 self.urls.clear()
-            url = self.urls[origin] = _ServerURL(origin)
-        answered: Deferred[Any] = self._client.request(
-            "GET",  # the method that counts is the head's
-            url,
-            headers=CarriedHead(head, limits, inform, pins, binds, holder),
-            data=cast(Any, body),
-            cookies=self._jar,
-            allow_redirects=False,
-            unbuffered=True,
-            reactor=_NO_REACTOR,
-        )
-        return answered.addCallback(_unwrap)
-
-
-# treq needs a reactor for its own time-outs only, which are not used here, and would import the
-# global one.
-_NO_REACTOR = cast(Any, object())
-
-
-def _unwrap(response: Any) -> UpstreamResponse:
-    """Return the agent's own response from inside treq's wrapper."""
-    inner = response.original
-    assert isinstance(inner, UpstreamResponse)
-    return inner
+            url = self.urls[origin] = origin.encode("ascii")
+        carried = CarriedHead(head, limits, inform, pins, binds, holder)
+        return self.request("GET", url, headers=carried, data=body)

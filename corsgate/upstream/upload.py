@@ -14,6 +14,12 @@ from corsgate.message.headers import HeaderList
 from corsgate.transport.fast_write import unsent, writer
 
 
+def take_whole(body: IBodyProducer) -> bytes | None:
+    """Return all of a body that is here as a whole, so that it can go with its head; else None."""
+    take = getattr(body, "take_whole", None)
+    return None if take is None else take()
+
+
 class UploadSender(Protocol):
     """The connection that a body is sent on."""
 

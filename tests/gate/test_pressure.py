@@ -16,8 +16,8 @@ from corsgate.gate.relay import Relay, StreamedBody
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
-from corsgate.upstream.agent import CarriedHead
 from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.sending import CarriedHead
 from tests.server.support import Leaf
 from tests.upstream.box import BoxTestCase, Peer, reactor
 

@@ -12,6 +12,7 @@ from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.response import UpstreamResponse
 from tests.server.support import Body, Collector, Wire
+from tests.upstream.playing import request
 
 OK = b"HTTP/1.1 200 OK\r\n"
 EMPTY = OK + b"Content-Length: 0\r\n\r\n"
@@ -36,7 +37,7 @@ class ConnectionTestCase(SynchronousTestCase):
         head = RequestHead(
             method=method, target=b"/x?y", headers=[(b"Host", b"a"), (b"hOst", b"b")]
         )
-        return self.connection.request(head, body, LIMITS)
+        return request(self.connection, head, body, LIMITS)
 
     def answered(self, *reads: bytes, method: bytes = b"GET") -> UpstreamResponse:
         """Return the response that these bytes are."""

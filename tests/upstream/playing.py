@@ -8,12 +8,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
+from twisted.web.iweb import IBodyProducer
 
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.message.head import RequestHead
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.pins import Pins
 from corsgate.upstream.pool import ServerPool
+from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.sending import CarriedHead
 from tests.server.support import LEFT, Collector, Wire
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=80)
@@ -110,8 +114,25 @@ class Playing:
         self.clock.pump([1.0] * seconds)
 
 
+def request(
+    connection: UpstreamConnection,
+    head: RequestHead,
+    body: IBodyProducer | None,
+    limits: Limits,
+    pins: Pins | None = None,
+    binds: bool = False,
+) -> Deferred[UpstreamResponse]:
+    """Send a request on a connection, and never on another one."""
+    sending = CarriedHead(head, limits, None, pins, binds)
+    sending.body, sending.connection, sending.resends = body, connection, False
+    result: Deferred[Any] = Deferred(sending.cancel)
+    sending.result = result
+    connection.send(sending)
+    return result
+
+
 def ask(connection: UpstreamConnection) -> Deferred[Any]:
     """Send a request; its response is taken whole."""
-    asked: Deferred[Any] = connection.request(HEAD, None, LIMITS)
+    asked: Deferred[Any] = request(connection, HEAD, None, LIMITS)
     asked.addCallback(lambda response: response.deliverBody(Collector()))
     return asked.addErrback(lambda _: None)

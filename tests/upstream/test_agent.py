@@ -16,9 +16,10 @@ from corsgate.config.model.values import Limits, PoolLimits, Server, Upstream
 from corsgate.errors import ConnectFailed, ConnectionReset, ConnectTimedOut
 from corsgate.message.head import RequestHead
 from corsgate.transport.deadlines import Deadlines
-from corsgate.upstream.agent import CarriedHead, UpstreamAgent
+from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.body import KeptBody
 from corsgate.upstream.pool import ServerPool
+from corsgate.upstream.sending import CarriedHead
 from tests.server.support import Body, Collector
 from tests.upstream.box import BoxTestCase
 

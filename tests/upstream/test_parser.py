@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
 from corsgate.message.head import ResponseHead
-from corsgate.message.headers import HeaderList
-from corsgate.upstream.parser import MAX_HEAD_BYTES, ParsedResponse, ResponseParser
+from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.upstream.parser import MAX_HEAD_BYTES, ResponseParser
 
 OK = b"HTTP/1.1 200 OK\r\n"
 TEN = b"HTTP/1.0 200 OK\r\n"
@@ -32,51 +32,54 @@ BAD: Event = ("bad",)
 
 
 class Recorder:
-    """A sink that keeps what it is told, bodies joined."""
+    """Keeps what a parser finds, bodies joined."""
 
-    def __init__(self) -> None:
+    def __init__(self, shortcuts: Shortcuts = ALL) -> None:
         self.events: list[Event] = []
         self.heads: list[ResponseHead] = []
+        self.parser = ResponseParser(self.informed, shortcuts)
 
     def informed(self, head: ResponseHead) -> None:
         """Note an interim response."""
         self.heads.append(head)
         self.events.append(("informed", head.status))
 
-    def response_read(self, response: ParsedResponse) -> None:
-        """Note a head."""
-        self.heads.append(response.head)
-        if response.switched:
-            self.events.append(("switched",))
-        else:
-            told = (response.head.status, response.announced_length, response.reusable)
-            self.events.append(told)
+    def feed(self, data: bytes) -> bytes:
+        """Have the parser read bytes, and note what they were; return what follows a switch."""
+        before = self.parser.head, self.parser.complete
+        try:
+            return self.parser.feed(data)
+        finally:
+            self.note(*before)
 
-    def response_body_read(self, data: bytes) -> None:
-        """Note a piece."""
-        if self.events[-1][0] == "body":
-            data = self.events.pop()[1] + data  # type: ignore[operator]  # bytes
-        self.events.append(("body", data))
-
-    def response_complete(self, trailers: HeaderList) -> None:
-        """Note the end."""
-        self.events.append(("end", tuple(trailers)))
-
-    def response_doubtful(self) -> None:
-        """Note it."""
-        if self.events[-1] != DOUBTFUL:
+    def note(self, head: ResponseHead | None, complete: bool) -> None:
+        """Note what is new since there was this head, and what was complete or not."""
+        parser = self.parser
+        if parser.head is not None and parser.head is not head:
+            self.heads.append(parser.head)
+            told = (parser.head.status, parser.announced_length, parser.reusable)
+            self.events.append(("switched",) if parser.switched else told)
+        if parser.body:
+            data = parser.body
+            if self.events[-1][0] == "body":
+                data = self.events.pop()[1] + data  # type: ignore[operator]  # bytes
+            self.events.append(("body", data))
+        if parser.complete and not complete:
+            self.events.append(("end", tuple(parser.trailers)))
+        if parser.doubtful:
             self.events.append(DOUBTFUL)
 
 
-def read(*reads: bytes, method: bytes = b"GET", upgrade: bool = False) -> tuple[Recorder, bytes]:
+def read(
+    *reads: bytes, method: bytes = b"GET", upgrade: bool = False, shortcuts: Shortcuts = ALL
+) -> tuple[Recorder, bytes]:
     """Return what a connection is told that gets these reads, and what followed a switch."""
-    sink = Recorder()
-    reader = ResponseParser(sink)
-    reader.expect(method, upgrade=upgrade)
+    sink = Recorder(shortcuts)
+    sink.parser.expect(method, upgrade=upgrade)
     tail = b""
     try:
         for data in reads:
-            tail += reader.feed(data)
+            tail += sink.feed(data)
     except BadUpstreamResponse:
         sink.events.append(BAD)
     return sink, tail
@@ -210,10 +213,12 @@ class FinishTests(SynchronousTestCase):
     def finish(self, raw: bytes, *, cleanly: bool) -> list[Event]:
         """Return what a connection is told that gets these bytes and ends."""
         sink = Recorder()
-        reader = ResponseParser(sink)
+        reader = sink.parser
         reader.expect(b"GET", upgrade=False)
-        reader.feed(raw)
+        sink.feed(raw)
+        before = reader.head, reader.complete
         error = reader.finish(cleanly=cleanly)
+        sink.note(*before)
         if error is not None:
             sink.events.append((type(error), str(error)))
         return sink.events
@@ -256,11 +261,11 @@ class HeadTests(SynchronousTestCase):
     def test_one_after_the_other(self) -> None:
         """A connection's responses are read in turn, the answer to HEAD among them."""
         sink = Recorder()
-        reader = ResponseParser(sink)
+        reader = sink.parser
         for method, raw in ((b"HEAD", OK + CL + b"\r\n"), (b"GET", OK + CL + b"\r\nhello")) * 2:
             reader.expect(method, upgrade=False)
             self.assertFalse(reader.started)
-            self.assertEqual(reader.feed(raw), b"")
+            self.assertEqual(sink.feed(raw), b"")
             self.assertTrue(reader.started)
         self.assertEqual(sink.events, [(200, 5, True), END, (200, 5, True), BODY, END] * 2)
 

@@ -11,7 +11,7 @@ from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.pool import Taken
 from tests.server.support import Collector
-from tests.upstream.playing import CLOSE, HEAD, LIMITS, OK, Link, Playing
+from tests.upstream.playing import CLOSE, HEAD, LIMITS, OK, Link, Playing, request
 
 TOKEN = (
     b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=x\r\n"
@@ -36,7 +36,7 @@ class PinsTests(SynchronousTestCase):
     def send(self, connection: UpstreamConnection, pins: Pins | None, *, binds: bool) -> None:
         """Send a request; its response is taken whole."""
         limits = Limits(keep_alive_timeout_s=20)
-        asked = connection.request(HEAD, None, limits, None, pins, binds)
+        asked = request(connection, HEAD, None, limits, pins, binds)
         asked.addCallback(lambda response: response.deliverBody(Collector()))
 
     def test_kept(self) -> None:

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamBusy
 from corsgate.upstream.pool import Taken
-from tests.upstream.playing import CLOSE, HEAD, LIMITS, Playing, ask
+from tests.upstream.playing import CLOSE, HEAD, LIMITS, Playing, ask, request
 
 
 class BoundTests(SynchronousTestCase):
@@ -189,7 +189,7 @@ class PlaceTests(SynchronousTestCase):
         (connection,) = playing.use(1)
         playing.links[0].answer()
         self.assertIs(playing.pool.take_idle(), connection)
-        asked: Deferred[Any] = connection.request(HEAD, None, LIMITS)
+        asked: Deferred[Any] = request(connection, HEAD, None, LIMITS)
         asked.addErrback(lambda failure: failure.trap(ConnectionReset))
         asked.addCallback(lambda _: playing.pool.replace(connection, LIMITS))
         waiter = playing.pool.take(LIMITS)

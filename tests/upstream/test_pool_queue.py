@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from corsgate.config.model.values import Limits, PoolLimits
 from corsgate.errors import ConnectFailed, QueueFull, UpstreamBusy
 from corsgate.message.head import RequestHead
-from corsgate.upstream.agent import CarriedHead
+from corsgate.upstream.sending import CarriedHead
 from tests.server.support import Collector
 from tests.upstream.box import BoxTestCase, Peer
 

@@ -12,7 +12,7 @@ from corsgate.errors import QueueFull, TunnelsFull
 from corsgate.message.head import RequestHead
 from corsgate.upstream.pool import Taken
 from corsgate.upstream.revocation import RECHECK_S
-from tests.upstream.playing import HEAD, LIMITS, Playing
+from tests.upstream.playing import HEAD, LIMITS, Playing, request
 
 OFFER = [(b"Host", b"a"), (b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")]
 SWITCH = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
@@ -55,7 +55,7 @@ class Exchange:
 
     def _got(self, taken: Taken) -> None:
         self.connection = taken.connection
-        asked: Deferred[Any] = self.connection.request(HEAD, None, LIMITS)
+        asked: Deferred[Any] = request(self.connection, HEAD, None, LIMITS)
         self.asked = asked
         asked.addErrback(lambda _: None)
 
@@ -223,7 +223,8 @@ class TunnelTests(SynchronousTestCase):
         taking = playing.pool.take(LIMITS)
         link = playing.accept()
         head = RequestHead(method=b"GET", target=b"/", headers=OFFER)
-        asked: Deferred[Any] = self.successResultOf(taking).connection.request(head, None, LIMITS)
+        connection = self.successResultOf(taking).connection
+        asked: Deferred[Any] = request(connection, head, None, LIMITS)
         link.answer(SWITCH)
         return asked, link
 
@@ -246,7 +247,7 @@ class TunnelTests(SynchronousTestCase):
         link = playing.accept()
         waiter = playing.pool.take(LIMITS)
         head = RequestHead(method=b"GET", target=b"/", headers=OFFER)
-        self.successResultOf(taking).connection.request(head, None, LIMITS)
+        request(self.successResultOf(taking).connection, head, None, LIMITS)
         link.answer(SWITCH)
         playing.accept()
         self.successResultOf(waiter)

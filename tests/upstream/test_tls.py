@@ -21,7 +21,7 @@ from corsgate.errors import (
 )
 from corsgate.message.head import RequestHead
 from corsgate.server.tls import CertificateTable
-from corsgate.upstream.agent import CarriedHead
+from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import VerifyingCreator, creators, trust_from_pem
 from tests.certificates import Authority
 from tests.server.support import Collector

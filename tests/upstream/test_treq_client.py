@@ -14,9 +14,9 @@ from zope.interface.verify import verifyObject
 from corsgate.config.model.values import Limits
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
-from corsgate.upstream.agent import CarriedHead
 from corsgate.upstream.body import KeptBody
 from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.treq_client import MAX_URLS, ProxyClient
 from tests.peers import response
 from tests.support import GateTestCase

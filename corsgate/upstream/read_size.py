@@ -1,0 +1,45 @@
+"""How much is read of a socket at once: more, where what was read has been taken every time."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.tcp import Connection
+
+USUAL_BYTES: Final = FileDescriptor.bufferSize
+"""What Twisted reads at once, 64 KiB: so much of a response waits for a client that takes none."""
+
+MOST_BYTES: Final = 256 * 1024
+"""What is read at once where the client keeps up: a fourth of the turns for a long body."""
+
+
+class ReadSize:
+    """How much a transport reads at once.
+
+    Only a plain TCP connection ever reads more than usual: TLS is decrypted in small pieces anyway.
+
+    Args:
+        transport: Whose socket is read.
+    """
+
+    __slots__ = ("_tcp",)
+
+    def __init__(self, transport: Any) -> None:
+        self._tcp: Any = transport if isinstance(transport, Connection) else None
+
+    def grow(self, size: int) -> None:
+        """Read more at once from now on, if a read has brought all that it could.
+
+        To be called once what was read has been taken.
+
+        Args:
+            size: How many bytes the read has brought.
+        """
+        if size >= USUAL_BYTES and self._tcp is not None:
+            self._tcp.bufferSize = MOST_BYTES
+
+    def reset(self) -> None:
+        """Read as much as usual at once."""
+        if self._tcp is not None:
+            self._tcp.bufferSize = USUAL_BYTES

@@ -1,0 +1,148 @@
+"""A request on its way to a server: what is sent, on which connection, and who waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IBodyProducer
+
+from corsgate.balance.retry import may_resend
+from corsgate.config.model.values import Limits
+from corsgate.errors import UpstreamError
+from corsgate.message.head import RequestHead
+from corsgate.upstream.pins import Pins
+from corsgate.upstream.response import Inform, UpstreamResponse
+from corsgate.upstream.revocation import Holder
+
+if TYPE_CHECKING:
+    from corsgate.upstream.connection import UpstreamConnection
+    from corsgate.upstream.pool import ServerPool, Taken
+
+_NO_FIELDS: Mapping[bytes, list[bytes]] = MappingProxyType({})
+
+
+class CarriedHead(Headers):
+    """A whole request head in the shape of header fields, so that treq passes it on unchanged.
+
+    treq copies the fields it is given, adds Accept-Encoding of its own, and sorts repeated
+    ones together. What is added to this is ignored, and the agent sends `head`. From then on this
+    is the request that is under way: the agent says where to, and a connection how it went.
+
+    Attributes:
+        head: The head to send.
+        limits: Bounds on the times of this request.
+        inform: Called with interim responses.
+        pins: The connections that are pinned to the client's; None if none may be.
+        binds: Whether the request authenticates its connection.
+        holder: The client's request that it is sent for, if it is one's.
+        body: The body to send, or None.
+        pool: The connections to its server.
+        result: Waits for the response.
+        connection: What it was sent on; None before.
+        resends: Whether it may be sent once more, should the connection have been closed unawares.
+    """
+
+    __slots__ = (
+        "_connecting",
+        "binds",
+        "body",
+        "connection",
+        "head",
+        "holder",
+        "inform",
+        "limits",
+        "pins",
+        "pool",
+        "resends",
+        "result",
+    )
+
+    # Shared, in the place of a dictionary for each: there are none, and none can be added.
+    _rawHeaders = _NO_FIELDS  # type: ignore[assignment]  # it is only read here
+
+    body: IBodyProducer | None
+    pool: ServerPool
+    result: Deferred[UpstreamResponse]
+
+    def __init__(
+        self,
+        head: RequestHead,
+        limits: Limits,
+        inform: Inform | None = None,
+        pins: Pins | None = None,
+        binds: bool = False,
+        holder: Holder | None = None,
+    ) -> None:
+        self.head = head
+        self.limits = limits
+        self.inform = inform
+        self.pins = pins
+        self.binds = binds
+        self.holder = holder
+        self.connection: UpstreamConnection | None = None
+        self.resends = True
+        self._connecting: Deferred[Any] | None = None
+
+    # What treq calls.
+
+    def copy(self) -> CarriedHead:
+        """Return itself: nothing can be added, so there is nothing to keep apart."""
+        return self
+
+    def hasHeader(self, name: Any) -> bool:
+        """Return True, so that no cookie jar is asked for a Cookie field."""
+        return True
+
+    def addRawHeader(self, name: Any, value: Any) -> None:
+        """Ignore it."""
+
+    # What the agent and the connection call; a response goes to `result` directly.
+
+    def connect(self, connecting: Deferred[Taken]) -> None:
+        """Send the request on a connection once there is one."""
+        self._connecting = connecting
+        connecting.addCallback(self._connected).addErrback(self._not_connected)
+
+    def cancel(self, _: Deferred[UpstreamResponse]) -> None:
+        """Cut the connection, or wait for none: nobody wants the response."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        elif self.connection is not None:
+            self.connection.cancel()
+
+    def failed(self, failure: Failure) -> None:
+        """Pass a failure on, unless the server closed a kept connection unawares.
+
+        Args:
+            failure: Why there is no response.
+        """
+        error, body, lost = failure.value, self.body, self.connection
+        replayable = body is None or getattr(body, "replayable", False)
+        if (
+            self.resends
+            and lost is not None
+            and isinstance(error, UpstreamError)
+            and may_resend(error, self.head.method, replayable=replayable)
+        ):
+            self.connection = None
+            self.connect(self.pool.replace(lost, self.limits, self.holder))
+        else:
+            self.result.errback(failure)
+
+    # The parts.
+
+    def _connected(self, taken: Taken) -> None:
+        self._connecting = None
+        self.connection = taken.connection
+        # On a fresh connection the server must have seen the request.
+        self.resends = not taken.fresh
+        taken.connection.send(self)
+
+    def _not_connected(self, failure: Failure) -> None:
+        self._connecting = None
+        self.result.errback(failure)
