@@ -133,6 +133,7 @@ _MOST_MASKS = 16
 _FRAMING_REQUESTS = frozenset(
     (b"connection", b"content-length", b"expect", b"te", b"transfer-encoding", b"upgrade")
 )
+_SIMPLE = frozenset((b"connection", b"content-length", b"te"))
 
 
 class HeadNames:
@@ -147,6 +148,8 @@ class HeadNames:
         connection_at: Where the one Connection is; -1 where there is none, or more than one.
         plain_request: Whether a request with these names has one Host, no name twice, and nothing
             that speaks of its body, of this hop or of another protocol.
+        simple_request: Whether a request with these names has one Host, no name twice, and a length
+            if it has a body: then the values of Host, Content-Length and Connection decide alone.
         plain_response: Whether the length of a response with these names, if it has a body, is
             what the one Content-Length says: there is neither Transfer-Encoding nor Upgrade.
     """
@@ -161,6 +164,7 @@ class HeadNames:
         "names",
         "plain_request",
         "plain_response",
+        "simple_request",
     )
 
     def __init__(self, spelled: Sequence[bytes]) -> None:
@@ -172,6 +176,9 @@ class HeadNames:
         self.connection_at = self._place(b"connection")
         self.plain_request = (
             self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS)
+        )
+        self.simple_request = (
+            self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS - _SIMPLE)
         )
         self.plain_response = (
             self.length_at >= 0
@@ -200,7 +207,15 @@ _name = itemgetter(0)
 
 def head_names(headers: Iterable[Header]) -> HeadNames:
     """Return what the names of a head's fields imply; remembered where they are few and short."""
-    spelled = tuple(map(_name, headers))
+    return names_of(tuple(map(_name, headers)))
+
+
+def names_of(spelled: tuple[bytes, ...]) -> HeadNames:
+    """Return what `head_names` does.
+
+    Args:
+        spelled: The names of the fields in order.
+    """
     is_small = len(spelled) <= _MOST_REMEMBERED and len(b"".join(spelled)) <= _LONGEST_REMEMBERED
     return _head_names(spelled) if is_small else HeadNames(spelled)
 

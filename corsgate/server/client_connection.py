@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress
@@ -11,14 +11,12 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from corsgate.server.admission import Spare
+from corsgate.server.context import ServerContext
 from corsgate.server.memory_budget import REQUEST_BYTES, Tally
 from corsgate.server.memory_holder import MemoryHolder
+from corsgate.server.request import GateRequest
 from corsgate.transport.deadlines import NEVER
 from corsgate.transport.fast_write import drop_unsent, pause_sooner, unsent
-
-if TYPE_CHECKING:
-    from corsgate.server.request import GateRequest
-    from corsgate.server.site import GateSite
 
 _WORTH_COUNTING = 4 * 1024
 
@@ -30,11 +28,11 @@ class ClientConnection(MemoryHolder, Protocol):
     """A client's connection to a site.
 
     Attributes:
-        site: Serves it.
+        context: What it is served with.
         deadline_s: For the deadlines: when something of the connection itself is due.
     """
 
-    site: GateSite
+    context: ServerContext
     deadline_s: float = NEVER
     _handling: GateRequest | None = None
 
@@ -101,7 +99,7 @@ class ClientConnection(MemoryHolder, Protocol):
         """Return the client of the request that is answered, or else the connection's."""
         client = None if self._handling is None else self._handling.client_key
         # Not with the tally of a connection's streams: one of them has to go, not the connection.
-        return client or self.site.client_of(self), None
+        return client or self.context.connections.client_of(self), None
 
     @property
     def _tcp(self) -> Any:
@@ -109,12 +107,12 @@ class ClientConnection(MemoryHolder, Protocol):
 
     def _enter(self) -> None:
         """Become one of the site's connections; the transport says when its client falls behind."""
-        self.site.channels.add(self)
-        self.site.deadlines.add(self)
+        self.context.connections.add(self)
+        self.context.deadlines.add(self)
         self._tcp.registerProducer(self, True)
 
     def _now(self) -> float:
-        return self.site.deadlines.now()
+        return self.context.now()
 
     def rest(self) -> None:
         """Count what waits in the transport without its having said so: up to 64 KiB.

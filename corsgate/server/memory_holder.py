@@ -1,25 +1,21 @@
-"""The base class of what may have bytes waiting; it tells the site's budget while it has."""
+"""The base class of what may have bytes waiting; while it has, they count in the budget."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twisted.logger import Logger
 
+from corsgate.server.context import ServerContext
 from corsgate.server.memory_budget import REQUEST_BYTES, Account, Tally
-
-if TYPE_CHECKING:
-    from corsgate.server.site import GateSite
 
 
 class MemoryHolder:
-    """Tells the site's `MemoryBudget` what waits.
+    """Keeps the account of what waits with the `MemoryBudget`.
 
     An account is opened with the first byte that waits, and closed when none does, so that whoever
     has nothing waiting pays for nothing.
     """
 
-    site: GateSite
+    context: ServerContext
     _account: Account | None = None
     __log = Logger()
 
@@ -31,14 +27,14 @@ class MemoryHolder:
     @property
     def most_waiting(self) -> int:
         """How many bytes of a response may wait before its source is paused."""
-        account, site = self._account, self.site
-        if account is not None and site.memory.is_tight(account.client, account.connection):
+        account, context = self._account, self.context
+        if account is not None and context.memory.is_tight(account.client, account.connection):
             return 0
-        return site.limits.max_buffered_bytes
+        return context.limits.max_buffered_bytes
 
     def hold(self, *, request: int | None = None, response: int | None = None) -> None:
         """Say how many bytes wait; see `MemoryBudget.hold`."""
-        account, memory = self._account, self.site.memory
+        account, memory = self._account, self.context.memory
         if account is None:
             if not request and not response:
                 return
@@ -52,7 +48,7 @@ class MemoryHolder:
         """Let go of the account: what waited is gone."""
         account, self._account = self._account, None
         if account is not None:
-            self.site.memory.close(account)
+            self.context.memory.close(account)
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
         """Return the client that what waits is counted for, and the connection's tally, if any."""

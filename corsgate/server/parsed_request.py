@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -30,9 +30,14 @@ class Refusal:
     routable: bool = False
 
 
-@attrs.frozen(kw_only=True, eq=False)
 class ParsedRequest:
     """A request's head as it was read.
+
+    Nobody changes one, except that its resource is noted: it is not frozen for the sake of speed
+    alone. A later request of the connection with the same bytes may be the very same one.
+
+    Args:
+        memo: What is known of its fields; by default nothing.
 
     Attributes:
         head: The head, its target in origin-form.
@@ -45,17 +50,45 @@ class ParsedRequest:
         refusal: Why it must not be served, or None.
         memo: What has been worked out of its fields and its connection. A later request of the
             connection with the very same fields has the same one.
+        resource: What serves it, once that was found and if it follows from the head alone.
     """
 
-    head: RequestHead
-    index: HeaderIndex
-    version: str = "1.1"
-    authority: bytes = b""
-    length: int | None = None
-    keep_alive: bool = False
-    offers: tuple[bytes, ...] = ()
-    refusal: Refusal | None = None
-    memo: FieldsMemo = attrs.field(factory=FieldsMemo)
+    __slots__ = (
+        "authority",
+        "head",
+        "index",
+        "keep_alive",
+        "length",
+        "memo",
+        "offers",
+        "refusal",
+        "resource",
+        "version",
+    )
+
+    def __init__(
+        self,
+        head: RequestHead,
+        index: HeaderIndex,
+        *,
+        version: str = "1.1",
+        authority: bytes = b"",
+        length: int | None = None,
+        keep_alive: bool = False,
+        offers: tuple[bytes, ...] = (),
+        refusal: Refusal | None = None,
+        memo: FieldsMemo | None = None,
+    ) -> None:
+        self.head = head
+        self.index = index
+        self.version = version
+        self.authority = authority
+        self.length = length
+        self.keep_alive = keep_alive
+        self.offers = offers
+        self.refusal = refusal
+        self.memo = FieldsMemo() if memo is None else memo
+        self.resource: Any = None
 
 
 def malformed(error: TargetError, status: int = 400) -> Refusal:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from corsgate.server.request import GateRequest
+from corsgate.server.request import GateRequest
 
 
 def stays_open(request: GateRequest, *, draining: bool) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
@@ -14,17 +15,15 @@ from twisted.web.http_headers import Headers
 
 from corsgate.errors import ExchangeRevoked, TargetError
 from corsgate.message.head import ResponseHead, field_lines
-from corsgate.message.headers import HeaderList
+from corsgate.message.headers import Header
 from corsgate.message.target import segments
+from corsgate.server.context import ServerContext
 from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
 from corsgate.server.request_log import RequestLog
 from corsgate.transport.log_throttle import place_of
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
-
-if TYPE_CHECKING:
-    from corsgate.server.site import GateSite
 
 BODILESS_STATUSES = frozenset((204, 304))
 CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
@@ -36,7 +35,8 @@ _PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
 class RequestChannel(Protocol):
     """What a request needs of its channel: an HTTP/1.1 connection, or a stream of HTTP/2."""
 
-    site: GateSite
+    context: ServerContext
+    site: Any
     transport: Any
 
     @property
@@ -56,7 +56,24 @@ class RequestChannel(Protocol):
         """Write a piece of the response's body, framed where `write_head` asked for it."""
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take the response's head; return whether the body is to be chunked."""
+        """Take a response's head, to be sent with the first piece of its body or by `flush`.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes, or None where only its end will tell.
+            bodiless: Whether no body follows, whatever `length` says.
+
+        Returns:
+            Whether the body is to be chunked.
+        """
+
+    def write_whole(
+        self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
+    ) -> None:
+        """Write a whole response in one go; its request ends right behind it."""
+
+    def requestDone(self, request: GateRequest) -> None:
+        """Go on behind a request whose response has been written."""
 
     def flush(self) -> None:
         """Write a head whose body is not there yet."""
@@ -101,9 +118,18 @@ class GateRequest(server.Request):
         on_lost: Called if the client leaves before the response has ended.
     """
 
+    clientproto = b"HTTP/1.1"
     defaultContentType = None
     _parsePOSTFormSubmission = False
+    queued = False
     channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
+
+    client_key: str | None = None
+    on_lost: Callable[[], None] | None = None
+    trailers: Sequence[Header] = ()
+    notifications: Any = ()
+    _bodiless = False
+    _logged = False
 
     def __init__(
         self, channel: RequestChannel, read: ParsedRequest, body: RequestBody | None
@@ -111,34 +137,55 @@ class GateRequest(server.Request):
         # Not Request's own, which makes two Headers, two collections for cookies and a cache of
         # adapters for every request. Here they are made for the few that look at them.
         self.channel = channel
-        self.transport = channel.transport
-        self.client = channel.getPeer()
-        self.host = channel.getHost()
-        self.notifications = []
-        self.queued = False
+        self._connection = channel
+        self._read = read
         self.head = head = read.head
         self.index = read.index
         self.memo = read.memo
-        self.body = body
         self.authority = read.authority
         self.refusal = read.refusal
-        self.log = RequestLog()
-        self.client_key: str | None = None
-        self.on_lost: Callable[[], None] | None = None
-        self.arrived_s = channel.site.deadlines.now()
         self.persistent = read.keep_alive
         self.offers = read.offers
-        self.trailers: HeaderList = []
+        self.body = body
         self.method = head.method
         self.uri = head.target
-        self.path = head.target.partition(b"?")[0]
-        self.clientproto = _PROTOCOLS.get(read.version, b"HTTP/1.1")
-        self._bodiless = head.method == b"HEAD"
-        self._logged = False
-        if body is not None and read.version != "1.0":
-            expectations = self.index.get(b"expect", ())
+        self.log = RequestLog()
+        self.arrived_s = channel.context.now()
+        version = read.version
+        if version != "1.1":
+            self.clientproto = _PROTOCOLS.get(version, b"HTTP/1.1")
+        if body is not None and b"expect" in self.index and version != "1.0":
+            expectations = self.index[b"expect"]
             if [value.lower() for value in expectations] == [b"100-continue"]:
                 body.expect_continue(self._continue)
+
+    # What Request's own initializer makes, for those that look at it.
+
+    @cached_property
+    def transport(self) -> Any:  # type: ignore[override]  # an attribute there
+        """The client connection's transport."""
+        return self._connection.transport
+
+    @cached_property
+    def client(self) -> IAddress:
+        """The client's address."""
+        return self._connection.getPeer()
+
+    @cached_property
+    def host(self) -> IAddress:
+        """The gate's own address."""
+        return self._connection.getHost()
+
+    @cached_property
+    def path(self) -> bytes:  # type: ignore[override]  # an attribute there
+        """The target's path."""
+        return self.uri.partition(b"?")[0]
+
+    def notifyFinish(self) -> Deferred[None]:
+        """Return a Deferred that fires when the response has ended, or fails before that."""
+        if not self.notifications:
+            self.notifications = []
+        return super().notifyFinish()
 
     @cached_property
     def requestHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
@@ -176,7 +223,26 @@ class GateRequest(server.Request):
 
     def process(self) -> None:
         """Find the resource and render it."""
-        self.site = self.channel.site
+        try:
+            resource = self._read.resource
+            if resource is not None:
+                resource.render(self)
+            else:
+                self._find_and_render()
+        except BaseException:
+            self.site = self.channel.context.site
+            if self.startedWriting:
+                # An error page behind a response that has begun would pass for a part of it.
+                throttle = self.channel.context.log_throttle
+                more = throttle.due(place_of(Failure()), self.arrived_s)
+                if more is not None:
+                    self._log.failure("a response broke off{more}", more=more)
+                self.abort()
+            else:
+                self.processingFailed(Failure())
+
+    def _find_and_render(self) -> None:
+        self.site = self.channel.context.site
         self.prepath = []
         self.postpath = []
         try:
@@ -184,17 +250,12 @@ class GateRequest(server.Request):
                 self.postpath = segments(self.head.target)
         except TargetError as error:
             self.refusal = malformed(error)
-        try:
-            self.render(self.site.getResourceFor(self))
-        except BaseException:
-            if self.startedWriting:
-                # An error page behind a response that has begun would pass for a part of it.
-                more = self.site.log_throttle.due(place_of(Failure()), self.arrived_s)
-                if more is not None:
-                    self._log.failure("a response broke off{more}", more=more)
-                self.abort()
-            else:
-                self.processingFailed(Failure())
+        resource = self.site.getResourceFor(self)
+        if self.refusal is None and getattr(resource, "by_head", False):
+            self._read.resource = resource
+            resource.render(self)
+        else:
+            self.render(resource)
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
         """Write a response's head as it is; framing fields are added here.
@@ -204,22 +265,32 @@ class GateRequest(server.Request):
             length: The body's length in bytes; None where only its end will tell.
         """
         self.startedWriting = 1
-        self.code = head.status
+        self.code = status = head.status
         self.code_message = head.reason
-        if head.status in BODILESS_STATUSES:
-            self._bodiless = True
+        self._bodiless = status in BODILESS_STATUSES or self.head.method == b"HEAD"
         self.chunked = self.channel.write_head(head, length, bodiless=self._bodiless)
 
-    def respond(self, head: ResponseHead, body: bytes) -> None:
+    def respond(self, head: ResponseHead, body: bytes, *, announced: bool = True) -> None:
         """Write a whole response, and end it.
 
         Args:
             head: The response's head without framing fields.
             body: All of its body.
+            announced: Whether the client is told the body's length; otherwise it comes in one
+                chunk, with the trailers behind it.
         """
-        self.begin(head, len(body))
-        self.write(body)
-        self.finish()
+        assert not self.startedWriting, "a response has begun"
+        self.startedWriting = 1
+        self.code = status = head.status
+        self.code_message = head.reason
+        bodiless = status in BODILESS_STATUSES or self.head.method == b"HEAD"
+        length = len(body)
+        if not bodiless:
+            self.sentLength = length
+        channel = self.channel
+        channel.write_whole(head, length if announced else None, body, bodiless=bodiless)
+        if not self._disconnected:
+            self._end()
 
     def inform(self, head: ResponseHead) -> None:
         """Write an interim response; 100 only to a client that waits for it."""
@@ -231,7 +302,7 @@ class GateRequest(server.Request):
             self.body.ask()
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Answer 101, and the client's connection as one side of a tunnel."""
+        """Write a 101; return the client's connection as one side of a tunnel."""
         self.startedWriting = 1
         self.code = head.status
         self.code_message = head.reason
@@ -264,14 +335,26 @@ class GateRequest(server.Request):
             super().finish()
             return
         if self.chunked:
-            self.channel.write(b"0\r\n%b\r\n" % field_lines(self.trailers))
+            self.channel.write(b"0\r\n%b\r\n" % field_lines([*self.trailers]))
         else:
             self.channel.flush()
-        self._log_once()
+        self._end()
+
+    def _end(self) -> None:
+        """End a response of which all has been written."""
+        channel = self.channel
+        if not self._logged:
+            self._logged = True
+            channel.context.record(self)
         # It knows who answers this, who knows this: a cycle would be left to the collector.
         self.on_lost = None
         self.finished = 1
-        self._cleanup()
+        channel.requestDone(self)
+        del self.channel
+        if self.notifications:
+            notifications, self.notifications = self.notifications, ()
+            for deferred in notifications:
+                deferred.callback(None)
 
     @property
     def gone(self) -> bool:
@@ -311,4 +394,4 @@ class GateRequest(server.Request):
     def _log_once(self) -> None:
         if not self._logged:
             self._logged = True
-            self.channel.site.record(self)
+            self._connection.context.record(self)

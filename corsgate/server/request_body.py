@@ -77,11 +77,6 @@ class RequestBody:
         return self._kept_bytes + self.retained
 
     @property
-    def left(self) -> int | None:
-        """How many bytes of it are still to come; None where it is chunked."""
-        return None if self.length is None else self.length - self._received
-
-    @property
     def started(self) -> bool:
         """Whether a receiver has had a chance to take a part of it."""
         return self._receiver is not None or self._discarding
@@ -179,7 +174,7 @@ class RequestBody:
         self._received += len(data)
         if self._discarding:
             return
-        if self._check_limit():
+        if self._limit is not None and self._check_limit():
             return
         if self._receiver is not None and not self._paused and not self._kept:
             self._receiver.body_data(data)

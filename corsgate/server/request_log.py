@@ -6,6 +6,8 @@ from __future__ import annotations
 class RequestLog:
     """Notes on one request, which become its line of the access log.
 
+    Most of them are never made, so that each has its default in the class.
+
     Attributes:
         id: The request's own id; empty until the gate has given it one.
         client: The client's address, as the log shows it.
@@ -17,17 +19,14 @@ class RequestLog:
         tried: The servers that had the request before the last one.
     """
 
-    __slots__ = ("client", "id", "outcome", "refused", "route", "server", "tried", "ungranted")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.client = ""
-        self.route: str | None = None
-        self.server: str | None = None
-        self.outcome: str | None = None
-        self.refused: str | None = None
-        self.ungranted = ""
-        self.tried: list[str] | None = None
+    id: str = ""
+    client: str = ""
+    route: str | None = None
+    server: str | None = None
+    outcome: str | None = None
+    refused: str | None = None
+    ungranted: str = ""
+    tried: list[str] | None = None
 
     def conclude(self, outcome: str) -> None:
         """Say how the request ended, unless that was said before."""

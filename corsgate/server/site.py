@@ -5,40 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, cast
-from typing import Protocol as Shape
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
-from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import Site
 
 from corsgate.config.model.values import Limits
 from corsgate.errors import ConnectionFault
-from corsgate.server.admission import Admission, Admitted, Holder
+from corsgate.server.admission import Admission
+from corsgate.server.connections import Connections
+from corsgate.server.context import ServerContext
 from corsgate.server.http1.channel import GateChannel
-from corsgate.server.idle import Idle
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.log_throttle import LogThrottle
-
-
-class Channel(Holder, Shape):
-    """What a site needs of whatever has one of its connections."""
-
-    def drain(self) -> None:
-        """Close now where nothing is in flight, else after that."""
-
-    def cut(self, outcome: str) -> None:
-        """Cut the connection; the access log says why."""
-
-    def rest(self) -> None:
-        """Forget what only makes the next request cheaper, unless one is under way."""
 
 
 class Refused(Protocol):
@@ -69,7 +54,8 @@ class GateSite(Site):
         shortcuts: Which ones are taken.
 
     Attributes:
-        log_throttle: How often the log is told what clients do wrong.
+        context: What its connections are served with.
+        connections: All of them.
     """
 
     noisy = False
@@ -90,28 +76,45 @@ class GateSite(Site):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         super().__init__(resource, reactor=reactor)
+        admission = admission or Admission(deadlines, limits)
+        self.connections = Connections(deadlines, admission, trusted_proxies)
+        self.context = ServerContext(
+            site=self,
+            reactor=reactor,
+            deadlines=deadlines,
+            limits=limits,
+            record=record,
+            connections=self.connections,
+            memory=memory or MemoryBudget(limits),
+            wall_clock=wall_clock,
+            shortcuts=shortcuts,
+        )
+        # What others look at.
         self.deadlines = deadlines
         self.limits = limits
-        self.record = record
-        self.channels: set[Channel] = set()
-        self._idle = Idle(deadlines, self.channels)
-        self.draining = False
-        self._admission = admission or Admission(deadlines, limits)
-        self.memory = memory or MemoryBudget(limits)
-        self._trusted_proxies = trusted_proxies
-        self._admitted: dict[Channel, Admitted] = {}
-        self._emptied: list[Deferred[None]] = []
-        self._wall_clock = wall_clock
-        self.shortcuts = shortcuts
-        self._date = (0, b"")
-        self.log_throttle = LogThrottle()
+        self.channels = self.connections.channels
+        self.hand_over = self.connections.hand_over
+        self.client_of = self.connections.client_of
+        self.channel_lost = self.connections.lost
+        self.date = self.context.date
 
-    def date(self) -> bytes:
-        """Return the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
-        second = int(self._wall_clock())
-        if second != self._date[0]:
-            self._date = (second, datetimeToString(second))
-        return self._date[1]
+    @property
+    def memory(self) -> MemoryBudget:
+        """What counts what waits in memory."""
+        return self.context.memory
+
+    @memory.setter
+    def memory(self, memory: MemoryBudget) -> None:
+        self.context.memory = memory
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more requests are taken behind those that have come."""
+        return self.context.draining
+
+    @draining.setter
+    def draining(self, draining: bool) -> None:
+        self.context.draining = draining
 
     def getResourceFor(self, request: Any) -> IResource:
         """Return the resource that serves a request; there is no server that it is passed on to."""
@@ -133,18 +136,16 @@ class GateSite(Site):
         self, addr: IAddress | None
     ) -> GateChannel | Refused:
         """Return a channel for a new connection, or what ends it."""
-        admitted = self._admission.admit(addr, self._trusted_proxies)
+        admitted = self.connections.admit(addr)
         if admitted is None:
             return Refused()
-        channel = GateChannel(self)
-        self._admitted[channel] = admitted
-        admitted.holder = channel
-        self._idle.start()
+        channel = GateChannel(self.context)
+        self.connections.begin(channel, admitted)
         return channel
 
     def report_ended(self, fault: ConnectionFault) -> None:
         """Log, as often as is due, that a client broke HTTP/2 so that its connection was ended."""
-        more = self.log_throttle.due(("HTTP/2", fault.code), self.deadlines.now())
+        more = self.context.log_throttle.due(("HTTP/2", fault.code), self.deadlines.now())
         if more is not None:
             self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
 
@@ -154,45 +155,9 @@ class GateSite(Site):
         Returns:
             A Deferred that fires when none is left.
         """
-        self.draining = True
-        self._admission.report()
-        emptied: Deferred[None] = Deferred()
-        self._emptied.append(emptied)
-        for channel in list(self.channels):
-            channel.drain()
-        self._check_emptied()
-        return emptied
-
-    def client_of(self, channel: object) -> str | None:
-        """Return what the client of a channel is counted by, if it is."""
-        admitted = self._admitted.get(cast(Channel, channel))
-        return None if admitted is None else admitted.client
-
-    def hand_over(self, before: Channel, after: Channel) -> None:
-        """Let another channel take over a connection, with its place among those admitted."""
-        admitted = self._admitted.pop(before, None)
-        if admitted is not None:
-            self._admitted[after] = admitted
-            admitted.holder = after
-        self.channels.add(after)
-        self.channels.discard(before)
-
-    def channel_lost(self, channel: Channel) -> None:
-        """Forget a channel whose connection is gone."""
-        self.channels.discard(channel)
-        admitted = self._admitted.pop(channel, None)
-        if admitted is not None:
-            self._admission.leave(admitted)
-        self._check_emptied()
-
-    def _check_emptied(self) -> None:
-        if not self.channels:
-            self._idle.stop()
-            waiting, self._emptied = self._emptied, []
-            for emptied in waiting:
-                emptied.callback(None)
+        self.context.draining = True
+        return self.connections.drain()
 
     def abort(self) -> None:
         """Cut all connections."""
-        for channel in list(self.channels):
-            channel.cut("the gate was told to end")
+        self.connections.cut("the gate was told to end")

@@ -69,7 +69,7 @@ class GarbageTests(SynchronousTestCase):
     def test_unconnected(self) -> None:
         """So is what was to serve a connection whose TLS handshake failed."""
         served = Served()
-        self.assertEqual(left_by(lambda: GateChannel(served.site)), 0)
+        self.assertEqual(left_by(lambda: GateChannel(served.site.context)), 0)
 
     def test_waiting_client(self) -> None:
         """So is one whose client leaves before it is answered."""

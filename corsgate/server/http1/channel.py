@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from corsgate.errors import BodyTimedOut
-from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead
 from corsgate.server.admission import Spare
-from corsgate.server.client_connection import ClientConnection
+from corsgate.server.context import ServerContext
+from corsgate.server.http1.phase import NEXT, Phase
 from corsgate.server.http1.pipeline import Pipeline
+from corsgate.server.http1.response_writer import ResponseWriter
 from corsgate.server.http1.timeouts import (
     FIRST_REQUEST_S,
     LINGER_S,
@@ -26,24 +26,28 @@ from corsgate.server.http1.timeouts import (
     find_awaited,
     find_spare,
 )
-from corsgate.server.persistence import persistence, stays_open
+from corsgate.server.parsed_request import ParsedRequest
+from corsgate.server.persistence import stays_open
 from corsgate.server.request import GateRequest
+from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER
-from corsgate.transport.fast_write import writer
 from corsgate.transport.hangup import has_hung_up
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
-
-if TYPE_CHECKING:
-    from corsgate.server.site import GateSite
 
 # How many requests are answered before other connections have their turn: one read may hold
 # thousands, and a socket may take all their answers at once.
 PER_TURN = 16
 
 
+# As the members are looked up in a class, which is slow.
+_IDLE, _PENDING, _ANSWERING = Phase.IDLE, Phase.PENDING, Phase.ANSWERING
+_CLOSING, _TUNNEL = Phase.CLOSING, Phase.TUNNEL
+_ANSWER, _REQUEST = Awaited.ANSWER, Awaited.REQUEST
+
+
 @implementer(IPushProducer)
-class GateChannel(ClientConnection):
+class GateChannel(ResponseWriter):
     """One client's connection: it parses, and answers one request after the other.
 
     Requests that were pipelined wait in a queue of what one read brought; nothing more is
@@ -53,22 +57,20 @@ class GateChannel(ClientConnection):
 
     _log = Logger()
 
-    def __init__(self, site: GateSite) -> None:
-        self.site = site
-        self.factory = site
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
+        self.site = self.factory = context.site
         self.pins = Pins()
-        self._limits = site.limits
+        self._limits = context.limits
+        self._phase = _IDLE
         self._handling: GateRequest | None = None
         self._dispatching = False
-        self._closing = False
         self._reading = True
         self._write_paused = False
         self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
         self._next_turn: IDelayedCall | None = None
-        # A head that waits for the first piece of its body, to leave in one write with it.
-        self._head = b""
-        self._timeouts = ClientTimeouts(site.limits)
+        self._timeouts = ClientTimeouts(context.limits)
 
     # What the transport calls.
 
@@ -76,29 +78,37 @@ class GateChannel(ClientConnection):
         """Start to wait for a request."""
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
-        self._write = writer(self.transport)
+        self._begin_writing()
         # Not before: it knows this, and of what is never connected nobody hears the end.
-        self._pipeline = Pipeline(self._limits, self._body_changed)
+        self._pipeline = Pipeline(self._limits, self._body_changed, self.context.shortcuts)
+        self._last = self._pipeline.parser.last
         self._enter()
         self._rearm()
 
     def dataReceived(self, data: bytes) -> None:
         """Parse bytes, then hand on the requests that they held."""
-        if self._tunnel is not None:
+        if self._phase is _IDLE and not self._write_paused:
+            last = self._last
+            read = last.request if data == last.data else last.recall(data)
+            if read is not None:
+                self._serve(read, None)
+                return
+        elif self._phase is _TUNNEL:
+            assert self._tunnel is not None
             self._tunnel.data_received(data)
             return
-        if self._closing:
+        elif self._phase >= _CLOSING:
             return
         self._pipeline.feed(data)
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
-        if not self._closing and self._tunnel is None:
+        if self._phase < _CLOSING:
             # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
             self._tcp.unregisterProducer()
-        self._closing = True
-        self.site.deadlines.discard(self)
+        self._become(Phase.LOST)
+        self.context.deadlines.discard(self)
         if self._tunnel is not None:
             self._tunnel.lost(reason)
         handling, self._handling = self._handling, None
@@ -112,7 +122,7 @@ class GateChannel(ClientConnection):
         self.hold_nothing()
         if self._next_turn is not None:
             self._next_turn.cancel()
-        self.site.channel_lost(self)
+        self.context.connections.lost(self)
 
     def pauseProducing(self) -> None:
         """The client does not keep up with the response."""
@@ -146,7 +156,7 @@ class GateChannel(ClientConnection):
         awaited, self._timeouts.awaited = self._timeouts.awaited, None
         body = self._pipeline.body
         begun = self._handling is not None and self._handling.startedWriting
-        if self._closing or self._write_paused:
+        if self._phase is _CLOSING or self._write_paused:
             self.cut("the client did not take the response")
         elif awaited is Awaited.ANSWER_UNREAD:
             if has_hung_up(self._tcp):
@@ -165,7 +175,7 @@ class GateChannel(ClientConnection):
     @property
     def spare(self) -> Spare:
         """What would be lost with it: a request, part of one, or nothing."""
-        left_s = self.deadline_s - self._now() if self._closing else None
+        left_s = self.deadline_s - self._now() if self._phase is _CLOSING else None
         return find_spare(self._timeouts.awaited, left_s)
 
     # What a request calls.
@@ -173,54 +183,6 @@ class GateChannel(ClientConnection):
     def require_http1(self) -> bool:
         """Return False: HTTP/1.1 is what the client speaks."""
         return False
-
-    def write(self, data: bytes) -> None:
-        """Write bytes of a response, framing included."""
-        if self._head:
-            data, self._head = self._head + data, b""
-        self._write(data)
-
-    def writeSequence(self, data: list[bytes]) -> None:
-        """Write bytes of a response in one go."""
-        self.write(b"".join(data))
-
-    def flush(self) -> None:
-        """Write a head whose body is not there yet."""
-        if self._head:
-            self.write(b"")
-
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Write the head of a response that was made by twisted.web's own API."""
-        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
-        delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
-        head = ResponseHead(status=int(code), reason=reason, headers=fields)
-        request, draining = self._handling, self.site.draining
-        assert request is not None
-        self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
-
-    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be written with the first piece of its body or by `flush`.
-
-        Args:
-            head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end will tell.
-            bodiless: Whether no body follows, whatever `length` says.
-
-        Returns:
-            Whether the body is to be chunked.
-        """
-        request = self._handling
-        assert request is not None
-        framing = response_framing(
-            head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
-        )
-        says = persistence(request, delimited=framing.delimited, draining=self.site.draining)
-        self._head = framed_head(head, framing.line + says, self.site.date())
-        return framing.chunked
-
-    def write_interim(self, head: ResponseHead) -> None:
-        """Write an interim response's head (RFC 9110 15.2)."""
-        self._write(head.to_bytes())
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
         """Write a 101 and speak HTTP no more.
@@ -235,6 +197,7 @@ class GateChannel(ClientConnection):
         fields = [*head.headers, (b"Connection", b"Upgrade")]
         self._write(ResponseHead(status=head.status, reason=head.reason, headers=fields).to_bytes())
         self._tcp.unregisterProducer()
+        self._become(_TUNNEL)
         self._tunnel = TunnelEnd(self._tcp, self._pipeline.switch())
         self.deadline_s = NEVER
         return self._tunnel
@@ -253,15 +216,15 @@ class GateChannel(ClientConnection):
 
     def requestDone(self, request: GateRequest) -> None:
         """Go on to the next request, or close."""
-        self._handling = None
-        self._producer = None
-        if self._closing:
+        self._handling = self._producer = None
+        if self._phase is not _ANSWERING:
             return
+        self._phase = _PENDING
         body = request.body
         unread = body is not None and not body.complete
         if unread and body is not None:
             body.discard()
-        if not stays_open(request, draining=self.site.draining):
+        if not request.persistent or not stays_open(request, draining=self.context.draining):
             if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:
@@ -269,7 +232,11 @@ class GateChannel(ClientConnection):
             return
         if request.offers:
             self._pipeline.go_on()
-        self._go_on()
+        if not self._dispatching:
+            if self._pipeline.pending:
+                self._go_on()
+            else:
+                self._settle()
 
     def loseConnection(self) -> None:
         """Close once all that was written has left."""
@@ -277,7 +244,8 @@ class GateChannel(ClientConnection):
 
     def abortConnection(self) -> None:
         """Cut the connection at once."""
-        self._closing = True
+        if self._phase is not Phase.LOST:
+            self._become(_CLOSING)
         self._tcp.abortConnection()
 
     def stalled_s(self, now: float) -> float:
@@ -287,7 +255,7 @@ class GateChannel(ClientConnection):
     def drain(self) -> None:
         """Close where nothing is in flight, else after the response; a first request may come."""
         busy = self._handling is not None or self._pipeline.pending or self._pipeline.in_head
-        if busy or self._closing:
+        if busy or self._phase >= _CLOSING:
             return
         if self._pipeline.fresh:
             self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
@@ -304,13 +272,29 @@ class GateChannel(ClientConnection):
 
     # The parts.
 
+    def _become(self, phase: Phase) -> None:
+        assert phase in NEXT[self._phase], (self._phase, phase)
+        self._phase = phase
+
+    def _serve(self, read: ParsedRequest, body: RequestBody | None) -> None:
+        """Hand a request on."""
+        assert self._phase <= _PENDING, self._phase
+        self._phase = _ANSWERING
+        # Should it be answered at once, the wait for the next one is another.
+        self._timeouts.begin_exchange()
+        self.deadline_s = NEVER
+        if self._peer is None:
+            self.getPeer()
+        self._handling = request = GateRequest(self, read, body)
+        request.process()
+
     def _rearm(self) -> None:
         """Set the deadline that the state asks for.
 
         Only a body's own bytes put a deadline off: a client that sends anything else now and then
         must not hold the connection for ever.
         """
-        if self._closing or self._write_paused or self._tunnel is not None:
+        if self._phase >= _CLOSING or self._write_paused:
             return
         handling = self._handling is not None
         awaited = find_awaited(self._pipeline, handling=handling, reading=self._reading)
@@ -323,48 +307,70 @@ class GateChannel(ClientConnection):
             return
         self._dispatching = True
         pipeline, left = self._pipeline, PER_TURN
+        queue = pipeline.queue
         try:
-            while not self._closing and self._tunnel is None:
+            while self._phase < _CLOSING:
                 if self._handling is None and not self._write_paused:
                     if not left and pipeline.pending:
                         if self._next_turn is None:
-                            self._next_turn = self.site.reactor.callLater(0, self._take_turn)
+                            self._next_turn = self.context.reactor.callLater(0, self._take_turn)
                         break
-                    taken = pipeline.take()
-                    if taken is not None:
+                    if queue:
                         left -= 1
-                        self._handling = GateRequest(self, *taken)
-                        # Should it be answered at once, the wait for the next one is another.
-                        self._timeouts.begin_exchange()
-                        self._handling.process()
+                        self._serve(*queue.popleft())
                         continue
                     if pipeline.broken:
                         # What broke was the rest of a body that nobody wanted.
                         self.loseConnection()
                         break
-                if not pipeline.advance():
+                if not pipeline.unread or not pipeline.advance():
                     break
         finally:
             self._dispatching = False
-        self._body_changed()
+        self._settle()
 
     def _take_turn(self) -> None:
         self._next_turn = None
         self._go_on()
 
+    def _settle(self) -> None:
+        """Wait for what comes next, and read on if there is room for it."""
+        phase, timeouts, handling = self._phase, self._timeouts, self._handling
+        if (
+            phase >= _CLOSING
+            or self._write_paused
+            or not self._reading
+            or self._account is not None
+            or not self._pipeline.is_clear
+            or (handling is not None and handling.body is not None and handling.body.held)
+        ):
+            if phase is _IDLE:
+                self._become(_PENDING)
+            self._body_changed()
+        elif handling is None:
+            self._phase = _IDLE
+            if timeouts.awaited is not _REQUEST:
+                self.deadline_s = timeouts.begin(_REQUEST, None, self.context.now())
+        elif timeouts.awaited is not _ANSWER:
+            self.deadline_s = timeouts.begin(_ANSWER, None, self.context.now())
+
     def _body_changed(self) -> None:
-        if not self._dispatching:
+        if self._dispatching:
             # What is handed on within this turn of the reactor does not wait.
-            held = self._pipeline.held_with(None if self._handling is None else self._handling.body)
-            if held or self._account is not None:
-                self.hold(request=held)
+            return
+        held = self._pipeline.held_with(None if self._handling is None else self._handling.body)
+        if held or self._account is not None:
+            self.hold(request=held)
         self._update_reading()
         self._rearm()
 
     def _update_reading(self) -> None:
         """Read on only where there is room for what comes."""
+        if self._phase is _TUNNEL:
+            # The other side of the tunnel decides.
+            return
         blocked = self._write_paused and self._handling is None
-        wanted = self._closing or (self._pipeline.has_room and not blocked)
+        wanted = self._phase >= _CLOSING or (self._pipeline.has_room and not blocked)
         if wanted != self._reading and self.transport is not None:
             self._reading = wanted
             if wanted:
@@ -385,9 +391,10 @@ class GateChannel(ClientConnection):
         self._tcp.loseConnection()
 
     def _begin_closing(self, limit_s: float) -> None:
-        if not self._closing:
+        if self._phase < _CLOSING:
             self._tcp.unregisterProducer()
-        self._closing = True
+        if self._phase is not Phase.LOST:
+            self._become(_CLOSING)
         self.deadline_s = self._now() + limit_s
         # Read on, for TLS waits for the client's own close_notify.
         self._update_reading()

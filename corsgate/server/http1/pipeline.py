@@ -11,16 +11,15 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
-from corsgate.server.http1.parser import RequestParser
+from corsgate.server.http1.parser import RequestParser, State
 from corsgate.server.memory_budget import REQUEST_BYTES
 from corsgate.server.parsed_request import ParsedRequest, Refusal
 from corsgate.server.request_body import RequestBody
+from corsgate.shortcuts import ALL, Shortcuts
 
-MAX_QUEUED = 1
-"""How many pipelined requests are parsed ahead, except for those of one small step."""
-
-# One read may hold thousands of requests, and each takes far more memory parsed than unparsed. So
-# a step ends with a head, unless that is so small that a step for each would cost too much.
+# One request is parsed ahead, with what else the same step holds. One read may hold thousands, and
+# each takes far more memory parsed than unparsed. So a step ends with a head, unless that is so
+# small that a step for each would cost too much.
 _HEAD_STEP = 4 * 1024
 _SMALL_STEP = 256
 _HEAD_END = b"\r\n\r\n"
@@ -33,32 +32,38 @@ class Pipeline:
     Args:
         limits: Bounds on heads and on what is kept of a body.
         changed: Called when a body's receiver pauses, resumes or drops it.
+        shortcuts: Which ones are taken.
 
     Attributes:
+        parser: What the bytes go through.
+        queue: The requests that wait, each with its body.
+        unread: The bytes that wait.
         body: The body that is coming in; None where the last message is complete.
         broken: Whether what came is no HTTP, so that no other request will follow.
         fresh: Whether no request has come yet.
     """
 
-    def __init__(self, limits: Limits, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, limits: Limits, changed: Callable[[], None], shortcuts: Shortcuts = ALL
+    ) -> None:
         self.body: RequestBody | None = None
         self.broken = False
         self.fresh = True
         self._limits = limits
         self._changed = changed
-        self._reader = RequestParser(self, limits)
-        self._queue: deque[tuple[ParsedRequest, RequestBody | None]] = deque()
-        self._unread = b""
+        self.parser = RequestParser(self, limits, shortcuts)
+        self.queue: deque[tuple[ParsedRequest, RequestBody | None]] = deque()
+        self.unread = b""
 
     @property
     def in_head(self) -> bool:
         """Whether a head has begun and not ended."""
-        return self._reader.in_head
+        return self.parser.state is State.HEAD
 
     @property
     def pending(self) -> bool:
         """Whether a request, or what may become one, waits."""
-        return bool(self._queue or self._unread)
+        return bool(self.queue or self.unread)
 
     def held_with(self, body: RequestBody | None) -> int:
         """Return how many bytes of memory all that waits takes, about.
@@ -66,25 +71,35 @@ class Pipeline:
         Args:
             body: That of the request being answered, which may have come in whole.
         """
-        waiting = self._unread or self._queue or self._reader.in_head
+        waiting = self.pending or self.in_head
         if not waiting and body is None and self.body is None:
             return 0
         bodies = {body, self.body}
         held = 0
         if waiting:
-            bodies.update(body for _, body in self._queue)
-            held = len(self._unread) + self._reader.held + REQUEST_BYTES * len(self._queue)
+            bodies.update(body for _, body in self.queue)
+            held = len(self.unread) + self.parser.held + REQUEST_BYTES * len(self.queue)
         return held + sum([body.held for body in bodies if body is not None])
 
     @property
     def has_room(self) -> bool:
         """Whether more may be read from the client."""
-        full = self.pending or self._reader.holding
+        full = self.pending or self.parser.state is State.OFFERED
         return not full and (self.body is None or self.body.wants_data)
 
     def feed(self, data: bytes) -> None:
         """Take bytes; `advance` parses them."""
-        self._unread = self._unread + data if self._unread else data
+        self.unread = self.unread + data if self.unread else data
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing of another request has come, and all of the last one has been read."""
+        return (
+            not self.queue
+            and not self.unread
+            and self.body is None
+            and self.parser.state is State.BETWEEN
+        )
 
     def advance(self) -> bool:
         """Parse a step further, where there is something to parse and room for it.
@@ -92,58 +107,57 @@ class Pipeline:
         Returns:
             Whether there was.
         """
-        if not self._unread or self._reader.holding or len(self._queue) >= MAX_QUEUED:
+        unread = self.unread
+        if not unread or self.queue or self.parser.state is State.OFFERED:
             return False
         step = self._step()
-        data, self._unread = self._unread[:step], self._unread[step:]
-        self._reader.feed(data)
+        if step >= len(unread):
+            self.unread = b""
+            self.parser.feed(unread)
+        else:
+            self.unread = unread[step:]
+            self.parser.feed(unread[:step])
         return True
-
-    def take(self) -> tuple[ParsedRequest, RequestBody | None] | None:
-        """Return the next request, if its head has been read."""
-        return self._queue.popleft() if self._queue else None
 
     def refuse(self, refusal: Refusal) -> None:
         """Put a refusal in the place of the head that is coming in."""
-        self._reader.refuse(refusal)
+        self.parser.refuse(refusal)
 
     def go_on(self) -> None:
         """Read on in HTTP behind an offer to switch that was not taken up."""
-        self._reader.go_on()
+        self.parser.go_on()
 
     def switch(self) -> bytes:
         """Read no more, and return what has come of the other protocol."""
-        unread, self._unread = self._unread, b""
-        return self._reader.switch() + unread
+        unread, self.unread = self.unread, b""
+        return self.parser.switch() + unread
 
     def rest(self) -> None:
         """Remember no head; none is coming in."""
-        self._reader.forget()
+        self.parser.forget()
 
     def clear(self) -> None:
         """Forget what waits: the client is gone."""
-        self._queue.clear()
-        self._unread = b""
+        self.queue.clear()
+        self.unread = b""
 
     def end(self) -> None:
         """Let go of the channel, which knows this: a cycle would be left to the collector."""
         self.body = None
-        self._reader.end()
+        self.parser.end()
         del self._changed
 
     def _step(self) -> int:
         """Return how many bytes to parse: no more than the message that comes in may have left."""
         body = self.body
+        if body is not None and body.length is not None:
+            return max(body.length - body.received, _SMALL_STEP)
         most = _HEAD_STEP if body is None else _BODY_STEP
-        if body is not None and body.left is not None:
-            left = body.left
-        else:
-            # The last chunk and the trailers end like a head.
-            end = self._unread.find(_HEAD_END, 0, most)
-            left = most if end < 0 else end + len(_HEAD_END)
-        return min(most, max(left, _SMALL_STEP))
+        # The last chunk and the trailers end like a head.
+        end = self.unread.find(_HEAD_END, 0, most)
+        return most if end < 0 else max(end + len(_HEAD_END), _SMALL_STEP)
 
-    # What the reader calls.
+    # What the parser calls.
 
     def request_read(self, request: ParsedRequest) -> None:
         """Queue a request."""
@@ -153,7 +167,7 @@ class Pipeline:
             length = None if request.length == CHUNKED else request.length
             body = RequestBody(length, self._limits.max_buffered_bytes, self._changed)
         self.body = body
-        self._queue.append((request, body))
+        self.queue.append((request, body))
 
     def body_read(self, data: bytes) -> None:
         """Take a piece of the body."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 
 from corsgate.config.model.values import Limits
+from corsgate.cors.names import KNOWN_METHODS
+from corsgate.message.head import RequestHead
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
-from corsgate.server.http1.message_cuts import HEAD_END
-from corsgate.server.http1.request_line import LINE_END
 from corsgate.server.parsed_request import ParsedRequest
+from corsgate.shortcuts import Shortcuts
 
-# A request line that the fields alone decide on: its target names no host. It leaves nothing of
-# the target to be refused, and no white space to be lenient about.
-_PLAIN_LINE = re.compile(rb"(?!CONNECT )[A-Z-]+ /[!\"$-~]* HTTP/1\.1")
+# Targets with a host, and CONNECT, are decided by more than the fields. These leave nothing to be
+# refused, and no white space to be lenient about. The commonest method is tried first.
+_METHODS = b"|".join(
+    sorted(KNOWN_METHODS - {b"CONNECT"}, key=lambda method: (method != b"GET", method))
+)
+PLAIN_LINE = re.compile(rb"(%b) (/[!\"$-~]*) HTTP/1\.1(?=\r\n)" % _METHODS)
+"""A request line that says no more than a known method and a target in origin-form."""
 
 
 class LastRequest:
@@ -20,63 +25,93 @@ class LastRequest:
 
     Args:
         limits: Bounds on the head.
+        shortcuts: Which ones are taken.
 
     Attributes:
         request: The request, or None.
+        data: The read that it came in, in case the next one has the same bytes; empty for none.
     """
 
-    __slots__ = ("_fields", "_limits", "request")
+    __slots__ = (
+        "_fields",
+        "_keeps_data",
+        "_keeps_fields",
+        "_keeps_memo",
+        "_limits",
+        "data",
+        "request",
+    )
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shortcuts: Shortcuts) -> None:
         self.request: ParsedRequest | None = None
+        self.data = b""
         self._limits = limits
+        self._keeps_memo = shortcuts.memo
+        self._keeps_data = shortcuts.same_bytes and shortcuts.memo
+        self._keeps_fields = shortcuts.same_fields
         # Its bytes from the end of the request line on.
         self._fields = b""
 
-    def remember(self, request: ParsedRequest, data: bytes) -> None:
-        """Keep a request where its fields say all but the request line.
+    def remember(self, request: ParsedRequest, data: bytes, line_end: int) -> None:
+        """Keep a request, unless what follows it may depend on more than its bytes.
 
         Args:
-            request: One without a body.
-            data: The read that it came in, which ends with a head's end.
+            request: One whose request line is plain.
+            data: The read that it came in, and nothing else.
+            line_end: Where its request line ends.
         """
-        line_end = data.find(LINE_END)
+        index = request.index
         if (
-            not request.keep_alive
-            or request.version != "1.1"
-            or request.length is not None
-            or b"upgrade" in request.index
-            or data.find(HEAD_END) != len(data) - len(HEAD_END)
-            or len(data) > MAX_REMEMBERED_BYTES
-            or not line_end > 0
-            # An absolute-form target's host may be another one.
-            or request.index.get(b"host") != [request.authority]
+            request.keep_alive
+            and request.length is None
+            and len(data) <= MAX_REMEMBERED_BYTES
+            and b"upgrade" not in index
+            and b"expect" not in index
         ):
-            self.forget()
-            return
-        self.request = request
-        self._fields = data[line_end:]
+            if self._keeps_fields:
+                self._fields = data[line_end:]
+            if self._keeps_data:
+                self.data = data
+            self.request = request
 
     def forget(self) -> None:
         """Keep nothing."""
-        self.request, self._fields = None, b""
+        self.request, self.data, self._fields = None, b"", b""
 
-    def head_with_its_fields(self, data: bytes) -> bytes | None:
-        """Return the request line of a read as a head by itself, if the fields are the same.
+    def recall(self, data: bytes) -> ParsedRequest | None:
+        """Return the request that a read is, if its fields, or all its bytes, are the last one's.
 
         Args:
-            data: The read.
+            data: The read; the connection is between two requests.
 
         Returns:
-            The line and the head's end; None where this is another request, or none that the
-            fields alone decide on.
+            The request; None where this is another one, or none that the fields alone decide on.
         """
-        line_end = data.find(LINE_END)
+        last, fields = self.request, self._fields
+        if last is None or data == self.data:
+            return last
+        if not fields or not data.endswith(fields):
+            return None
+        size = len(data)
+        line_end = size - len(fields)
+        line = PLAIN_LINE.match(data)
+        limits = self._limits
         if (
-            data[line_end:] != self._fields
-            or _PLAIN_LINE.fullmatch(data, 0, line_end) is None
-            or line_end > self._limits.max_target_bytes
-            or len(data) > self._limits.max_head_bytes
+            line is None
+            or line.end() != line_end
+            or line_end > limits.max_target_bytes
+            or size > limits.max_head_bytes
         ):
             return None
-        return data[:line_end] + HEAD_END
+        method, target = line.groups()
+        head = last.head
+        request = ParsedRequest(
+            RequestHead(method, target, head.headers, None, head.names),
+            last.index,
+            authority=last.authority,
+            keep_alive=True,
+            memo=last.memo if self._keeps_memo else None,
+        )
+        if self._keeps_data and size <= MAX_REMEMBERED_BYTES:
+            self.request, self.data = request, data
+        return request

@@ -166,8 +166,9 @@ class ClientTimeouts:
             self._download.stop(now)
 
     def begin_exchange(self) -> None:
-        """Forget what was awaited and measured: a request has its own body and response."""
-        self.awaited = self._body = self._upload = self._download = None
+        """Wait for an answer, and forget what was measured: a request has its own body."""
+        self.awaited = Awaited.ANSWER
+        self._body = self._upload = self._download = None
 
     def stalled_s(self, now: float) -> float:
         """Return for how many seconds the client has let its exchange stall."""

@@ -56,6 +56,7 @@ class Http2Connection(ClientConnection):
 
     def __init__(self, site: GateSite) -> None:
         self.site = site
+        self.context = site.context
         self.tally = Tally()
         self.codec = Codec(site.limits)
         self.lingering = 0

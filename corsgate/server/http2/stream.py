@@ -56,6 +56,7 @@ class Http2Stream(MemoryHolder):
 
     def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
         self.site = connection.site
+        self.context = connection.context
         self.factory = connection.site
         self.number = number
         self.deadline_s = NEVER
@@ -230,19 +231,17 @@ class Http2Stream(MemoryHolder):
         self._send()
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be sent with the first piece of its body or by `flush`.
-
-        Args:
-            head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end will tell.
-            bodiless: Whether no body follows, whatever `length` says.
-
-        Returns:
-            False: HTTP/2 has no chunks.
-        """
-        fields = framed_block(head, length, self.site.date())
+        """Take a response's head, to be sent with the first piece of its body or by `flush`."""
+        fields = framed_block(head, length, self.context.date())
         self._send_queue.put_head(fields, 0 if bodiless else length)
         return False
+
+    def write_whole(
+        self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
+    ) -> None:
+        """Write a whole response in one go; its request ends right behind it."""
+        self.write_head(head, length, bodiless=bodiless)
+        self.write(b"" if bodiless else body)
 
     def flush(self) -> None:
         """Send a head whose body is not there yet."""
@@ -283,7 +282,7 @@ class Http2Stream(MemoryHolder):
             # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
             return
-        self._send_queue.end(field_block(request.trailers))
+        self._send_queue.end(field_block([*request.trailers]))
         self._send()
 
     def loseConnection(self) -> None:

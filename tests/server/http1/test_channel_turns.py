@@ -43,7 +43,7 @@ class TurnsTests(SynchronousTestCase):
     def test_drain(self) -> None:
         """A gate that is told to end answers one more, and says that it is the last."""
         self.served.wire.take()
-        self.served.channel.site.drain()
+        self.served.site.drain()
         self.served.clock.advance(0)
         self.assertEqual(len(self.served.requests), PER_TURN + 1)
         self.assertIn(b"Connection: close\r\n", self.served.wire.take())

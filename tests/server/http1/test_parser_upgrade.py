@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.server.http1.parser import RequestParser
+from corsgate.server.http1.parser import RequestParser, State
 from tests.server.http1.test_parser import GET, NEXT, POST, UPGRADE, H, Recorder, get, read
 
 
@@ -21,7 +21,7 @@ class UpgradeTests(SynchronousTestCase):
         for data in (self.OFFER, *reads):
             reader.feed(data)
         self.assertEqual(sink.requests[0].offers, (b"websocket",))
-        self.assertTrue(reader.holding)
+        self.assertTrue(reader.state is State.OFFERED)
         self.assertEqual(sink.events, [get(b"/")])
         return reader, sink
 
@@ -37,7 +37,7 @@ class UpgradeTests(SynchronousTestCase):
             reader, sink = self.offered(*pieces)
             reader.go_on()
             self.assertEqual(sink.events[1:], read(*pieces).events)
-            self.assertEqual(reader.holding, self.OFFER in b"".join(pieces))
+            self.assertEqual(reader.state is State.OFFERED, self.OFFER in b"".join(pieces))
 
     def test_in_one_read(self) -> None:
         """The head and what follows may come in one read."""

@@ -116,7 +116,7 @@ class IdleTests(SynchronousTestCase):
             channel.dataReceived(data)
         served.clock.pump([1.0] * round(REST_S + 2))
         wire = channel.transport
-        shared = (served.site, served.clock, served.deadlines, wire, Limits())
+        shared = (served.site, served.site.context, served.clock, served.deadlines, wire, Limits())
         return served, size_of(channel, *shared, channel._limits)
 
     def test_http1(self) -> None:
@@ -129,12 +129,13 @@ class IdleTests(SynchronousTestCase):
     def http2(self, requests: int, headers: list[tuple[bytes, bytes]]) -> int:
         """Return the size of a connection that has served requests."""
         client = Http2Client(render=Parsed())
-        client.site._idle.start()
+        client.site.connections._idle.start()
         for _ in range(requests):
             client.request(headers=headers)
         client.wait(REST_S + 2)
         site, connection = client.site, client.connection
-        return size_of(connection, site, site.limits, client.clock, client.deadlines, client.wire)
+        shared = (site, site.context, site.limits, client.clock, client.deadlines, client.wire)
+        return size_of(connection, *shared)
 
     def test_http2(self) -> None:
         """So it is with HTTP/2, except for the tables of HPACK."""

@@ -1,0 +1,63 @@
+"""What the connections of one listener, their requests and their streams have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+from twisted.web.http import datetimeToString
+from twisted.web.server import Site
+
+from corsgate.config.model.values import Limits
+from corsgate.server.connections import Connections
+from corsgate.server.memory_budget import MemoryBudget
+from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.log_throttle import LogThrottle
+
+
+@attrs.define(kw_only=True, eq=False)
+class ServerContext:
+    """What a connection is served with.
+
+    Attributes:
+        site: The twisted.web Site whose resources serve the requests.
+        reactor: The reactor that its listener uses.
+        deadlines: Ends what takes too long.
+        limits: Bounds on heads, bodies and times.
+        record: Called once with each request, when it was answered or its client left.
+        connections: All connections of the listener.
+        memory: Counts what waits in memory.
+        wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
+        shortcuts: Which ones are taken.
+        log_throttle: How often what clients do wrong is logged.
+        now: Returns the time in seconds that deadlines are compared with.
+        draining: Whether no more requests are taken behind those that have come.
+    """
+
+    site: Site
+    reactor: Any
+    deadlines: Deadlines
+    limits: Limits
+    # With a request, whose module imports this one.
+    record: Callable[[Any], None]
+    connections: Connections
+    memory: MemoryBudget
+    wall_clock: Callable[[], float]
+    shortcuts: Shortcuts = ALL
+    log_throttle: LogThrottle = attrs.Factory(LogThrottle)
+    draining: bool = False
+    now: Callable[[], float] = attrs.field(init=False)
+    _date: tuple[int, bytes] = attrs.field(init=False, default=(0, b""))
+
+    @now.default
+    def _clock(self) -> Callable[[], float]:
+        return self.deadlines.now
+
+    def date(self) -> bytes:
+        """Return the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
+        second = int(self.wall_clock())
+        if second != self._date[0]:
+            self._date = (second, datetimeToString(second))
+        return self._date[1]

@@ -1,0 +1,227 @@
+"""A request made of what llhttp says of its head, with all that it lets through refused here."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import attrs
+
+from corsgate.config.model.values import Limits
+from corsgate.message.framing import (
+    check_connection,
+    content_length,
+    request_authority,
+    request_length,
+)
+from corsgate.message.head import RequestHead
+from corsgate.message.headers import HeaderList, HeadNames, index_headers, names_of
+from corsgate.message.host import read_host
+from corsgate.message.target import origin_form
+from corsgate.message.upgrade import switchable
+from corsgate.server.http1.request_line import RequestLine
+from corsgate.server.parsed_request import ParsedRequest, Refusal
+from corsgate.shortcuts import Shortcuts
+
+
+class CollectedHead:
+    """The target and the fields that llhttp has found in a head so far, or in trailers.
+
+    Args:
+        limits: Bounds on the head.
+        shortcuts: Which ones are taken.
+
+    Attributes:
+        names: The names of the fields.
+        is_trimmed: Whether no value can have white space behind it.
+    """
+
+    __slots__ = (
+        "_host",
+        "_limits",
+        "_names_of",
+        "_surplus",
+        "_target",
+        "_values",
+        "is_trimmed",
+        "names",
+    )
+
+    def __init__(self, limits: Limits, shortcuts: Shortcuts) -> None:
+        self.names: list[bytes] = []
+        self.is_trimmed = False
+        self._values: list[bytes] = []
+        self._target = b""
+        self._surplus = False
+        self._limits = limits
+        self._names_of = names_of if shortcuts.head_names else HeadNames
+        # The last Host that was found to be one.
+        self._host = b""
+
+    # What llhttp calls.
+
+    def on_url(self, data: bytes) -> None:
+        """Take a part of the request target."""
+        self._target += data
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field."""
+        self.names.append(name)
+        self._values.append(value)
+
+    # What the parser calls.
+
+    def begin(self) -> None:
+        """Forget the head before."""
+        self._target = b""
+        self._surplus = False
+        self.names, self._values = [], []
+
+    def clear(self) -> None:
+        """Forget the fields."""
+        self.names, self._values = [], []
+
+    def forget(self) -> None:
+        """Forget what only makes the next head cheaper."""
+        self._host = b""
+        self.clear()
+
+    def drop_surplus(self) -> None:
+        """Keep no more fields than a head may have."""
+        most = self._limits.max_headers
+        if len(self.names) > most:
+            self._surplus = True
+            del self.names[most:], self._values[most:]
+
+    def fields(self) -> HeaderList:
+        """Return the fields."""
+        pairs = zip(self.names, self._values, strict=True)
+        # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
+        return [(name, value.rstrip(b" \t")) for name, value in pairs]
+
+    def so_far(self, method: bytes) -> RequestHead:
+        """Return as much of a head as has come.
+
+        Args:
+            method: What stands for the method.
+        """
+        self.drop_surplus()
+        return RequestHead(method, self._target or b"/", self.fields())
+
+    def excess(self, read: int) -> Refusal | None:
+        """Return why the head, as far as it has come, is too much; None where it isn't.
+
+        Args:
+            read: How many bytes it takes at most.
+        """
+        limits = self._limits
+        # Where fewer bytes than that have been read, none need be counted.
+        if read > limits.max_head_bytes:
+            size = len(self._target) + 4 * len(self.names)
+            size += sum(map(len, self.names)) + sum(map(len, self._values))
+            if size > limits.max_head_bytes:
+                return self.too_large()
+        if self._surplus:
+            return Refusal(
+                status=431, detail="The request has too many header fields.", routable=True
+            )
+        return None
+
+    def too_large(self) -> Refusal:
+        """Return why a head of too many bytes is refused."""
+        if len(self._target) > self._limits.max_target_bytes:
+            return Refusal(status=414, detail="The request target is too long.")
+        return Refusal(status=431, detail="The request's head is too large.")
+
+    def make(self, llhttp: Any, line: RequestLine | re.Match[bytes], read: int) -> ParsedRequest:
+        """Return the request of a whole head.
+
+        Args:
+            llhttp: The parser that has just read it.
+            line: Its first line; a match where that is known to be plain.
+            read: How many bytes it takes at most.
+
+        Raises:
+            TargetError: It is not well-formed.
+        """
+        if isinstance(line, re.Match):
+            request = self._make_simple(line, read, llhttp)
+            if request is not None:
+                return request
+        self.drop_surplus()
+        return self._make(llhttp, line, self.excess(read))
+
+    def _make_simple(self, line: re.Match[bytes], read: int, llhttp: Any) -> ParsedRequest | None:
+        """Return the request whose names leave little to be looked at; None to look closely."""
+        spelled, values, limits = self.names, self._values, self._limits
+        names = self._names_of(tuple(spelled))
+        method, target = line.groups()
+        if (
+            not names.simple_request
+            or not self.is_trimmed
+            or len(values) > limits.max_headers
+            or len(target) > limits.max_target_bytes
+            or read > limits.max_head_bytes
+            or (names.connection_at >= 0 and values[names.connection_at].lower() != b"keep-alive")
+        ):
+            return None
+        authority = values[names.host_at]
+        if authority != self._host:
+            if read_host(authority) is None:
+                return None
+            self._host = authority
+        length = None
+        if names.length_at >= 0:
+            length = content_length((values[names.length_at],))
+            if length is None:
+                return None
+        return ParsedRequest(
+            RequestHead(method, target, list(zip(spelled, values, strict=True)), None, names),
+            dict(zip(names.lowered, map(list, zip(values, strict=True)), strict=True)),
+            authority=authority,
+            length=length,
+            # What llhttp takes for a sign of the end besides Connection is one here too.
+            keep_alive=llhttp.should_keep_alive(),
+        )
+
+    def _make(
+        self, llhttp: Any, line: RequestLine | re.Match[bytes], refusal: Refusal | None
+    ) -> ParsedRequest:
+        """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
+        method: bytes = llhttp.get_method()
+        version: str = llhttp.get_http_version()
+        headers = self.fields()
+        index = index_headers(headers)
+        target, authority, length = self._target, b"", None
+        offers: tuple[bytes, ...] = ()
+        if version not in ("1.1", "1.0"):
+            refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
+        elif isinstance(line, RequestLine) and not line.is_exactly(method, target, version):
+            refusal = Refusal(
+                status=400, detail="The request line is not a method, a target and HTTP/1.1."
+            )
+        elif method == b"CONNECT":
+            refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
+        elif refusal is None or refusal.status == 431:
+            target, named = origin_form(self._target, method)
+            authority = request_authority(index, version, named)
+            length = request_length(index, version)
+            check_connection(index)
+            if refusal is not None:
+                refusal = attrs.evolve(refusal, routable=True)
+            if length is None and version == "1.1" and llhttp.should_upgrade():
+                offers = switchable(index.get(b"upgrade", ()))
+            if refusal is None and len(target) > self._limits.max_target_bytes:
+                refusal = Refusal(
+                    status=414, detail="The request target is too long.", routable=True
+                )
+        return ParsedRequest(
+            head=RequestHead(method=method, target=target, headers=headers),
+            index=index,
+            version=version,
+            authority=authority,
+            length=length,
+            keep_alive=refusal is None and llhttp.should_keep_alive(),
+            offers=() if refusal else offers,
+            refusal=refusal,
+        )

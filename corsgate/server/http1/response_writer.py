@@ -1,0 +1,122 @@
+"""The half of a client's connection of HTTP/1.1 that writes responses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.web.http_headers import Headers
+
+from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
+from corsgate.message.head import ResponseHead, field_lines
+from corsgate.server.client_connection import ClientConnection
+from corsgate.server.persistence import persistence
+from corsgate.transport.fast_write import writer
+
+
+class ResponseWriter(ClientConnection):
+    """Frames the responses to the requests of a connection, one after the other."""
+
+    _write: Callable[[bytes], None]
+    # A head that waits for the first piece of its body, to leave in one write with it.
+    _head = b""
+
+    def _begin_writing(self) -> None:
+        """Write to the transport, which is there from now on."""
+        self._write = writer(self.transport)
+        if not self.context.shortcuts.whole:
+            self.write_whole = self._write_parts  # type: ignore[method-assign]  # chosen once
+
+    def write(self, data: bytes) -> None:
+        """Write bytes of a response, framing included."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        self._write(data)
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        """Write bytes of a response in one go."""
+        self.write(b"".join(data))
+
+    def flush(self) -> None:
+        """Write a head whose body is not there yet."""
+        if self._head:
+            self.write(b"")
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        """Write the head of a response that was made by twisted.web's own API."""
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
+        head = ResponseHead(status=int(code), reason=reason, headers=fields)
+        request, draining = self._handling, self.context.draining
+        assert request is not None
+        self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
+
+    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
+        """Take a response's head, to be written with the first piece of its body or by `flush`.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes, or None where only its end will tell.
+            bodiless: Whether no body follows, whatever `length` says.
+
+        Returns:
+            Whether the body is to be chunked.
+        """
+        request = self._handling
+        assert request is not None
+        framing = response_framing(
+            head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
+        )
+        draining = self.context.draining
+        says = framing.line + persistence(request, delimited=framing.delimited, draining=draining)
+        if head.lines is not None:
+            self._head = head.to_bytes(says)
+        else:
+            self._head = framed_head(head, says, self.context.date())
+        return framing.chunked
+
+    def write_whole(
+        self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
+    ) -> None:
+        """Write a whole response in one go; its request ends right behind it.
+
+        Args:
+            head: The head; where it has `lines`, there is a Date among them, and no field that
+                frames the body or speaks of the connection.
+            length: The body's length in bytes; None to send it in a chunk.
+            body: All of the body.
+            bodiless: Whether none of the body is sent.
+        """
+        request = self._handling
+        assert request is not None
+        lines, sent = head.lines, request.body
+        if (
+            lines is None
+            or length is None
+            or not request.persistent
+            or self.context.draining
+            or (sent is not None and not (sent.complete and not sent.failed))
+            or request.clientproto != b"HTTP/1.1"
+        ):
+            self._write_parts(head, length, body, bodiless=bodiless)
+        elif head.status == 204:
+            self._write(b"HTTP/1.1 204 %b\r\n%b\r\n" % (head.reason, lines))
+        else:
+            parts = (head.status, head.reason, lines, length, b"" if bodiless else body)
+            self._write(b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n\r\n%b" % parts)
+
+    def _write_parts(
+        self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
+    ) -> None:
+        """Write what `write_whole` writes, piece by piece."""
+        request = self._handling
+        assert request is not None
+        is_chunked = self.write_head(head, length, bodiless=bodiless)
+        data = b"" if bodiless else body
+        if is_chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            data = b"%b0\r\n%b\r\n" % (chunk, field_lines([*request.trailers]))
+        self.write(data)
+
+    def write_interim(self, head: ResponseHead) -> None:
+        """Write an interim response's head (RFC 9110 15.2)."""
+        self._write(head.to_bytes())
