@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -16,38 +17,26 @@ from corsgate.message.target import segments
 _PATH_CHARACTERS = "/:@!$&'()*+,;="
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Match:
-    """A route that was found.
-
-    Attributes:
-        route: The route.
-        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
-        depth: How many segments the prefix has; so many are stripped, where it is.
-    """
-
-    route: Route
-    prefix: bytes
-    depth: int
+T = TypeVar("T")
 
 
-class Node:
+class Node(Generic[T]):
     """A place in the tree of paths.
 
     Attributes:
-        match: The route that stands at or above this place, or None.
+        route: What stands at or above this place, or None.
         children: The places below it that some route passes through, by segment.
         leaf: The place of all other segments below; nothing but itself is below a leaf.
     """
 
-    __slots__ = ("children", "leaf", "match")
+    __slots__ = ("children", "leaf", "route")
 
-    def __init__(self, match: Match | None, children: Mapping[bytes, Node]) -> None:
-        self.match = match
+    def __init__(self, route: T | None, children: Mapping[bytes, Node[T]]) -> None:
+        self.route = route
         self.children = children
-        self.leaf: Node = Node(match, {}) if children else self
+        self.leaf: Node[T] = Node(route, {}) if children else self
 
-    def child(self, segment: bytes) -> Node:
+    def child(self, segment: bytes) -> Node[T]:
         """Return the place one segment below.
 
         Args:
@@ -60,45 +49,52 @@ class Node:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class _Entry:
+class _Entry(Generic[T]):
     """A route on its way into a tree."""
 
-    match: Match
+    route: T
     path: tuple[bytes, ...]
     own: bool
 
     @property
     def rank(self) -> tuple[bool, int]:
         """The host's own routes go before those without a host, then the longest prefix."""
-        return self.own, self.match.depth
+        return self.own, len(self.path)
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class RouteTable:
+class RouteTable(Generic[T]):
     """All routes: a tree for each host that some route names, and one for the other hosts.
+
+    What stands in it for a route is the caller's: a gate has what it serves the route with.
 
     A host's tree holds the routes without a host too, for the paths where none of its own
     matches; so a lookup is one walk down one tree.
 
     Attributes:
-        matches: Each route once.
+        routes: What stands for each route, once.
     """
 
-    _trees: Mapping[bytes, Node]
-    _shared: Node
-    matches: tuple[Match, ...]
+    _trees: Mapping[bytes, Node[T]]
+    _shared: Node[T]
+    routes: tuple[T, ...]
 
     @property
-    def roots(self) -> tuple[Node, ...]:
+    def roots(self) -> tuple[Node[T], ...]:
         """The root of every tree."""
         return (self._shared, *self._trees.values())
 
     @classmethod
-    def build(cls, routes: Iterable[Route]) -> RouteTable:
+    def build(
+        cls, routes: Iterable[Route], compiled: Callable[[Route, bytes, int], T]
+    ) -> RouteTable[T]:
         """Compile routes.
 
         Args:
             routes: In any order.
+            compiled: Returns what stands for a route. It is called with the route, with its prefix
+                as it stands in a target, percent-encoded and empty for ``/``, and with how many
+                segments that has, which are what `strip_prefix` takes off.
 
         Returns:
             The table.
@@ -107,19 +103,19 @@ class RouteTable:
             BadValue: Two routes have the same host and prefix, however spelled, or a host is
                 none.
         """
-        found: dict[tuple[bytes | None, tuple[bytes, ...]], Match] = {}
+        found: dict[tuple[bytes | None, tuple[bytes, ...]], T] = {}
         for route in routes:
-            match, path = _compile(route)
+            prefix, path = _path_of(route)
             key = (_host_key(route.host), path)
             if key in found:
                 place = f"{route.host or ''}{route.prefix}"
                 raise BadValue(f'"{place}" names the same requests as another route', "keep one")
-            found[key] = match
+            found[key] = compiled(route, prefix, len(path))
 
-        def tree(host: bytes | None) -> Node:
+        def tree(host: bytes | None) -> Node[T]:
             entries = [
-                _Entry(match=match, path=path, own=owner is not None)
-                for (owner, path), match in found.items()
+                _Entry(route=made, path=path, own=owner is not None)
+                for (owner, path), made in found.items()
                 if owner is None or owner == host
             ]
             return _grow(entries, 0, None)
@@ -128,10 +124,10 @@ class RouteTable:
         return cls(
             trees={host: tree(host) for host in hosts},
             shared=tree(None),
-            matches=tuple(found.values()),
+            routes=tuple(found.values()),
         )
 
-    def root(self, host: bytes) -> Node:
+    def root(self, host: bytes) -> Node[T]:
         """Return the root of a host's tree.
 
         Args:
@@ -145,8 +141,8 @@ class RouteTable:
         value = parse_host(host)
         return self._shared if value is None else self._trees.get(value.name, self._shared)
 
-    def find(self, host: bytes, segments: Sequence[bytes]) -> Match | None:
-        """Return the route of a request.
+    def find(self, host: bytes, segments: Sequence[bytes]) -> T | None:
+        """Return what stands for the route of a request.
 
         Args:
             host: The Host value.
@@ -161,13 +157,13 @@ class RouteTable:
             if not node.children:
                 break
             node = node.child(segment)
-        return node.match
+        return node.route
 
 
-def _compile(route: Route) -> tuple[Match, tuple[bytes, ...]]:
+def _path_of(route: Route) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return a route's prefix as it stands in a target, and its segments percent-decoded."""
     prefix = quote(route.prefix, safe=_PATH_CHARACTERS).encode().rstrip(b"/")
-    path = tuple(segments(prefix)) if prefix else ()
-    return Match(route=route, prefix=prefix, depth=len(path)), path
+    return prefix, tuple(segments(prefix)) if prefix else ()
 
 
 def _host_key(host: str | None) -> bytes | None:
@@ -179,13 +175,13 @@ def _host_key(host: str | None) -> bytes | None:
     return value.name
 
 
-def _grow(entries: Sequence[_Entry], depth: int, above: _Entry | None) -> Node:
+def _grow(entries: Sequence[_Entry[T]], depth: int, above: _Entry[T] | None) -> Node[T]:
     """Make the node that entries share at a depth, and all below it."""
     here = [entry for entry in entries if len(entry.path) == depth]
     best = max([*here, above] if above else here, key=lambda entry: entry.rank, default=None)
-    deeper: dict[bytes, list[_Entry]] = {}
+    deeper: dict[bytes, list[_Entry[T]]] = {}
     for entry in entries:
         if len(entry.path) > depth:
             deeper.setdefault(entry.path[depth], []).append(entry)
     children = {segment: _grow(group, depth + 1, best) for segment, group in deeper.items()}
-    return Node(best.match if best else None, children)
+    return Node(best.route if best else None, children)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.errors import BadValue
 from corsgate.message.target import segments, strip_segments
-from corsgate.routing import Match, RouteTable
+from corsgate.routing import RouteTable
 
 UPSTREAM = Upstream(name="u", servers=(Server(scheme="http", host="upstream", port=80),))
 
@@ -21,16 +22,24 @@ HOSTS = st.sampled_from((None, "one", "two"))
 PLACES = st.lists(st.tuples(HOSTS, PATHS), max_size=8, unique=True)
 
 
-def table(*places: str) -> RouteTable:
+class Made(NamedTuple):
+    """What stands for a route."""
+
+    route: Route
+    prefix: bytes
+    depth: int
+
+
+def table(*places: str) -> RouteTable[Made]:
     """Make a table of ``prefix`` and ``host/prefix`` texts."""
     routes = []
     for place in places:
         host, _, path = place.partition("/")
         routes.append(Route(host=host or None, prefix="/" + path, upstream=UPSTREAM))
-    return RouteTable.build(routes)
+    return RouteTable.build(routes, Made)
 
 
-def found(match: Match | None) -> str | None:
+def found(match: Made | None) -> str | None:
     """Say which route was found, in the form that `table` takes."""
     return None if match is None else (match.route.host or "") + match.route.prefix
 
@@ -49,7 +58,7 @@ def scan(places: Sequence[tuple[str | None, str]], host: str, path: str) -> str 
 
 
 class FindTests(SynchronousTestCase):
-    def check(self, routes: RouteTable, *cases: tuple[bytes, bytes, str | None]) -> None:
+    def check(self, routes: RouteTable[Made], *cases: tuple[bytes, bytes, str | None]) -> None:
         """Hold lookups (host, target, the route's place) against a table."""
         for host, target, expected in cases:
             match = routes.find(host, segments(target))
@@ -154,12 +163,12 @@ class NodeTests(SynchronousTestCase):
     def test_walk(self) -> None:
         """Each node knows the route at or above it, and what stands below."""
         root = table("/a", "/a/b/c").root(b"h")
-        self.assertIsNone(root.match)
+        self.assertIsNone(root.route)
         self.assertEqual(list(root.children), [b"a"])
         a = root.child(b"a")
-        self.assertEqual(found(a.match), "/a")
-        self.assertEqual(found(a.child(b"b").match), "/a")
-        self.assertEqual(found(a.child(b"b").child(b"c").match), "/a/b/c")
+        self.assertEqual(found(a.route), "/a")
+        self.assertEqual(found(a.child(b"b").route), "/a")
+        self.assertEqual(found(a.child(b"b").child(b"c").route), "/a/b/c")
 
     def test_leaf(self) -> None:
         """All other segments lead to one leaf, below which there is nothing else."""
@@ -169,6 +178,6 @@ class NodeTests(SynchronousTestCase):
         self.assertIs(leaf, root.child(b"y"))
         self.assertIs(leaf.child(b"a"), leaf)
         self.assertFalse(leaf.children)
-        self.assertIsNone(leaf.match)
+        self.assertIsNone(leaf.route)
         end = root.child(b"a")
         self.assertIs(end.child(b"a"), end)

@@ -116,9 +116,7 @@ def ungranted(policy: Policy | None, method: bytes, index: HeaderIndex, decision
     """
     if b"origin" not in index or decision.verdict is not Verdict.FORWARD:
         return ""
-    if policy is None or all(
-        name != b"Access-Control-Allow-Origin" for name, _ in decision.headers
-    ):
+    if policy is None or not decision.grants_origin:
         return "origin not allowed"
     return "method not allowed" if method_refusal(policy, [method]) else ""
 

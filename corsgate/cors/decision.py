@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from functools import cached_property
 from typing import ClassVar
 
 import attrs
 
 from corsgate.cors.names import UNEXPOSED
+from corsgate.message.head import field_lines
 from corsgate.message.headers import Header
 
 MAX_SHAPES = 64
@@ -53,13 +55,34 @@ class Decision:
     verdict: Verdict
     headers: tuple[Header, ...]
     reason: str
+    # Worked out once they are asked for: most refusals are told nobody but the log.
 
-    @property
+    @cached_property
+    def lines(self) -> bytes:
+        """The headers as they stand on the wire."""
+        return field_lines(self.headers)
+
+    @cached_property
     def vary(self) -> bytes:
         """The value of the Vary field among the headers; empty where there is none."""
         if self.headers and self.headers[-1][0] == b"Vary":
             return self.headers[-1][1]
         return b""
+
+    @cached_property
+    def besides_vary(self) -> tuple[Header, ...]:
+        """The headers without Vary."""
+        return self.headers[:-1] if self.vary else self.headers
+
+    @cached_property
+    def lines_besides_vary(self) -> bytes:
+        """The headers without Vary, as they stand on the wire."""
+        return field_lines(self.besides_vary)
+
+    @cached_property
+    def grants_origin(self) -> bool:
+        """Whether the headers grant anything to an origin."""
+        return any(name == b"Access-Control-Allow-Origin" for name, _ in self.headers)
 
     def exposing(self, _headers: Sequence[Header]) -> Decision:
         """Return the decision on a response with these fields: this one, unless it exposes all."""

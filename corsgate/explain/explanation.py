@@ -166,7 +166,7 @@ class SimulatedGate:
     """
 
     def __init__(self, config: Config) -> None:
-        self._table = RouteTable.build(config.routes)
+        self._table = RouteTable.build(config.routes, lambda route, _prefix, _depth: route)
         self._hosts = [
             HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
             for listener in config.listeners
@@ -197,8 +197,7 @@ class SimulatedGate:
         return self._policies[place]
 
     def _find(self, authority: str, target: str) -> Route | None:
-        match = self._table.find(authority.encode("ascii"), segments(target.encode("ascii")))
-        return None if match is None else match.route
+        return self._table.find(authority.encode("ascii"), segments(target.encode("ascii")))
 
     def answer(self, request: Request) -> Answer:
         """Return a request as the gate would."""

@@ -85,6 +85,9 @@ def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
     return head, fallback.body.encode("utf-8")
 
 
+TOO_LARGE = Problem(status=413, detail="The request's body is larger than this route takes.")
+
+
 def problem_of(error: BaseException | None) -> Problem:
     """Return what a client is told of a failure on the way to or from an upstream.
 
@@ -97,7 +100,7 @@ def problem_of(error: BaseException | None) -> Problem:
         (RFC 9110 15.6); 500 for one of our own.
     """
     if isinstance(error, BodyTooLarge):
-        return Problem(status=413, detail="The request's body is larger than this route takes.")
+        return TOO_LARGE
     if isinstance(error, BodyTimedOut):
         return Problem(status=408, detail="The request's body did not come in time.")
     if isinstance(error, ChallengedMidUpload):

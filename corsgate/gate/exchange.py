@@ -1,85 +1,38 @@
-"""One request's way through: each stage decides, this calls them in order."""
+"""One request's way through: each stage decides, this calls them in order.
+
+What is usual runs by plain callbacks. A coroutine is started where something has to be waited for
+besides a server's response: another server, a body that is kept, a challenge that is met.
+"""
 
 from __future__ import annotations
 
-import attrs
-from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.error import ConnectionDone
-from twisted.logger import Logger
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from corsgate.cors.debug import tell
-from corsgate.cors.decide import Decision, Verdict, decide, ungranted
-from corsgate.cors.hint import hint
+from corsgate.balance.circuit import CircuitState
+from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
+from corsgate.balance.retry import nothing_sent
+from corsgate.balance.state import ServerState
 from corsgate.errors import (
-    BadUpstreamResponse,
-    ConnectFailed,
-    CorsgateError,
     NoServer,
     UpstreamError,
+    UpstreamFull,
+    UpstreamTimedOut,
 )
-from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
-from corsgate.gate.forwarding import Forwarding
-from corsgate.gate.relay import Relay
-from corsgate.gate.runtime import RoutePlan
+from corsgate.gate.asked import Asked
+from corsgate.gate.error_page import TOO_LARGE, Problem
+from corsgate.gate.failover import Failover, report
+from corsgate.gate.own_responses import respond, respond_to_failure
+from corsgate.gate.relay import Relay, tunnelled
+from corsgate.gate.route_timeout import RouteTimeout
+from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.sender import Sender
-from corsgate.message.client import Client, gate_origin
-from corsgate.message.connection_auth import credentials_bind, without_connection_challenges
-from corsgate.message.forwarded import UNKNOWN, loop_of
-from corsgate.message.head import ResponseHead
-from corsgate.message.headers import short_list
-from corsgate.message.host import is_loopback_address
+from corsgate.message.client import Client
 from corsgate.server.request import GateRequest
-from corsgate.transport.log_throttle import place_of
-from corsgate.transport.tunnel import Tunnel, TunnelEnd
+from corsgate.upstream.body import drain
 from corsgate.upstream.response import UpstreamResponse
-
-COMMON_METHODS = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
-"""What Allow names on a route that serves every method but TRACE, which would show the
-credentials that the gate adds."""
-
-
-@attrs.define(eq=False)
-class _Asked:
-    """What a request's method and fields, and who asks, decide on a route.
-
-    Attributes:
-        decision: The CORS policy's.
-        gate_origin: The origin that the client's browser knows the gate by.
-        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
-        ungranted: What the policy does not grant a request that is forwarded all the same.
-        binds: Whether its credentials authenticate the upstream connection that they go over.
-        shared: Whether the client's connection may carry the requests of several users.
-    """
-
-    decision: Decision
-    gate_origin: bytes
-    takes_trailers: bool
-    ungranted: str
-    binds: bool
-    shared: bool
-
-
-def _ask(plan: RoutePlan, client: Client, method: bytes, request: GateRequest) -> _Asked:
-    origin = gate_origin(client, request.head.headers)
-    codings = short_list(request.index.get(b"te", ())) or ()
-    decision = decide(
-        plan.policy,
-        method,
-        request.index,
-        origin,
-        credentialed=plan.shape.credentialed,
-        allow_framing=plan.shape.match.route.allow_framing,
-    )
-    return _Asked(
-        decision,
-        origin,
-        b"trailers" in [member.lower() for member in codings],
-        ungranted(plan.policy, method, request.index, decision),
-        # A client's own credentials don't reach an upstream that gets the gate's.
-        not plan.shape.credentialed and credentials_bind(request.index.get(b"authorization", ())),
-        client.trusted or client.peer == UNKNOWN,
-    )
 
 
 class Exchange:
@@ -87,219 +40,356 @@ class Exchange:
 
     Args:
         request: What the client asked.
-        plan: Its route.
+        route: Its route.
         client: Who asks.
+
+    Attributes:
+        state: The server that has the request, as long as the balancer counts it.
     """
 
-    _log = Logger()
+    __slots__ = (
+        "_asked",
+        "_client",
+        "_entered",
+        "_failover",
+        "_key",
+        "_last",
+        "_late",
+        "_pending",
+        "_pinned_to",
+        "_request",
+        "_route",
+        "_sender",
+        "_sticks_to",
+        "_term",
+        "_timeout",
+        "state",
+    )
 
-    def __init__(self, request: GateRequest, plan: RoutePlan, client: Client) -> None:
+    def __init__(self, request: GateRequest, route: CompiledRoute, client: Client) -> None:
         self._request = request
-        self._plan = plan
+        self._route = route
         self._client = client
-        method = request.head.method
-        known: _Asked | None = request.memo.asked.get((plan, method))
-        if known is None:
-            known = _ask(plan, client, method, request)
-            request.memo.keep_asked(plan, method, known)
-        self._asked = known
-        self._decision = known.decision
-        if known.ungranted:
-            request.log.ungranted = known.ungranted
-        if plan.report_only is not None:
-            plan.report_only.compare(
-                request,
-                known.decision,
-                known.gate_origin,
-                credentialed=plan.shape.credentialed,
-                allow_framing=plan.shape.match.route.allow_framing,
-            )
+        memo, method = request.memo, request.head.method
+        asked: Asked | None = memo.asked.get((route, method))
+        if asked is None:
+            asked = Asked(route, client, request.log.client, request.head, request.index)
+            memo.keep_asked(route, method, asked)
+        self._asked = asked
+        self.state: ServerState | None = None
+        # Whether the balancer counts the request.
+        self._entered = False
+        self._failover: Failover | None = None
+        self._timeout: RouteTimeout | None = None
+        # What runs, so that a client that leaves ends it.
+        self._pending: Deferred[Any] | None = None
 
     def start(self) -> None:
-        """Serve the request; a client that leaves cancels it."""
+        """Serve the request; a client that leaves ends it."""
+        request, asked = self._request, self._asked
         try:
-            if self._answered():
-                return
-        except Exception:
-            fail().addErrback(self._failed).addErrback(self._given_up)
-            return
-        task = Deferred.fromCoroutine(self._forward())
-        self._request.on_lost = task.cancel
-        task.addErrback(self._failed).addErrback(self._given_up)
-
-    def _answered(self) -> bool:
-        """Return what goes no further than here, if this does not."""
-        problem = self._refusal()
-        if problem is not None:
-            self._answer(problem)
-        elif self._decision.verdict is Verdict.PREFLIGHT:
-            self._answer_preflight()
-        else:
-            return self._asked.binds and self._request.channel.require_http1()
-        return True
-
-    def _failed(self, failure: Failure) -> None:
-        """Tell the client of a failure, in words or by cutting its connection."""
-        request = self._request
-        # A body fails with ConnectionDone where its client left, before its request knows of it.
-        if request.gone or failure.check(ConnectionDone):
-            return
-        error = failure.value
-        request.log.outcome = str(error) or type(error).__name__
-        if not isinstance(error, CorsgateError | CancelledError):
-            self._report("request {id} failed", failure)
-        fallback = self._plan.upstream.rules.on_down
-        if request.startedWriting:
-            request.abort()
-        elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
-            head, body = render_fallback(fallback)
-            head.headers.extend(self._decision.exposing(head.headers).headers)
-            self._request.respond(head, body)
-        else:
-            self._answer(problem_of(error))
-
-    def _given_up(self, failure: Failure) -> None:
-        """Cut a client that could not even be told of a failure, so that it doesn't wait."""
-        self._report("request {id} was not answered", failure)
-        self._request.abort()
-
-    def _report(self, what: str, failure: Failure) -> None:
-        """Log what was not foreseen: once per second for each place where it is raised."""
-        now = self._plan.upstream.clock.seconds()
-        more = self._plan.log_throttle.due((what, place_of(failure)), now)
-        if more is not None:
-            self._log.failure(what + "{more}", failure, id=self._request.log.id, more=more)
-
-    # What is answered here.
-
-    def _refusal(self) -> Problem | None:
-        """Return why the request goes no further, or None."""
-        request, plan = self._request, self._plan
-        if request.refusal is not None:
-            return Problem(status=request.refusal.status, detail=request.refusal.detail)
-        if self._decision.verdict is Verdict.REFUSE:
-            return self._refused()
-        if self._decision.verdict is Verdict.PREFLIGHT:
-            return None
-        if b"via" in request.index:
-            loop = loop_of(request.index[b"via"], plan.shape.pseudonym)
-            if loop:
-                request.log.outcome = f"the request goes round in a loop: {loop}"
-                return Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
-        method = request.head.method
-        if method == b"TRACE" or (plan.methods is not None and method not in plan.methods):
-            allow = b", ".join(sorted(plan.methods or COMMON_METHODS))
-            return Problem(
-                status=405,
-                detail="This route does not serve this method.",
-                headers=((b"Allow", allow),),
-            )
-        body, most = request.body, plan.limits.max_body_bytes
-        if body is not None and most is not None:
-            if body.length is not None and body.length > most:
-                return Problem(
-                    status=413, detail="The request's body is larger than this route takes."
+            if asked.ungranted:
+                request.log.ungranted = asked.ungranted
+            if self._route.report_only is not None:
+                self._route.report_only.compare(
+                    request,
+                    asked.live,
+                    asked.gate_origin,
+                    credentialed=self._route.credentialed,
+                    allow_framing=self._route.route.allow_framing,
                 )
-            body.limit = most
-        return None
+            if not asked.passes or request.refusal is not None:
+                self._respond_here()
+            elif request.body is not None and not self._admit(request.body.length):
+                respond(request, TOO_LARGE, asked.decision)
+            elif not (asked.binds and request.channel.require_http1()):
+                self._forward()
+        except Exception:
+            self._fail(Failure())
 
-    def _refused(self) -> Problem | None:
-        """Return what the client is told that the CORS decision refused; None for a preflight."""
-        request, policy = self._request, self._plan.policy
-        request.log.outcome = request.log.refused = self._decision.reason
-        if policy is not None and policy.debugs:
-            loopback = is_loopback_address(request.log.client)
-            self._decision = tell(policy, self._decision, request.index, loopback=loopback)
-            if self._decision.verdict is Verdict.PREFLIGHT:
-                return None
-        return Problem(status=403, detail=hint(policy, request.index.get(b"origin", ())))
+    # What is responded to here.
 
-    def _answer(self, problem: Problem) -> None:
-        request = self._request
-        # Where nobody has said more, the log says what the client is told.
-        request.log.conclude(problem.detail)
-        headers = self._decision.exposing(problem.headers).headers
-        accept = request.index.get(b"accept", ())
-        head, body = render(problem, accept, request.log.id, headers)
-        self._request.respond(head, body)
+    def _respond_here(self) -> None:
+        """Tell the client why its request goes no further, or what a preflight asked."""
+        request, asked = self._request, self._asked
+        if request.refusal is not None:
+            # What can't be served at all isn't told why its origin would be refused, too.
+            refusal = Problem(status=request.refusal.status, detail=request.refusal.detail)
+            respond(request, refusal, asked.live)
+            return
+        log = request.log
+        if asked.outcome is not None:
+            log.outcome, log.refused = asked.outcome, asked.refused
+        if asked.problem is None:
+            request.respond(asked.no_content(request.channel.site.date()), b"")
+        else:
+            respond(request, asked.problem, asked.decision)
 
-    def _answer_preflight(self) -> None:
-        head = ResponseHead(status=204, reason=b"No Content", headers=list(self._decision.headers))
-        self._request.begin(head, None)
-        self._request.finish()
+    def _admit(self, length: int | None) -> bool:
+        """Bound the request's body; return whether it is known to be small enough."""
+        most = self._route.limits.max_body_bytes
+        if most is not None:
+            if length is not None and length > most:
+                return False
+            assert self._request.body is not None
+            self._request.body.limit = most
+        return True
 
     # What is forwarded.
 
-    async def _forward(self) -> None:
-        """Have a server answer, and hand its answer to the client."""
-        request, plan = self._request, self._plan
-        asked = self._asked
-        attempts = Sender(
-            request,
-            plan,
-            self._client,
-            takes_trailers=asked.takes_trailers,
-            pins=None if asked.shared else request.channel.pins,
-            binds=asked.binds,
+    def _forward(self) -> None:
+        """Send the request to a first server."""
+        request, route, upstream = self._request, self._route, self._route.upstream
+        balancer = upstream.balancer
+        # Where one client has too many of the places, and lets them stall, there may be one yet.
+        if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
+            raise UpstreamFull("as many requests run as max_requests lets")
+        self._entered = True
+        pins = None if self._asked.shared else request.channel.pins
+        self._sender = Sender(request, route, self._client, self._asked, pins)
+        self._key = (
+            b""
+            if upstream.key is None
+            else upstream.key(request.index, request.uri, request.log.client)
         )
-        forwarding = Forwarding(request, plan, attempts)
-        relayed: bool | None = None
-        try:
-            response = await forwarding.run()
-            await self._relay(response, forwarding)
-            relayed = True
-        except UpstreamError:
-            relayed = False
-            raise
-        finally:
-            forwarding.end(relayed)
-
-    async def _relay(self, response: UpstreamResponse, forwarding: Forwarding) -> None:
-        """Hand a response to the client as it comes."""
-        request = self._request
-        head = self._plan.shape.client_head(
-            response.head,
-            forwarding.server,
-            self._decision,
-            authority=self._client.authority,
-            gate_origin=self._asked.gate_origin,
+        self._sticks_to = (
+            None
+            if upstream.sticky is None
+            else upstream.sticky.origin(request.index.get(b"cookie", ()))
         )
-        if self._asked.shared:
-            # A proxy's next user would be taken for the one who met the challenge.
-            head = attrs.evolve(head, headers=without_connection_challenges(head.headers))
-        if self._plan.upstream.sticky is not None:
-            cookie = forwarding.set_cookie(self._asked.gate_origin)
-            if cookie is not None:
-                head.headers.append((b"Set-Cookie", cookie))
-        if response.tunnel is not None:
-            await self._tunnel(head, response.tunnel, response.head)
-            return
-        request.begin(head, response.body_length)
-        whole = response.take_whole()
-        if whole is not None:
-            request.write(whole)
+        # The server that the client's connection has a connection pinned to.
+        self._pinned_to = upstream.agent.pinned_to(pins) if pins is not None and pins.idle else None
+        request.on_lost = self._leave
+        if route.limits.timeout_s is not None:
+            deadlines, timeout_s = request.channel.site.deadlines, route.limits.timeout_s
+            self._late = False
+            self._timeout = RouteTimeout(
+                self, deadlines, request.body, request.arrived_s, timeout_s
+            )
+        prefer = self._pinned_to or self._sticks_to
+        state = balancer.pick(upstream.clock.seconds(), self._key, prefer=prefer)
+        if state is None:
+            self._pending = to_come = Deferred.fromCoroutine(self._server_to_come())
+            to_come.addCallback(self._found, None, None).addErrback(self._fail)
         else:
+            self._attempt(state)
+
+    def _attempt(self, state: ServerState) -> None:
+        """Send the request to a server."""
+        self._term = self._route.upstream.balancer.begin(state)
+        self.state = self._last = state
+        server = state.server
+        self._request.log.server = server.origin
+        self._pending = sent = self._sender.send(server)
+        sent.addCallbacks(self._responded, self._not_responded)
+
+    async def _server_to_come(self) -> ServerState:
+        """Return a server once DNS was asked for one: right after a start it may not be yet."""
+        upstream = self._route.upstream
+        if upstream.watchers:
+            await upstream.found(self._route.limits.connect_timeout_s)
+        now = upstream.clock.seconds()
+        state = upstream.balancer.pick(now, self._key, prefer=self._sticks_to)
+        if state is None:
+            raise NoServer("every server of the upstream is down or drained, or none is known")
+        return state
+
+    def _responded(self, response: UpstreamResponse) -> None:
+        """Hand a server's response to the client, unless it is one that another may better."""
+        try:
+            cause = CAUSE_OF_STATUS.get(response.head.status)
+            if cause is not None:
+                self._go_on(cause, response, None)
+                return
+            if self._last.circuit.state is not CircuitState.CLOSED:
+                upstream = self._route.upstream
+                upstream.balancer.answered(self._last, self._term, upstream.clock.seconds())
+            if self._failover is not None:
+                # Its body may be an endless one, which is no repetition any more.
+                self._failover.end()
+            self._relay(response)
+        except Exception:
+            self._fail(Failure())
+
+    def _not_responded(self, failure: Failure) -> None:
+        """Find another server where one gave no response."""
+        error = failure.value
+        if not isinstance(error, UpstreamError):
+            self._fail(failure)
+            return
+        try:
+            report(self._route, self._request.log.id, error)
+            self._go_on(cause_of(error), None, error)
+        except Exception:
+            self._fail(Failure())
+
+    def _go_on(
+        self,
+        cause: str | None,
+        response: UpstreamResponse | None,
+        error: UpstreamError | None,
+    ) -> None:
+        """Send the request to another server after the last one has failed it, if that can be.
+
+        Args:
+            cause: How it failed, if that is something that can be configured.
+            response: Its response; without another server, that is the client's.
+            error: Why there is none.
+        """
+        # At once: those who come next shall not meet a server that is known to fail.
+        self._end_attempt(self._is_served(cause))
+        self._pending = finding = Deferred.fromCoroutine(self._another_server(cause, error))
+
+        def found(another: ServerState | None) -> None:
+            self._found(another, response, error)
+
+        def not_found(failure: Failure) -> None:
+            if response is not None and failure.check(CancelledError):
+                response.stopProducing()
+            self._fail(failure)
+
+        finding.addCallbacks(found, not_found)
+
+    def _found(
+        self,
+        another: ServerState | None,
+        response: UpstreamResponse | None,
+        error: UpstreamError | None,
+    ) -> None:
+        try:
+            if another is not None:
+                if response is not None:
+                    drain(response)
+                self._attempt(another)
+            elif response is not None:
+                self._relay(response)
+            else:
+                assert error is not None, "there is a response, or why there is none"
+                raise error
+        except Exception:
+            self._fail(Failure())
+
+    async def _another_server(
+        self, cause: str | None, error: UpstreamError | None
+    ) -> ServerState | None:
+        """Return the server that gets the request after the last one failed it, or None."""
+        request, limits, last = self._request, self._route.limits, self._last
+        if self._failover is None:
+            until_s = request.arrived_s + (limits.timeout_s or limits.first_byte_timeout_s)
+            self._failover = Failover(self._route.upstream, request.head.method, until_s)
+            request.log.tried = self._failover.shown
+        sent = error is None or not nothing_sent(error)
+        if sent and (self._asked.binds or last.server.origin == self._pinned_to):
+            # The other server knows nothing of the handshake, nor of the user.
+            return None
+        return await self._failover.next(
+            last, cause, self._key, sent=sent, replayable=self._sender.replayable
+        )
+
+    def _is_served(self, cause: str | None) -> bool | None:
+        """Return whether a server that failed a request did as it should; None for neither."""
+        if cause is None:
+            return None
+        # Where a 500 doesn't count as a failure, it is the application's good answer.
+        return cause not in self._route.upstream.ejecting
+
+    # The response.
+
+    def _relay(self, response: UpstreamResponse) -> None:
+        """Hand a response to the client, as it comes unless it is here."""
+        request, route, asked = self._request, self._route, self._asked
+        server = self._last.server
+        if self._timeout is not None:
+            self._timeout.end()
+        head = route.client_head(
+            response.head,
+            server,
+            asked.decision,
+            authority=self._client.authority,
+            gate_origin=asked.gate_origin,
+            shared=asked.shared,
+            cookie=None if route.upstream.sticky is None else self._cookie(server.origin),
+        )
+        if response.tunnel is not None:
+            tunnel = tunnelled(request, head, response.tunnel, response.head, route.limits)
+            self._pending = tunnel.done
+            tunnel.start()
+            tunnel.done.addCallbacks(lambda _: self._end(served=True), self._fail)
+            return
+        whole = response.take_whole() if route.whole else None
+        if whole is None:
+            request.begin(head, response.body_length)
             relay = Relay(request)
+            self._pending = relay.done
             response.deliverBody(relay)
             request.flush()
-            await relay.done
-        if self._asked.takes_trailers:
-            request.trailers = self._plan.shape.response_trailers(response.trailers)
-        request.finish()
+            relay.done.addCallbacks(self._relayed, self._fail, (response,))
+        elif len(whole) == response.body_length:
+            request.respond(head, whole)
+            self._end(served=True)
+        else:
+            request.begin(head, response.body_length)
+            request.write(whole)
+            self._relayed(None, response)
 
-    async def _tunnel(self, head: ResponseHead, upstream: TunnelEnd, came: ResponseHead) -> None:
-        """Join the two connections, which speak another protocol from here on."""
-        protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
-        offered = {offer.lower() for offer in self._request.offers}
-        if {value.lower() for _, value in protocol} - offered:
-            # Where the gate offered no HTTP in another form, none may be taken up.
-            upstream.abort()
-            raise BadUpstreamResponse("it switched to a protocol that was not offered")
-        head = attrs.evolve(head, headers=[*head.headers, *protocol])
-        self._request.log.outcome = "tunnel closed"
-        client = self._request.switch(head)
-        limits = self._plan.limits
-        deadlines = self._request.channel.site.deadlines
-        tunnel = Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)
-        tunnel.start()
-        await tunnel.done
+    def _relayed(self, _: None, response: UpstreamResponse) -> None:
+        """End the response."""
+        try:
+            if self._asked.takes_trailers:
+                self._request.trailers = self._route.response_trailers(response.trailers)
+            self._request.finish()
+            self._end(served=True)
+        except Exception:
+            self._fail(Failure())
+
+    def _cookie(self, server: str) -> bytes | None:
+        """Return the Set-Cookie value that leads the client back to a server that is new to it."""
+        sticky = self._route.upstream.sticky
+        if sticky is None or server == self._sticks_to:
+            return None
+        is_secure = self._asked.gate_origin.startswith(b"https:")
+        return sticky.set_cookie(server, self._route.prefix or b"/", secure=is_secure)
+
+    # The end.
+
+    def ran_late(self, *, to_blame: bool) -> None:
+        """End what waits for a response: the route's timeout is over."""
+        self._end_attempt(self._is_served("timeout") if to_blame else None)
+        self._late = True
+        self._leave()
+
+    def _leave(self) -> None:
+        """End what runs."""
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def _end_attempt(self, served: bool | None) -> None:
+        """Tell the balancer how the attempt that runs, if any does, has ended."""
+        state, self.state = self.state, None
+        if state is not None:
+            upstream = self._route.upstream
+            upstream.balancer.ended(state, self._term, served, upstream.clock.seconds())
+
+    def _end(self, *, served: bool | None) -> None:
+        """Record that the exchange has ended.
+
+        Args:
+            served: Whether the response was relayed whole; False where the server cut it short
+                or gave none, None where something else ended it.
+        """
+        self._pending = None
+        self._end_attempt(served)
+        if self._entered:
+            self._entered = False
+            self._route.upstream.balancer.leave()
+        if self._failover is not None:
+            self._failover.end()
+        if self._timeout is not None:
+            self._timeout.end()
+
+    def _fail(self, failure: Failure) -> None:
+        """End without a whole response, and tell the client."""
+        if self._timeout is not None and self._late and failure.check(CancelledError):
+            failure = Failure(UpstreamTimedOut("no response came within the route's timeout"))
+        self._end(served=False if failure.check(UpstreamError) else None)
+        respond_to_failure(self._request, self._route, self._asked.decision, failure)

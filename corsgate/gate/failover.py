@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
-from corsgate.gate.runtime import UpstreamRuntime
+from corsgate.errors import UpstreamError
+from corsgate.gate.log_text import shown
+from corsgate.gate.runtime import CompiledRoute, UpstreamRuntime
+
+_log = Logger()
 
 
 class Failover:
@@ -75,3 +80,22 @@ class Failover:
     def end(self) -> None:
         """Record that no other server will be asked; again does no harm."""
         self._retries.end()
+
+
+def report(route: CompiledRoute, request_id: str, error: UpstreamError) -> None:
+    """Log why an attempt failed: a line per second, route and kind of failure at most.
+
+    Args:
+        route: The request's route.
+        request_id: By which the access log's line is found.
+        error: What the attempt failed with.
+    """
+    more = route.log_throttle.due(type(error).__name__, route.upstream.clock.seconds())
+    if more is not None:
+        _log.warn(
+            "request {id} on route {route}: {error}{more}",
+            id=request_id,
+            route=route.label,
+            error=shown(str(error)),
+            more=more,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
@@ -12,17 +13,18 @@ from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.values import Config, Listener
 from corsgate.errors import BadValue
 from corsgate.gate.access_log import AccessLog
-from corsgate.gate.error_page import Problem, render
+from corsgate.gate.error_page import Problem
 from corsgate.gate.exchange import Exchange
+from corsgate.gate.own_responses import respond
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
-from corsgate.gate.runtime import Runtime
+from corsgate.gate.runtime import CompiledRoute, Runtime
 from corsgate.message.client import Client
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
-from corsgate.routing import Match
 from corsgate.server.admission import Admission, client_key
 from corsgate.server.alpn import HTTP1, HTTP2, find_http2, over_tls
+from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
@@ -31,6 +33,8 @@ from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.files import read_file
 
+_LONGEST_REMEMBERED = 256
+
 
 class ListenerSite:
     """What one listener serves: it knows who the client is, and starts the exchange.
@@ -38,7 +42,7 @@ class ListenerSite:
     Args:
         listener: Its configuration.
         config: The whole configuration.
-        plan: The configuration made ready.
+        runtime: The configuration made ready.
         access_log: Gets a line for each request.
         new_id: Answers a request id.
         admission: Counts the connections of all listeners.
@@ -59,7 +63,7 @@ class ListenerSite:
         self,
         listener: Listener,
         config: Config,
-        plan: Runtime,
+        runtime: Runtime,
         *,
         deadlines: Deadlines,
         access_log: AccessLog,
@@ -70,13 +74,13 @@ class ListenerSite:
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
-        self._plan = plan
         self._new_id = new_id
         self._access_log = access_log
         hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
-        root = GateRoot(plan.table, hosts, self._serve, self._answer, misdirects)
+        serve = self._serve if shortcuts.memo else self._serve_anew
+        root = GateRoot(runtime.table, hosts, serve, self._answer, misdirects)
         self.site = GateSite(
             root,
             deadlines=deadlines,
@@ -126,33 +130,48 @@ class ListenerSite:
     def _find_client(self, request: GateRequest) -> tuple[Client, str]:
         networks = self.listener.trusted_proxies
         peer = getattr(request.client, "host", UNKNOWN)
-        is_trusted = bool(networks) and trusted(peer, networks)
-        shown = client_address(request.head.headers, peer, networks) if is_trusted else peer
-        client = Client(
-            peer=peer,
-            trusted=is_trusted,
-            scheme=b"https" if request.isSecure() else b"http",
-            authority=request.authority,
-            key=None if shown == UNKNOWN else client_key(shown),
-        )
-        return client, shown
+        scheme, authority = b"https" if request.isSecure() else b"http", request.authority
+        if networks and trusted(peer, networks):
+            shown = client_address(request.head.headers, peer, networks)
+            return _client_of(peer, scheme, authority, shown, is_trusted=True), shown
+        if len(authority) > _LONGEST_REMEMBERED:
+            return _client_of(peer, scheme, authority, peer), peer
+        return _known_client(peer, scheme, authority), peer
 
-    def _serve(self, request: GateRequest, match: Match) -> None:
+    def _serve(self, request: GateRequest, route: CompiledRoute) -> None:
         client = self._client(request)
-        plan = self._plan.of(match)
-        request.log.route = plan.label
-        Exchange(request, plan, client).start()
+        request.log.route = route.label
+        Exchange(request, route, client).start()
+
+    def _serve_anew(self, request: GateRequest, route: CompiledRoute) -> None:
+        """Serve a request as if none had had the same fields before."""
+        request.memo = FieldsMemo()
+        self._serve(request, route)
 
     def _answer(self, request: GateRequest, problem: Problem) -> None:
         """Return a request that belongs to no route."""
         self._client(request)
-        # The log says what the client is told, unless somebody has said more.
-        request.log.conclude(problem.detail)
-        accept = request.index.get(b"accept", ())
-        head, body = render(problem, accept, request.log.id)
-        request.respond(head, body)
+        respond(request, problem)
 
     def _record(self, request: GateRequest) -> None:
         if not request.log.id:
             self._client(request)
         self._access_log.record(request)
+
+
+def _client_of(
+    peer: str, scheme: bytes, authority: bytes, shown: str, *, is_trusted: bool = False
+) -> Client:
+    return Client(
+        peer=peer,
+        trusted=is_trusted,
+        scheme=scheme,
+        authority=authority,
+        key=None if shown == UNKNOWN else client_key(shown),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _known_client(peer: str, scheme: bytes, authority: bytes) -> Client:
+    """Return a client whose word counts for nothing: the same one for all it sends."""
+    return _client_of(peer, scheme, authority, peer)

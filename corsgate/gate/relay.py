@@ -13,9 +13,13 @@ from twisted.web.client import ResponseDone
 from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 
+from corsgate.config.model.values import Limits
+from corsgate.errors import BadUpstreamResponse
+from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, forwardable_trailers
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
+from corsgate.transport.tunnel import Tunnel, TunnelEnd
 
 
 @implementer(IBodyProducer)
@@ -164,3 +168,34 @@ class Relay(Protocol):
         transport: Any = self.transport
         if transport is not None:
             transport.stopProducing()
+
+
+def tunnelled(
+    request: GateRequest,
+    head: ResponseHead,
+    upstream: TunnelEnd,
+    came: ResponseHead,
+    limits: Limits,
+) -> Tunnel:
+    """Return a tunnel of two connections, which speak another protocol from here on.
+
+    Args:
+        request: The client's request, which asked for that.
+        head: The head that the client gets, without Upgrade.
+        upstream: The server's side.
+        came: The head that the server sent.
+        limits: Bounds on its times.
+
+    Raises:
+        BadUpstreamResponse: The client did not offer the protocol; the server's side is cut.
+    """
+    protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
+    offered = {offer.lower() for offer in request.offers}
+    if {value.lower() for _, value in protocol} - offered:
+        # Where the gate offered no HTTP in another form, none may be taken up.
+        upstream.abort()
+        raise BadUpstreamResponse("it switched to a protocol that was not offered")
+    request.log.outcome = "tunnel closed"
+    client = request.switch(ResponseHead(head.status, head.reason, [*head.headers, *protocol]))
+    deadlines = request.channel.site.deadlines
+    return Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from corsgate.gate.error_page import Problem
+from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.host import HostRules
-from corsgate.routing import Match, Node, RouteTable
+from corsgate.routing import Node, RouteTable
 from corsgate.server.request import GateRequest
 
-Serve = Callable[[GateRequest, Match], None]
+Serve = Callable[[GateRequest, CompiledRoute], None]
 Answer = Callable[[GateRequest, Problem], None]
 Misdirects = Callable[[GateRequest], bool]
 
@@ -24,11 +26,17 @@ class PlaceResource(Resource):
         node: The place.
         serve: Called with a request and the route that was found.
         answer: Called with a request and an error.
+
+    Attributes:
+        by_head: Whether the next request with the same fields and target may be rendered here
+            without a look at the tree.
     """
 
-    def __init__(self, node: Node, serve: Serve, answer: Answer) -> None:
+    by_head: ClassVar[bool] = True
+
+    def __init__(self, node: Node[CompiledRoute], serve: Serve, answer: Answer) -> None:
         super().__init__()
-        self._node = node
+        self._route = node.route
         self._serve = serve
         self._answer = answer
         self.isLeaf = not node.children
@@ -44,10 +52,10 @@ class PlaceResource(Resource):
 
     def render(self, request: GateRequest) -> int:
         """Serve the route that was found."""
-        if self._node.match is None:
+        if self._route is None:
             self._answer(request, Problem(status=404, detail="Nothing is served at this path."))
         else:
-            self._serve(request, self._node.match)
+            self._serve(request, self._route)
         return NOT_DONE_YET
 
 
@@ -65,7 +73,7 @@ class GateRoot(Resource):
 
     def __init__(
         self,
-        table: RouteTable,
+        table: RouteTable[CompiledRoute],
         hosts: HostRules,
         serve: Serve,
         answer: Answer,

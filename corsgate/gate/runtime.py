@@ -17,14 +17,14 @@ from corsgate.balance.balancer import Balancer
 from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
-from corsgate.config.model.values import Config, Cors, Limits, Server, Upstream
+from corsgate.config.model.values import Config, Cors, Route, Server, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.shaping import UpstreamShape
+from corsgate.gate.shaping import RouteShape
 from corsgate.interfaces import ICredentials
-from corsgate.routing import Match, RouteTable
+from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
@@ -111,29 +111,82 @@ class UpstreamRuntime:
         )
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class RoutePlan:
-    """One route, ready to serve.
+class CompiledRoute(RouteShape):
+    """One route, ready to serve; the resources of its places hold it.
+
+    Args:
+        route: How it is configured.
+        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
+        depth: How many segments the prefix has.
+        upstream: Where its requests go.
+        compiled: Compiles a CORS policy.
+        pseudonym: What this process calls itself in Via.
+        shortcuts: Which ones are taken.
 
     Attributes:
         label: Its host and prefix, for the log.
-        shape: Shapes its heads.
         policy: Its compiled CORS policy, or None.
         report_only: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
         limits: Its bounds.
-        upstream: Where its requests go.
+        upstream: As above.
         log_throttle: How often the log is told of its failures.
+        direct: Whether a request without a body may be sent at once: nothing has to be learned
+            from a server before.
+        whole: Whether a response that has come whole is written whole.
     """
 
-    label: str
-    shape: UpstreamShape
-    policy: Policy | None
-    report_only: ReportOnly | None
-    methods: frozenset[bytes] | None
-    limits: Limits
-    upstream: UpstreamRuntime
-    log_throttle: LogThrottle = attrs.field(factory=LogThrottle)
+    __slots__ = (
+        "direct",
+        "label",
+        "limits",
+        "log_throttle",
+        "methods",
+        "policy",
+        "report_only",
+        "upstream",
+        "whole",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        prefix: bytes,
+        depth: int,
+        *,
+        upstream: UpstreamRuntime,
+        compiled: Callable[[Cors], Policy] = compile_policy,
+        pseudonym: bytes,
+        shortcuts: Shortcuts = ALL,
+    ) -> None:
+        credentials = upstream.credentials
+        fixed = () if credentials is None else credentials.fixed
+        super().__init__(
+            route,
+            prefix,
+            depth,
+            own_fields=frozenset() if credentials is None else credentials.header_names,
+            credentialed=credentials is not None,
+            fixed=fixed or (),
+            pseudonym=pseudonym,
+            shortcuts=shortcuts,
+        )
+        report_only = route.cors_report_only
+        self.label = f"{route.host or ''}{route.prefix}"
+        self.policy = None if route.cors is None else compiled(route.cors)
+        self.report_only = (
+            None if report_only is None else ReportOnly(self.label, compiled(report_only))
+        )
+        self.methods = (
+            None
+            if route.methods is None
+            else frozenset(method.encode("ascii") for method in route.methods)
+        )
+        self.limits = route.limits
+        self.upstream = upstream
+        self.log_throttle = LogThrottle()
+        self.direct = shortcuts.direct and fixed is not None
+        self.whole = shortcuts.whole
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -141,18 +194,12 @@ class Runtime:
     """All that a configuration decides, ready to serve.
 
     Attributes:
-        table: Finds a request's `Match`.
-        routes: The plan of each route.
-        upstreams: The plans of the upstreams, by name.
+        table: Finds a request's route.
+        upstreams: Those that the routes go to, by name.
     """
 
-    table: RouteTable
-    routes: Mapping[Match, RoutePlan]
+    table: RouteTable[CompiledRoute]
     upstreams: Mapping[str, UpstreamRuntime]
-
-    def of(self, match: Match) -> RoutePlan:
-        """Return the plan of the route that was found."""
-        return self.routes[match]
 
 
 def make_runtime(
@@ -177,7 +224,7 @@ def make_runtime(
         shortcuts: Which ones are taken.
 
     Returns:
-        A plan that has opened nothing yet.
+        A runtime that has opened nothing yet.
 
     Raises:
         ConfigError: An upstream's certificates can't be used.
@@ -186,23 +233,31 @@ def make_runtime(
     faults: list[Fault] = []
     for name, upstream in config.upstreams.items():
         try:
-            upstreams[name] = _plan_upstream(upstream, reactor, deadlines, rng, shortcuts)
+            upstreams[name] = _make_upstream(upstream, reactor, deadlines, rng, shortcuts)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
     if faults:
         raise ConfigError(faults)
-    table = RouteTable.build(config.routes)
     # Routes that share a policy share its answers, of which there may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
-    routes = {
-        match: _plan_route(match, upstreams[match.route.upstream.name], compiled, pseudonym)
-        for match in table.matches
-    }
-    return Runtime(table=table, routes=routes, upstreams=upstreams)
+
+    def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:
+        return CompiledRoute(
+            route,
+            prefix,
+            depth,
+            upstream=upstreams[route.upstream.name],
+            compiled=compiled,
+            pseudonym=pseudonym,
+            shortcuts=shortcuts,
+        )
+
+    table = RouteTable.build(config.routes, compile_route)
+    return Runtime(table=table, upstreams=upstreams)
 
 
-def _plan_upstream(
+def _make_upstream(
     upstream: Upstream,
     reactor: Any,
     deadlines: Deadlines,
@@ -222,7 +277,7 @@ def _plan_upstream(
     prober = None
     if rules.health is not None:
         prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance)
-    plan = UpstreamRuntime(
+    made = UpstreamRuntime(
         name=upstream.name,
         agent=agent,
         client=ProxyClient(agent),
@@ -237,21 +292,21 @@ def _plan_upstream(
         chance=chance,
     )
     if upstream.servers_file is not None:
-        plan.watchers.append(ServersFile(reactor, upstream.servers_file, plan.change, tell))
+        made.watchers.append(ServersFile(reactor, upstream.servers_file, made.change, tell))
     if upstream.discovered:
         lookup = Lookup(reactor, upstream.resolver)
-        plan.watchers.append(
+        made.watchers.append(
             Discovery(
                 reactor,
                 upstream.servers,
                 upstream.discovered,
                 lookup,
-                plan.change,
+                made.change,
                 tell,
                 named=upstream.server_name is not None or not upstream.verify,
             )
         )
-    return plan
+    return made
 
 
 def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
@@ -262,30 +317,3 @@ def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | 
     cookies = StickyCookies(sticky.cookie, key)
     cookies.know(server.origin for server in upstream.servers)
     return cookies
-
-
-def _plan_route(
-    match: Match, upstream: UpstreamRuntime, compiled: Callable[[Cors], Policy], pseudonym: bytes
-) -> RoutePlan:
-    route = match.route
-    credentials = upstream.credentials
-    label = f"{route.host or ''}{route.prefix}"
-    report_only = route.cors_report_only
-    return RoutePlan(
-        label=label,
-        shape=UpstreamShape(
-            match=match,
-            own_fields=frozenset() if credentials is None else credentials.header_names,
-            credentialed=credentials is not None,
-            pseudonym=pseudonym,
-        ),
-        policy=None if route.cors is None else compiled(route.cors),
-        report_only=None if report_only is None else ReportOnly(label, compiled(report_only)),
-        methods=(
-            None
-            if route.methods is None
-            else frozenset(method.encode("ascii") for method in route.methods)
-        ),
-        limits=route.limits,
-        upstream=upstream,
-    )

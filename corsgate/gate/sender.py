@@ -9,10 +9,12 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
+from corsgate.gate.asked import Asked
 from corsgate.gate.relay import StreamedBody, collect
-from corsgate.gate.runtime import RoutePlan
+from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
-from corsgate.message.head import RequestHead, ResponseHead, field_lines
+from corsgate.message.framing import request_framing
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain
@@ -26,44 +28,30 @@ class Sender:
 
     Args:
         request: What the client asked.
-        plan: Its route.
+        route: Its route.
         client: Who asks.
-        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+        asked: What its method and fields decide on the route.
         pins: The upstream connections that are pinned to the client's; None if none may be.
-        binds: Whether the request authenticates the connection that it is sent on.
 
     Attributes:
         pins: As above.
-        binds: As above.
     """
 
-    __slots__ = (
-        "_client",
-        "_kept",
-        "_pass_expect",
-        "_plan",
-        "_request",
-        "_takes_trailers",
-        "binds",
-        "pins",
-    )
+    __slots__ = ("_asked", "_client", "_kept", "_pass_expect", "_request", "_route", "pins")
 
     def __init__(
         self,
         request: GateRequest,
-        plan: RoutePlan,
+        route: CompiledRoute,
         client: Client,
-        *,
-        takes_trailers: bool,
+        asked: Asked,
         pins: Pins | None,
-        binds: bool,
     ) -> None:
         self.pins = pins
-        self.binds = binds
         self._request = request
-        self._plan = plan
+        self._route = route
         self._client = client
-        self._takes_trailers = takes_trailers
+        self._asked = asked
         self._kept: KeptBody | None = None
         # Whether the client waits for the upstream's 100 Continue rather than the gate's.
         self._pass_expect = False
@@ -74,15 +62,29 @@ class Sender:
         body = self._request.body
         return body is None or self._kept is not None or not body.started
 
-    async def send(self, server: Server) -> UpstreamResponse:
-        """Return one server's response, its challenges met.
+    def send(self, server: Server) -> Deferred[UpstreamResponse]:
+        """Send the request to a server.
 
-        Raises:
-            UpstreamError: It gave none.
+        Args:
+            server: One of the upstream's.
+
+        Returns:
+            A Deferred of its response, its challenges met; it fails with an UpstreamError where
+            there is none.
         """
+        body, route = self._request.body, self._route
+        if not route.direct or (body is not None and self._is_to_be_kept(body)):
+            return Deferred.fromCoroutine(self._send_prepared(server))
+        if body is None:
+            return self._send(server, self._head_for(server), None)
+        self._pass_expect = self._awaits_continue(body)
+        return self._send(server, self._head_for(server), self._body())
+
+    async def _send_prepared(self, server: Server) -> UpstreamResponse:
+        """Do what has to come before the request, or follows on a challenge."""
         body = self._request.body
-        credentials = self._plan.upstream.credentials
-        if body is not None and self._kept is None and self._may_be_repeated(body):
+        credentials = self._route.upstream.credentials
+        if body is not None and self._is_to_be_kept(body):
             self._kept = await self._keep(body)
         if credentials is None or credentials.fixed is not None:
             self._pass_expect = self._awaits_continue(body)
@@ -97,48 +99,53 @@ class Sender:
 
     def _head_for(self, server: Server) -> RequestHead:
         """Return the head that a server gets; signed, where all requests are signed alike."""
-        request, shape = self._request, self._plan.shape
-        head = request.head
-        varies = request.body is not None or request.offers
+        request = self._request
+        if request.body is not None or request.offers:
+            return self._make_head(server)
+        route, memo, method, target = self._route, request.memo, request.method, request.uri
+        if route.maps_target or server.base_path:
+            target = route.upstream_target(target, server)
         # An address may get another name, and with it another Host.
-        key = (self._plan, server.origin, server.name)
-        ready = None if varies else request.memo.heads.get(key)
-        if ready is not None:
-            target = shape.upstream_target(head.target, server)
-            return RequestHead(
-                method=head.method, target=target, headers=ready.headers, lines=ready.lines
-            )
-        made = shape.upstream_head(
-            head,
+        key = (route, server.origin, server.name)
+        known = memo.heads.get(key)
+        if known is not None and known.target == target and known.method == method:
+            return known
+        # What the fields become is the same for each target.
+        made = known or self._make_head(server)
+        lines = made.lines or b""
+        wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (
+            method,
+            target,
+            lines,
+            request_framing(method, None),
+        )
+        ready = RequestHead(method, target, made.headers, lines, None, wire)
+        memo.keep_head(key, ready)
+        return ready
+
+    def _make_head(self, server: Server) -> RequestHead:
+        return self._route.upstream_head(
+            self._request.head,
             server,
             self._client,
-            offers=request.offers,
-            trailers=self._takes_trailers,
+            offers=self._request.offers,
+            trailers=self._asked.takes_trailers,
             expect=self._pass_expect,
         )
-        credentials = self._plan.upstream.credentials
-        if credentials is not None and credentials.fixed is not None:
-            made.headers.extend(credentials.fixed)
-        if not varies:
-            lines = field_lines(made.headers)
-            made = RequestHead(
-                method=made.method, target=made.target, headers=made.headers, lines=lines
-            )
-            request.memo.keep_head(key, made)
-        return made
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:
         """Return whether the client waits for 100 Continue, of which the server is to be asked."""
         return body is not None and self._kept is None and body.awaits_continue
 
-    def _may_be_repeated(self, body: RequestBody) -> bool:
+    def _is_to_be_kept(self, body: RequestBody) -> bool:
         """Return whether a body is worth keeping, for another server to get it too."""
-        upstream = self._plan.upstream
+        upstream = self._route.upstream
         return (
-            self._may_be_kept(body)
-            and self._request.head.method in IDEMPOTENT_METHODS
-            and upstream.rules.retries > 0
+            self._kept is None
             and len(upstream.balancer.states) > 1
+            and upstream.rules.retries > 0
+            and self._request.head.method in IDEMPOTENT_METHODS
+            and self._may_be_kept(body)
         )
 
     def _may_be_kept(self, body: RequestBody) -> bool:
@@ -156,7 +163,7 @@ class Sender:
 
     async def _keep(self, body: RequestBody) -> KeptBody:
         """Return the whole body; meanwhile the request can lose its place, as others can."""
-        unconnected = self._plan.upstream.agent.unconnected
+        unconnected = self._route.upstream.agent.unconnected
         unconnected.add(self._request)
         try:
             return KeptBody(await collect(body))
@@ -175,9 +182,9 @@ class Sender:
         if self._may_be_kept(body):
             self._kept = await self._keep(body)
             return
-        credentials = self._plan.upstream.credentials
+        credentials = self._route.upstream.credentials
         assert credentials is not None
-        host = (b"Host", self._plan.shape.host_for(server, self._client.authority))
+        host = (b"Host", self._route.host_for(server, self._client.authority))
         probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
         signed = await credentials.authorize(probe, server.origin)
         response = await self._send(server, signed, None)
@@ -187,7 +194,7 @@ class Sender:
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
-        client, limits = self._plan.upstream.client, self._plan.limits
+        client, limits = self._route.upstream.client, self._route.limits
         return client.send(
             server.origin,
             head,
@@ -195,13 +202,13 @@ class Sender:
             limits,
             self._inform,
             self.pins,
-            self.binds,
+            self._asked.binds,
             self._request,
         )
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
-        self._request.inform(self._plan.shape.interim_head(head))
+        self._request.inform(self._route.interim_head(head))
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Return what is to be sent of the client's body now."""
@@ -210,5 +217,5 @@ class Sender:
         body = self._request.body
         if body is None:
             return None
-        passing = self._plan.shape.request_trailers
+        passing = self._route.request_trailers
         return StreamedBody(body, ask=not self._pass_expect, passing=passing)

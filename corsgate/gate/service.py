@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import count
 from typing import Any
 
 from twisted.application.service import Service
@@ -74,9 +75,9 @@ class GateService(Service):
         self._file = file
         self._shortcuts = shortcuts
         self._deadlines = Deadlines(reactor)
-        self._boot_id = rng(4).hex()
-        self._counter = 0
-        self._plan = make_runtime(
+        # Each request has an id that no other one had, on whatever listener, before a restart.
+        self._new_id = map(f"{rng(4).hex()}-{{:x}}".format, count(1)).__next__
+        self._runtime = make_runtime(
             config,
             reactor=reactor,
             deadlines=self._deadlines,
@@ -93,7 +94,7 @@ class GateService(Service):
             time.time,
         )
         self._admission = Admission(self._deadlines, config.limits)
-        for upstream in self._plan.upstreams.values():
+        for upstream in self._runtime.upstreams.values():
             upstream.agent.short = self._out_of_descriptors
         self.listeners = self._make_listeners(self._access_log)
         self._endpoints = self._make_endpoints()
@@ -132,7 +133,7 @@ class GateService(Service):
         ]
         for warning in warning_lines([*self._config.warnings, *of_tls]):
             self._log.warn("{caution}", caution=warning)
-        for upstream in self._plan.upstreams.values():
+        for upstream in self._runtime.upstreams.values():
             upstream.start()
         for port in self.ports:
             bound_unsent(port)
@@ -165,14 +166,14 @@ class GateService(Service):
         await gatherResults([listener.site.drain() for listener in self.listeners])
         if cut.active():
             cut.cancel()
-        for upstream in self._plan.upstreams.values():
+        for upstream in self._runtime.upstreams.values():
             upstream.stop()
         self._access_log.stop()
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
         """The upstreams that it serves, by name."""
-        return self._plan.upstreams
+        return self._runtime.upstreams
 
     def abort(self) -> None:
         """Cut every client's connection."""
@@ -187,8 +188,8 @@ class GateService(Service):
     @property
     def trials(self) -> Mapping[str, ReportOnly]:
         """The second policies that are tried beside the first, by route."""
-        plans = self._plan.routes.values()
-        return {plan.label: plan.report_only for plan in plans if plan.report_only is not None}
+        routes = self._runtime.table.routes
+        return {route.label: route.report_only for route in routes if route.report_only is not None}
 
     def refresh(self) -> None:
         """Open the access log again, and use what the certificates' files hold now.
@@ -207,12 +208,8 @@ class GateService(Service):
     def _out_of_descriptors(self) -> None:
         """Close idle connections of clients and to upstreams, so that others can be opened."""
         self._admission.out_of_descriptors()
-        for upstream in self._plan.upstreams.values():
+        for upstream in self._runtime.upstreams.values():
             upstream.agent.drop_idle()
-
-    def _new_id(self) -> str:
-        self._counter += 1
-        return f"{self._boot_id}-{self._counter:x}"
 
     def _open_log(self, output: LineWriter | None) -> Callable[[str], None] | LogFile | None:
         max_bytes = self._config.limits.max_buffered_log_bytes
@@ -233,7 +230,7 @@ class GateService(Service):
                 made = ListenerSite(
                     listener,
                     self._config,
-                    self._plan,
+                    self._runtime,
                     deadlines=self._deadlines,
                     access_log=access_log,
                     new_id=self._new_id,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import attrs
 
-from corsgate.message.headers import HeaderList, HeadNames
+from corsgate.message.headers import Header, HeaderList, HeadNames
 
 
 @attrs.define(eq=False)
@@ -71,6 +73,6 @@ class ResponseHead:
         return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (self.status, self.reason, lines, more)
 
 
-def field_lines(headers: HeaderList) -> bytes:
+def field_lines(headers: Iterable[Header]) -> bytes:
     """Return fields as they stand on the wire, each line with its end (RFC 9112 5)."""
     return b"\r\n".join([*map(b": ".join, headers), b""])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import compress
 from operator import itemgetter
 from typing import Protocol, TypeAlias
@@ -130,6 +130,9 @@ _MOST_REMEMBERED = 40
 _LONGEST_REMEMBERED = 1024
 _MOST_MASKS = 16
 
+# The options of Connection that are not the names of fields that anything but a proxy has.
+_USUAL_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close"))
+
 _FRAMING_REQUESTS = frozenset(
     (b"connection", b"content-length", b"expect", b"te", b"transfer-encoding", b"upgrade")
 )
@@ -146,6 +149,8 @@ class HeadNames:
         host_at: Where the one Host is; -1 where there is none, or more than one.
         length_at: Where the one Content-Length is; -1 where there is none, or more than one.
         connection_at: Where the one Connection is; -1 where there is none, or more than one.
+        harmless: Values of Connection that name none of the fields.
+        remembered: Whether the next head with the same names has this very object.
         plain_request: Whether a request with these names has one Host, no name twice, and nothing
             that speaks of its body, of this hop or of another protocol.
         simple_request: Whether a request with these names has one Host, no name twice, and a length
@@ -158,22 +163,27 @@ class HeadNames:
         "_masks",
         "connection_at",
         "distinct",
+        "harmless",
         "host_at",
         "length_at",
         "lowered",
         "names",
         "plain_request",
         "plain_response",
+        "remembered",
         "simple_request",
     )
 
-    def __init__(self, spelled: Sequence[bytes]) -> None:
+    def __init__(self, spelled: Sequence[bytes], *, remembered: bool = False) -> None:
+        self.remembered = remembered
         self.lowered = lowered = tuple([name.lower() for name in spelled])
         self.names = names = frozenset(lowered)
         self.distinct = len(names) == len(lowered)
         self.host_at = self._place(b"host")
         self.length_at = self._place(b"content-length")
         self.connection_at = self._place(b"connection")
+        names_none = names.isdisjoint(option.lower() for option in _USUAL_OPTIONS)
+        self.harmless = _USUAL_OPTIONS if names_none else frozenset()
         self.plain_request = (
             self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS)
         )
@@ -201,7 +211,7 @@ class HeadNames:
         return self.lowered.index(name) if self.lowered.count(name) == 1 else -1
 
 
-_head_names = lru_cache(maxsize=256)(HeadNames)
+_head_names = lru_cache(maxsize=256)(partial(HeadNames, remembered=True))
 _name = itemgetter(0)
 
 
@@ -241,15 +251,38 @@ def sift(headers: Sequence[Header], gone: NameSet) -> tuple[HeaderList, frozense
         headers: The fields in order.
         gone: The lower-cased names to leave out; hashable, and remembered for a while.
     """
-    head = head_names(headers)
-    names = head.names
-    kept = list(compress(headers, head.mask(gone)))
-    if b"connection" in names:
-        options = [value for name, value in headers if name.lower() == b"connection"]
-        named = {option.lower() for option in list_members(options)}
-        if not named.isdisjoint(names):
-            kept = [header for header in kept if header[0].lower() not in named]
-    return kept, names
+    names = head_names(headers)
+    return passing(headers, names, gone), names.names
+
+
+def passing(headers: Sequence[Header], names: HeadNames, gone: NameSet) -> HeaderList:
+    """Return what `end_to_end` does.
+
+    Args:
+        headers: The fields in order.
+        names: What their names imply.
+        gone: The lower-cased names to leave out; hashable, and remembered for a while.
+    """
+    kept = list(compress(headers, names.mask(gone)))
+    return without_named(kept, headers, names) if b"connection" in names.names else kept
+
+
+def without_named(kept: HeaderList, headers: Sequence[Header], names: HeadNames) -> HeaderList:
+    """Return the fields of a head that its Connection doesn't name.
+
+    Args:
+        kept: The fields that may pass otherwise.
+        headers: All fields of the head.
+        names: What their names imply; Connection is among them.
+    """
+    at = names.connection_at
+    if at >= 0 and headers[at][1] in names.harmless:
+        return kept
+    options = [value for name, value in headers if name.lower() == b"connection"]
+    named = {option.lower() for option in list_members(options)}
+    if named.isdisjoint(names.names):
+        return kept
+    return [header for header in kept if header[0].lower() not in named]
 
 
 # What decides where a message goes, how long it is, who sent it or what may be done with it has

@@ -32,7 +32,8 @@ class FieldsMemo:
             is none, None as long as nobody looked.
         log_members: The members of the access log's line that only depend on the fields.
         asked: What a route's policy makes of the fields, by route and method.
-        heads: The heads that servers get, by all that they depend on besides the target.
+        heads: The heads that servers got last, by all that they depend on besides method and
+            target.
     """
 
     __slots__ = ("_bytes", "asked", "client", "heads", "log_members", "refused_host")
@@ -53,11 +54,18 @@ class FieldsMemo:
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
         """Keep a prepared head, unless it is too large; past a bound, forget all others."""
-        size = len(head.lines or b"")
+        size = _size(head)
         if size > MAX_HEAD_BYTES:
             return
+        before = self.heads.pop(key, None)
+        if before is not None:
+            self._bytes -= _size(before)
         if len(self.heads) >= MAX_KEPT or self._bytes + size > MAX_HEAD_BYTES:
             self.heads.clear()
             self._bytes = 0
         self._bytes += size
         self.heads[key] = head
+
+
+def _size(head: RequestHead) -> int:
+    return len(head.wire or head.lines or b"")

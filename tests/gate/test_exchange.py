@@ -265,6 +265,6 @@ class Broken(GateTestCase):
         )
         broken: Any = BrokenRequest()
         asking = Asking(peer="::1", trusted=False, scheme=b"http", authority=b"localhost")
-        Exchange(broken, plan.of(plan.table.matches[0]), asking).start()
+        Exchange(broken, plan.table.routes[0], asking).start()
         self.assertTrue(broken.aborted)
         self.assertTrue(self.flushLoggedErrors(RuntimeError))

@@ -342,7 +342,7 @@ class Starting(PolicyTestCase):
             file="gate.toml",
             pseudonym=b"corsgate-0",
         )
-        policies = {each.label: each.policy for each in plan.routes.values()}
+        policies = {each.label: each.policy for each in plan.table.routes}
         self.assertIs(policies["/a"], policies["/b"])
         self.assertIsNot(policies["/a"], policies["/c"])
 

@@ -79,7 +79,7 @@ class Failing(GateTestCase):
             '[upstreams.a]\nservers = ["http://127.0.0.1:1"]\neject = { failures = 0 }\n'
             '[routes."/"]\nupstream = "a"\n'
         )
-        lines = self.lines(events, "corsgate.gate.forwarding")
+        lines = self.lines(events, "corsgate.gate.failover")
         self.assertTrue(1 <= len(lines) <= 1 + took_s, (len(lines), took_s))
         self.assertIn(" on route /: ", lines[0])
 
@@ -101,7 +101,7 @@ class Failing(GateTestCase):
         asking = Client(peer="::1", trusted=False, scheme=b"http", authority=b"localhost")
         for _ in range(COUNT):
             broken: Any = BrokenRequest()
-            Exchange(broken, plan.of(plan.table.matches[0]), asking).start()
+            Exchange(broken, plan.table.routes[0], asking).start()
             self.assertTrue(broken.aborted)
         took_s = reactor.seconds() - began_s
         # A request fails twice: with what broke it, and as that can't be told its client.

@@ -9,11 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Cors, Route, Server, Upstream
 from corsgate.cors.decide import Decision, decide
 from corsgate.cors.policy import compile_policy
-from corsgate.gate.shaping import UpstreamShape
+from corsgate.gate.shaping import RouteShape
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, end_to_end, index_headers
-from corsgate.routing import RouteTable
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
 CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
@@ -33,7 +32,7 @@ def shape(
     own: frozenset[bytes] = frozenset(),
     methods: tuple[str, ...] | None = None,
     passing: tuple[str, ...] = (),
-) -> UpstreamShape:
+) -> RouteShape:
     """Return the shape of a route ``/v1`` to `SERVER`."""
     upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
     route = Route(
@@ -43,8 +42,7 @@ def shape(
         methods=methods,
         pass_headers=passing,
     )
-    (match,) = RouteTable.build([route]).matches
-    return UpstreamShape(match=match, own_fields=own, credentialed=bool(own))
+    return RouteShape(route, b"/v1", 1, own_fields=own, credentialed=bool(own))
 
 
 def decision(headers: HeaderList) -> Decision:
@@ -54,14 +52,14 @@ def decision(headers: HeaderList) -> Decision:
 
 
 def upstream_head(
-    made: UpstreamShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
+    made: RouteShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
 ) -> RequestHead:
     """Return what the server gets."""
     head = RequestHead(method=b"GET", target=target, headers=headers)
     return made.upstream_head(head, SERVER, client)
 
 
-def client_head(made: UpstreamShape, headers: HeaderList) -> ResponseHead:
+def client_head(made: RouteShape, headers: HeaderList) -> ResponseHead:
     """Return what the client gets."""
     return made.client_head(
         ResponseHead(status=200, reason=b"OK", headers=headers),

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
-from corsgate.config.model.balancing import Balancing
-from corsgate.config.model.values import Limits, Server
-from corsgate.errors import UpstreamTimedOut
-from corsgate.gate.forwarding import Forwarding
+from corsgate.gate.exchange import Exchange
 from corsgate.server.request_body import RequestBody
-from corsgate.server.request_log import RequestLog
-from corsgate.transport.deadlines import Deadlines
+from tests.gate.fakes import ASKING, FakeRequest, FakeServers, compiled
 
 TIMEOUT_S = 10.0
 
@@ -25,37 +18,14 @@ TIMEOUT_S = 10.0
 class BlameTests(SynchronousTestCase):
     def begin(self, body: RequestBody | None = None) -> ServerState:
         """Have a request sent to a server that says nothing; return what is known of that."""
-        self.clock = Clock()
-        rules = Balancing()
-        servers = [Server(scheme="http", host=f"10.0.0.{number}", port=80) for number in (1, 2)]
-        balancer = Balancer(servers, rules, lambda: 0.0, 0.0)
-        plan: Any = SimpleNamespace(
-            limits=Limits(timeout_s=TIMEOUT_S),
-            upstream=SimpleNamespace(
-                balancer=balancer,
-                clock=self.clock,
-                ejecting=frozenset(rules.eject.on),
-                key=None,
-                sticky=None,
-            ),
-        )
-        request: Any = SimpleNamespace(
-            arrived_s=0.0,
-            body=body,
-            channel=SimpleNamespace(site=SimpleNamespace(deadlines=Deadlines(self.clock))),
-            log=RequestLog(),
-        )
-        attempts: Any = SimpleNamespace(send=lambda _: Deferred(), pins=None, binds=False)
-        forwarding = Forwarding(request, plan, attempts)
-
-        async def run() -> None:
-            try:
-                await forwarding.run()
-            finally:
-                forwarding.end(None)
-
-        self.running: Deferred[None] = Deferred.fromCoroutine(run())
-        (state,) = (each for each in balancer.states.values() if each.running)
+        self.clock = MemoryReactorClock()
+        limits = f'limits = {{ timeout = "{TIMEOUT_S:g}s" }}'
+        route = compiled(self.clock, FakeServers(), route=limits)
+        self.request = FakeRequest(self.clock, b"POST", (), body)
+        request: Any = self.request
+        Exchange(request, route, ASKING).start()
+        states = route.upstream.balancer.states.values()
+        (state,) = (each for each in states if each.running)
         return state
 
     def pass_time(self, seconds: int) -> None:
@@ -64,14 +34,15 @@ class BlameTests(SynchronousTestCase):
 
     def assert_failures(self, state: ServerState, failures: int) -> None:
         """Assert that the request has ended, and how many count against its server."""
-        self.failureResultOf(self.running, UpstreamTimedOut)
+        self.assertEqual(self.request.status, 504)
+        self.assertEqual(self.request.log.outcome, "no response came within the route's timeout")
         self.assertEqual((state.circuit.failures, state.running), (failures, 0))
 
     def test_silent(self) -> None:
         """It is a server's that had the request all the time."""
         state = self.begin()
         self.pass_time(9)
-        self.assertNoResult(self.running)
+        self.assertIsNone(self.request.status)
         self.pass_time(2)
         self.assert_failures(state, 1)
 

@@ -1,0 +1,142 @@
+"""What a request's method and fields, and who asks, decide on a route: worked out once."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from corsgate.cors.debug import tell
+from corsgate.cors.decide import Verdict, decide, ungranted
+from corsgate.cors.hint import hint
+from corsgate.cors.policy import Policy
+from corsgate.gate.error_page import Problem
+from corsgate.gate.runtime import CompiledRoute
+from corsgate.message.client import Client, gate_origin
+from corsgate.message.connection_auth import credentials_bind
+from corsgate.message.forwarded import UNKNOWN, loop_of
+from corsgate.message.head import RequestHead, ResponseHead, field_lines
+from corsgate.message.headers import HeaderIndex, short_list
+from corsgate.message.host import is_loopback_address
+
+COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
+"""What Allow names on a route that serves every method but TRACE, which would show the
+credentials that the gate adds."""
+
+
+class Asked:
+    """What a request's method and fields, and who asks, decide on a route.
+
+    Args:
+        route: The route.
+        client: Who asks.
+        shown: The client's address, as the log shows it.
+        head: What it asks for.
+        index: The fields of that.
+
+    Attributes:
+        live: What the CORS policy decides.
+        decision: The same as the client gets it: with the reason of a refusal, if it may know.
+        passes: Whether the request is forwarded, as far as its method and fields decide that.
+        problem: What the client is told where it isn't; None for a preflight.
+        outcome: What the access log says of that, if more than the client is told.
+        refused: Why the CORS decision refused it; None where it didn't.
+        ungranted: What the policy does not grant a request that is forwarded all the same.
+        gate_origin: The origin that the client's browser knows the gate by.
+        takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
+        binds: Whether its credentials authenticate the upstream connection that they go over.
+        shared: Whether the client's connection may carry the requests of several users.
+    """
+
+    __slots__ = (
+        "_no_content",
+        "binds",
+        "decision",
+        "gate_origin",
+        "live",
+        "outcome",
+        "passes",
+        "problem",
+        "refused",
+        "shared",
+        "takes_trailers",
+        "ungranted",
+    )
+
+    def __init__(
+        self,
+        route: CompiledRoute,
+        client: Client,
+        shown: str,
+        head: RequestHead,
+        index: HeaderIndex,
+    ) -> None:
+        method, policy = head.method, route.policy
+        self.gate_origin = gate_origin(client, head.headers)
+        self.live = self.decision = decision = decide(
+            policy,
+            method,
+            index,
+            self.gate_origin,
+            credentialed=route.credentialed,
+            allow_framing=route.route.allow_framing,
+        )
+        self.ungranted = ungranted(policy, method, index, decision)
+        self.takes_trailers = b"te" in index and b"trailers" in [
+            member.lower() for member in short_list(index[b"te"]) or ()
+        ]
+        # A client's own credentials don't reach an upstream that gets the gate's.
+        self.binds = (
+            not route.credentialed
+            and b"authorization" in index
+            and credentials_bind(index[b"authorization"])
+        )
+        self.shared = client.trusted or client.peer == UNKNOWN
+        self.passes = False
+        self.problem: Problem | None = None
+        self.outcome: str | None = None
+        self.refused: str | None = None
+        self._no_content: tuple[bytes, ResponseHead] = (b"", _NO_CONTENT)
+        if decision.verdict is Verdict.FORWARD:
+            self._look_further(route, method, index)
+        elif decision.verdict is Verdict.REFUSE:
+            self._refuse(policy, shown, index)
+
+    def no_content(self, date: bytes) -> ResponseHead:
+        """Return the head of the response to a preflight.
+
+        Args:
+            date: The value of Date; the head is made anew where it is another one.
+        """
+        made_at, head = self._no_content
+        if made_at is not date:
+            headers = [*self.decision.headers, (b"Date", date)]
+            head = ResponseHead(204, b"No Content", headers, field_lines(headers))
+            self._no_content = (date, head)
+        return head
+
+    def _refuse(self, policy: Policy | None, shown: str, index: HeaderIndex) -> None:
+        """Work out what the client is told of a refusal by its CORS policy."""
+        self.outcome = self.refused = self.live.reason
+        if policy is not None and policy.debugs:
+            loopback = is_loopback_address(shown)
+            self.decision = tell(policy, self.live, index, loopback=loopback)
+        if self.decision.verdict is not Verdict.PREFLIGHT:
+            self.problem = Problem(status=403, detail=hint(policy, index.get(b"origin", ())))
+
+    def _look_further(self, route: CompiledRoute, method: bytes, index: HeaderIndex) -> None:
+        """Look for what keeps a request from being forwarded although its policy lets it."""
+        loop = loop_of(index[b"via"], route.pseudonym) if b"via" in index else ""
+        if loop:
+            self.outcome = f"the request goes round in a loop: {loop}"
+            self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
+        elif method == b"TRACE" or (route.methods is not None and method not in route.methods):
+            allow = b", ".join(sorted(route.methods or COMMON_METHODS))
+            self.problem = Problem(
+                status=405,
+                detail="This route does not serve this method.",
+                headers=((b"Allow", allow),),
+            )
+        else:
+            self.passes = True
+
+
+_NO_CONTENT: Final = ResponseHead(204, b"No Content", [])

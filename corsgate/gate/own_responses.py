@@ -1,0 +1,78 @@
+"""Responses that the gate makes itself: to what goes no further, and to what has failed."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from corsgate.cors.decide import Decision
+from corsgate.errors import ConnectFailed, CorsgateError, NoServer
+from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
+from corsgate.gate.runtime import CompiledRoute
+from corsgate.server.request import GateRequest
+from corsgate.transport.log_throttle import place_of
+
+_log = Logger()
+
+
+def respond(request: GateRequest, problem: Problem, decision: Decision | None = None) -> None:
+    """Tell a client why its request is not served.
+
+    Args:
+        request: The request.
+        problem: What is wrong.
+        decision: Whose CORS headers let a page read it; None where no route was found.
+    """
+    # Where nobody has said more, the log says what the client is told.
+    request.log.conclude(problem.detail)
+    headers = () if decision is None else decision.exposing(problem.headers).headers
+    accept = request.index.get(b"accept", ())
+    head, body = render(problem, accept, request.log.id, headers)
+    request.respond(head, body)
+
+
+def respond_to_failure(
+    request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure
+) -> None:
+    """Tell a client of a failure, in words or by cutting its connection; it never waits for ever.
+
+    Args:
+        request: The request.
+        route: Its route.
+        decision: Whose CORS headers let a page read it.
+        failure: What ended the exchange.
+    """
+    try:
+        _tell(request, route, decision, failure)
+    except Exception:
+        _report(route, request, "request {id} was not answered", Failure())
+        request.abort()
+
+
+def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure) -> None:
+    # A body fails with ConnectionDone where its client left, before its request knows of it.
+    if request.gone or failure.check(ConnectionDone):
+        return
+    error = failure.value
+    request.log.outcome = str(error) or type(error).__name__
+    if not isinstance(error, CorsgateError | CancelledError):
+        _report(route, request, "request {id} failed", failure)
+    fallback = route.upstream.rules.on_down
+    if request.startedWriting:
+        request.abort()
+    elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
+        head, body = render_fallback(fallback)
+        head.headers.extend(decision.exposing(head.headers).headers)
+        request.respond(head, body)
+    else:
+        respond(request, problem_of(error), decision)
+
+
+def _report(route: CompiledRoute, request: GateRequest, what: str, failure: Failure) -> None:
+    """Log what was not foreseen: once per second for each place where it is raised."""
+    now = route.upstream.clock.seconds()
+    more = route.log_throttle.due((what, place_of(failure)), now)
+    if more is not None:
+        _log.failure(what + "{more}", failure, id=request.log.id, more=more)
