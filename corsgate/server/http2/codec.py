@@ -9,7 +9,6 @@ one.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from functools import partialmethod
 from struct import Struct
 from typing import Any
@@ -20,12 +19,17 @@ from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hpack import Decoder, HeaderTuple, HPACKError, OversizedHeaderListError
 from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
 from corsgate.config.model.values import Limits
 from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
+from corsgate.server.http2.compression import (
+    ENTRY_OVERHEAD,
+    TABLE_BYTES,
+    FieldDecoder,
+    FieldEncoder,
+)
 from corsgate.server.http2.frames import (
     HEADER_BYTES,
     MAX_FRAME_BYTES,
@@ -35,6 +39,7 @@ from corsgate.server.http2.frames import (
     Frame,
     Kind,
 )
+from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_STREAMS = 100
 """How many requests a client may have in the air on one connection (RFC 9113 5.1.2)."""
@@ -45,9 +50,6 @@ FIRST_WINDOW = 2**16 - 1
 CONNECTION_WINDOW = 2**20
 """How many bytes of all bodies together may be on their way."""
 
-_TABLE_BYTES = 4096
-# An entry of a field list counts this much besides its bytes (RFC 9113 6.5.2).
-_ENTRY_OVERHEAD = 32
 _REMEMBERED = 256
 _SETTING = Struct("!HL")
 _SETTINGS = frozenset(SettingCodes)
@@ -64,7 +66,7 @@ def _bounded(frame: Frame) -> bytes:
         return frame.raw
     header, payload = frame.raw[:HEADER_BYTES], frame.raw[HEADER_BYTES:]
     settings = b"".join(
-        _SETTING.pack(key, min(value, _TABLE_BYTES) if key == _TABLE_SIZE else value)
+        _SETTING.pack(key, min(value, TABLE_BYTES) if key == _TABLE_SIZE else value)
         for key, value in _SETTING.iter_unpack(payload)
         if key in _SETTINGS
     )
@@ -95,39 +97,21 @@ class _Connection(H2Connection):
     MAX_CLOSED_STREAMS = _REMEMBERED
 
 
-class _Blocks(Decoder):
-    """Reads field blocks for us, and shows h2 empty ones."""
-
-    def __init__(self, max_list_bytes: int) -> None:
-        super().__init__(max_list_bytes)
-        self.fields: HeaderList = []
-
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        try:
-            block = super().decode(data, raw=True)
-            self.fields = [(bytes(name), bytes(value)) for name, value in block]
-        except OversizedHeaderListError as error:
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, f"{error}") from error
-        except (HPACKError, IndexError, UnicodeError) as error:
-            # The table is not what the client thinks: no later block could be read either.
-            raise ConnectionFault(Code.COMPRESSION_ERROR, f"{error}") from error
-        return []
-
-
 class Codec:
     """Frames in, events out; what is to be sent is collected until `take`.
 
     Args:
         limits: Bounds on heads and on what is kept of a body.
+        shortcuts: Which ones are taken.
 
     Attributes:
         stream_window: How many bytes of a body a client may send that nobody has taken.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
         # A client may send as much as this before it has read any setting.
         self.stream_window = max(limits.max_buffered_bytes, FIRST_WINDOW)
-        max_list_bytes = limits.max_head_bytes + _ENTRY_OVERHEAD * limits.max_headers
+        max_list_bytes = limits.max_head_bytes + ENTRY_OVERHEAD * limits.max_headers
         self._h2 = _Connection(
             H2Configuration(
                 client_side=False,
@@ -138,8 +122,10 @@ class Codec:
             )
         )
         # Up to the double gets a proper 431; past that the connection can't be read on.
-        self._blocks = _Blocks(2 * max_list_bytes)
-        self._h2.decoder = self._blocks
+        self._decoder = FieldDecoder(2 * max_list_bytes, remembers=shortcuts.blocks)
+        self._encoder = FieldEncoder(remembers=shortcuts.blocks)
+        stands_in: Any = self._encoder
+        self._h2.decoder, self._h2.encoder = self._decoder, stands_in
         self._h2.local_settings = settings = _shrunk(
             Settings(
                 client=False,
@@ -172,7 +158,7 @@ class Codec:
     @property
     def fields(self) -> HeaderList:
         """The fields of the last block, which are then the caller's: they can be asked for once."""
-        fields, self._blocks.fields = self._blocks.fields, []
+        fields, self._decoder.fields = self._decoder.fields, []
         return fields
 
     def take(self) -> bytes:
@@ -262,6 +248,8 @@ class Codec:
         if not self._h2.open_inbound_streams:
             self._h2._closed_streams.clear()
         self._given_up.clear()
+        self._decoder.forget()
+        self._encoder.forget()
 
     def close(self) -> None:
         """Let go of h2, which knows itself: a cycle would be left to the collector."""

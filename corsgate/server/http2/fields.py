@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from hpack import HeaderTuple, NeverIndexedHeaderTuple
+from hpack import NeverIndexedHeaderTuple
 
 from corsgate.config.model.values import Limits
 from corsgate.cors.names import KNOWN_METHODS
@@ -16,7 +16,9 @@ from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_head
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
+from corsgate.server.http2.compression import KeptBlock
 from corsgate.server.parsed_request import ParsedRequest, Refusal, malformed
+from corsgate.shortcuts import ALL, Shortcuts
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -89,22 +91,39 @@ class RequestBlocks:
 
     Args:
         limits: Bounds on the heads.
+        shortcuts: Which ones are taken.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
         self._limits = limits
+        self._shortcuts = shortcuts
         # The last block, the place of :path in it, and what was made of it.
         self._last: tuple[HeaderList, int, ParsedRequest] | None = None
 
     def read(self, fields: HeaderList, *, ended: bool) -> ParsedRequest:
-        """Do as `read_request`."""
+        """Do as `read_request`; the same block has the very same request each time."""
+        kept = fields if ended and isinstance(fields, KeptBlock) else None
+        if kept is not None and kept.request is not None:
+            return kept.request
+        read = self._read(fields, ended=ended)
+        if (
+            kept is not None
+            and self._shortcuts.same_bytes
+            and read.length is None
+            and read.refusal is None
+            and b"expect" not in read.index
+        ):
+            kept.request = read
+        return read
+
+    def _read(self, fields: HeaderList, *, ended: bool) -> ParsedRequest:
         if ended and self._last is not None:
             recalled = self._recall(fields, *self._last)
             if recalled is not None:
                 return recalled
         read = read_request(fields, self._limits, ended=ended)
         size = sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in fields)
-        if size > MAX_REMEMBERED_BYTES:
+        if size > MAX_REMEMBERED_BYTES or not self._shortcuts.same_fields:
             self._last = None
         elif read.length is None and read.refusal is None:
             at = next(at for at, (name, _) in enumerate(fields) if name == b":path")
@@ -165,15 +184,15 @@ def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderL
     """
     block = [field for field in response_block(head) if field[0] != b"content-length"]
     if not any(name == b"date" for name, _ in block):
-        block.append(HeaderTuple(b"date", date))
+        block.append((b"date", date))
     if length is not None and head.status != 204:
-        block.append(HeaderTuple(b"content-length", b"%d" % length))
+        block.append((b"content-length", b"%d" % length))
     return block
 
 
 def response_block(head: ResponseHead) -> HeaderList:
     """Return a head's field block: names in lower case, without HTTP/1.1's own fields."""
-    return [HeaderTuple(b":status", b"%d" % head.status), *field_block(head.headers)]
+    return [(b":status", b"%d" % head.status), *field_block(head.headers)]
 
 
 def field_block(fields: Iterable[Header]) -> HeaderList:
@@ -185,11 +204,11 @@ def field_block(fields: Iterable[Header]) -> HeaderList:
     ]
 
 
-def _written(name: bytes, value: bytes) -> HeaderTuple:
+def _written(name: bytes, value: bytes) -> Header:
     # Each is another, and a secret: kept out of the table (RFC 7541 7.1.3).
     if name == b"set-cookie":
         return NeverIndexedHeaderTuple(name, value)
-    return HeaderTuple(name, value)
+    return name, value
 
 
 def _split(fields: Iterable[Header]) -> tuple[dict[bytes, bytes], HeaderList]:

@@ -1,0 +1,307 @@
+"""HPACK for one connection: field blocks read and written, and those that come again remembered.
+
+The library hpack reads a field in some ten calls, and writes one in as many. But a client's
+requests have nearly the same fields each time, and so have the responses (RFC 7541).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from hpack import Decoder, HeaderTuple, HPACKError, OversizedHeaderListError
+from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
+from hpack.table import HeaderTable
+
+from corsgate.errors import ConnectionFault
+from corsgate.message.headers import Header, HeaderList
+from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
+from corsgate.server.http2.frames import Code
+from corsgate.server.parsed_request import ParsedRequest
+
+ENTRY_OVERHEAD: Final = 32
+"""What a field counts besides its bytes (RFC 7541 4.1, RFC 9113 6.5.2)."""
+
+TABLE_BYTES: Final = 4096
+"""The largest table, either way: what each side has before any setting (RFC 9113 6.5.2)."""
+
+MAX_BLOCKS: Final = 4
+"""How many of a client's blocks are remembered: a page polls a few places over and over."""
+
+MAX_LITERALS: Final = 48
+"""How many of a connection's response fields are remembered that are not in the table."""
+
+_LITERAL_BYTES: Final = 4 * MAX_REMEMBERED_BYTES
+_VOLATILE: Final = frozenset(
+    (
+        b"age",
+        b"content-length",
+        b"content-range",
+        b"date",
+        b"etag",
+        b"expires",
+        b"last-modified",
+        b"location",
+    )
+)
+
+_PLAIN, _NEVER_INDEXED, _INDEXED = 0x00, 0x10, 0x40
+_HUFFMAN: Final = 0x80
+_STATIC: Final = HeaderTable.STATIC_TABLE_MAPPING
+_FIRST_DYNAMIC: Final = len(HeaderTable.STATIC_TABLE) + 1
+
+# The code of each byte in ones and zeros; the last one stands for the end, and is never sent.
+_CODES: Final = tuple(
+    f"{code:0{length}b}"
+    for code, length in zip(REQUEST_CODES[:256], REQUEST_CODES_LENGTH[:256], strict=True)
+)
+
+
+class KeptBlock(list[Header]):
+    """The fields of a block that is remembered.
+
+    Attributes:
+        request: What was made of it where nothing but the block went into that; None for nothing
+            yet.
+    """
+
+    __slots__ = ("request",)
+
+    def __init__(self, fields: HeaderList) -> None:
+        super().__init__(fields)
+        self.request: ParsedRequest | None = None
+
+
+class FieldDecoder(Decoder):
+    """Reads a client's field blocks, and shows the library h2 empty ones.
+
+    A block that neither changed the table nor has a secret in it is remembered until the table
+    changes: until then the same bytes mean the same fields.
+
+    Args:
+        max_list_bytes: The most that the fields of a block may take, with the overhead of each.
+        remembers: Whether blocks are remembered.
+
+    Attributes:
+        fields: The fields of the last block.
+    """
+
+    def __init__(self, max_list_bytes: int, *, remembers: bool = True) -> None:
+        super().__init__(max_list_bytes)
+        self.fields: HeaderList = []
+        self._remembers = remembers
+        self._kept: dict[bytes, KeptBlock] = {}
+
+    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
+        """Read a block into `fields`.
+
+        Args:
+            data: The block.
+            raw: Not looked at.
+
+        Returns:
+            No fields.
+
+        Raises:
+            ConnectionFault: The block can't be read, or is too large.
+        """
+        kept = self._kept.get(data)
+        self.fields = self._read(data) if kept is None else kept
+        return ()
+
+    def forget(self) -> None:
+        """Remember no block."""
+        self._kept.clear()
+
+    def _read(self, data: bytes) -> HeaderList:
+        table = self.header_table
+        newest = next(iter(table.dynamic_entries), None)
+        before = len(table.dynamic_entries), table.maxsize
+        try:
+            block = list(super().decode(data, raw=True))
+        except OversizedHeaderListError as error:
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, f"{error}") from error
+        except (HPACKError, IndexError, UnicodeError) as error:
+            # The table is not what the client thinks: no later block could be read either.
+            raise ConnectionFault(Code.COMPRESSION_ERROR, f"{error}") from error
+        fields: HeaderList = [(name, value) for name, value in block]
+        # What is put into the table is another object, even if it is the same field.
+        if (
+            next(iter(table.dynamic_entries), None) is not newest
+            or (len(table.dynamic_entries), table.maxsize) != before
+        ):
+            self._kept.clear()
+        elif self._remembers and _may_be_kept(data, block):
+            if len(self._kept) >= MAX_BLOCKS:
+                self._kept.clear()
+            fields = self._kept[data] = KeptBlock(fields)
+        return fields
+
+
+def _may_be_kept(data: bytes, block: list[HeaderTuple]) -> bool:
+    """Return whether a block is small, however it was compressed, and nothing in it is a secret."""
+    size = len(data)
+    for field in block:
+        if not field.indexable:
+            return False
+        size += len(field[0]) + len(field[1])
+    return size <= MAX_REMEMBERED_BYTES
+
+
+class FieldEncoder:
+    """Writes field blocks for a client, in the place of the library's `Encoder`.
+
+    A field that comes a second time joins the table that the client keeps, from then on a byte or
+    two stand for it. Fields that have another value each time don't join; nor does anything once
+    the table is full, so that what was written once is written the same ever after. `Set-Cookie`
+    is neither put into the table nor remembered (RFC 7541 7.1.3).
+
+    Args:
+        remembers: Whether what was written for a field is written again without working it out.
+    """
+
+    __slots__ = (
+        "_left",
+        "_literal_bytes",
+        "_literals",
+        "_remembers",
+        "_resized",
+        "_table",
+        "_table_bytes",
+        "_written",
+    )
+
+    def __init__(self, *, remembers: bool = True) -> None:
+        # The fields in the table, the oldest first; an older one has a higher index.
+        self._table: dict[Header, int] = {}
+        self._table_bytes = TABLE_BYTES
+        self._left = TABLE_BYTES
+        self._resized = b""
+        # What stands for each field: those of the table, and literals that came lately.
+        self._written: dict[Header, bytes] = {}
+        self._literals = self._literal_bytes = 0
+        self._remembers = remembers
+
+    @property
+    def header_table_size(self) -> int:
+        """How large the table may be, in bytes as RFC 7541 4.1 counts them."""
+        return self._table_bytes
+
+    @header_table_size.setter
+    def header_table_size(self, size: int) -> None:
+        """Begin with an empty table of another size, as the client asks for (RFC 7541 4.2)."""
+        if size == self._table_bytes:
+            return
+        self._table.clear()
+        self._table_bytes = self._left = size
+        self._resized = _integer(0, 5, 0x20) + (_integer(size, 5, 0x20) if size else b"")
+        self.forget()
+
+    def encode(self, fields: HeaderList, huffman: bool = True) -> bytes:
+        """Return a field block.
+
+        Args:
+            fields: The fields, pseudo-header fields first, all other names in lower case.
+            huffman: Not looked at: what is shorter is written.
+        """
+        if self._remembers and not self._resized:
+            try:
+                return b"".join(map(self._written.__getitem__, fields))
+            except KeyError:
+                pass
+        return self._encode(fields)
+
+    def forget(self) -> None:
+        """Remember no literals; the table stays as long as the connection."""
+        self._written = {field: self._index(place) for field, place in self._table.items()}
+        self._literals = self._literal_bytes = 0
+
+    def _encode(self, fields: HeaderList) -> bytes:
+        """Write a block field by field. What has come before joins the table.
+
+        A block that brings nothing new changes nothing: it is what `encode` joins together.
+        """
+        parts, self._resized = [self._resized], b""
+        learns = not all(map(self._written.__contains__, fields))
+        grown = False
+        for field in fields:
+            name, value = field
+            place = self._table.get(field)
+            if place is not None:
+                parts.append(self._index(place))
+            elif isinstance(field, HeaderTuple) and not field.indexable:
+                parts.append(_literal(name, value, _NEVER_INDEXED))
+            elif not learns or field not in self._written:
+                text = _literal(name, value, _PLAIN)
+                parts.append(text)
+                if learns:
+                    self._keep((name, value), text)
+            elif self._joins(name, value):
+                grown = True
+                parts.append(_literal(name, value, _INDEXED))
+            else:
+                parts.append(_literal(name, value, _PLAIN))
+        if grown:
+            self._written.update(
+                {field: self._index(place) for field, place in self._table.items()}
+            )
+        return b"".join(parts)
+
+    def _joins(self, name: bytes, value: bytes) -> bool:
+        """Put a field into the table if it is worth it and there is room; return whether it is."""
+        size = len(name) + len(value) + ENTRY_OVERHEAD
+        field = name, value
+        if name in _VOLATILE or size > self._left or len(self._written[field]) == 1:
+            return False
+        self._left -= size
+        self._table[field] = len(self._table)
+        self._literals -= 1
+        self._literal_bytes -= size
+        return True
+
+    def _keep(self, field: Header, text: bytes) -> None:
+        """Remember what stands for a field that isn't in the table."""
+        size = len(field[0]) + len(field[1]) + ENTRY_OVERHEAD
+        if size > MAX_REMEMBERED_BYTES:
+            return
+        if self._literals >= MAX_LITERALS or self._literal_bytes + size > _LITERAL_BYTES:
+            self.forget()
+        self._literals += 1
+        self._literal_bytes += size
+        self._written[field] = text
+
+    def _index(self, place: int) -> bytes:
+        return _integer(_FIRST_DYNAMIC + len(self._table) - 1 - place, 7, 0x80)
+
+
+def _literal(name: bytes, value: bytes, kind: int) -> bytes:
+    """Return a field that is not in the client's table (RFC 7541 6.1 and 6.2)."""
+    index, values = _STATIC.get(name, (0, {}))
+    if value in values and kind != _NEVER_INDEXED:
+        return _integer(values[value], 7, 0x80)
+    start = _integer(index, 6 if kind == _INDEXED else 4, kind)
+    return start + _string(value) if index else start + _string(name) + _string(value)
+
+
+def _string(text: bytes) -> bytes:
+    """Return a string, by Huffman's code where that makes it shorter (RFC 7541 5.2)."""
+    bits = "".join([_CODES[byte] for byte in text])
+    size = (len(bits) + 7) // 8
+    if size >= len(text):
+        return _integer(len(text), 7, 0) + text
+    bits += "1" * (8 * size - len(bits))
+    return _integer(size, 7, _HUFFMAN) + int(bits, 2).to_bytes(size)
+
+
+def _integer(number: int, bits: int, flags: int) -> bytes:
+    """Return a number behind some flags, with so many bits of the first byte (RFC 7541 5.1)."""
+    most = (1 << bits) - 1
+    if number < most:
+        return bytes((flags | number,))
+    digits = [flags | most]
+    number -= most
+    while number >= 128:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)

@@ -1,0 +1,196 @@
+"""Field blocks, read and written."""
+
+from __future__ import annotations
+
+from hpack import Decoder, Encoder, NeverIndexedHeaderTuple
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.errors import ConnectionFault
+from corsgate.message.headers import Header, HeaderList
+from corsgate.server.http2.compression import (
+    MAX_BLOCKS,
+    TABLE_BYTES,
+    FieldDecoder,
+    FieldEncoder,
+    KeptBlock,
+)
+from corsgate.server.http2.frames import Code
+
+GET: HeaderList = [(b":method", b"GET"), (b":path", b"/a"), (b"origin", b"https://a.test")]
+OK: HeaderList = [
+    (b":status", b"200"),
+    (b"content-type", b"application/json"),
+    (b"access-control-allow-origin", b"https://app.example.test"),
+    (b"vary", b"Origin"),
+    (b"date", b"Sun, 06 Nov 1994 08:49:37 GMT"),
+    (b"content-length", b"1024"),
+]
+LATER = [*OK[:4], (b"date", b"Sun, 06 Nov 1994 08:49:38 GMT"), OK[5]]
+COOKIE = NeverIndexedHeaderTuple(b"set-cookie", b"session=1")
+
+NAMES = st.sampled_from([b"a", b"etag", b"vary", b"date", b"x-long", b":status"])
+VALUES = st.sampled_from([b"", b"1", b"200", b"Origin", b"\xff\x00", b"\xfe" * 300, b"y" * 2100])
+FIELDS = st.tuples(NAMES, VALUES) | st.just(COOKIE)
+BLOCKS = st.lists(FIELDS, max_size=8)
+
+
+def read(decoder: Decoder, block: bytes) -> HeaderList:
+    """Return a block's fields."""
+    return [(name, value) for name, value in decoder.decode(block, raw=True)]
+
+
+class EncoderTests(SynchronousTestCase):
+    """`FieldEncoder`."""
+
+    @given(st.lists(BLOCKS | st.sampled_from([None, 0, 70, 300, TABLE_BYTES]), max_size=12))
+    def test_same(self, steps: list[HeaderList | int | None]) -> None:
+        """A client reads what was written, which is the same whatever is remembered."""
+        remembering, forgetting = FieldEncoder(), FieldEncoder(remembers=False)
+        client = Decoder()
+        client.max_header_list_size = 2**20
+        for step in steps:
+            for encoder in (remembering, forgetting):
+                if step is None:
+                    encoder.forget()
+                elif isinstance(step, int):
+                    encoder.header_table_size = step
+            if isinstance(step, list):
+                block = remembering.encode(step)
+                self.assertEqual(forgetting.encode(step), block)
+                self.assertEqual(read(client, block), step)
+            elif step is not None:
+                client.max_allowed_table_size = step
+
+    def test_large(self) -> None:
+        """A table is never larger than was agreed on, however much there is to put into it."""
+        encoder, client = FieldEncoder(), Decoder()
+        client.max_header_list_size = 2**20
+        for turn in range(3):
+            fields = [(b"x-%d" % each, b"%d" % each * 90) for each in range(60)]
+            fields.append((b"turn", b"%d" % turn))
+            self.assertEqual(read(client, encoder.encode(fields)), fields)
+            self.assertLessEqual(client.header_table._current_size, TABLE_BYTES)
+
+    def test_sizes(self) -> None:
+        """Once they have come twice, the constant fields take a byte or two each."""
+        encoder = FieldEncoder()
+        first = encoder.encode(OK)
+        self.assertEqual(encoder.encode(OK), first)
+        joins, indexed = encoder.encode(LATER), encoder.encode(LATER)
+        self.assertLessEqual(len(joins), len(first))
+        # A status, three indices, a date and a length.
+        self.assertLessEqual(len(indexed), 4 + 26 + 6)
+        self.assertLess(len(first), sum(len(name) + len(value) for name, value in OK))
+
+    def test_volatile(self) -> None:
+        """What is another one each time takes no place in the client's table."""
+        encoder, client = FieldEncoder(), Decoder()
+        for turn in range(3):
+            for length in (b"1", b"2"):
+                read(client, encoder.encode([(b"content-length", length), (b"n", b"%d" % turn)]))
+        self.assertEqual({name for name, _ in client.header_table.dynamic_entries}, {b"n"})
+
+    def test_secret(self) -> None:
+        """A cookie is marked as never to be indexed, and is nowhere afterwards."""
+        encoder, client = FieldEncoder(), Decoder()
+        for _ in range(3):
+            (field,) = client.decode(encoder.encode([COOKIE]), raw=True)
+            self.assertIsInstance(field, NeverIndexedHeaderTuple)
+        self.assertEqual((encoder._written, encoder._table), ({}, {}))
+        self.assertFalse(client.header_table.dynamic_entries)
+
+    def test_bounded(self) -> None:
+        """However much differs, what is remembered is bounded, and gone when it rests."""
+        encoder = FieldEncoder()
+        for turn in range(2000):
+            encoder.encode([(b"x", b"%d" % turn * 40), (b"etag", b"%d" % turn)])
+            self.assertLess(sum(map(len, encoder._written.values())), 20_000)
+        encoder.forget()
+        self.assertEqual(encoder._written, {})
+
+
+class DecoderTests(SynchronousTestCase):
+    """`FieldDecoder`."""
+
+    @given(
+        st.lists(st.tuples(st.lists(FIELDS, max_size=4), st.booleans()), max_size=12),
+        st.sampled_from([60, TABLE_BYTES]),
+    )
+    def test_same(self, blocks: list[tuple[HeaderList, bool]], size: int) -> None:
+        """Whatever is remembered, a block is read as if nothing were."""
+        client = Encoder()
+        client.header_table_size = size
+        remembering, forgetting = FieldDecoder(2**20), FieldDecoder(2**20, remembers=False)
+        for fields, again in blocks:
+            for _ in range(1 + again):
+                block = client.encode(fields)
+                for decoder in (remembering, forgetting):
+                    list(decoder.decode(block))
+                self.assertEqual(remembering.fields, forgetting.fields)
+            self.assertFalse(isinstance(forgetting.fields, KeptBlock))
+
+    def kept(self, decoder: FieldDecoder, block: bytes) -> bool:
+        """Return whether a block is remembered once it has come."""
+        decoder.decode(block)
+        fields = decoder.fields
+        decoder.decode(block)
+        return decoder.fields is fields
+
+    def test_kept(self) -> None:
+        """A block is remembered from when it changes the table no more until that changes."""
+        client, decoder = Encoder(), FieldDecoder(2**20)
+        first, again = client.encode(GET), client.encode(GET)
+        decoder.decode(first)
+        self.assertNotIsInstance(decoder.fields, KeptBlock)
+        self.assertTrue(self.kept(decoder, again))
+        before = decoder.fields
+        decoder.decode(client.encode([*GET, (b"x", b"1")]))
+        decoder.decode(again)
+        # The same bytes stand for other fields now: the newest entry has the first index.
+        self.assertIsNot(decoder.fields, before)
+        self.assertNotEqual(decoder.fields, GET)
+
+    def test_resized(self) -> None:
+        """A change of the table's size counts as a change of the table."""
+        client, decoder = Encoder(), FieldDecoder(2**20)
+        decoder.decode(client.encode(GET))
+        block = client.encode(GET)
+        self.assertTrue(self.kept(decoder, block))
+        decoder.decode(b"\x20" + b"\x3f\xe1\x1f")
+        with self.assertRaises(ConnectionFault) as caught:
+            decoder.decode(block)
+        self.assertEqual(caught.exception.code, Code.COMPRESSION_ERROR)
+
+    def test_secrets(self) -> None:
+        """A block with a field that is never to be indexed is not remembered."""
+        client, decoder = Encoder(), FieldDecoder(2**20)
+        plain: list[Header] = [(b":method", b"GET"), (b":path", b"/")]
+        self.assertTrue(self.kept(decoder, client.encode(plain)))
+        secret = [*plain, NeverIndexedHeaderTuple(b"authorization", b"Basic x")]
+        self.assertFalse(self.kept(decoder, client.encode(secret)))
+
+    def test_bounded(self) -> None:
+        """So many blocks are remembered, each small even when it is decompressed."""
+        decoder = FieldDecoder(2**20)
+        for number in range(100):
+            block = b"\x00\x01x\x03%03d" % number
+            self.assertTrue(self.kept(decoder, block))
+            self.assertLessEqual(len(decoder._kept), MAX_BLOCKS)
+        decoder.forget()
+        self.assertEqual(decoder._kept, {})
+        self.assertFalse(self.kept(decoder, b"\x00\x01x\x7f\xf1\x0f" + bytes(2160)))
+        # A bomb: a byte for each time that a large field is repeated.
+        decoder.decode(b"\x40\x01x\x7f\x89\x06" + bytes(904))
+        self.assertTrue(self.kept(decoder, b"\xbe"))
+        self.assertFalse(self.kept(decoder, b"\xbe" * 4))
+
+    def test_bomb(self) -> None:
+        """A block that is larger than was agreed on ends the connection, however often it comes."""
+        decoder = FieldDecoder(3000)
+        decoder.decode(b"\x40\x01x\x7f\x89\x06" + bytes(904))
+        for _ in range(2):
+            with self.assertRaises(ConnectionFault) as caught:
+                decoder.decode(b"\xbe" * 4)
+            self.assertEqual(caught.exception.code, Code.ENHANCE_YOUR_CALM)
