@@ -20,7 +20,8 @@ class Shortcuts:
         direct: A first attempt at a server runs without a coroutine.
         whole: A response that has come as a whole leaves in one write.
         counted: A body of known length is counted, not parsed.
-        blocks: A decoded or encoded field block of HTTP/2 serves again while its table is the same.
+        blocks: A decoded or encoded field block of HTTP/2 serves again while its table is the same,
+            and the library h2 is shown only those streams that have more than one step each way.
     """
 
     same_bytes: bool = True

@@ -23,6 +23,7 @@ from corsgate.message.head import ResponseHead
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.request import GateRequest
 from corsgate.server.site import GateSite
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 
 LEFT = Failure(ConnectionDone())
@@ -172,10 +173,14 @@ class Serving:
     Args:
         limits: The site's.
         render: Called with each request; by default it waits for the test.
+        shortcuts: Which ones are taken.
     """
 
     def __init__(
-        self, limits: Limits | None = None, render: Callable[[GateRequest], None] | None = None
+        self,
+        limits: Limits | None = None,
+        render: Callable[[GateRequest], None] | None = None,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
         self.clock = Clock()
         self.deadlines = Deadlines(self.clock)
@@ -189,6 +194,7 @@ class Serving:
             record=self.recorded.append,
             reactor=self.clock,
             wall_clock=self.clock.seconds,
+            shortcuts=shortcuts,
         )
         self.wire = Wire()
 

@@ -1,16 +1,17 @@
 """One connection's HTTP/2 over the h2 library, with what h2 answers too harshly kept from it.
 
-h2 knows frames, states, windows and HPACK, and ends the whole connection for much that is the
-matter of one stream (RFC 9113 5.4.2). So it is shown one frame at a time, and no fields: those
-are judged in `http2_head`. It also forgets all streams at either side's GOAWAY, so it never sees
-one.
+h2 knows frames, states and windows, and ends the whole connection for much that is the matter of
+one stream (RFC 9113 5.4.2). So it is shown one frame at a time, and no fields: those are judged in
+`fields`. It also forgets all streams at either side's GOAWAY, so it never sees one.
+
+Nor does it see most streams: a request without a body whose response leaves as a whole takes one
+step each way, in which nothing can be out of order. h2 would take a hundred calls for it. Such a
+stream is *unseen* until anything else happens on it; then h2 is shown how it began, and goes on.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import partialmethod
-from struct import Struct
 from typing import Any
 
 from h2.config import H2Configuration
@@ -19,6 +20,7 @@ from h2.errors import ErrorCodes
 from h2.events import Event
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+from h2.stream import StreamClosedBy
 from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 
 from corsgate.config.model.values import Limits
@@ -26,19 +28,25 @@ from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
 from corsgate.server.http2.compression import (
     ENTRY_OVERHEAD,
-    TABLE_BYTES,
     FieldDecoder,
     FieldEncoder,
 )
 from corsgate.server.http2.frames import (
+    END_HEADERS,
+    END_STREAM,
     HEADER_BYTES,
     MAX_FRAME_BYTES,
     MAX_WINDOW,
+    PADDED,
     PREFACE,
+    PRIORITY,
+    PRIORITY_BYTES,
     Code,
     Frame,
     Kind,
+    frame_bytes,
 )
+from corsgate.server.http2.h2_bounds import REMEMBERED, LeanConnection, bounded, shrunk
 from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_STREAMS = 100
@@ -50,51 +58,11 @@ FIRST_WINDOW = 2**16 - 1
 CONNECTION_WINDOW = 2**20
 """How many bytes of all bodies together may be on their way."""
 
-_REMEMBERED = 256
-_SETTING = Struct("!HL")
-_SETTINGS = frozenset(SettingCodes)
-_TABLE_SIZE = SettingCodes.HEADER_TABLE_SIZE
-
-
-def _bounded(frame: Frame) -> bytes:
-    """Return a frame for h2, which takes settings for more than they may cost here.
-
-    It keeps those that nobody knows (RFC 9113 6.5.2), and fills a table for compression of as
-    many bytes as the client offers, up to 4 GiB.
-    """
-    if frame.kind != Kind.SETTINGS or frame.size % _SETTING.size:
-        return frame.raw
-    header, payload = frame.raw[:HEADER_BYTES], frame.raw[HEADER_BYTES:]
-    settings = b"".join(
-        _SETTING.pack(key, min(value, TABLE_BYTES) if key == _TABLE_SIZE else value)
-        for key, value in _SETTING.iter_unpack(payload)
-        if key in _SETTINGS
-    )
-    return len(settings).to_bytes(3) + header[3:] + settings
-
-
-class _Values(list[int]):
-    """The values of one setting, of which all but the first wait for the peer's acknowledgement.
-
-    h2 has a deque for each of a dozen settings, which is a third of all that it keeps for an idle
-    connection.
-    """
-
-    __slots__ = ()
-
-    popleft = partialmethod(list.pop, 0)
-
-
-def _shrunk(settings: Settings) -> Settings:
-    """Return settings that take less memory."""
-    small: Any = {key: _Values(values) for key, values in settings._settings.items()}
-    settings._settings = small
-    return settings
-
-
-class _Connection(H2Connection):
-    # h2 remembers how each stream ended. What is forgotten gets a harsher answer, no other.
-    MAX_CLOSED_STREAMS = _REMEMBERED
+# When h2 has as many streams, it is asked to let go of those that have ended.
+_MANY_STREAMS = 8
+_WHOLE_REQUEST = END_STREAM | END_HEADERS
+# An enumeration's member is looked up by a call.
+_DATA, _HEADERS = Kind.DATA, Kind.HEADERS
 
 
 class Codec:
@@ -112,7 +80,7 @@ class Codec:
         # A client may send as much as this before it has read any setting.
         self.stream_window = max(limits.max_buffered_bytes, FIRST_WINDOW)
         max_list_bytes = limits.max_head_bytes + ENTRY_OVERHEAD * limits.max_headers
-        self._h2 = _Connection(
+        self._h2 = LeanConnection(
             H2Configuration(
                 client_side=False,
                 validate_inbound_headers=False,
@@ -126,7 +94,7 @@ class Codec:
         self._encoder = FieldEncoder(remembers=shortcuts.blocks)
         stands_in: Any = self._encoder
         self._h2.decoder, self._h2.encoder = self._decoder, stands_in
-        self._h2.local_settings = settings = _shrunk(
+        self._h2.local_settings = settings = shrunk(
             Settings(
                 client=False,
                 initial_values={
@@ -136,7 +104,7 @@ class Codec:
                 },
             )
         )
-        _shrunk(self._h2.remote_settings)
+        shrunk(self._h2.remote_settings)
         self._h2.initiate_connection()
         # h2 ends the connection for one stream too many, which may well have been sent before
         # the client knew. So the connection counts, and refuses the stream.
@@ -145,10 +113,15 @@ class Codec:
         self._window = max(CONNECTION_WINDOW, self.stream_window)
         self._h2.increment_flow_control_window(self._window - FIRST_WINDOW)
         self._h2.receive_data(PREFACE)
-        self._uncredited = 0
-        self._unseen = 0
+        self._uncredited = self._uncounted = 0
         self._given_up: OrderedDict[int, None] = OrderedDict()
-        self._out = b""
+        # The streams that h2 has not seen: those that are open, and the last ones that have ended.
+        self._unseen: set[int] = set()
+        self._ended: dict[int, None] = {}
+        self._hides = shortcuts.blocks
+        # What a client takes of a new stream's body at first.
+        self._first_room = min(FIRST_WINDOW, MAX_FRAME_BYTES)
+        self._out = self._h2.data_to_send()
 
     @property
     def last_id(self) -> int:
@@ -164,21 +137,73 @@ class Codec:
     def take(self) -> bytes:
         """Return what is to be sent."""
         out, self._out = self._out, b""
-        return out + self._h2.data_to_send()
+        return out
+
+    def opens(self, frame: Frame) -> bool:
+        """Take a whole request without a body, whose stream h2 need not see for now.
+
+        Its block is read into `fields`.
+
+        Args:
+            frame: Any frame.
+
+        Returns:
+            False if it is anything else, which is then for `receive`.
+
+        Raises:
+            ConnectionFault: The block can't be read, or is too large.
+        """
+        kind, flags, number, _, raw = frame
+        h2, at = self._h2, HEADER_BYTES
+        # The first stream is for h2, which then knows that requests may come.
+        if (
+            kind != _HEADERS
+            or flags & (_WHOLE_REQUEST | PADDED) != _WHOLE_REQUEST
+            or not number & 1
+            or not 0 < h2.highest_inbound_stream_id < number
+            or not self._hides
+        ):
+            return False
+        if flags & PRIORITY:
+            at += PRIORITY_BYTES
+            if len(raw) < at or int.from_bytes(raw[9:13]) & MAX_WINDOW == number:
+                # A frame that is too short, or a stream that depends on itself.
+                return False
+        self._decoder.decode(raw[at:])
+        h2.highest_inbound_stream_id = number
+        self._unseen.add(number)
+        if len(h2.streams) > _MANY_STREAMS:
+            # h2 itself does so with each stream that it sees.
+            _ = h2.open_inbound_streams
+        return True
 
     def receive(self, frame: Frame) -> list[Event]:
-        """Return what a frame brought.
+        """Return what a frame brought that `opens` did not take.
 
         Raises:
             ConnectionFault: It ends the connection.
         """
-        if frame.stream_id in self._given_up and frame.kind == Kind.DATA:
+        number, kind = frame.stream_id, frame.kind
+        if number in self._given_up and kind == Kind.DATA:
             self._swallow(frame.size)
             return []
+        if number in self._unseen:
+            self._show(number)
+        elif number in self._ended:
+            self._h2._closed_streams[number] = StreamClosedBy.SEND_END_STREAM
+        elif kind == Kind.SETTINGS:
+            # They change the windows of all streams that h2 knows.
+            for unseen in sorted(self._unseen):
+                self._show(unseen)
         try:
-            return self._h2.receive_data(_bounded(frame))
+            events = self._h2.receive_data(bounded(frame))
         except ProtocolError as error:
             raise ConnectionFault(int(error.error_code), f"{error}") from error
+        self._collect()
+        if kind == Kind.SETTINGS:
+            window = self._h2.remote_settings.initial_window_size
+            self._first_room = min(window, MAX_FRAME_BYTES)
+        return events
 
     def credit(self, size: int) -> None:
         """Let the client send so many bytes more, of whatever stream.
@@ -191,26 +216,62 @@ class Codec:
         if self._uncredited >= self._window // 2:
             self._h2.increment_flow_control_window(self._uncredited)
             self._uncredited = 0
+            self._collect()
 
     def credit_stream(self, stream_id: int, size: int) -> None:
         """Let the client send so many bytes more on an open stream."""
-        self._h2.increment_flow_control_window(size, stream_id)
+        self._see(stream_id).increment_flow_control_window(size, stream_id)
+        self._collect()
 
     def room(self, stream_id: int) -> int:
         """Return how many bytes of a body may be sent now on an open stream, in one frame."""
-        return max(0, min(self._h2.local_flow_control_window(stream_id), MAX_FRAME_BYTES))
+        window = self._see(stream_id).local_flow_control_window(stream_id)
+        return max(0, min(window, MAX_FRAME_BYTES))
 
     def is_shut(self, stream_id: int) -> bool:
         """Return whether an open stream's own window has no room, whatever the connection's has."""
-        return bool(self._h2.streams[stream_id].outbound_flow_control_window <= 0)
+        return bool(self._see(stream_id).streams[stream_id].outbound_flow_control_window <= 0)
+
+    def send_whole(self, stream_id: int, fields: HeaderList, body: bytes) -> bool:
+        """Send a response as a whole, if nothing was sent on the stream and its client takes it.
+
+        Args:
+            stream_id: An open stream.
+            fields: The head.
+            body: The body; where there is none the head ends the stream.
+
+        Returns:
+            Whether it was sent. If not, nothing was.
+        """
+        h2, size = self._h2, len(body)
+        if stream_id not in self._unseen or (
+            size and (size > self._first_room or size > h2.outbound_flow_control_window)
+        ):
+            return False
+        block = self._encoder.encode(fields)
+        if len(block) > MAX_FRAME_BYTES:
+            self._send_large(stream_id, block, end=not body)
+        else:
+            flags = END_HEADERS if size else _WHOLE_REQUEST
+            self._out += frame_bytes(_HEADERS, flags, stream_id, block)
+        if size:
+            self._out += frame_bytes(_DATA, END_STREAM, stream_id, body)
+            h2.outbound_flow_control_window -= size
+        self._unseen.discard(stream_id)
+        self._ended[stream_id] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
+        return True
 
     def send_block(self, stream_id: int, fields: HeaderList, *, end: bool) -> None:
         """Send a head, or trailers, which end the stream."""
-        self._h2.send_headers(stream_id, fields, end_stream=end)
+        self._see(stream_id).send_headers(stream_id, fields, end_stream=end)
+        self._collect()
 
     def send_data(self, stream_id: int, data: bytes | memoryview, *, end: bool) -> None:
         """Send a piece of a body for which there is room."""
-        self._h2.send_data(stream_id, data, end_stream=end)
+        self._see(stream_id).send_data(stream_id, data, end_stream=end)
+        self._collect()
 
     def reset(self, stream_id: int, code: Code, *, give_up: bool) -> None:
         """End an open stream at once.
@@ -221,20 +282,21 @@ class Codec:
             give_up: Whether the client may still send on it, which is then ignored
                 (RFC 9113 5.1).
         """
-        self._h2.reset_stream(stream_id, ErrorCodes(code))
+        self._see(stream_id).reset_stream(stream_id, ErrorCodes(code))
+        self._collect()
         if give_up:
             self._given_up[stream_id] = None
-            if len(self._given_up) > _REMEMBERED:
+            if len(self._given_up) > REMEMBERED:
                 self._given_up.popitem(last=False)
 
     def ping(self, data: bytes) -> None:
         """Ask for an answer, which comes behind all that the client has sent by then."""
         self._h2.ping(data)
+        self._collect()
 
     def goaway(self, last_id: int, code: int = Code.NO_ERROR, detail: bytes = b"") -> None:
         """Say that streams past one won't be served (RFC 9113 6.8)."""
-        frame = GoAwayFrame(0, last_id, code, detail)
-        self._out = self.take() + frame.serialize()
+        self._out += GoAwayFrame(0, last_id, code, detail).serialize()
 
     def fail(self, code: int, detail: bytes) -> None:
         """Say goodbye behind a fault; h2 takes no more frames."""
@@ -248,6 +310,7 @@ class Codec:
         if not self._h2.open_inbound_streams:
             self._h2._closed_streams.clear()
         self._given_up.clear()
+        self._ended.clear()
         self._decoder.forget()
         self._encoder.forget()
 
@@ -257,8 +320,36 @@ class Codec:
 
     def _swallow(self, size: int) -> None:
         """Count DATA that h2 doesn't see, since it would answer each such frame."""
-        self._unseen += size
-        if self._unseen >= self._window // 4:
-            frame = WindowUpdateFrame(0, self._unseen)
-            self._out = self.take() + frame.serialize()
-            self._unseen = 0
+        self._uncounted += size
+        if self._uncounted >= self._window // 4:
+            self._out += WindowUpdateFrame(0, self._uncounted).serialize()
+            self._uncounted = 0
+
+    def _see(self, stream_id: int) -> H2Connection:
+        """Return h2, which has seen a stream by then."""
+        if stream_id in self._unseen:
+            self._show(stream_id)
+        return self._h2
+
+    def _show(self, stream_id: int) -> None:
+        """Show h2 how a stream began: by a request that has ended."""
+        h2 = self._h2
+        self._unseen.discard(stream_id)
+        highest, fields = h2.highest_inbound_stream_id, self._decoder.fields
+        # To h2 a stream is a new one only if none with a higher number has come.
+        h2.highest_inbound_stream_id = stream_id - 2
+        h2.receive_data(frame_bytes(Kind.HEADERS, _WHOLE_REQUEST, stream_id, b""))
+        h2.highest_inbound_stream_id, self._decoder.fields = highest, fields
+
+    def _send_large(self, stream_id: int, block: bytes, *, end: bool) -> None:
+        """Send a field block that takes more than one frame (RFC 9113 6.10)."""
+        kind, flags = Kind.HEADERS, END_STREAM if end else 0
+        while block:
+            piece, block = block[:MAX_FRAME_BYTES], block[MAX_FRAME_BYTES:]
+            flags |= 0 if block else END_HEADERS
+            self._out += frame_bytes(kind, flags, stream_id, piece)
+            kind, flags = Kind.CONTINUATION, 0
+
+    def _collect(self) -> None:
+        """Take what h2 has to send, behind what else there is."""
+        self._out += self._h2.data_to_send()

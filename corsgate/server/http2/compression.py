@@ -106,7 +106,10 @@ class FieldDecoder(Decoder):
             ConnectionFault: The block can't be read, or is too large.
         """
         kept = self._kept.get(data)
-        self.fields = self._read(data) if kept is None else kept
+        if kept is not None:
+            self.fields = kept
+        else:
+            self.fields = self._read(data) if data else []
         return ()
 
     def forget(self) -> None:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.errors import ConnectionFault, MalformedRequest
+from corsgate.message.headers import HeaderList
 from corsgate.server.admission import Spare
 from corsgate.server.client_connection import ClientConnection
 from corsgate.server.http1.timeouts import LINGER_S
@@ -29,7 +30,7 @@ from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
 from corsgate.server.http2.goaway import GoAway
 from corsgate.server.http2.stream import Http2Stream
 from corsgate.server.http2.timeouts import ConnectionTimeouts
-from corsgate.server.http2.turns import Turns
+from corsgate.server.http2.turns import REQUESTS_PER_TURN, Turns
 from corsgate.server.memory_budget import Tally
 from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import NEVER
@@ -37,6 +38,8 @@ from corsgate.transport.deadlines import NEVER
 FRAMES_PER_WRITE = 4
 """How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
 
+# An enumeration's member is looked up by a call.
+_HEADERS = Kind.HEADERS
 _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
 
@@ -84,11 +87,16 @@ class Http2Connection(ClientConnection):
         """Take frames, and hand on what they bring."""
         if self._closing:
             return
+        left = REQUESTS_PER_TURN
         try:
-            for frame in self._turns.of(self._reader.feed(data), self._tcp):
+            for frame in self._reader.feed(data):
                 self._receive(frame)
                 if self._closing:
                     return
+                left -= frame.kind == _HEADERS
+                if not left:
+                    self._turns.pause(self._tcp)
+                    break
         except ConnectionFault as fault:
             self._fail(fault)
             return
@@ -152,6 +160,15 @@ class Http2Connection(ClientConnection):
         self._pump()
         stream.sent()
 
+    def send_whole(self, stream: Http2Stream, fields: HeaderList, body: bytes) -> bool:
+        """Send a response as a whole, if the client takes it now; return whether it was sent."""
+        stuck = self._write_paused or self._closing
+        if stuck or not self.codec.send_whole(stream.number, fields, body):
+            return False
+        self.flood_limits.answered(len(body))
+        self.flush()
+        return True
+
     def flush(self) -> None:
         """Hand what the codec has collected to the transport."""
         if not self._closing and (data := self.codec.take()):
@@ -162,8 +179,9 @@ class Http2Connection(ClientConnection):
         self._streams.pop(stream.number, None)
         self._sending.pop(stream, None)
         self.flush()
-        self._check_done()
-        self._rearm()
+        if not self._streams:
+            self._check_done()
+            self._rearm()
 
     # What the site calls.
 
@@ -214,8 +232,11 @@ class Http2Connection(ClientConnection):
 
     def _receive(self, frame: Frame) -> None:
         self.flood_limits.frame_came(frame, self._now())
-        if not self.flood_limits.in_block:
+        if self._timeouts.head_by != NEVER and not self.flood_limits.in_block:
             self._timeouts.head_ended()
+        if self.codec.opens(frame):
+            self._open(frame.stream_id, ended=True)
+            return
         if frame.kind == Kind.GOAWAY:
             # The client opens no more streams; those that it has opened go on.
             self._goaway.client_leaves = True
@@ -263,7 +284,6 @@ class Http2Connection(ClientConnection):
             Http2Stream(self, number, ended=True).begin_malformed(_malformed(error))
             return
         stream = self._streams[number] = Http2Stream(self, number, ended=ended)
-        self.site.deadlines.add(stream)
         self._timeouts.request_came()
         stream.begin(read)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import compress
 
 from hpack import NeverIndexedHeaderTuple
 
@@ -12,7 +13,7 @@ from corsgate.cors.names import KNOWN_METHODS
 from corsgate.errors import MalformedRequest, TargetError
 from corsgate.message.framing import CHUNKED, content_length
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_headers
+from corsgate.message.headers import Header, HeaderIndex, HeaderList, head_names, index_headers
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
@@ -32,6 +33,8 @@ CONNECTION_FIELDS = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
 """Fields of HTTP/1.1's connections, which have no place in HTTP/2 (RFC 9113 8.2.2)."""
+
+_FRAMING_FIELDS = CONNECTION_FIELDS | {b"content-length"}
 
 # What a field counts besides its bytes: ": " and the line end of HTTP/1.1, so that a head has the
 # same bound in both.
@@ -182,8 +185,14 @@ def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderL
         length: The body's length in bytes, or None where only its end will tell.
         date: The value of Date where the head has none (RFC 9110 6.6.1).
     """
-    block = [field for field in response_block(head) if field[0] != b"content-length"]
-    if not any(name == b"date" for name, _ in block):
+    names = head_names(head.headers) if head.names is None else head.names
+    lowered, mask = names.lowered, names.mask(_FRAMING_FIELDS)
+    values = [value.strip(b" \t") for _, value in head.headers]
+    block: HeaderList = [(b":status", b"%d" % head.status)]
+    block += compress(zip(lowered, values, strict=True), mask)
+    if b"set-cookie" in names.names:
+        block = [_written(*field) for field in block]
+    if b"date" not in names.names:
         block.append((b"date", date))
     if length is not None and head.status != 204:
         block.append((b"content-length", b"%d" % length))

@@ -24,6 +24,8 @@ small windows often."""
 FRAMES_PER_REQUEST = 3
 """A PRIORITY, and a WINDOW_UPDATE for the stream and for the connection."""
 
+_OF_BLOCKS = (Kind.HEADERS, Kind.CONTINUATION)
+
 
 class Allowance:
     """So many at once, and so many per second in the long run: a token bucket.
@@ -67,6 +69,8 @@ class FloodLimits:
     Attributes:
         received_bytes: How many bytes of requests' bodies have come.
         sent_bytes: How many bytes of responses' bodies were sent.
+        greeted: Whether the client's SETTINGS have come.
+        in_block: Whether a field block has begun and not ended.
     """
 
     def __init__(self, max_block_bytes: int) -> None:
@@ -74,18 +78,8 @@ class FloodLimits:
         self._resets = Allowance(RESETS, RESETS_PER_SECOND)
         self._idle_frames = Allowance(IDLE_FRAMES, IDLE_FRAMES_PER_SECOND)
         self._max_block_bytes = max_block_bytes
-        self._block_bytes: int | None = None
-        self._greeted = False
-
-    @property
-    def greeted(self) -> bool:
-        """Whether the client's SETTINGS have come."""
-        return self._greeted
-
-    @property
-    def in_block(self) -> bool:
-        """Whether a field block has begun and not ended."""
-        return self._block_bytes is not None
+        self._block_bytes = 0
+        self.greeted = self.in_block = False
 
     def frame_came(self, frame: Frame, now: float) -> None:
         """Count a frame.
@@ -98,15 +92,20 @@ class FloodLimits:
             ConnectionFault: It is one too many, out of place, or makes a block too large.
         """
         kind = frame.kind
-        if not self._greeted:
+        if not self.greeted:
             if kind != Kind.SETTINGS or frame.flags & ACK:
                 # RFC 9113 3.4: the client preface includes a SETTINGS frame.
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame was not SETTINGS")
-            self._greeted = True
+            self.greeted = True
         if self.in_block and kind != Kind.CONTINUATION:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block was interrupted")
-        if kind in (Kind.HEADERS, Kind.CONTINUATION):
-            self._count_block(frame)
+        if kind in _OF_BLOCKS:
+            self._block_bytes += frame.size
+            if self._block_bytes > self._max_block_bytes:
+                raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "a field block is too large")
+            self.in_block = not frame.flags & END_HEADERS
+            if not self.in_block:
+                self._block_bytes = 0
         elif kind != Kind.DATA:
             self.idle(now)
 
@@ -137,12 +136,11 @@ class FloodLimits:
         self.sent_bytes += size
         self._idle_frames.earn(size / BYTES_PER_FRAME)
 
-    def answered(self) -> None:
-        """Allow for what the client may do for each request, however small its response."""
-        self._idle_frames.earn(FRAMES_PER_REQUEST)
+    def answered(self, size: int = 0) -> None:
+        """Allow for what the client may do for each request, however small its response.
 
-    def _count_block(self, frame: Frame) -> None:
-        size = (self._block_bytes or 0) + frame.size
-        if size > self._max_block_bytes:
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "a field block is too large")
-        self._block_bytes = None if frame.flags & END_HEADERS else size
+        Args:
+            size: How many bytes of its body were sent, as `sent` counts them.
+        """
+        self.sent_bytes += size
+        self._idle_frames.earn(FRAMES_PER_REQUEST + size / BYTES_PER_FRAME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import IntEnum
+from struct import Struct
 from typing import NamedTuple
 
 from corsgate.errors import ConnectionFault
@@ -50,10 +51,22 @@ class Code(IntEnum):
 
 
 ACK = 0x1
-"""The flag of SETTINGS and PING that answers another."""
+"""The flag of SETTINGS and PING that acknowledges another."""
+
+END_STREAM = 0x1
+"""The flag of DATA and HEADERS that ends its side of the stream."""
 
 END_HEADERS = 0x4
 """The flag of HEADERS and CONTINUATION that ends a field block."""
+
+PADDED = 0x8
+"""The flag of DATA and HEADERS whose payload has padding."""
+
+PRIORITY = 0x20
+"""The flag of HEADERS whose payload begins with five bytes of priority."""
+
+PRIORITY_BYTES = 5
+"""How many bytes those are: the stream that it depends on, and a weight (RFC 9113 6.2)."""
 
 
 class Frame(NamedTuple):
@@ -74,20 +87,30 @@ class Frame(NamedTuple):
     raw: bytes
 
 
+_HEADER = Struct("!HBBBL")
+_new = tuple.__new__
+
+
 class FrameReader:
     """Cuts a connection's bytes into frames, however they were split on their way."""
 
+    __slots__ = ("_at", "_data", "_preface")
+
     def __init__(self) -> None:
-        self._data = bytearray()
+        # What has come, and where in it the next frame begins.
+        self._data = b""
+        self._at = 0
         self._preface = PREFACE
 
     @property
     def partial(self) -> bool:
         """Whether a frame has begun to come and not ended."""
-        return bool(self._data)
+        return self._at < len(self._data)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Return the frames that are whole now.
+
+        Whoever stops taking them gets the others with the next call.
 
         Args:
             data: What the client sent.
@@ -95,20 +118,30 @@ class FrameReader:
         Raises:
             ConnectionFault: It is no HTTP/2, or a frame is larger than was agreed on.
         """
-        self._data += data
+        if self._at < len(self._data):
+            data = self._data[self._at :] + data
+        at = 0
         if self._preface:
-            size = min(len(self._preface), len(self._data))
-            if self._data[:size] != self._preface[:size]:
+            at = min(len(self._preface), len(data))
+            if data[:at] != self._preface[:at]:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "this is no HTTP/2")
-            del self._data[:size]
-            self._preface = self._preface[size:]
-        while len(self._data) >= HEADER_BYTES:
-            size = int.from_bytes(self._data[:3])
+            self._preface = self._preface[at:]
+        self._data, self._at = data, at
+        while len(data) - at >= HEADER_BYTES:
+            size = int.from_bytes(data[at : at + 3])
             if size > MAX_FRAME_BYTES:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, f"a frame of {size} bytes came")
-            end = HEADER_BYTES + size
-            if len(self._data) < end:
+            end = at + HEADER_BYTES + size
+            if len(data) < end:
                 return
-            raw = bytes(self._data[:end])
-            del self._data[:end]
-            yield Frame(raw[3], raw[4], int.from_bytes(raw[5:9]) & MAX_WINDOW, size, raw)
+            raw = data[at:end]
+            self._at = at = end
+            stream_id = int.from_bytes(raw[5:9]) & MAX_WINDOW
+            # A named tuple's own constructor is a call more.
+            yield _new(Frame, (raw[3], raw[4], stream_id, size, raw))
+
+
+def frame_bytes(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:
+    """Return a frame as it is sent (RFC 9113 4.1)."""
+    size = len(payload)
+    return b"".join((_HEADER.pack(size >> 8, size & 255, kind, flags, stream_id), payload))

@@ -45,7 +45,7 @@ class SendQueue:
         self.pending = self.taken_bytes = 0
         self.ended = False
         self.sent = False
-        self._heads: deque[HeaderList] = deque()
+        self._heads: list[HeaderList] = []
         self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
         # What is still to be put in of a body whose length was told.
@@ -99,6 +99,23 @@ class SendQueue:
             if self._left <= 0:
                 self.end()
 
+    def whole(self, size: int) -> HeaderList | None:
+        """Return the head, if it and a body of so many bytes are the whole response.
+
+        Returns:
+            None where anything else waits or has left, or is still to come.
+        """
+        if self._left != size or len(self._heads) != 1 or self._pieces or self._trailers:
+            return None
+        return self._heads[0]
+
+    def whole_left(self, size: int) -> None:
+        """Record that the whole response has left, with a body of so many bytes."""
+        self._heads.clear()
+        self._left = 0
+        self.taken_bytes = size
+        self.ended = self.sent = True
+
     def end(self, trailers: HeaderList | None = None) -> None:
         """Put the end in; again changes nothing."""
         if not self.ended:
@@ -115,7 +132,7 @@ class SendQueue:
             None where nothing waits, or there is no room for it.
         """
         if self._heads:
-            fields = self._heads.popleft()
+            fields = self._heads.pop(0)
             return Block(fields, self._ends_here())
         if self._pieces:
             return self._take_piece(room) if room > 0 else None
@@ -139,6 +156,6 @@ class SendQueue:
         return Piece(data, self._ends_here())
 
     def _ends_here(self) -> bool:
-        """Answer, and note, whether what was just taken is the last."""
+        """Record and return whether what was just taken is the last."""
         self.sent = self.ended and not (self._heads or self._pieces or self._trailers)
         return self.sent

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
-from twisted.internet.interfaces import IAddress
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 
@@ -16,13 +15,12 @@ from corsgate.server.http2.fields import field_block, framed_block, response_blo
 from corsgate.server.http2.frames import Code
 from corsgate.server.http2.receive_queue import ReceiveQueue
 from corsgate.server.http2.send_queue import Block, SendQueue
+from corsgate.server.http2.stream_channel import StreamChannel
 from corsgate.server.http2.timeouts import StreamTimeouts
 from corsgate.server.memory_budget import Tally
-from corsgate.server.memory_holder import MemoryHolder
 from corsgate.server.parsed_request import ParsedRequest
 from corsgate.server.request import GateRequest
 from corsgate.transport.deadlines import NEVER
-from corsgate.transport.tunnel import TunnelEnd
 
 if TYPE_CHECKING:
     from corsgate.server.http2.connection import Http2Connection
@@ -39,7 +37,7 @@ MAX_EARLY_RESPONSES = 10
 """How many streams of a connection may have that time at once; any other is reset at once."""
 
 
-class Http2Stream(MemoryHolder):
+class Http2Stream(StreamChannel):
     """A request and its response, each no faster than the other side takes it.
 
     Args:
@@ -50,9 +48,6 @@ class Http2Stream(MemoryHolder):
     Attributes:
         deadline_s: For the deadlines: when the client has been too slow.
     """
-
-    transport: Any = None
-    pins = None
 
     def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
         self.site = connection.site
@@ -68,7 +63,8 @@ class Http2Stream(MemoryHolder):
         self._producer_paused = False
         self._receive_queue = ReceiveQueue(self._codec.stream_window, ended=ended)
         self._send_queue = SendQueue()
-        self._gone = False
+        # Whether the deadlines know it: most streams never wait for their client.
+        self._gone = self._timed = False
         self._reset_by = NEVER
         # Made once there is something to wait for.
         self._timeouts: StreamTimeouts | None = None
@@ -84,10 +80,12 @@ class Http2Stream(MemoryHolder):
 
     def begin(self, read: ParsedRequest) -> None:
         """Hand the request on."""
-        body = self._receive_queue.open(read.length, self._body_changed)
-        self._request = GateRequest(self, read, body)
-        self._request.process()
-        self._rearm_body()
+        length = read.length
+        body = None if length is None else self._receive_queue.open(length, self._body_changed)
+        self._request = request = GateRequest(self, read, body)
+        request.process()
+        if body is not None:
+            self._rearm_body()
 
     def begin_malformed(self, outcome: str) -> None:
         """Have the access log tell of what is no request at all."""
@@ -199,29 +197,15 @@ class Http2Stream(MemoryHolder):
 
     # What a request calls.
 
-    def getPeer(self) -> IAddress:
-        """Return the client's address."""
-        return self._connection.getPeer()
-
-    def getHost(self) -> IAddress:
-        """Return the gate's own address."""
-        return self._connection.getHost()
-
-    def isSecure(self) -> bool:
-        """Return whether the client speaks TLS to the gate."""
-        return self._connection.isSecure()
-
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
+        if self._send_whole(data):
+            return
         self._send_queue.put(data)
         self._send()
         pending = self._send_queue.pending
         if pending and self._producer is not None and pending > self.most_waiting:
             self._pause_producer()
-
-    def writeSequence(self, data: list[bytes]) -> None:
-        """Write pieces of the response's body."""
-        self.write(b"".join(data))
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         """Write the head of a response that was made by twisted.web's own API."""
@@ -236,25 +220,39 @@ class Http2Stream(MemoryHolder):
         self._send_queue.put_head(fields, 0 if bodiless else length)
         return False
 
+<<<<<<< HEAD
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
         """Write a whole response in one go; its request ends right behind it."""
         self.write_head(head, length, bodiless=bodiless)
         self.write(b"" if bodiless else body)
+=======
+    def write_whole(self, head: ResponseHead, length: int, body: bytes, *, bodiless: bool) -> None:
+        """Write a whole response: in one piece, if nothing is before it and the client takes it.
+
+        Args:
+            head: The head; framing fields in it are left out.
+            length: The body's length in bytes.
+            body: The body.
+            bodiless: Whether no body is sent, whatever `body` is.
+        """
+        self.write_head(head, length, bodiless=bodiless)
+        if body and not bodiless:
+            self.write(body)
+        else:
+            self.flush()
+>>>>>>> 3ec637e (h2 is shown a stream of HTTP/2 only once it has more than one step each way)
 
     def flush(self) -> None:
         """Send a head whose body is not there yet."""
-        self._send()
+        if self._send_queue.waiting and not self._send_whole():
+            self._send()
 
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head (RFC 9113 8.1)."""
         self._send_queue.put_interim(response_block(head))
         self._send()
-
-    def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Not be called: HTTP/2 has no Upgrade, so a request never offers one."""
-        raise AssertionError("a stream of HTTP/2 does not switch protocols")
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Take the source of the response; it hears when the client does not keep up."""
@@ -278,6 +276,9 @@ class Http2Stream(MemoryHolder):
         body = self._receive_queue.body
         if body is not None and not body.complete:
             body.discard()
+        if self._send_queue.sent:
+            self._settle()
+            return
         if self._send_queue.short:
             # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
@@ -285,26 +286,9 @@ class Http2Stream(MemoryHolder):
         self._send_queue.end(field_block([*request.trailers]))
         self._send()
 
-    def loseConnection(self) -> None:
-        """End the stream; there is no other way than that of `abortConnection`."""
-        self.abortConnection()
-
-    def cut(self, outcome: str) -> None:
-        """End the stream, which takes more than its share; the access log says why."""
-        self._cut(outcome, Code.ENHANCE_YOUR_CALM)
-
     def stalled_s(self, now: float) -> float:
         """Return for how many seconds the client has let the exchange stall."""
         return 0.0 if self._timeouts is None else self._timeouts.stalled_s(now)
-
-    def abortConnection(self) -> None:
-        """End the stream at once, so that the response can't look whole."""
-        self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
-
-    def require_http1(self) -> bool:
-        """End the stream such that the client sends its request over HTTP/1.1 (RFC 9113 7)."""
-        self._cut("the request's authentication requires HTTP/1.1", Code.HTTP_1_1_REQUIRED)
-        return True
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
         """Return the request's client, or else the connection's."""
@@ -313,6 +297,18 @@ class Http2Stream(MemoryHolder):
         return client or self.site.client_of(connection), connection.tally
 
     # The parts.
+
+    def _send_whole(self, body: bytes = b"") -> bool:
+        """Send the response in one piece, if this is its body, nothing has left and it may leave.
+
+        Returns:
+            Whether it was sent.
+        """
+        fields = self._send_queue.whole(len(body))
+        if fields is None or not self._connection.send_whole(self, fields, body):
+            return False
+        self._send_queue.whole_left(len(body))
+        return True
 
     def _send(self) -> None:
         self._moves = False
@@ -355,10 +351,12 @@ class Http2Stream(MemoryHolder):
         if self._reset_by != NEVER:
             self._reset_by = NEVER
             self._connection.lingering -= 1
-        self.hold_nothing()
+        if self._account is not None:
+            self.hold_nothing()
         # It knows this stream: a cycle would be left to the collector.
         self._receive_queue.body = None
-        self.site.deadlines.discard(self)
+        if self._timed:
+            self.site.deadlines.discard(self)
 
     def _pause_producer(self) -> None:
         if not self._producer_paused:
@@ -394,6 +392,9 @@ class Http2Stream(MemoryHolder):
     def _rearm(self) -> None:
         by_client = NEVER if self._timeouts is None else self._timeouts.deadline_s()
         self.deadline_s = min(by_client, self._reset_by)
+        if self.deadline_s != NEVER and not (self._timed or self._gone):
+            self._timed = True
+            self.site.deadlines.add(self)
 
     def _now(self) -> float:
         return self.site.deadlines.now()

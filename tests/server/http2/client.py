@@ -25,6 +25,7 @@ from corsgate.message.headers import Header, HeaderIndex, HeaderList, index_head
 from corsgate.server.http2.connection import make_http2
 from corsgate.server.http2.frames import PREFACE
 from corsgate.server.request import GateRequest
+from corsgate.shortcuts import ALL, Shortcuts
 from tests.server.support import LEFT, Serving
 
 PSEUDO: HeaderList = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a.test")]
@@ -58,6 +59,8 @@ class Http2Client(Serving):
         limits: The site's.
         render: Called with each request; by default it waits for the test.
         settings: The client's settings, which it sends at once.
+        greets: Whether it does.
+        shortcuts: Which ones the site takes.
 
     Attributes:
         answers: What has come, by stream.
@@ -71,8 +74,9 @@ class Http2Client(Serving):
         settings: Mapping[int, int] | None = None,
         *,
         greets: bool = True,
+        shortcuts: Shortcuts = ALL,
     ) -> None:
-        super().__init__(limits, render)
+        super().__init__(limits, render, shortcuts)
         self.answers: dict[int, Answer] = defaultdict(Answer)
         self.control: list[Frame] = []
         self.encoder = Encoder()
