@@ -164,6 +164,7 @@ class FieldEncoder:
     """
 
     __slots__ = (
+        "_learns",
         "_left",
         "_literal_bytes",
         "_literals",
@@ -183,6 +184,8 @@ class FieldEncoder:
         # What stands for each field: those of the table, and literals that came lately.
         self._written: dict[Header, bytes] = {}
         self._literals = self._literal_bytes = 0
+        # Whether the last block brought something new that may join the table with the next one.
+        self._learns = False
         self._remembers = remembers
 
     @property
@@ -207,7 +210,7 @@ class FieldEncoder:
             fields: The fields, pseudo-header fields first, all other names in lower case.
             huffman: Not looked at: what is shorter is written.
         """
-        if self._remembers and not self._resized:
+        if self._remembers and not (self._learns or self._resized):
             try:
                 return b"".join(map(self._written.__getitem__, fields))
             except KeyError:
@@ -218,15 +221,17 @@ class FieldEncoder:
         """Remember no literals; the table stays as long as the connection."""
         self._written = {field: self._index(place) for field, place in self._table.items()}
         self._literals = self._literal_bytes = 0
+        self._learns = False
 
     def _encode(self, fields: HeaderList) -> bytes:
         """Write a block field by field. What has come before joins the table.
 
-        A block that brings nothing new changes nothing: it is what `encode` joins together.
+        A block that brings nothing new, nor comes behind one that has, changes nothing: it is
+        what `encode` joins together.
         """
         parts, self._resized = [self._resized], b""
-        learns = not all(map(self._written.__contains__, fields))
-        grown = False
+        learns = self._learns or not all(map(self._written.__contains__, fields))
+        self._learns = grown = False
         for field in fields:
             name, value = field
             place = self._table.get(field)
@@ -272,6 +277,7 @@ class FieldEncoder:
         self._literals += 1
         self._literal_bytes += size
         self._written[field] = text
+        self._learns |= field[0] not in _VOLATILE
 
     def _index(self, place: int) -> bytes:
         return _integer(_FIRST_DYNAMIC + len(self._table) - 1 - place, 7, 0x80)
