@@ -230,9 +230,11 @@ class RouteShape:
         names = response.names or self._names_of(came)
         plan = self._plans.get(names) or self._plan_for(names)
         headers = list(compress(came, plan.mask))
-        at = plan.connection_at
+        at, dated = plan.connection_at, plan.dated
         if at is not None and (at < 0 or came[at][1] not in names.harmless):
             headers = without_named(headers, came, names)
+            # Connection may name any field, even Date.
+            dated = any(name.lower() == b"date" for name, _ in headers)
         if plan.rewrites:
             headers = rewrite(
                 headers,
@@ -252,7 +254,7 @@ class RouteShape:
         if cookie is not None:
             field = (b"Set-Cookie", cookie)
             ours, our_lines = (*ours, field), our_lines + field_lines((field,))
-        lines = b"\r\n".join([*map(_line, headers), our_lines]) if plan.dated else None
+        lines = b"\r\n".join([*map(_line, headers), our_lines]) if dated else None
         headers += ours
         return ResponseHead(response.status, response.reason, headers, lines)
 

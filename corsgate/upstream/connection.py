@@ -344,7 +344,8 @@ class UpstreamConnection(Protocol):
         if self._upload is not None:
             # It was answered before it was sent whole; what is left has no place to go.
             self._stop_sending()
-            self._cut()
+            if state is not State.GONE:
+                self._cut()
         elif state is not State.GONE:
             assert state in UNDER_WAY, "only what is under way can be complete"
             self.state = State.IDLE

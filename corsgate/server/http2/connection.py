@@ -61,12 +61,12 @@ class Http2Connection(ClientConnection):
         self.site = site
         self.context = site.context
         self.tally = Tally()
-        self.codec = Codec(site.limits, site.shortcuts)
+        self.codec = Codec(site.limits, site.context.shortcuts)
         self.lingering = 0
         # A field that is compressed takes no more room than one that isn't.
         self.flood_limits = FloodLimits(2 * site.limits.max_head_bytes)
         self._reader = FrameReader()
-        self._blocks = RequestBlocks(site.limits, site.shortcuts)
+        self._blocks = RequestBlocks(site.limits, site.context.shortcuts)
         self._streams: dict[int, Http2Stream] = {}
         # Those that may have something to send; a dictionary keeps them in order.
         self._sending: dict[Http2Stream, None] = {}

@@ -220,20 +220,14 @@ class Http2Stream(StreamChannel):
         self._send_queue.put_head(fields, 0 if bodiless else length)
         return False
 
-<<<<<<< HEAD
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response in one go; its request ends right behind it."""
-        self.write_head(head, length, bodiless=bodiless)
-        self.write(b"" if bodiless else body)
-=======
-    def write_whole(self, head: ResponseHead, length: int, body: bytes, *, bodiless: bool) -> None:
         """Write a whole response: in one piece, if nothing is before it and the client takes it.
 
         Args:
             head: The head; framing fields in it are left out.
-            length: The body's length in bytes.
+            length: The body's length in bytes; None where nothing may be said of it.
             body: The body.
             bodiless: Whether no body is sent, whatever `body` is.
         """
@@ -242,7 +236,6 @@ class Http2Stream(StreamChannel):
             self.write(body)
         else:
             self.flush()
->>>>>>> 3ec637e (h2 is shown a stream of HTTP/2 only once it has more than one step each way)
 
     def flush(self) -> None:
         """Send a head whose body is not there yet."""
