@@ -181,7 +181,11 @@ class Slots(Generic[C, W]):
         assert connection in self._used, "only what was taken comes back"
         client = self._used.pop(connection)
         if client is not None:
-            self._release(client)
+            held = self._held[client] - 1
+            if held:
+                self._held[client] = held
+            else:
+                del self._held[client]
         if self._claims:
             self._claims.pop(connection, None)
         if not self.waiting:

@@ -26,6 +26,7 @@ FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding"))
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MOST_DIGITS = 20
+_CHUNKED_ALONE = [b"chunked"]
 _EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -173,8 +174,11 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
     """
     if method == b"HEAD" or status in (204, 304):
         return NO_BODY
-    if b"transfer-encoding" in index:
-        codings = short_list(index[b"transfer-encoding"])
+    codings_stated = index.get(b"transfer-encoding")
+    if codings_stated == _CHUNKED_ALONE:
+        return CHUNKED
+    if codings_stated is not None:
+        codings = short_list(codings_stated)
         if codings is None or [coding.lower() for coding in codings] != [b"chunked"]:
             raise BadUpstreamResponse("its transfer coding is not chunked alone")
         return CHUNKED

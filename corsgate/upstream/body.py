@@ -26,12 +26,6 @@ class Body(Protocol):
     def replayable(self) -> bool:
         """Whether nothing of it has been taken yet, or all of it is kept."""
 
-    def take_whole(self) -> bytes | None:
-        """Return all of it, where all is here and its length is known; else None.
-
-        What can't be sent again is gone then, as if it had been written.
-        """
-
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Begin to write to a consumer; the Deferred fires when all has been written."""
 

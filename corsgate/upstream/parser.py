@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
+from itertools import compress
 from typing import Any
 
 import httptools
@@ -23,7 +24,6 @@ from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, HeadNames, head_names, index_headers
 from corsgate.shortcuts import ALL, Shortcuts
 
-_FRAMING_LENGTHS = frozenset(len(name) for name in FRAMING_FIELDS)
 _KNOWN_REASONS = frozenset(status.phrase.encode("ascii") for status in HTTPStatus)
 _BODILESS = frozenset((204, 304))
 _NO_TRAILERS: HeaderList = []
@@ -33,6 +33,16 @@ _MOST_PLAIN_DIGITS = 15
 
 MAX_HEAD_BYTES = 256 * 1024
 """How much a server may send without its head, body or trailer moving on."""
+
+
+class _AllButFraming:
+    """The names of all fields that say nothing of how long a body is; see `NameSet`."""
+
+    def __contains__(self, name: object, /) -> bool:
+        return name not in FRAMING_FIELDS
+
+
+_ALL_BUT_FRAMING = _AllButFraming()
 
 
 class ResponseParser:
@@ -217,7 +227,7 @@ class ResponseParser:
         if stated.isdigit() and len(stated) <= _MOST_PLAIN_DIGITS:
             length = self.announced_length = int(stated)
         else:
-            length = self._find_length(headers, status)
+            length = self._find_length(headers, names, status)
         # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
         framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
         self.reusable = framed and self._parser.should_keep_alive()
@@ -266,9 +276,9 @@ class ResponseParser:
             check_response(status, version, reason)
             self._informed(head)
 
-    def _find_length(self, headers: HeaderList, status: int) -> int:
+    def _find_length(self, headers: HeaderList, names: HeadNames, status: int) -> int:
         """Return how long the body is that follows a head; set what is announced of it."""
-        index = index_headers([field for field in headers if len(field[0]) in _FRAMING_LENGTHS])
+        index = index_headers(compress(headers, names.mask(_ALL_BUT_FRAMING)))
         length = self.announced_length = response_length(index, status, self._method)
         if length == NO_BODY:
             self.announced_length = announced_length(index, status, self._method)

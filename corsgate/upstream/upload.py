@@ -15,7 +15,12 @@ from corsgate.transport.fast_write import unsent, writer
 
 
 def take_whole(body: IBodyProducer) -> bytes | None:
-    """Return all of a body that is here as a whole, so that it can go with its head; else None."""
+    """Return all of a body, where all is here, so that it can go with its head; else None.
+
+    Args:
+        body: Its method `take_whole`, if it has one, returns all of it where that is here and its
+            length is known. A body that can't be sent again is gone then, as if it was written.
+    """
     take = getattr(body, "take_whole", None)
     return None if take is None else take()
 
@@ -60,8 +65,9 @@ class Upload:
         """Ask for the body."""
         self._transport.registerProducer(self, True)
         self._body.startProducing(self).addCallbacks(self._sent, self._failed)
-        if self._active:
-            self._send(b"")
+        if self._active and self._head:
+            head, self._head = self._head, b""
+            self._write(head)
 
     def stop(self) -> None:
         """Send no more of it, and tell its producer so."""
@@ -80,7 +86,11 @@ class Upload:
         """Send a piece."""
         if self._active and data:
             self._sender.touch()
-            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            if self._chunked:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            if self._head:
+                data, self._head = self._head + data, b""
+            self._write(data)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Do nothing: an IBodyProducer is paused and resumed without being registered."""
@@ -107,12 +117,6 @@ class Upload:
 
     # The parts.
 
-    def _send(self, data: bytes) -> None:
-        if self._head:
-            data, self._head = self._head + data, b""
-        if data:
-            self._write(data)
-
     def _end(self) -> None:
         self._active = False
         self._transport.unregisterProducer()
@@ -122,8 +126,7 @@ class Upload:
             self._end()
             if self._chunked:
                 fields: HeaderList = getattr(self._body, "trailers", [])
-                lines = field_lines(fields)
-                self._send(b"0\r\n%b\r\n" % lines)
+                self._write(self._head + b"0\r\n%b\r\n" % field_lines(fields))
             self._sender.upload_ended(None)
 
     def _failed(self, reason: Failure) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as Refused
+from twisted.internet.interfaces import IConsumer
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
 
 from corsgate.config.model.values import Limits, PoolLimits, Server
 from corsgate.message.head import RequestHead
@@ -112,6 +114,43 @@ class Playing:
     def wait(self, seconds: int) -> None:
         """Let time pass, a second at a time."""
         self.clock.pump([1.0] * seconds)
+
+
+class Source:
+    """A connection that a response comes from; it notes what the response asks of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def pause_response(self, response: UpstreamResponse) -> None:
+        """Note it."""
+        self.calls.append("pause")
+
+    def resume_response(self, response: UpstreamResponse) -> None:
+        """Note it."""
+        self.calls.append("resume")
+
+    def give_up_response(self, response: UpstreamResponse) -> None:
+        """Note it."""
+        self.calls.append("give up")
+
+
+@implementer(IConsumer)
+class Written:
+    """A consumer that keeps what is written, piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take a producer."""
+
+    def unregisterProducer(self) -> None:
+        """Forget it."""
+
+    def write(self, data: bytes) -> None:
+        """Keep a piece."""
+        self.pieces.append(data)
 
 
 def request(

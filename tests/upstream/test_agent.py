@@ -51,6 +51,53 @@ class AgentTests(BoxTestCase):
             await self.exchange()
         self.assertEqual(len(self.box.peers), 1)
 
+    async def test_wire(self) -> None:
+        """A head that is ready for the wire leaves as it is, on fresh connections and kept ones."""
+        await self.begin()
+        head = RequestHead(
+            method=b"GET",
+            target=b"/t",
+            headers=[(b"Host", b"h")],
+            wire=b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n",
+        )
+        for count in (1, 2, 3):
+            asked: Any = self.agent.request(b"-", self.url, CarriedHead(head, Limits()))
+            peer = await self.box.next() if count == 1 else self.box.peers[-1]
+            self.assertEqual(await peer.until(), head.wire)
+            peer.send(OK)
+            (await asked).deliverBody(Collector())
+        self.assertEqual(len(self.box.peers), 1)
+
+    async def test_wire_resent(self) -> None:
+        """So it does where it goes out again, on a connection that is fresh."""
+        await self.begin()
+        await self.exchange()
+        wire = b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n"
+        head = RequestHead(method=b"GET", target=b"/t", headers=[(b"Host", b"h")], wire=wire)
+        asked: Any = self.agent.request(b"-", self.url, CarriedHead(head, Limits()))
+        self.assertEqual(await self.box.peers[0].until(), wire)
+        self.box.peers[0].close()
+        peer = await self.box.next()
+        self.assertEqual(await peer.until(), wire)
+        peer.send(OK)
+        (await asked).deliverBody(Collector())
+
+    async def test_wire_with_a_body(self) -> None:
+        """Where there is a body, its length is told: the wire is that of a head without one."""
+        await self.begin()
+        head = RequestHead(
+            method=b"PUT", target=b"/t", headers=[(b"Host", b"h")], wire=b"PUT / HTTP/1.1\r\n\r\n"
+        )
+        body = KeptBody(b"hello")
+        asked: Any = self.agent.request(b"-", self.url, CarriedHead(head, Limits()), body)
+        peer = await self.box.next()
+        self.assertEqual(
+            await peer.until(b"hello"),
+            b"PUT /t HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello",
+        )
+        peer.send(OK)
+        (await asked).deliverBody(Collector())
+
     async def test_one_each(self) -> None:
         """Two requests at a time go over two connections."""
         await self.begin()

@@ -318,3 +318,67 @@ class SplitTests(SynchronousTestCase):
         """Whatever comes, nothing but BadUpstreamResponse is raised."""
         read(raw, upgrade=upgrade)
         read(SWITCH[: len(raw)], raw, b"\r\n\r\n" + raw, upgrade=upgrade)
+
+    @given(STREAMS, st.binary(max_size=8), st.data())
+    def test_without_shortcuts(
+        self, stream: tuple[bytes, bytes], more: bytes, data: st.DataObject
+    ) -> None:
+        """What is told is the same without shortcuts, whatever stands behind the response."""
+        method, raw = stream
+        cuts = data.draw(st.lists(st.integers(0, len(raw)), max_size=4))
+        pieces = [raw[a:b] for a, b in pairwise([0, *sorted(cuts), len(raw)]) if a != b]
+        pieces[-1] += more
+        told = []
+        for shortcuts in (ALL, Shortcuts(counted=False, head_names=False)):
+            sink, tail = read(*pieces, method=method, shortcuts=shortcuts)
+            told.append((sink.events, tail, [head.headers for head in sink.heads]))
+        self.assertEqual(*told)
+
+
+class CountedTests(SynchronousTestCase):
+    """A body of known length is counted, no less strictly than it would be parsed."""
+
+    LONG = OK + b"Content-Length: 10\r\n\r\n"
+
+    def test_behind_the_body(self) -> None:
+        """Bytes behind it are no part of it, and leave the connection in doubt."""
+        for reads in ((b"0123456789x",), (b"012345", b"6789x"), (b"0123456789", b"x")):
+            for shortcuts in (ALL, Shortcuts(counted=False)):
+                events = read(self.LONG, *reads, shortcuts=shortcuts)[0].events
+                self.assertEqual(
+                    events, [(200, 10, True), ("body", b"0123456789"), END, DOUBTFUL, BAD], reads
+                )
+
+    def test_next(self) -> None:
+        """The next response is read from its head on."""
+        sink = Recorder()
+        for _ in range(2):
+            sink.parser.expect(b"GET", upgrade=False)
+            for data in (self.LONG + b"012", b"345", b"6789"):
+                sink.feed(data)
+        self.assertEqual(sink.events, [(200, 10, True), ("body", b"0123456789"), END] * 2)
+
+    def test_cut_short(self) -> None:
+        """One that ends early is cut short."""
+        sink = Recorder()
+        sink.parser.expect(b"GET", upgrade=False)
+        sink.feed(self.LONG)
+        sink.feed(b"012")
+        self.assertIsInstance(sink.parser.finish(cleanly=True), BadUpstreamResponse)
+
+    def test_not_begun(self) -> None:
+        """A status that has no body has none to count, whatever its length says."""
+        for method, raw in ((b"GET", b"HTTP/1.1 304 N\r\n"), (b"HEAD", OK)):
+            sink, _ = read(raw + b"Content-Length: 10\r\n\r\n", method=method)
+            self.assertEqual(sink.events[-1], END)
+
+
+class NamesTests(SynchronousTestCase):
+    def test_names(self) -> None:
+        """A final head knows what its names imply."""
+        for shortcuts in (ALL, Shortcuts(head_names=False)):
+            (head,) = read(OK + b"X: 1\r\n" + CL + b"\r\n", shortcuts=shortcuts)[0].heads
+            assert head.names is not None
+            self.assertEqual(
+                (head.names.lowered, head.names.length_at), ((b"x", CL[:14].lower()), 1)
+            )

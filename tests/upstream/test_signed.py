@@ -1,0 +1,95 @@
+"""Requests that are signed: which challenges are met, and what becomes of the body."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from corsgate.errors import ChallengedMidUpload, UpstreamError
+from corsgate.interfaces import ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.upstream.body import Body, KeptBody
+from corsgate.upstream.response import UpstreamResponse
+from corsgate.upstream.signed import MAX_CHALLENGES, send_signed
+from tests.server.support import Body as Streamed
+from tests.upstream.playing import Source
+
+HEAD = RequestHead(method=b"PUT", target=b"/", headers=[])
+ORIGIN = "http://10.0.0.1"
+
+
+@implementer(ICredentials)
+class Signature:
+    """Signs with a number, and takes every response for a challenge until it is content.
+
+    Args:
+        challenges: How many are challenges.
+        error: What is raised for one, if anything.
+    """
+
+    header_names = frozenset((b"x-signed",))
+    fixed = None
+    may_be_challenged = True
+
+    def __init__(self, challenges: int, error: UpstreamError | None = None) -> None:
+        self.signed = 0
+        self._challenges = challenges
+        self._error = error
+
+    async def authorize(self, head: RequestHead, server: str) -> RequestHead:
+        """Sign."""
+        self.signed += 1
+        fields = [*head.headers, (b"X-Signed", b"%d" % self.signed)]
+        return RequestHead(method=head.method, target=head.target, headers=fields)
+
+    def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
+        """Return whether this is a challenge."""
+        if self._error is not None:
+            raise self._error
+        return self.signed <= self._challenges
+
+
+class SignedTests(SynchronousTestCase):
+    def send(self, signature: Signature, body: Body | None = None) -> Deferred[UpstreamResponse]:
+        """Send a request to a server that responds at once."""
+        verifyObject(ICredentials, signature)
+        self.sent: list[tuple[bytes, Body | None]] = []
+        self.sources: list[Source] = []
+
+        async def send(head: RequestHead, payload: Body | None) -> UpstreamResponse:
+            self.sent.append((head.headers[-1][1], payload))
+            self.sources.append(Source())
+            return UpstreamResponse(self.sources[-1], ResponseHead(401, b"", []), -1)
+
+        return Deferred.fromCoroutine(send_signed(signature, HEAD, ORIGIN, lambda: body, send))
+
+    def test_content(self) -> None:
+        """What is not challenged is sent once."""
+        self.successResultOf(self.send(Signature(0)))
+        self.assertEqual(self.sent, [(b"1", None)])
+
+    def test_challenged(self) -> None:
+        """What is challenged is signed anew, its body sent again and the response read off."""
+        body = KeptBody(b"abc")
+        self.successResultOf(self.send(Signature(1), body))
+        self.assertEqual(self.sent, [(b"1", body), (b"2", body)])
+        self.assertEqual([source.calls for source in self.sources], [[], []])
+
+    def test_loop(self) -> None:
+        """A server that is never content gets its way in the end: its challenge is passed on."""
+        self.successResultOf(self.send(Signature(99)))
+        self.assertEqual(len(self.sent), MAX_CHALLENGES + 1)
+
+    def test_mid_upload(self) -> None:
+        """A body that is gone can't be sent again; the rest of the response isn't wanted."""
+        self.failureResultOf(self.send(Signature(1), Streamed(3)), ChallengedMidUpload)
+        self.assertEqual(self.sources[0].calls, ["give up"])
+
+    def test_unmet(self) -> None:
+        """A challenge that can't be met is an error, its response read off all the same."""
+        error = UpstreamError("it wants a scheme that is too weak")
+        failure = self.failureResultOf(self.send(Signature(1, error)), UpstreamError)
+        self.assertIs(failure.value, error)
+        self.assertEqual(len(self.sent), 1)
