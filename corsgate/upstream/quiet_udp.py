@@ -53,3 +53,7 @@ class _QuietPort(Port):
         self.protocol.doStop()
         self.socket.close()
         del self.socket
+        # What `stopListening` returned, where that was called.
+        stopped = self.__dict__.pop("d", None)
+        if stopped is not None:
+            stopped.callback(None)

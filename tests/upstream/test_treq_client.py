@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
+from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.http_headers import Headers
@@ -124,6 +126,45 @@ class PassedOn(SynchronousTestCase):
         """A Set-Cookie beyond ASCII fails nothing."""
         agent = FakeAgent(headers=[(b"Set-Cookie", b"sid=\xe9; Expires=\xff")])
         self.assertEqual(self.send(agent, head()).code, 200)
+
+
+@implementer(IAgent)
+class PlainAgent:
+    """Keeps what treq asks for of its own accord."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[bytes, bytes, Headers | None]] = []
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        """Take a request."""
+        self.asked.append((method, uri, headers))
+        waiting: Deferred[IResponse] = Deferred()
+        return waiting
+
+
+class TreqTests(SynchronousTestCase):
+    """A request without a prepared head is treq's own."""
+
+    def test_is_treq(self) -> None:
+        """The client is treq's, and a usual request goes its usual way, without cookies."""
+        agent = PlainAgent()
+        client = ProxyClient(agent)
+        self.assertIsInstance(client, HTTPClient)
+        reactor: Any = object()
+        headers = Headers({b"X": [b"1"]})
+        client.get(f"{ORIGIN}/a?b=c", headers=headers, params={"d": "e"}, reactor=reactor)
+        ((method, uri, sent),) = agent.asked
+        self.assertEqual((method, uri), (b"GET", f"{ORIGIN}/a?b=c&d=e".encode()))
+        assert sent is not None
+        self.assertEqual(sent.getRawHeaders(b"x"), [b"1"])
+        self.assertEqual(sent.getRawHeaders(b"accept-encoding"), [b"gzip"])
+        self.assertFalse(sent.hasHeader(b"cookie"))
 
 
 class OnTheWire(GateTestCase):
