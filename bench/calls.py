@@ -93,7 +93,7 @@ PINS: Final[Mapping[str, Pins]] = {
     "1k": Pins(Pin(238, bar=105), Pin(6_280, bar=2_900)),
     "varying": Pins(Pin(317, bar=160), Pin(8_360, bar=4_600)),
     "preflight": Pins(Pin(62, bar=65), Pin(1_630, bar=1_600)),
-    "put": Pins(Pin(378, bar=190), Pin(9_700)),
+    "put": Pins(Pin(366, bar=190), Pin(9_380)),
     "put-drip": Pins(Pin(535), Pin(13_450)),
     "chunked": Pins(Pin(263, bar=190), Pin(6_940)),
     "get-http2": Pins(Pin(813), Pin(19_355)),

@@ -184,8 +184,10 @@ class RequestBody:
     def ended(self, trailers: HeaderList | None = None) -> None:
         """Take the end from the channel."""
         self.complete = True
-        self.trailers = trailers or []
-        self._flush()
+        if trailers:
+            self.trailers = trailers
+        if self._receiver is not None:
+            self._flush()
 
     def fail(self, reason: Failure) -> None:
         """Tell the receiver, now or when it comes, that the body will never be complete."""

@@ -14,9 +14,9 @@ from corsgate.errors import BodyTimedOut
 from corsgate.message.head import ResponseHead
 from corsgate.server.admission import Spare
 from corsgate.server.context import ServerContext
-from corsgate.server.http1.phase import NEXT, Phase
 from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.http1.response_writer import ResponseWriter
+from corsgate.server.http1.states import NEXT_PHASES, Phase
 from corsgate.server.http1.timeouts import (
     FIRST_REQUEST_S,
     LINGER_S,
@@ -220,11 +220,11 @@ class GateChannel(ResponseWriter):
         if self._phase is not _ANSWERING:
             return
         self._phase = _PENDING
-        body = request.body
+        body, draining = request.body, self.context.draining
         unread = body is not None and not body.complete
         if unread and body is not None:
             body.discard()
-        if not request.persistent or not stays_open(request, draining=self.context.draining):
+        if not stays_open(request, draining=draining):
             if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:
@@ -273,7 +273,7 @@ class GateChannel(ResponseWriter):
     # The parts.
 
     def _become(self, phase: Phase) -> None:
-        assert phase in NEXT[self._phase], (self._phase, phase)
+        assert phase in NEXT_PHASES[self._phase], (self._phase, phase)
         self._phase = phase
 
     def _serve(self, read: ParsedRequest, body: RequestBody | None) -> None:

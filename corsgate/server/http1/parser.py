@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from enum import Enum, auto
 from typing import Any
 
 import httptools
@@ -18,34 +17,17 @@ from corsgate.server.http1.message_cuts import HEAD_END, MessageCuts
 from corsgate.server.http1.recall import PLAIN_LINE, LastRequest
 from corsgate.server.http1.request_head import CollectedHead
 from corsgate.server.http1.request_line import RequestLine
+from corsgate.server.http1.states import NEXT_STATES, State
 from corsgate.server.parsed_request import ParsedRequest, Refusal, RequestSink, malformed, refused
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER
 
-
-class State(Enum):
-    """Where in a client's bytes a parser is."""
-
-    BETWEEN = auto()
-    """Behind a whole message: nothing of the next one has come but perhaps empty lines."""
-    HEAD = auto()
-    BODY = auto()
-    OFFERED = auto()
-    """Behind a head that offers to switch protocols: what follows is held until one is chosen."""
-    ENDED = auto()
-    """Nothing is read any more."""
-
-
-_NEXT = {
-    State.BETWEEN: (State.HEAD, State.ENDED),
-    State.HEAD: (State.BETWEEN, State.BODY, State.OFFERED, State.ENDED),
-    State.BODY: (State.BETWEEN, State.ENDED),
-    State.OFFERED: (State.BETWEEN, State.ENDED),
-    State.ENDED: (State.ENDED,),
-}
 # As the members are looked up in a class, which is slow.
 _BETWEEN, _HEAD, _BODY = State.BETWEEN, State.HEAD, State.BODY
 _OFFERED, _ENDED = State.OFFERED, State.ENDED
+
+# Where a head has come that is longer, it is read in steps that bound what its fields take.
+_LONG_HEAD = 4 * 1024
 
 COUNTED_BYTES = 16 * 1024
 """From this length on, a body of known length is counted: a parser for what follows costs less."""
@@ -119,42 +101,75 @@ class RequestParser:
         Args:
             data: What the client sent, split anyhow.
         """
-        state = self.state
-        at, size = 0, len(data)
-        if state is _BETWEEN:
-            last = self.last
-            if last.request is not None:
-                request = last.recall(data)
-                if request is not None:
-                    self._sink.request_read(request)
-                    return
-                last.forget()
-            self._moved = False
-            self._reading = size
-            # Not behind a part of an empty line, which nothing may follow but its other part.
-            line = None if self._fed else PLAIN_LINE.match(data)
-            if line is not None:
-                at = data.find(HEAD_END, line.end()) + len(HEAD_END)
-                if at >= len(HEAD_END):
-                    self._read_head(data if at == size else data[:at], line)
-                    if at == size:
-                        # It came alone, and there is nothing else to look at.
-                        self._fed = 0
-                        read, self._read = self._read, None
-                        if read is not None and self.state is _BETWEEN:
-                            last.remember(read, data, line.end())
-                        return
-                else:
-                    at = 0
-        elif state is _OFFERED:
+        at = self.read_message(data) if self.state is _BETWEEN else 0
+        if at < len(data):
+            self.parse(data[at:] if at else data)
+
+    def read_message(self, data: bytes) -> int:
+        """Read a request whose head has come in one piece and begins with a plain line.
+
+        Args:
+            data: What the client sent behind the last message.
+
+        Returns:
+            How many bytes that were, with what has come of a body of known length; 0 where this
+            is not such a request.
+        """
+        last = self.last
+        if last.request is not None:
+            used = len(last.data)
+            if used and data.startswith(last.data):
+                again: ParsedRequest | None = last.request
+            else:
+                used, again = len(data), last.recall(data)
+            if again is not None:
+                self._sink.request_read(again)
+                return used
+            last.forget()
+        # Not behind a part of an empty line, which nothing may follow but its other part.
+        line = None if self._fed else PLAIN_LINE.match(data)
+        if line is None:
+            return 0
+        at = data.find(HEAD_END, line.end(), _LONG_HEAD) + len(HEAD_END)
+        if at < len(HEAD_END):
+            return 0
+        head = data if at == len(data) else data[:at]
+        self._reading = at
+        self._plain = line
+        self._head.is_trimmed = b" \r\n" not in head and b"\t\r\n" not in head
+        self._cuts.given_up = False
+        self._parse_some(head)
+        self._plain = None
+        if self.state is _BODY:
+            if self._left > 0 and at < len(data):
+                piece = data[at : at + self._left]
+                at += len(piece)
+                self._parse_body(piece)
+                if self._pieces:
+                    self._pass_body()
+        elif self.state is _BETWEEN:
+            read, self._read = self._read, None
+            if read is not None:
+                last.remember(read, head, line.end())
+        return at
+
+    def parse(self, data: bytes) -> None:
+        """Read bytes of any kind.
+
+        Args:
+            data: What the client sent behind what was read before.
+        """
+        if self.state is _OFFERED:
             self._held += data
             return
-        elif state is _ENDED:
+        if self.state is _ENDED:
             return
-        self._moved = at > 0
+        self.last.forget()
+        size = len(data)
+        self._moved = False
         self._reading = size
         self._collected += size
-        self._parse(data, at)
+        self._parse(data)
         if self.state is not _HEAD:
             self._collected = 0
             if self.state is _ENDED:
@@ -257,16 +272,8 @@ class RequestParser:
     # The parts.
 
     def _become(self, state: State) -> None:
-        assert state in _NEXT[self.state], (self.state, state)
+        assert state in NEXT_STATES[self.state], (self.state, state)
         self.state = state
-
-    def _read_head(self, head: bytes, line: re.Match[bytes]) -> None:
-        """Read a head that came in one piece, and whose request line is plain."""
-        self._plain = line
-        self._head.is_trimmed = b" \r\n" not in head and b"\t\r\n" not in head
-        self._cuts.given_up = False
-        self._parse_some(head)
-        self._plain = None
 
     def _check_size(self) -> None:
         """Refuse what goes on for too long without an end (RFC 6585 5)."""
@@ -279,18 +286,14 @@ class RequestParser:
             if excess is not None or self._fed > self._limits.max_head_bytes:
                 self.refuse(excess or self._head.too_large())
 
-    def _parse(self, data: bytes, at: int) -> None:
+    def _parse(self, data: bytes) -> None:
         """Parse bytes piece by piece, so that each message begins with a piece.
 
         llhttp doesn't tell where in a read a message begins, and it is lenient about the request
         line: that can only be checked where the place of its first byte is known.
-
-        Args:
-            data: The read.
-            at: How much of it has been parsed.
         """
         self._cuts.begin_read()
-        size = len(data)
+        at, size = 0, len(data)
         while at < size:
             in_body = self.state is _BODY
             if self.state is _OFFERED:
@@ -304,9 +307,9 @@ class RequestParser:
                 in_line = bool(self._line)
                 end = self._cuts.next(data, at, in_body=in_body, in_line=in_line)
             piece = data if end - at == size else data[at:end]
-            if in_body and self._counted:
-                self._count(piece)
-            elif in_body or self._line.take(piece):
+            if in_body:
+                self._parse_body(piece)
+            elif self._line.take(piece):
                 self._parse_some(piece)
                 if self.state is _HEAD:
                     self._head.drop_surplus()
@@ -321,8 +324,11 @@ class RequestParser:
         if self.state is _HEAD or (self.state is _BODY and not self._left > 0):
             self._cuts.end_read(data)
 
-    def _count(self, piece: bytes) -> None:
-        """Take a piece of a body that is not parsed."""
+    def _parse_body(self, piece: bytes) -> None:
+        """Read a piece of a body."""
+        if not self._counted:
+            self._parse_some(piece)
+            return
         self._moved = True
         self._left -= len(piece)
         self._sink.body_read(piece)
@@ -332,17 +338,14 @@ class RequestParser:
             self._end_body([])
 
     def _end_body(self, trailers: HeaderList) -> None:
-        self._become(_ENDED if self._is_last else _BETWEEN)
-        self._counted = False
-        self._head.clear()
+        self.state = _ENDED if self._is_last else _BETWEEN
         self._sink.body_complete(trailers)
 
     def _pass_body(self) -> None:
         """Pass on what came of the body, joined: it may have come in chunks of a byte each."""
         data = b"".join(self._pieces)
         self._pieces.clear()
-        if data:
-            self._sink.body_read(data)
+        self._sink.body_read(data)
 
     def _parse_some(self, data: bytes) -> None:
         """Have a piece parsed that is part of one message."""
@@ -366,7 +369,8 @@ class RequestParser:
 
     def _broken(self, status: int, detail: str) -> None:
         if self.state is _BODY:
-            self._pass_body()
+            if self._pieces:
+                self._pass_body()
             self._become(_ENDED)
             self._sink.body_broken(detail)
         else:

@@ -11,7 +11,8 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError
 from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
-from corsgate.server.http1.parser import RequestParser, State
+from corsgate.server.http1.parser import RequestParser
+from corsgate.server.http1.states import State
 from corsgate.server.memory_budget import REQUEST_BYTES
 from corsgate.server.parsed_request import ParsedRequest, Refusal
 from corsgate.server.request_body import RequestBody
@@ -107,16 +108,17 @@ class Pipeline:
         Returns:
             Whether there was.
         """
-        unread = self.unread
-        if not unread or self.queue or self.parser.state is State.OFFERED:
+        unread, parser = self.unread, self.parser
+        if not unread or self.queue or parser.state is State.OFFERED:
             return False
-        step = self._step()
-        if step >= len(unread):
-            self.unread = b""
-            self.parser.feed(unread)
-        else:
-            self.unread = unread[step:]
-            self.parser.feed(unread[:step])
+        size = len(unread)
+        used = parser.read_message(unread) if parser.state is State.BETWEEN else 0
+        if not used:
+            used = min(self._step(), size)
+            parser.parse(unread if used == size else unread[:used])
+        if self.unread is unread:
+            # The client is not gone by now.
+            self.unread = unread[used:] if used < size else b""
         return True
 
     def refuse(self, refusal: Refusal) -> None:

@@ -127,7 +127,8 @@ class ClientTimeouts:
         before, self.awaited = self.awaited, awaited
         limits, limit_s = self._limits, self._limits_s[awaited]
         if awaited is not Awaited.BODY or body is None:
-            self._stop_upload(now)
+            if self._upload is not None:
+                self._upload.stop(now)
             return now + limit_s
         if self._upload is None or self._body is not body:
             self._body, self._upload = body, RateMeter()

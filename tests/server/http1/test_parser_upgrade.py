@@ -5,7 +5,8 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.server.http1.parser import RequestParser, State
+from corsgate.server.http1.parser import RequestParser
+from corsgate.server.http1.states import State
 from tests.server.http1.test_parser import GET, NEXT, POST, UPGRADE, H, Recorder, get, read
 
 
