@@ -174,19 +174,20 @@ class Balancer:
             return
         state.recent -= 1
         circuit = state.circuit
-        if circuit.state is CircuitState.HALF_OPEN:
+        is_trial = circuit.state is CircuitState.HALF_OPEN
+        if is_trial:
             self._stale_s = -_NEVER
         if served is None:
             return
         state.ended += 1
-        if not served:
-            state.failed += 1
-            if circuit.failed(self._rules.eject.failures):
-                self._eject(state, now, "its requests fail")
-        else:
-            if circuit.state is CircuitState.HALF_OPEN:
+        if served:
+            if is_trial:
                 self.answered(state, term, now)
             circuit.failures = 0
+            return
+        state.failed += 1
+        if circuit.failed(self._rules.eject.failures):
+            self._eject(state, now, "its requests fail")
 
     def probed(self, state: ServerState, passed: bool, now: float, reason: str = "") -> None:
         """Take in a probe's result.

@@ -118,6 +118,8 @@ def ungranted(policy: Policy | None, method: bytes, index: HeaderIndex, decision
         return ""
     if policy is None or not decision.grants_origin:
         return "origin not allowed"
+    if method in SAFELISTED_METHODS or method in policy.methods:
+        return ""
     return "method not allowed" if method_refusal(policy, [method]) else ""
 
 

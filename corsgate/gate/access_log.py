@@ -34,6 +34,7 @@ _WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
 _log = Logger(namespace="corsgate.access")
 _NOT_REREAD = "the configuration is not read again before a restart"
+_NONE: Sequence[bytes | None] = (None,)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -63,7 +64,8 @@ class AccessLog:
         self._write = write.put if isinstance(write, LogFile) else write
         self._clock = clock
         self._wall_clock = wall_clock
-        self._stamps = _Stamps()
+        # The second that was logged last, as ISO 8601 has it.
+        self._second, self._second_text = -1, ""
         self.refusals = Refusals(wall_clock)
 
     def start(self) -> None:
@@ -91,12 +93,19 @@ class AccessLog:
 
     def record(self, request: GateRequest) -> None:
         """Write a request's line, once it was answered or its client left."""
-        self.refusals.record(request, self._clock())
+        now = self._clock()
+        if request.log.refused is not None:
+            self.refusals.record(request, now)
         if self._write is None:
             return
-        took_s = max(self._clock() - request.arrived_s, 0.0)
-        stamp = self._stamps.of(self._wall_clock())
-        self._write(self._format(request, stamp, took_s))
+        took_s = now - request.arrived_s
+        wall_s = self._wall_clock()
+        second = int(wall_s)
+        if second != self._second:
+            self._second = second
+            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        stamp = f"{self._second_text}.{int((wall_s - second) * 1000):03d}Z"
+        self._write(self._format(request, stamp, took_s if took_s > 0.0 else 0.0))
 
 
 def open_log(
@@ -142,69 +151,93 @@ def _field(request: GateRequest, name: bytes) -> str | None:
     return None if values is None else values[0].decode("latin-1")
 
 
-class _Stamps:
-    """Writes times of day as ISO 8601 has them; what a second has in common is made once."""
-
-    def __init__(self) -> None:
-        self._second = -1
-        self._text = ""
-
-    def of(self, wall_s: float) -> str:
-        """Return seconds since 1970 in UTC, with milliseconds."""
-        second = int(wall_s)
-        if second != self._second:
-            self._second = second
-            self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        return f"{self._text}.{int((wall_s - second) * 1000):03d}Z"
-
-
 def _json_line(request: GateRequest, stamp: str, took_s: float) -> str:
     """Return the line as a JSON object, without members that have nothing to say.
 
     What the client's fields say of it is made once for all requests with the same ones.
     """
     memo = request.memo
-    known = memo.log_members
-    if known is None:
-        known = memo.log_members = _asked(request, MAX_VALUE_BYTES)
-    line = _json_object(request, stamp, took_s, known, MAX_VALUE_BYTES)
-    if len(line) < MAX_LINE_BYTES:
-        return line
-    asked = _asked(request, _SHORT_VALUE_BYTES)
-    return _json_object(request, stamp, took_s, asked, _SHORT_VALUE_BYTES)
+    asked: _Asked | None = memo.log_members
+    if asked is None or asked.method != request.method:
+        asked = memo.log_members = _Asked(request, MAX_VALUE_BYTES)
+    log, most = request.log, MAX_VALUE_BYTES
+    target = request.uri.decode("latin-1")
+    status = request.code if request.startedWriting else ABORTED_STATUS
+    while True:
+        where, ended = _where(log.route, log.server, most), asked.wanted
+        if log.tried:
+            where += f', "tried": [{_tried(log.tried, most)}]'
+        if log.ungranted:
+            ended = _member("ungranted", log.ungranted, most) + ended
+        if log.outcome is not None:
+            ended = _member("outcome", log.outcome, most) + ended
+        # An escape has six bytes at most.
+        shown = _quote(target) if len(target) * 6 <= most else _value(target, most)
+        line = (
+            f'{{"time": "{stamp}", "id": "{log.id}"{asked.first}{shown}, "status": {status}'
+            f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
+            f"{where}{asked.fields}{ended}}}"
+        )
+        if len(line) < MAX_LINE_BYTES or most == _SHORT_VALUE_BYTES:
+            return line
+        most = _SHORT_VALUE_BYTES
+        asked = _Asked(request, most)
 
 
-def _asked(request: GateRequest, most: int) -> tuple[str, str]:
-    """Return the members that say who asks, and what its own fields say."""
-    return (
-        _members(most, client=request.log.client),
-        _members(
-            most, origin=_field(request, b"origin"), user_agent=_field(request, b"user-agent")
-        ),
-    )
+class _Asked:
+    """The members of a line that the client's method, fields and address alone decide.
+
+    Args:
+        request: The client's.
+        most: At how many bytes values are cut.
+
+    Attributes:
+        method: The method.
+        first: Those that come before the target, whose own name is the end of it.
+        fields: What the client's fields say of it.
+        wanted: What a preflight asks for, which `corsgate learn` reads.
+    """
+
+    __slots__ = ("fields", "first", "method", "wanted")
+
+    def __init__(self, request: GateRequest, most: int) -> None:
+        index = request.index
+        self.method = method = request.method
+        host = request.authority
+        is_short = len(host) + len(method) <= MAX_VALUE_BYTES
+        first = _first if is_short else _first.__wrapped__
+        self.first = first(request.log.client, method, host, most)
+        origin, agent = index.get(b"origin", _NONE)[0], index.get(b"user-agent", _NONE)[0]
+        is_short = len(origin or b"") + len(agent or b"") <= MAX_VALUE_BYTES
+        fields = _fields if is_short else _fields.__wrapped__
+        self.fields, self.wanted = fields(origin, agent, most), ""
+        if method == b"OPTIONS":
+            if b"access-control-request-method" in index:
+                wanted = index[b"access-control-request-method"][0].decode("latin-1")
+                self.wanted = _member("asked_method", wanted, most)
+            if b"access-control-request-headers" in index:
+                names = b", ".join(index[b"access-control-request-headers"]).decode("latin-1")
+                self.wanted += _member("asked_headers", names, most)
 
 
-def _json_object(
-    request: GateRequest, stamp: str, took_s: float, known: tuple[str, str], most: int
-) -> str:
-    """Return the JSON object of a request, each value in it cut at `most` bytes."""
-    log = request.log
-    client, asked = known
-    where = _where(log.route, log.server, most)
-    if log.tried:
-        where += f', "tried": [{_tried(log.tried, most)}]'
-    ended = _members(most, outcome=log.outcome) if log.outcome is not None else ""
-    if log.ungranted:
-        ended += _members(most, ungranted=log.ungranted)
-    if request.method == b"OPTIONS":
-        ended += _wanted(request, most)
-    return (
-        f'{{"time": "{stamp}", "id": {_quote(log.id)}{client}'
-        f', "method": {_value(request.method.decode("latin-1"), most)}'
-        f', "host": {_value(request.authority.decode("latin-1"), most)}'
-        f', "target": {_value(request.uri.decode("latin-1"), most)}, "status": {_status(request)}'
-        f', "bytes": {request.sentLength}, "duration_ms": {took_s * 1000:.1f}'
-        f"{where}{asked}{ended}}}"
+@lru_cache(maxsize=512)
+def _first(client: str, method: bytes, host: bytes, most: int) -> str:
+    """Return the members of a line that come before the target, and the target's name."""
+    asked = _member("method", method.decode("latin-1"), most)
+    at = _member("host", host.decode("latin-1"), most)
+    return f'{_member("client", client, most)}{asked}{at}, "target": '
+
+
+@lru_cache(maxsize=512)
+def _fields(origin: bytes | None, agent: bytes | None, most: int) -> str:
+    """Return the members of a line that say what the client's fields do."""
+    members = (("origin", origin), ("user_agent", agent))
+    return "".join(
+        [
+            _member(name, value.decode("latin-1"), most)
+            for name, value in members
+            if value is not None
+        ]
     )
 
 
@@ -216,27 +249,16 @@ def _tried(servers: Sequence[str], most: int) -> str:
     return ", ".join(shown)
 
 
-def _wanted(request: GateRequest, most: int) -> str:
-    """Return the members that say what a preflight asks for, which `corsgate learn` reads."""
-    names = request.index.get(b"access-control-request-headers")
-    return _members(
-        most,
-        asked_method=_field(request, b"access-control-request-method"),
-        asked_headers=None if names is None else b", ".join(names).decode("latin-1"),
-    )
-
-
 @lru_cache(maxsize=1024)
 def _where(route: str | None, server: str | None, most: int) -> str:
     """Return the members that say where a request went; there are as many as are configured."""
-    return _members(most, route=route, server=server)
+    members = (("route", route), ("server", server))
+    return "".join([_member(name, text, most) for name, text in members if text is not None])
 
 
-def _members(most: int, **texts: str | None) -> str:
-    """Return members of a JSON object, each behind a comma; None is left out."""
-    return "".join(
-        [f', "{name}": {_value(text, most)}' for name, text in texts.items() if text is not None]
-    )
+def _member(name: str, text: str, most: int) -> str:
+    """Return a member of a JSON object, behind a comma."""
+    return f', "{name}": {_value(text, most)}'
 
 
 def _value(text: str, most: int) -> str:

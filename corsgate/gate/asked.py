@@ -96,7 +96,11 @@ class Asked:
         self.refused: str | None = None
         self._no_content: tuple[bytes, ResponseHead] = (b"", _NO_CONTENT)
         if decision.verdict is Verdict.FORWARD:
-            self._look_further(route, method, index)
+            self.passes = (
+                b"via" not in index
+                and method != b"TRACE"
+                and (route.methods is None or method in route.methods)
+            ) or self._look_further(route, method, index)
         elif decision.verdict is Verdict.REFUSE:
             self._refuse(policy, shown, index)
 
@@ -122,21 +126,26 @@ class Asked:
         if self.decision.verdict is not Verdict.PREFLIGHT:
             self.problem = Problem(status=403, detail=hint(policy, index.get(b"origin", ())))
 
-    def _look_further(self, route: CompiledRoute, method: bytes, index: HeaderIndex) -> None:
-        """Look for what keeps a request from being forwarded although its policy lets it."""
+    def _look_further(self, route: CompiledRoute, method: bytes, index: HeaderIndex) -> bool:
+        """Look for what keeps a request from being forwarded although its policy lets it.
+
+        Returns:
+            Whether there is nothing.
+        """
         loop = loop_of(index[b"via"], route.pseudonym) if b"via" in index else ""
         if loop:
             self.outcome = f"the request goes round in a loop: {loop}"
             self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
-        elif method == b"TRACE" or (route.methods is not None and method not in route.methods):
+            return False
+        if method == b"TRACE" or (route.methods is not None and method not in route.methods):
             allow = b", ".join(sorted(route.methods or COMMON_METHODS))
             self.problem = Problem(
                 status=405,
                 detail="This route does not serve this method.",
                 headers=((b"Allow", allow),),
             )
-        else:
-            self.passes = True
+            return False
+        return True
 
 
 _NO_CONTENT: Final = ResponseHead(204, b"No Content", [])

@@ -22,6 +22,7 @@ from corsgate.errors import (
     UpstreamTimedOut,
 )
 from corsgate.gate.asked import Asked
+from corsgate.gate.choice import FREE, choice_of
 from corsgate.gate.error_page import TOO_LARGE, Problem
 from corsgate.gate.failover import Failover, report
 from corsgate.gate.own_responses import respond, respond_to_failure
@@ -49,18 +50,16 @@ class Exchange:
 
     __slots__ = (
         "_asked",
+        "_choice",
         "_client",
         "_entered",
         "_failover",
-        "_key",
         "_last",
         "_late",
         "_pending",
-        "_pinned_to",
         "_request",
         "_route",
         "_sender",
-        "_sticks_to",
         "_term",
         "_timeout",
         "state",
@@ -147,18 +146,8 @@ class Exchange:
         self._entered = True
         pins = None if self._asked.shared else request.channel.pins
         self._sender = Sender(request, route, self._client, self._asked, pins)
-        self._key = (
-            b""
-            if upstream.key is None
-            else upstream.key(request.index, request.uri, request.log.client)
-        )
-        self._sticks_to = (
-            None
-            if upstream.sticky is None
-            else upstream.sticky.origin(request.index.get(b"cookie", ()))
-        )
-        # The server that the client's connection has a connection pinned to.
-        self._pinned_to = upstream.agent.pinned_to(pins) if pins is not None and pins.idle else None
+        is_free = upstream.chooses_freely and (pins is None or not pins.idle)
+        self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)
         request.on_lost = self._leave
         if route.limits.timeout_s is not None:
             deadlines, timeout_s = request.channel.site.deadlines, route.limits.timeout_s
@@ -166,8 +155,8 @@ class Exchange:
             self._timeout = RouteTimeout(
                 self, deadlines, request.body, request.arrived_s, timeout_s
             )
-        prefer = self._pinned_to or self._sticks_to
-        state = balancer.pick(upstream.clock.seconds(), self._key, prefer=prefer)
+        prefer = choice.pinned_to or choice.sticks_to
+        state = balancer.pick(upstream.clock.seconds(), choice.key, prefer=prefer)
         if state is None:
             self._pending = to_come = Deferred.fromCoroutine(self._server_to_come())
             to_come.addCallback(self._found, None, None).addErrback(self._fail)
@@ -189,7 +178,7 @@ class Exchange:
         if upstream.watchers:
             await upstream.found(self._route.limits.connect_timeout_s)
         now = upstream.clock.seconds()
-        state = upstream.balancer.pick(now, self._key, prefer=self._sticks_to)
+        state = upstream.balancer.pick(now, self._choice.key, prefer=self._choice.sticks_to)
         if state is None:
             raise NoServer("every server of the upstream is down or drained, or none is known")
         return state
@@ -279,11 +268,11 @@ class Exchange:
             self._failover = Failover(self._route.upstream, request.head.method, until_s)
             request.log.tried = self._failover.shown
         sent = error is None or not nothing_sent(error)
-        if sent and (self._asked.binds or last.server.origin == self._pinned_to):
+        if sent and (self._asked.binds or last.server.origin == self._choice.pinned_to):
             # The other server knows nothing of the handshake, nor of the user.
             return None
         return await self._failover.next(
-            last, cause, self._key, sent=sent, replayable=self._sender.replayable
+            last, cause, self._choice.key, sent=sent, replayable=self._sender.replayable
         )
 
     def _is_served(self, cause: str | None) -> bool | None:
@@ -345,7 +334,7 @@ class Exchange:
     def _cookie(self, server: str) -> bytes | None:
         """Return the Set-Cookie value that leads the client back to a server that is new to it."""
         sticky = self._route.upstream.sticky
-        if sticky is None or server == self._sticks_to:
+        if sticky is None or server == self._choice.sticks_to:
             return None
         is_secure = self._asked.gate_origin.startswith(b"https:")
         return sticky.set_cookie(server, self._route.prefix or b"/", secure=is_secure)
@@ -378,7 +367,8 @@ class Exchange:
                 or gave none, None where something else ended it.
         """
         self._pending = None
-        self._end_attempt(served)
+        if self.state is not None:
+            self._end_attempt(served)
         if self._entered:
             self._entered = False
             self._route.upstream.balancer.leave()

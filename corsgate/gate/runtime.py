@@ -55,6 +55,7 @@ class UpstreamRuntime:
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Answers numbers from 0 up to 1, all as likely.
+        chooses_freely: Whether it is all the same which server gets a client's request.
     """
 
     name: str
@@ -70,6 +71,11 @@ class UpstreamRuntime:
     clock: IReactorTime
     chance: Callable[[], float]
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
+    chooses_freely: bool = attrs.field(init=False)
+
+    @chooses_freely.default
+    def _chooses_freely(self) -> bool:
+        return self.key is None and self.sticky is None
 
     def start(self) -> None:
         """Begin to watch the servers."""

@@ -75,10 +75,20 @@ class Sender:
         body, route = self._request.body, self._route
         if not route.direct or (body is not None and self._is_to_be_kept(body)):
             return Deferred.fromCoroutine(self._send_prepared(server))
-        if body is None:
-            return self._send(server, self._head_for(server), None)
-        self._pass_expect = self._awaits_continue(body)
-        return self._send(server, self._head_for(server), self._body())
+        payload: KeptBody | StreamedBody | None = None
+        if body is not None:
+            self._pass_expect = self._awaits_continue(body)
+            payload = self._body()
+        return route.upstream.client.send(
+            server.origin,
+            self._head_for(server),
+            payload,
+            route.limits,
+            self._inform,
+            self.pins,
+            self._asked.binds,
+            self._request,
+        )
 
     async def _send_prepared(self, server: Server) -> UpstreamResponse:
         """Do what has to come before the request, or follows on a challenge."""
@@ -99,31 +109,28 @@ class Sender:
 
     def _head_for(self, server: Server) -> RequestHead:
         """Return the head that a server gets; signed, where all requests are signed alike."""
-        request = self._request
+        request, route = self._request, self._route
         if request.body is not None or request.offers:
-            return self._make_head(server)
-        route, memo, method, target = self._route, request.memo, request.method, request.uri
+            return self._make_head(server, None)
+        memo, method, target = request.memo, request.method, request.uri
         if route.maps_target or server.base_path:
             target = route.upstream_target(target, server)
         # An address may get another name, and with it another Host.
         key = (route, server.origin, server.name)
         known = memo.heads.get(key)
-        if known is not None and known.target == target and known.method == method:
+        if known is None:
+            known = self._make_head(server, request_framing(method, None))
+        elif known.target == target and known.method == method:
             return known
-        # What the fields become is the same for each target.
-        made = known or self._make_head(server)
-        lines = made.lines or b""
-        wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (
-            method,
-            target,
-            lines,
-            request_framing(method, None),
-        )
-        ready = RequestHead(method, target, made.headers, lines, None, wire)
-        memo.keep_head(key, ready)
-        return ready
+        else:
+            # What the fields become is the same for each target.
+            lines, framing = known.lines or b"", request_framing(method, None)
+            wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
+            known = RequestHead(method, target, known.headers, lines, None, wire)
+        memo.keep_head(key, known)
+        return known
 
-    def _make_head(self, server: Server) -> RequestHead:
+    def _make_head(self, server: Server, framing: bytes | None) -> RequestHead:
         return self._route.upstream_head(
             self._request.head,
             server,
@@ -131,6 +138,7 @@ class Sender:
             offers=self._request.offers,
             trailers=self._asked.takes_trailers,
             expect=self._pass_expect,
+            framing=framing,
         )
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:

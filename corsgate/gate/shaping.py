@@ -163,6 +163,7 @@ class RouteShape:
         offers: Sequence[bytes] = (),
         trailers: bool = False,
         expect: bool = False,
+        framing: bytes | None = None,
     ) -> RequestHead:
         """Return the head that a server gets, signed where all requests are signed alike.
 
@@ -173,6 +174,8 @@ class RouteShape:
             offers: The protocols that it may switch to.
             trailers: Whether the client takes trailers.
             expect: Whether the client waits for the server's 100 Continue.
+            framing: For a request without a body, the line that says so or no line; the head is
+                made ready to be written then.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -186,12 +189,15 @@ class RouteShape:
         if offers or trailers or expect:
             ending = self._ending_with(offers, trailers=trailers, expect=expect)
             ending_lines = field_lines(ending)
-        return RequestHead(
-            head.method,
-            self.upstream_target(head.target, server),
-            [(b"Host", host), *passed, *told, *ending],
-            b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines]),
-        )
+        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
+        target = head.target
+        if self.maps_target or server.base_path:
+            target = self.upstream_target(target, server)
+        method, headers = head.method, [(b"Host", host), *passed, *told, *ending]
+        wire = None
+        if framing is not None:
+            wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
+        return RequestHead(method, target, headers, lines, None, wire)
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:
         """Return the target that a server gets for a client's."""

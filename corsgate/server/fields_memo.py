@@ -30,7 +30,7 @@ class FieldsMemo:
         client: Who asks, and the address that the log shows; None as long as nobody looked.
         refused_host: A host that a trusted proxy names and that isn't served; empty where there
             is none, None as long as nobody looked.
-        log_members: The members of the access log's line that only depend on the fields.
+        log_members: What the access log's line says of the fields, and of the last method.
         asked: What a route's policy makes of the fields, by route and method.
         heads: The heads that servers got last, by all that they depend on besides method and
             target.
@@ -41,7 +41,7 @@ class FieldsMemo:
     def __init__(self) -> None:
         self.client: tuple[Client, str] | None = None
         self.refused_host: bytes | None = None
-        self.log_members: tuple[str, str] | None = None
+        self.log_members: Any = None
         self.asked: dict[tuple[Hashable, bytes], Any] = {}
         self.heads: dict[Hashable, RequestHead] = {}
         self._bytes = 0
@@ -54,18 +54,14 @@ class FieldsMemo:
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
         """Keep a prepared head, unless it is too large; past a bound, forget all others."""
-        size = _size(head)
+        size, heads = len(head.wire or head.lines or b""), self.heads
         if size > MAX_HEAD_BYTES:
             return
-        before = self.heads.pop(key, None)
-        if before is not None:
-            self._bytes -= _size(before)
-        if len(self.heads) >= MAX_KEPT or self._bytes + size > MAX_HEAD_BYTES:
-            self.heads.clear()
+        if key in heads:
+            before = heads.pop(key)
+            self._bytes -= len(before.wire or before.lines or b"")
+        if len(heads) >= MAX_KEPT or self._bytes + size > MAX_HEAD_BYTES:
+            heads.clear()
             self._bytes = 0
         self._bytes += size
-        self.heads[key] = head
-
-
-def _size(head: RequestHead) -> int:
-    return len(head.wire or head.lines or b"")
+        heads[key] = head

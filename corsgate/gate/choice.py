@@ -1,0 +1,43 @@
+"""What the choice of a server goes by, besides how the servers do."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from corsgate.gate.runtime import UpstreamRuntime
+from corsgate.server.request import GateRequest
+from corsgate.upstream.pins import Pins
+
+
+class Choice(NamedTuple):
+    """What the choice of a request's server goes by.
+
+    Attributes:
+        key: What belongs together, where requests are shared out by that.
+        sticks_to: The origin of the server that the client sticks to, or None.
+        pinned_to: That of the one that the client's connection has a connection pinned to.
+    """
+
+    key: bytes = b""
+    sticks_to: str | None = None
+    pinned_to: str | None = None
+
+
+FREE: Final = Choice()
+"""Any server will do."""
+
+
+def choice_of(request: GateRequest, upstream: UpstreamRuntime, pins: Pins | None) -> Choice:
+    """Return what the choice of a request's server goes by.
+
+    Args:
+        request: What the client asked.
+        upstream: Whose servers there are.
+        pins: The upstream connections that are pinned to the client's; None if none may be.
+    """
+    key, sticky = upstream.key, upstream.sticky
+    return Choice(
+        b"" if key is None else key(request.index, request.uri, request.log.client),
+        None if sticky is None else sticky.origin(request.index.get(b"cookie", ())),
+        None if pins is None or not pins.idle else upstream.agent.pinned_to(pins),
+    )
