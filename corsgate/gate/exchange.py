@@ -367,11 +367,13 @@ class Exchange:
                 or gave none, None where something else ended it.
         """
         self._pending = None
-        if self.state is not None:
-            self._end_attempt(served)
+        upstream, state = self._route.upstream, self.state
+        if state is not None:
+            self.state = None
+            upstream.balancer.ended(state, self._term, served, upstream.clock.seconds())
         if self._entered:
             self._entered = False
-            self._route.upstream.balancer.leave()
+            upstream.balancer.leave()
         if self._failover is not None:
             self._failover.end()
         if self._timeout is not None:

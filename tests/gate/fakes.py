@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest import TestCase
 
 import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
+from zope.interface import provider
 
 from corsgate.gate.runtime import CompiledRoute, make_runtime
 from corsgate.message.client import Client
@@ -102,7 +105,9 @@ class FakeRequest:
 
     Attributes:
         status: Of the response; None while there is none.
-        sent: All of the response's body.
+        headers: The response's fields.
+        length: How long its body is said to be.
+        sent: All of its body.
         ended: Whether the response is whole.
         aborted: Whether it was cut.
     """
@@ -142,7 +147,10 @@ class FakeRequest:
         self.channel = SimpleNamespace(site=site, pins=None, require_http1=lambda: False)
         self.status: int | None = None
         self.headers: list[Header] = []
+        self.length: int | None = None
         self.sent = b""
+        self.prepath: list[bytes] = []
+        self.postpath: list[bytes] = []
         self.trailers: list[Header] = []
         self.ended = False
         self.aborted = False
@@ -151,6 +159,7 @@ class FakeRequest:
     def begin(self, head: ResponseHead, length: int | None) -> None:
         """Take a head."""
         self.startedWriting, self.status, self.headers = 1, head.status, head.headers
+        self.length = length
 
     def write(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -232,3 +241,16 @@ def compiled(
         client: Any = servers
         made.upstream = attrs.evolve(made.upstream, client=client)
     return made
+
+
+def logged(case: TestCase) -> Callable[[], list[str]]:
+    """Return what returns the lines that the daemon's log has been told since now."""
+    events: list[LogEvent] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        events.append(event)
+
+    globalLogPublisher.addObserver(observe)
+    case.addCleanup(globalLogPublisher.removeObserver, observe)
+    return lambda: [str(formatEvent(event)) for event in events]

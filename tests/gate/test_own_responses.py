@@ -1,0 +1,80 @@
+"""What a client is told where the gate itself responds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.cors.decision import Decision, Verdict
+from corsgate.errors import ConnectFailed, UpstreamTimedOut
+from corsgate.gate.error_page import Problem
+from corsgate.gate.own_responses import respond, respond_to_failure
+from tests.gate.fakes import FakeRequest, compiled
+
+CORS = (b"Access-Control-Allow-Origin", b"*")
+ALLOWED = Decision(verdict=Verdict.FORWARD, headers=(CORS,), reason="")
+
+
+class OwnResponseTests(SynchronousTestCase):
+    """`respond` and `respond_to_failure`."""
+
+    def setUp(self) -> None:
+        """Make a request and a route."""
+        self.clock = MemoryReactorClock()
+        self.request = FakeRequest(self.clock)
+        self.route = compiled(self.clock)
+
+    def fail(self, error: Exception) -> None:  # type: ignore[override]  # no test here calls the other
+        """Tell the client of a failure."""
+        request: Any = self.request
+        respond_to_failure(request, self.route, ALLOWED, Failure(error))
+
+    def test_problem(self) -> None:
+        """A page may read it; the log says the same unless more was said."""
+        request: Any = self.request
+        respond(request, Problem(status=404, detail="Nothing."), ALLOWED)
+        self.assertEqual((self.request.status, self.request.log.outcome), (404, "Nothing."))
+        self.assertIn(CORS, self.request.headers)
+
+    def test_failure(self) -> None:
+        """What is told is not what the log says."""
+        self.fail(UpstreamTimedOut("the server 10.0.0.1 sent nothing"))
+        self.assertEqual(self.request.status, 504)
+        self.assertEqual(self.request.log.outcome, "the server 10.0.0.1 sent nothing")
+        self.assertNotIn(b"10.0.0.1", self.request.sent)
+
+    def test_begun(self) -> None:
+        """A response that has begun is cut."""
+        self.request.startedWriting = 1
+        self.fail(ConnectFailed("x"))
+        self.assertTrue(self.request.aborted)
+
+    def test_gone(self) -> None:
+        """A client that has left is told nothing."""
+        self.fail(ConnectionDone())
+        self.request.gone = True
+        self.fail(ConnectFailed("x"))
+        self.assertEqual((self.request.status, self.request.log.outcome), (None, None))
+
+    def test_unforeseen(self) -> None:
+        """Only what nobody has foreseen is logged with its traceback."""
+        self.fail(CancelledError())
+        self.assertEqual((self.request.status, self.flushLoggedErrors()), (500, []))
+        self.fail(ValueError("x"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_not_told(self) -> None:
+        """Where the client can't be told, it is cut rather than left waiting."""
+
+        def broken(head: object, body: object) -> None:
+            raise RuntimeError("broken")
+
+        self.request.respond = broken  # type: ignore[method-assign]  # that it fails is the test
+        self.fail(ConnectFailed("x"))
+        self.assertTrue(self.request.aborted)
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
