@@ -32,18 +32,9 @@ MAX_LITERALS: Final = 48
 """How many of a connection's response fields are remembered that are not in the table."""
 
 _LITERAL_BYTES: Final = 4 * MAX_REMEMBERED_BYTES
-_VOLATILE: Final = frozenset(
-    (
-        b"age",
-        b"content-length",
-        b"content-range",
-        b"date",
-        b"etag",
-        b"expires",
-        b"last-modified",
-        b"location",
-    )
-)
+# What is another one all the time, and what is another one for each resource.
+_VOLATILE: Final = frozenset((b"age", b"content-length", b"content-range", b"date", b"expires"))
+_OF_RESOURCES: Final = frozenset((b"content-disposition", b"etag", b"last-modified", b"location"))
 
 _PLAIN, _NEVER_INDEXED, _INDEXED = 0x00, 0x10, 0x40
 _HUFFMAN: Final = 0x80
@@ -259,7 +250,9 @@ class FieldEncoder:
         """Put a field into the table if it is worth it and there is room; return whether it is."""
         size = len(name) + len(value) + ENTRY_OVERHEAD
         field = name, value
-        if name in _VOLATILE or size > self._left or len(self._written[field]) == 1:
+        # Half of it is for what all resources have in common.
+        left = self._left - (self._table_bytes // 2 if name in _OF_RESOURCES else 0)
+        if name in _VOLATILE or size > left or len(self._written[field]) == 1:
             return False
         self._left -= size
         self._table[field] = len(self._table)

@@ -91,6 +91,17 @@ class EncoderTests(SynchronousTestCase):
                 read(client, encoder.encode([(b"content-length", length), (b"n", b"%d" % turn)]))
         self.assertEqual({name for name, _ in client.header_table.dynamic_entries}, {b"n"})
 
+    def test_resources(self) -> None:
+        """What only some resources have in common takes at most half of the table."""
+        encoder, client = FieldEncoder(), Decoder()
+        for _ in range(3):
+            for number in range(200):
+                tag = b"\xff%d" % number
+                read(client, encoder.encode([(b":status", b"200"), (b"etag", tag)]))
+                read(client, encoder.encode([(b":status", b"200"), (b"etag", tag)]))
+        size = client.header_table._current_size
+        self.assertTrue(TABLE_BYTES // 2 - 100 < size <= TABLE_BYTES // 2, size)
+
     def test_secret(self) -> None:
         """A cookie is marked as never to be indexed, and is nowhere afterwards."""
         encoder, client = FieldEncoder(), Decoder()
