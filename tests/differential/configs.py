@@ -14,10 +14,6 @@ _TOP = (
 )
 _ONE = 'servers = ["http://127.0.0.1:8001"]\n'
 _TWO = 'servers = ["http://127.0.0.1:8001", "http://127.0.0.1:8002"]\n'
-_OPEN = """
-[upstreams.open]
-servers = ["http://127.0.0.1:8009"]
-"""
 _POLICY = """
 [cors.app]
 allow_origins = ["https://app.example", "https://*.app.example"]
@@ -34,6 +30,11 @@ allow_origins = ["*"]
 allow_methods = ["*"]
 allow_headers = ["*"]
 enforce_origin = false
+[cors.star]
+allow_origins = ["https://app.example", "https://*.app.example"]
+allow_methods = ["*"]
+allow_headers = ["*"]
+allow_credentials = true
 [cors.strict]
 allow_origins = ["https://other.example"]
 """
@@ -43,6 +44,8 @@ upstream = "a"
 cors = "app"
 """
 _MORE_ROUTES = """
+[upstreams.open]
+servers = ["http://127.0.0.1:8009"]
 [routes."/v1"]
 upstream = "a"
 cors = "app"
@@ -59,6 +62,9 @@ methods = ["GET", "PUT"]
 [routes."/auto"]
 upstream = "a"
 cors = "auto"
+[routes."/star"]
+upstream = "a"
+cors = "star"
 [routes."/small"]
 upstream = "a"
 cors = "app"
@@ -74,7 +80,7 @@ cors = "any"
 
 
 def _with(upstream: str, more: str = "", top: str = "") -> str:
-    return f"{_TOP}{top}[upstreams.a]\n{upstream}\n{_OPEN}{_POLICY}{_ROUTES}{more}"
+    return f"{_TOP}{top}[upstreams.a]\n{upstream}\n{_POLICY}{_ROUTES}{more}"
 
 
 _STICKY = 'sticky = { cookie = "gate", secret = { env = "PASSWORD" } }\n'

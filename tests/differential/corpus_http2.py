@@ -110,7 +110,7 @@ def http2_cors(rng: Random) -> Iterator[Case]:
         blocks = []
         for _ in range(5):
             fields = with_origin(rng.choice((BROWSER, [])), rng.choice(ORIGINS))
-            prefix = rng.choice((b"/v1", b"/strip", b"/few", b"/auto"))
+            prefix = rng.choice((b"/v1", b"/strip", b"/few", b"/auto", b"/star"))
             if rng.random() < 0.5:
                 method = rng.choice((b"PUT", b"PATCH"))
                 fields = [*fields, (b"Access-Control-Request-Method", method)]

@@ -21,6 +21,7 @@ from tests.differential.messages import (
 from tests.differential.script import Case, Reaction, Send, sends
 
 _CONFIGS = ("cors", "cors", "basic", "routes", "proxied", "combined")
+_PREFIXES = (b"/v1", b"/strip", b"/plain", b"/few", b"/auto", b"/trial", b"/star", b"/none")
 _HOSTS = (b"gate.example", b"GATE.example", b"127.0.0.1:5555", b"[::1]", b"a.tenant.example")
 
 
@@ -85,10 +86,9 @@ def hosts(rng: Random) -> Iterator[Case]:
 
 def cors(rng: Random) -> Iterator[Case]:
     """Preflights and requests of several origins, allowed and not, in turn."""
-    prefixes = (b"/v1", b"/strip", b"/plain", b"/few", b"/auto", b"/trial", b"/none")
     for number in range(160):
         origins = rng.sample(ORIGINS, 2) if number % 3 else [APP, rng.choice(ORIGINS)]
-        prefix = prefixes[number % len(prefixes)] if number % 2 else b"/v1"
+        prefix = _PREFIXES[number % len(_PREFIXES)] if number % 2 else b"/v1"
         requests = []
         for _ in range(rng.randint(3, 6)):
             fields = with_origin(rng.choice((BROWSER, HEADS[3], [])), rng.choice(origins))
@@ -100,6 +100,62 @@ def cors(rng: Random) -> Iterator[Case]:
                 requests.append(get(fields, prefix + b"/x", method=method))
         answers = tuple(reply(rng) for _ in requests)
         yield independent("cors", "routes" if number % 2 else "cors", requests, answers)
+
+
+def questions(rng: Random) -> Iterator[Case]:
+    """One question, asked by pages of several origins, again and again."""
+    for number in range(40):
+        asked, prefix = _asks(rng), (b"/star", b"/v1", b"/strip")[number % 3]
+        origins = [rng.choice(ORIGINS[1:5]) for _ in range(6)]
+        requests = [
+            get([(b"Origin", origin or APP), *asked], prefix, method=b"OPTIONS")
+            for origin in origins
+        ]
+        yield independent("questions", "routes", requests, ())
+
+
+def routes(rng: Random) -> Iterator[Case]:
+    """The same fields to one route after the other, each with rules of its own."""
+    for number in range(60):
+        fields = with_origin(HEADS[number % len(HEADS)], rng.choice(ORIGINS[:6]))
+        method = b"OPTIONS" if number % 3 == 2 else b"GET"
+        if method == b"OPTIONS":
+            fields = [*fields, *_asks(rng)]
+        targets = [rng.choice(_PREFIXES) + b"/x" for _ in range(5)]
+        requests = [get(fields, target, method=method) for target in targets]
+        yield independent("routes", "routes", requests, tuple(reply(rng) for _ in requests))
+
+
+def repeated(rng: Random) -> Iterator[Case]:
+    """Requests that are more than a line and fields, again byte for byte, or nearly."""
+    special: tuple[HeaderList, ...] = (
+        [(b"Content-Length", b"0")],
+        [(b"Content-Length", b"3")],
+        [(b"Transfer-Encoding", b"chunked")],
+        [(b"Expect", b"100-continue"), (b"Content-Length", b"0")],
+        [(b"Upgrade", b"h2c, websocket"), (b"Connection", b"Upgrade")],
+        [(b"Connection", b"keep-alive")],
+    )
+    bodies = {b"Content-Length: 3": b"abc", b"Transfer-Encoding": b"0\r\n\r\n"}
+    versions = (b"HTTP/1.1", b"HTTP/1.0")
+    for number in range(60):
+        fields = [*rng.choice(HEADS[:4]), *special[number % len(special)]]
+        requests = []
+        for _ in range(4):
+            last = len(special) - 1
+            version = rng.choice(versions) if number % len(special) == last else versions[0]
+            method = rng.choice((b"PUT", b"PUT", b"GET"))
+            request = get(fields, version=version, method=method)
+            body = [each for start, each in bodies.items() if b"\r\n" + start in request]
+            requests.append(request + b"".join(body))
+        yield Case(
+            name="",
+            kind="repeated",
+            config=rng.choice(("cors", "basic")),
+            steps=sends(requests),
+            reactions=tuple(reply(rng) for _ in requests),
+            splits=False,
+        )
 
 
 def _asks(rng: Random) -> HeaderList:
@@ -203,5 +259,17 @@ def many(rng: Random) -> Iterator[Case]:
 
 FAMILIES = {
     family.__name__: family
-    for family in (same, differs, hosts, cors, sites, heads, pipelined, many)
+    for family in (
+        same,
+        differs,
+        hosts,
+        cors,
+        questions,
+        routes,
+        repeated,
+        sites,
+        heads,
+        pipelined,
+        many,
+    )
 }
