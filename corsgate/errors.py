@@ -1,4 +1,4 @@
-"""Every exception that corsgate raises, so that a caller can find them in one place."""
+"""All exceptions that corsgate raises."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import attrs
 
 
 class CorsgateError(Exception):
-    """The base of all exceptions raised here."""
+    """The base class of all exceptions of corsgate."""
 
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """One thing wrong with a configuration, or doubtful about it, and how to fix it.
+    """A problem with a configuration, and how to fix it: an error or a warning.
 
     Attributes:
-        file: The file's name as the user gave it, or a word such as ``command line``.
-        line: The line in it, counted from 1, or None where there is none.
+        file: The file's name as the user gave it, or ``command line``.
+        line: The line number, counted from 1; None if there is none.
         key: The dotted key, such as ``routes."/v1".cors``; empty for the file as a whole.
-        problem: What is wrong, with the bad value in it, never a secret.
-        fix: What to write instead; empty where the problem says it all.
+        problem: What is wrong. It includes the bad value, but never a secret.
+        fix: What to write instead; empty if the problem already makes that clear.
     """
 
     file: str
@@ -37,11 +37,11 @@ class Fault:
 
 
 class ConfigError(CorsgateError):
-    """A configuration that can't be used, with all its faults at once.
+    """The configuration can't be used; the exception holds all its faults.
 
     Args:
-        faults: At least one.
-        warnings: What else is doubtful about it.
+        faults: At least one fault.
+        warnings: Warnings about the same configuration.
     """
 
     def __init__(self, faults: Sequence[Fault], warnings: Sequence[Fault] = ()) -> None:
@@ -51,21 +51,21 @@ class ConfigError(CorsgateError):
 
 
 class BadValue(CorsgateError, ValueError):
-    """A value that can't stand in a configuration; whoever catches it knows where it stood.
+    """A configuration value is invalid; the code that catches this adds its file and line.
 
     Args:
-        problem: What is wrong, with the bad value in it, never a secret.
-        fix: What to write instead.
+        problem: What is wrong. It includes the bad value, but never a secret.
+        fix: What to write instead; empty if the problem already makes that clear.
     """
 
     def __init__(self, problem: str, fix: str) -> None:
-        super().__init__(f"{problem}; {fix}")
+        super().__init__(f"{problem}; {fix}" if fix else problem)
         self.problem = problem
         self.fix = fix
 
 
 class PolicyError(CorsgateError, ValueError):
-    """A CORS policy that can't be used, with all its faults at once: key, problem and fix."""
+    """A CORS policy is invalid; `faults` holds the key, problem and fix of each fault."""
 
     def __init__(self, faults: Sequence[tuple[str, str, str]]) -> None:
         super().__init__("\n".join(f"{key}: {problem}; {fix}" for key, problem, fix in faults))
@@ -73,23 +73,23 @@ class PolicyError(CorsgateError, ValueError):
 
 
 class TargetError(CorsgateError, ValueError):
-    """A request target that can't be routed safely (RFC 9112 3.2)."""
+    """The request target can't be routed safely (RFC 9112 3.2)."""
 
 
 class UnknownCoding(TargetError):
-    """A request whose body is coded in a way that is not known here (RFC 9112 6.1)."""
+    """The request's body has an unknown transfer coding (RFC 9112 6.1)."""
 
 
 class MalformedRequest(CorsgateError):
-    """A request that HTTP/2 calls malformed, so that its stream is reset (RFC 9113 8.1.1)."""
+    """The request is malformed, so its HTTP/2 stream is reset (RFC 9113 8.1.1)."""
 
 
 class ConnectionFault(CorsgateError):
-    """What a client did that ends its HTTP/2 connection as a whole (RFC 9113 5.4.1).
+    """The client made an error that ends its whole HTTP/2 connection (RFC 9113 5.4.1).
 
     Args:
-        code: The error code that the client is told (RFC 9113 7).
-        detail: One phrase for the log.
+        code: The error code sent to the client (RFC 9113 7).
+        detail: A short description for the log.
     """
 
     def __init__(self, code: int, detail: str) -> None:
@@ -98,68 +98,68 @@ class ConnectionFault(CorsgateError):
 
 
 class BodyTooLarge(CorsgateError):
-    """A client's body went past ``max_body_bytes`` while it was being read."""
+    """A client's body exceeded ``max_body_bytes`` while it was being read."""
 
 
 class BodyTimedOut(CorsgateError):
-    """No byte of a client's body came for longer than ``client_body_timeout``."""
+    """No byte of a client's body arrived within ``client_body_timeout``."""
 
 
 class ExchangeRevoked(BodyTimedOut):
-    """A client's body stalled while others waited for the upstream connection that it held."""
+    """A client's body stalled while other requests waited for its upstream connection."""
 
 
 class UpstreamError(CorsgateError):
-    """An upstream server gave no usable response."""
+    """There is no usable response from an upstream server."""
 
 
 class ConnectFailed(UpstreamError):
-    """No connection could be had, so nothing was sent: any request may try another server."""
+    """No connection could be made. Nothing was sent, so any request may try another server."""
 
 
 class ConnectTimedOut(ConnectFailed):
-    """No connection was had within ``connect_timeout``."""
+    """No connection was made within ``connect_timeout``."""
 
 
 class UpstreamBusy(UpstreamError):
-    """No connection came free within ``queue_timeout``; nothing was sent."""
+    """No connection became free within ``queue_timeout``; nothing was sent."""
 
 
 class QueueFull(UpstreamBusy):
-    """So many requests wait for a connection already that this one may not."""
+    """The queue of requests that wait for a connection is full."""
 
 
 class TunnelsFull(QueueFull):
-    """As many tunnels are open on the server, or the client has as many, as may be."""
+    """The server, or the client, already has the maximum number of tunnels."""
 
 
 class UpstreamFull(UpstreamBusy):
-    """As many requests run on the upstream as its ``max_requests`` lets."""
+    """The upstream already handles ``max_requests`` requests."""
 
 
 class OutOfDescriptors(UpstreamBusy):
-    """The gate itself could open no connection, which says nothing of the server."""
+    """The gate has run out of file descriptors; the server is not at fault."""
 
 
 class NoServer(UpstreamError):
-    """Every server of the upstream is down or drained, so none was asked."""
+    """Every server of the upstream is down or drained; nothing was sent."""
 
 
 class ChallengedMidUpload(UpstreamError):
-    """A challenge came for a request whose body can't be sent again; the next one is signed."""
+    """The server challenged a request whose body can't be resent; the next request is signed."""
 
 
 class WeakChallenge(UpstreamError):
-    """A server challenged with a weaker Digest than the credentials may be used for."""
+    """The server's Digest challenge is weaker than the credentials allow."""
 
 
 class UpstreamTimedOut(UpstreamError):
-    """The server was connected to, but sent nothing for too long."""
+    """The server accepted the connection, but sent nothing within the time limit."""
 
 
 class BadUpstreamResponse(UpstreamError):
-    """The server's bytes are no HTTP response, or the response was cut short."""
+    """The server sent something other than HTTP, or an incomplete response."""
 
 
 class ConnectionReset(UpstreamError):
-    """The server closed the connection before any byte of its response."""
+    """The server closed the connection before it sent any byte of its response."""

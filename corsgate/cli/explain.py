@@ -113,7 +113,7 @@ def _origin(text: str) -> bytes:
 def _method(text: str) -> bytes:
     method = text.encode("utf-8")
     if not TOKEN.fullmatch(method):
-        raise BadValue(f'"{text}" is no method', 'write one, such as "PUT"')
+        raise BadValue(f'"{text}" is not a method', 'write one, such as "PUT"')
     return method
 
 
@@ -121,7 +121,7 @@ def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
     field = name.strip().encode("utf-8")
     if not TOKEN.fullmatch(field):
-        raise BadValue(f'"{name}" is no header name', 'write one, such as "Content-Type"')
+        raise BadValue(f'"{name}" is not a header name', 'write one, such as "Content-Type"')
     return field, value.strip().encode("utf-8") if colon else usual_value(field)
 
 

@@ -95,7 +95,7 @@ class StandIns(Sources):
             return read_file(path)
         except (OSError, ValueError) as error:
             if not path or isinstance(error, ValueError):
-                raise BadValue("it is no path", "name a file") from None
+                raise BadValue("it is not a path", "name a file") from None
             return _certificate(path)
 
 

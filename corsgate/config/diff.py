@@ -1,4 +1,4 @@
-"""What a change of a configuration gives and takes, in words; never a secret."""
+"""Describe how a change of a configuration affects what it allows; never show a secret."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corsgate.config.toml.lines import key_text
 
 
 class Kind(Enum):
-    """What a difference does."""
+    """The effect of a difference."""
 
     GIVES = "+"
     TAKES = "-"
@@ -26,12 +26,12 @@ class Kind(Enum):
 
 @attrs.frozen(kw_only=True)
 class Difference:
-    """One thing that is not as it was.
+    """One difference between two configurations.
 
     Attributes:
-        kind: Whether something is given, taken, or another.
+        kind: Whether the change adds, removes or replaces something.
         where: The route, upstream or key.
-        words: What, as a clause.
+        words: The difference, as a clause.
     """
 
     kind: Kind
@@ -53,10 +53,10 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
 }
-"""How the entries of lists are told, given and taken."""
+"""How to describe added and removed entries of lists."""
 
-_TOLD_APART = (Cors, Ejection, Fallback, HealthCheck, Sticky)
-"""Tables whose keys are told one by one; a `Secret` among them is only told to have changed."""
+_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky)
+"""Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")
 _NO_POLICY = Cors(allow_origins=())
@@ -68,16 +68,16 @@ def differences(
     old_document: Mapping[str, object] | None = None,
     new_document: Mapping[str, object] | None = None,
 ) -> list[Difference]:
-    """Return what a change gives and takes.
+    """Return the differences between two configurations.
 
     Args:
-        old: What was.
-        new: What shall be.
-        old_document: The old file as tomllib reads it, for the names of credentials.
-        new_document: The new one's.
+        old: The old configuration.
+        new: The new configuration.
+        old_document: The old file as parsed by tomllib, for the names of credentials.
+        new_document: The new file, likewise.
 
     Returns:
-        The differences, those of routes first; none where both decide the same.
+        The differences, those of routes first; empty if both configurations have the same effect.
     """
     found = [
         *_routes(old, new),
@@ -95,11 +95,13 @@ def _routes(old: Config, new: Config) -> Iterator[Difference]:
     after = {_label(route): route for route in new.routes}
     for label, route in before.items():
         if label not in after:
-            yield _told(Kind.TAKES, label, f"the route to upstream {route.upstream.name} is gone")
+            yield _difference(
+                Kind.TAKES, label, f"the route to upstream {route.upstream.name} is removed"
+            )
     for label, route in after.items():
         was = before.get(label)
         if was is None:
-            yield _told(Kind.GIVES, label, f"a route to upstream {route.upstream.name}")
+            yield _difference(Kind.GIVES, label, f"a route to upstream {route.upstream.name}")
             was = Route(
                 host=route.host,
                 prefix=route.prefix,
@@ -107,7 +109,7 @@ def _routes(old: Config, new: Config) -> Iterator[Difference]:
                 limits=old.limits,
             )
         yield from _route(label, was, route)
-        # What changes for the whole file is told once.
+        # A change of the whole file's limits is listed only once.
         general = [
             f.name for f in attrs.fields(Limits) if _is_general(f.name, old, was, new, route)
         ]
@@ -125,12 +127,14 @@ def _label(route: Route) -> str:
 
 def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
     if old.upstream.name != new.upstream.name:
-        words = f"it leads to upstream {new.upstream.name}, before to {old.upstream.name}"
-        yield _told(Kind.CHANGES, where, words)
+        words = f"it forwards to upstream {new.upstream.name}, before to {old.upstream.name}"
+        yield _difference(Kind.CHANGES, where, words)
     if old.cors is None and new.cors is not None:
-        yield _told(Kind.GIVES, where, "a CORS policy")
+        yield _difference(Kind.GIVES, where, "a CORS policy")
     if old.cors is not None and new.cors is None:
-        yield _told(Kind.TAKES, where, "its CORS policy is gone, so no other origin may read it")
+        yield _difference(
+            Kind.TAKES, where, "its CORS policy is removed, so no other origin may read it"
+        )
     else:
         yield from _fields(where, old.cors or _NO_POLICY, new.cors or _NO_POLICY)
     if new.methods is None or old.methods is None:
@@ -140,14 +144,14 @@ def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
                 if new.methods is None
                 else (Kind.TAKES, f"it serves {', '.join(new.methods)} only")
             )
-            yield _told(kind, where, said)
+            yield _difference(kind, where, said)
     else:
         yield from _fields(where, old, new, only=("methods",))
     if new.allow_framing != old.allow_framing:
         kind, can = (Kind.GIVES, "may") if new.allow_framing else (Kind.TAKES, "may no longer")
-        yield _told(kind, where, f"pages of other origins {can} show it in frames")
-    told = ("host", "prefix", "upstream", "cors", "methods", "limits", "allow_framing")
-    yield from _fields(where, old, new, skip=told)
+        yield _difference(kind, where, f"pages of other origins {can} show it in frames")
+    known = ("host", "prefix", "upstream", "cors", "methods", "limits", "allow_framing")
+    yield from _fields(where, old, new, skip=known)
 
 
 def _upstreams(
@@ -158,16 +162,16 @@ def _upstreams(
             servers = ", ".join(
                 [*(server.origin for server in upstream.servers), *map(str, upstream.discovered)]
             )
-            yield _told(Kind.TAKES, _upstream(name), f"it is gone, with {servers}")
+            yield _difference(Kind.TAKES, _upstream(name), f"it is removed, with {servers}")
     for name, upstream in new.upstreams.items():
         was = old.upstreams.get(name)
         where = _upstream(name)
         if was is None:
-            yield _told(Kind.GIVES, where, "a new upstream")
+            yield _difference(Kind.GIVES, where, "a new upstream")
             for server in upstream.servers:
                 yield from _new_server(where, server)
             for each in upstream.discovered:
-                yield _told(Kind.GIVES, where, f"the servers of {each}")
+                yield _difference(Kind.GIVES, where, f"the servers of {each}")
             was = Upstream(name=name, servers=upstream.servers, discovered=upstream.discovered)
         else:
             yield from _servers(where, was, upstream)
@@ -191,7 +195,7 @@ def _servers(where: str, old: Upstream, new: Upstream) -> Iterator[Difference]:
     after = {_server(server): server for server in new.servers}
     for name in before:
         if name not in after:
-            yield _told(Kind.TAKES, where, f"the server {name} is gone")
+            yield _difference(Kind.TAKES, where, f"the server {name} is removed")
     for name, server in after.items():
         was = before.get(name)
         if was is None:
@@ -201,15 +205,15 @@ def _servers(where: str, old: Upstream, new: Upstream) -> Iterator[Difference]:
 
 
 def _new_server(where: str, server: Server) -> Iterator[Difference]:
-    """Return a server that is new, and what is not as usual about it."""
+    """Return a new server, and its settings that differ from the defaults."""
     name = _server(server)
-    yield _told(Kind.GIVES, where, f"the server {name}")
+    yield _difference(Kind.GIVES, where, f"the server {name}")
     usual = attrs.evolve(server, weight=1, backup=False, drain=False)
     yield from _fields(f"{where}, server {name}", usual, server)
 
 
 def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
-    """Return what an upstream's credentials are called; empty where it has none."""
+    """Return the name and kind of an upstream's credentials; empty if it has none."""
     if upstream.credentials is None:
         return ""
     written = document.get("upstreams", {}).get(upstream.name, {}).get("credentials")
@@ -224,11 +228,11 @@ def _signing(
         if old.credentials is not None and new.credentials is not None:
             yield from _fields(f"{where}, credentials {after}", old.credentials, new.credentials)
     elif not before:
-        yield _told(Kind.GIVES, where, f"it gets the credentials {after}")
+        yield _difference(Kind.GIVES, where, f"it uses the credentials {after}")
     elif not after:
-        yield _told(Kind.TAKES, where, f"it gets no credentials any more, before {before}")
+        yield _difference(Kind.TAKES, where, f"it no longer uses credentials, before {before}")
     else:
-        yield _told(Kind.CHANGES, where, f"it gets the credentials {after}, before {before}")
+        yield _difference(Kind.CHANGES, where, f"it uses the credentials {after}, before {before}")
 
 
 def _listeners(old: Config, new: Config) -> Iterator[Difference]:
@@ -236,11 +240,11 @@ def _listeners(old: Config, new: Config) -> Iterator[Difference]:
     after = {listener.endpoint: listener for listener in new.listeners}
     for endpoint in before:
         if endpoint not in after:
-            yield _told(Kind.TAKES, "listen", f"{endpoint} is no longer listened on")
+            yield _difference(Kind.TAKES, "listen", f"the gate no longer listens on {endpoint}")
     for endpoint, listener in after.items():
         was = before.get(endpoint)
         if was is None:
-            yield _told(Kind.GIVES, "listen", f"{endpoint} is listened on")
+            yield _difference(Kind.GIVES, "listen", f"the gate listens on {endpoint}")
             was = Listener(endpoint=endpoint)
         yield from _fields(f"listen {endpoint}", was, listener, skip=("endpoint",))
 
@@ -248,9 +252,9 @@ def _listeners(old: Config, new: Config) -> Iterator[Difference]:
 def _fields(
     where: str, old: Any, new: Any, *, only: Iterable[str] = (), skip: Iterable[str] = ()
 ) -> Iterator[Difference]:
-    """Return how the fields of two values of one class differ, whatever fields these are."""
+    """Return the differences between the fields of two values of one class."""
     if type(old) is not type(new):
-        yield _told(Kind.CHANGES, where, "it is of another kind")
+        yield _difference(Kind.CHANGES, where, "it is of a different kind")
         return
     for field in attrs.fields(type(old)):
         name = field.name
@@ -262,10 +266,10 @@ def _fields(
         place = where or _key(name)
         if isinstance(before, tuple) and isinstance(after, tuple) and not _has_keys(before, after):
             yield from _entries(place, name, before, after)
-        elif type(before) is type(after) and isinstance(before, _TOLD_APART):
+        elif type(before) is type(after) and isinstance(before, _COMPARED_BY_KEY):
             yield from _fields(f"{place}, {_key(name)}", before, after)
         else:
-            yield _told(Kind.CHANGES, place, _scalar(name, before, after, place))
+            yield _difference(Kind.CHANGES, place, _scalar(name, before, after, place))
 
 
 def _entries(
@@ -274,14 +278,16 @@ def _entries(
     gives, takes = _LISTS.get(name, (f"{name} has {{}}", f"{name} no longer has {{}}"))
     given = [entry for entry in new if entry not in old and not _stands_for(old, entry)]
     taken = [entry for entry in old if entry not in new and not _stands_for(new, entry)]
-    yield from (_told(Kind.TAKES, where, takes.format(_entry(entry))) for entry in taken)
-    yield from (_told(Kind.GIVES, where, gives.format(_entry(entry))) for entry in given)
+    yield from (_difference(Kind.TAKES, where, takes.format(_entry(entry))) for entry in taken)
+    yield from (_difference(Kind.GIVES, where, gives.format(_entry(entry))) for entry in given)
     if not given and not taken and set(old) == set(new):
-        yield _told(Kind.CHANGES, where, f"{name} has the same entries in another order or number")
+        yield _difference(
+            Kind.CHANGES, where, f"{name} has the same entries in a different order or number"
+        )
 
 
 def _stands_for(entries: tuple[object, ...], entry: object) -> bool:
-    """Return whether the star among a policy's entries stands for another of them."""
+    """Return whether ``*`` among a policy's entries includes another entry."""
     return "*" in entries and str(entry).lower() != "authorization"
 
 
@@ -294,13 +300,13 @@ def _has_keys(*values: tuple[object, ...]) -> bool:
 
 
 def _scalar(name: str, old: object, new: object, where: str) -> str:
-    """Return how a value changed; of what may hold a secret only that it did."""
+    """Describe how a value changed; don't show a value that may contain a secret."""
     key = _key(name)
     if not (_is_shown(old) and _is_shown(new)):
         return (
             f"{key} is set"
             if old is None
-            else f"{key} is gone"
+            else f"{key} is removed"
             if new is None
             else f"{key} changed"
         )
@@ -312,7 +318,7 @@ def _is_shown(value: object) -> bool:
     if isinstance(value, tuple):
         return all(_is_shown(entry) for entry in value)
     if isinstance(value, str):
-        # A query, as of a probe's path, may hold a key.
+        # A query, such as that of a probe's path, may contain an API key.
         return "?" not in value
     return value is None or isinstance(value, bool | int | float)
 
@@ -338,5 +344,5 @@ def _show(name: str, value: object) -> str:
     return str(value)
 
 
-def _told(kind: Kind, where: str, words: str) -> Difference:
+def _difference(kind: Kind, where: str, words: str) -> Difference:
     return Difference(kind=kind, where=where, words=words)

@@ -1,4 +1,4 @@
-"""A configuration file's text to a Config, or every fault in it at once."""
+"""Parse a configuration file into a Config, or report all its faults together."""
 
 from __future__ import annotations
 
@@ -40,24 +40,23 @@ def parse_config(
     read_by: str = "",
     written_by: Callable[[str], str] = nobody,
 ) -> Config:
-    """Return what a configuration file says.
+    """Parse a configuration file.
 
     Args:
         source: The file's content, as bytes or decoded; TOML 1.0 in UTF-8.
-        file: Its name, as faults shall show it.
-        environ: The environment's variables, for secrets.
-        read_file: Answers a file's bytes or raises OSError, for secrets and certificates.
-        cors_rules: Know what is wrong with a policy of the right shape:
-            `corsgate.cors.check.CORS_RULES`.
-        has_http2: Whether what HTTP/2 needs is installed.
-        read_by: Who beside its owner can read the file, in words; empty for nobody.
-        written_by: Returns what others can write to that a path leads to, in words.
+        file: The file's name, for messages.
+        environ: The environment variables, for secrets.
+        read_file: Returns a file's bytes or raises OSError, for secrets and certificates.
+        cors_rules: Check policies, usually `corsgate.cors.check.CORS_RULES`.
+        has_http2: Whether the library for HTTP/2 is installed.
+        read_by: Who can read the file besides its owner, in words; empty for nobody.
+        written_by: Returns which part of a path others can write to, in words.
 
     Returns:
-        The configuration; it has no faults.
+        The configuration, which has no faults.
 
     Raises:
-        ConfigError: It has faults; all of them are in it, in the order of their lines.
+        ConfigError: The file has faults; the error holds all of them, in line order.
     """
     sources = Sources(
         environ=environ,
@@ -72,21 +71,21 @@ def parse_config(
 def parse_with(
     source: str | bytes, *, file: str, sources: Sources, cors_rules: CorsRules = NO_RULES
 ) -> Config:
-    """Return what `parse_config` does, by sources of one's own."""
+    """Parse a configuration file as `parse_config` does, with the given sources."""
     document, notes = load_document(source, file)
     return read_document(Table(notes, (), document), sources, cors_rules)
 
 
 def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES) -> Config:
-    """Return what a document says.
+    """Read a whole document into a Config.
 
     Args:
-        top: Its keys.
+        top: The document.
         sources: Where secrets and certificates come from.
-        cors_rules: Know what is wrong with a policy of the right shape.
+        cors_rules: Check policies.
 
     Raises:
-        ConfigError: It has faults.
+        ConfigError: The document has faults.
     """
     notes = top.notes
     listeners = read_listeners(top, sources)
@@ -109,10 +108,10 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
     _check_listeners(top, [route for _, route in routes], listeners)
-    if not notes.faults:  # What is misspelled is unused as well.
-        _warn_of_unused(notes, credentials, "name it as the credentials of an upstream")
-        _warn_of_unused(notes, upstreams, "name it as the upstream of a route")
-        _warn_of_unused(notes, policies, "name it as the cors of a route")
+    if not notes.faults:  # A misspelled name would also make its entry unused.
+        _warn_of_unused(notes, credentials, "use it as the credentials of an upstream")
+        _warn_of_unused(notes, upstreams, "use it as the upstream of a route")
+        _warn_of_unused(notes, policies, "use it as the cors of a route")
     warnings = notes.finish()
     return Config(
         listeners=listeners,
@@ -152,15 +151,15 @@ def _log_format(raw: object) -> str:
 
 
 def serves_only_this_machine(listeners: Sequence[Listener], hosts: Sequence[str] | None) -> bool:
-    """Return whether browsers reach the gate on their own machine, by loopback names only.
+    """Return whether the gate serves only browsers on its own machine, under loopback names.
 
     Args:
-        listeners: Where it listens.
-        hosts: The Host values that it serves, or None for the default.
+        listeners: Where the gate listens.
+        hosts: The Host values that the gate serves, or None for the default.
     """
     if not listeners or not all(is_loopback(one.endpoint) for one in listeners):
         return False
-    # A proxy in front, on the same machine, passes on what others ask.
+    # A proxy on the same machine passes on requests from other machines.
     if any(one.trusted_proxies for one in listeners):
         return False
     return all(is_loopback_name(_name_of(host)) for host in hosts or ())
@@ -176,9 +175,9 @@ def _check_reachable(
     hosts: Sequence[str] | None,
     listeners: Sequence[Listener],
 ) -> None:
-    """Note each route of a host whose requests would all get 421."""
+    """Record each route of a host that the gate does not serve: all its requests would get 421."""
     if hosts is None and "hosts" in top.raw:
-        return  # They are faulty, so that nobody knows which are meant.
+        return  # They are faulty, so the intended hosts are unknown.
     loopback = bool(listeners) and all(is_loopback(one.endpoint) for one in listeners)
     names = None if hosts is None else [rules.split_port(host)[0] for host in hosts]
     served = HostRules.build(names, loopback=loopback)
@@ -189,13 +188,13 @@ def _check_reachable(
 
 
 def _warn_of_unused(notes: Notes, named: Named[Any], fix: str) -> None:
-    """Warn of each entry of a section that nothing names; `fix` says what could."""
+    """Warn about each unused entry of a section; `fix` says where to use it."""
     for name in named.entries.keys() - named.used:
-        notes.warn((named.section, name), "nothing names it", f"{fix}, or remove it")
+        notes.warn((named.section, name), "it is not used", f"{fix}, or remove it")
 
 
 def _check_listeners(top: Table, routes: Sequence[Route], listeners: Sequence[Listener]) -> None:
-    """Warn of each listener that strangers' pages may use, or its own users may not."""
+    """Warn about listeners that are open to pages of other sites, or closed to intended users."""
     places: list[Path] = [
         (key, number)
         for key in ("listen", "listener")

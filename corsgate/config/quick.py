@@ -1,4 +1,4 @@
-"""The configuration that a few command line options stand for, without any file."""
+"""Build a configuration from command line options, without a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from corsgate.config.model.values import (
     Upstream,
 )
 from corsgate.config.parse import serves_only_this_machine
-from corsgate.config.sections.exposure import CLEAR_MEND, sent_in_clear
+from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear
 from corsgate.config.sections.policies import NO_RULES, CorsRules
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.server_url import parse_server
@@ -31,11 +31,11 @@ from corsgate.errors import BadValue
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"
 
 QUICK_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-"""What pages may do without a file."""
+"""The methods that pages may use when there is no file."""
 
-# A developer's app may send any header; "*" never covers Authorization (Fetch #cors-preflight).
+# A developer's app may send any header; "*" never includes Authorization (Fetch #cors-preflight).
 _ALLOW_HEADERS = ("*", "Authorization")
-_AUTH_MEND = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
+_AUTH_FIX = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 
 
 def quick_config(
@@ -46,22 +46,22 @@ def quick_config(
     listen: str | None = None,
     cors_rules: CorsRules = NO_RULES,
 ) -> Config:
-    """Return the configuration of one upstream behind ``/`` for the pages of some origins.
+    """Build the configuration of one upstream at ``/`` that the given origins may call.
 
     Args:
         upstream: The server's URL.
         allow_origins: At least one origin.
-        auth: ``basic:USER:PASSWORD``, ``digest:USER:PASSWORD`` or ``bearer:TOKEN``, where a
-            password may hold colons; or None.
-        listen: An endpoint string; by default port 5555 of this machine alone.
-        cors_rules: Know what is wrong with a policy, as for `parse_config`.
+        auth: ``basic:USER:PASSWORD``, ``digest:USER:PASSWORD`` or ``bearer:TOKEN``, or None. A
+            password may contain colons.
+        listen: An endpoint string; the default is port 5555 on loopback.
+        cors_rules: Check the policy, as for `parse_config`.
 
     Returns:
-        The configuration; it has no faults.
+        The configuration, which has no faults.
 
     Raises:
-        ConfigError: The options have faults; all of them are in it, each with its option as
-            the key, none with a secret.
+        ConfigError: The options have faults. The error holds all of them, with the option as
+            the key and without any secret.
     """
     notes = Notes(file="command line", lines={})
 
@@ -86,7 +86,7 @@ def quick_config(
     for _, problem, fix in cors_rules.faults(policy) if allow_origins else ():
         origins.wrong(problem, fix)
     config = None
-    # Each of these is None only once a fault was noted.
+    # Each of these is None only if a fault was recorded.
     if server is not None and endpoint is not None:
         target = Upstream(name="upstream", servers=(server,), credentials=credentials)
         config = Config(
@@ -101,35 +101,35 @@ def quick_config(
 
 
 def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
-    """Note what is wrong with the route, and what is doubtful about origins and endpoint."""
+    """Record faults of the route, and warnings about its origins and the endpoint."""
     (route,) = config.routes
     assert route.cors is not None
     for _, problem, _ in cors_rules.route_faults(route):
-        origins.wrong(problem, "name the origins, each by an option of its own")
+        origins.wrong(problem, "list the origins, with one option for each")
     local = serves_only_this_machine(config.listeners, None)
     found = [*cors_rules.warnings(route.cors, local), *cors_rules.route_warnings(route, True)]
     for key, problem, fix in found:
-        # The rest of the policy is not the user's choice.
+        # The user did not choose the rest of the policy.
         if key.removeprefix("cors.").startswith("allow_origins"):
             origins.notes.warn(origins.path, problem, fix)
     clear = sent_in_clear(route.upstream.credentials, route.upstream.servers)
     if clear:
-        origins.notes.warn(("--upstream",), clear, CLEAR_MEND)
+        origins.notes.warn(("--upstream",), clear, CLEAR_FIX)
     for _, problem, _ in listener_warnings(config.listeners, config.routes, has_hosts=False):
-        fix = "leave it out, or write a file that has certificates and hosts"
+        fix = "leave it out, or use a configuration file with certificates and hosts"
         origins.notes.warn(("--listen",), problem, fix)
 
 
 def _parse_auth(raw: object) -> Credentials:
-    """Return what ``--auth`` says; no part of it but the user name is ever in a fault."""
+    """Parse ``--auth``; a fault never shows any part of it except the user name."""
     kind, _, rest = text(raw).partition(":")
     if kind == "bearer":
         rules.check_bearer_token(rest)
         return BearerCredentials(token=Secret(rest))
     if kind not in ("basic", "digest"):
-        raise BadValue("it names no kind of credentials", _AUTH_MEND)
+        raise BadValue("it does not start with a kind of credentials", _AUTH_FIX)
     username, colon, password = rest.partition(":")
     if not colon:
-        raise BadValue("it has no password", _AUTH_MEND)
+        raise BadValue("it has no password", _AUTH_FIX)
     make = BasicCredentials if kind == "basic" else DigestCredentials
     return make(username=username, password=Secret(password))

@@ -1,7 +1,7 @@
-"""The JSON Schema of configuration files, made of what their reader asks for.
+"""Build the JSON Schema of configuration files from the reader itself.
 
-No key is listed here twice: the reader is run over a specimen in which every table occurs once,
-and the schema is what it asked for. Descriptions are those of the model's attributes.
+The reader runs over a specimen that contains every table once, and records each key that it reads.
+So no key needs to be listed a second time. The descriptions come from the model's docstrings.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SPECIMEN: Mapping[str, Any] = {
     "routes": {"/": {"upstream": "x", "cors": "x", "cors_report_only": "x", "limits": {}}},
     "limits": {},
 }
-"""A document in which every table of every kind occurs; its values are of no matter."""
+"""A document with every kind of table; its values do not matter."""
 
 _MODEL: Mapping[Path, Sequence[type]] = {
     (): (Config,),
@@ -74,29 +74,36 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("routes", "/", "limits"): (Limits,),
     ("limits",): (Limits,),
 }
-"""The classes whose attributes describe the keys of a table."""
+"""The classes whose docstrings describe the keys of each table."""
 
-_ALSO: Mapping[str, str] = {
+_TOP: Mapping[str, str] = {
     "listen": "Where the gate listens: Twisted's server endpoint strings, such as"
     " tcp:5555:interface=127.0.0.1.",
     "listener": "Where the gate listens, for TLS or behind trusted proxies.",
     "credentials": "Credentials that upstreams name.",
     "cors": "CORS policies that routes name.",
-    "url": "Scheme, host and port of the server, and a path that is put before each request's own.",
-    "chain": "The file of the certificate and those that vouch for it, in PEM, its own first.",
-    "key": "The file of its private key, in PEM.",
-    "type": "How the credentials are sent.",
-    "balance": "How requests are shared among the servers.",
     "upstreams": "The APIs behind the gate, by name.",
-    "servers": "The servers of the API, at least one: URLs, or tables of url, weight, backup and"
-    " drain; what DNS knows (dns+http://, srv+http://); or a file of its own.",
-    "weight": "How many requests it gets, from 1 to 1000, beside the others.",
-    "upstream": "Where requests go: a name under [upstreams].",
-    "routes": "What becomes of requests, by path prefix, perhaps after a host; the longest wins.",
+    "routes": "How requests are handled, by path prefix, optionally after a host; the longest"
+    " prefix wins.",
 }
-"""What is said of keys that no attribute has the name of, or whose words are not for files."""
+"""Descriptions of the keys at the top of a file, where an attribute has none for files."""
 
-_INSTEAD = "Where they are instead: in a file of their own, which is watched for changes."
+_BELOW: Mapping[str, str] = {
+    "url": "The scheme, host and port of the server, and a path that is put before each request's"
+    " path.",
+    "chain": "The file with the certificate and its intermediate certificates, in PEM, its own"
+    " first.",
+    "key": "The file with the certificate's private key, in PEM.",
+    "type": "How the credentials are sent.",
+    "balance": "How requests are distributed among the servers.",
+    "servers": "The servers of the API, at least one: URLs, or tables of url, weight, backup and"
+    " drain; names to look up in DNS (dns+http://, srv+http://); or a separate file.",
+    "weight": "The server's share of requests, relative to the others, from 1 to 1000.",
+    "upstream": "The upstream to forward requests to: a name under [upstreams].",
+}
+"""Descriptions of the keys in tables, where an attribute has none for files."""
+
+_INSTEAD = "Instead of a list, a separate file, which is watched for changes."
 
 _UNITS = ("_s", "_pem", "_file")
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -105,15 +112,15 @@ _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 def config_schema() -> dict[str, object]:
     """Return the schema of configuration files (JSON Schema draft 2020-12).
 
-    It takes all that the reader takes; what only the reader can judge, such as whether a host
-    is one, it does not refuse.
+    It accepts everything that the reader accepts. It does not reject what only the reader can
+    check, such as whether a host is valid.
 
     Raises:
-        ValueError: A reader asks for something that neither it nor the specimen explains.
+        ValueError: A reader has no schema, and the specimen does not contain its table.
     """
     notes = Notes(file="specimen", lines={})
     sources = Sources(environ={}, read_file=_no_file, has_http2=True)
-    # It is full of faults: nothing but its shape is right.
+    # The specimen is full of faults; only its shape matters.
     with suppress(ConfigError):
         read_document(Table(notes, (), _SPECIMEN), sources)
     builder = _Builder(notes.asked)
@@ -137,7 +144,7 @@ def _no_file(name: str) -> bytes:
 
 @attrs.define
 class _Builder:
-    """Makes schemas of what was asked; `inline` names the sections that are referred to."""
+    """Builds schemas from what was read; `inline` lists the sections that need a reference."""
 
     _asked: Mapping[Path, Asked]
     inline: list[str] = attrs.Factory(list)
@@ -148,11 +155,11 @@ class _Builder:
     def table(self, path: Path) -> dict[str, object]:
         """Return the schema of a table."""
         keys = {below[-1]: below for below in self._below(path) if isinstance(below[-1], str)}
-        described = _descriptions(path)
+        own, described = _BELOW if path else _TOP, _descriptions(path)
         properties = {}
         for key, place in keys.items():
             found = self.value(place)
-            words = _ALSO.get(str(key)) or described.get(str(key))
+            words = own.get(str(key)) or described.get(str(key))
             properties[str(key)] = {"description": words, **found} if words else found
         schema: dict[str, object] = {"type": "object", "properties": properties}
         required = [str(key) for key, place in keys.items() if self._asked[place].required]
@@ -182,7 +189,7 @@ class _Builder:
             items = [self.value(place) for place in places if isinstance(place[-1], int)]
             found = {"type": "array", "items": _any_of(items)}
             if len(items) < len(places):
-                # A table that stands for the array says where its entries are.
+                # A table may replace the array and name the file of its entries.
                 instead = {"description": _INSTEAD, **self.table(path)}
                 found = {"anyOf": [found, instead]}
         elif any(True for _ in self._below(path)):
@@ -200,7 +207,7 @@ class _Builder:
         return found
 
     def entry(self, path: Path) -> dict[str, object]:
-        """Return the schema of each table of a section; they may be of several kinds."""
+        """Return the schema of the tables of a section, which may be of several kinds."""
         kinds = []
         for place in self._entries(path):
             table = self.table(place)
@@ -216,7 +223,7 @@ class _Builder:
         return (each for each in self._asked if each[:-1] == path and len(each) == len(path) + 1)
 
     def _entries(self, path: Path) -> list[Path]:
-        """Return the places of a section's tables, which nobody asked for by name."""
+        """Return the places of a section's tables; their names are not in the record themselves."""
         return list(dict.fromkeys(p[: len(path) + 1] for p in self._asked if _within(p, path)))
 
 
@@ -236,7 +243,7 @@ def _specimen(path: Path) -> Any:
 
 
 def _descriptions(path: Path) -> dict[str, str]:
-    """Return what the model says of the keys of a table."""
+    """Return the descriptions of the keys of a table, from the model."""
     found: dict[str, str] = {}
     for cls in _MODEL.get(path, ()):
         _, _, listed = (getdoc(cls) or "").partition("Attributes:\n")
@@ -247,6 +254,6 @@ def _descriptions(path: Path) -> dict[str, str]:
 
 
 def _for_files(words: str) -> str:
-    """Return words for people who write files, where a value is left out and never None."""
-    words = words.replace(", or None", "").replace("None for", "left out:")
-    return words.replace("None leaves it unsaid", "left out, it stays unsaid")
+    """Rephrase a description for users of files, where a value is omitted and never None."""
+    words = words.replace(", or None", "").replace("; None for", "; default:")
+    return words.replace(". None for", ". Default:")

@@ -1,4 +1,4 @@
-"""The warnings of a configuration as lines, few however often one and the same thing is there."""
+"""Format the warnings of a configuration as lines, and combine repeated ones."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Iterable
 from corsgate.errors import Fault
 
 MAX_ALIKE = 20
-"""How many lines differ in nothing but names and numbers."""
+"""The maximum number of lines that differ only in names and numbers."""
 
 _MAX_KEYS = 3
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|upstream \S+|[0-9]+")
 
 
 def warning_lines(warnings: Iterable[Fault]) -> list[str]:
-    """Return a line for each warning.
+    """Return the warnings as lines.
 
-    Those that say the same of several keys are one line, which names the first keys and counts the
-    others. Of those that differ in nothing but names and numbers only some are shown, and the rest
-    are counted.
+    Warnings that differ only in their keys become one line, which lists the first keys and counts
+    the others. Of warnings that differ only in names and numbers, the first `MAX_ALIKE` are shown
+    and the rest are counted.
 
     Args:
-        warnings: In the order in which they are shown.
+        warnings: The warnings, in the order to show them.
     """
     same: dict[tuple[str, str], list[Fault]] = {}
     for warning in warnings:
@@ -43,7 +43,7 @@ def warning_lines(warnings: Iterable[Fault]) -> list[str]:
 
 
 def _more(warnings: list[Fault]) -> str:
-    """Return how many warnings there are beside the one that is shown, and where; or nothing."""
+    """Return a note that counts further warnings and says where they are; empty for none."""
     if not warnings:
         return ""
     places = [

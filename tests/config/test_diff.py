@@ -62,7 +62,7 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
     ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
     ('["PUT"]', '["PUT"]\nmax_age = "10m"', "max_age is 10m, before unset"),
     ('["PUT"]', '["PUT"]\nallow_credentials = true', "allow_credentials is true, before false"),
-    ('cors = "spa"', "", '- routes."/v1": its CORS policy is gone'),
+    ('cors = "spa"', "", '- routes."/v1": its CORS policy is removed'),
     ('cors = "spa"', 'cors = "spa"\nmethods = ["GET"]', '- routes."/v1": it serves GET only'),
     (
         'cors = "spa"',
@@ -74,15 +74,15 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         'cors = "spa"\nallow_framing = true',
         '+ routes."/v1": pages of other origins may show it in frames',
     ),
-    ("/v1", "/v2", '- routes."/v1": the route to upstream a is gone'),
+    ("/v1", "/v2", '- routes."/v1": the route to upstream a is removed'),
     ("/v1", "/v2", '+ routes."/v2": a route to upstream a'),
     ("/v1", "/v2", '+ routes."/v2": pages of http://localhost:4200 may call it'),
-    ("10.0.0.1", "10.0.0.2", "- upstreams.a: the server http://10.0.0.1:8000 is gone"),
+    ("10.0.0.1", "10.0.0.2", "- upstreams.a: the server http://10.0.0.1:8000 is removed"),
     ("10.0.0.1", "10.0.0.2", "+ upstreams.a: the server http://10.0.0.2:8000"),
     (
         'credentials = "one"',
         'credentials = "two"',
-        "gets the credentials two (bearer), before one (d",
+        "uses the credentials two (bearer), before one (d",
     ),
     (
         '"http://10.0.0.1:8000"',
@@ -100,11 +100,11 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         'credentials = "one"\neject = { failures = 9 }',
         "~ upstreams.a, eject: failures is 9, before 5",
     ),
-    ('credentials = "one"', "", "it gets no credentials any more, before one (digest)"),
+    ('credentials = "one"', "", "it no longer uses credentials, before one (digest)"),
     ("admin", "root", "credentials one (digest): username is root, before admin"),
     ("old-s3cret", "new-s3cret", "credentials one (digest): password changed"),
-    ('"tcp:5555"', '"tcp:5555", "tcp:5556"', "+ listen: tcp:5556 is listened on"),
-    ('"tcp:5555"', '"tcp:5556"', "- listen: tcp:5555 is no longer listened on"),
+    ('"tcp:5555"', '"tcp:5555", "tcp:5556"', "+ listen: the gate listens on tcp:5556"),
+    ('"tcp:5555"', '"tcp:5556"', "- listen: the gate no longer listens on tcp:5555"),
     ("listen", 'hosts = ["api.example"]\nlisten', "~ hosts: api.example, before unset"),
     ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, before json"),
     (
@@ -173,7 +173,7 @@ on_down = { status = 503 }
         self.assertEqual([each.kind for each in diff(new, old)].count(Kind.TAKES), 2)
 
     def test_order(self) -> None:
-        """What is gone is told in the order of the file, always the same."""
+        """Removed servers and listeners are listed in the order of the file."""
         servers = [f"http://10.0.0.{n}:8000" for n in range(1, 9)]
         listens = [f"tcp:{n}" for n in range(5555, 5563)]
         old = BASE.replace('"http://10.0.0.1:8000"', ", ".join(f'"{each}"' for each in servers))
@@ -181,7 +181,7 @@ on_down = { status = 503 }
         new = BASE.replace("10.0.0.1", "10.0.0.9").replace("tcp:5555", "tcp:1")
         said = "\n".join(map(str, diff(old, new)))
         for entries in (servers, listens):
-            places = [said.index(f"{entry} is") for entry in entries]
+            places = [said.index(f" {entry}") for entry in entries]
             self.assertEqual(places, sorted(places))
 
     def test_same(self) -> None:
@@ -222,7 +222,7 @@ on_down = { status = 503 }
         words = [each.words for each in differences(plain, more)]
         self.assertIn("the servers of dns+http://d.example", words)
         words = [each.words for each in differences(more, plain)]
-        self.assertIn("it is gone, with dns+http://d.example", words)
+        self.assertIn("it is removed, with dns+http://d.example", words)
 
     def test_every_field(self) -> None:
         """Whatever is in the model and changes is told, be it added tomorrow."""

@@ -15,7 +15,10 @@ BALANCE = (
     ("balance = 5", "c.toml:4: upstreams.a.balance: 5 is an integer; write text in quotes"),
     (
         'hash_on = "client"',
-        ('c.toml:4: upstreams.a.hash_on: only balance = "hash" goes by it; add that, or remove it'),
+        (
+            'c.toml:4: upstreams.a.hash_on: it has no effect without balance = "hash"; add '
+            "that, or remove it"
+        ),
     ),
     (
         'balance = "hash"\nhash_on = "ip"',
@@ -26,10 +29,7 @@ BALANCE = (
     ),
     (
         'balance = "hash"\nhash_on = "header:X Y"',
-        (
-            'c.toml:5: upstreams.a.hash_on: "X Y" is no name; '
-            "write one without spaces and separators"
-        ),
+        ('c.toml:5: upstreams.a.hash_on: "X Y" is not a valid name; remove spaces and separators'),
     ),
     (
         'slow_start = "2h"',
@@ -45,15 +45,15 @@ BALANCE = (
     (
         'sticky = { cookie = "a=b" }',
         (
-            'c.toml:4: upstreams.a.sticky.cookie: "a=b" is no name; '
-            "write one without spaces and separators"
+            'c.toml:4: upstreams.a.sticky.cookie: "a=b" is not a valid name; remove spaces '
+            "and separators"
         ),
     ),
     (
         'sticky = { cookie = "a", secret = "short" }',
         (
-            "c.toml:4: upstreams.a.sticky.secret: the secret is so short that it can be guessed; "
-            "write 16 characters or more"
+            "c.toml:4: upstreams.a.sticky.secret: the secret is too short to be safe from "
+            "guessing; write 16 characters or more"
         ),
     ),
 )
@@ -71,8 +71,8 @@ HEALTH = (
     (
         'health = { path = "/a b" }',
         (
-            'c.toml:4: upstreams.a.health.path: "/a b" holds characters that a request can\'t; '
-            "percent-encode them as UTF-8"
+            'c.toml:4: upstreams.a.health.path: "/a b" contains characters that are not '
+            "allowed in a request target; percent-encode them as UTF-8"
         ),
     ),
     (
@@ -89,7 +89,7 @@ HEALTH = (
     ),
     (
         'health = { path = "/", status = ["2xx"] }',
-        "c.toml:4: upstreams.a.health.status[0]: it is no status; write a number, such as 200",
+        "c.toml:4: upstreams.a.health.status[0]: it is not a status; write a number, such as 200",
     ),
     (
         'health = { path = "/", body = "" }',
@@ -97,10 +97,7 @@ HEALTH = (
     ),
     (
         'health = { path = "/", method = "HEAD", body = "ok" }',
-        (
-            "c.toml:4: upstreams.a.health.body: a HEAD is answered without a body; "
-            'write method = "GET"'
-        ),
+        ('c.toml:4: upstreams.a.health.body: a response to HEAD has no body; write method = "GET"'),
     ),
     (
         'health = { path = "/", port = 0 }',
@@ -181,7 +178,7 @@ FAILURES = (
         r'on_down = { content_type = "text/plain\r\nX: y" }',
         (
             r'c.toml:4: upstreams.a.on_down.content_type: "text/plain\u000d\u000aX: y" '
-            "holds control characters; remove them"
+            "contains control characters; remove them"
         ),
     ),
     (
@@ -205,15 +202,15 @@ DISCOVERED = (
     (
         '["dns+http://10.0.0.1"]',
         (
-            'c.toml:3: upstreams.a.servers[0]: "dns+http://10.0.0.1" has an address for a name; '
-            'write "http://10.0.0.1"'
+            'c.toml:3: upstreams.a.servers[0]: "dns+http://10.0.0.1" has an address '
+            'instead of a host name; write "http://10.0.0.1"'
         ),
     ),
     (
         '["dns+http://[::1]:80"]',
         (
-            'c.toml:3: upstreams.a.servers[0]: "dns+http://[::1]:80" has an address for a name; '
-            'write "http://[::1]:80"'
+            'c.toml:3: upstreams.a.servers[0]: "dns+http://[::1]:80" has an address '
+            'instead of a host name; write "http://[::1]:80"'
         ),
     ),
     (
@@ -226,20 +223,23 @@ DISCOVERED = (
     (
         '["srv+http://api.internal"]',
         (
-            'c.toml:3: upstreams.a.servers[0]: "srv+http://api.internal" names no service; '
-            'write one such as "srv+http://_api._tcp.NAME"'
+            'c.toml:3: upstreams.a.servers[0]: "srv+http://api.internal" is not the name '
+            'of a service; write one such as "srv+http://_api._tcp.NAME"'
         ),
     ),
     (
         '["srv+http://_api._tcp.internal:8000"]',
         (
-            'c.toml:3: upstreams.a.servers[0]: "srv+http://_api._tcp.internal:8000" has a port, '
-            "which DNS is to say; remove it"
+            'c.toml:3: upstreams.a.servers[0]: "srv+http://_api._tcp.internal:8000" has a '
+            "port, but DNS decides the port; remove it"
         ),
     ),
     (
         '["unix:app.sock"]',
-        ('c.toml:3: upstreams.a.servers[0]: "app.sock" is no absolute path; write "/run/app.sock"'),
+        (
+            'c.toml:3: upstreams.a.servers[0]: "app.sock" is not an absolute path; write '
+            '"/run/app.sock"'
+        ),
     ),
     (
         f'["unix:/{"x" * 107}"]',
@@ -250,7 +250,10 @@ DISCOVERED = (
     ),
     (
         '[{ url = "http://a", drain = true }]',
-        "c.toml:3: upstreams.a.servers: every server drains; leave one that doesn't",
+        (
+            "c.toml:3: upstreams.a.servers: every server has drain = true; leave at least one "
+            "without it"
+        ),
     ),
     (
         "{}",
@@ -280,15 +283,15 @@ DISCOVERED = (
     (
         '{ file = "/empty-servers.toml" }',
         (
-            "c.toml:3: upstreams.a.servers.file: /empty-servers.toml: the file says nothing; "
-            "give it servers, as an upstream has it"
+            "c.toml:3: upstreams.a.servers.file: /empty-servers.toml: the file contains no "
+            "keys; add servers, as in an upstream"
         ),
     ),
     (
         '["http://a"]\nresolver = "dns.internal"',
         (
-            'c.toml:4: upstreams.a.resolver: "dns.internal" is no address; '
-            'write one such as "10.0.0.2:53"'
+            'c.toml:4: upstreams.a.resolver: "dns.internal" is not an IP address; write '
+            'one such as "10.0.0.2:53"'
         ),
     ),
     (

@@ -16,7 +16,7 @@ KINDS = (
     (
         'type = "oauth2"',
         (
-            'c.toml:3: credentials.ml.type: "oauth2" is not in this version; '
+            'c.toml:3: credentials.ml.type: "oauth2" is not supported in this version; '
             'write "basic", "digest", "bearer" or "header"'
         ),
     ),
@@ -51,7 +51,7 @@ KINDS = (
     ),
     (
         'type = "digest"\nusername = "a\\nb"\npassword = "hunter2"',
-        r'c.toml:4: credentials.ml.username: "a\u000ab" holds control characters; remove them',
+        r'c.toml:4: credentials.ml.username: "a\u000ab" contains control characters; remove them',
     ),
     (
         'type = "digest"\nusername = 5\npassword = "hunter2"',
@@ -90,8 +90,8 @@ KINDS = (
     (
         'type = "bearer"\ntoken = "Bearer hunter2"',
         (
-            "c.toml:4: credentials.ml.token: the token holds spaces or other characters that "
-            'no token has; write the token alone, without "Bearer "'
+            "c.toml:4: credentials.ml.token: the token contains spaces or other characters "
+            'that are not allowed in a token; write the token alone, without "Bearer "'
         ),
     ),
     (
@@ -108,7 +108,7 @@ KINDS = (
     (
         'type = "header"\nname = "X Y"\nvalue = "v"',
         (
-            'c.toml:4: credentials.ml.name: "X Y" is no header name; '
+            'c.toml:4: credentials.ml.name: "X Y" is not a header name; '
             'write a name, such as "X-Api-Key"'
         ),
     ),
@@ -136,79 +136,76 @@ KINDS = (
     (
         'type = "header"\nname = "X-Key"\nvalue = " v"',
         (
-            "c.toml:5: credentials.ml.value: the secret holds non-ASCII characters, or "
-            "spaces at its ends; remove them"
+            "c.toml:5: credentials.ml.value: the secret contains non-ASCII characters, or "
+            "leading or trailing spaces; remove them"
         ),
     ),
     (
         'type = "header"\nname = "X-Key"\nvalue = "é"',
         (
-            "c.toml:5: credentials.ml.value: the secret holds non-ASCII characters, or "
-            "spaces at its ends; remove them"
+            "c.toml:5: credentials.ml.value: the secret contains non-ASCII characters, or "
+            "leading or trailing spaces; remove them"
         ),
     ),
 )
 
 SECRETS = (
-    ('""', "c.toml:5: credentials.ml.password: the secret is empty; give it a value"),
+    ('""', "c.toml:5: credentials.ml.password: the secret is empty; add a value"),
     (
         r'"hun\nter2"',
         (
-            "c.toml:5: credentials.ml.password: the secret holds control characters; "
-            "remove line ends and the like"
+            "c.toml:5: credentials.ml.password: the secret contains control characters; "
+            "remove line breaks and other control characters"
         ),
     ),
     (
         "12345",
         (
-            "c.toml:5: credentials.ml.password: it names no secret; "
+            "c.toml:5: credentials.ml.password: it does not say where the secret is; "
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
         ),
     ),
     (
         '["hunter2"]',
         (
-            "c.toml:5: credentials.ml.password: it names no secret; "
+            "c.toml:5: credentials.ml.password: it does not say where the secret is; "
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
         ),
     ),
     (
         '{ literal = "hunter2" }',
         (
-            "c.toml:5: credentials.ml.password: it names no secret; "
+            "c.toml:5: credentials.ml.password: it does not say where the secret is; "
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
         ),
     ),
     (
         "{ env = 5 }",
         (
-            "c.toml:5: credentials.ml.password: it names no secret; "
+            "c.toml:5: credentials.ml.password: it does not say where the secret is; "
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
         ),
     ),
     (
         '{ env = "NAME", file = "/password" }',
         (
-            "c.toml:5: credentials.ml.password: it names no secret; "
+            "c.toml:5: credentials.ml.password: it does not say where the secret is; "
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
         ),
     ),
     (
         '{ env = "NONE" }',
-        (
-            'c.toml:5: credentials.ml.password: the environment has no variable "NONE"; '
-            "set it, or name another"
-        ),
+        ('c.toml:5: credentials.ml.password: environment variable "NONE" is not set'),
     ),
     (
         '{ env = "EMPTY" }',
-        "c.toml:5: credentials.ml.password: the secret is empty; give it a value",
+        "c.toml:5: credentials.ml.password: the secret is empty; add a value",
     ),
     (
         '{ env = "TAIL" }',
         (
-            "c.toml:5: credentials.ml.password: the secret holds control characters; "
-            "remove line ends and the like"
+            "c.toml:5: credentials.ml.password: the secret contains control characters; "
+            "remove line breaks and other control characters"
         ),
     ),
     (
@@ -227,13 +224,13 @@ SECRETS = (
     ),
     (
         '{ file = "/empty" }',
-        "c.toml:5: credentials.ml.password: the secret is empty; give it a value",
+        "c.toml:5: credentials.ml.password: the secret is empty; add a value",
     ),
     (
         '{ file = "/two-ends" }',
         (
-            "c.toml:5: credentials.ml.password: the secret holds control characters; "
-            "remove line ends and the like"
+            "c.toml:5: credentials.ml.password: the secret contains control characters; "
+            "remove line breaks and other control characters"
         ),
     ),
     (
@@ -243,14 +240,14 @@ SECRETS = (
     (
         r'{ file = "a\u0000" }',
         (
-            'c.toml:5: credentials.ml.password: "a\\u0000" can\'t be read: it is no path; '
+            'c.toml:5: credentials.ml.password: "a\\u0000" can\'t be read: it is not a path; '
             "give a file that this user can read"
         ),
     ),
     (
         '{ systemd = "ml" }',
         (
-            'c.toml:5: credentials.ml.password: systemd gives no credential "ml": '
+            'c.toml:5: credentials.ml.password: systemd provides no credential "ml": '
             "$CREDENTIALS_DIRECTORY is not set; "
             "add LoadCredential=ml:PATH to the unit, or use env or file"
         ),
@@ -258,13 +255,16 @@ SECRETS = (
     (
         '{ systemd = "../ml" }',
         (
-            'c.toml:5: credentials.ml.password: "../ml" is no credential\'s name; '
+            'c.toml:5: credentials.ml.password: "../ml" is not the name of a credential; '
             "write it without a path"
         ),
     ),
     (
         '{ systemd = "" }',
-        ('c.toml:5: credentials.ml.password: "" is no credential\'s name; write it without a path'),
+        (
+            'c.toml:5: credentials.ml.password: "" is not the name of a credential; write it '
+            "without a path"
+        ),
     ),
 )
 

@@ -7,39 +7,42 @@ from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase
 ENDPOINTS = (
     (
         '""',
-        ('c.toml:1: listen[0]: "" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+        ('c.toml:1: listen[0]: "" is not an endpoint; write "tcp:5555:interface=127.0.0.1"'),
     ),
     (
         '"5556"',
-        ('c.toml:1: listen[0]: "5556" is no endpoint; write "tcp:5556:interface=127.0.0.1"'),
+        ('c.toml:1: listen[0]: "5556" is not an endpoint; write "tcp:5556:interface=127.0.0.1"'),
     ),
     (
         '"55556666"',
-        ('c.toml:1: listen[0]: "55556666" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+        (
+            'c.toml:1: listen[0]: "55556666" is not an endpoint; write '
+            '"tcp:5555:interface=127.0.0.1"'
+        ),
     ),
     (
         '"web"',
-        ('c.toml:1: listen[0]: "web" is no endpoint; write "tcp:5555:interface=127.0.0.1"'),
+        ('c.toml:1: listen[0]: "web" is not an endpoint; write "tcp:5555:interface=127.0.0.1"'),
     ),
     ("5555", "c.toml:1: listen[0]: 5555 is an integer; write text in quotes"),
     (
         '"http://localhost:5555"',
         (
-            'c.toml:1: listen[0]: "http://localhost:5555" is no endpoint; '
+            'c.toml:1: listen[0]: "http://localhost:5555" is not an endpoint; '
             'write one such as "tcp:5555:interface=127.0.0.1"'
         ),
     ),
     (
         '"localhost:5555"',
         (
-            'c.toml:1: listen[0]: "localhost:5555" is no endpoint; '
+            'c.toml:1: listen[0]: "localhost:5555" is not an endpoint; '
             'write one such as "tcp:5555:interface=127.0.0.1"'
         ),
     ),
     (
         '"127.0.0.1:5555"',
         (
-            'c.toml:1: listen[0]: "127.0.0.1:5555" is no endpoint; '
+            'c.toml:1: listen[0]: "127.0.0.1:5555" is not an endpoint; '
             'write one such as "tcp:5555:interface=127.0.0.1"'
         ),
     ),
@@ -81,7 +84,7 @@ ENDPOINTS = (
     ),
     (
         '"tcp:80:port=80"',
-        'c.toml:1: listen[0]: "tcp:80:port=80" says "port" twice; remove one of them',
+        'c.toml:1: listen[0]: "tcp:80:port=80" gives "port" twice; remove one of them',
     ),
     (
         '"tcp:80:backlog=0"',
@@ -116,7 +119,10 @@ LISTENERS = (
     ),
     (
         '[[listener]]\nendpoint = "80"',
-        ('c.toml:2: listener[0].endpoint: "80" is no endpoint; write "tcp:80:interface=127.0.0.1"'),
+        (
+            'c.toml:2: listener[0].endpoint: "80" is not an endpoint; write '
+            '"tcp:80:interface=127.0.0.1"'
+        ),
     ),
     (
         '[[listener]]\nendpoint = "tcp:80"\ntrusted_proxies = ["10.0.0.1/8"]',
@@ -128,7 +134,7 @@ LISTENERS = (
     (
         '[[listener]]\nendpoint = "tcp:80"\ntrusted_proxies = ["proxy"]',
         (
-            'c.toml:3: listener[0].trusted_proxies[0]: "proxy" is no network; '
+            'c.toml:3: listener[0].trusted_proxies[0]: "proxy" is not a network; '
             'write one such as "10.0.0.0/8"'
         ),
     ),
@@ -173,7 +179,7 @@ TOP_LEVEL = (
     ),
     (
         'hosts = ["a b"]',
-        'c.toml:2: hosts[0]: "a b" is no host name; write a host name or an IP address',
+        'c.toml:2: hosts[0]: "a b" is not a host name; write a host name or an IP address',
     ),
     ('log_format = "xml"', 'c.toml:2: log_format: "xml" is unknown; write "json" or "combined"'),
     ("log_format = 5", "c.toml:2: log_format: 5 is an integer; write text in quotes"),
@@ -192,47 +198,44 @@ TOP_LEVEL = (
 SYNTAX = (
     (
         "listen = ",
-        (
-            "c.toml:2: Invalid value; put text in quotes and write numbers and arrays as "
-            "TOML has them"
-        ),
+        ("c.toml:2: Invalid value; quote text, and write numbers and arrays in TOML syntax"),
     ),
     (
         "[routes./v1]",
         (
-            "c.toml:2: Invalid initial character for a key part; "
-            'put keys with other than letters, digits, "_" and "-" in quotes'
+            "c.toml:2: Invalid initial character for a key part; quote keys that contain "
+            'other characters than letters, digits, "_" and "-"'
         ),
     ),
     (
         "[routes.a/b]",
         (
-            "c.toml:2: Expected ']' at the end of a table declaration; "
-            'put names with other than letters, digits, "_" and "-" in quotes'
+            "c.toml:2: Expected ']' at the end of a table declaration; quote names that "
+            'contain other characters than letters, digits, "_" and "-"'
         ),
     ),
     (
         "a = 1\na = 2",
-        "c.toml:3: Cannot overwrite a value; remove it, or what it clashes with above",
+        "c.toml:3: Cannot overwrite a value; remove it, or the earlier key that it conflicts with",
     ),
-    ('a = "x', r"c.toml:2: Illegal character '\n'; fix the TOML here"),
+    ('a = "x', r"c.toml:2: Illegal character '\n'; fix the TOML syntax here"),
     (
         "listen = tcp:80",
-        (
-            "c.toml:2: Invalid value; put text in quotes and write numbers and arrays as "
-            "TOML has them"
-        ),
+        ("c.toml:2: Invalid value; quote text, and write numbers and arrays in TOML syntax"),
     ),
     (
         "a b = 1",
         (
-            "c.toml:2: Expected '=' after a key in a key/value pair; "
-            'put keys with other than letters, digits, "_" and "-" in quotes'
+            "c.toml:2: Expected '=' after a key in a key/value pair; quote keys that "
+            'contain other characters than letters, digits, "_" and "-"'
         ),
     ),
     (
         "a = 'x' 'y'",
-        "c.toml:2: Expected newline or end of document after a statement; fix the TOML here",
+        (
+            "c.toml:2: Expected newline or end of document after a statement; fix the TOML "
+            "syntax here"
+        ),
     ),
 )
 

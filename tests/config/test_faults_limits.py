@@ -24,21 +24,21 @@ DURATIONS = (
     (
         'connect_timeout = "5 s"',
         (
-            'c.toml:3: limits.connect_timeout: "5 s" is no duration; '
+            'c.toml:3: limits.connect_timeout: "5 s" is not a duration; '
             'write a number and ms, s, m or h, such as "5s"'
         ),
     ),
     (
         'connect_timeout = "5sec"',
         (
-            'c.toml:3: limits.connect_timeout: "5sec" is no duration; '
+            'c.toml:3: limits.connect_timeout: "5sec" is not a duration; '
             'write a number and ms, s, m or h, such as "5s"'
         ),
     ),
     (
         'connect_timeout = "-5s"',
         (
-            'c.toml:3: limits.connect_timeout: "-5s" is no duration; '
+            'c.toml:3: limits.connect_timeout: "-5s" is not a duration; '
             'write a number and ms, s, m or h, such as "5s"'
         ),
     ),
@@ -90,14 +90,14 @@ SIZES = (
     (
         'max_head_bytes = "32"',
         (
-            'c.toml:3: limits.max_head_bytes: "32" is no size; '
+            'c.toml:3: limits.max_head_bytes: "32" is not a size; '
             'write a number and B, KiB, MiB or GiB, such as "64KiB"'
         ),
     ),
     (
         'max_head_bytes = "big"',
         (
-            'c.toml:3: limits.max_head_bytes: "big" is no size; '
+            'c.toml:3: limits.max_head_bytes: "big" is not a size; '
             'write a number and B, KiB, MiB or GiB, such as "64KiB"'
         ),
     ),
@@ -120,7 +120,7 @@ SIZES = (
     (
         'max_head_bytes = "0.3KiB"',
         (
-            'c.toml:3: limits.max_head_bytes: "0.3KiB" is no whole number of bytes; '
+            'c.toml:3: limits.max_head_bytes: "0.3KiB" is not a whole number of bytes; '
             'write a number and B, KiB, MiB or GiB, such as "64KiB"'
         ),
     ),
@@ -158,7 +158,7 @@ SIZES = (
     (
         'min_download_rate = "240"',
         (
-            'c.toml:3: limits.min_download_rate: "240" is no size; '
+            'c.toml:3: limits.min_download_rate: "240" is not a size; '
             'write a number and B, KiB, MiB or GiB, such as "64KiB"'
         ),
     ),
@@ -199,7 +199,7 @@ COUNTS = (
     ),
     (
         "max_headers = 99999999999999999999",
-        "c.toml:3: limits.max_headers: the number is beyond 64 bits; write a smaller one",
+        "c.toml:3: limits.max_headers: the number does not fit in 64 bits; write a smaller one",
     ),
     (
         "max_hedaers = 5",

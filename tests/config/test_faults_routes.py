@@ -36,21 +36,21 @@ PLACES = (
     (
         '"[::1/v1"',
         (
-            'c.toml:4: routes."[::1/v1": "[::1" is no IPv6 address; '
+            'c.toml:4: routes."[::1/v1": "[::1" is not an IPv6 address; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"exa mple/v1"',
         (
-            'c.toml:4: routes."exa mple/v1": "exa mple" is no host name; '
+            'c.toml:4: routes."exa mple/v1": "exa mple" is not a host name; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"*.example.com/v1"',
         (
-            'c.toml:4: routes."*.example.com/v1": "*.example.com" is no host name; '
+            'c.toml:4: routes."*.example.com/v1": "*.example.com" is not a host name; '
             "write a host name or an IP address"
         ),
     ),
@@ -94,7 +94,7 @@ PLACES = (
     (r'"/a\\b"', r'c.toml:4: routes."/a\\b": "/a\b" has a backslash; write "/" between segments'),
     (
         r'"/a\u0007"',
-        r'c.toml:4: routes."/a\u0007": "/a\u0007" holds control characters; remove them',
+        r'c.toml:4: routes."/a\u0007": "/a\u0007" contains control characters; remove them',
     ),
 )
 
@@ -107,7 +107,7 @@ ROUTES = (
     ('methods = ["get"]', 'c.toml:6: routes."/".methods[0]: "get" is not upper-case; write "GET"'),
     (
         'methods = ["G T"]',
-        'c.toml:6: routes."/".methods[0]: "G T" is no method; write a method, such as "GET"',
+        'c.toml:6: routes."/".methods[0]: "G T" is not a method; write a method, such as "GET"',
     ),
     (
         'methods = ["GET", 5]',
@@ -120,7 +120,7 @@ ROUTES = (
     (
         'pass_headers = ["X Real"]',
         (
-            'c.toml:6: routes."/".pass_headers[0]: "X Real" is no header name; '
+            'c.toml:6: routes."/".pass_headers[0]: "X Real" is not a header name; '
             'write a name, such as "X-Remote-User"'
         ),
     ),
@@ -129,8 +129,7 @@ ROUTES = (
             f'pass_headers = ["X-Real-IP", "{name}"]',
             (
                 f'c.toml:6: routes."/".pass_headers[1]: "{name}" is written by the gate itself; '
-                "remove it; what a trusted proxy says in it counts, with trusted_proxies of a"
-                " listener"
+                "remove it; to accept it from a proxy, set trusted_proxies on the listener"
             ),
         )
         for name in ("Forwarded", "X-Forwarded-For", "x_forwarded_host", "HOST", "TE", "Expect")
@@ -191,7 +190,7 @@ ROUTES = (
     ),
     (
         '[routes."/x"]\nupstream = "http://u:hunter2@a"',
-        'c.toml:7: routes."/x".upstream: it names nothing under [upstreams]; write one of "a"',
+        'c.toml:7: routes."/x".upstream: no such name under [upstreams]; write one of "a"',
     ),
     (
         '[routes."/x"]\nupstream = { servers = [] }',
@@ -270,7 +269,7 @@ POLICIES = (
     ),
     (
         '{ allow_origins = ["http://a"], max_age = "1.5s" }',
-        'c.toml:8: routes."/".cors.max_age: "1.5s" is no whole number of seconds; round it',
+        'c.toml:8: routes."/".cors.max_age: "1.5s" is not a whole number of seconds; round it',
     ),
 )
 

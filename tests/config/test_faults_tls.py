@@ -43,8 +43,8 @@ PLAIN = TOP + UPSTREAM + "@@\n" + ROUTE
 
 _AT = "c.toml:3: listener[0].certificates"
 _NEVER = (
-    "no client's choice of name would ever lead to this certificate; "
-    "give it a subjectAltName that none before it has, or remove it"
+    "no client would ever be shown this certificate; add a subjectAltName that no earlier "
+    "certificate has, or remove it"
 )
 
 
@@ -121,9 +121,9 @@ CERTIFICATES = (
     (
         certificates(pair("text", "text")),
         (
-            f"{_AT}[0].chain: it holds no certificate; "
+            f"{_AT}[0].chain: it contains no certificate; "
             'give a PEM file with "-----BEGIN CERTIFICATE-----"\n'
-            f"{_AT}[0].key: it holds no private key; "
+            f"{_AT}[0].key: it contains no private key; "
             'give a PEM file with "-----BEGIN PRIVATE KEY-----"'
         ),
     ),
@@ -152,7 +152,7 @@ CERTIFICATES = (
     ),
     (
         certificates(pair("chain.pem", "odd-key.pem")),
-        f"{_AT}[0].key: the private key is of a kind that TLS has no use for; make an EC key",
+        f"{_AT}[0].key: this kind of private key can't be used for TLS; make an EC key",
     ),
     (
         certificates(GOOD, pair("other.pem", "key.pem")),
@@ -185,14 +185,14 @@ HTTP2 = (
         (
             "c.toml:3: listener[0].http2: the library for HTTP/2 is not installed; "
             "run pip install 'h2>=4', or remove it\n"
-            "c.toml:3: listener[0].http2: HTTP/2 is spoken over TLS only; "
+            "c.toml:3: listener[0].http2: HTTP/2 needs TLS; "
             "add certificates, or remove it"
         ),
     ),
     ('http2 = "yes"', 'c.toml:3: listener[0].http2: "yes" is text; write true or false'),
 )
 
-_VERIFY = 'remove it, or write "dangerously-off" to trust whoever answers'
+_VERIFY = 'remove it, or write "dangerously-off" to trust any server'
 UPSTREAMS = (
     (
         'ca = "/broken.pem"',
@@ -201,12 +201,12 @@ UPSTREAMS = (
     ),
     (
         'server_name = "https://a"',
-        'c.toml:4: upstreams.a.server_name: "https://a" is no IPv6 address; '
+        'c.toml:4: upstreams.a.server_name: "https://a" is not an IPv6 address; '
         "write a host name or an IP address",
     ),
     (
         'server_name = "a b"',
-        'c.toml:4: upstreams.a.server_name: "a b" is no host name; '
+        'c.toml:4: upstreams.a.server_name: "a b" is not a host name; '
         "write a host name or an IP address",
     ),
     ("server_name = 5", "c.toml:4: upstreams.a.server_name: 5 is an integer; write text in quotes"),
@@ -223,28 +223,30 @@ UPSTREAMS = (
     ),
     (
         "verify = false",
-        f"c.toml:4: upstreams.a.verify: it does not say how servers are verified; {_VERIFY}",
+        f"c.toml:4: upstreams.a.verify: it is not valid; {_VERIFY}",
     ),
     (
         "verify = true",
-        f"c.toml:4: upstreams.a.verify: it does not say how servers are verified; {_VERIFY}",
+        f"c.toml:4: upstreams.a.verify: it is not valid; {_VERIFY}",
     ),
     (
         'verify = "off"',
-        f'c.toml:4: upstreams.a.verify: "off" does not say how servers are verified; {_VERIFY}',
+        f'c.toml:4: upstreams.a.verify: "off" is not valid; {_VERIFY}',
     ),
     (
         'verify = "Dangerously-Off"',
-        'c.toml:4: upstreams.a.verify: "Dangerously-Off" does not say how servers are verified; '
-        + _VERIFY,
+        'c.toml:4: upstreams.a.verify: "Dangerously-Off" is not valid; ' + _VERIFY,
     ),
     (
         'verify = "dangerously-off"\nca = "/chain.pem"',
-        "c.toml:4: upstreams.a.verify: nothing is left to verify by ca; remove one of the two",
+        (
+            "c.toml:4: upstreams.a.verify: ca has no effect when servers are not verified; "
+            "remove one of the two"
+        ),
     ),
 )
 
-_NO_HTTPS = "no server of this upstream is https; write https:// URLs, or remove it"
+_NO_HTTPS = "no server of this upstream uses https; write https:// URLs, or remove it"
 WITHOUT_HTTPS = (
     ('server_name = "a"', f"c.toml:4: upstreams.a.server_name: {_NO_HTTPS}"),
     (

@@ -107,15 +107,15 @@ SERVERS = (
     (
         '"http://u:hunter2@a"',
         (
-            "c.toml:3: upstreams.a.servers[0]: the URL holds a user name or password; "
-            "take it out and use credentials instead"
+            "c.toml:3: upstreams.a.servers[0]: the URL contains a user name or password; "
+            "remove it and use credentials instead"
         ),
     ),
     (
         '"http://hunter2@a"',
         (
-            "c.toml:3: upstreams.a.servers[0]: the URL holds a user name or password; "
-            "take it out and use credentials instead"
+            "c.toml:3: upstreams.a.servers[0]: the URL contains a user name or password; "
+            "remove it and use credentials instead"
         ),
     ),
     (
@@ -153,60 +153,60 @@ SERVERS = (
     (
         '"http://a/b c"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "/b c" holds characters that a URL can\'t; '
-            "percent-encode them as UTF-8"
+            'c.toml:3: upstreams.a.servers[0]: "/b c" contains characters that are not '
+            "allowed in a URL; percent-encode them as UTF-8"
         ),
     ),
     (
         '"http://a/%zz"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "/%zz" holds characters that a URL can\'t; '
-            "percent-encode them as UTF-8"
+            'c.toml:3: upstreams.a.servers[0]: "/%zz" contains characters that are not '
+            "allowed in a URL; percent-encode them as UTF-8"
         ),
     ),
     (
         '"http://a b"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "a b" is no host name; '
+            'c.toml:3: upstreams.a.servers[0]: "a b" is not a host name; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"http://é.example"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "é.example" is no ASCII host name; '
+            'c.toml:3: upstreams.a.servers[0]: "é.example" is not an ASCII host name; '
             'write its "xn--" form'
         ),
     ),
     (
         '"http://-a"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "-a" is no host name; '
+            'c.toml:3: upstreams.a.servers[0]: "-a" is not a host name; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"http://256.1.1.1"',
-        'c.toml:3: upstreams.a.servers[0]: "256.1.1.1" is no IPv4 address; write four numbers',
+        'c.toml:3: upstreams.a.servers[0]: "256.1.1.1" is not an IPv4 address; write four numbers',
     ),
     (
         '"http://[::1"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "[::1" is no IPv6 address; '
+            'c.toml:3: upstreams.a.servers[0]: "[::1" is not an IPv6 address; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"http://[::g]"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "::g" is no IPv6 address; '
+            'c.toml:3: upstreams.a.servers[0]: "::g" is not an IPv6 address; '
             "write a host name or an IP address"
         ),
     ),
     (
         '"http://[127.0.0.1]"',
         (
-            'c.toml:3: upstreams.a.servers[0]: "127.0.0.1" is no IPv6 address; '
+            'c.toml:3: upstreams.a.servers[0]: "127.0.0.1" is not an IPv6 address; '
             "write a host name or an IP address"
         ),
     ),
@@ -237,14 +237,14 @@ SERVER_TABLES = (
     (
         '"http://a", "http://A:80"',
         (
-            "c.toml:3: upstreams.a.servers[1]: http://a is there twice; "
+            "c.toml:3: upstreams.a.servers[1]: http://a is listed twice; "
             "remove one, or raise the other's weight"
         ),
     ),
     (
         '"http://a", "http://a/base"',
         (
-            "c.toml:3: upstreams.a.servers[1]: http://a is there twice; "
+            "c.toml:3: upstreams.a.servers[1]: http://a is listed twice; "
             "remove one, or raise the other's weight"
         ),
     ),
@@ -310,7 +310,7 @@ UPSTREAMS = (
     (
         'ca = "/text"',
         (
-            "c.toml:4: upstreams.a.ca: it holds no certificate; "
+            "c.toml:4: upstreams.a.ca: it contains no certificate; "
             'give a PEM file with "-----BEGIN CERTIFICATE-----"'
         ),
     ),
@@ -318,7 +318,7 @@ UPSTREAMS = (
     (
         r'ca = "a\u0000"',
         (
-            'c.toml:4: upstreams.a.ca: "a\\u0000" can\'t be read: it is no path; '
+            'c.toml:4: upstreams.a.ca: "a\\u0000" can\'t be read: it is not a path; '
             "give a file that this user can read"
         ),
     ),
@@ -336,7 +336,7 @@ UPSTREAMS = (
     ),
     (
         'credentials = "digest:admin:hunter2"',
-        "c.toml:4: upstreams.a.credentials: it names nothing under [credentials]; add it",
+        "c.toml:4: upstreams.a.credentials: no such name under [credentials]; add it",
     ),
     (
         "[upstreams.b]",
@@ -345,7 +345,7 @@ UPSTREAMS = (
     (
         '[upstreams."b c"]\nservers = ["http://a"]',
         (
-            'c.toml:4: upstreams."b c": "b c" is no usable name; '
+            'c.toml:4: upstreams."b c": "b c" is not a usable name; '
             'write at most 64 letters, digits, "_", "-" and "."'
         ),
     ),
@@ -373,7 +373,7 @@ class UpstreamFaultTests(TableTestCase):
         self.assert_faults(TOP + "[upstreams.a]\nservers = [@@]\n" + ROUTE, SERVERS)
 
     def test_server_tables(self) -> None:
-        """A server may be a table of a URL and a weight, no more; none is there twice."""
+        """A server may be a table of a URL and a weight, no more; none is listed twice."""
         self.assert_faults(TOP + "[upstreams.a]\nservers = [@@]\n" + ROUTE, SERVER_TABLES)
 
     def test_upstreams(self) -> None:

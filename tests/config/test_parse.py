@@ -344,9 +344,9 @@ class WholeFileTests(SynchronousTestCase):
 
     def test_unusable(self) -> None:
         """What can't be read as TOML at all is one fault, never an exception of another kind."""
-        nothing = 'c.toml: the file says nothing; give it listen, [upstreams.NAME] and [routes."/"]'
+        nothing = 'c.toml: the file contains no keys; add listen, [upstreams.NAME] and [routes."/"]'
         mark = "c.toml:1: the file starts with a byte order mark; save it as UTF-8 without one"
-        deep = "c.toml: arrays or tables are nested too deeply; nest less"
+        deep = "c.toml: arrays or tables are nested too deeply; use fewer levels"
         cases: dict[str | bytes, str] = {
             "": nothing,
             "# a = 1\n": nothing,
@@ -354,7 +354,7 @@ class WholeFileTests(SynchronousTestCase):
             "\ufeff" + TOP: mark,
             b"\xef\xbb\xbf" + TOP.encode(): mark,
             b"# one\n# \xff\n": "c.toml:2: byte 0xff is not UTF-8; save the file as UTF-8",
-            "a = 1" + "0" * 5000: "c.toml: a number has too many digits; write less",
+            "a = 1" + "0" * 5000: "c.toml: a number has too many digits; write a shorter one",
             "a = " + "[" * 5000: deep,
             "a = " + "[" * 5000 + "]" * 5000: deep,
             "a = " + "{a=" * 5000: deep,

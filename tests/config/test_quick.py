@@ -92,11 +92,12 @@ class RightTests(SynchronousTestCase):
     def test_off_loopback(self) -> None:
         """With credentials that is doubtful, as there is no way to name the hosts."""
         told = (
-            "command line: --listen: it serves any Host: a page whose name is pointed here (DNS"
-            " rebinding) can pass for the gate's own and act with the credentials of the upstream"
-            ' "upstream"; and over plain http browsers do not say whose page asks (Sec-Fetch-*), so'
-            " what any page embeds or frames is loaded with the credentials of the upstream"
-            ' "upstream"; leave it out, or write a file that has certificates and hosts'
+            "command line: --listen: it serves any Host: a site that points its name here "
+            "(DNS rebinding) passes for the gate's own and can use the credentials of "
+            'upstream "upstream"; and over plain http browsers do not send Sec-Fetch-*, so '
+            "any page can embed or frame responses that need the credentials of upstream "
+            '"upstream"; leave it out, or use a configuration file with certificates and '
+            "hosts"
         )
         for listen, auth, expected in (
             ("tcp:0", "bearer:t", [told]),
@@ -115,15 +116,15 @@ class FaultTests(SynchronousTestCase):
         """What is wrong with --auth is said without it."""
         forms = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
         cases = {
-            "": f"it names no kind of credentials; {forms}",
-            "secret": f"it names no kind of credentials; {forms}",
-            "oauth2:secret": f"it names no kind of credentials; {forms}",
+            "": f"it does not start with a kind of credentials; {forms}",
+            "secret": f"it does not start with a kind of credentials; {forms}",
+            "oauth2:secret": f"it does not start with a kind of credentials; {forms}",
             "basic:secret": f"it has no password; {forms}",
-            "digest:user:": "the secret is empty; give it a value",
-            "digest:a\nb:secret": '"a\\u000ab" holds control characters; remove them',
-            "bearer:": "the secret is empty; give it a value",
+            "digest:user:": "the secret is empty; add a value",
+            "digest:a\nb:secret": '"a\\u000ab" contains control characters; remove them',
+            "bearer:": "the secret is empty; add a value",
             "bearer:a b": (
-                "the token holds spaces or other characters that no token has; "
+                "the token contains spaces or other characters that are not allowed in a token; "
                 'write the token alone, without "Bearer "'
             ),
         }
@@ -140,7 +141,7 @@ class FaultTests(SynchronousTestCase):
                 'write "http://localhost:8000"',
                 "command line: --auth: it has no password; "
                 "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN",
-                'command line: --listen: "5555" is no endpoint; '
+                'command line: --listen: "5555" is not an endpoint; '
                 'write "tcp:5555:interface=127.0.0.1"',
                 "command line: --allow-origin: it is missing; "
                 "write --allow-origin http://localhost:4200",
@@ -155,7 +156,7 @@ class FaultTests(SynchronousTestCase):
             [
                 "command line: --allow-origin: the policy allows any origin, and the upstream "
                 '"upstream" has credentials: every page on the web could act with them; '
-                "name the origins, each by an option of its own"
+                "list the origins, with one option for each"
             ],
             quick_faults(allow_origins=("*",), auth="basic:user:password"),
         )

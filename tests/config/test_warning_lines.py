@@ -56,5 +56,5 @@ class WarningLinesTests(SynchronousTestCase):
         )
         self.assertEqual(len(config.warnings), 500)
         (line,) = warning_lines(config.warnings)
-        self.assertIn(" cors.p0: nothing names it", line)
+        self.assertIn(" cors.p0: it is not used", line)
         self.assertIn("(and 499 more like it: line 8, line 10, line 12, ...)", line)

@@ -16,21 +16,22 @@ upstream = "box"
 OPEN = SECRET.replace('credentials = { type = "bearer", token = "t" }', "")
 OF_A_HOST = SECRET.replace('"/"', '"gate.example/"')
 ANY_HOST = (
-    "it serves any Host: a page whose name is pointed here (DNS rebinding) can pass for the gate's"
-    ' own and act with the credentials of the upstream "box"; list the names that clients use in'
-    " hosts"
+    "it serves any Host: a site that points its name here (DNS rebinding) passes for the "
+    'gate\'s own and can use the credentials of upstream "box"; list the names that '
+    "clients use in hosts"
 )
 NO_SITES = (
-    "over plain http browsers do not say whose page asks (Sec-Fetch-*), so what any page embeds or"
-    ' frames is loaded with the credentials of the upstream "box"'
+    "over plain http browsers do not send Sec-Fetch-*, so any page can embed or frame "
+    'responses that need the credentials of upstream "box"'
 )
 BOTH = ANY_HOST.replace(
     "; list",
-    f"; and {NO_SITES}; give it certificates, for https; if it can have none, at least list",
+    f"; and {NO_SITES}; add certificates, for https; if that is not possible, list",
 )
 CLOSED = (
-    "it serves loopback names only: what its trusted proxies were asked for by another name (Host,"
-    " X-Forwarded-Host, Forwarded) gets 421; list the names that clients use in hosts"
+    "it serves loopback names only: requests that its trusted proxies receive under "
+    "another name (Host, X-Forwarded-Host, Forwarded) get 421; list the names that clients "
+    "use in hosts"
 )
 PROXIED = '[[listener]]\nendpoint = "tcp:5555"\ntrusted_proxies = ["10.0.0.1"]\n'
 TLS = (
@@ -94,7 +95,7 @@ class PlainHttpTests(SynchronousTestCase):
     LENIENT = 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }\n'
     LISTEN = 'hosts = ["gate.example"]\nlisten = ["tcp:80"]\n'
     WARNING = (
-        f"listen[0]: {NO_SITES}; give it certificates, for https, or name the proxy in front of it"
+        f"listen[0]: {NO_SITES}; add certificates, for https, or name the proxy in front of it"
         " in trusted_proxies"
     )
 
@@ -123,7 +124,7 @@ class PlainHttpTests(SynchronousTestCase):
         self.assertEqual(warned(self.LISTEN + SECRET + self.LENIENT), [])
         self.assertEqual(
             warned('listen = ["tcp:80"]\n' + SECRET + self.LENIENT),
-            [f"c.toml:1: listen[0]: {ANY_HOST}, or give it certificates, for https"],
+            [f"c.toml:1: listen[0]: {ANY_HOST}, or add certificates, for https"],
         )
 
 
@@ -151,14 +152,14 @@ class PassedTests(SynchronousTestCase):
     TOP = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
 
     def test_warned(self) -> None:
-        """One that passes anyway, or that is there twice."""
+        """One that passes anyway, or that is listed twice."""
         source = self.TOP + OPEN + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip"]\n'
         at = 'routes."/".pass_headers'
         self.assertEqual(
             warned(source),
             [
                 f'c.toml:7: {at}[1]: "Accept" passes anyway; remove it',
-                f'c.toml:7: {at}[2]: "x-real-ip" is there already; remove it',
+                f'c.toml:7: {at}[2]: "x-real-ip" is already listed; remove it',
             ],
         )
         override = 'pass_headers = ["X-HTTP-Method-Override"]\n'
@@ -172,7 +173,7 @@ class PassedTests(SynchronousTestCase):
             error = self.assertRaises(ConfigError, parse, source)
             self.assertEqual(
                 str(error.faults[0]),
-                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is the gate\'s own where the'
+                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is set by the gate where the'
                 " upstream has credentials; remove it, or the upstream's credentials",
             )
 
@@ -195,11 +196,11 @@ servers = ["http://127.0.0.1:8001"]
         self.assertEqual(
             warned(self.LOCAL + self.SPARE + OPEN),
             [
-                "c.toml:2: credentials.a: nothing names it; name it as the credentials of an"
-                " upstream, or remove it",
-                "c.toml:5: cors.b: nothing names it; name it as the cors of a route, or remove it",
-                "c.toml:7: upstreams.c: nothing names it; name it as the upstream of a route, or"
-                " remove it",
+                "c.toml:2: credentials.a: it is not used; use it as the credentials of an "
+                "upstream, or remove it",
+                "c.toml:5: cors.b: it is not used; use it as the cors of a route, or remove it",
+                "c.toml:7: upstreams.c: it is not used; use it as the upstream of a route, "
+                "or remove it",
             ],
         )
 

@@ -150,7 +150,7 @@ class HostTests(DiscoveryTestCase):
         self.assertEqual(len(lookup.asked), 2)
 
     def test_known_too(self) -> None:
-        """Servers that need no asking stay among the others, and none is there twice."""
+        """Servers that need no asking stay among the others, and none is listed twice."""
         known = [server("10.0.0.9"), server("10.0.0.1")]
         self.discovery(FakeLookup(api_internal=["10.0.0.1", "10.0.0.2"]), known=known)
         self.assertEqual(self.seen, [["10.0.0.9", "10.0.0.1", "10.0.0.2"]])

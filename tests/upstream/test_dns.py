@@ -103,7 +103,7 @@ class LookupTests(TestCase):
         self.assertEqual((found.values, found.ttl_s), (("10.0.0.1", "10.0.0.2"), TTL_S))
 
     async def test_families(self) -> None:
-        """IPv4 where there is any, so that no machine is there twice; else IPv6."""
+        """IPv4 where there is any, so that no machine is listed twice; else IPv6."""
         lookup = await self.lookup()
         self.assertEqual((await lookup.addresses("both.test")).values, ("10.0.0.3",))
         self.assertEqual((await lookup.addresses("six.test")).values, ("fd00::6",))

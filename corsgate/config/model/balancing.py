@@ -1,4 +1,4 @@
-"""How an upstream's requests are shared out among its servers, and what becomes of failures."""
+"""How an upstream distributes requests among its servers and handles failures."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ HASHED = ("client", "target")
 HASHED_BY_NAME = ("header", "cookie")
 
 CAUSES = ("connect", "reset", "timeout", "500", "502", "503", "504")
-"""How an attempt can fail: no connection, one that ends before a response, none in time, or a
-status. Where one of these is meant, another status of the server's own never is."""
+"""How an attempt can fail: no connection, a connection that closes before the response, a timeout,
+or one of these statuses."""
 
 FAILURES = ("connect", "reset", "timeout", "502", "503", "504")
-"""What counts as a failure by default: a 500 is the application's own answer."""
+"""What counts as a failure by default; a 500 is the application's own response."""
 
 MAX_FALLBACK_BYTES = 64 * KIB
 
 
 def check_hash_on(text: str) -> None:
-    """Refuse what is none of ``client``, ``target``, ``header:NAME`` and ``cookie:NAME``."""
+    """Reject text other than ``client``, ``target``, ``header:NAME`` and ``cookie:NAME``."""
     kind, colon, name = text.partition(":")
     if kind in HASHED_BY_NAME and colon:
         rules.check_token(name)
@@ -47,7 +47,7 @@ def check_hash_on(text: str) -> None:
 
 
 def check_content_type(text: str) -> None:
-    """Refuse what can't be a field's value on one line."""
+    """Reject text that can't be a field value on one line."""
     rules.check_plain(text)
     if not text.isascii():
         raise BadValue(f"{rules.show(text)} is not ASCII", "write a media type")
@@ -59,30 +59,30 @@ def _check_fallback_body(text: str) -> None:
 
 
 def check_status(status: int) -> None:
-    """Refuse what is no status of a final response, or one made up (RFC 9110 15)."""
+    """Reject a number that is not the status of a final response (RFC 9110 15)."""
     rules.check_between(status, 200, 599)
 
 
 def check_cause(text: str) -> None:
-    """Refuse what is none of `CAUSES`."""
+    """Reject text that is not one of `CAUSES`."""
     rules.check_choice(text, CAUSES)
 
 
 @attrs.frozen(kw_only=True)
 class HealthCheck:
-    """What each server of an upstream is asked now and then, to learn whether it is well.
+    """How to probe each server of an upstream, to find out whether it is healthy.
 
     Attributes:
-        path: The request's target, put behind the server's own base path.
-        method: Its method.
-        status: The statuses of a server that is well; empty for 200 to 399.
-        body: Text that the response's first 64 KiB must hold, or None.
-        port: Asked instead of the server's own port, or None.
-        interval_s: From one probe to the next, give or take a tenth.
-        timeout_s: How long a probe may take as a whole.
-        rise: So many passes in a row make a server that is down come up.
-        fall: So many failures in a row make it go down.
-        anonymous: Whether probes go without the upstream's credentials.
+        path: The request target of a probe, relative to the server's base path.
+        method: The method of a probe.
+        status: The statuses of a healthy server; if empty, 200 to 399.
+        body: Text that the first 64 KiB of a healthy server's response contain, or None.
+        port: The port to probe instead of the server's own, or None.
+        interval_s: The time between probes; it varies by up to 10 %.
+        timeout_s: The maximum time for a whole probe.
+        rise: The number of consecutive passes after which a server that is down is up again.
+        fall: The number of consecutive failures after which a server is down.
+        anonymous: Whether probes are sent without the upstream's credentials.
     """
 
     path: str = attrs.field(validator=rule(rules.check_probe_target))
@@ -95,7 +95,7 @@ class HealthCheck:
     @body.validator
     def _is_sent(self, _attribute: attrs.Attribute[Any], body: str | None) -> None:
         if body is not None and self.method == "HEAD":
-            raise BadValue("a HEAD is answered without a body", 'write method = "GET"')
+            raise BadValue("a response to HEAD has no body", 'write method = "GET"')
 
     port: int | None = attrs.field(
         default=None, validator=attrs.validators.optional(count(1, 65535))
@@ -109,12 +109,12 @@ class HealthCheck:
 
 @attrs.frozen(kw_only=True)
 class Ejection:
-    """When a server that fails requests is left out for a while.
+    """When a server that fails requests gets none for a while.
 
     Attributes:
-        failures: So many in a row; 0 for never.
-        on: The causes that count.
-        time_s: How long, times how often it has happened lately.
+        failures: The number of consecutive failures that eject a server; 0 for never.
+        on: The causes that count as failures.
+        time_s: How long an ejection lasts, multiplied by the number of recent ejections.
     """
 
     failures: int = attrs.field(default=5, validator=count(0, MANY))
@@ -124,11 +124,11 @@ class Ejection:
 
 @attrs.frozen(kw_only=True)
 class Sticky:
-    """Clients are sent back, by a cookie, to the server that they were first sent to.
+    """A cookie that sends each client back to the server of its first request.
 
     Attributes:
-        cookie: Its name.
-        secret: What it is signed with; None for one that is made anew at each start.
+        cookie: The name of the cookie.
+        secret: The key that signs the cookie; None for a random one at each start.
     """
 
     cookie: str = attrs.field(validator=rule(rules.check_token))
@@ -137,12 +137,12 @@ class Sticky:
 
 @attrs.frozen(kw_only=True)
 class Fallback:
-    """What is answered where no server can be reached.
+    """The response when no server can be reached.
 
     Attributes:
-        status: 200 to 599.
-        body: The text that is sent.
-        content_type: The text's media type.
+        status: The status, 200 to 599.
+        body: The text of the body.
+        content_type: The media type of the body.
     """
 
     status: int = attrs.field(default=503, validator=count(200, 599))
@@ -154,23 +154,23 @@ class Fallback:
 
 @attrs.frozen(kw_only=True)
 class Balancing:
-    """How an upstream's requests are shared out among its servers.
+    """How an upstream distributes requests among its servers.
 
     Attributes:
-        balance: How: one of `BALANCES`.
-        hash_on: What balance = "hash" goes by: client, target, header:NAME or cookie:NAME.
-        sticky: Keeps clients at their servers, or None.
-        slow_start_s: How long a server that came back takes to get its whole share; 0 for at
-            once.
-        health: How its servers are probed, or None.
-        eject: When they are left out for failing requests.
-        retries: How often a request that may have reached a server goes to another one; one that
-            reached none goes to others in turn. 0 for never, either way.
-        max_tries: How many servers a request may be tried at in all, the first one included, and
-            also those that it never reached.
-        retry_on: The causes of failures that lead to it.
-        max_requests: So many may run at a time; None for what its servers' connections allow.
-        on_down: Answered where no server can be reached; None for a plain error.
+        balance: The method, one of `BALANCES`.
+        hash_on: What balance = "hash" hashes: client, target, header:NAME or cookie:NAME.
+        sticky: A cookie that keeps each client on its server, or None.
+        slow_start_s: How long a recovered server takes to reach its full share; 0 for no delay.
+        health: How to probe the servers, or None.
+        eject: When a server that fails requests is left out.
+        retries: How often a request that may have reached a server is sent to another one. A
+            request that reached no server is sent to others in turn. 0 turns both off.
+        max_tries: The maximum number of servers to try for a request. It includes the first one,
+            and servers that could not be reached.
+        retry_on: The causes of failure after which a request is retried.
+        max_requests: The maximum number of concurrent requests; None for as many as the
+            connections to the servers allow.
+        on_down: The response when no server can be reached; None for a plain error.
     """
 
     balance: str = attrs.field(default=BALANCES[0], validator=choice(BALANCES))

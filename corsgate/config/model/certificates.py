@@ -1,4 +1,4 @@
-"""Certificates with their private keys: read, checked to belong together, never shown."""
+"""Certificates and their private keys: parsed, checked to match, and never shown."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from corsgate.errors import BadValue
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey | Ed448PrivateKey
 
-# What OpenSSL's security level 2 asks for: 112 bits.
+# OpenSSL's security level 2 requires 112 bits of security.
 MIN_RSA_BITS = 2048
 
-_CHAIN_MEND = "write each certificate in PEM, the server's own first"
-_KEY_MEND = 'give a PEM file with "-----BEGIN PRIVATE KEY-----"'
+_CHAIN_FIX = "write each certificate in PEM, the server's own first"
+_KEY_FIX = 'give a PEM file with "-----BEGIN PRIVATE KEY-----"'
 
 
 def parse_chain(pem: bytes) -> tuple[x509.Certificate, ...]:
-    """Return the certificates in a PEM file (RFC 7468 5), which are at least one.
+    """Return the certificates in a PEM file, at least one (RFC 7468 5).
 
     Raises:
-        BadValue: There is none, or one that can't be read.
+        BadValue: There is no certificate, or one can't be read.
     """
     rules.check_pem(pem)
     try:
         return tuple(x509.load_pem_x509_certificates(pem))
     except ValueError:
-        raise BadValue("a certificate in it can't be read", _CHAIN_MEND) from None
+        raise BadValue("a certificate in it can't be read", _CHAIN_FIX) from None
 
 
 def parse_key(pem: bytes) -> PrivateKey:
     """Return the private key in a PEM file (RFC 7468 10).
 
     Raises:
-        BadValue: There is none that can be used; no part of it is in the message, nor in any
-            exception that led to it.
+        BadValue: There is no usable key. Neither the message nor a chained exception contains
+            any part of the key.
     """
     if b"PRIVATE KEY-----" not in pem:
-        raise BadValue("it holds no private key", _KEY_MEND)
+        raise BadValue("it contains no private key", _KEY_FIX)
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
@@ -56,9 +56,9 @@ def parse_key(pem: bytes) -> PrivateKey:
             'decrypt it with "openssl pkey", into a file that only the gate can read',
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise BadValue("the private key in it can't be read", _KEY_MEND) from None
+        raise BadValue("the private key in it can't be read", _KEY_FIX) from None
     if not isinstance(key, PrivateKey):
-        raise BadValue("the private key is of a kind that TLS has no use for", "make an EC key")
+        raise BadValue("this kind of private key can't be used for TLS", "make an EC key")
     if isinstance(key, RSAPrivateKey) and key.key_size < MIN_RSA_BITS:
         raise BadValue(
             f"the private key is too short: {key.key_size} bits",
@@ -72,17 +72,17 @@ class CertifiedKey:
     """A certificate chain and the private key of its first certificate.
 
     Attributes:
-        chain_file: Where the chain is kept.
-        key_file: Where the key is kept.
-        chain_pem: The chain, the holder's own certificate first.
-        key_pem: The key.
-        chain: What `chain_pem` holds.
-        key: What `key_pem` holds.
+        chain_file: The path of the chain.
+        key_file: The path of the key.
+        chain_pem: The chain in PEM, the holder's own certificate first.
+        key_pem: The key in PEM.
+        chain: The certificates in `chain_pem`.
+        key: The key in `key_pem`.
     """
 
     chain_file: str
     key_file: str
-    # Neither is shown: a file of certificates may well hold a private key too.
+    # Neither is shown: a file of certificates may also contain a private key.
     chain_pem: bytes = attrs.field(repr=False)
     key_pem: bytes = attrs.field(repr=False)
     chain: tuple[x509.Certificate, ...] = attrs.field(init=False, repr=False, eq=False)
@@ -109,9 +109,9 @@ class CertifiedKey:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The lower-cased DNS names that the first certificate is for, wildcards too.
+        """The lower-cased DNS names of the first certificate, including wildcards.
 
-        Its common name is none of them (RFC 9525 2).
+        The common name is ignored (RFC 9525 2).
         """
         try:
             extension = self.chain[0].extensions.get_extension_for_class(
@@ -122,7 +122,7 @@ class CertifiedKey:
         return tuple(name.lower() for name in extension.value.get_values_for_type(x509.DNSName))
 
     def lapse(self, now_s: float) -> str | None:
-        """Return why clients will refuse the first certificate by its dates, or None.
+        """Return why the first certificate is invalid at a time, or None if it is valid.
 
         Args:
             now_s: The time in seconds since 1970.
@@ -135,13 +135,13 @@ class CertifiedKey:
         return None
 
     def reread(self, read_file: Callable[[str], bytes]) -> CertifiedKey:
-        """Return what the same files hold now.
+        """Return the certificate and key that the same files contain now.
 
         Args:
-            read_file: Answers a file's bytes or raises OSError.
+            read_file: Returns a file's bytes or raises OSError.
 
         Raises:
-            BadValue: They hold nothing that can be used.
+            BadValue: A file contains no usable certificate or key.
         """
         return attrs.evolve(
             self, chain_pem=read_file(self.chain_file), key_pem=read_file(self.key_file)

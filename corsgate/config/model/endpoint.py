@@ -1,4 +1,4 @@
-"""Twisted's endpoint strings, read as far as a configuration must: ``tcp:5555:interface=::1``."""
+"""Parse Twisted's server endpoint strings, such as ``tcp:5555:interface=127.0.0.1``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ARGUMENTS: Mapping[str, Sequence[str]] = {
     "tls": ("path", "port", "backlog", "interface"),
     "unix": ("address", "mode", "backlog", "lockfile"),
 }
-"""The arguments of the types that open a socket, in the order of their positions."""
+"""The arguments of each endpoint type that opens a socket, in positional order."""
 
 DEFAULT_BACKLOG = 4096
-"""How many connections may wait to be accepted, unless an endpoint says otherwise.
+"""The number of connections that may wait to be accepted, unless an endpoint sets another.
 
-The kernel takes its own bound (net.core.somaxconn on Linux) where that is lower. Twisted's 50 are
-used up within milliseconds of a burst; a client whose SYN is dropped tries again after a second.
+The kernel's own limit (net.core.somaxconn on Linux) applies if it is lower. A burst fills Twisted's
+default of 50 within milliseconds, and a client whose SYN is dropped waits a second to retry.
 """
 
 _FILE_ARGUMENTS = ("privateKey", "certKey", "extraCertChain", "dhParameters")
@@ -36,25 +36,25 @@ _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 
 
 def check_endpoint(text: str) -> None:
-    r"""Refuse what is clearly no server endpoint string.
+    r"""Reject text that is clearly not a server endpoint string.
 
-    Only ``tcp`` and ``tcp6`` are looked into; other types may come from Twisted plugins.
+    Only the arguments of ``tcp`` and ``tcp6`` are checked: Twisted plugins may add other types.
 
     Args:
-        text: As in twisted.internet.endpoints.serverFromString, which escapes with ``\``.
+        text: As for twisted.internet.endpoints.serverFromString, where ``\`` escapes.
 
     Raises:
-        BadValue: It is none.
+        BadValue: The text is not an endpoint.
     """
     if not text or ":" not in text:
-        # On loopback: who left the interface out may not have meant to open it to everyone.
+        # Suggest loopback: a user who gave no interface may not want to listen on all of them.
         port = text if _is_number(text, 1, 65535) else "5555"
         example = f"tcp:{port}:interface=127.0.0.1"
-        raise BadValue(f"{show(text)} is no endpoint", f"write {show(example)}")
+        raise BadValue(f"{show(text)} is not an endpoint", f"write {show(example)}")
     kind = text.partition(":")[0].lower()
     if not _TYPE.fullmatch(kind) or kind == "localhost" or "://" in text:
         raise BadValue(
-            f"{show(text)} is no endpoint", 'write one such as "tcp:5555:interface=127.0.0.1"'
+            f"{show(text)} is not an endpoint", 'write one such as "tcp:5555:interface=127.0.0.1"'
         )
     if _ends_in_escape(text):
         raise BadValue(f"{show(text)} ends in a backslash", "remove it")
@@ -63,10 +63,10 @@ def check_endpoint(text: str) -> None:
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Return whether only this machine's programs can connect to an endpoint.
+    """Return whether only programs on this machine can connect to an endpoint.
 
-    A Unix socket doesn't count: it is reached by a local proxy, which passes on the Host of
-    clients from anywhere. Nor does ``systemd:``, whose address is not in the string.
+    False for a Unix socket: a local proxy in front may pass on requests from anywhere. Also
+    False for ``systemd:``, since the string does not contain the address.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -75,13 +75,13 @@ def is_loopback(endpoint: str) -> bool:
 
 
 def is_reached_at(endpoint: str, host: str, port: int) -> bool:
-    """Return whether who connects to a host and port from this machine gets to an endpoint.
+    """Return whether a connection from this machine to a host and port reaches an endpoint.
 
-    No name server is asked: of names only those that mean this machine everywhere are known.
+    Names are not resolved; only those that always mean this machine are recognized.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
-        host: A host name or an IP address, an IPv6 address perhaps in brackets.
+        host: A host name or an IP address; an IPv6 address may have brackets.
         port: The port.
     """
     if port_of(endpoint) != port:
@@ -89,7 +89,7 @@ def is_reached_at(endpoint: str, host: str, port: int) -> bool:
     interface = _arguments(endpoint).get("interface", "").lower()
     name = host.strip("[]").rstrip(".").lower()
     if is_loopback(endpoint) or interface in _ANY_ADDRESS:
-        # To connect to the address that means all is to connect to this machine.
+        # A connection to the unspecified address reaches this machine.
         return (
             name in _ANY_ADDRESS or _names_loopback(name) or is_loopback_name(name.encode("utf-8"))
         )
@@ -97,7 +97,7 @@ def is_reached_at(endpoint: str, host: str, port: int) -> bool:
 
 
 def files_of(endpoint: str) -> list[str]:
-    """Return the files that Twisted reads for an endpoint: of ``tls:`` all of a directory.
+    """Return the files that Twisted reads for an endpoint; for ``tls:`` this is a directory.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -113,7 +113,7 @@ def files_of(endpoint: str) -> list[str]:
 
 
 def without_tls(endpoint: str) -> str:
-    """Return the plain TCP endpoint on the port and interface of one that speaks TLS itself.
+    """Return the plain TCP endpoint with the port and interface of a TLS endpoint.
 
     Args:
         endpoint: A string for which `is_tls` is true.
@@ -126,7 +126,7 @@ def without_tls(endpoint: str) -> str:
 
 
 def port_of(endpoint: str) -> int | None:
-    """Return the port that an endpoint listens on; None where its string does not say.
+    """Return the port that an endpoint listens on; None if the string does not contain it.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -136,14 +136,14 @@ def port_of(endpoint: str) -> int | None:
 
 
 def with_backlog(endpoint: str) -> str:
-    """Return an endpoint that says how many connections may wait to be accepted.
+    """Return an endpoint with a backlog: how many connections may wait to be accepted.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
 
     Returns:
-        The same where it says so itself, or where its type has no such argument; a wrapper such as
-        ``haproxy:`` passes it on to what it wraps.
+        The endpoint unchanged if it has a backlog, or if its type takes none. For a wrapper such
+        as ``haproxy:``, the backlog is added to the wrapped endpoint.
     """
     kind, _, wrapped = endpoint.partition(":")
     if kind.lower() in _WRAPPERS:
@@ -164,7 +164,7 @@ def is_handed_over(endpoint: str) -> bool:
 
 
 def _arguments(endpoint: str) -> dict[str, str]:
-    """Return the arguments of an endpoint that listens on an address; of another none."""
+    """Return the arguments of an endpoint; empty for a type that is not in `_ARGUMENTS`."""
     kind = endpoint.partition(":")[0].lower()
     if kind not in _ARGUMENTS:
         return {}
@@ -173,7 +173,7 @@ def _arguments(endpoint: str) -> dict[str, str]:
 
 
 def is_tls(endpoint: str) -> bool:
-    """Return whether an endpoint speaks TLS with certificates of its own.
+    """Return whether an endpoint string configures TLS and certificates itself.
 
     Args:
         endpoint: A string that `check_endpoint` accepts.
@@ -210,7 +210,7 @@ def _check_tcp(text: str, kind: str) -> None:
             fix = did_you_mean(name, names, f"give only {one_of(names)}")
             raise BadValue(f"{show(text)} has the unknown argument {show(name)}", fix)
         if name in taken:
-            raise BadValue(f"{show(text)} says {show(name)} twice", "remove one of them")
+            raise BadValue(f"{show(text)} gives {show(name)} twice", "remove one of them")
     arguments = {**dict(zip(taken, given, strict=True)), **named}
     if not _is_number(arguments.get("port", ""), 0, 65535):
         raise BadValue(f"{show(text)} has a bad port", "write a port from 0 to 65535")
@@ -227,7 +227,7 @@ def _ends_in_escape(text: str) -> bool:
 
 
 def _split(text: str) -> tuple[list[str], dict[str, str]]:
-    """Return the positional parts, the type among them, and the ``name=value`` parts."""
+    """Return the positional parts, including the type, and the ``name=value`` parts."""
     positional: list[str] = []
     named: dict[str, str] = {}
     for part in _parts(text):
@@ -239,7 +239,7 @@ def _split(text: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _parts(text: str) -> Iterator[list[str]]:
-    """Split at colons, and each part at its first ``=``; a backslash takes the next plainly."""
+    """Split at colons, and each part at its first ``=``; a backslash escapes one character."""
     part = [""]
     characters = iter(text)
     for character in characters:

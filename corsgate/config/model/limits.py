@@ -1,4 +1,4 @@
-"""Bounds that a configuration sets, with their defaults, as frozen values."""
+"""The limits of a configuration and their defaults."""
 
 from __future__ import annotations
 
@@ -20,40 +20,42 @@ from corsgate.config.model.validators import (
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """Bounds on what a client or an upstream may take, in seconds and bytes.
+    """Limits on what a client or an upstream may use, in seconds and bytes.
 
     Attributes:
-        timeout_s: How long until the upstream's response starts, the upload and all tries
-            included; None for no bound.
-        connect_timeout_s: How long connecting to an upstream's server may take.
-        first_byte_timeout_s: How long until the upstream's response starts.
-        response_idle_timeout_s: How long between two pieces of the response's body.
-        tunnel_idle_timeout_s: How long a WebSocket may be on which nothing moves.
-        client_head_timeout_s: How long a client may take to send a request's head.
-        client_body_timeout_s: How long between two pieces of a client's body.
-        keep_alive_timeout_s: How long a client's connection is kept for its next request.
-        drain_timeout_s: How long running requests may take when the gate stops.
-        max_target_bytes: How long a request target may be.
-        max_head_bytes: How large a head may be.
-        max_headers: How many fields a head may have.
-        max_body_bytes: How large a client's body may be; None for no bound.
-        max_buffered_bytes: How much is kept per direction of a request.
-        max_buffered_per_client: How many bytes may wait in memory for one IPv4 address or IPv6
-            /64 network; a connection may take half of that. The default is what 250 stalled
-            responses hold, each with one read of 64 KiB; half of it is enough for the 100 streams
-            of one connection. Together with the 1,000 connections that a client may have, it stays
-            below 96 MB.
-        max_buffered_total: How many may wait for all clients together. The default is a dozen
-            clients' worth. With 70 MB for the process and 80 MB for 10,000 idle connections, it
-            leaves a fifth of a host of 512 MiB free.
-        max_connections: How many connections clients may have in all; beyond that an idle one is
-            closed for a newcomer. Lowered at the start where descriptors are short.
-        max_connections_per_client: How many one IPv4 address or IPv6 /64 network may have.
-        max_buffered_log_bytes: How much of a log waits to be written before lines are lost.
-        min_upload_rate: How many bytes per second of a body a client must send on average, over
-            the time that the gate waits for it; 0 for no bound.
-        min_download_rate: How many bytes per second of a response a client must take, likewise.
-        min_rate_grace_s: How far behind these rates a client may be.
+        timeout_s: The maximum time until the upstream's response starts, including the upload
+            and all retries; None for no limit.
+        connect_timeout_s: The maximum time to connect to an upstream server.
+        first_byte_timeout_s: The maximum time until the upstream's response starts.
+        response_idle_timeout_s: The maximum time between two reads of the response body.
+        tunnel_idle_timeout_s: The maximum time that a WebSocket may be idle.
+        client_head_timeout_s: The maximum time for a client to send the head of a request.
+        client_body_timeout_s: The maximum time between two reads of a client's body.
+        keep_alive_timeout_s: How long a client's idle connection is kept for its next request.
+        drain_timeout_s: How long running requests may continue when the gate stops.
+        max_target_bytes: The maximum length of a request target.
+        max_head_bytes: The maximum size of a head.
+        max_headers: The maximum number of fields in a head.
+        max_body_bytes: The maximum size of a client's body; None for no limit.
+        max_buffered_bytes: The maximum size of the buffer for each direction of a request.
+        max_buffered_per_client: The maximum number of bytes in memory for one IPv4 address or
+            IPv6 /64 network. A connection may use half of it. The default is enough for 250
+            stalled responses, with one read of 64 KiB each. Half of that is enough for the 100
+            streams of one connection. With 1,000 connections, a client uses less than 96 MB.
+        max_buffered_total: The maximum number of bytes in memory for all clients together. The
+            default is a dozen clients' worth. With 70 MB for the process and 80 MB for 10,000
+            idle connections, it leaves a fifth of a host with 512 MiB free.
+        max_connections: The maximum number of client connections. Beyond it, a new connection
+            replaces an idle one. It is lowered at startup if there are too few descriptors.
+        max_connections_per_client: The maximum number of connections from one IPv4 address or
+            IPv6 /64 network.
+        max_buffered_log_bytes: The maximum size of log lines that wait to be written; further
+            lines are lost.
+        min_upload_rate: The minimum average rate, in bytes per second, at which a client must
+            send a body while the gate waits for it; 0 for no limit.
+        min_download_rate: The minimum average rate, in bytes per second, at which a client must
+            read a response; 0 for no limit.
+        min_rate_grace_s: How far behind these rates a client may fall.
     """
 
     timeout_s: float | None = attrs.field(
@@ -79,7 +81,7 @@ class Limits:
     max_connections: int = attrs.field(default=10_000, validator=count(1, MANY))
     max_connections_per_client: int = attrs.field(default=1000, validator=count(1, MANY))
     max_buffered_log_bytes: int = attrs.field(default=4 * MIB, validator=size(64 * KIB, 1024 * MIB))
-    # As Kestrel has them.
+    # Kestrel's defaults.
     min_upload_rate: int = attrs.field(default=240, validator=size(0, MIB))
     min_download_rate: int = attrs.field(default=240, validator=size(0, MIB))
     min_rate_grace_s: float = attrs.field(default=5.0, validator=seconds(MILLISECOND, HOUR))
@@ -87,17 +89,18 @@ class Limits:
 
 @attrs.frozen(kw_only=True)
 class PoolLimits:
-    """Bounds on the connections to each server of an upstream.
+    """Limits on the connections to each server of an upstream.
 
     Attributes:
-        max_connections: To one server at a time, idle ones and those being made included.
-        max_queue: How many requests may wait for one of them.
-        queue_timeout_s: How long a request may wait.
-        max_tunnels: How many connections to one server may have become tunnels, such as
-            WebSockets; these count no longer as connections. One client may have half of them.
-        idle_timeout_s: How long a connection is kept for the next request. The default is less
-            than what common servers grant (Apache and Node 5 s): a request seldom meets a
-            connection that its server is just closing, after which a POST can't be sent again.
+        max_connections: The maximum number of connections to one server, including idle ones and
+            those being opened.
+        max_queue: The maximum number of requests that may wait for a connection.
+        queue_timeout_s: The maximum time that a request may wait for a connection.
+        max_tunnels: The maximum number of tunnels to one server, such as WebSockets. Tunnels do
+            not count as connections. One client may have half of them.
+        idle_timeout_s: How long an idle connection is kept for the next request. The default is
+            shorter than that of common servers (Apache and Node: 5 s). Otherwise a request may
+            meet a connection that the server is closing, and a POST can't be sent again then.
     """
 
     max_connections: int = attrs.field(default=1024, validator=count(1, MANY))

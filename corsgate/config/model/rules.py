@@ -1,6 +1,6 @@
-"""What single values of a configuration must be like; each rule says how to fix what isn't.
+"""The rules for single configuration values; each error says how to fix the value.
 
-Both the reader of files and the validators of `corsgate.config.model.values` go by these.
+The reader of files and the validators of `corsgate.config.model.values` share these rules.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BASE_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _PROBE_TARGET = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
-"""What names under ``[upstreams]`` and the like are made of, as a regular expression."""
+"""A regular expression for names in sections such as ``[upstreams]``."""
 
 _USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
@@ -34,14 +34,14 @@ _WRITTEN_HERE = _FRAMING | WRITTEN_FIELDS | {b"expect"}
 
 MAX_SOCKET_PATH_BYTES = 107
 SHOWN_LENGTH = 100
-"""More of a bad value than this is not shown."""
+"""The number of characters of a bad value that a message shows."""
 
 
 def show(text: str) -> str:
-    """Return text in quotes for a message, without what may be a password in a URL.
+    """Return text in quotes for a message, without a password that a URL may contain.
 
     Args:
-        text: Anything that was written in a configuration, except for a secret.
+        text: Any text from a configuration, except a secret.
     """
     before, at, after = text.rpartition("@")
     if at and ":" in before:
@@ -53,19 +53,19 @@ def show(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Collection[str], otherwise: str) -> str:
-    """Return a fix that names the nearest known word, or else `otherwise`."""
+    """Return a fix that suggests the closest known word, or `otherwise` if none is close."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {show(near[0])}?" if near else otherwise
 
 
 def one_of(words: Iterable[str]) -> str:
-    """Return words for a message: ``"a", "b" or "c"``."""
+    """Return words as an English list: ``"a", "b" or "c"``."""
     quoted = [show(word) for word in words]
     return " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
 
 
 def check_choice(text: str, choices: Collection[str]) -> None:
-    """Refuse text that is not one of `choices`."""
+    """Reject text that is not one of `choices`."""
     if text not in choices:
         raise BadValue(f"{show(text)} is unknown", f"write {one_of(choices)}")
 
@@ -73,13 +73,13 @@ def check_choice(text: str, choices: Collection[str]) -> None:
 def check_between(
     value: float, low: float, high: float, write: Callable[[float], str] = str
 ) -> None:
-    """Refuse a number outside of `low` to `high`, both included.
+    """Reject a number outside the range `low` to `high`.
 
     Args:
         value: The number.
-        low: The least.
-        high: The greatest.
-        write: Turns a number into the text that a user would write.
+        low: The smallest valid value.
+        high: The largest valid value.
+        write: Formats a number as a user would write it.
     """
     if value < low:
         raise BadValue(f"{write(value)} is too small", f"write {write(low)} or more")
@@ -88,64 +88,66 @@ def check_between(
 
 
 def check_seconds(value: float, low: float, high: float) -> None:
-    """Refuse seconds outside of `low` to `high`."""
+    """Reject a duration outside the range `low` to `high`, in seconds."""
     if not isfinite(value):
-        raise BadValue(f"{value} is no duration", "write a number of seconds")
+        raise BadValue(f"{value} is not a duration", "write a number of seconds")
     check_between(value, low, high, format_duration)
 
 
 def check_bytes(value: int, low: int, high: int) -> None:
-    """Refuse a number of bytes outside of `low` to `high`."""
+    """Reject a size outside the range `low` to `high`, in bytes."""
     check_between(value, low, high, lambda size: format_size(int(size)))
 
 
 def check_entry_name(text: str) -> None:
-    """Refuse a name under ``[upstreams]`` and the like that logs could not show plainly."""
+    """Reject a name in a section such as ``[upstreams]`` that would be unclear in logs."""
     if not re.fullmatch(ENTRY_NAME, text):
         raise BadValue(
-            f"{show(text)} is no usable name", 'write at most 64 letters, digits, "_", "-" and "."'
+            f"{show(text)} is not a usable name",
+            'write at most 64 letters, digits, "_", "-" and "."',
         )
 
 
 def check_plain(text: str) -> None:
-    """Refuse text that is empty or holds control characters."""
+    """Reject text that is empty or contains control characters."""
     if not text:
         raise BadValue("it is empty", "write a value or remove the key")
     if _CONTROL.search(text):
-        raise BadValue(f"{show(text)} holds control characters", "remove them")
+        raise BadValue(f"{show(text)} contains control characters", "remove them")
 
 
 def check_method(text: str) -> None:
-    """Refuse what is no method; methods are case-sensitive (RFC 9110 9.1)."""
+    """Reject text that is not a method; methods are case-sensitive (RFC 9110 9.1)."""
     if not _TOKEN.fullmatch(text):
-        raise BadValue(f"{show(text)} is no method", 'write a method, such as "GET"')
+        raise BadValue(f"{show(text)} is not a method", 'write a method, such as "GET"')
     if text not in _USUAL_METHODS and text.upper() in _USUAL_METHODS:
         raise BadValue(f"{show(text)} is not upper-case", f'write "{text.upper()}"')
 
 
 def check_token(text: str) -> None:
-    """Refuse what is no token, as names of fields and cookies are (RFC 9110 5.6.2)."""
+    """Reject text that is not a token, such as a field or cookie name (RFC 9110 5.6.2)."""
     if not _TOKEN.fullmatch(text):
-        raise BadValue(f"{show(text)} is no name", "write one without spaces and separators")
+        raise BadValue(f"{show(text)} is not a valid name", "remove spaces and separators")
 
 
 def check_probe_target(text: str) -> None:
-    """Refuse what can't be asked for as it stands: a path, perhaps with a query."""
+    """Reject text that can't be sent as a request target: a path, optionally with a query."""
     if not text.startswith("/"):
         raise BadValue(f"{show(text)} does not start with a slash", f"write {show('/' + text)}")
     if not _PROBE_TARGET.fullmatch(text):
         raise BadValue(
-            f"{show(text)} holds characters that a request can't", "percent-encode them as UTF-8"
+            f"{show(text)} contains characters that are not allowed in a request target",
+            "percent-encode them as UTF-8",
         )
 
 
 def check_field_name(text: str) -> None:
-    """Refuse a field name that credentials can't go in: no token, or HTTP's own framing.
+    """Reject a field name that can't carry credentials.
 
-    RFC 9110 5.1 for names, 7.6.1 for fields that end at one hop.
+    It must be a token (RFC 9110 5.1) and not a field for framing or for one hop (7.6.1).
     """
     if not _TOKEN.fullmatch(text):
-        raise BadValue(f"{show(text)} is no header name", 'write a name, such as "X-Api-Key"')
+        raise BadValue(f"{show(text)} is not a header name", 'write a name, such as "X-Api-Key"')
     if text.lower().encode("ascii") in _FRAMING:
         raise BadValue(
             f"{show(text)} is set by the gate itself", "name the header that holds the secret"
@@ -153,61 +155,66 @@ def check_field_name(text: str) -> None:
 
 
 def check_passed_header(text: str) -> None:
-    """Reject the name of a field that a client can't set, since the gate writes it anew."""
+    """Reject the name of a field that a client can't set because the gate writes it."""
     if not _TOKEN.fullmatch(text):
-        raise BadValue(f"{show(text)} is no header name", 'write a name, such as "X-Remote-User"')
+        raise BadValue(
+            f"{show(text)} is not a header name", 'write a name, such as "X-Remote-User"'
+        )
     if text.lower().replace("_", "-").encode("ascii") in _WRITTEN_HERE:
         raise BadValue(
             f"{show(text)} is written by the gate itself",
-            "remove it; what a trusted proxy says in it counts, with trusted_proxies of a listener",
+            "remove it; to accept it from a proxy, set trusted_proxies on the listener",
         )
 
 
 def check_username(text: str) -> None:
-    """Refuse a user name with control characters; an empty one is what some APIs want."""
+    """Reject a user name with control characters; some APIs need an empty one."""
     if _CONTROL.search(text):
-        raise BadValue(f"{show(text)} holds control characters", "remove them")
+        raise BadValue(f"{show(text)} contains control characters", "remove them")
 
 
 def check_basic_username(text: str) -> None:
-    """Refuse a user name that Basic can't carry (RFC 7617 2)."""
+    """Reject a user name that Basic can't carry (RFC 7617 2)."""
     check_username(text)
     if ":" in text:
         raise BadValue(f"{show(text)} has a colon, which Basic can't carry", "use another user")
 
 
 def check_secret(text: str) -> None:
-    """Refuse a secret that is empty or holds control characters; never says its text."""
+    """Reject a secret that is empty or contains control characters; never show it."""
     if not text:
-        raise BadValue("the secret is empty", "give it a value")
+        raise BadValue("the secret is empty", "add a value")
     if _CONTROL.search(text):
-        raise BadValue("the secret holds control characters", "remove line ends and the like")
+        raise BadValue(
+            "the secret contains control characters",
+            "remove line breaks and other control characters",
+        )
 
 
 def check_bearer_token(text: str) -> None:
-    """Refuse what is no token (RFC 6750 2.1); never says its text."""
+    """Reject a secret that is not a token (RFC 6750 2.1); never show it."""
     check_secret(text)
     if not _BEARER_TOKEN.fullmatch(text):
         raise BadValue(
-            "the token holds spaces or other characters that no token has",
+            "the token contains spaces or other characters that are not allowed in a token",
             'write the token alone, without "Bearer "',
         )
 
 
 def check_field_value(text: str) -> None:
-    """Refuse what is no field value in ASCII (RFC 9110 5.5); never says its text."""
+    """Reject a secret that is not an ASCII field value (RFC 9110 5.5); never show it."""
     check_secret(text)
     if not _FIELD_VALUE.fullmatch(text):
         raise BadValue(
-            "the secret holds non-ASCII characters, or spaces at its ends", "remove them"
+            "the secret contains non-ASCII characters, or leading or trailing spaces", "remove them"
         )
 
 
 def normal_host(text: str) -> str:
-    """Return a host in the one form it is compared in: lower-cased, IPv6 in its shortest.
+    """Return a host in the form used for comparison: lower-cased, IPv6 in its shortest form.
 
     Args:
-        text: A host, an IPv6 address with or without brackets; anything else passes as it is.
+        text: A host; an IPv6 address may have brackets. Other text is only lower-cased.
     """
     inner, bracketed = _unbracketed(text)
     try:
@@ -218,22 +225,22 @@ def normal_host(text: str) -> str:
 
 
 def check_host(text: str) -> None:
-    """Refuse what is no lower-cased host name or IP address, IPv6 without brackets.
+    """Reject text that is not a lower-cased host name or IP address (IPv6 without brackets).
 
-    Underscores pass, since container networks use them in names.
+    Underscores are valid because container networks use them in names.
     """
     if ":" in text:
         _check_ip_v6(text)
         return
     if not text.isascii():
-        raise BadValue(f"{show(text)} is no ASCII host name", 'write its "xn--" form')
+        raise BadValue(f"{show(text)} is not an ASCII host name", 'write its "xn--" form')
     if len(text) > 253 or not _HOST.fullmatch(text):
-        raise BadValue(f"{show(text)} is no host name", "write a host name or an IP address")
+        raise BadValue(f"{show(text)} is not a host name", "write a host name or an IP address")
     if text.rpartition(".")[2].isdigit():
         try:
             IPv4Address(text)
         except ValueError:
-            raise BadValue(f"{show(text)} is no IPv4 address", "write four numbers") from None
+            raise BadValue(f"{show(text)} is not an IPv4 address", "write four numbers") from None
 
 
 def _check_ip_v6(text: str) -> None:
@@ -241,14 +248,14 @@ def _check_ip_v6(text: str) -> None:
         zone = IPv6Address(text).scope_id
     except ValueError:
         raise BadValue(
-            f"{show(text)} is no IPv6 address", "write a host name or an IP address"
+            f"{show(text)} is not an IPv6 address", "write a host name or an IP address"
         ) from None
     if zone is not None:
         raise BadValue(f"{show(text)} has a zone", 'remove the "%" and what follows it')
 
 
 def check_bracketed_host(text: str) -> None:
-    """Refuse what is no lower-cased host name or IP address, IPv6 in brackets, without a port."""
+    """Reject text that is not a lower-cased host without a port (IPv6 in brackets)."""
     inner, bracketed = _unbracketed(text)
     if bracketed:
         _check_ip_v6(inner)
@@ -260,7 +267,7 @@ def check_bracketed_host(text: str) -> None:
 
 
 def check_served_host(text: str) -> None:
-    """Refuse what is no lower-cased ``name``, ``name:port`` or ``*.name`` (RFC 9110 7.2)."""
+    """Reject text that is not lower-cased ``name``, ``name:port`` or ``*.name`` (RFC 9110 7.2)."""
     if "://" in text:
         host = text.partition("://")[2].partition("/")[0]
         raise BadValue(f"{show(text)} is a URL", f"write {show(host)}")
@@ -276,12 +283,12 @@ def check_served_host(text: str) -> None:
 
 
 def split_port(authority: str) -> tuple[str, str | None]:
-    """Return host and port of ``host[:port]``, the port's text as it stands or None.
+    """Return the host of ``host[:port]``, and the text of the port or None.
 
-    An IPv6 address is told by its brackets, which stay (RFC 3986 3.2.2).
+    An IPv6 address needs brackets; they stay in the host (RFC 3986 3.2.2).
 
     Raises:
-        BadValue: There are more colons than one outside of brackets.
+        BadValue: There is more than one colon outside brackets.
     """
     if authority.startswith("["):
         host, bracket, rest = authority.partition("]")
@@ -297,7 +304,7 @@ def split_port(authority: str) -> tuple[str, str | None]:
 
 
 def check_port(port: str, whole: str) -> None:
-    """Refuse a port that is not 1 to 65535; `whole` is what the message shows."""
+    """Reject a port that is not 1 to 65535; the message shows `whole`."""
     if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise BadValue(f"{show(whole)} has a bad port", "write a port from 1 to 65535")
 
@@ -309,33 +316,36 @@ def _unbracketed(text: str) -> tuple[str, bool]:
 
 
 def check_socket_path(text: str) -> None:
-    """Refuse what is no absolute path, or longer than a Unix socket's may be (unix(7))."""
+    """Reject a path that is not absolute, or too long for a Unix socket (unix(7))."""
     check_plain(text)
     if not text.isascii():
         raise BadValue(f"{show(text)} is not ASCII", "give the socket another name")
     if not text.startswith("/"):
-        raise BadValue(f"{show(text)} is no absolute path", f"write {show('/run/' + text)}")
+        raise BadValue(f"{show(text)} is not an absolute path", f"write {show('/run/' + text)}")
     if len(text) > MAX_SOCKET_PATH_BYTES:
         raise BadValue(f"{show(text)} is too long", f"write {MAX_SOCKET_PATH_BYTES} bytes or less")
 
 
 def check_pem(pem: bytes) -> None:
-    """Refuse bytes without a certificate in PEM (RFC 7468 5); never says any of them."""
+    """Reject bytes that contain no PEM certificate (RFC 7468 5); never show them."""
     if b"-----BEGIN CERTIFICATE-----" not in pem:
         raise BadValue(
-            "it holds no certificate", 'give a PEM file with "-----BEGIN CERTIFICATE-----"'
+            "it contains no certificate", 'give a PEM file with "-----BEGIN CERTIFICATE-----"'
         )
 
 
 def check_base_path(text: str) -> None:
-    """Refuse what can't be put before a request's path (RFC 3986 3.3)."""
+    """Reject text that can't be put in front of a request's path (RFC 3986 3.3)."""
     if not text:
         return
     if not text.startswith("/") or text.endswith("/"):
-        raise BadValue(f"{show(text)} is no base path", 'write "/base", without a "/" at its end')
+        raise BadValue(
+            f"{show(text)} is not a base path", 'write "/base", without a "/" at its end'
+        )
     if not _BASE_PATH.fullmatch(text):
         raise BadValue(
-            f"{show(text)} holds characters that a URL can't", "percent-encode them as UTF-8"
+            f"{show(text)} contains characters that are not allowed in a URL",
+            "percent-encode them as UTF-8",
         )
     for segment in text[1:].split("/"):
         if not segment:
@@ -345,7 +355,7 @@ def check_base_path(text: str) -> None:
 
 
 def check_prefix(text: str) -> None:
-    """Refuse what is no path prefix: whole segments, decoded, without a ``/`` at the end."""
+    """Reject text that is not a path prefix: decoded whole segments, no ``/`` at the end."""
     if text == "/":
         return
     if not text.startswith("/"):
@@ -356,7 +366,7 @@ def check_prefix(text: str) -> None:
     if "%" in text:
         raise BadValue(f"{show(text)} has a percent-escape", "write it decoded")
     if _CONTROL.search(text):
-        raise BadValue(f"{show(text)} holds control characters", "remove them")
+        raise BadValue(f"{show(text)} contains control characters", "remove them")
     if "\\" in text:
         raise BadValue(f"{show(text)} has a backslash", 'write "/" between segments')
     segments = text[1:].split("/")
@@ -369,6 +379,6 @@ def check_prefix(text: str) -> None:
         )
     if "" in segments:
         raise BadValue(f"{show(text)} has an empty segment", 'write one "/" only')
-    # Some servers cut off what follows a ";", so "..;x" is a dot segment to them.
+    # Some servers ignore the text after ";", so "..;x" is a dot segment to them.
     if any(segment.partition(";")[0] in (".", "..") for segment in segments):
         raise BadValue(f"{show(text)} has a dot segment", "write the path that it leads to")

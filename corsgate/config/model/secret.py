@@ -1,4 +1,4 @@
-"""Text that is never shown."""
+"""Secret text, kept out of logs and messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import attrs
 
 @attrs.frozen(repr=False)
 class Secret:
-    """Text that must never be shown: neither its repr nor its str says it."""
+    """Text that must never be shown; its repr and str hide it."""
 
     _text: str = attrs.field(repr=False)
 
     def reveal(self) -> str:
-        """Return the text itself, for the one place that puts it on the wire."""
+        """Return the text itself; only code that signs requests should call this."""
         return self._text
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Validators of the values that a configuration is made of, each from a rule."""
+"""Make attrs validators from the rules for configuration values."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MANY = 1_000_000
 
 
 def rule(check: Callable[[_T], None]) -> Validator[_T]:
-    """Make a validator of a check that raises BadValue."""
+    """Make a validator from a check that raises BadValue."""
     return lambda _instance, _attribute, value: check(value)
 
 
 def each(
     check: Callable[[_T], None],
 ) -> Callable[[Any, attrs.Attribute[Any], tuple[_T, ...] | None], None]:
-    """Make a validator that checks each member of a tuple, if there is a tuple."""
+    """Make a validator that checks each item of a tuple; None is valid."""
 
     def validate(_instance: object, _attribute: object, values: tuple[_T, ...] | None) -> None:
         for value in values or ():
@@ -38,18 +38,18 @@ def each(
 def at_least_one(
     _instance: object, attribute: attrs.Attribute[Any], values: tuple[object, ...]
 ) -> None:
-    """Refuse an empty tuple."""
+    """Reject an empty tuple."""
     if not values:
         raise BadValue(f"there are no {attribute.name}", "give at least one")
 
 
 def seconds(low: float, high: float) -> Validator[float]:
-    """Make a validator of seconds from `low` to `high`."""
+    """Make a validator of durations from `low` to `high`, in seconds."""
     return rule(lambda value: rules.check_seconds(value, low, high))
 
 
 def size(low: int, high: int) -> Validator[int]:
-    """Make a validator of bytes from `low` to `high`."""
+    """Make a validator of sizes from `low` to `high`, in bytes."""
     return rule(lambda value: rules.check_bytes(value, low, high))
 
 
@@ -59,7 +59,7 @@ def count(low: int, high: int) -> Validator[int]:
 
 
 def choice(choices: tuple[str, ...]) -> Validator[str]:
-    """Make a validator of text that is one of `choices`."""
+    """Make a validator that accepts only `choices`."""
 
     def check(text: str) -> None:
         rules.check_choice(text, choices)

@@ -1,4 +1,4 @@
-"""What a configuration says, as frozen values: an instance that exists is valid."""
+"""The values of a configuration, as frozen classes: every instance is valid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from corsgate.errors import BadValue, Fault
 SCHEMES = ("http", "https")
 LOG_FORMATS = ("json", "combined")
 DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
-"""The hashes of Digest, the weakest first; each with its ``-sess`` variant (RFC 7616 3.3)."""
+"""The Digest algorithms, weakest first; each includes its ``-sess`` variant (RFC 7616 3.3)."""
 
 MAX_WEIGHT = 1000
 
@@ -42,10 +42,10 @@ class Listener:
 
     Attributes:
         endpoint: A Twisted server endpoint string, such as ``tcp:5555:interface=127.0.0.1``.
-        trusted_proxies: Networks whose Forwarded and X-Forwarded-* are believed.
-        certificates: What TLS is spoken with, chosen by the name that a client asks for, the
-            first where none matches; empty for plain TCP.
-        http2: Whether clients may speak HTTP/2, which needs certificates.
+        trusted_proxies: The networks whose Forwarded and X-Forwarded-* fields are trusted.
+        certificates: The certificates for TLS, chosen by the name that a client asks for, or the
+            first if none matches; empty for plain TCP.
+        http2: Whether clients may use HTTP/2, which needs certificates.
     """
 
     endpoint: str = attrs.field(validator=rule(check_endpoint))
@@ -56,7 +56,7 @@ class Listener:
     @http2.validator
     def _over_tls(self, _attribute: attrs.Attribute[Any], http2: bool) -> None:
         if http2 and not self.certificates:
-            raise BadValue("HTTP/2 is spoken over TLS only", "add certificates, or remove it")
+            raise BadValue("HTTP/2 needs TLS", "add certificates, or remove it")
 
 
 @attrs.frozen(kw_only=True)
@@ -67,15 +67,15 @@ class Server:
         scheme: ``http`` or ``https``.
         host: A lower-cased host name or IP address, an IPv6 address without brackets.
         port: 1 to 65535.
-        base_path: Put before each request's path; empty, or starts with ``/`` and does not
-            end with one.
-        weight: 1 to 1000.
-        backup: Whether it serves only where no other server can.
-        drain: Whether it gets no new requests, but those of clients that stick to it.
-        name: The host name that `host` is an address of, where discovery found it; the Host
-            sent and the certificate are for this name.
-        socket: The path of a Unix socket to connect to instead of `host` and `port`, which are
-            then the Host that is sent.
+        base_path: A path that is put before each request's path. It is empty, or starts with
+            ``/`` and does not end with one.
+        weight: The server's share of requests, 1 to 1000.
+        backup: Whether the server is used only if no other server is available.
+        drain: Whether the server gets no new requests, except from clients that stick to it.
+        name: The host name that discovery resolved to `host`; the Host sent and the certificate
+            are for this name.
+        socket: The path of a Unix socket to connect to. `host` and `port` are then only used for
+            the Host that is sent.
     """
 
     scheme: str = attrs.field(validator=choice(SCHEMES))
@@ -94,17 +94,17 @@ class Server:
 
     @cached_property
     def authority(self) -> str:
-        """The Host value for this server: the port is left out where it is the scheme's own."""
+        """The Host value for this server, without the port if it is the scheme's default."""
         return self._authority(self.name or self.host)
 
     @cached_property
     def host_value(self) -> bytes:
-        """`authority` as it stands in a Host field."""
+        """`authority` as bytes, for a Host field."""
         return self.authority.encode("ascii")
 
     @cached_property
     def origin(self) -> str:
-        """Where it is, such as ``http://10.0.0.11:8000``; names the server everywhere."""
+        """The address, such as ``http://10.0.0.11:8000``; it identifies the server."""
         if self.socket is not None:
             return f"unix:{self.socket}"
         return f"{self.scheme}://{self._authority(self.host)}"
@@ -117,12 +117,12 @@ class Server:
 
 @attrs.frozen(kw_only=True)
 class Discovered:
-    """Servers that DNS knows.
+    """Servers that are found through DNS.
 
     Attributes:
-        template: What each of them is like; its host is the name to ask for.
-        is_service: Whether that is a service's name, whose SRV records (RFC 2782) say the hosts
-            and ports, rather than a host's.
+        template: The settings of each server; its host is the name to look up.
+        is_service: Whether the name is a service's, whose SRV records (RFC 2782) contain the
+            hosts and ports, rather than a host's.
     """
 
     template: Server
@@ -134,11 +134,11 @@ class Discovered:
 
 @attrs.frozen(kw_only=True)
 class BasicCredentials:
-    """A user name and password sent by RFC 7617.
+    """A user name and password for Basic authentication (RFC 7617).
 
     Attributes:
         username: The user's name, without a colon.
-        password: Where the password is to be had.
+        password: Where to get the password.
     """
 
     username: str = attrs.field(validator=rule(rules.check_basic_username))
@@ -147,14 +147,14 @@ class BasicCredentials:
 
 @attrs.frozen(kw_only=True)
 class DigestCredentials:
-    """A user name and password that answer RFC 7616 challenges.
+    """A user name and password for Digest authentication (RFC 7616).
 
     Attributes:
         username: The user's name.
-        password: Where the password is to be had.
-        min_algorithm: The weakest algorithm that a challenge is answered with: MD5, SHA-256 or
-            SHA-512-256, each with its -sess variant. Many boxes know MD5 alone.
-        require_qop: Whether a challenge without ``qop="auth"`` (RFC 2069) gets no answer.
+        password: Where to get the password.
+        min_algorithm: The weakest algorithm that a challenge may use: MD5, SHA-256 or
+            SHA-512-256, each with its -sess variant. Many boxes support only MD5.
+        require_qop: Whether challenges without ``qop="auth"`` (RFC 2069) are rejected.
     """
 
     username: str = attrs.field(validator=rule(rules.check_username))
@@ -167,10 +167,10 @@ class DigestCredentials:
 
 @attrs.frozen(kw_only=True)
 class BearerCredentials:
-    """A token sent by RFC 6750.
+    """A bearer token (RFC 6750).
 
     Attributes:
-        token: Where the token is to be had.
+        token: Where to get the token.
     """
 
     token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
@@ -178,11 +178,11 @@ class BearerCredentials:
 
 @attrs.frozen(kw_only=True)
 class HeaderCredentials:
-    """A secret sent in a field of the operator's choice, such as ``X-Api-Key``.
+    """A secret that is sent in a named field, such as ``X-Api-Key``.
 
     Attributes:
         name: The field's name.
-        value: Where its value is to be had.
+        value: Where to get the field's value.
     """
 
     name: str = attrs.field(validator=rule(rules.check_field_name))
@@ -196,24 +196,25 @@ Credentials: TypeAlias = (
 
 @attrs.frozen(kw_only=True)
 class Upstream:
-    """A REST API that is forwarded to: one or more servers that answer alike.
+    """A REST API that requests are forwarded to: one or more equivalent servers.
 
     Attributes:
-        name: Its name under ``[upstreams]``.
-        servers: At least one, unless others are discovered; no two have the same origin.
-        discovered: What DNS is asked for, again and again, for further ones.
-        servers_file: Where the servers were read from, to be watched; or None.
-        resolver: The address and port of the DNS server to ask; None for the system's.
-        credentials: Sent with every request to these servers, or None.
+        name: The name under ``[upstreams]``.
+        servers: The fixed servers. No two have the same origin; there is at least one unless
+            others are discovered.
+        discovered: Further servers, which are looked up in DNS repeatedly.
+        servers_file: The file that the servers were read from, which is watched; or None.
+        resolver: The address and port of the DNS server; None for the system's.
+        credentials: The credentials for every request to these servers, or None.
         preserve_host: Whether the client's Host is sent instead of the server's.
-        pool: Bounds on the connections to each of its servers.
-        balancing: How requests are shared out among its servers.
-        ca_pem: Certificates of the private authority that https servers are verified by;
+        pool: Limits on the connections to each server.
+        balancing: How requests are distributed among the servers.
+        ca_pem: The file of certificates of a private authority to verify https servers with;
             None for the platform's.
-        server_name: What https servers must have a certificate for, and are told to be asked
-            for (SNI); None for the host in each one's URL.
-        client_certificate: What the gate shows to https servers that ask, or None.
-        verify: Whether https servers are verified at all.
+        server_name: The name that the certificates of https servers must have, also sent as SNI;
+            None for the host in each server's URL.
+        client_certificate: The certificate for https servers that ask for one, or None.
+        verify: Whether https servers are verified.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -225,7 +226,7 @@ class Upstream:
     preserve_host: bool = False
     pool: PoolLimits = attrs.field(factory=PoolLimits)
     balancing: Balancing = attrs.field(factory=Balancing)
-    # Not shown: a file of certificates may well hold a private key too.
+    # Not shown: a file of certificates may also contain a private key.
     ca_pem: bytes | None = attrs.field(
         default=None, repr=False, validator=attrs.validators.optional(rule(rules.check_pem))
     )
@@ -236,41 +237,42 @@ class Upstream:
     verify: bool = True
 
     def __attrs_post_init__(self) -> None:
-        """Refuse an upstream without servers, or with one twice."""
+        """Reject an upstream that has no servers, or the same one twice."""
         servers = self.servers
         if not servers and not self.discovered:
             raise BadValue("there are no servers", "give at least one")
-        # Pools and health are kept by origin: two servers can't share one.
+        # Pools and health are stored by origin, so two servers can't share one.
         origins = [server.origin for server in servers]
         for index, origin in enumerate(origins):
             if origin in origins[:index]:
                 raise BadValue(
-                    f"{origin} is there twice", "remove one, or raise the other's weight"
+                    f"{origin} is listed twice", "remove one, or raise the other's weight"
                 )
 
 
 @attrs.frozen(kw_only=True)
 class Cors:
-    """A CORS policy as it is written; `corsgate.cors.policy` says whether it makes sense.
+    """A CORS policy as written in the file; `corsgate.cors.policy` checks it.
 
     Attributes:
         allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
-        allow_methods: Method tokens, or ``*``; GET, HEAD and POST are always allowed by Fetch.
-        allow_headers: Field names, or ``*``, which never covers Authorization.
-        expose_headers: Field names that scripts may read beyond the safelisted ones, or ``*``.
-        expose_auto: Whether scripts may read all that an answer has and that is meant for them,
-            in place of `expose_headers`.
-        allow_credentials: Whether the browser may send and use cookies and the like.
-        max_age_s: How long a browser may keep a preflight's answer; None leaves it unsaid.
+        allow_methods: Methods, or ``*``; Fetch always allows GET, HEAD and POST.
+        allow_headers: Field names, or ``*``, which never includes Authorization.
+        expose_headers: Field names that scripts may read in addition to the safelisted ones, or
+            ``*``.
+        expose_auto: Whether scripts may read all suitable fields of each response, instead of
+            `expose_headers`.
+        allow_credentials: Whether the browser may send and store cookies and other credentials.
+        max_age_s: How long a browser may cache a preflight response; None for no such header.
         enforce_origin: Whether a request from an origin that is not allowed gets 403.
-        debug: Whether a client on the gate's own machine is told why it was refused.
-        debug_origins: Exact origins and patterns whose pages are told that wherever they are.
-        dangerously_allow_any_origin_to_use_upstream_credentials: Whether ``*`` may stand on a
-            route that injects credentials: every page there is can then act with them.
-        dangerously_allow_insecure_origins_with_credentials: Whether pages that come over http,
-            and so may have been changed on their way, may use the browser's credentials.
-        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may stand for names
-            that anybody can register.
+        debug: Whether clients on the gate's own machine get the reason for a refusal.
+        debug_origins: Origins and patterns whose pages get the reason from any machine.
+        dangerously_allow_any_origin_to_use_upstream_credentials: Whether a route with upstream
+            credentials may allow ``*``. Every page on the web can then use them.
+        dangerously_allow_insecure_origins_with_credentials: Whether http pages may use the
+            browser's credentials, although anyone on the network path can modify such pages.
+        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may include names
+            that anyone can register.
     """
 
     allow_origins: tuple[str, ...]
@@ -290,24 +292,24 @@ class Cors:
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """A path prefix, perhaps of one host, and what becomes of requests below it.
+    """A path prefix, optionally of one host, and how its requests are handled.
 
     Attributes:
-        host: A lower-cased host name without a port that the route is confined to, or None; an
-            IPv6 address keeps its brackets, as in Host.
-        prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at its end.
-        upstream: Where requests go.
-        cors: The policy, or None for no cross-origin access.
-        cors_report_only: A policy that is tried beside the other: what it would change is counted
-            and logged, and nothing else comes of it. None for none.
-        methods: The methods that are served, or None for all; others get 405.
-        strip_prefix: Whether the prefix is taken off before forwarding.
-        allow_framing: Whether pages of other origins may show answers in frames, ``<object>`` and
-            ``<embed>`` where the upstream has credentials. Such a page learns from load events
-            which URLs exist behind the gate.
-        pass_headers: Names of request fields that go to the upstream although boxes may believe
-            them to say who asks, or for what; in this spelling alone.
-        limits: The file's limits with the route's own on top.
+        host: The only host that the route serves, or None. It is lower-cased and has no port; an
+            IPv6 address has brackets, as in Host.
+        prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at the end.
+        upstream: The upstream that requests are forwarded to.
+        cors: The CORS policy; None for no cross-origin access.
+        cors_report_only: A second policy to try. Its differences are counted and logged, but it
+            has no other effect. None for no such policy.
+        methods: The methods to serve; None for all. Others get 405.
+        strip_prefix: Whether the prefix is removed before forwarding.
+        allow_framing: Whether pages of other origins may show responses in frames, ``<object>``
+            and ``<embed>`` if the upstream has credentials. Load events tell such a page which
+            URLs exist behind the gate.
+        pass_headers: Names of request fields that are forwarded although an upstream may trust
+            them for the client's identity or the target; only in this spelling.
+        limits: The limits of the file, overridden by those of the route.
     """
 
     host: str | None = attrs.field(
@@ -330,20 +332,20 @@ class Route:
 
 @attrs.frozen(kw_only=True)
 class Config:
-    """All that a configuration decides: one immutable snapshot.
+    """All settings of the gate, as one immutable snapshot.
 
     Attributes:
-        listeners: At least one.
-        hosts: Host values that are served (``name`` for any port, ``name:port``, or
-            ``*.name``); others get 421. What a trusted proxy says in X-Forwarded-Host and
-            Forwarded must be served too. None for the default: loopback names on a loopback
-            listener, any on others.
-        upstreams: By name.
-        routes: At least one, in the order of the file; no two have the same host and prefix.
-        limits: The defaults with the file's own on top.
-        log_format: ``json`` or ``combined``.
-        access_log: A path, ``off``, or ``-`` for standard output, as without it.
-        warnings: What is doubtful about the file it was read from, in the order of its lines.
+        listeners: The listeners, at least one.
+        hosts: The Host values to serve (``name`` for any port, ``name:port``, or ``*.name``);
+            others get 421. The hosts that trusted proxies send in X-Forwarded-Host and Forwarded
+            must also match. None for loopback names on loopback listeners, and any name on
+            others.
+        upstreams: The upstreams by name.
+        routes: The routes in file order, at least one; no two have the same host and prefix.
+        limits: The defaults, overridden by the limits of the file.
+        log_format: The format of the access log: ``json`` or ``combined``.
+        access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
+        warnings: Warnings about the file, in line order.
     """
 
     listeners: tuple[Listener, ...] = attrs.field(validator=at_least_one)
@@ -367,6 +369,6 @@ class Config:
             place = (route.host, route.prefix)
             if place in seen:
                 raise BadValue(
-                    f'"{route.host or ""}{route.prefix}" is there twice', "remove one of them"
+                    f'"{route.host or ""}{route.prefix}" is listed twice', "remove one of them"
                 )
             seen.add(place)

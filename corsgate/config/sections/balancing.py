@@ -1,4 +1,4 @@
-"""The keys of ``[upstreams.NAME]`` that say how servers are balanced, watched and protected."""
+"""Read the keys of ``[upstreams.NAME]`` for balancing, health checks and retries."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ def read_balancing(table: Table, sources: Sources) -> Balancing:
     """Read how the servers of ``[upstreams.NAME]`` are balanced.
 
     Args:
-        table: Its keys.
-        sources: Where a secret comes from.
+        table: The table of the upstream.
+        sources: Where secrets come from.
 
     Returns:
-        What is said, with defaults in place of what is faulty, which is noted.
+        The settings. After a fault, which is recorded, the default is used.
     """
     found = Balancing()
     found = table.get("balance", setting(found, "balance", _balance), found)
     found = table.get("hash_on", setting(found, "hash_on", _hash_on), found)
     if "hash_on" in table.raw and found.balance != "hash":
-        problem, fix = 'only balance = "hash" goes by it', "add that, or remove it"
+        problem, fix = 'it has no effect without balance = "hash"', "add that, or remove it"
         table.notes.add((*table.path, "hash_on"), problem, fix)
     found = table.get("slow_start", bound(found, "slow_start_s"), found)
     found = table.get("max_requests", bound(found, "max_requests"), found)
@@ -65,7 +65,7 @@ def read_balancing(table: Table, sources: Sources) -> Balancing:
 
 
 def _part(table: Table, key: str, read: Callable[[Table], _T | None], example: str) -> _T | None:
-    """Return what a table below `key` says; None where it is absent or of no use."""
+    """Read the table under `key`; return None if it is absent or faulty."""
     item = table.item(key)
     part = None if item is None else item.table(f"write {key} = {{ {example} }}")
     if part is None:
@@ -107,7 +107,7 @@ def _check_signing(secret: str) -> None:
     check_secret(secret)
     if len(secret) < MIN_SIGNING_CHARACTERS:
         raise BadValue(
-            "the secret is so short that it can be guessed",
+            "the secret is too short to be safe from guessing",
             f"write {MIN_SIGNING_CHARACTERS} characters or more",
         )
 
@@ -131,7 +131,7 @@ def _health(table: Table) -> HealthCheck | None:
 @shape({"type": "integer", "minimum": 200, "maximum": 599})
 def _status(raw: object) -> int:
     if not isinstance(raw, int) or isinstance(raw, bool):
-        raise BadValue("it is no status", "write a number, such as 200")
+        raise BadValue("it is not a status", "write a number, such as 200")
     check_status(raw)
     return raw
 

@@ -1,4 +1,4 @@
-"""Where credentials can be read by somebody else: on their way, or where they are kept."""
+"""Warn about credentials that others can read: on the network, or in the file."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
 
-CLEAR_MEND = "use https if the server has it"
+CLEAR_FIX = "use https if the server has it"
 
-_EXPOSED_MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
+_EXPOSED_FIX = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
 
 
 def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) -> str:
-    """Return to which servers a secret goes as it is, for all to read who are on the way.
+    """Return a warning if a secret is sent to a server unencrypted.
 
-    Digest sends a hash of it, and what goes to this machine or a Unix socket leaves it by no wire.
+    Digest only sends a hash, and requests to this machine or a Unix socket use no network.
 
     Args:
-        credentials: What the requests are signed with, or None.
-        servers: Where they go; of what DNS knows, the template.
+        credentials: The credentials of the requests, or None.
+        servers: The servers; of discovered servers, the template.
 
     Returns:
-        One line; empty where there is none.
+        One line; empty if the secret is not sent unencrypted.
     """
     if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
         return ""
@@ -44,17 +44,20 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     if not places:
         return ""
     more = f" and {len(places) - 1} more" if len(places) > 1 else ""
-    return f"the secret goes unencrypted to {places[0]}{more}: anybody in between can read it"
+    return (
+        f"the secret is sent unencrypted to {places[0]}{more}:"
+        " anyone on the network path can read it"
+    )
 
 
 def warn_of_exposed(table: Table, key: str, sources: Sources) -> None:
-    """Warn of a secret that stands in a configuration which others can read.
+    """Warn about a secret in a configuration file that others can read.
 
     Args:
-        table: Where the secret may be.
-        key: Its key.
+        table: The table that may contain the secret.
+        key: The key of the secret.
         sources: Knows who can read the file.
     """
     problem = sources.warning(table.raw.get(key))
     if problem:
-        table.notes.warn((*table.path, key), problem, _EXPOSED_MEND)
+        table.notes.warn((*table.path, key), problem, _EXPOSED_FIX)

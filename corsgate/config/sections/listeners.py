@@ -1,4 +1,4 @@
-"""Where the gate listens and under which names: ``listen``, ``[[listener]]`` and ``hosts``."""
+"""Read where the gate listens and for which names: ``listen``, ``[[listener]]``, ``hosts``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def read_listeners(top: Table, sources: Sources) -> tuple[Listener, ...]:
 
     Args:
         top: The document.
-        sources: Reads the files of certificates, and says whether there is HTTP/2.
+        sources: Reads the certificate files, and knows whether HTTP/2 is available.
 
     Returns:
-        The listeners; empty where there is none or one is faulty, which is noted.
+        The listeners; empty if there is none or, after recording its faults, if one is faulty.
     """
     endpoints = top.list_of("listen", checked(check_endpoint), _EXAMPLE)
     tables = top.item("listener")
@@ -48,7 +48,7 @@ def _read_listener(item: Item, sources: Sources) -> Listener | None:
     endpoint = table.need("endpoint", checked(check_endpoint), f"write endpoint = {_EXAMPLE}")
     proxies = table.list_of("trusted_proxies", _network, '"10.0.0.0/8"')
     certificates = _read_certificates(table, endpoint, sources)
-    # Who installs the library wants it; over plain TCP no browser speaks it.
+    # A user who installs the library wants HTTP/2; no browser uses it over plain TCP.
     http2 = table.get("http2", boolean, sources.has_http2 and bool(certificates))
     if http2 and not sources.has_http2:
         table.notes.add((*table.path, "http2"), _NO_HTTP2, _INSTALL_HTTP2)
@@ -70,7 +70,7 @@ def _read_listener(item: Item, sources: Sources) -> Listener | None:
 def _read_certificates(
     table: Table, endpoint: str | None, sources: Sources
 ) -> tuple[CertifiedKey, ...] | None:
-    """Return the certificates, empty where there are to be none; None once faults are noted."""
+    """Return the certificates of a listener, which may be none; None after recording a fault."""
     item = table.item("certificates")
     if item is None:
         return ()
@@ -91,8 +91,8 @@ def _read_certificates(
         names = set(certified.names)
         if found and names <= named:
             one.wrong(
-                "no client's choice of name would ever lead to this certificate",
-                "give it a subjectAltName that none before it has, or remove it",
+                "no client would ever be shown this certificate",
+                "add a subjectAltName that no earlier certificate has, or remove it",
             )
         named |= names
         found.append(certified)
@@ -100,7 +100,7 @@ def _read_certificates(
 
 
 def _quoted(endpoint: str) -> str:
-    """Return an endpoint as TOML has it: only single quotes take a backslash plainly."""
+    """Return an endpoint in TOML quotes: single quotes, if it contains a backslash."""
     shown = rules.show(endpoint)
     return f"'{shown[1:-1]}'" if "\\" in shown else shown
 
@@ -112,7 +112,7 @@ def _network(raw: object) -> IPv4Network | IPv6Network:
         network = ip_network(value, strict=False)
     except ValueError:
         raise BadValue(
-            f"{rules.show(value)} is no network", 'write one such as "10.0.0.0/8"'
+            f"{rules.show(value)} is not a network", 'write one such as "10.0.0.0/8"'
         ) from None
     if "/" in value and str(network.network_address) != value.partition("/")[0]:
         raise BadValue(f"{rules.show(value)} has bits set beyond its prefix", f'write "{network}"')
@@ -120,7 +120,7 @@ def _network(raw: object) -> IPv4Network | IPv6Network:
 
 
 def read_hosts(top: Table) -> tuple[str, ...] | None:
-    """Read ``hosts``, the Host values that are served; None where it is absent or faulty."""
+    """Read ``hosts``, the Host values to serve; None if it is absent or faulty."""
     hosts = top.list_of("hosts", _host, '"localhost:5555"')
     if hosts == ():
         top.notes.add(("hosts",), "it is empty", "list the names that clients use")

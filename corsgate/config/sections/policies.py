@@ -1,4 +1,4 @@
-"""The sections ``[cors.NAME]``, and where to ask what is wrong with a policy."""
+"""Read the sections ``[cors.NAME]``; the rules that check them are passed in."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
 
 Finding: TypeAlias = tuple[str, str, str]
-"""The key below a policy or route, such as ``allow_origins[1]``; what is wrong; the fix."""
+"""A key of a policy or route, such as ``allow_origins[1]``; the problem; the fix."""
 
 AUTO = "auto"
-"""What ``expose_headers`` is instead of a list, to be worked out of each response."""
+"""The value of ``expose_headers`` that exposes all suitable fields of each response."""
 
 _INDEXED = re.compile(r"(.*)\[([0-9]+)\]")
 
@@ -30,17 +30,17 @@ def _nothing(*_args: object) -> Sequence[Finding]:
 
 @attrs.frozen(kw_only=True)
 class CorsRules:
-    """Who knows what policies of the right shape must and should be like.
+    """The checks of policies whose keys have the right types.
 
-    By itself it knows nothing; `corsgate.cors.check.CORS_RULES` knows all.
+    The defaults check nothing; `corsgate.cors.check.CORS_RULES` has all checks.
 
     Attributes:
-        faults: Answers what is wrong with a policy.
-        warnings: Answers what is doubtful about a policy; the second argument is whether browsers
-            reach the gate on their own machine only.
-        route_faults: Answers what is wrong with a route and its policy.
-        route_warnings: Answers what is doubtful about them; the second argument is whether the
-            policy is the route's own, and not one that others may share.
+        faults: Returns the faults of a policy.
+        warnings: Returns warnings about a policy; the second argument is whether the gate serves
+            only browsers on its own machine.
+        route_faults: Returns the faults of a route and its policy.
+        route_warnings: Returns warnings about a route and its policy; the second argument is
+            whether the policy is written in the route, so that no other route shares it.
     """
 
     faults: Callable[[Cors], Sequence[Finding]] = _nothing
@@ -50,19 +50,19 @@ class CorsRules:
 
 
 NO_RULES = CorsRules()
-"""For readers that ask for the shape of policies alone."""
+"""No checks, for code that needs only the shape of policies."""
 
 
 def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | None:
     """Read a table ``[cors.NAME]``, or one written where it is used.
 
     Args:
-        table: Its keys.
-        cors_rules: Know what is wrong with a policy of the right shape.
-        local: Whether browsers reach the gate on their own machine only.
+        table: The table of the policy.
+        cors_rules: Check the policy.
+        local: Whether the gate serves only browsers on its own machine.
 
     Returns:
-        The policy, or None once all that is wrong is noted.
+        The policy, or None after recording its faults.
     """
     table.needed("allow_origins", 'write allow_origins = ["http://localhost:4200"]')
     origins = table.list_of("allow_origins", text, '"http://localhost:4200"')
@@ -93,7 +93,7 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
 DANGEROUS = tuple(
     field.name for field in attrs.fields(Cors) if field.name.startswith("dangerously_")
 )
-"""The keys of a policy that allow what is refused for its risk."""
+"""The keys of a policy that allow settings rejected as too risky."""
 
 
 def _read_exposed(table: Table) -> tuple[str, ...]:
@@ -105,12 +105,12 @@ def _read_exposed(table: Table) -> tuple[str, ...]:
 
 
 def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
-    """Note what is wrong with a route's policy where the route names or holds it.
+    """Record faults and warnings of a route's policy, at the route's key for it.
 
     Args:
-        item: The value of the route's key that has the policy.
+        item: The route's key that names or contains the policy.
         route: The route, with that policy as its ``cors``.
-        cors_rules: Know what is wrong with it.
+        cors_rules: Check the route.
     """
     for key, problem, fix in cors_rules.route_faults(route):
         item.notes.add((*item.path, *path_of(key)[1:]), problem, fix)
@@ -119,7 +119,7 @@ def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
 
 
 def path_of(key: str) -> Path:
-    """Return the place of a finding's key, such as ``cors.allow_methods[1]``."""
+    """Parse the key of a finding, such as ``cors.allow_methods[1]``, into a path."""
     path: list[str | int] = []
     for part in key.split("."):
         match = _INDEXED.fullmatch(part)
@@ -131,5 +131,5 @@ def path_of(key: str) -> Path:
 def _whole_seconds(raw: object) -> int:
     seconds = duration(raw)
     if not seconds.is_integer():
-        raise BadValue(f"{rules.show(text(raw))} is no whole number of seconds", "round it")
+        raise BadValue(f"{rules.show(text(raw))} is not a whole number of seconds", "round it")
     return int(seconds)

@@ -1,4 +1,4 @@
-"""What a listener leaves open to pages of other sites, or closed to those of its own users."""
+"""Warn about listeners that are open to pages of other sites, or closed to intended users."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from corsgate.config.model.rules import show
 from corsgate.config.model.values import Listener, Route
 
 _LIST = "list the names that clients use in hosts"
-_CERTIFICATES = "give it certificates, for https"
+_CERTIFICATES = "add certificates, for https"
 _CLOSED = (
-    "it serves loopback names only: what its trusted proxies were asked for by another name (Host,"
-    " X-Forwarded-Host, Forwarded) gets 421",
+    "it serves loopback names only: requests that its trusted proxies receive under another name"
+    " (Host, X-Forwarded-Host, Forwarded) get 421",
     _LIST,
 )
 
@@ -20,23 +20,23 @@ _CLOSED = (
 def listener_warnings(
     listeners: Sequence[Listener], routes: Sequence[Route], *, has_hosts: bool
 ) -> Iterator[tuple[int, str, str]]:
-    """Find what is doubtful about where the gate listens, one finding at most for each listener.
+    """Find risky listeners, with at most one finding for each.
 
-    - Without hosts, a page whose name is pointed at the gate (DNS rebinding) could act with an
-      upstream's credentials. A listener on loopback serves loopback names only, and one with
-      certificates has none for the page's name. What a proxy in front lets through can't be known
-      here, nor where a socket that systemd opens is reached; naming one's own names settles both.
-    - Over plain http browsers send no Sec-Fetch-*, except to loopback, so nothing tells a page that
-      embeds an answer from a person who follows a link. A proxy in front may speak TLS.
-    - Without hosts, a proxy on the same machine that tells of a public name is refused.
+    - Without hosts, a site can point its own name at the gate (DNS rebinding), and its pages can
+      then use an upstream's credentials. This can't happen on loopback, where only loopback names
+      are served, nor with certificates, since none is valid for that name. The gate can't know what
+      a proxy in front accepts, or where a socket from systemd is reachable; hosts covers both.
+    - Over plain http browsers send no Sec-Fetch-*, except to loopback. So a page that embeds a
+      response looks the same as a user who follows a link. A proxy in front may use TLS.
+    - Without hosts, a proxy on the same machine that forwards a public name gets 421.
 
     Args:
         listeners: Where the gate listens.
         routes: All routes.
-        has_hosts: Whether ``hosts`` is written.
+        has_hosts: Whether ``hosts`` is in the file.
 
     Returns:
-        The number of a listener, what is doubtful about it, and the fix.
+        The index of a listener, the problem, and the fix.
 
     Source: Fetch Metadata ``#sec-fetch-site-header``: only to a potentially trustworthy URL.
     """
@@ -58,23 +58,23 @@ def _open(
     if listener.certificates or is_tls(listener.endpoint):
         return None
     is_direct = listener.endpoint.lower().startswith("tcp") and not listener.trusted_proxies
-    untold = (
-        "over plain http browsers do not say whose page asks (Sec-Fetch-*), so what any page"
-        " embeds or frames is loaded with the credentials of the upstream "
+    unsent = (
+        "over plain http browsers do not send Sec-Fetch-*, so any page can embed or frame responses"
+        " that need the credentials of upstream "
     )
     if nameless:
         name = show(nameless[0].upstream.name)
         problem = (
-            "it serves any Host: a page whose name is pointed here (DNS rebinding) can pass for the"
-            f" gate's own and act with the credentials of the upstream {name}"
+            "it serves any Host: a site that points its name here (DNS rebinding) passes for the"
+            f" gate's own and can use the credentials of upstream {name}"
         )
         if not is_direct:
             return problem, _LIST
         if not enforced:
             return problem, f"{_LIST}, or {_CERTIFICATES}"
-        problem += f"; and {untold}{show(enforced[0].upstream.name)}"
-        return problem, f"{_CERTIFICATES}; if it can have none, at least {_LIST}"
+        problem += f"; and {unsent}{show(enforced[0].upstream.name)}"
+        return problem, f"{_CERTIFICATES}; if that is not possible, {_LIST}"
     if is_direct and enforced:
         fix = f"{_CERTIFICATES}, or name the proxy in front of it in trusted_proxies"
-        return untold + show(enforced[0].upstream.name), fix
+        return unsent + show(enforced[0].upstream.name), fix
     return None

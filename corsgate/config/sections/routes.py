@@ -1,4 +1,4 @@
-"""The sections ``[routes."[host]/prefix"]`` and ``[limits]``."""
+"""Read the sections ``[routes."[host]/prefix"]`` and ``[limits]``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROUTE_LIMITS = (
     "max_body_bytes",
     "max_buffered_bytes",
 )
-"""The limits that a route may set for itself; the others rule before a route is found."""
+"""The limits that a route may set; the others apply before the route is known."""
 
 _LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
 
@@ -38,19 +38,19 @@ _UPSTREAM_LIMITS = [
     "max_requests",
     "max_tries",
 ]
-"""The limits that each upstream has for itself; the gate has some of the same name."""
+"""The limits that belong to an upstream; ``[limits]`` has some of the same name."""
 
 
 def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) -> Limits:
     """Read a table ``[limits]``, or that of a route.
 
     Args:
-        table: Its keys.
-        start: What holds where the table says nothing.
+        table: The table of limits.
+        start: The limits for keys that are not in the table.
         only: The keys that may be in the table; None for all.
 
     Returns:
-        The limits; where a value is faulty, which is noted, that of `start` stays.
+        The limits. After a fault, which is recorded, the value of `start` is used.
     """
     limits = start
     for key, field in _LIMIT_FIELDS.items():
@@ -76,13 +76,13 @@ def read_routes(
 
     Args:
         top: The document.
-        upstreams: What a route may name.
-        policies: What a route may name, or write itself.
-        limits: What holds where a route sets none.
-        cors_rules: Know what is wrong with a route and its policy.
+        upstreams: The upstreams that a route may name.
+        policies: The policies that a route may name.
+        limits: The limits that a route does not set.
+        cors_rules: Check a route and its policy.
 
     Returns:
-        Those routes that are without fault, each with its place in the document.
+        The routes without faults, each with its place in the document.
     """
     routes: list[tuple[Path, Route]] = []
     seen: dict[tuple[str | None, str], Table] = {}
@@ -155,7 +155,7 @@ def _read_route(
 
 
 def _check_passed(table: Table, route: Route) -> None:
-    """Note each name in ``pass_headers`` that a client can't pass here, or needn't."""
+    """Record faults and warnings of ``pass_headers``: names that can't or needn't be listed."""
     owned = set()
     credentials = route.upstream.credentials
     if credentials is not None:
@@ -169,26 +169,26 @@ def _check_passed(table: Table, route: Route) -> None:
         spelled = lowered.replace(b"_", b"-")
         overrides = route.methods is not None and spelled in METHOD_OVERRIDES
         if spelled in owned:
-            problem = f"{rules.show(name)} is the gate's own where the upstream has credentials"
+            problem = f"{rules.show(name)} is set by the gate where the upstream has credentials"
             table.notes.add(path, problem, "remove it, or the upstream's credentials")
         elif lowered in seen:
-            table.notes.warn(path, f"{rules.show(name)} is there already", "remove it")
+            table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
         elif not (overrides or speaks_of_client(lowered)):
             table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
         seen.add(lowered)
 
 
 def parse_place(key: str) -> tuple[str | None, str]:
-    """Return host and prefix of a route's key.
+    """Parse a route's key into its host and prefix.
 
     Args:
         key: ``/prefix`` or ``host/prefix``.
 
     Returns:
-        The host in its normal form, or None for any; and the prefix.
+        The normalized host, or None for any host; and the prefix.
 
     Raises:
-        BadValue: It is no such key.
+        BadValue: The key has another form.
     """
     if "://" in key:
         shorter = key.partition("://")[2]

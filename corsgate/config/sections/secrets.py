@@ -1,4 +1,4 @@
-"""Where a secret comes from: the file itself, the environment, another file, or systemd."""
+"""Read secrets from the configuration, the environment, another file, or systemd."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
-"""The variable in which systemd names a service's credentials (systemd.exec(5))."""
+"""The variable with the directory of a service's credentials (systemd.exec(5))."""
 
-# Text last: a secret that stands in the file is the last resort.
+# Text comes last: a secret in the configuration file is the last resort.
 _SECRET = {
     "anyOf": [
         *(
@@ -26,9 +26,9 @@ _SECRET = {
                 "additionalProperties": False,
             }
             for source, what in (
-                ("env", "The environment variable that has it."),
-                ("file", "The file that has it."),
-                ("systemd", "The credential's name in LoadCredential= of the unit."),
+                ("env", "The environment variable that contains it."),
+                ("file", "The file that contains it."),
+                ("systemd", "The name of the credential in LoadCredential= of the unit."),
             )
         ),
         {"type": "string", "minLength": 1, "description": "The secret itself."},
@@ -37,21 +37,21 @@ _SECRET = {
 
 
 def nobody(path: str) -> str:
-    """Return that nobody else can write to what a path leads to: the rights are not known."""
+    """Say that nobody else can write to a path, for callers that don't check permissions."""
     return ""
 
 
 @attrs.frozen(kw_only=True)
 class Sources:
-    """What a configuration may read beside its own text.
+    """What a configuration may read besides its own text.
 
     Attributes:
-        environ: The environment's variables.
-        read_file: Answers a file's bytes or raises OSError.
-        has_http2: Whether what HTTP/2 needs is installed.
-        read_by: Who beside its owner can read the configuration, in words; empty for nobody.
-        written_by: Returns what others can write to that a path leads to, in words that go on
-            after "others can write to"; empty for nothing.
+        environ: The environment variables.
+        read_file: Returns a file's bytes or raises OSError.
+        has_http2: Whether the library for HTTP/2 is installed.
+        read_by: Who can read the configuration besides its owner, in words; empty for nobody.
+        written_by: Returns which part of a path others can write to, in words that continue
+            "others can write to"; empty for none.
     """
 
     environ: Mapping[str, str] = attrs.field(repr=False)
@@ -61,10 +61,10 @@ class Sources:
     written_by: Callable[[str], str] = nobody
 
     def warning(self, raw: object) -> str:
-        """Return what is doubtful about where a secret stands; empty for nothing.
+        """Return a warning if a secret is in a file that others can read; otherwise empty.
 
         Args:
-            raw: The value that was read as a secret.
+            raw: The value of the secret's key.
         """
         if not isinstance(raw, str) or not self.read_by:
             return ""
@@ -74,11 +74,11 @@ class Sources:
         """Make a reader of secrets whose text passes `check`.
 
         Args:
-            check: A rule whose BadValue never says the text.
+            check: A rule whose BadValue never shows the text.
 
         Returns:
-            A reader that raises BadValue, in which there is a variable's name or a path but
-            nothing that is or may be a secret, not even where a value has the wrong type.
+            A reader. Its BadValue may show a variable's name or a path, but never text that may
+            be a secret, even if the value has the wrong type.
         """
 
         @shape(_SECRET)
@@ -93,22 +93,22 @@ class Sources:
         """Return a file's bytes.
 
         Args:
-            path: As it was written.
+            path: The path, as it was written.
 
         Raises:
-            BadValue: It can't be read; the problem has the system's reason.
+            BadValue: The file can't be read; the message includes the system's reason.
         """
         try:
             return self.read_file(path)
         except (OSError, ValueError) as error:
-            # ValueError is what Python makes of a path with a NUL in it.
-            reason = getattr(error, "strerror", None) or "it is no path"
+            # Python raises ValueError for a path that contains a NUL.
+            reason = getattr(error, "strerror", None) or "it is not a path"
             raise BadValue(
                 f"{show(path)} can't be read: {reason}", "give a file that this user can read"
             ) from None
 
     def certificate(self, path: str) -> bytes:
-        """Return the bytes of a file of certificates or of a private key, as `file` does."""
+        """Return the bytes of a file of certificates or a private key, as `file` does."""
         return self.file(path)
 
     def _text(self, raw: object) -> str:
@@ -122,15 +122,13 @@ class Sources:
             case {"systemd": str(name), **rest} if not rest:
                 return self._systemd(name)
         raise BadValue(
-            "it names no secret",
+            "it does not say where the secret is",
             'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes',
         )
 
     def _variable(self, name: str) -> str:
         if name not in self.environ:
-            raise BadValue(
-                f"the environment has no variable {show(name)}", "set it, or name another"
-            )
+            raise BadValue(f"environment variable {show(name)} is not set", "")
         return self.environ[name]
 
     def _file_text(self, path: str) -> str:
@@ -138,16 +136,18 @@ class Sources:
             text = self.file(path).decode("utf-8")
         except UnicodeDecodeError:
             raise BadValue(f"{show(path)} is not in UTF-8", "save it as UTF-8") from None
-        # Editors and `echo` end a file with one line end that is no part of the secret.
+        # Editors and `echo` end a file with a line break, which is not part of the secret.
         return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
 
     def _systemd(self, name: str) -> str:
         if not name or "/" in name or name in (".", ".."):
-            raise BadValue(f"{show(name)} is no credential's name", "write it without a path")
+            raise BadValue(
+                f"{show(name)} is not the name of a credential", "write it without a path"
+            )
         directory = self.environ.get(CREDENTIALS_DIRECTORY)
         if not directory:
             raise BadValue(
-                f"systemd gives no credential {show(name)}: ${CREDENTIALS_DIRECTORY} is not set",
+                f"systemd provides no credential {show(name)}: ${CREDENTIALS_DIRECTORY} is not set",
                 f"add LoadCredential={name}:PATH to the unit, or use env or file",
             )
         return self._file_text(f"{directory}/{name}")

@@ -1,4 +1,4 @@
-"""The key ``servers`` of an upstream: a list, what DNS knows, or a file of its own."""
+"""Read ``servers`` of an upstream: a list of URLs and DNS names, or a separate file."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ DNS_PORT = 53
 
 _URL = "^((dns|srv)\\+)?[Hh][Tt][Tt][Pp][Ss]?://|^unix:"
 
-_SERVERS_MEND = 'write servers = ["http://127.0.0.1:8000"]'
-_SERVER_MEND = 'write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }'
-_FILE_MEND = 'write servers = { file = "PATH" }'
+_SERVERS_FIX = 'write servers = ["http://127.0.0.1:8000"]'
+_SERVER_FIX = 'write a URL, or { url = "http://127.0.0.1:8000", weight = 2 }'
+_FILE_FIX = 'write servers = { file = "PATH" }'
 
 
 @attrs.frozen(kw_only=True)
 class ServerList:
-    """What ``servers`` says.
+    """The value of ``servers``.
 
     Attributes:
-        servers: Those that are known.
-        discovered: What DNS is asked for.
-        file: Where they were read from, if that is a file of its own.
+        servers: The fixed servers.
+        discovered: The servers to look up in DNS.
+        file: The separate file that the servers were read from, or None.
     """
 
     servers: tuple[Server, ...] = ()
@@ -41,7 +41,7 @@ class ServerList:
 
     @property
     def templates(self) -> Sequence[Server]:
-        """The servers, and what those that are discovered will be like."""
+        """The fixed servers, and the templates of the discovered ones."""
         return (*self.servers, *(each.template for each in self.discovered))
 
 
@@ -49,28 +49,28 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
     """Read the servers of ``[upstreams.NAME]``.
 
     Args:
-        table: Its keys.
-        sources: Reads the file that they may be in.
+        table: The table of the upstream.
+        sources: Reads the separate file.
 
     Returns:
-        Those that are without fault; None where there are none.
+        The servers without faults; None if there are none.
     """
-    item = table.needed("servers", _SERVERS_MEND)
+    item = table.needed("servers", _SERVERS_FIX)
     if item is None:
         return None
-    # For the schema, which is made of what is asked: either may stand here.
+    # This is for the schema, which is built from the keys that are read: both forms are valid.
     item.notes.ask((*item.path, "file"), text, required=True)
     if not isinstance(item.raw, dict):
         found = _read_list(item, may_discover=True)
         return found if found.servers or found.discovered else None
     part = Table(item.notes, item.path, item.raw)
-    path = part.need("file", text, _FILE_MEND)
+    path = part.need("file", text, _FILE_FIX)
     servers = None if path is None else part.get("file", lambda _: _from_file(path, sources), None)
     written_by = "" if path is None or servers is None else sources.written_by(path)
     if written_by:
         part.notes.warn(
             (*part.path, "file"),
-            f"others can write to {written_by}: they choose where requests and credentials go",
+            f"others can write to {written_by}, and so redirect requests and credentials",
             "make it private (chmod go-w)",
         )
     part.finish()
@@ -78,21 +78,21 @@ def read_servers(table: Table, sources: Sources) -> ServerList | None:
 
 
 def parse_servers(content: bytes, file: str) -> tuple[Server, ...]:
-    """Return the servers in a file of their own: TOML, and in it ``servers`` as an upstream has it.
+    """Parse a separate file of servers: TOML with the key ``servers``, as in an upstream.
 
     Args:
-        content: The file's.
-        file: Its name in faults.
+        content: The file's bytes.
+        file: The file's name, for messages.
 
     Returns:
-        At least one.
+        The servers, at least one.
 
     Raises:
-        ConfigError: It has faults; all of them are in it.
+        ConfigError: The file has faults; the error holds all of them.
     """
-    document, notes = load_document(content, file, "servers, as an upstream has it")
+    document, notes = load_document(content, file, "servers, as in an upstream")
     table = Table(notes, (), document)
-    item = table.needed("servers", _SERVERS_MEND)
+    item = table.needed("servers", _SERVERS_FIX)
     found = ServerList() if item is None else _read_list(item, may_discover=False)
     table.finish()
     notes.finish()
@@ -112,9 +112,9 @@ def _from_file(path: str, sources: Sources) -> tuple[Server, ...]:
 
 
 def _read_list(array: Item, *, may_discover: bool) -> ServerList:
-    items = array.items(_SERVERS_MEND)
+    items = array.items(_SERVERS_FIX)
     if items == []:
-        array.wrong("there are no servers", _SERVERS_MEND)
+        array.wrong("there are no servers", _SERVERS_FIX)
     servers: dict[str, Server] = {}
     discovered: list[Discovered] = []
     for item in items or ():
@@ -124,10 +124,10 @@ def _read_list(array: Item, *, may_discover: bool) -> ServerList:
         elif found is not None:
             if found.origin in servers:
                 fix = "remove one, or raise the other's weight"
-                item.wrong(f"{found.origin} is there twice", fix)
+                item.wrong(f"{found.origin} is listed twice", fix)
             servers[found.origin] = found
     if servers and all(server.drain for server in servers.values()) and not discovered:
-        array.wrong("every server drains", "leave one that doesn't")
+        array.wrong("every server has drain = true", "leave at least one without it")
     return ServerList(servers=tuple(servers.values()), discovered=tuple(discovered))
 
 
@@ -138,12 +138,12 @@ def _read_server(item: Item, *, may_discover: bool) -> Server | Discovered | Non
         if found is None:
             return parse_server(text(raw))
         if not may_discover:
-            raise BadValue("DNS can't be asked from here", "write it into the configuration")
+            raise BadValue("DNS can't be used in this file", "write it in the configuration file")
         return found
 
     if isinstance(item.raw, str):
         return item.read(parse)
-    table = item.table(_SERVER_MEND)
+    table = item.table(_SERVER_FIX)
     if table is None:
         return None
     found = table.need("url", parse, 'write url = "http://127.0.0.1:8000"')
@@ -166,18 +166,18 @@ def _weight(raw: object) -> int:
 
 @shape({"type": "string"})
 def read_resolver(raw: object) -> tuple[str, int]:
-    """Return a value that must name a DNS server, as `parse_resolver` has it."""
+    """Return a value that must name a DNS server; see `parse_resolver`."""
     return parse_resolver(text(raw))
 
 
 def parse_resolver(where: str) -> tuple[str, int]:
-    """Return the address and port of a DNS server, port 53 unless it says another.
+    """Return the address and port of a DNS server; the default port is 53.
 
     Args:
         where: ``10.0.0.2``, ``10.0.0.2:5353`` or ``[::1]:5353``.
 
     Raises:
-        BadValue: It is none.
+        BadValue: The text is not an IP address with an optional port.
     """
     host, port = rules.split_port(where)
     if port is not None:
@@ -187,6 +187,6 @@ def parse_resolver(where: str) -> tuple[str, int]:
         ip_address(address)
     except ValueError:
         raise BadValue(
-            f"{rules.show(where)} is no address", 'write one such as "10.0.0.2:53"'
+            f"{rules.show(where)} is not an IP address", 'write one such as "10.0.0.2:53"'
         ) from None
     return address, DNS_PORT if port is None else int(port)

@@ -1,4 +1,4 @@
-"""The URL of an upstream's server, such as ``http://10.0.0.11:8000/base``."""
+"""Parse the URL of an upstream's server, such as ``http://10.0.0.11:8000/base``."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def parse_server(url: str) -> Server:
     """Return the server that a URL names (RFC 3986 3).
 
     Args:
-        url: Scheme, host, perhaps a port, perhaps a path; a ``/`` at its end says nothing.
+        url: A scheme, a host, an optional port and path; a ``/`` at the end is ignored.
 
     Returns:
         The server, with weight 1.
 
     Raises:
-        BadValue: It is no such URL. User info and a query are never in the message: they are
-            where secrets stand.
+        BadValue: The URL is invalid. The message never shows user info or a query, since these
+            may contain secrets.
     """
     if url.startswith(_UNIX):
         return _unix_server(url)
     if "@" in url:
         raise BadValue(
-            "the URL holds a user name or password", "take it out and use credentials instead"
+            "the URL contains a user name or password", "remove it and use credentials instead"
         )
     if "?" in url or "#" in url:
         shown = re.split("[?#]", url, maxsplit=1)[0]
@@ -65,7 +65,7 @@ def parse_server(url: str) -> Server:
     host = normal_host(host)
     check_bracketed_host(host)
     if port is not None:
-        # What is no number may be a password whose "@host" was forgotten.
+        # Text that is not a number may be a password, if "@host" was forgotten.
         check_port(port, url if port.isdecimal() else f"{scheme}://{host}:...")
     base_path = (slash + path).removesuffix("/")
     check_base_path(base_path)
@@ -78,13 +78,13 @@ def parse_server(url: str) -> Server:
 
 
 def parse_discovered(url: str) -> Discovered | None:
-    """Return what DNS is to be asked for by a URL; None for one that names a server itself.
+    """Parse a URL of servers to look up in DNS; return None for the URL of a fixed server.
 
     Args:
         url: Such as ``dns+http://api.internal:8000`` or ``srv+https://_api._tcp.internal``.
 
     Raises:
-        BadValue: It is no URL, or one whose host is no name.
+        BadValue: The URL is invalid, or its host is not a name.
     """
     match = _DISCOVERED.match(url)
     if match is None:
@@ -92,16 +92,20 @@ def parse_discovered(url: str) -> Discovered | None:
     template = parse_server(url[match.end() :])
     shown, is_service = show(url), match[1] == "srv"
     if is_service and not _SERVICE.fullmatch(template.host):
-        raise BadValue(f"{shown} names no service", 'write one such as "srv+http://_api._tcp.NAME"')
+        raise BadValue(
+            f"{shown} is not the name of a service", 'write one such as "srv+http://_api._tcp.NAME"'
+        )
     if is_service and template.port != _DEFAULT_PORT[template.scheme]:
-        raise BadValue(f"{shown} has a port, which DNS is to say", "remove it")
+        raise BadValue(f"{shown} has a port, but DNS decides the port", "remove it")
     if ":" in template.host or template.host.replace(".", "").isdigit():
-        raise BadValue(f"{shown} has an address for a name", f"write {show(url[match.end() :])}")
+        raise BadValue(
+            f"{shown} has an address instead of a host name", f"write {show(url[match.end() :])}"
+        )
     return Discovered(template=template, is_service=is_service)
 
 
 def _unix_server(url: str) -> Server:
-    """Return the server behind a Unix socket; it is asked for as localhost."""
+    """Return the server behind a Unix socket; its Host is localhost."""
     path = url.removeprefix(_UNIX)
     if path.startswith("//"):
         path = "/" + path.lstrip("/")

@@ -1,4 +1,4 @@
-"""The keys of a configuration that are about TLS: those of an upstream, and certificates."""
+"""Read the keys for TLS: certificates, and the verification of an upstream's servers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
         sources: Reads the files.
 
     Returns:
-        The chain with its key, or None once all that is wrong is noted.
+        The chain with its key, or None after recording all faults.
     """
     table = item.table(f"write {{ {_CHAIN}, {_KEY} }}")
     if table is None:
@@ -51,7 +51,7 @@ def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
 def _file(
     sources: Sources, parse: Callable[[bytes], object]
 ) -> Callable[[object], tuple[str, bytes]]:
-    """Make a reader of a file's name, which answers it with what `parse` accepts in the file."""
+    """Make a reader of a file's name that returns the name and bytes, checked by `parse`."""
 
     @shape({"type": "string"})
     def reader(raw: object) -> tuple[str, bytes]:
@@ -64,20 +64,20 @@ def _file(
 
 
 def read_ca(table: Table, sources: Sources) -> bytes | None:
-    """Read ``ca``, the file of certificates that servers are verified by; None for none."""
+    """Read ``ca``, the file of certificates to verify servers with; None if absent."""
 
     found = table.get("ca", _file(sources, parse_chain), None)
     return None if found is None else found[1]
 
 
 def read_client_certificate(table: Table, sources: Sources) -> CertifiedKey | None:
-    """Read ``client_certificate``, which is shown to servers that ask for one; None for none."""
+    """Read ``client_certificate``, for servers that ask for one; None if absent."""
     item = table.item("client_certificate")
     return None if item is None else read_certified_key(item, sources)
 
 
 def read_server_name(table: Table) -> str | None:
-    """Read ``server_name``, the name that servers must have a certificate for; None for none."""
+    """Read ``server_name``, the name that servers' certificates must have; None if absent."""
 
     @shape({"type": "string"})
     def reader(raw: object) -> str:
@@ -89,7 +89,7 @@ def read_server_name(table: Table) -> str | None:
 
 
 def read_verify(table: Table) -> bool:
-    """Read ``verify``: whether servers are verified, which only one long word can turn off."""
+    """Read ``verify``: whether servers are verified. Only one long word turns it off."""
 
     @shape({"const": VERIFY_OFF})
     def reader(raw: object) -> bool:
@@ -97,15 +97,15 @@ def read_verify(table: Table) -> bool:
             return False
         shown = rules.show(raw) if isinstance(raw, str) else "it"
         raise BadValue(
-            f"{shown} does not say how servers are verified",
-            f'remove it, or write "{VERIFY_OFF}" to trust whoever answers',
+            f"{shown} is not valid",
+            f'remove it, or write "{VERIFY_OFF}" to trust any server',
         )
 
     return table.get("verify", reader, True)
 
 
 def tls_warnings(config: Config, now_s: float) -> list[str]:
-    """Return what an operator should know of a configuration's TLS at each start.
+    """Return the warnings about a configuration's TLS that are logged at each start.
 
     Args:
         config: The configuration.
@@ -115,9 +115,9 @@ def tls_warnings(config: Config, now_s: float) -> list[str]:
 
 
 def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
-    """Return the same, each with the key that it is about.
+    """Return the warnings of `tls_warnings`, each with its key.
 
-    A listener is told by its number among all of them, as ``listener[0]``.
+    A listener is identified by its index among all listeners, as ``listener[0]``.
     """
     shown: list[tuple[Path, CertifiedKey]] = [
         (("listener", number, "certificates", index, "chain"), certified)
@@ -138,8 +138,8 @@ def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
         *(
             (
                 ("upstreams", name, "verify"),
-                f"upstream {name}: its servers are not verified, so anyone in between can read and"
-                " change what is sent",
+                f"upstream {name}: its servers are not verified, so anyone on the network path can"
+                " read and change the traffic",
             )
             for name, upstream in config.upstreams.items()
             if not upstream.verify
@@ -148,15 +148,17 @@ def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
 
 
 def check_upstream_tls(table: Table, servers: Sequence[Server]) -> None:
-    """Note keys about TLS that are of no effect.
+    """Record a fault for each TLS key that has no effect.
 
     Args:
-        table: An upstream's.
-        servers: Its servers.
+        table: The table of the upstream.
+        servers: The servers of the upstream.
     """
     if table.raw.get("verify") == VERIFY_OFF and "ca" in table.raw:
         table.notes.add(
-            (*table.path, "verify"), "nothing is left to verify by ca", "remove one of the two"
+            (*table.path, "verify"),
+            "ca has no effect when servers are not verified",
+            "remove one of the two",
         )
     if any(server.scheme == "https" for server in servers):
         return
@@ -164,6 +166,6 @@ def check_upstream_tls(table: Table, servers: Sequence[Server]) -> None:
         if key in table.raw:
             table.notes.add(
                 (*table.path, key),
-                "no server of this upstream is https",
+                "no server of this upstream uses https",
                 "write https:// URLs, or remove it",
             )

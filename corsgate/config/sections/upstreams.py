@@ -1,4 +1,4 @@
-"""The sections ``[upstreams.NAME]`` and ``[credentials.NAME]``."""
+"""Read the sections ``[upstreams.NAME]`` and ``[credentials.NAME]``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections import tls
 from corsgate.config.sections.balancing import read_balancing
-from corsgate.config.sections.exposure import CLEAR_MEND, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
 from corsgate.config.toml.reader import Named, Table, boolean, bound, checked, text
@@ -36,13 +36,13 @@ def read_upstream(
     """Read a table ``[upstreams.NAME]``.
 
     Args:
-        name: Its name.
-        table: Its keys.
-        credentials: What the key ``credentials`` may name.
-        sources: Reads the files of certificates.
+        name: The name of the upstream.
+        table: The table of the upstream.
+        credentials: The credentials that an upstream may name.
+        sources: Reads the certificate files.
 
     Returns:
-        The upstream, or None once all that is wrong is noted.
+        The upstream, or None after recording its faults.
     """
     listed = read_servers(table, sources)
     signer = table.item("credentials")
@@ -61,7 +61,7 @@ def read_upstream(
     tls.check_upstream_tls(table, listed.templates)
     clear = sent_in_clear(found, listed.templates)
     if clear:
-        table.notes.warn((*table.path, "credentials"), clear, CLEAR_MEND)
+        table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
     try:
         return Upstream(
             name=name,
@@ -79,7 +79,7 @@ def read_upstream(
             verify=verify,
         )
     except BadValue:
-        return None  # Its name, which is noted where the section is read.
+        return None  # The name is invalid; the reader of the section records that.
 
 
 def _read_pool(table: Table) -> PoolLimits:
@@ -93,15 +93,15 @@ def read_credentials(table: Table, sources: Sources) -> Credentials | None:
     """Read a table ``[credentials.NAME]``, or one written where it is used.
 
     Args:
-        table: Its keys.
+        table: The table of the credentials.
         sources: Where secrets come from.
 
     Returns:
-        The credentials, or None once all that is wrong is noted.
+        The credentials, or None after recording their faults.
     """
     kind = table.need("type", _type, f"write type = {rules.one_of(_READERS)}")
     if kind is None:
-        return None  # Which keys belong here is not known without it.
+        return None  # The valid keys depend on the type.
     credentials = _READERS[kind](table, sources)
     table.finish()
     return credentials
@@ -173,7 +173,9 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
 @shape({"enum": list(_READERS)})
 def _type(raw: object) -> str:
     if raw in _LATER_TYPES:
-        raise BadValue(f'"{raw}" is not in this version', f"write {rules.one_of(_READERS)}")
+        raise BadValue(
+            f'"{raw}" is not supported in this version', f"write {rules.one_of(_READERS)}"
+        )
     kind = text(raw)
     rules.check_choice(kind, _READERS)
     return kind

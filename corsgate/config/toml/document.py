@@ -1,4 +1,4 @@
-"""A TOML file's text, with the line of each key."""
+"""Parse a TOML file, and find the line of each key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from corsgate.errors import ConfigError, Fault
 
 _PLACE = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
 _SYNTAX_FIXES = (
-    (" key", 'put keys with other than letters, digits, "_" and "-" in quotes'),
-    ("table declaration", 'put names with other than letters, digits, "_" and "-" in quotes'),
-    ("Invalid value", "put text in quotes and write numbers and arrays as TOML has them"),
-    ("Cannot ", "remove it, or what it clashes with above"),
-    ("", "fix the TOML here"),
+    (" key", 'quote keys that contain other characters than letters, digits, "_" and "-"'),
+    (
+        "table declaration",
+        'quote names that contain other characters than letters, digits, "_" and "-"',
+    ),
+    ("Invalid value", "quote text, and write numbers and arrays in TOML syntax"),
+    ("Cannot ", "remove it, or the earlier key that it conflicts with"),
+    ("", "fix the TOML syntax here"),
 )
 
 
@@ -25,34 +28,42 @@ def load_document(
     file: str,
     needs: str = 'listen, [upstreams.NAME] and [routes."/"]',
 ) -> tuple[dict[str, object], Notes]:
-    """Return the document and where to note its faults; raise ConfigError if it is none.
+    """Parse a TOML file.
 
     Args:
         source: The file's text.
-        file: Its name in faults.
-        needs: What one that is empty is to be given, in words.
+        file: The file's name, for messages.
+        needs: What to add to an empty file, in words.
+
+    Returns:
+        The document, and the notes to collect its faults in.
+
+    Raises:
+        ConfigError: The file is not valid TOML, or is empty.
     """
     toml = _decode(source, file)
     try:
         document = tomllib.loads(toml)
         lines = key_lines(toml)
     except RecursionError:
-        raise _unusable(file, None, "arrays or tables are nested too deeply", "nest less") from None
+        raise _unusable(
+            file, None, "arrays or tables are nested too deeply", "use fewer levels"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = _PLACE.search(message)
         line = int(place[1]) if place and place[1] else toml.rstrip("\n").count("\n") + 1
         raise _unusable(file, line, _PLACE.sub("", message), _syntax_fix(message)) from None
     except ValueError:
-        # Python limits the digits of an integer, and tomllib lets that exception through.
-        raise _unusable(file, None, "a number has too many digits", "write less") from None
+        # Python limits the digits of an integer; tomllib does not catch that exception.
+        raise _unusable(file, None, "a number has too many digits", "write a shorter one") from None
     if not document:
-        raise _unusable(file, None, "the file says nothing", f"give it {needs}")
+        raise _unusable(file, None, "the file contains no keys", f"add {needs}")
     return document, Notes(file=file, lines=lines)
 
 
 def _syntax_fix(message: str) -> str:
-    """Return the fix that goes with a message of tomllib; its words may change."""
+    """Return the fix for a message of tomllib, whose wording may change."""
     return next(fix for part, fix in _SYNTAX_FIXES if part in message)
 
 
@@ -75,11 +86,11 @@ def read_source(file: str, read_file: Callable[[str], bytes]) -> bytes:
     """Return a configuration file's bytes.
 
     Args:
-        file: Its name.
-        read_file: Answers a file's bytes or raises OSError.
+        file: The file's name.
+        read_file: Returns a file's bytes or raises OSError.
 
     Raises:
-        ConfigError: It can't be read.
+        ConfigError: The file can't be read.
     """
     try:
         return read_file(file)
@@ -88,7 +99,7 @@ def read_source(file: str, read_file: Callable[[str], bytes]) -> bytes:
             file,
             None,
             f"the file can't be read: {error.strerror}",
-            "name a file that is there and readable",
+            "name a file that exists and is readable",
         ) from error
 
 

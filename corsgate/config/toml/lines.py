@@ -1,4 +1,4 @@
-"""At which line each key of a TOML document stands, which tomllib does not say."""
+"""Find the line of each key in a TOML document, which tomllib does not report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeAlias
 import attrs
 
 Path: TypeAlias = tuple[str | int, ...]
-"""A place in a document: keys, and indexes (from 0) in arrays and arrays of tables."""
+"""A place in a document: keys, and indexes (from 0) into arrays and arrays of tables."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
@@ -27,10 +27,10 @@ _STRING = re.compile(
 
 
 def key_text(path: Path) -> str:
-    """Return a path as it would be written in TOML, such as ``routes."/v1".methods[0]``.
+    """Return a path in TOML notation, such as ``routes."/v1".methods[0]``.
 
     Args:
-        path: Any place; the empty path gives empty text.
+        path: Any path; the empty path returns empty text.
     """
     parts: list[str] = []
     for step in path:
@@ -47,11 +47,10 @@ def key_lines(text: str) -> Mapping[Path, int]:
     """Return the line, counted from 1, at which each key and array item begins.
 
     Args:
-        text: A document that tomllib accepts: what it refuses is not looked for here, and
-            what becomes of such text is not said.
+        text: A document that tomllib accepts. For other text, the result is undefined.
 
     Returns:
-        The line by the path. Tables that a header or dotted key only implies are in it too.
+        The line of each path, including tables that a header or dotted key only implies.
         https://toml.io/en/v1.0.0
     """
     return _Scanner(text.replace("\r\n", "\n")).document()
@@ -61,8 +60,8 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
     """Return the line of the innermost part of `path` that has one, or None.
 
     Args:
-        lines: What `key_lines` answered.
-        path: A place that need not exist, such as that of a missing key.
+        lines: The result of `key_lines`.
+        path: A path that need not exist, such as that of a missing key.
     """
     for end in range(len(path), 0, -1):
         if path[:end] in lines:
@@ -72,7 +71,7 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int | None:
 
 @attrs.define
 class _Scanner:
-    """Walks accepted text once; `_at` is where it stands, `_line` the line of `_counted`."""
+    """Scans valid text once: `_at` is the position, `_line` the line of position `_counted`."""
 
     _text: str
     _at: int = 0
@@ -91,7 +90,7 @@ class _Scanner:
         return self._lines
 
     def _until(self, end: str) -> Iterator[None]:
-        """Stop at each thing before `end` (or the end of text), past white space and comments."""
+        """Stop at each item before `end` (or the end of text); skip white space and comments."""
         while True:
             self._skip(_BLANK)
             if self._at >= len(self._text):
@@ -120,7 +119,7 @@ class _Scanner:
         return path
 
     def _step(self, path: Path, key: str) -> Path:
-        """Go down one key of a header: into the last table, if an array of tables is there."""
+        """Go down one key of a header; of an array of tables, enter the last table."""
         path = (*path, key)
         self._mark(path)
         count = self._tables_in_array.get(path, 0)
@@ -135,7 +134,7 @@ class _Scanner:
         self._value((*table, *keys))
 
     def _key(self) -> list[str]:
-        """Read a key, perhaps quoted or dotted, and the white space around its parts."""
+        """Read a key, which may be quoted or dotted, and the white space around its parts."""
         keys: list[str] = []
         while True:
             self._skip(_SPACE)
@@ -170,7 +169,7 @@ class _Scanner:
             self._at += 1
 
     def _mark(self, path: Path) -> None:
-        """Note the present line for a path, unless it began on an earlier one."""
+        """Record the current line for a path, unless the path has one already."""
         self._line += self._text.count("\n", self._counted, self._at)
         self._counted = self._at
         self._lines.setdefault(path, self._line)
@@ -187,6 +186,6 @@ class _Scanner:
 
 
 def _unquoted(quoted: str) -> str:
-    """Return what a quoted key says, its escapes read by tomllib itself."""
+    """Return the text of a quoted key; tomllib itself decodes the escapes."""
     value = tomllib.loads(f"key = {quoted}")["key"]
     return str(value)

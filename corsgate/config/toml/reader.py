@@ -1,4 +1,4 @@
-"""A TOML document read key by key, with every fault noted where it stands instead of raised."""
+"""Read a TOML document key by key, and record each fault instead of raising it."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _Values = TypeVar("_Values", Limits, PoolLimits, Balancing, HealthCheck, Ejectio
 
 @attrs.define(kw_only=True)
 class Notes:
-    """The faults found so far in one file.
+    """The faults and warnings found in one file.
 
     Attributes:
-        file: The file's name, as it is shown.
+        file: The file's name, for messages.
         lines: The line of each key.
-        faults: In the order they were found.
-        warnings: What is no fault but hardly meant, in the order it was found.
-        asked: What was asked of each place, there or not: `corsgate.config.schema` is made of it.
+        faults: The faults, in the order they were found.
+        warnings: Warnings about settings that are valid but probably unintended.
+        asked: How each place was read, present or not; `corsgate.config.schema` uses this.
     """
 
     file: str
@@ -39,23 +39,23 @@ class Notes:
     asked: dict[Path, Asked] = attrs.Factory(dict)
 
     def ask(self, path: Path, reader: object = None, **known: Any) -> None:
-        """Note what a place is asked for, by a reader or otherwise."""
+        """Record how a place is read."""
         asked = self.asked.setdefault(path, Asked())
         self.asked[path] = asked.more(shape_of(reader), **known)
 
     def add(self, path: Path, problem: str, fix: str) -> None:
-        """Note a fault of the value at `path`, or of the file as a whole at ``()``."""
+        """Record a fault of the value at `path`; ``()`` is the file as a whole."""
         self.faults.append(self._fault(path, problem, fix))
 
     def warn(self, path: Path, problem: str, fix: str) -> None:
-        """Note that the value at `path` is hardly what was meant."""
+        """Record a warning about the value at `path`."""
         self.warnings.append(self._fault(path, problem, fix))
 
     def finish(self) -> tuple[Fault, ...]:
-        """Return the warnings, or raise all faults, both in the order of their lines.
+        """Return the warnings, or raise all faults, each in line order.
 
         Raises:
-            ConfigError: There are faults; the warnings are in it too.
+            ConfigError: There are faults; it also contains the warnings.
         """
         warnings = tuple(sorted(self.warnings, key=_line))
         if self.faults:
@@ -78,18 +78,18 @@ def _line(fault: Fault) -> int:
 
 @attrs.frozen
 class Item:
-    """A value of the document and where it stands."""
+    """A value of the document, and its place."""
 
     notes: Notes
     path: Path
     raw: object
 
     def wrong(self, problem: str, fix: str) -> None:
-        """Note a fault of this value."""
+        """Record a fault of this value."""
         self.notes.add(self.path, problem, fix)
 
     def read(self, reader: Callable[[object], _T]) -> _T | None:
-        """Return what `reader` makes of the value, or None once its BadValue is noted."""
+        """Return the result of `reader`, or None after recording its BadValue as a fault."""
         self.notes.ask(self.path, reader)
         try:
             return reader(self.raw)
@@ -98,14 +98,14 @@ class Item:
             return None
 
     def table(self, fix: str) -> Table | None:
-        """Return the value as a table, or None once it is noted that it is none."""
+        """Return the value as a table, or None after recording that it is not one."""
         if isinstance(self.raw, dict):
             return Table(self.notes, self.path, self.raw)
         self.wrong(_shape(self.raw), fix)
         return None
 
     def items(self, fix: str) -> list[Item] | None:
-        """Return the values of an array, or None once it is noted that it is none."""
+        """Return the items of an array, or None after recording that it is not one."""
         self.notes.ask(self.path, is_array=True)
         if isinstance(self.raw, list):
             found = [
@@ -120,7 +120,7 @@ class Item:
 
 @attrs.define
 class Table:
-    """A table of the document; it learns its keys as they are asked for."""
+    """A table of the document; a key is known once it has been read."""
 
     notes: Notes
     path: Path
@@ -129,14 +129,14 @@ class Table:
     _refused: list[str] = attrs.Factory(list)
 
     def item(self, key: str) -> Item | None:
-        """Return the value of a key that may be absent."""
+        """Return the item of a key, or None if the key is absent."""
         if key not in self._known:
             self._known.append(key)
             self.notes.ask((*self.path, key))
         return Item(self.notes, (*self.path, key), self.raw[key]) if key in self.raw else None
 
     def needed(self, key: str, fix: str) -> Item | None:
-        """Return the value of a key, or None once it is noted that it is missing."""
+        """Return the item of a key, or None after recording that the key is missing."""
         item = self.item(key)
         self.notes.ask((*self.path, key), required=True)
         if item is None:
@@ -144,16 +144,15 @@ class Table:
         return item
 
     def is_word(self, key: str, word: str) -> bool:
-        """Return whether the value of a key is a word that may stand in place of the usual."""
+        """Return whether the value of a key is a word that replaces the usual value."""
         item = self.item(key)
         self.notes.ask((*self.path, key), word=word)
         return item is not None and item.raw == word
 
     def get(self, key: str, reader: Callable[[object], _T], default: _D) -> _T | _D:
-        """Return the value of a key, or `default` where it is absent or faulty.
+        """Return the value of a key, or `default` if it is absent or faulty.
 
-        A default in place of a faulty value lets the reading go on to further faults; nothing
-        is made of it in the end.
+        After a fault, the default lets the reader find further faults; it is not used otherwise.
         """
         item = self.item(key)
         self.notes.ask((*self.path, key), reader, default=default)
@@ -161,7 +160,7 @@ class Table:
         return default if value is None else value
 
     def need(self, key: str, reader: Callable[[object], _T], fix: str) -> _T | None:
-        """Return the value of a key, or None once it is noted as missing or faulty."""
+        """Return the value of a key, or None after recording that it is missing or faulty."""
         item = self.needed(key, fix)
         self.notes.ask((*self.path, key), reader)
         return None if item is None else item.read(reader)
@@ -169,7 +168,7 @@ class Table:
     def list_of(
         self, key: str, reader: Callable[[object], _T], example: str
     ) -> tuple[_T, ...] | None:
-        """Return the values of an array, or None where it or a part is absent or faulty."""
+        """Return the values of an array, or None if it is absent or any value is faulty."""
         item = self.item(key)
         self.notes.ask((*self.path, key), is_array=True)
         self.notes.ask((*self.path, key, 0), reader)
@@ -181,7 +180,7 @@ class Table:
         return found if len(found) == len(values) else None
 
     def tables(self, key: str) -> Iterator[tuple[str, Table]]:
-        """Return the tables below a key with their names, such as each ``[upstreams.NAME]``."""
+        """Return the tables under a key with their names, such as each ``[upstreams.NAME]``."""
         item = self.item(key)
         self.notes.ask((*self.path, key), is_section=True)
         section = None if item is None else item.table(f"write tables [{key}.NAME]")
@@ -192,17 +191,17 @@ class Table:
                 yield name, table
 
     def refuse(self, key: str, problem: str, fix: str) -> None:
-        """Note a key, where it is present, that is known but can't stand here."""
+        """Record a fault if a known key is present where it is not allowed."""
         if key in self.raw:
             self._refused.append(key)
             self.notes.add((*self.path, key), problem, fix)
 
     def later(self, key: str, fix: str) -> None:
-        """Note a key, where it is present, that is documented but not supported yet."""
+        """Record a fault if a key is present that is documented but not supported yet."""
         self.refuse(key, "this version does not support it yet", fix)
 
     def finish(self) -> None:
-        """Note each key of the table that was never asked for."""
+        """Record a fault for each key of the table that was never read."""
         for key in self.raw:
             if key not in self._known and key not in self._refused:
                 fix = did_you_mean(key, self._known, f"remove it, or write {one_of(self._known)}")
@@ -214,9 +213,9 @@ class Named(Generic[_T]):
     """The entries of a section that other keys refer to by name.
 
     Attributes:
-        section: Such as ``upstreams``.
-        entries: By name; None for one that is there but faulty, which is noted already.
-        inline: Reads a table that stands where a name may; None where none may.
+        section: The name of the section, such as ``upstreams``.
+        entries: The entries by name; None for an entry whose faults have been recorded.
+        inline: Reads a table that is written instead of a name; None if that is not allowed.
         used: The names that were resolved.
     """
 
@@ -227,7 +226,7 @@ class Named(Generic[_T]):
 
     @classmethod
     def read(cls, top: Table, section: str, reader: Callable[[str, Table], _T | None]) -> Named[_T]:
-        """Read all tables of a section; its names can't be written as tables elsewhere."""
+        """Read all tables of a section, whose entries can only be referred to by name."""
         entries: dict[str, _T | None] = {}
         for name, table in top.tables(section):
             try:
@@ -241,12 +240,12 @@ class Named(Generic[_T]):
     def read_or_inline(
         cls, top: Table, section: str, reader: Callable[[Table], _T | None]
     ) -> Named[_T]:
-        """Read all tables of a section, each of which may also be written where it is used."""
+        """Read all tables of a section, whose entries may also be written where they are used."""
         named = cls.read(top, section, lambda _name, table: reader(table))
         return attrs.evolve(named, inline=reader)
 
     def resolve(self, item: Item) -> _T | None:
-        """Return what a name, or a table in its place, stands for; None if that is faulty."""
+        """Return the entry that an item names or contains, or None if it is faulty."""
         item.notes.ask(item.path, section=self.section, may_be_inline=self.inline is not None)
         if self.inline is not None and isinstance(item.raw, dict):
             return self.inline(Table(item.notes, item.path, item.raw))
@@ -262,16 +261,16 @@ class Named(Generic[_T]):
         return self.entries.get(name)
 
     def _missing(self, name: str) -> str:
-        """Return that there is no entry; text that is no name may be a secret gone astray."""
+        """Say that an entry is missing; don't show text that may be a misplaced secret."""
         try:
             check_entry_name(name)
         except BadValue:
-            return f"it names nothing under [{self.section}]"
+            return f"no such name under [{self.section}]"
         return f"there is no [{key_text((self.section, name))}]"
 
 
 def _shape(raw: object) -> str:
-    """Return of what type a value is, for a place where a secret may have gone astray."""
+    """Say what type a value has, without the value, which may be a misplaced secret."""
     match raw:
         case bool():
             return "it is a boolean"
@@ -289,7 +288,7 @@ def _shape(raw: object) -> str:
 
 
 def _shown(raw: object) -> str:
-    """Return a value of a wrong type and its type, for a fault's problem."""
+    """Say what type a value has, and show the value if it is a scalar."""
     match raw:
         case bool():
             shown = str(raw).lower()
@@ -304,7 +303,7 @@ def _shown(raw: object) -> str:
 
 @shape({"type": "string"})
 def text(raw: object) -> str:
-    """Return a value that must be text."""
+    """Return a value that must be a string."""
     if isinstance(raw, str):
         return raw
     raise BadValue(_shown(raw), "write text in quotes")
@@ -320,17 +319,17 @@ def boolean(raw: object) -> bool:
 
 @shape({"type": "integer"})
 def integer(raw: object) -> int:
-    """Return a value that must be a whole number; TOML's have 64 bits."""
+    """Return a value that must be an integer of 64 bits, as in TOML."""
     if not isinstance(raw, int) or isinstance(raw, bool):
         raise BadValue(_shown(raw), "write a whole number, without quotes")
     if not -(2**63) <= raw < 2**63:
-        raise BadValue("the number is beyond 64 bits", "write a smaller one")
+        raise BadValue("the number does not fit in 64 bits", "write a smaller one")
     return raw
 
 
 @shape({"type": "string", "pattern": f"^{units.DURATION}$"})
 def duration(raw: object) -> float:
-    """Return the seconds of a value that must be a duration."""
+    """Return a value that must be a duration, in seconds."""
     if isinstance(raw, int | float) and not isinstance(raw, bool):
         raise BadValue(f"{str(raw)[:40]} has no unit", f'write "{str(raw)[:40]}s" for seconds')
     if isinstance(raw, str):
@@ -342,7 +341,7 @@ def duration(raw: object) -> float:
     {"anyOf": [{"type": "string", "pattern": f"^{units.SIZE}$"}, {"type": "integer", "minimum": 0}]}
 )
 def size(raw: object) -> int:
-    """Return the bytes of a value that must be a size, or a plain number of bytes."""
+    """Return a value that must be a size or a number of bytes, in bytes."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         return integer(raw)
     if isinstance(raw, str):
@@ -356,16 +355,16 @@ def setting(
     read: Callable[[object], Any],
     write: Callable[[Any], object] = lambda value: value,
 ) -> Callable[[object], _Values]:
-    """Make a reader of one of several values, which are checked by their own class.
+    """Make a reader of one field of an attrs object, whose class checks the value.
 
     Args:
-        values: All of them.
-        field: Which of them to read.
-        read: Reads it.
-        write: Answers a value as it stands in a file.
+        values: The object.
+        field: The name of the field.
+        read: Reads the value of the field.
+        write: Returns a value as it is written in a file.
 
     Returns:
-        A reader that answers `values` with that one replaced.
+        A reader that returns `values` with the field replaced.
     """
     default = getattr(values, field)
 
@@ -377,7 +376,7 @@ def setting(
 
 
 def bound(bounds: _Values, field: str) -> Callable[[object], _Values]:
-    """Make a reader of one of several bounds: a duration, a size or a count, as its name ends."""
+    """Make a reader of one limit; its name decides between a duration, a size and a count."""
     if field.endswith("_s"):
         return setting(bounds, field, duration, units.format_duration)
     if units.is_size(field):
@@ -386,7 +385,7 @@ def bound(bounds: _Values, field: str) -> Callable[[object], _Values]:
 
 
 def checked(check: Callable[[str], None]) -> Callable[[object], str]:
-    """Make a reader of text that passes a check of `corsgate.config.model.rules`."""
+    """Make a reader of text that passes a check, such as one of `corsgate.config.model.rules`."""
 
     @shape({"type": "string"})
     def reader(raw: object) -> str:

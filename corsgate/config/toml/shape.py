@@ -1,4 +1,4 @@
-"""What the readers of a configuration ask for, said beside each of them for the schema."""
+"""Attach to each reader a schema of its input, from which the JSON Schema is built."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _Reader = TypeVar("_Reader", bound=Callable[[object], object])
 
 
 def shape(schema: Schema) -> Callable[[_Reader], _Reader]:
-    """Make a decorator that says what a reader of values takes.
+    """Make a decorator that attaches a schema to a reader.
 
     Args:
-        schema: What every value that it reads is valid against; it may refuse some of those.
+        schema: All values that the reader accepts match it. The reader may also reject values
+            that match.
     """
 
     def mark(reader: _Reader) -> _Reader:
@@ -28,24 +29,24 @@ def shape(schema: Schema) -> Callable[[_Reader], _Reader]:
 
 
 def shape_of(reader: object) -> Schema | None:
-    """Return what a reader takes, or None where nothing says it."""
+    """Return the schema of a reader, or None if it has none."""
     found: Schema | None = getattr(reader, "shape", None)
     return found
 
 
 @attrs.frozen(kw_only=True)
 class Asked:
-    """What one place in a document was asked for.
+    """How the readers used one place in a document.
 
     Attributes:
-        shape: What its reader takes; None where there was none, or it does not say.
-        required: Whether it may not be absent.
-        default: What holds where it is; None for nothing.
-        is_array: Whether it is an array.
-        is_section: Whether it holds tables under names of the user's choice.
-        word: A word that may stand here instead.
-        section: The section that it names an entry of; empty where it names none.
-        may_be_inline: Whether such an entry may be written here as well.
+        shape: The schema of the reader; None if there is no reader or it has no schema.
+        required: Whether the value is required.
+        default: The value if the key is absent; None for no default.
+        is_array: Whether the value is an array.
+        is_section: Whether the value contains tables under names that the user chooses.
+        word: A word that is also valid here.
+        section: The section whose entry the value names; empty if it names none.
+        may_be_inline: Whether such an entry may also be written here.
     """
 
     shape: Schema | None = None
@@ -58,5 +59,5 @@ class Asked:
     may_be_inline: bool = False
 
     def more(self, shape: Schema | None, **known: Any) -> Asked:
-        """Return the same with what is known now."""
+        """Return a copy with further facts added."""
         return attrs.evolve(self, shape=self.shape if shape is None else shape, **known)

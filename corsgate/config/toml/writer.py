@@ -1,4 +1,4 @@
-"""Values written as TOML: what a fix or a learned policy is handed over in."""
+"""Format values as TOML, for suggested fixes and learned policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def toml_value(value: Toml) -> str:
     """Return a value on one line (https://toml.io/en/v1.0.0).
 
     Args:
-        value: Text, a boolean, a number, an array, or a table, which is written inline.
+        value: Text, a boolean, a number, an array, or a table (written inline).
     """
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -30,11 +30,11 @@ def toml_value(value: Toml) -> str:
 
 
 def toml_tables(keys: Iterable[tuple[Path, str, Toml]]) -> str:
-    """Return keys below the headers of their tables.
+    """Return keys as TOML, under the headers of their tables.
 
     Args:
-        keys: Table, key and value of each; those of one table one after the other, and those
-            of the document itself, whose table is ``()``, first.
+        keys: The table, key and value of each. Keys of one table must be adjacent; keys of the
+            document itself, whose table is ``()``, must come first.
     """
     lines: list[str] = []
     current: Path = ()
@@ -51,5 +51,5 @@ def _key(key: str) -> str:
 
 
 def _escaped(quoted: str) -> str:
-    """Return text that JSON quoted as TOML has it, where DEL is escaped as well."""
+    """Return text quoted by JSON in TOML syntax, which also requires DEL to be escaped."""
     return quoted.replace("\x7f", "\\u007f")

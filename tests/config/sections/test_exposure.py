@@ -85,8 +85,10 @@ class ClearTests(SynchronousTestCase):
 
     def test_clear(self) -> None:
         """Over http to another machine, by address or name, whoever finds it."""
-        problem = "c.toml:4: upstreams.a.credentials: the secret goes unencrypted to {}: anybody in"
-        problem += " between can read it; use https if the server has it"
+        problem = (
+            "c.toml:4: upstreams.a.credentials: the secret is sent unencrypted to {}: anyone on"
+        )
+        problem += " the network path can read it; use https if the server has it"
         for servers, where in (
             ('["http://10.0.0.1:8000"]', "http://10.0.0.1:8000"),
             ('["https://a", "http://box"]', "http://box"),
@@ -128,7 +130,9 @@ class ClearTests(SynchronousTestCase):
             found = [str(each) for each in config.warnings]
             self.assertEqual(len(found), count, (url, auth))
             for each in found:
-                self.assertIn("--upstream: the secret goes unencrypted to http://10.0.0.1:", each)
+                self.assertIn(
+                    "--upstream: the secret is sent unencrypted to http://10.0.0.1:", each
+                )
 
 
 class ServersFileTests(SynchronousTestCase):
@@ -141,8 +145,9 @@ class ServersFileTests(SynchronousTestCase):
         self.assertEqual(
             warnings(text, written_by="(x)"),
             [
-                "c.toml:3: upstreams.a.servers.file: others can write to /servers.toml (x): they"
-                " choose where requests and credentials go; make it private (chmod go-w)"
+                "c.toml:3: upstreams.a.servers.file: others can write to /servers.toml "
+                "(x), and so redirect requests and credentials; make it private (chmod "
+                "go-w)"
             ],
         )
         self.assertEqual(warnings(text), [])

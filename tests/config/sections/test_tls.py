@@ -59,7 +59,7 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual(
             self.warnings(verify=False),
             [
-                "upstream b: its servers are not verified, so anyone in between can read and"
-                " change what is sent"
+                "upstream b: its servers are not verified, so anyone on the network path "
+                "can read and change the traffic"
             ],
         )
