@@ -1,4 +1,4 @@
-"""``twistd corsgate``: its options and its service."""
+"""``twistd corsgate``: the options and the service."""
 
 from __future__ import annotations
 
@@ -42,19 +42,24 @@ class Options(UsageOptions):
 
     synopsis = "[--config FILE | --upstream URL --allow-origin ORIGIN]"
     longdesc = (
-        "A gateway that lets browser apps call REST APIs which know nothing of CORS. Give a "
+        "A gateway that lets browser apps call REST APIs without CORS support. Give a "
         "configuration file, or an upstream and the origins that may call it."
     )
     optParameters: ClassVar[list[list[str | None]]] = [
         ["config", "c", None, "The configuration file (TOML)."],
         ["upstream", "u", None, "Without a file: the URL to forward to."],
-        ["auth-env", None, None, f"Without a file: the environment variable that holds {_AUTH}."],
+        [
+            "auth-env",
+            None,
+            None,
+            f"Without a file: the environment variable that contains {_AUTH}.",
+        ],
         [
             "auth",
             None,
             None,
-            f"Without a file: {_AUTH}. Others on this machine can see it in the list of "
-            "processes: rather use --auth-env.",
+            f"Without a file: {_AUTH}. Other users of this machine can see it in the list of "
+            "processes; --auth-env is safer.",
         ],
         ["listen", None, None, "Without a file: where to listen (tcp:5555:interface=127.0.0.1)."],
     ]
@@ -64,45 +69,47 @@ class Options(UsageOptions):
         self["origins"] = []
 
     def opt_allow_origin(self, origin: str) -> None:
-        """Without a file: an origin that may call; give it once for each."""
+        """Without a file: an origin that may call; repeat it for several."""
         self["origins"].append(origin)
 
     def postOptions(self) -> None:
-        """Refuse what contradicts itself."""
+        """Reject contradictory options."""
         names = ("upstream", "auth", "auth-env", "listen")
         quick = [f"--{name}" for name in names if self[name] is not None]
         quick += ["--allow-origin"] if self["origins"] else []
         if self["config"] is not None and quick:
-            raise UsageError(f"--config goes without {', '.join(quick)}; write them in the file")
+            raise UsageError(
+                f"--config can't be combined with {', '.join(quick)}; write them in the file"
+            )
         if self["config"] is None and self["upstream"] is None:
             raise UsageError("give --config FILE, or --upstream URL and --allow-origin ORIGIN")
         if self["auth"] is not None and self["auth-env"] is not None:
             raise UsageError("give --auth or --auth-env, not both")
         if self.daemonized:
-            # This process only waits for the one that will serve.
+            # This process only waits for the daemon to start.
             release_signals()
 
     @property
     def daemonized(self) -> bool:
         """Whether twistd leaves the terminal before the service starts."""
-        # `twist`, which never does, has neither option.
+        # `twist` never does, and has neither option.
         twistd = getattr(self, "parent", None) or {}
         return not (twistd.get("nodaemon", True) or twistd.get("debug"))
 
     @property
     def has_output(self) -> bool:
-        """Whether twistd, or twist, leaves the service its standard output."""
+        """Whether the service may use standard output under twistd or twist."""
         parent = getattr(self, "parent", None)
         return parent is not None and sys.__stdout__ is not None and not self.daemonized
 
     def load(self, reactor: Any) -> tuple[Config, str]:
-        """Return the configuration and its name in faults.
+        """Return the configuration, and the name of its source for messages.
 
         Args:
-            reactor: What it will be served with.
+            reactor: The reactor that will serve it.
 
         Raises:
-            ConfigError: With all its faults at once.
+            ConfigError: The configuration has faults; the error holds all of them.
         """
         if self["config"] is not None:
             return load_config(self["config"], reactor), self["config"]
@@ -119,8 +126,8 @@ class Options(UsageOptions):
                 Fault(
                     file="command line",
                     key="--auth-env",
-                    problem=f'the environment has no variable "{name}"',
-                    fix="set it, or name another",
+                    problem=f'environment variable "{name}" is not set',
+                    fix="",
                 )
             )
         try:
@@ -138,56 +145,56 @@ class Options(UsageOptions):
         return config
 
     def _renamed(self, fault: Fault) -> Fault:
-        """Return a fault with the option that was really given."""
+        """Return a fault with the option that the user gave."""
         of_variable = fault.key == "--auth" and self["auth-env"] is not None
         return attrs.evolve(fault, key="--auth-env") if of_variable else fault
 
 
 class _Output(Service):
-    """Standard output, which a thread writes to as long as the gate runs.
+    """Standard output, written to by a thread while the gate runs.
 
     Args:
-        reactor: What the gate runs in.
-        max_bytes: How much of it may wait for who reads it.
+        reactor: The reactor of the gate.
+        max_bytes: The maximum number of bytes that may wait to be written.
 
     Attributes:
-        writer: Takes its lines.
+        writer: The writer of the lines.
     """
 
     _log = Logger()
 
     def __init__(self, reactor: Any, max_bytes: int) -> None:
         self._reactor = reactor
-        self.writer = LineWriter(1, max_bytes, self._tell)
-        assert sys.__stdout__ is not None, "the caller has looked"
+        self.writer = LineWriter(1, max_bytes, self._warn)
+        assert sys.__stdout__ is not None, "the caller checks has_output"
         self._stream = StandardOutput(sys.__stdout__, self.writer)
 
     def take_over(self, parent: Any) -> None:
-        """Stand in the place of `sys.stdout`, before twistd or twist makes its log of that.
+        """Replace `sys.stdout` before twistd or twist starts to log to it.
 
         Args:
-            parent: The options of either.
+            parent: The options of twistd or twist.
         """
         if parent.get("logFile") is sys.stdout:
-            # twist has looked it up already.
+            # twist has already stored the old one.
             parent["logFile"] = self._stream
         sys.stdout = self._stream
 
     def startService(self) -> None:
         super().startService()
         self._stream.start()
-        # Not when the service stops: twistd has something to say behind that.
+        # This can't happen in stopService, since twistd still logs after that.
         atexit.register(self.writer.stop)
 
-    def _tell(self, what: str) -> None:
+    def _warn(self, what: str) -> None:
         self._reactor.callFromThread(self._log.warn, "standard output {what}", what=what)
 
 
 class _Signals(Service):
-    """Takes signals over from the moment that the gate starts.
+    """Installs the signal handlers when the gate starts.
 
-    Not before: twistd forks only then, and its parent, which waits for the start, must still
-    die by a signal. Those that would end the process for nothing wait until then.
+    It must not be earlier: twistd forks just before, and a signal must still end its parent, which
+    waits for the start. Until then, signals that would end the process are held.
     """
 
     def __init__(self, reactor: Any, gate: GateService) -> None:
@@ -203,14 +210,14 @@ class _Signals(Service):
         settle()
         ignore_unused_signals()
         if not os.isatty(0):
-            # On a terminal, SIGHUP says that it was closed: a gate that stayed would keep its port
-            # with nobody to see it.
+            # On a terminal, SIGHUP means that the terminal was closed. A gate that kept running
+            # would hold its port unnoticed.
             reopen_on_hangup(self._reactor, self._gate.refresh)
         release_signals()
 
 
 class _Greeting(Service):
-    """Says what the gate of a command line does, and how an app reaches it."""
+    """Logs what a gate without a file does, and the URL for the app."""
 
     _log = Logger()
 
@@ -221,7 +228,7 @@ class _Greeting(Service):
     def startService(self) -> None:
         super().startService()
         (route,) = self._config.routes
-        assert route.cors is not None, "quick mode always has a policy"
+        assert route.cors is not None, "quick_config always makes a policy"
         self._log.info(
             "{origins} may call {url}, which forwards to {upstream}",
             origins=", ".join(route.cors.allow_origins),
@@ -233,7 +240,7 @@ class _Greeting(Service):
 
 
 class _Daemon(MultiService):
-    """The gate as twistd or twist runs it: a fault ends the start with status 1.
+    """The top service under twistd or twist; a fault at startup exits with status 1.
 
     Args:
         daemonized: Whether twistd has left the terminal by then.
@@ -248,7 +255,7 @@ class _Daemon(MultiService):
 
     def startService(self) -> None:
         if not self._listens:
-            # twistd has done it by now; twist only ever calls this, and so nothing would listen.
+            # twist does not call privilegedStartService, as twistd does; nothing would listen.
             self.privilegedStartService()
         super().startService()
 
@@ -261,9 +268,9 @@ class _Daemon(MultiService):
                 raise _exit(error) from None
             for fault in error.faults:
                 self._log.critical("{fault}", fault=str(fault))
-            # twistd tells its parent, which waits on the terminal, of an Exception only; a
-            # SystemExit would leave it waiting for ever. Of the text 100 bytes get there, the
-            # name of an exception of ours included: hence one with a short name.
+            # twistd reports only an Exception to its parent, which waits on the terminal. After a
+            # SystemExit the parent would wait forever. Only 100 bytes of the text arrive,
+            # including the exception's name, so the name should be short.
             raise RuntimeError("; ".join(fault.problem for fault in error.faults)) from None
 
 
@@ -271,10 +278,10 @@ def makeService(options: Options) -> IService:
     """Return the gate's service.
 
     Args:
-        options: Parsed options.
+        options: The parsed options.
 
     Raises:
-        SystemExit: With status 1, all faults written to standard error.
+        SystemExit: The configuration has faults. They are on standard error; the status is 1.
     """
     from twisted.internet import reactor
 
@@ -310,13 +317,13 @@ def makeService(options: Options) -> IService:
 
 
 def _exit(error: ConfigError) -> SystemExit:
-    """Write faults where the user sees them, though twistd may have redirected stderr."""
+    """Print faults where the user sees them, even if twistd has redirected stderr."""
     print(error, file=sys.__stderr__)
     return SystemExit(1)
 
 
 def _url(address: Any) -> str:
-    """Return the URL by which this machine's browsers reach what listens on an address."""
+    """Return the URL of a listening address for browsers on this machine."""
     host, port = getattr(address, "host", None), getattr(address, "port", None)
     if host is None:
         return str(address)

@@ -1,4 +1,4 @@
-"""The ``corsgate`` command: what there is to do beside running the daemon."""
+"""The ``corsgate`` command, which dispatches to its subcommands."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class Command:
-    """One of the commands.
+    """A subcommand.
 
     Attributes:
-        module: Where its ``main(argv) -> int`` is. It is imported only for this command, so
-            that none waits for what another needs.
-        help: What it is for.
+        module: The module with its ``main(argv) -> int``. It is imported only when the command
+            runs, so that no command waits for the imports of another.
+        help: One line of help.
     """
 
     module: str
@@ -29,19 +29,20 @@ class Command:
 COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "check": Command(
-            module="corsgate.cli.check", help="name every fault and warning of a configuration"
+            module="corsgate.cli.check", help="report every fault and warning in a configuration"
         ),
         "explain": Command(
-            module="corsgate.cli.explain", help="say why a page's call is allowed or blocked"
+            module="corsgate.cli.explain", help="explain why a page's call is allowed or blocked"
         ),
         "learn": Command(
             module="corsgate.cli.learn", help="propose the smallest policy for recorded calls"
         ),
         "diff": Command(
-            module="corsgate.cli.diff", help="say what a change of a configuration gives and takes"
+            module="corsgate.cli.diff", help="describe the effect of a change of a configuration"
         ),
         "schema": Command(
-            module="corsgate.cli.schema", help="print the JSON Schema that editors complete by"
+            module="corsgate.cli.schema",
+            help="print the JSON Schema of configurations, for editors",
         ),
         "demo": Command(
             module="corsgate.demo.run", help="run a closed box, an app and the gate between them"
@@ -54,11 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: Its arguments; by default the process's own.
+        argv: The arguments; None for those of the process.
 
     Returns:
-        The exit status: 0 for success, 1 for what the command looked for (a fault, a call that
-        is blocked, a difference), 2 for bad usage and what can't be judged.
+        The exit status: 0 for success; 1 for a finding (a fault, a blocked call, a difference);
+        2 for bad usage, or if the command can't decide.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments and arguments[0] in COMMANDS:
@@ -66,8 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(module.main(arguments[1:]))
     parser = argparse.ArgumentParser(
         prog="corsgate",
-        description="A CORS gateway. The daemon itself is run by: twistd corsgate --config FILE",
-        epilog="Each command has a --help of its own, with an example.",
+        description="A CORS gateway. To run the daemon itself: twistd corsgate --config FILE",
+        epilog="Each command has its own --help, with an example.",
     )
     parser.add_argument("--version", action="version", version=f"corsgate {version('corsgate')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -1,4 +1,4 @@
-"""``corsgate check``: every fault and warning of a configuration at once."""
+"""``corsgate check``: report every fault and warning in a configuration."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from corsgate.gate.startup_checks import listener_path
 from corsgate.transport.files import read_given
 
 _DESCRIPTION = """\
-Name every fault and warning of a configuration file at once, each with its line and its fix, and
-what this machine lacks for it. Nothing is opened; a port that is taken shows at the start alone.
+Report every fault and warning in a configuration file, each with its line and its fix, and anything
+that this machine lacks for it. No port is opened, so a port in use is only reported at startup.
 
-exit status: 0 it can be served (there may be warnings), 1 it has faults, 2 bad usage"""
+exit status: 0 no faults (there may be warnings), 1 faults, 2 bad usage"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; answer its exit status."""
+    """Run the command and return its exit status."""
     options = parser("check", _DESCRIPTION, "corsgate check --json etc/demo.toml")
     options.add_argument("file", metavar="FILE")
-    options.add_argument("--json", action="store_true", help="answer in JSON")
+    options.add_argument("--json", action="store_true", help="print JSON")
     given = options.parse_args(argv)
-    # Endpoints are made with it, though nothing is opened.
+    # Creating an endpoint needs a reactor, although no port is opened.
     from twisted.internet import reactor
 
     faults: Sequence[Fault] = ()
@@ -40,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     sources: list[bytes] = []
 
     def read(file: str) -> bytes:
-        # Once: a pipe can't be read again.
+        # The file is read once: a pipe can't be read again.
         sources.append(read_given(file))
         return sources[0]
 
@@ -52,13 +52,13 @@ def main(argv: Sequence[str]) -> int:
         found = (*config.warnings, *_tls_warnings(given.file, sources[0], config))
         warnings = sorted(found, key=lambda warning: warning.line or 0)
     if given.json:
-        told = {
+        result = {
             "file": given.file,
             "ok": not faults,
             "faults": [attrs.asdict(fault) for fault in faults],
             "warnings": [attrs.asdict(warning) for warning in warnings],
         }
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
         return FOUND if faults else FINE
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -71,7 +71,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _tls_warnings(file: str, source: bytes, config: Config) -> list[Fault]:
-    """Return what is doubtful about TLS now, each where it is written."""
+    """Return the current warnings about TLS, each with its place in the file."""
     lines = key_lines(source.decode("utf-8-sig"))
     warnings = []
     for path, problem in tls_findings(config, time.time()):

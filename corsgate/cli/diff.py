@@ -1,4 +1,4 @@
-"""``corsgate diff``: what a change of a configuration gives and takes."""
+"""``corsgate diff``: describe the effect of a change of a configuration."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from corsgate.config.diff import differences
 from corsgate.errors import ConfigError
 
 _DESCRIPTION = """\
-Say in words what the change from OLD to NEW gives (+), takes (-) and changes (~): origins, methods,
-headers, routes, servers, credentials by their names, listeners, limits. No secret is shown; of one
-that this machine can't read only a change of its source is told.
+Describe what the change from OLD to NEW adds (+), removes (-) and changes (~): origins, methods,
+headers, routes, servers, credentials by name, listeners, limits. Secrets are never shown. If this
+machine can't read a secret, only a change of its source is reported.
 
-exit status: 0 both decide the same, 1 they differ, 2 a file can't be read or has faults"""
+exit status: 0 no difference, 1 differences, 2 a file can't be read or has faults"""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; answer its exit status."""
+    """Run the command and return its exit status."""
     options = parser("diff", _DESCRIPTION, "corsgate diff etc/minimal.toml etc/demo.toml")
     options.add_argument("old", metavar="OLD")
     options.add_argument("new", metavar="NEW")
-    options.add_argument("--json", action="store_true", help="answer in JSON")
+    options.add_argument("--json", action="store_true", help="print JSON")
     given = options.parse_args(argv)
     try:
         old, new = load(given.old), load(given.new)
@@ -31,11 +31,11 @@ def main(argv: Sequence[str]) -> int:
         return complain(error)
     found = differences(old.config, new.config, old.document, new.document)
     if given.json:
-        told = [
+        result = [
             {"kind": each.kind.name.lower(), "where": each.where, "words": each.words}
             for each in found
         ]
-        print(json.dumps(told, indent=2))
+        print(json.dumps(result, indent=2))
     else:
         print("".join(f"{each}\n" for each in found), end="")
     return FOUND if found else FINE

@@ -1,4 +1,4 @@
-"""``corsgate explain``: why a page's call is allowed or blocked, and what fixes it."""
+"""``corsgate explain``: explain why a page's call is allowed or blocked, and how to fix it."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 _DESCRIPTION = """\
-Go through a page's call as its browser would, step by step of the Fetch standard, and say why it
-is allowed or blocked. What is asked is a configuration (--config), or any server (--live), which
-really gets the preflight and, where that passes, the request itself. --error takes what the
-browser's console said instead, from Chromium or Firefox; with --config it finds the change.
+Follow a page's call through the steps of the Fetch standard, as a browser does, and explain why it
+is allowed or blocked. With --config, a configuration responds; with --live, the server itself does:
+it receives the preflight and, if that passes, the request itself. --error reads a message from the
+console of Chromium or Firefox instead; with --config it also finds the fix.
 
-exit status: 0 allowed, 1 blocked, 2 what can't be judged: bad usage, a faulty file, no answer"""
+exit status: 0 allowed, 1 blocked, 2 unknown: bad usage, a faulty file, no response"""
 
 _EXAMPLE = """\
 corsgate explain --config etc/minimal.toml --origin http://localhost:4200 --method PUT \
@@ -47,17 +47,17 @@ _REDIRECTED = frozenset(
         Cause.REDIRECTS,
     )
 )
-"""What no header of an answer fixes."""
+"""The causes that no response header fixes."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; answer its exit status."""
+    """Run the command and return its exit status."""
     options = _parser()
     given = options.parse_args(argv)
     if given.live == (given.config is not None) and given.error is None:
-        options.error("say what to ask: --config FILE or --live")
+        options.error("give --config FILE or --live")
     if given.live and (given.config is not None or given.error is not None):
-        options.error("--live goes with neither --config nor --error")
+        options.error("--live can't be combined with --config or --error")
     if given.error is None and (given.url is None or given.origin is None):
         options.error("give --origin and the URL")
     try:
@@ -71,11 +71,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     options = parser("explain", _DESCRIPTION, _EXAMPLE)
-    options.add_argument("url", metavar="URL", nargs="?", help="what the page asks for, in full")
-    options.add_argument("--config", metavar="FILE", help="ask what this configuration answers")
-    options.add_argument("--live", action="store_true", help="ask the server itself")
+    options.add_argument("url", metavar="URL", nargs="?", help="the full URL that the page calls")
+    options.add_argument("--config", metavar="FILE", help="use this configuration")
+    options.add_argument("--live", action="store_true", help="send the requests to the server")
     options.add_argument(
-        "--error", metavar="TEXT", help='read a message of the console; "-" for standard input'
+        "--error", metavar="TEXT", help='a message from the console; "-" for standard input'
     )
     options.add_argument("--origin", metavar="O", help="the page's origin")
     options.add_argument("--method", metavar="M", help="the method (default: GET)")
@@ -84,12 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         action="append",
         default=[],
-        help='a header that the script sets: "X-App", or "Content-Type: text/plain"',
+        help='a header that the script sets, such as "X-App" or "Content-Type: text/plain"',
     )
     options.add_argument(
         "--credentials", action="store_true", help='the page calls with credentials: "include"'
     )
-    options.add_argument("--json", action="store_true", help="answer in JSON")
+    options.add_argument("--json", action="store_true", help="print JSON")
     return options
 
 
@@ -107,7 +107,7 @@ def _origin(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        raise BadValue(f'"{text}" has letters beyond ASCII', "write its host in Punycode") from None
+        raise BadValue(f'"{text}" is not ASCII', "write its host in Punycode") from None
 
 
 def _method(text: str) -> bytes:
@@ -156,7 +156,7 @@ def _live(given: argparse.Namespace, call: Call) -> int:
 
 
 def _read(given: argparse.Namespace) -> int:
-    """Read a console's message, and go on with the configuration where there is one."""
+    """Explain a message from the console, with the help of a configuration if there is one."""
     said = sys.stdin.read() if given.error == "-" else given.error
     message = read_message(said)
     if given.config is None:
@@ -166,7 +166,8 @@ def _read(given: argparse.Namespace) -> int:
     if url is None or origin is None:
         missing = "--origin: the message does not name the page's origin"
         raise BadValue(
-            "the message does not say enough", f"add {missing if url else 'the URL as well'}"
+            "the message does not contain enough information",
+            f"add {missing if url else 'the URL as well'}",
         )
     headers = [*given.header, *([message.header] if message.header else [])]
     call = Call(
@@ -190,8 +191,8 @@ def _read(given: argparse.Namespace) -> int:
 
 def _otherwise(message: Message) -> str:
     return (
-        "This configuration allows the call as far as the message describes it, so the message is"
-        f" of another one, or of another server between ({message.why})."
+        "This configuration allows the call that the message describes. So the message is about a"
+        f" different call, or it comes from another server on the path ({message.why})."
     )
 
 
@@ -201,7 +202,7 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
     if given.json:
         print(json.dumps(known, indent=2))
     elif words is None:
-        return complain(f'{message.browser} says "{message.why}", which is not known here')
+        return complain(f'unknown message of {message.browser}: "{message.why}"')
     else:
         for name in ("url", "redirected", "origin", "method", "header"):
             if known[name] is not None:
@@ -215,7 +216,7 @@ def _tell(given: argparse.Namespace, message: Message) -> int:
 
 
 def _in_toml(message: Message) -> str:
-    """Return the keys that fix it, so far as the message says what is missing."""
+    """Return the keys that fix the cause, as TOML; empty if the message does not name them."""
     origin = message.origin if message.origin != "null" else None
     keys: list[tuple[Path, str, Toml]] = []
     match message.cause:
@@ -233,7 +234,7 @@ def _in_toml(message: Message) -> str:
 
 
 def _miscased(message: Message) -> str:
-    """Return the method that was meant by one that no server knows, such as patch."""
+    """Return the intended method if only its case is wrong, such as PATCH for patch."""
     upper = (message.method or "").upper()
     return upper if upper != message.method and upper.encode() in KNOWN_METHODS else ""
 

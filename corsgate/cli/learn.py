@@ -1,4 +1,4 @@
-"""``corsgate learn``: the smallest policy for calls that were recorded, or that a server allows."""
+"""``corsgate learn``: propose the smallest policy for recorded calls, or for a live server's."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ METHODS = ("PUT", "PATCH", "DELETE")
 HEADERS = ("Content-Type", "Authorization")
 
 _DESCRIPTION = """\
-Write a configuration with the smallest policy that allows what was granted in a record: a HAR file
-that a browser's devtools saved, or a gate's access log (log_format = "json"). What was refused in
-it comes out as comments, since anybody may have asked for it. From the URL of a live server it
-writes what that allows --origin, found out by preflights and one GET: nothing that could act is
-sent. What a record can't show is left out: a log has no cookies, and no headers of calls whose
-preflight the browser remembered.
+Print a configuration with the smallest policy that allows all calls granted in a record: a HAR file
+saved by a browser's devtools, or the gate's access log (log_format = "json"). Calls that were
+refused become comments, since anyone may have made them. For the URL of a live server, the policy
+allows what the server allows --origin. This sends only preflights and one GET, and no request that
+could change data. Some facts are not in a record: a log has no cookies, and no headers of calls
+whose preflight the browser had cached.
 
-exit status: 0 all was learned, 1 something recorded can't be allowed, 2 nothing to learn"""
+exit status: 0 complete, 1 some recorded calls can't be allowed, 2 nothing to learn"""
 
 _EXAMPLE = """\
 corsgate learn --from recorded.har > corsgate.toml
@@ -38,12 +38,12 @@ corsgate learn --from https://api.example.com/v1 --origin https://app.example.co
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command; answer its exit status."""
+    """Run the command and return its exit status."""
     options = _parser()
     given = options.parse_args(argv)
     live = given.source.startswith(("http://", "https://"))
     if live and given.origin is None:
-        options.error("say whose calls to ask for: --origin O")
+        options.error("a live server needs --origin O")
     max_age_s = None
     name = _named(given.source)
     try:
@@ -57,14 +57,14 @@ def main(argv: Sequence[str]) -> int:
     for line in (*learned.refused, *learned.notes):
         print(line, file=sys.stderr)
     if not learned.toml:
-        complain(f"{name}: there is no cross-origin call in it that could be allowed")
+        complain(f"{name}: it contains no cross-origin call that could be allowed")
         return TROUBLE
     print(f"# Learned from {name} by corsgate learn.\n{learned.toml}", end="")
     return FOUND if learned.refused else FINE
 
 
 def _named(source: str) -> str:
-    """Return what a source is called, on one line and without what may be secrets of its URL."""
+    """Return the name of a source on one line, without parts of a URL that may be secret."""
     try:
         url = Url.parse(source)
     except BadValue:
@@ -77,19 +77,25 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--from", dest="source", metavar="LOG|URL", required=True, help='"-" is standard input'
     )
-    options.add_argument("--only", metavar="URL", help="learn only what went to this server")
+    options.add_argument("--only", metavar="URL", help="learn only calls to this server")
     options.add_argument("--origin", metavar="O", help="learn only this origin's calls")
     options.add_argument(
-        "--method", metavar="M", action="append", help=f"ask a server for it ({', '.join(METHODS)})"
+        "--method",
+        metavar="M",
+        action="append",
+        help=f"a method to test on a server ({', '.join(METHODS)})",
     )
     options.add_argument(
-        "--header", metavar="N", action="append", help=f"ask a server for it ({', '.join(HEADERS)})"
+        "--header",
+        metavar="N",
+        action="append",
+        help=f"a header to test on a server ({', '.join(HEADERS)})",
     )
     return options
 
 
 def _read(given: argparse.Namespace) -> list[Recorded]:
-    """Return the calls in a file."""
+    """Return the calls recorded in a file, filtered by the options."""
     if given.source == "-":
         text = sys.stdin.read()
     else:
@@ -97,7 +103,7 @@ def _read(given: argparse.Namespace) -> list[Recorded]:
             check_finite(given.source)
             text = Path(given.source).read_text("utf-8-sig", "replace")
         except OSError as error:
-            raise BadValue(f"it can't be read: {error.strerror}", "name another") from None
+            raise BadValue(f"it can't be read: {error.strerror}", "name a readable file") from None
     only = None if given.only is None else Url.parse(given.only).origin.decode("ascii")
     return [
         each
@@ -108,13 +114,15 @@ def _read(given: argparse.Namespace) -> list[Recorded]:
 
 
 def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
-    """Return the calls that a live server allows an origin, and how long it lets them be kept."""
+    """Return the calls that a live server allows an origin, and its maximum preflight age."""
     url, origin = Url.parse(given.source), given.origin.encode("utf-8")
     server = url.origin.decode("ascii")
     plain = fetch(Call(origin=origin, method=b"GET", url=url), send)
     _, answer = plain.exchanges[-1]
     if plain.failed is not None:
-        raise BadValue(f"it does not allow {given.origin}: {plain.failed.why}", "ask for another")
+        raise BadValue(
+            f"it does not allow {given.origin}: {plain.failed.why}", "try another origin"
+        )
     credentials = values(answer.headers, b"access-control-allow-credentials") == [b"true"]
     exposed = [
         name.decode("latin-1")
@@ -125,7 +133,7 @@ def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
 
     def ask(request: Request) -> Answer:
         if request.method != b"OPTIONS":
-            return answer  # Nothing but preflights is sent: the rest could act.
+            return answer  # Only preflights are sent: other requests could change something.
         found = send(request)
         said = map(delta_seconds, values(found.headers, b"access-control-max-age"))
         ages.extend(age for age in said if age is not None)
@@ -135,7 +143,7 @@ def _probe(given: argparse.Namespace) -> tuple[list[Recorded], int | None]:
     for method in given.method or METHODS:
         calls.append(Call(origin=origin, method=method.encode(), url=url, credentials=credentials))
     for name in given.header or HEADERS:
-        # The value is none that needs no asking (#cors-safelisted-request-header).
+        # This value always needs a preflight (#cors-safelisted-request-header).
         headers = ((name.encode(), b"()"),)
         calls.append(
             Call(origin=origin, method=b"GET", url=url, headers=headers, credentials=credentials)

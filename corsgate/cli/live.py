@@ -1,4 +1,4 @@
-"""Requests sent for real, one at a time, to whatever server answers them."""
+"""Send single requests to a live server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.upstream.parser import ResponseParser
 
 TIMEOUT_S = 10.0
-"""How long an answer's head may take in all, however slowly it comes."""
+"""The maximum time for the whole head of a response."""
 
 _WITH_BODY = (b"POST", b"PUT", b"PATCH")
 _PIECE_BYTES = 64 * 1024
@@ -25,20 +25,20 @@ _UNSENDABLE = re.compile(rb"[\r\n\0]")
 
 
 class NoAnswer(CorsgateError):
-    """A server gave no answer that can be judged; the message says why."""
+    """There is no usable response from the server; the message gives the reason."""
 
 
 def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
-    """Send a request without a body; answer its answer's head, follow no redirect.
+    """Send a request without a body, and return the head of the response.
 
-    Cookies are not sent, since the browser's are not known.
+    Redirects are not followed. No cookies are sent, since the browser's are unknown.
 
     Args:
-        request: What is sent.
-        timeout_s: How long it may take in all.
+        request: The request.
+        timeout_s: The maximum time for the whole exchange.
 
     Raises:
-        NoAnswer: There was no answer.
+        NoAnswer: There is no usable response.
     """
     url = request.url
     try:
@@ -50,7 +50,7 @@ def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
 
 
 def _request(request: Request) -> bytes:
-    """Return a request as it stands on the wire."""
+    """Return the bytes of a request."""
     url, names = request.url, {name.lower() for name, _ in request.headers}
     headers = [(b"Host", url.authority.encode("ascii")), *request.headers]
     if b"accept" not in names:
@@ -62,7 +62,7 @@ def _request(request: Request) -> bytes:
     headers.append((b"Connection", b"close"))
     for name, value in headers:
         if _UNSENDABLE.search(value):
-            raise ValueError(f"the value of {text(name)} has a line end in it")
+            raise ValueError(f"the value of {text(name)} contains a line break")
     target = url.target.encode("ascii")
     return RequestHead(method=request.method, target=target, headers=headers).to_bytes()
 
@@ -77,18 +77,18 @@ def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHe
             connection.settimeout(_left(deadline))
             piece = connection.recv(_PIECE_BYTES)
             if not piece:
-                raise ConnectionResetError("no answer")
+                raise ConnectionResetError("no response")
             try:
                 reader.feed(piece)
             except BadUpstreamResponse:
-                # What is wrong with a body is of no matter once there is a head.
+                # A bad body does not matter once there is a head.
                 if reader.head is None:
                     raise
     return reader.head
 
 
 def _ignore(head: ResponseHead) -> None:
-    """An interim response is none that a script sees."""
+    """Ignore an interim response, which scripts never see."""
 
 
 def _left(deadline: float) -> float:
@@ -100,7 +100,7 @@ def _left(deadline: float) -> float:
 
 @contextmanager
 def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
-    """Open a connection to a URL's server, as a browser would trust it."""
+    """Open a connection to a URL's server, and verify its certificate as a browser does."""
     host = url.host.strip("[]")
     port = url.port or (443 if url.scheme == "https" else 80)
     with socket.create_connection((host, port), _left(deadline)) as plain:
@@ -115,23 +115,23 @@ def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
 
 
 def _why(error: Exception) -> str:
-    """Return in words why there was no answer."""
+    """Describe why there is no response."""
     match error:
         case ssl.SSLCertVerificationError():
             why = error.verify_message.rstrip(".")
             return f"shows a certificate that a browser would not accept: {why}"
         case ssl.SSLError():
-            return f"does not speak TLS here: {error.reason or error}"
+            return f"does not use TLS on this port: {error.reason or error}"
         case socket.gaierror():
-            return "has a name that can't be found"
+            return "can't be found: its name does not resolve"
         case TimeoutError():
-            return f"did not answer within {TIMEOUT_S:g} s"
+            return f"did not respond within {TIMEOUT_S:g} s"
         case ConnectionRefusedError():
             return "refuses connections: no server listens there"
         case BadUpstreamResponse():
-            return f"does not answer in HTTP: {error}"
+            return f"does not respond in HTTP: {error}"
         case ConnectionError():
-            return "closed the connection without an answer"
+            return "closed the connection without a response"
         case OSError():
             return f"can't be reached: {error.strerror or error}"
-    return f"can't be asked this: {error}"
+    return f"can't be sent this request: {error}"

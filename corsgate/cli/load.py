@@ -1,4 +1,4 @@
-"""A configuration read to be looked at, on a machine that need not have its secrets."""
+"""Load a configuration to inspect it, on a machine that may not have its secrets."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Loaded:
     """A configuration without faults.
 
     Attributes:
-        file: Its name.
-        config: What it says.
-        document: The same as tomllib reads it.
+        file: The file's name.
+        config: The configuration.
+        document: The document as parsed by tomllib.
     """
 
     file: str
@@ -38,16 +38,15 @@ class Loaded:
 
 
 def load(file: str) -> Loaded:
-    """Return a configuration; what its secrets and certificates are does not matter.
+    """Load a configuration, even if its secrets and certificates are missing.
 
-    A secret or certificate that this machine lacks has a stand-in, the same one for the same
-    name wherever it occurs.
+    A missing secret or certificate is replaced by a stand-in, which depends only on its name.
 
     Args:
         file: The file's name.
 
     Raises:
-        ConfigError: It can't be read, or has faults of another kind.
+        ConfigError: The file can't be read, or has other faults.
     """
     source = read_source(file, read_given)
     config = parse_with(
@@ -60,7 +59,7 @@ def load(file: str) -> Loaded:
 
 
 def _read_bytes(name: str) -> bytes:
-    """Return a secret's file, or what stands in for it."""
+    """Return the content of a secret's file, or a stand-in."""
     try:
         return read_file(name)
     except OSError:
@@ -68,12 +67,12 @@ def _read_bytes(name: str) -> bytes:
 
 
 def _stand_in(what: str) -> str:
-    """Return text that passes for every kind of secret, and differs by what it stands for."""
+    """Return text that is valid as any kind of secret, and different for each name."""
     return sha256(what.encode()).hexdigest()
 
 
 class _Environ(Mapping[str, str]):
-    """The environment, with a stand-in for each variable that is not in it."""
+    """The environment, with a stand-in for each variable that is not set."""
 
     def __getitem__(self, name: str) -> str:
         return os.environ.get(name) or _stand_in(f"variable {name}")
@@ -87,10 +86,10 @@ class _Environ(Mapping[str, str]):
 
 @attrs.frozen(kw_only=True)
 class StandIns(Sources):
-    """Sources that have a certificate for every file that can't be read."""
+    """Sources with a stand-in certificate for every file that can't be read."""
 
     def certificate(self, path: str) -> bytes:
-        """Return a file's bytes, or a key and a certificate of its own for its name."""
+        """Return a file's bytes, or a stand-in key and certificate for its name."""
         try:
             return read_file(path)
         except (OSError, ValueError) as error:
@@ -100,9 +99,9 @@ class StandIns(Sources):
 
 
 def _certificate(path: str) -> bytes:
-    """Return a key and its certificate, the same ones for the same path; they guard nothing.
+    """Return a key and certificate in PEM that depend only on the path; they protect nothing.
 
-    A chain and its key must belong together, so all have the same key.
+    All use the same key, since a chain and its key are read separately but must match.
     """
     digest = sha256(path.encode())
     key = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -115,7 +114,7 @@ def _certificate(path: str) -> bytes:
         .serial_number(int(digest.hexdigest()[:16], 16) + 1)
         .not_valid_before(datetime(2000, 1, 1, tzinfo=UTC))
         .not_valid_after(datetime(2999, 1, 1, tzinfo=UTC))
-        # Without a name of its own, a listener's second certificate would be a fault.
+        # A second certificate of a listener without a new name would be a fault.
         .add_extension(
             x509.SubjectAlternativeName([x509.DNSName(f"{digest.hexdigest()[:16]}.invalid")]),
             critical=False,

@@ -1,4 +1,4 @@
-"""What the commands have in common: their help, their exit statuses, their faults."""
+"""Help, exit statuses and error output, shared by all commands."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from corsgate.errors import ConfigError
 
 FINE = 0
 FOUND = 1
-"""A fault, a call that is blocked, a difference: what the command looks for."""
+"""A finding: a fault, a blocked call, a difference."""
 TROUBLE = 2
-"""Bad usage, or something that can't be judged, as grep and diff have it."""
+"""Bad usage, or no decision is possible; as in grep and diff."""
 
 
 def parser(command: str, description: str, example: str) -> argparse.ArgumentParser:
     """Return a parser for one command.
 
     Args:
-        command: Its name.
-        description: What it does and how it exits.
-        example: Lines that can be run as they are.
+        command: The name of the command.
+        description: What the command does, and its exit statuses.
+        example: Command lines that can be run unchanged.
     """
     return argparse.ArgumentParser(
         prog=f"corsgate {command}",
@@ -31,6 +31,6 @@ def parser(command: str, description: str, example: str) -> argparse.ArgumentPar
 
 
 def complain(error: ConfigError | str) -> int:
-    """Say what keeps a command from doing its work; return the exit status for that."""
+    """Print why a command can't continue; return the exit status for that."""
     print(error, file=sys.stderr)
     return TROUBLE

@@ -1,4 +1,4 @@
-"""The demo's app: one page, its style and script, and the addresses that it is told."""
+"""The demo's app: one page, its style and script, and the addresses to call."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TYPES: Final = {
 
 @attrs.frozen(kw_only=True)
 class Addresses:
-    """What the page is told of the others.
+    """The addresses that the page needs.
 
     Attributes:
         box: The closed box's origin.
         gate: The gate's origin.
-        target: The document's path and query, the same at both.
+        target: The path and query of the document, the same for both.
     """
 
     box: str
@@ -34,7 +34,7 @@ class Addresses:
 
 
 class _Fixed(Resource):
-    """Bytes that don't change, with headers that confine what the page may do."""
+    """A fixed body, with headers that restrict what the page may do."""
 
     def __init__(self, body: bytes, content_type: bytes, policy: bytes) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
@@ -48,7 +48,7 @@ class _Fixed(Resource):
         }
 
     def render_GET(self, request: Request) -> bytes:
-        """Return the bytes."""
+        """Set the headers, and return the body."""
         for name, value in self._headers.items():
             request.responseHeaders.setRawHeaders(name, [value])
         return self._body
@@ -57,11 +57,11 @@ class _Fixed(Resource):
 def app_root(addresses: Addresses) -> Resource:
     """Return the resource that serves the page at ``/`` and its addresses at ``/config.json``.
 
-    The page may fetch from the box and the gate, as far as its own policy goes, so that a refusal
-    it meets is CORS's and no other rule's.
+    The page's content security policy allows requests to the box and the gate, so that only CORS
+    can block them.
 
     Args:
-        addresses: What the page is to call.
+        addresses: The addresses that the page calls.
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -73,6 +73,6 @@ def app_root(addresses: Addresses) -> Resource:
     for name, content_type in _TYPES.items():
         page = _Fixed((files / name).read_bytes(), content_type, policy)
         root.putChild(b"" if name == "index.html" else name.encode(), page)
-    told = json.dumps(attrs.asdict(addresses)).encode()
-    root.putChild(b"config.json", _Fixed(told, b"application/json", policy))
+    config = json.dumps(attrs.asdict(addresses)).encode()
+    root.putChild(b"config.json", _Fixed(config, b"application/json", policy))
     return root

@@ -1,7 +1,7 @@
-"""The closed box of the demo: a documents API with digest credentials that knows no CORS.
+"""The closed box of the demo: a documents API with digest credentials and without CORS.
 
-It stands for the server that nobody can change. It refuses OPTIONS, asks every request for a
-password, and sends no CORS field, so a page of another origin can't use it by itself.
+It represents a server that nobody can change. It rejects OPTIONS, requires a password for every
+request, and sends no CORS fields. So pages of other origins can't use it directly.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NONCE_COUNT = re.compile(r"[0-9a-f]{8}", re.I)
 
 
 class Verdict(enum.Enum):
-    """What a request's credentials are worth."""
+    """The result of checking a request's credentials."""
 
     GOOD = "good"
     STALE = "stale"
@@ -54,7 +54,7 @@ def _md5(*parts: str) -> str:
 
 
 def _fields(header: str) -> dict[str, str] | None:
-    """Return the parameters of a Digest header, or None where it is malformed."""
+    """Return the parameters of a Digest header, or None if it is malformed."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "digest":
         return None
@@ -73,16 +73,16 @@ def _fields(header: str) -> dict[str, str] | None:
 
 @attrs.define
 class DigestGuard:
-    """Issues nonces and checks the answers to them (RFC 7616, MD5, ``qop=auth``).
+    """Issues nonces and checks the responses to them (RFC 7616, MD5, ``qop=auth``).
 
-    A nonce count may come once only, in any order: a client with several connections can't
-    keep them in order, and a replay is refused all the same.
+    Nonce counts may arrive in any order, since a client may use several connections. Each is valid
+    only once, which prevents replays.
 
     Attributes:
-        realm: The protection space that the challenge names.
-        username: The one user.
-        password: That user's password.
-        make_nonce: Answers a nonce nobody can guess.
+        realm: The protection space in the challenge.
+        username: The only user.
+        password: The password of that user.
+        make_nonce: Returns an unpredictable nonce.
     """
 
     realm: str
@@ -95,7 +95,7 @@ class DigestGuard:
         """Return a WWW-Authenticate value with a fresh nonce (RFC 7616 3.3).
 
         Args:
-            stale: Whether the password was right and only the nonce is used up.
+            stale: Whether the password was right and only the nonce is no longer valid.
         """
         nonce = self.make_nonce()
         while len(self._used) >= MAX_NONCES:
@@ -105,12 +105,12 @@ class DigestGuard:
         return f'Digest realm="{self.realm}", qop="auth", algorithm=MD5, nonce="{nonce}"{end}'
 
     def check(self, method: str, target: str, authorization: str) -> Verdict:
-        """Return what an Authorization value is worth (RFC 7616 3.4).
+        """Check an Authorization value (RFC 7616 3.4).
 
         Args:
             method: The request's method.
-            target: The request target as it stood on the wire, with its query.
-            authorization: The field's value.
+            target: The raw request target, including the query.
+            authorization: The value of the field.
         """
         fields = _fields(authorization)
         if fields is None or not fields.keys() >= {"nonce", "cnonce", "nc", "response"}:
@@ -141,14 +141,14 @@ class DigestGuard:
 
 @attrs.frozen
 class Document:
-    """One stored document: its media type and its bytes."""
+    """A stored document: its media type and its bytes."""
 
     content_type: bytes
     body: bytes
 
 
 class Refusal(Exception):
-    """The box won't serve this request."""
+    """The box rejects the request."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
         super().__init__(message)
@@ -157,7 +157,7 @@ class Refusal(Exception):
 
 
 def _name(request: Request) -> str:
-    """Return the ``uri`` parameter, the document's name."""
+    """Return the ``uri`` parameter, which is the document's name."""
     values = request.args.get(b"uri", [])
     if len(values) != 1 or not values[0].startswith(b"/") or len(values[0]) > MAX_NAME_BYTES:
         raise Refusal(HTTPStatus.BAD_REQUEST, "Name one document, such as ?uri=/test.json.")
@@ -173,12 +173,12 @@ def _is_json(content_type: bytes) -> bool:
 
 
 class Box(Resource):
-    """The documents API: every path and method of the box ends here.
+    """The documents API, which handles every path and method.
 
     Attributes:
-        guard: Checks credentials.
-        documents: What is stored, by name.
-        requests: How many requests of any kind came in.
+        guard: Checks the credentials.
+        documents: The stored documents by name.
+        requests: The number of requests received.
     """
 
     isLeaf = True
@@ -190,7 +190,7 @@ class Box(Resource):
         self.requests = 0
 
     def render(self, request: Request) -> bytes | int:
-        """Return one request whose body has come in whole."""
+        """Handle a request whose body has arrived completely."""
         self.requests += 1
         request.responseHeaders.setRawHeaders(b"server", [b"closed-box"])
         try:
@@ -207,16 +207,16 @@ class Box(Resource):
     def _serve(self, request: Request) -> bytes:
         if request.method not in METHODS:
             request.responseHeaders.setRawHeaders(b"allow", [b", ".join(METHODS)])
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "The box knows GET, HEAD and PUT only.")
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "The box supports only GET, HEAD and PUT.")
         self._authenticate(request)
         if request.path != PATH:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"Documents are at {PATH.decode()} only.")
+            raise Refusal(HTTPStatus.NOT_FOUND, f"Documents are only at {PATH.decode()}.")
         name = _name(request)
         if request.method == b"PUT":
             return self._write(request, name)
         document = self.documents.get(name)
         if document is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is no document of this name.")
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no document with this name.")
         request.responseHeaders.setRawHeaders(b"content-type", [document.content_type])
         return document.body
 
@@ -232,12 +232,12 @@ class Box(Resource):
         if verdict is not Verdict.GOOD:
             challenge = self.guard.challenge(stale=verdict is Verdict.STALE)
             request.responseHeaders.setRawHeaders(b"www-authenticate", [challenge.encode()])
-            raise Refusal(HTTPStatus.UNAUTHORIZED, "The box asks for a user name and a password.")
+            raise Refusal(HTTPStatus.UNAUTHORIZED, "The box requires a user name and a password.")
 
     def _write(self, request: Request, name: str) -> bytes:
-        # The body may be in a temporary file: it is measured before it is read into memory.
+        # The body may be in a temporary file, so check the size before reading it into memory.
         content = request.content
-        assert content is not None  # Twisted renders a request when its body has come in.
+        assert content is not None  # Twisted renders a request after its body has arrived.
         size = content.seek(0, 2)
         if size > MAX_DOCUMENT_BYTES:
             limit = f"A document has at most {MAX_DOCUMENT_BYTES} bytes."
@@ -246,7 +246,9 @@ class Box(Resource):
         body = content.read()
         content_type = request.getHeader(b"content-type")
         if not content_type:
-            raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Say the document's Content-Type.")
+            raise Refusal(
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Set the Content-Type of the document."
+            )
         if _is_json(content_type):
             try:
                 json.loads(body)
@@ -258,7 +260,7 @@ class Box(Resource):
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, full)
         self.documents[name] = Document(content_type, body)
         request.setResponseCode(HTTPStatus.NO_CONTENT if known else HTTPStatus.CREATED)
-        # Neither answer has a body, so no media type either.
+        # Neither response has a body, so neither has a media type.
         request.defaultContentType = None
         return b""
 
@@ -277,7 +279,7 @@ def make_box(username: str = "admin", password: str = "admin") -> Box:  # noqa: 
     """Return a box with one document in it.
 
     Args:
-        username: The one user.
-        password: That user's password.
+        username: The only user.
+        password: The password of that user.
     """
     return Box(DigestGuard("closed-box", username, password))

@@ -1,4 +1,4 @@
-"""The demo's gate: the real one, by twistd, in a process of its own."""
+"""The demo's gate: the real daemon, run by twistd in a child process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @attrs.frozen(kw_only=True)
 class Ports:
-    """The TCP ports of the three; 0 asks for any free one."""
+    """The TCP ports of the three servers; 0 means any free port."""
 
     box: int = 8000
     gate: int = 5555
@@ -34,32 +34,32 @@ class Ports:
 
 
 def checkout_config() -> Path | None:
-    """Return the path of ``etc/demo.toml`` in a checkout, or None in an installed package."""
+    """Return the path of ``etc/demo.toml`` in a checkout; None in an installed package."""
     path = _ROOT / "etc" / "demo.toml"
     return path if path.is_file() else None
 
 
 def config_text(ports: Ports) -> str:
-    """Return the gate's configuration with these ports in the place of the usual ones.
+    """Return the gate's configuration, with the default ports replaced.
 
     Args:
-        ports: None of them 0.
+        ports: The ports to use, none of them 0.
     """
     path = checkout_config() or resources.files("corsgate.demo") / "demo.toml"
     usual = attrs.asdict(Ports())
     wanted = {str(usual[name]): str(port) for name, port in attrs.asdict(ports).items()}
-    # All at once: one after the other, a port that is put in could be taken for a usual one.
+    # Replace all in one pass, or a new port could be replaced again as if it were a default.
     pattern = rf"\b({'|'.join(wanted)})\b"
     return re.sub(pattern, lambda match: wanted[match[0]], path.read_text(encoding="utf-8"))
 
 
 class GateProcess(ProcessProtocol):
-    """The gate's process: keeps its log or passes it on, and tells when it has ended.
+    """The gate's process. It stores or relays the log, and reports when the process has ended.
 
     Attributes:
-        tail: The end of its log.
-        is_running: Whether it was started, and is there or has left something to be read.
-        was_told_to_end: Whether it ended by SIGINT or SIGTERM, whoever sent it.
+        tail: The end of the log.
+        is_running: Whether the process was started, and its end has not been reported yet.
+        was_told_to_end: Whether SIGINT or SIGTERM ended the process.
     """
 
     transport: IProcessTransport
@@ -72,13 +72,13 @@ class GateProcess(ProcessProtocol):
         self._waiting: list[Deferred[None]] = []
 
     def start(self, reactor: IReactorProcess, config: Path) -> None:
-        """Start twistd by this very interpreter, with this very package.
+        """Start twistd with the same interpreter and the same package.
 
         Args:
             reactor: Spawns the process.
             config: The gate's configuration.
         """
-        # The console script may be another interpreter's, and twistd has no `python -m`.
+        # The console script may use another interpreter, and twistd has no `python -m`.
         twistd = "from twisted.scripts.twistd import run; run()"
         arguments = ["-n", "--pidfile=", "corsgate", "--config", str(config)]
         path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -87,25 +87,25 @@ class GateProcess(ProcessProtocol):
         reactor.spawnProcess(self, sys.executable, command, env=environment)
 
     def pass_log_to(self, relay: Callable[[bytes], None]) -> None:
-        """Hand on what it writes from now on.
+        """Relay the log from now on.
 
         Args:
-            relay: Takes the bytes as they come.
+            relay: Receives the bytes as they arrive.
         """
         self._relay = relay
 
     def connectionMade(self) -> None:
-        """Note that the process is there."""
+        """Record that the process is running."""
         self.is_running = True
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Take in some of its log, from standard output or error."""
+        """Receive a part of the log, from standard output or error."""
         self.tail = (self.tail + data)[-TAIL_BYTES:]
         if self._relay is not None:
             self._relay(data)
 
     def processEnded(self, reason: Failure) -> None:
-        """Note how it ended, and tell all who wait."""
+        """Record how the process ended, and notify all waiters."""
         self.is_running = False
         self.was_told_to_end = getattr(reason.value, "signal", None) in (SIGINT, SIGTERM)
         waiting, self._waiting = self._waiting, []
@@ -113,7 +113,7 @@ class GateProcess(ProcessProtocol):
             deferred.callback(None)
 
     def when_ended(self) -> Deferred[None]:
-        """Return a Deferred of its own to each caller, who may cancel it."""
+        """Return a new Deferred that fires when the process has ended; it may be cancelled."""
         if not self.is_running:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
@@ -121,10 +121,10 @@ class GateProcess(ProcessProtocol):
         return deferred
 
     async def stop(self, clock: IReactorTime) -> None:
-        """End it: by SIGTERM, or by SIGKILL where that takes too long.
+        """End the process with SIGTERM, or with SIGKILL if that takes too long.
 
         Args:
-            clock: Measures how long.
+            clock: The clock for the timeout.
         """
         for signal in ("TERM", "KILL"):
             if not self.is_running:

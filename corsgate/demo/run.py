@@ -1,4 +1,4 @@
-"""``corsgate demo``: a closed box, an app and the real gate between them, started together."""
+"""``corsgate demo``: start a closed box, an app, and the real gate between them."""
 
 from __future__ import annotations
 
@@ -45,36 +45,36 @@ _LOOPBACK6: Final = "::1"
 
 
 class IDemoReactor(IReactorCore, IReactorTCP, IReactorTime, IReactorProcess):
-    """What the demo asks of a reactor."""
+    """The interfaces that the demo needs from a reactor."""
 
 
 class DemoError(Exception):
-    """The demo can't go on; the message is for its user."""
+    """The demo can't continue; the message is for the user."""
 
 
 class Interrupted(Exception):
-    """The gate was told to end: Ctrl-C reaches it as well, and perhaps before the demo."""
+    """A signal ended the gate: Ctrl-C reaches it too, and may reach it before the demo."""
 
 
 def _taken(option: str, what: str, port: int, error: OSError) -> DemoError:
-    reason = "taken" if error.errno == errno.EADDRINUSE else f"not to be had ({error.strerror})"
-    fix = f"stop what listens there, or choose another with {option}"
+    reason = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
+    fix = f"stop the program that uses it, or choose another port with {option}"
     return DemoError(f"corsgate demo: port {port}, for {what}, is {reason}; {fix}")
 
 
 def _reserve(port: int) -> socket.socket:
-    """Return a socket bound to a loopback port, not listening, so that the gate may have it.
+    """Return a socket that reserves a loopback port for the gate, without listening.
 
     Args:
         port: The port, or 0 for any free one.
 
     Raises:
-        OSError: The port can't be had.
+        OSError: The port is not available.
     """
     reserved = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        # With this on both sockets Linux lets the gate listen while this one is open, and gives
-        # the port to nobody who asks for just any.
+        # With this option on both sockets, Linux lets the gate listen while this one is open. It
+        # does not assign the port to programs that ask for any free port.
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         reserved.bind((_LOOPBACK, port))
     except OSError:
@@ -90,15 +90,15 @@ def _relay(data: bytes) -> None:
 
 @attrs.define(eq=False)
 class Demo:
-    """The three of them; what was started is stopped by `stop`, however far `start` came.
+    """The three servers. `stop` ends everything that `start` began, even if `start` failed.
 
     Attributes:
         reactor: Runs the box and the app, and spawns the gate.
-        ports: Those asked for; when started, those had.
-        relay: Takes the gate's log once it is ready; what went before is told only on failure.
-        box: The closed box, so that a test may look into it.
-        config: The file that the gate was started with.
-        gate: The gate's process.
+        ports: The requested ports; after the start, the actual ones.
+        relay: Receives the gate's log once it is ready. The earlier log is only shown on failure.
+        box: The closed box, so that tests can inspect it.
+        config: The configuration file of the gate.
+        gate: The process of the gate.
     """
 
     reactor: IDemoReactor
@@ -115,8 +115,8 @@ class Demo:
         """Start all three, and wait until the gate is ready.
 
         Raises:
-            DemoError: A port can't be had, or the gate doesn't start.
-            Interrupted: The gate was told to end.
+            DemoError: A port is not available, or the gate doesn't start.
+            Interrupted: A signal ended the gate.
         """
         try:
             reserved = _reserve(self.ports.gate)
@@ -130,7 +130,7 @@ class Demo:
             )
             app_port = self._listen(self.ports.app, app_root(addresses), "app", "the page")
             if self.ports.gate:
-                # Not every system lets the gate have a port that is bound here.
+                # Not every system lets the gate use a port that is bound here.
                 reserved.close()
             self.ports = Ports(box=box_port, gate=gate_port, app=app_port)
             self.config = self._find_config()
@@ -139,9 +139,9 @@ class Demo:
             self.gate.pass_log_to(self.relay)
 
     def _listen(self, port: int, root: Resource, name: str, what: str) -> int:
-        """Listen on both loopback addresses, as far as the machine has them."""
+        """Listen on both loopback addresses, if the machine has both; return the port."""
         site = Site(root)
-        # It knows its connections, so that they can be closed.
+        # The wrapper keeps track of connections, so that `stop` can close them.
         factory = WrappingFactory(site)
         factory.noisy = site.noisy = False
         self._factories.append(factory)
@@ -176,7 +176,7 @@ class Demo:
         deadline = self.reactor.seconds() + READY_TIMEOUT_S
         while self.reactor.seconds() < deadline:
             if not self.gate.is_running:
-                raise self._gone(f"the gate did not start; it said:\n{self._tail()}")
+                raise self._gone(f"the gate did not start; its output was:\n{self._tail()}")
             try:
                 protocol = await endpoint.connect(Factory.forProtocol(Protocol))
             except ConnectError:
@@ -186,7 +186,7 @@ class Demo:
                 return
         raise DemoError(
             f"corsgate demo: the gate does not listen on port {self.ports.gate} after "
-            f"{READY_TIMEOUT_S:.0f} seconds; does {self.config} still say so?"
+            f"{READY_TIMEOUT_S:.0f} seconds; check listen in {self.config}"
         )
 
     def _tail(self) -> str:
@@ -198,17 +198,17 @@ class Demo:
         return DemoError(f"corsgate demo: {message}")
 
     async def wait(self) -> None:
-        """Wait until the gate ends by itself, which it isn't meant to do.
+        """Wait until the gate ends, which it should only do after a signal.
 
         Raises:
-            DemoError: It did.
-            Interrupted: It was told to.
+            DemoError: The gate ended by itself.
+            Interrupted: A signal ended the gate.
         """
         await self.gate.when_ended()
         raise self._gone("the gate has ended; its log is above")
 
     async def stop(self) -> None:
-        """Stop all that was started, the gate first, so that it drains while the box is there."""
+        """Stop everything. The gate goes first, so that it can drain while the box still runs."""
         await self.gate.stop(self.reactor)
         for port in self._listening:
             await maybeDeferred(port.stopListening)
@@ -239,17 +239,17 @@ def _welcome(demo: Demo) -> str:
 
 
 async def serve(demo: Demo) -> None:
-    """Start the demo and say what to open; end quietly when cancelled or told to.
+    """Start the demo and print what to open; return quietly when cancelled or interrupted.
 
     Args:
-        demo: It is not stopped here: that is for whoever began.
+        demo: The demo; the caller must stop it.
 
     Raises:
-        SystemExit: With code 1, when it can't go on and has said why.
+        SystemExit: The demo can't continue. The reason is on standard error; the code is 1.
     """
     try:
-        # When this goes on, the reactor runs and its signal handlers are in place, so that
-        # nothing started from here on can be left behind.
+        # After this, the reactor runs with its signal handlers installed, so everything that is
+        # started from here on will also be stopped.
         await deferLater(demo.reactor, 0)
         await demo.start()
         print(_welcome(demo), flush=True)
@@ -271,7 +271,7 @@ def _begin(reactor: IDemoReactor, ports: Ports) -> Deferred[None]:
         return Deferred.fromCoroutine(demo.stop())
 
     reactor.addSystemEventTrigger("before", "shutdown", shut_down)
-    # make, its shell and the terminal may each pass the same signal on: the first one counts.
+    # make, its shell and the terminal may all forward the same signal; only the first counts.
     exit_cleanly_on_signals(reactor, lambda: None)
     return finished
 
@@ -292,7 +292,7 @@ def _options(argv: Sequence[str] | None) -> Ports:
             default=port,
             metavar="PORT",
             choices=range(65536),
-            help=f"the {what}'s port, 0 for any that is free (default: {port})",
+            help=f"the port of the {what}; 0 for any free port (default: {port})",
         )
     options = parser.parse_args(argv)
     return Ports(box=options.box_port, gate=options.gate_port, app=options.app_port)
@@ -305,7 +305,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after ``demo``; None for the process's own.
 
     Returns:
-        0 when it was told to end, 1 when it could not go on.
+        0 after a signal, 1 if the demo could not continue.
     """
     ports = _options(argv)
     try:

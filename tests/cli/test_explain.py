@@ -77,8 +77,8 @@ class Configured(CommandTestCase):
         """What can't be judged is 2, with one clear line for each fault."""
         for arguments, told in (
             (("--origin", ORIGIN, "ftp://h/"), "no http or https URL"),
-            (("--origin", ORIGIN, "--method", "a b", URL), "is no method"),
-            (("--origin", ORIGIN, "--header", "a b: c", URL), "is no header name"),
+            (("--origin", ORIGIN, "--method", "a b", URL), "is not a method"),
+            (("--origin", ORIGIN, "--header", "a b: c", URL), "is not a header name"),
             (("--origin", "http://b\u2192", URL), "Punycode"),
         ):
             done = self.explain(*arguments)
@@ -183,7 +183,7 @@ class Pasted(CommandTestCase):
             BLOCKED.replace("x-app", "content-type"),
         )
         self.assertEqual(done.status, 0)
-        self.assertIn("the message is of another one", done.err)
+        self.assertIn("the message is about a different call", done.err)
 
     def test_what_was_asked(self) -> None:
         """Where only the preflight's question can tell, it is asked for."""
@@ -284,7 +284,7 @@ class Live(CommandTestCase):
         server = self.serve(lambda method, path: (200, {}))
         for url, told in (
             (f"http://127.0.0.1:{free}/", "refuses connections"),
-            (server.url.replace("http:", "https:"), "does not speak TLS"),
+            (server.url.replace("http:", "https:"), "does not use TLS"),
             ("http://no-such-host.invalid/", "can't be found"),
         ):
             done = corsgate("explain", "--live", "--origin", "null", url)

@@ -102,12 +102,12 @@ class SendTests(SynchronousTestCase):
         for pieces, told in (
             ((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), "too large"),
             ((b"HTTP/1.1 100 Continue\r\n\r\n",), ""),
-            ((b"SSH-2.0-OpenSSH\r\n",), "does not answer in HTTP"),
+            ((b"SSH-2.0-OpenSSH\r\n",), "does not respond in HTTP"),
         ):
             error = self.assertRaises(NoAnswer, self.answered, *pieces)
             self.assertIn(told, str(error))
         error = self.assertRaises(NoAnswer, self.answered, timeout_s=0.2)
-        self.assertIn("did not answer within", str(error))
+        self.assertIn("did not respond within", str(error))
 
     def test_unsendable(self) -> None:
         """A value with a line end never goes out."""
@@ -118,17 +118,20 @@ class SendTests(SynchronousTestCase):
             credentials=False,
         )
         error = self.assertRaises(NoAnswer, send, request)
-        self.assertIn("can't be asked this: the value of Origin", str(error))
+        self.assertIn("can't be sent this request: the value of Origin", str(error))
 
     def test_words(self) -> None:
         """Each kind of failure has a sentence of its own."""
         for error, told in (
-            (TimeoutError("timed out"), "did not answer within 10 s"),
-            (socket.gaierror(-2, "Name or service not known"), "has a name that can't be found"),
+            (TimeoutError("timed out"), "did not respond within 10 s"),
+            (
+                socket.gaierror(-2, "Name or service not known"),
+                ("can't be found: its name does not resolve"),
+            ),
             (ConnectionRefusedError(111, "x"), "refuses connections"),
-            (ConnectionResetError(104, "x"), "closed the connection without an answer"),
-            (BadUpstreamResponse("it is odd"), "does not answer in HTTP: it is odd"),
+            (ConnectionResetError(104, "x"), "closed the connection without a response"),
+            (BadUpstreamResponse("it is odd"), "does not respond in HTTP: it is odd"),
             (OSError(101, "Network is unreachable"), "can't be reached: Network is unreachable"),
-            (ValueError("odd"), "can't be asked this: odd"),
+            (ValueError("odd"), "can't be sent this request: odd"),
         ):
             self.assertIn(told, _why(error))

@@ -180,7 +180,7 @@ class RunTests(SynchronousTestCase):
                 errors = demo.errors()
                 self.assertEqual(errors.count("\n"), 1, errors)
                 self.assertIn(f"port {port}", errors)
-                self.assertIn("taken", errors)
+                self.assertIn("in use", errors)
                 self.assertIn(option, errors)
                 self.assertTrue(demo.group_is_empty())
 
