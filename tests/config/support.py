@@ -16,6 +16,14 @@ TOP = 'listen = ["tcp:5555"]\n'
 UPSTREAM = '[upstreams.a]\nservers = ["http://127.0.0.1:8000"]\n'
 ROUTE = '[routes."/"]\nupstream = "a"\n'
 
+SECRET = """[upstreams.box]
+servers = ["http://127.0.0.1:8001"]
+credentials = { type = "bearer", token = "t" }
+[routes."/"]
+upstream = "box"
+"""
+OPEN = SECRET.replace('credentials = { type = "bearer", token = "t" }', "")
+
 AUTHORITY = Authority.make()
 PEM = AUTHORITY.pem
 ISSUED = AUTHORITY.issue("a.example.com", "*.b.example.com")
@@ -74,6 +82,11 @@ def faults_of(
     except ConfigError as error:
         return [str(fault) for fault in error.faults]
     return []
+
+
+def warned(source: str) -> list[str]:
+    """Return the warnings of a file, as they are shown."""
+    return [str(warning) for warning in parse(source).warnings]
 
 
 def two_faults(cors: Cors) -> Sequence[tuple[str, str, str]]:

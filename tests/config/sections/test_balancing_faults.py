@@ -1,4 +1,4 @@
-"""Faults in how an upstream's servers are balanced, watched and protected, word for word."""
+"""Faults of balancing, health checks and retries, word for word."""
 
 from __future__ import annotations
 

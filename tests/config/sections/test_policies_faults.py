@@ -1,4 +1,4 @@
-"""Faults of CORS policies, and of routes that have one, word for word."""
+"""Faults of CORS policies, and of routes with a policy, word for word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warnings of CORS policies, and of routes that have one, word for word."""
+"""Warnings about CORS policies, and routes with a policy, word for word."""
 
 from __future__ import annotations
 

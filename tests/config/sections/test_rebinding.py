@@ -1,19 +1,11 @@
-"""Warnings of what a configuration says beside its policies, word for word."""
+"""Warnings about listeners, word for word: `corsgate.config.sections.rebinding`."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.errors import ConfigError
-from tests.config.support import parse
+from tests.config.support import OPEN, SECRET, warned
 
-SECRET = """[upstreams.box]
-servers = ["http://127.0.0.1:8001"]
-credentials = { type = "bearer", token = "t" }
-[routes."/"]
-upstream = "box"
-"""
-OPEN = SECRET.replace('credentials = { type = "bearer", token = "t" }', "")
 OF_A_HOST = SECRET.replace('"/"', '"gate.example/"')
 ANY_HOST = (
     "it serves any Host: a site that points its name here (DNS rebinding) passes for the "
@@ -38,11 +30,6 @@ TLS = (
     '[[listener]]\nendpoint = "tcp:443"\n'
     'certificates = [{ chain = "/chain.pem", key = "/key.pem" }]\n'
 )
-
-
-def warned(source: str) -> list[str]:
-    """Return the warnings of a file, as they are shown."""
-    return [str(warning) for warning in parse(source).warnings]
 
 
 class AnyHostTests(SynchronousTestCase):
@@ -144,101 +131,3 @@ class ClosedTests(SynchronousTestCase):
         self.assertEqual(warned(self.NEAR + OPEN), [])
         top = f'hosts = ["gate.example"]\n{self.NEAR}trusted_proxies = ["127.0.0.1"]\n'
         self.assertEqual(warned(top + OPEN), [])
-
-
-class PassedTests(SynchronousTestCase):
-    """Fields that a route passes on purpose."""
-
-    TOP = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
-
-    def test_warned(self) -> None:
-        """One that passes anyway, or that is listed twice."""
-        source = self.TOP + OPEN + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip"]\n'
-        at = 'routes."/".pass_headers'
-        self.assertEqual(
-            warned(source),
-            [
-                f'c.toml:7: {at}[1]: "Accept" passes anyway; remove it',
-                f'c.toml:7: {at}[2]: "x-real-ip" is already listed; remove it',
-            ],
-        )
-        override = 'pass_headers = ["X-HTTP-Method-Override"]\n'
-        self.assertEqual(len(warned(self.TOP + OPEN + override)), 1)
-        self.assertEqual(warned(self.TOP + OPEN + 'methods = ["GET"]\n' + override), [])
-
-    def test_the_credentials_own(self) -> None:
-        """What the gate logs in with is no client's to send."""
-        for name in ("Authorization", "authorization"):
-            source = self.TOP + SECRET + f'pass_headers = ["{name}"]\n'
-            error = self.assertRaises(ConfigError, parse, source)
-            self.assertEqual(
-                str(error.faults[0]),
-                f'c.toml:7: routes."/".pass_headers[0]: "{name}" is set by the gate where the'
-                " upstream has credentials; remove it, or the upstream's credentials",
-            )
-
-
-class UnusedTests(SynchronousTestCase):
-    """A table that no other names."""
-
-    LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
-    SPARE = """[credentials.a]
-type = "bearer"
-token = "t"
-[cors.b]
-allow_origins = ["https://a.example.com"]
-[upstreams.c]
-servers = ["http://127.0.0.1:8001"]
-"""
-
-    def test_warned(self) -> None:
-        """Each kind, in the order of the lines, with where it could be named."""
-        self.assertEqual(
-            warned(self.LOCAL + self.SPARE + OPEN),
-            [
-                "c.toml:2: credentials.a: it is not used; use it as the credentials of an "
-                "upstream, or remove it",
-                "c.toml:5: cors.b: it is not used; use it as the cors of a route, or remove it",
-                "c.toml:7: upstreams.c: it is not used; use it as the upstream of a route, "
-                "or remove it",
-            ],
-        )
-
-    def test_not_warned(self) -> None:
-        """What is named once, be it by a policy that is tried, or several times."""
-        for cors in ('cors = "b"', 'cors_report_only = "b"', 'cors = "b"\ncors_report_only = "b"'):
-            source = (
-                f'{self.LOCAL}{self.SPARE}credentials = "a"\n'
-                f'[routes."/"]\nupstream = "c"\n{cors}\n[routes."/d"]\nupstream = "c"\n'
-            )
-            self.assertEqual(warned(source), [])
-
-    def test_misspelled(self) -> None:
-        """What is named wrongly is told as that alone."""
-        source = self.LOCAL + OPEN.replace('= "box"', '= "bocks"')
-        error = self.assertRaises(ConfigError, parse, source)
-        self.assertEqual((len(error.faults), error.warnings), (1, ()))
-
-
-class AllowFramingTests(SynchronousTestCase):
-    """``allow_framing`` where nothing forbids framing."""
-
-    LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
-    NOTHING = (
-        'routes."/".allow_framing: it has no effect: frames are refused only where the upstream'
-        " has credentials and enforce_origin is true; remove it"
-    )
-
-    def test_warned(self) -> None:
-        """Without credentials, and where origins are not enforced."""
-        lenient = 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }\n'
-        for rest in (OPEN, SECRET + lenient):
-            (warning,) = warned(f"{self.LOCAL}{rest}allow_framing = true\n")
-            self.assertIn(self.NOTHING, warning)
-
-    def test_not_warned(self) -> None:
-        """With credentials, with a policy or without, and where it says what holds anyway."""
-        policy = 'cors = { allow_origins = ["https://a.example"] }\n'
-        for rest in (SECRET, SECRET + policy):
-            self.assertEqual(warned(f"{self.LOCAL}{rest}allow_framing = true\n"), [])
-        self.assertEqual(warned(f"{self.LOCAL}{OPEN}allow_framing = false\n"), [])

@@ -1,4 +1,4 @@
-"""Faults of credentials, word for word; none of them says a secret."""
+"""Faults of credentials, word for word; none of them shows a secret."""
 
 from __future__ import annotations
 

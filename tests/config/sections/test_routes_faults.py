@@ -1,4 +1,4 @@
-"""Faults of routes and CORS policies, word for word."""
+"""Faults of routes, word for word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of what a configuration says about TLS: certificates, keys, and who is verified."""
+"""TLS settings: certificates, keys and verification, with their faults word for word."""
 
 from __future__ import annotations
 
