@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Config, Cors
 from corsgate.config.parse import parse_config
 from corsgate.config.sections.policies import NO_RULES, CorsRules
-from corsgate.errors import ConfigError
+from corsgate.errors import BadValue, ConfigError
 from tests.certificates import Authority
 
 TOP = 'listen = ["tcp:5555"]\n'
@@ -89,6 +90,15 @@ def warned(source: str) -> list[str]:
     return [str(warning) for warning in parse(source).warnings]
 
 
+def fault_of(check: Callable[..., Any], *arguments: Any) -> str:
+    """Return the text of the BadValue that a call raises; empty if it raises none."""
+    try:
+        check(*arguments)
+    except BadValue as error:
+        return str(error)
+    return ""
+
+
 def two_faults(cors: Cors) -> Sequence[tuple[str, str, str]]:
     """Find fault with each policy: with its last origin, and with its max_age."""
     last = len(cors.allow_origins) - 1
@@ -99,6 +109,24 @@ class TableTestCase(SynchronousTestCase):
     """A test case that compares whole tables, and so shows all that differs at once."""
 
     maxDiff = None
+
+    def assert_checked(
+        self, check: Callable[..., Any], good: Iterable[Any], bad: Mapping[Any, str]
+    ) -> None:
+        """Assert that a check accepts each good value, and what it says of each bad one.
+
+        Args:
+            check: Raises BadValue.
+            good: Values, or tuples of arguments, that it must accept.
+            bad: The whole message for each value that it must reject.
+        """
+        expected = {**dict.fromkeys(good, ""), **bad}
+        found = {
+            value: fault_of(check, *(value if isinstance(value, tuple) else (value,)))
+            for value in expected
+        }
+        self.assertEqual(expected, found)
+        self.assertNotIn("", bad.values())
 
     def assert_faults(self, template: str, cases: Iterable[tuple[str, str]]) -> None:
         """Assert the faults of each fragment, which replaces ``@@`` in the template.
