@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Config, Cors
 from corsgate.config.parse import parse_config
 from corsgate.config.sections.policies import NO_RULES, CorsRules
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.lines import key_lines
+from corsgate.config.toml.reader import Notes, Table
 from corsgate.errors import BadValue, ConfigError
 from tests.certificates import Authority
 
@@ -69,6 +73,21 @@ def parse(
     return parse_config(
         source, file="c.toml", environ=environ, read_file=read_file, cors_rules=cors_rules
     )
+
+
+def sources(**changes: Any) -> Sources:
+    """Return the small world to read from, with changes."""
+    return Sources(**{"environ": ENVIRON, "read_file": read_file, **changes})
+
+
+def table_of(source: str) -> Table:
+    """Return a TOML document as a reader of one section gets it."""
+    return Table(Notes(file="c.toml", lines=key_lines(source)), (), tomllib.loads(source))
+
+
+def noted(table: Table) -> list[str]:
+    """Return what was recorded of a table's document: first its faults, then its warnings."""
+    return [str(each) for each in (*table.notes.faults, *table.notes.warnings)]
 
 
 def faults_of(

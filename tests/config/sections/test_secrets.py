@@ -1,0 +1,95 @@
+"""Tests of `corsgate.config.sections.secrets`: where a secret comes from."""
+
+from __future__ import annotations
+
+from corsgate.config.model.rules import check_secret
+from corsgate.config.model.secret import Secret
+from corsgate.errors import BadValue
+from tests.config.support import TableTestCase, fault_of, sources
+
+SYSTEMD = {"CREDENTIALS_DIRECTORY": "/run/credentials/gate"}
+
+
+def read(raw: object, **changes: object) -> Secret:
+    """Read a secret that may be any text but none."""
+    return sources(**changes).secret(check_secret)(raw)
+
+
+class SourceTests(TableTestCase):
+    """The four places."""
+
+    def test_places(self) -> None:
+        """A file loses one line end, as an editor or echo has added it."""
+        for raw, text in (
+            ("hunter2", "hunter2"),
+            ({"env": "NAME"}, "from environment"),
+            ({"file": "/password"}, "from file"),
+            ({"file": "/dos"}, "from dos"),
+            ({"systemd": "ml"}, "from systemd"),
+        ):
+            found = read(raw, environ={"NAME": "from environment", **SYSTEMD})
+            self.assertEqual(found.reveal(), text)
+
+    def test_missing(self) -> None:
+        """Each fault names the variable or path; no fault could show a secret."""
+        cannot = "give a file that this user can read"
+        bad = {
+            (("env", "NONE"),): 'environment variable "NONE" is not set',
+            (("env", "EMPTY"),): "the secret is empty; add a value",
+            (("file", "/none"),): f'"/none" can\'t be read: No such file or directory; {cannot}',
+            (("file", "/secret"),): f'"/secret" can\'t be read: Permission denied; {cannot}',
+            (("file", "/a\0"),): f'"/a\\u0000" can\'t be read: it is not a path; {cannot}',
+            (("file", "/latin-1"),): '"/latin-1" is not in UTF-8; save it as UTF-8',
+            (("systemd", "ml"),): (
+                'systemd provides no credential "ml": $CREDENTIALS_DIRECTORY is not set;'
+                " add LoadCredential=ml:PATH to the unit, or use env or file"
+            ),
+            (("systemd", "../ml"),): (
+                '"../ml" is not the name of a credential; write it without a path'
+            ),
+        }
+        found = {raw: fault_of(read, dict(raw)) for raw in bad}
+        self.assertEqual(bad, found)
+
+    def test_two_line_ends_are_a_fault(self) -> None:
+        """Only one is removed: a second one would be part of the secret."""
+        self.assertIn("contains control characters", fault_of(read, {"file": "/two-ends"}))
+
+    def test_wrong_types_are_not_shown(self) -> None:
+        """What stands in a secret's place may be a secret, whatever its type."""
+        for raw in (
+            5,
+            ["hunter2"],
+            {"env": ["hunter2"]},
+            {"environment": "hunter2"},
+            {"env": "NAME", "file": "hunter2"},
+            {},
+        ):
+            fault = fault_of(read, raw)
+            self.assertTrue(fault.startswith("it does not say where the secret is; "), fault)
+            self.assertNotIn("hunter2", fault)
+
+
+class WarningTests(TableTestCase):
+    """Secrets that others can read."""
+
+    def test_only_literal_text_in_a_readable_file(self) -> None:
+        """A secret from elsewhere is not in the file, whoever reads it."""
+        warning = "the secret is written in this file, which the group www can read"
+        for raw, read_by, expected in (
+            ("hunter2", "the group www", warning),
+            ("hunter2", "", ""),
+            ({"env": "NAME"}, "the group www", ""),
+            (None, "the group www", ""),
+        ):
+            self.assertEqual(sources(read_by=read_by).warning(raw), expected)
+
+
+class FileTests(TableTestCase):
+    """Other files."""
+
+    def test_certificates_are_read_as_files(self) -> None:
+        """Both give the bytes as they are, and the same fault."""
+        for read_bytes in (sources().file, sources().certificate):
+            self.assertEqual(read_bytes("/password"), b"from file\n")
+            self.assertRaises(BadValue, read_bytes, "/none")
