@@ -40,7 +40,8 @@ def toml_tables(keys: Iterable[tuple[Path, str, Toml]]) -> str:
     current: Path = ()
     for table, key, value in keys:
         if table != current:
-            lines += ["", f"[{key_text(table)}]"] if lines else [f"[{key_text(table)}]"]
+            header = f"[{_escaped(key_text(table))}]"
+            lines += ["", header] if lines else [header]
             current = table
         lines.append(f"{_key(key)} = {toml_value(value)}")
     return "".join(f"{line}\n" for line in lines)
