@@ -1,4 +1,4 @@
-"""A browser's way through a cross-origin call, step by step, whoever answers its requests."""
+"""How a browser makes a cross-origin call, step by step, with the responses of any server."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _MOST_DIGITS = len(str(_LONGEST_S))
 
 
 def fetch(call: Call, send: Send) -> Trace:
-    """Return what a browser would make of a call.
+    """Return what a browser would do and find for a call.
 
-    A preflight is always sent where one may be needed: no earlier one is remembered.
+    The preflight cache starts empty, so a preflight is sent whenever the call needs one.
 
     Args:
-        call: What the page's script asks for.
-        send: Answers each request, a preflight first where one is needed.
+        call: The page's call.
+        send: Returns the response to a request; a preflight comes first if one is needed.
 
     Source: Fetch ``#main-fetch``, ``#http-fetch``, ``#http-redirect-fetch``.
     """
@@ -58,11 +58,11 @@ def fetch(call: Call, send: Send) -> Trace:
 
 
 class _Blocked(Exception):
-    """Ends a fetch at the step that was noted last."""
+    """Raised to end a fetch at the last recorded step."""
 
 
 class _Fetch:
-    """One call on its way."""
+    """The state of one call."""
 
     def __init__(self, call: Call, send: Send) -> None:
         self._send = send
@@ -78,7 +78,7 @@ class _Fetch:
         self._exchanges: list[tuple[Request, Answer]] = []
 
     def run(self) -> Trace:
-        """Return how the call ends."""
+        """Make the call; return its trace."""
         try:
             self._start()
             for _ in range(MAX_REDIRECTS + 1):
@@ -102,13 +102,13 @@ class _Fetch:
             why = f"The browser sends {text(method)}."
             self._note("#concept-method-normalize", "method", text(self._call.method), why)
         for name in self._call.dropped:
-            why = "No script can set this header; the browser leaves it out."
+            why = "Scripts can't set this header; the browser leaves it out."
             self._note("#forbidden-request-header", "header", text(name), why)
         if origin != b"null" and (len(origin) > MAX_ORIGIN_BYTES or take_apart(origin) is None):
-            why = "No browser spells an origin like this; it is sent here as it was given."
+            why = "Browsers don't send an origin in this form; it is sent here as given."
             self._note("#origin-header", "origin", text(origin), why)
 
-    # One request, perhaps with its preflight.
+    # One request, with its preflight if it needs one.
 
     def _one(self) -> Answer:
         self._cors = self._cors or self._url.origin != self._origin
@@ -116,23 +116,23 @@ class _Fetch:
         if secure and not self._url.is_trustworthy:
             self._fail("#main-fetch", "mixed content", str(self._url), Cause.MIXED_CONTENT)
         if not self._cors:
-            why = "Page and URL have the same origin, so CORS has no say."
+            why = "Page and URL have the same origin, so CORS does not apply."
             self._note("#main-fetch", "origin", text(self._origin), why)
             return self._ask(self._method, self._actual_headers(), self._credentials)
         own = take_apart(self._origin) if len(self._origin) <= MAX_ORIGIN_BYTES else None
         if self._url.is_loopback and own and not is_loopback_name(own[1].strip(b"[]")):
-            why = "A page from elsewhere calls this machine: Chromium asks its user to permit that."
+            why = "A page from elsewhere calls this machine: Chromium asks the user for permission."
             self._note("Local Network Access", "target", self._url.authority, why)
         names = unsafe_names(self._headers)
         reasons = preflight_reasons(self._method, names)
         seen = f"{text(self._method)} {' '.join(text(name) for name in names)}".strip()
         if reasons:
-            self._note("#main-fetch", "preflight", seen, f"One is needed: {'; '.join(reasons)}.")
+            self._note("#main-fetch", "preflight", seen, f"Needed: {'; '.join(reasons)}.")
             self._preflight(names)
         else:
-            self._note("#main-fetch", "preflight", seen, "None is needed: the request is simple.")
+            self._note("#main-fetch", "preflight", seen, "Not needed: the request is simple.")
         answer = self._ask(self._method, self._actual_headers(), self._credentials)
-        self._check(answer, "the answer")
+        self._check(answer, "the response")
         return answer
 
     def _actual_headers(self) -> tuple[Header, ...]:
@@ -142,7 +142,7 @@ class _Fetch:
         return (*headers, (b"Sec-Fetch-Mode", b"cors"))
 
     def _serialized(self) -> bytes:
-        """Return the Origin that is sent: null once redirects led through a third party."""
+        """Return the Origin to send: null once a redirect has left a foreign origin."""
         return b"null" if self._tainted else self._origin
 
     def _ask(self, method: bytes, headers: tuple[Header, ...], credentials: bool) -> Answer:
@@ -159,7 +159,7 @@ class _Fetch:
         return answer
 
     def _preflight(self, names: Sequence[bytes]) -> None:
-        """Ask whether the request may be sent (``#cors-preflight-fetch``)."""
+        """Send a preflight and check its response (``#cors-preflight-fetch``)."""
         asked: tuple[Header, ...] = (
             (b"Accept", b"*/*"),
             (b"Access-Control-Request-Method", self._method),
@@ -169,19 +169,19 @@ class _Fetch:
         asked += ((b"Origin", self._serialized()), (b"Sec-Fetch-Mode", b"cors"))
         answer = self._ask(b"OPTIONS", asked, False)
         rule, status = "#cors-preflight-fetch", str(answer.status)
-        # Fetch asks for the origin first, but no origin would fix this, and browsers say so.
+        # Fetch checks the origin first, but browsers report the redirect: no origin would fix it.
         if answer.status in REDIRECTS and values(answer.headers, b"location"):
-            self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_REDIRECT)
-        self._check(answer, "the preflight's answer")
+            self._fail(rule, "preflight status", status, Cause.PREFLIGHT_REDIRECT)
+        self._check(answer, "the preflight response")
         if not 200 <= answer.status <= 299:
-            self._fail(rule, "preflight's status", status, Cause.PREFLIGHT_STATUS)
-        self._pass(rule, "preflight's status", status, "It is from 200 to 299.")
+            self._fail(rule, "preflight status", status, Cause.PREFLIGHT_STATUS)
+        self._pass(rule, "preflight status", status, "It is from 200 to 299.")
         self._check_method(answer)
         self._check_names(answer, names)
         age = values(answer.headers, b"access-control-max-age")
         said = delta_seconds(age[0]) if len(age) == 1 else None
         kept = DEFAULT_MAX_AGE_S if said is None else said
-        self._note(rule, "Access-Control-Max-Age", shown(age), f"It is kept for {kept} s at most.")
+        self._note(rule, "Access-Control-Max-Age", shown(age), f"Cached for at most {kept} s.")
 
     def _check_method(self, answer: Answer) -> None:
         found = values(answer.headers, b"access-control-allow-methods")
@@ -191,11 +191,11 @@ class _Fetch:
         if allowed is None:
             self._fail(rule, where, seen, Cause.UNREADABLE_METHODS)
         if method in SAFELISTED_METHODS:
-            self._pass(rule, where, seen, f"{text(method)} needs no listing.")
+            self._pass(rule, where, seen, f"{text(method)} need not be listed.")
         elif method in allowed:
             self._pass(rule, where, seen, f"It lists {text(method)}.")
         elif b"*" in allowed and not self._credentials:
-            self._pass(rule, where, seen, f'"*" stands for {text(method)}.')
+            self._pass(rule, where, seen, f'"*" covers {text(method)}.')
         else:
             self._fail(rule, where, seen, Cause.METHOD, text(method))
 
@@ -212,14 +212,14 @@ class _Fetch:
             # "*" never covers it: #cors-non-wildcard-request-header-name
             if name not in listed and (not star or name == b"authorization"):
                 if star:
-                    why = 'Chromium lets "*" cover authorization all the same; Fetch does not.'
+                    why = 'Chromium lets "*" cover authorization; the Fetch standard does not.'
                     self._note("#cors-non-wildcard-request-header-name", where, seen, why)
                 self._fail(rule, where, seen, Cause.HEADER, text(name))
         if names:
             self._pass(rule, where, seen, f"It covers {', '.join(text(name) for name in names)}.")
 
     def _check(self, answer: Answer, title: str) -> None:
-        """Take the CORS check (``#cors-check``), whose comparison is byte for byte."""
+        """Do the CORS check (``#cors-check``), which compares byte for byte."""
         found = values(answer.headers, b"access-control-allow-origin")
         origin, wanted = b", ".join(found), self._serialized()
         rule, seen = "#cors-check", f"Access-Control-Allow-Origin: {shown(found)}"
@@ -239,10 +239,10 @@ class _Fetch:
             self._fail(rule, title, seen, Cause.NO_CREDENTIALS)
         self._pass(rule, title, seen, "It is the page's origin, with credentials.")
 
-    # After the answer.
+    # After the response.
 
     def _redirect(self, answer: Answer) -> None:
-        """Go where a redirect leads (``#http-redirect-fetch``)."""
+        """Follow a redirect (``#http-redirect-fetch``)."""
         rule = "#http-redirect-fetch"
         location = text(values(answer.headers, b"location")[0])
         try:
@@ -261,12 +261,12 @@ class _Fetch:
             self._headers = tuple(h for h in self._headers if h[0].lower() != b"authorization")
             if self._url.origin != self._origin:
                 self._tainted = True
-                why += " It leaves a foreign origin for another, so Origin is null from here on."
+                why += " It leaves a foreign origin for another, so Origin is null from now on."
         self._note(rule, "Location", str(there), why)
         self._url = there
 
     def _note_readable(self, answer: Answer) -> None:
-        """Say which fields the script can't read (``#concept-header-extract-header-values``)."""
+        """Note which fields scripts can't read (``#concept-header-extract-header-values``)."""
         if not self._cors:
             return
         exposed = values(answer.headers, b"access-control-expose-headers")
@@ -316,9 +316,10 @@ class _Fetch:
 
 
 def delta_seconds(value: bytes) -> int | None:
-    """Return a number of seconds (RFC 9111 1.2.2), which may be of any length; None if it is none.
+    """Parse a number of seconds with any number of digits (RFC 9111 1.2.2).
 
-    More than 2^31 is taken as that, as the RFC has it.
+    Returns:
+        At most 2^31, as the RFC says; None if it is not a number.
     """
     if not _SECONDS.fullmatch(value):
         return None
@@ -326,7 +327,7 @@ def delta_seconds(value: bytes) -> int | None:
 
 
 def unlike(origin: bytes) -> Cause:
-    """Return what is wrong with an Access-Control-Allow-Origin that is not the page's origin."""
+    """Return why an Access-Control-Allow-Origin that is not the page's origin is blocked."""
     if origin == b"*":
         return Cause.WILDCARD_ORIGIN
     if b"," in origin or b" " in origin:

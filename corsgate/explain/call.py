@@ -1,4 +1,4 @@
-"""What a page's script asks for, and what its browser makes of that before anything is sent."""
+"""The call of a page's script, and how its browser changes and classifies it before sending."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _USUAL_VALUES = {
     b"content-type": b"application/json",
     b"range": b"bytes=0-",
 }
-# A script may not set these to a method that is forbidden (Fetch #forbidden-request-header).
+# A script may not set these to a forbidden method (Fetch #forbidden-request-header).
 _OVERRIDES = frozenset((b"x-http-method", b"x-http-method-override", b"x-method-override"))
 
 
@@ -42,9 +42,9 @@ class Call:
     """One ``fetch()`` of a page, in mode "cors".
 
     Attributes:
-        origin: The page's origin as its browser serializes it, perhaps ``null``.
-        method: The method, spelled as the script has it.
-        url: What it asks for.
+        origin: The page's origin as its browser serializes it; may be ``null``.
+        method: The method, in the script's spelling.
+        url: The requested URL.
         headers: The fields that the script sets.
         credentials: Whether its credentials mode is "include".
     """
@@ -73,12 +73,12 @@ class Call:
 
 
 def usual_value(name: bytes) -> bytes:
-    """Return the value that a field most likely has, where only its name is known."""
+    """Return the most likely value of a field of which only the name is known."""
     return _USUAL_VALUES.get(name.lower(), b"1")
 
 
 def is_forbidden(name: bytes, value: bytes) -> bool:
-    """Return whether no script can set a field (Fetch ``#forbidden-request-header``)."""
+    """Return whether scripts can't set a field (Fetch ``#forbidden-request-header``)."""
     lowered = name.lower()
     if lowered in FORBIDDEN_REQUEST_HEADERS or lowered.startswith(FORBIDDEN_REQUEST_PREFIXES):
         return True
@@ -105,7 +105,7 @@ def is_safelisted(name: bytes, value: bytes) -> bool:
 
 
 def unsafe_names(headers: Iterable[Header]) -> tuple[bytes, ...]:
-    """Return the names that a preflight asks for, lower-cased and sorted.
+    """Return the names that a preflight must ask for, lower-cased and sorted.
 
     Source: Fetch ``#cors-unsafe-request-header-names``.
     """
@@ -128,15 +128,15 @@ def preflight_reasons(method: bytes, names: Iterable[bytes]) -> list[str]:
 
     Args:
         method: As the browser sends it.
-        names: What `unsafe_names` answered.
+        names: The result of `unsafe_names`.
     """
     reasons = []
     if method not in SAFELISTED_METHODS:
-        reasons.append(f"the method {method.decode('latin-1')} is none of GET, HEAD and POST")
+        reasons.append(f"the method {method.decode('latin-1')} is not GET, HEAD or POST")
     for name in names:
         shown = name.decode("latin-1")
         if name == b"content-type":
-            reasons.append("the Content-Type is none that a form can send")
+            reasons.append("a form can't send this Content-Type")
         elif name in _USUAL_VALUES:
             reasons.append(f"the value of {shown} is not safelisted")
         else:

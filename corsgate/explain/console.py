@@ -1,4 +1,4 @@
-"""What Chromium and Firefox print on their consoles when they block a call, read back."""
+"""Read the messages that Chromium and Firefox print on the console when they block a call."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _FIREFOX = re.compile(
 )
 
 _MAX_WHY = 2_000
-"""How much of a reason is read: no browser's is as long, and what follows may be anything."""
+"""How much of a reason is read. Real ones are shorter, and any text may follow them."""
 
 _OTHERS = (
-    # Those that Chromium and Firefox word in other ways, since no answer was judged.
+    # Calls that were blocked before any response, for which browsers use other sentences.
     (
         "chromium",
         re.compile(r"Fetch API cannot load (?P<url>\S+?)\. (?P<why>URL scheme .{1,80} supported)"),
@@ -64,7 +64,7 @@ _OTHERS = (
 )
 
 TABLE: tuple[tuple[str, str, Cause], ...] = (
-    # Chromium: network::mojom::CorsError, worded by Blink's cors_error_string.cc.
+    # Chromium: network::mojom::CorsError, with the text of Blink's cors_error_string.cc.
     ("chromium", r"must not be the wildcard '\*' when", Cause.WILDCARD_ORIGIN),
     ("chromium", rf"No '{_ACAO}' header is present", Cause.MISSING_ORIGIN),
     ("chromium", rf"'{_ACAO}' header contains multiple values '", Cause.SEVERAL_ORIGINS),
@@ -111,7 +111,7 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
     ("chromium", r"Access-Control-Allow-Private-Network", Cause.LOCAL_NETWORK),
     ("chromium", r"Private-Network-Access|private network request", Cause.LOCAL_NETWORK),
     ("chromium", r"Request had a target IP address space of", Cause.LOCAL_NETWORK),
-    # Firefox: the strings CORS* of its security.properties.
+    # Firefox: the CORS* strings of its security.properties.
     ("firefox", rf"CORS header {_Q}{_ACAO}{_Q} missing", Cause.MISSING_ORIGIN),
     ("firefox", rf"Multiple CORS header {_Q}{_ACAO}{_Q} not allowed", Cause.SEVERAL_ORIGINS),
     (
@@ -154,24 +154,24 @@ TABLE: tuple[tuple[str, str, Cause], ...] = (
     ("firefox", r"CORS disabled", Cause.DISABLED),
     ("firefox", rf"CORS header {_Q}Origin{_Q} cannot be added", Cause.MODE),
 )
-"""Browser, what its message is known by, and the cause; the first that fits counts."""
+"""Browser, the pattern that identifies its message, and the cause; the first match counts."""
 
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """What a console's message says.
+    """The content of a console message.
 
     Attributes:
         browser: ``chromium`` or ``firefox``.
-        cause: Why the call was blocked; None where the words are unknown.
+        cause: Why the call was blocked; None for an unknown reason.
         why: The reason in the browser's own words.
-        url: What was asked for, where it is an http or https URL.
-        redirected: Where that led, and the call was blocked, or None.
-        origin: The page's origin, which Firefox does not name.
-        method: The method, where the message names it.
-        header: The request header, where it names one.
+        url: The URL that was called, if it is http or https.
+        redirected: The URL that a redirect led to and that was blocked, or None.
+        origin: The page's origin, which Firefox does not report.
+        method: The method, if the message has it.
+        header: The request header, if the message has one.
         preflight: Whether the preflight failed.
-        credentials: Whether the call must have been with credentials.
+        credentials: Whether the message implies that the call had credentials.
     """
 
     browser: str
@@ -187,14 +187,13 @@ class Message:
 
 
 def read_message(said: str) -> Message:
-    """Return what a message on a browser's console says.
+    """Read a message from a browser's console.
 
     Args:
-        said: The text as it was copied, perhaps with file names, line numbers and line ends
-            around and within.
+        said: The text as copied. File names, line numbers and line ends may be around or within it.
 
     Raises:
-        BadValue: No message of Chromium's or Firefox's about CORS is in it.
+        BadValue: It contains no CORS message of Chromium or Firefox.
     """
     flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(said.split()))
     for whose, pattern, found_cause in _OTHERS:
@@ -212,8 +211,8 @@ def read_message(said: str) -> Message:
     found = found or _FIREFOX.search(flat)
     if found is None:
         raise BadValue(
-            "it is no message of Chromium's or Firefox's about CORS",
-            'copy all of it, from "Access to ..." or "Cross-Origin Request Blocked" on',
+            "this is not a CORS message of Chromium or Firefox",
+            'copy the whole message, from "Access to ..." or "Cross-Origin Request Blocked" on',
         )
     parts = found.groupdict()
     why = parts["why"][:_MAX_WHY].strip()
@@ -239,7 +238,7 @@ def _cause(browser: str, why: str) -> tuple[Cause | None, dict[str, str]]:
         if whose == browser and (found := re.search(pattern, why)):
             named = found.groupdict()
             allowed = named.get("allowed")
-            # What is no origin at all is another fault than another origin.
+            # A value that is not an origin at all has another cause than a different origin.
             return (cause if allowed is None else unlike(allowed.encode())), named
     return None, {}
 

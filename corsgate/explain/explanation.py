@@ -1,4 +1,4 @@
-"""What a browser gets from a gate, step by step, and what would let a refused call through."""
+"""Explain step by step whether a gate lets a page's call through, and find a fix if not."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from corsgate.message.host import HostRules
 from corsgate.message.target import segments
 from corsgate.routing import RouteTable
 
-_NO_MEND_BY_CONFIG = frozenset((Cause.FORBIDDEN_METHOD, Cause.MIXED_CONTENT))
+_NOT_FIXED_BY_CONFIG = frozenset((Cause.FORBIDDEN_METHOD, Cause.MIXED_CONTENT))
 
 
 @attrs.frozen(kw_only=True)
@@ -34,17 +34,17 @@ class Explanation:
 
     Attributes:
         call: The call.
-        allowed: Whether it reaches its server and the script may read the answer.
-        route: The route's host and prefix; empty where none is taken, or no gate is asked.
-        policy: Where the route's policy is written; empty where it has none.
+        allowed: Whether it reaches its server and the script may read the response.
+        route: The route's host and prefix; empty if no route matches or there is no gate.
+        policy: Where the route's policy is written; empty without one.
         trace: What the browser does and finds.
-        reason: Why it is refused; empty where it is allowed.
-        cause: The step of Fetch at which it is; None where the gate serves it no further.
-        near_misses: By how little it misses.
+        reason: Why the call is refused; empty if it is allowed.
+        cause: The step of Fetch that blocks it; None if the gate refuses it.
+        near_misses: How the call differs from similar ones that are allowed.
         changes: The keys of the configuration that would allow it, if any can.
-        toml: The same as TOML.
-        advice: What is to be done or known besides.
-        servers: What to write on a server that is no gate: title and text.
+        toml: The changes as TOML.
+        advice: What else to do or know.
+        servers: What to configure on a server that is not a gate: title and text.
     """
 
     call: Call
@@ -62,20 +62,20 @@ class Explanation:
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
-    """Return what a browser would get from a gate, and the fix of a refusal.
+    """Explain what a gate does with a call, and how to fix a refusal.
 
-    What the gate answers is decided by the code that serves; an upstream is taken to answer 200.
+    The code that serves requests makes the gate's decisions. Upstreams are assumed to return 200.
 
     Args:
-        config: What the gate serves.
-        document: The same file as tomllib reads it, for where a fix is to be written.
-        call: What a page's script asks for.
+        config: The gate's configuration.
+        document: The same file as tomllib reads it, to find where a fix belongs.
+        call: The page's call.
 
     Returns:
-        An explanation; its changes were tried out.
+        An explanation, whose changes were tested against a simulated gate.
 
     Raises:
-        BadValue: The call goes to an upstream's server itself, so no gate answers it.
+        BadValue: The call goes directly to an upstream's server, so it bypasses the gate.
     """
     _check_passes_gate(config, call.url)
     gate = SimulatedGate(config)
@@ -96,7 +96,8 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         return explanation
     failed = trace.failed
     cause = None if failed is None else failed.cause
-    # Without a refusal, why the gate named no origin is for it to say, and all else for browsers.
+    # If the gate refused nothing but granted no origin, only its decision has the reason. For any
+    # other cause the browser's step has it.
     by = trace.exchanges[-1][1].by if trace.exchanges else ""
     found = _tried(fix(config, document, call, route, served=served), call, cause)
     policy = gate.policy(route)
@@ -113,28 +114,28 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
 
 
 def _check_passes_gate(config: Config, url: Url) -> None:
-    """Refuse the URL of a server behind the gate: a page that calls it calls no gate."""
+    """Raise BadValue for the URL of a server behind the gate: such a call bypasses the gate."""
     origin = url.origin.decode("ascii")
     for upstream in config.upstreams.values():
         if any(server.origin == origin for server in upstream.servers):
             raise BadValue(
-                f'{origin} is a server of the upstream "{upstream.name}": whoever calls it goes'
-                " past the gate",
-                "let the page call the gate's own address, or ask the server by --live",
+                f'{origin} is a server of the upstream "{upstream.name}", so calls to it bypass'
+                " the gate",
+                "let the page call the gate's own address, or test the server with --live",
             )
 
 
 def _unreached(config: Config, url: Url) -> Iterator[str]:
-    """Return what makes it doubtful that a call reaches the gate at all."""
+    """Return reasons why a call may not reach the gate at all."""
     ports = {port_of(listener.endpoint): listener for listener in config.listeners}
     if None in ports:
         return
     port = url.port or (443 if url.scheme == "https" else 80)
     listener = ports.get(port)
-    only = "a call gets here only if something before the gate passes it on"
+    only = "a call gets here only if something in front of the gate forwards it"
     if listener is None:
         known = ", ".join(map(str, ports))
-        yield f"The gate listens on {known} and not on {port}: {only}."
+        yield f"The gate listens on {known}, not on {port}: {only}."
         return
     has_tls = listener.certificates or is_tls(listener.endpoint)
     speaks = "https" if has_tls else "http"
@@ -143,23 +144,23 @@ def _unreached(config: Config, url: Url) -> Iterator[str]:
 
 
 def _tried(found: Fix, call: Call, cause: Cause | None) -> Fix:
-    """Return a fix that works, or what there is to say without one."""
-    if cause in _NO_MEND_BY_CONFIG and cause is not None:
+    """Return the fix if it works; otherwise only its advice, and why it fails."""
+    if cause in _NOT_FIXED_BY_CONFIG and cause is not None:
         return Fix(advice=(WORDS[cause].fix,))
     if found.config is None:
         return found
-    # Nothing can allow an origin that no browser sends, only what was meant by it.
+    # A fix can't allow an origin that browsers never send, only the one that was meant.
     meant = spell(call.origin.decode("latin-1"))
     tried = call if meant is None else attrs.evolve(call, origin=meant.encode("ascii"))
     trace = fetch(tried, SimulatedGate(found.config).answer)
     if trace.allowed and not any(answer.refusal for _, answer in trace.exchanges):
         return found
     refused = [answer.refusal for _, answer in trace.exchanges if answer.refusal]
-    return Fix(advice=(*found.advice, *(f"Not even a wider policy helps: {r}." for r in refused)))
+    return Fix(advice=(*found.advice, *(f"A wider policy does not help: {r}." for r in refused)))
 
 
 class SimulatedGate:
-    """What a gate with some configuration answers, as far as CORS looks at it.
+    """Returns the responses of a gate with the given configuration, without any I/O.
 
     Args:
         config: The configuration.
@@ -181,14 +182,14 @@ class SimulatedGate:
         return any(rules.allows(authority.encode("ascii")) for rules in self._hosts)
 
     def route(self, call: Call) -> Route | None:
-        """Return the route that a call takes."""
+        """Return the route of a call, or None."""
         try:
             return self._find(call.url.authority, call.url.target)
         except TargetError:
             return None
 
     def policy(self, route: Route | None) -> Policy | None:
-        """Return a route's compiled policy."""
+        """Return a route's compiled policy, or None without one."""
         if route is None or route.cors is None:
             return None
         place = (route.host, route.prefix)
@@ -200,10 +201,10 @@ class SimulatedGate:
         return self._table.find(authority.encode("ascii"), segments(target.encode("ascii")))
 
     def answer(self, request: Request) -> Answer:
-        """Return a request as the gate would."""
+        """Return the gate's response to a request."""
         authority = request.url.authority
         if request.method not in KNOWN_METHODS:
-            return _refuse(501, f"the gate knows no method {request.method.decode('latin-1')}")
+            return _refuse(501, f"unknown method {request.method.decode('latin-1')}")
         if not self._serves(authority):
             return _refuse(421, f"the gate does not serve the host {authority}")
         try:
@@ -224,7 +225,7 @@ class SimulatedGate:
         by = decision.reason
         refusal = by if decision.verdict is Verdict.REFUSE else ""
         if refusal and policy is not None and policy.debugs:
-            # Who calls a loopback name is on the same machine.
+            # A client that calls a loopback name is on the same machine.
             decision = tell(policy, decision, index, loopback=request.url.is_loopback)
         headers = decision.headers
         if decision.verdict is Verdict.REFUSE:

@@ -1,4 +1,4 @@
-"""The smallest change of a configuration by which a call would be allowed."""
+"""Find the smallest change of a configuration that allows a call."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _KEYS = ("allow_origins", "allow_methods", "allow_headers", "expose_headers", "a
 
 @attrs.frozen(kw_only=True)
 class Change:
-    """A key of the configuration to be written.
+    """A key to write in the configuration.
 
     Attributes:
-        table: Where.
-        key: Which.
-        value: What; it takes the place of the present value.
+        table: Its table.
+        key: Its name.
+        value: Its value, which replaces the present one.
     """
 
     table: Path
@@ -41,12 +41,12 @@ class Change:
 
 @attrs.frozen(kw_only=True)
 class Fix:
-    """What would let a call through.
+    """The changes that allow a call.
 
     Attributes:
         changes: The keys to write.
-        advice: What is to be done or known besides.
-        config: The configuration with the changes made; None where there are none.
+        advice: What else to do or know.
+        config: The configuration with the changes applied; None without changes.
     """
 
     changes: tuple[Change, ...] = ()
@@ -65,9 +65,9 @@ class Place:
 
     Attributes:
         route: The route's table.
-        policy: The table of a policy with a name, else None.
-        inline: The keys of a policy that is written in the route.
-        shared: The other routes of a policy with a name.
+        policy: The table of a named policy, or None.
+        inline: The keys of a policy that is written inside the route.
+        shared: The other routes that use the same named policy.
     """
 
     route: Path
@@ -77,7 +77,7 @@ class Place:
 
     @property
     def label(self) -> str:
-        """The policy's place in words; empty where there is none."""
+        """Where the policy is written, for display; empty without one."""
         if self.policy is not None:
             return f"[{key_text(self.policy)}]"
         return f"cors of [{key_text(self.route)}]" if self.inline is not None else ""
@@ -87,7 +87,7 @@ def find_place(document: Mapping[str, object], route: Route) -> Place:
     """Return where a route and its policy are written.
 
     Args:
-        document: The file as tomllib reads it, which has no faults; empty where there is none.
+        document: The file as tomllib reads it, without faults; empty if there is no file.
         route: One of its routes.
     """
     routes = document.get("routes")
@@ -108,14 +108,14 @@ def _cors_of(table: object) -> object:
 
 
 def widen(cors: Cors | None, call: Call) -> Cors:
-    """Return the smallest policy that allows what another does, and a call.
+    """Return the smallest policy that allows a call and all that a given policy allows.
 
     Args:
-        cors: What is allowed now; None for nothing.
-        call: What shall be.
+        cors: The present policy; None if there is none.
+        call: The call to allow.
 
     Raises:
-        PolicyError: No policy may allow the call.
+        PolicyError: No valid policy can allow the call.
     """
     _refuse_patterns(call)
     if cors is None:
@@ -126,7 +126,7 @@ def widen(cors: Cors | None, call: Call) -> Cors:
     origins, exposed = cors.allow_origins, cors.expose_headers
     origin = call.origin.decode("latin-1")
     if call.credentials and "*" in origins:
-        # With credentials "*" allows nobody (Fetch #cors-protocol-and-credentials).
+        # With credentials, "*" allows no origin (Fetch #cors-protocol-and-credentials).
         origins, allowed = (), False
     if call.credentials and "*" in exposed:
         exposed = ()
@@ -148,16 +148,16 @@ def widen(cors: Cors | None, call: Call) -> Cors:
 
 
 def _refuse_patterns(call: Call) -> None:
-    """Refuse what would stand for more than itself in a policy, or for nothing.
+    """Raise PolicyError where an entry for a part of the call would be a wildcard.
 
-    No browser's Origin has a star. A method or header may be named "*", but as an entry that
-    would allow all others too, which no call asks for: whoever wants it writes it.
+    No browser sends an Origin with a star. A method or header may be named "*", but an entry
+    for it would allow every other name too. Only a person can decide on that.
     """
     origin = call.origin.decode("latin-1")
-    fix = "it is left out here: write it yourself where it is meant"
+    fix = "it is left out here; add it yourself if you intend that"
     faults = []
     if "*" in (spell(origin) or origin):
-        faults.append(("allow_origins", f"{show(origin)} is sent by no browser", fix))
+        faults.append(("allow_origins", f"browsers never send {show(origin)}", fix))
     if call.sent_method == b"*":
         faults.append(("allow_methods", '"*" would allow every method', fix))
     if b"*" in unsafe_names(call.sent_headers):
@@ -178,7 +178,7 @@ def _missing_names(cors: Cors, call: Call) -> list[str]:
 
 
 def written(cors: Cors, start: Cors | None = None) -> dict[str, Toml]:
-    """Return the keys of a policy that differ from another's, by default from an empty one."""
+    """Return the keys of a policy that differ from another policy, by default an empty one."""
     base = start or Cors(allow_origins=())
     keys: dict[str, Toml] = {}
     for key in _KEYS:
@@ -196,20 +196,20 @@ def fix(
     *,
     served: bool,
 ) -> Fix:
-    """Return what would let a call through.
+    """Return the changes that allow a call.
 
     Args:
-        config: What is served.
+        config: The configuration.
         document: The same file as tomllib reads it.
-        call: What is not allowed.
-        route: The route that it takes, or None.
-        served: Whether its host is.
+        call: The call that is not allowed.
+        route: The call's route, or None.
+        served: Whether a listener serves the call's host.
     """
     changes: list[Change] = []
     advice: list[str] = []
     hosts = config.hosts
     if not served:
-        # Once there is a list, the loopback names are no longer served by themselves.
+        # An explicit list replaces the default, which serves the loopback names.
         hosts = (*(_LOOPBACK_HOSTS if hosts is None else hosts), call.url.host)
         changes.append(Change(table=(), key="hosts", value=list(hosts)))
     if route is None:
@@ -226,14 +226,14 @@ def fix(
         try:
             wider = widen(widened.cors, call)
         except PolicyError as error:
-            return Fix(advice=(*advice, *_told(error.faults)))
+            return Fix(advice=(*advice, *_lines(error.faults)))
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
     risky = route_faults(widened)
     if risky:
-        return Fix(advice=(*advice, *_told(risky)))
-    advice += _doubts(route, widened, own=place is None or not place.shared)
+        return Fix(advice=(*advice, *_lines(risky)))
+    advice += _new_warnings(route, widened, own=place is None or not place.shared)
     if place is None:
         changes += _route_changes(widened)
     if not changes:
@@ -243,18 +243,18 @@ def fix(
     return Fix(changes=tuple(changes), advice=tuple(advice), config=fixed)
 
 
-def _doubts(route: Route | None, widened: Route, *, own: bool) -> list[str]:
-    """Return what a check of the file would newly warn of, such as a header that is taken off."""
+def _new_warnings(route: Route | None, widened: Route, *, own: bool) -> list[str]:
+    """Return the warnings that `corsgate check` would add, such as a header that is removed."""
     known = set() if route is None else {each[1] for each in route_warnings(route, own)}
-    return _told(each for each in route_warnings(widened, own) if each[1] not in known)
+    return _lines(each for each in route_warnings(widened, own) if each[1] not in known)
 
 
-def _told(findings: Iterable[Finding]) -> list[str]:
+def _lines(findings: Iterable[Finding]) -> list[str]:
     return [f"{key}: {problem}; {fixed}" for key, problem, fixed in findings]
 
 
 def _new_route(config: Config, call: Call, advice: list[str]) -> Route | None:
-    """Return a route for a path that none covers, if it is plain where it would lead."""
+    """Return a route for a path without one, if there is only one possible upstream."""
     prefix = "/" + call.url.path.split("/")[1]
     known = ", ".join(f"{each.host or ''}{each.prefix}" for each in config.routes)
     advice.append(f"No route covers {call.url.path}; there are: {known}.")
@@ -281,13 +281,13 @@ def _policy_changes(
     if not keys:
         return ()
     if cors is not None and "*" in cors.allow_origins and "allow_origins" in keys:
-        advice.append('Other origins lose what "*" gave them: list those that need it.')
+        advice.append('Other origins lose access without "*": list those that need it.')
     if cors is not None and "*" in cors.expose_headers and "expose_headers" in keys:
-        advice.append('Scripts lose what expose_headers = ["*"] showed them: list what they read.')
+        advice.append('Without expose_headers = ["*"], list each header that scripts read.')
     if place.policy is None:
         value = {**(place.inline or {}), **keys}
         return [Change(table=place.route, key="cors", value=value)]
     if place.shared:
         shared = ", ".join(place.shared)
-        advice.append(f"[{key_text(place.policy)}] is the policy of {shared}, too.")
+        advice.append(f"[{key_text(place.policy)}] is also the policy of {shared}.")
     return [Change(table=place.policy, key=key, value=value) for key, value in keys.items()]

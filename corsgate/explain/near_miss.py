@@ -1,4 +1,4 @@
-"""By how little a call misses what a policy allows."""
+"""Find what a policy allows that closely resembles a refused call."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def near_misses(policy: Policy, call: Call) -> list[str]:
-    """Return how what is refused of a call differs from what is allowed.
+    """Return how the refused parts of a call differ from what is allowed.
 
     Args:
         policy: The route's policy.
         call: The call.
 
     Returns:
-        A line for its origin, its method and each of its headers, where these come near.
+        A line for the origin if a similar one is allowed, and one for each refused method,
+        header and credentials.
     """
     cors = policy.source
     found = []
@@ -39,7 +40,7 @@ def near_misses(policy: Policy, call: Call) -> list[str]:
         if name not in policy.header_names and not (policy.any_header and name != b"authorization"):
             found.append(_header_miss(cors, name.decode("latin-1")))
     if call.credentials and not cors.allow_credentials:
-        found.append("credentials: the page sends them, and allow_credentials is not set")
+        found.append("credentials: the page sends them, but allow_credentials is not set")
     return found
 
 
@@ -49,7 +50,8 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
         meant = spell(spelled)
         if meant is not None:
             what = "trailing slash" if spelled.rstrip("/") == meant else "spelling"
-            allowed = "which is allowed" if policy.allows(meant.encode()) else "not allowed either"
+            is_allowed = policy.allows(meant.encode())
+            allowed = "which is allowed" if is_allowed else "which is not allowed either"
             yield f"{what}: browsers send {meant}, {allowed}"
         return
     url = Url.parse(spelled) if spelled.startswith(("http://", "https://")) else None
@@ -57,7 +59,7 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
         return
     for allowed in policy.source.allow_origins:
         if allowed.partition("://")[2].partition(":")[0] == f"*.{url.host}":
-            yield f'bare domain: "{allowed}" stands for names below {url.host}, not for itself'
+            yield f'bare domain: "{allowed}" covers subdomains of {url.host}, but not {url.host}'
     for other, what in _variants(url):
         if policy.allows(other.encode()):
             yield f"{what}: {other} is allowed"
@@ -72,21 +74,21 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
 
 
 def _variants(url: Url) -> Iterator[tuple[str, str]]:
-    """Return origins that are easily taken for this one, each with what differs."""
+    """Return origins that are easily confused with this one, each with the difference."""
     port = "" if url.port is None else f":{url.port}"
     other = "https" if url.scheme == "http" else "http"
-    yield f"{other}://{url.host}{port}", f"{url.scheme} where the policy says {other}"
+    yield f"{other}://{url.host}{port}", f"{url.scheme} instead of {other}"
     if is_loopback_name(url.host.strip("[]").encode()):
         for host in _LOOPBACK:
             if host != url.host:
-                yield f"{url.scheme}://{host}{port}", f"{url.host} where the policy says {host}"
+                yield f"{url.scheme}://{host}{port}", f"{url.host} instead of {host}"
     bare = url.host.removeprefix("www.")
     named = bare if bare != url.host else f"www.{bare}"
-    yield f"{url.scheme}://{named}{port}", f"{url.host} where the policy says {named}"
+    yield f"{url.scheme}://{named}{port}", f"{url.host} instead of {named}"
 
 
 def spell(origin: str) -> str | None:
-    """Return an http or https origin as browsers spell it, or None where it can't be told."""
+    """Return an http or https origin as browsers send it, or None if it is not one."""
     try:
         return Url.parse(origin).origin.decode("ascii")
     except BadValue:
@@ -96,10 +98,10 @@ def spell(origin: str) -> str | None:
 def _method_miss(cors: Cors, method: bytes) -> str:
     shown = method.decode("latin-1")
     if method != method.upper() and method.upper() in KNOWN_METHODS:
-        return f"case: browsers send {shown} as the script has it; write {shown.upper()} there"
+        return f"case: browsers don't change {shown} to upper case; write {shown.upper()}"
     for listed in cors.allow_methods:
         if listed.upper() == shown.upper():
-            return f"case: {listed} is in allow_methods, and methods are case-sensitive"
+            return f"case: {listed} is in allow_methods, but methods are case-sensitive"
     return f"method {shown} is not in allow_methods"
 
 

@@ -1,4 +1,4 @@
-"""An explanation for people, as text, and for machines, as what JSON holds."""
+"""Render an explanation as text for people, or as a dict for JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.message.headers import Header
 _MARKS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.NOTE: "    "}
 
 _SECRET = re.compile(rb"authorization|cookie|token|secret|passw|api-?key|session", re.IGNORECASE)
-"""What the names of fields have in them whose values are not shown."""
+"""Matches the names of fields whose values are not shown."""
 
 
 def verdict(explanation: Explanation) -> str:
@@ -28,8 +28,8 @@ def as_text(explanation: Explanation, file: str = "") -> str:
     """Return an explanation in lines for a terminal.
 
     Args:
-        explanation: What is told.
-        file: The configuration that its changes are for; empty where there is none.
+        explanation: The explanation.
+        file: The configuration file that its changes belong in; empty without one.
     """
     said = "".join(f"{line.rstrip()}\n" for line in _lines(explanation, file))
     return said.rstrip("\n") + "\n"
@@ -81,7 +81,7 @@ def _wire(request: Request, answer: Answer) -> Iterator[str]:
 
 
 def as_dict(explanation: Explanation) -> dict[str, object]:
-    """Return an explanation as what JSON holds, its keys in snake_case."""
+    """Return an explanation as a dict for JSON, with keys in snake_case."""
     call, cause = explanation.call, explanation.cause
     return {
         "allowed": explanation.allowed,
@@ -127,5 +127,5 @@ def _pairs(headers: Sequence[Header]) -> list[list[str]]:
 
 
 def _value(name: bytes, value: bytes) -> str:
-    """Return a field's value, except for those that are secrets."""
+    """Return a field's value, or dots if it may be a secret."""
     return "..." if _SECRET.search(name) else text(value)

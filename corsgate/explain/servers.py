@@ -1,4 +1,4 @@
-"""How the usual servers are made to answer for CORS, for a call that one of them blocked."""
+"""How to configure common servers to allow a call that one of them blocked."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from corsgate.message.headers import Header
 
 @attrs.frozen(kw_only=True)
 class Wanted:
-    """What an answer must have for a call to be allowed, as text.
+    """What a response must have for a call to be allowed, as text.
 
     Attributes:
         origin: The value of Access-Control-Allow-Origin.
-        methods: The methods to list, with those that need none.
+        methods: The methods to list; empty if the call's method need not be listed.
         headers: The request headers to list.
         credentials: Whether credentials must be allowed.
-        path: The path that was asked for.
-        replaces: The fields that the answer has already, which must not stand beside these.
+        path: The path of the call.
+        replaces: The names of these fields that the response already has; they must be removed.
     """
 
     origin: str
@@ -41,7 +41,7 @@ class Wanted:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """The fields of the answer to the preflight, which may stand on every answer."""
+        """The fields of the preflight response, which every other response may have too."""
         found = [("Access-Control-Allow-Origin", self.origin), ("Vary", "Origin")]
         if self.credentials:
             found.append(("Access-Control-Allow-Credentials", "true"))
@@ -53,11 +53,11 @@ class Wanted:
 
 
 def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
-    """Return the least that must be answered for a call to be allowed.
+    """Return the smallest set of response fields that allows a call.
 
     Args:
         call: The call.
-        headers: The fields of the answer that blocked it.
+        headers: The fields of the response that blocked it.
     """
     names = unsafe_names(call.sent_headers)
     method = call.sent_method
@@ -75,30 +75,30 @@ def wanted(call: Call, headers: Iterable[Header] = ()) -> Wanted:
 
 
 def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]:
-    """Return what to write on the server that blocked a call.
+    """Return how to configure the server that blocked a call.
 
     Args:
         call: The call.
-        headers: The fields of its answer, which tell the usual servers apart.
+        headers: The fields of its response, which identify common servers.
 
     Returns:
-        Title and text, the likeliest first; the last is a gate before the server, which helps
-        where nobody can change it, if a gate may allow the call.
+        Title and text, the most likely first. The last is a gate in front of the server, for a
+        server that can't be changed, if a gate can allow the call.
     """
     headers = tuple(headers)
     want, needs_preflight = (
         wanted(call, headers),
         bool(preflight_reasons(call.sent_method, unsafe_names(call.sent_headers))),
     )
-    told = b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
+    software = b" ".join(v for n, v in headers if n.lower() in (b"server", b"x-powered-by"))
     known = [
         (title, make(want, needs_preflight))
         for title, pattern, make in _SERVERS
-        if re.search(pattern, told, re.IGNORECASE)
+        if re.search(pattern, software, re.IGNORECASE)
     ]
     fields = "\n".join(f"{name}: {value}" for name, value in want.fields)
     return [
-        ("the answer must have", fields),
+        ("the response must have", fields),
         *known,
         *_gate(call),
     ]
@@ -106,19 +106,19 @@ def server_fixes(call: Call, headers: Iterable[Header]) -> list[tuple[str, str]]
 
 def _nginx(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"location {want.path} {{"]
-    # add_header puts its own beside those of a server that is proxied.
+    # add_header would send a second field next to that of a proxied server.
     lines += [f"    proxy_hide_header {name};" for name in want.replaces]
     fields = [f'    add_header {name} "{value}" always;' for name, value in want.fields]
     if needs_preflight:
         lines += ["    if ($request_method = OPTIONS) {"]
         lines += [f"    {line}" for line in fields]
         lines += ["        return 204;", "    }"]
-    return "\n".join([*lines, *fields, "    # ... what is there already", "}"])
+    return "\n".join([*lines, *fields, "    # ... the present content", "}"])
 
 
 def _apache(want: Wanted, needs_preflight: bool) -> str:
     lines = [f'<Location "{want.path}">']
-    # What was set without "always" is in a table of its own, and both are sent.
+    # Apache keeps fields set without "always" in a separate table, and would send both.
     lines += [f"    Header onsuccess unset {name}" for name in want.replaces]
     for name, value in want.fields:
         verb = "merge" if name == "Vary" else "set"
@@ -137,7 +137,7 @@ def _caddy(want: Wanted, needs_preflight: bool) -> str:
     lines = [f"header {want.path}* {{"]
     lines += [f'    {name} "{value}"' for name, value in want.fields]
     if want.replaces:
-        lines.append("    defer")  # Until the answer is there, whose fields these replace.
+        lines.append("    defer")  # Until the response is there, whose fields these replace.
     lines.append("}")
     if needs_preflight:
         lines += ["@preflight method OPTIONS", "respond @preflight 204"]
@@ -171,13 +171,13 @@ def _iis(want: Wanted, _needs_preflight: bool) -> str:
 
 
 def _gate(call: Call) -> list[tuple[str, str]]:
-    """Return how a gate is run that allows a call; nothing where none may."""
+    """Return how to run a gate that allows a call; empty if no gate can."""
     try:
         cors = widen(None, call)
     except PolicyError:
         return []
     if is_reached_at(DEFAULT_LISTEN, call.url.host, call.url.effective_port):
-        return []  # What was called is a gate's place already, and no gate goes before itself.
+        return []  # The call already went to a gate's address; a gate can't forward to itself.
     server, origin = text(call.url.origin), text(call.origin)
     quick = not call.credentials and set(cors.allow_methods) <= set(QUICK_METHODS)
     if quick:
@@ -192,7 +192,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
         said = f"{toml_tables(keys)}\n# twistd -n --pidfile= corsgate --config FILE\n"
     return [
         (
-            "a gate before it, where the server can't be changed",
+            "a gate in front of it, if the server can't be changed",
             f"{said}# and call http://localhost:5555 instead",
         )
     ]

@@ -1,4 +1,4 @@
-"""What a browser sent, was answered and found: the values of a call's trace."""
+"""The trace of a call: the browser's requests, their responses, and each step's result."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from corsgate.message.headers import Header, list_members
 
 
 class Outcome(Enum):
-    """What a step came to."""
+    """The result of a step."""
 
-    PASS = "pass"  # noqa: S105  # No password.
+    PASS = "pass"  # noqa: S105  # Not a password.
     FAIL = "fail"
     NOTE = "note"
 
@@ -28,11 +28,11 @@ class Step:
 
     Attributes:
         rule: Its anchor in the standard.
-        title: What is looked at.
-        seen: The input, as far as it counts.
-        outcome: What it came to.
-        why: The verdict in words.
-        cause: Why the call is blocked, where it fails.
+        title: What is checked.
+        seen: The relevant input.
+        outcome: The result.
+        why: The result in words.
+        cause: Why the call is blocked, if the step fails.
     """
 
     rule: str
@@ -45,12 +45,12 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """A request as the browser sends it, as far as CORS looks at it.
+    """The parts of a browser's request that matter to CORS.
 
     Attributes:
         method: The method.
-        url: Where it goes.
-        headers: Its fields, cookies and the browser's own trifles apart.
+        url: The requested URL.
+        headers: Its fields, without cookies and fields such as User-Agent.
         credentials: Whether the browser adds its cookies.
     """
 
@@ -62,13 +62,13 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """An answer's head, as far as CORS looks at it.
+    """The parts of a response's head that matter to CORS.
 
     Attributes:
         status: The status code.
         headers: The fields.
-        by: Who answered and why, where that is known.
-        refusal: Why a gate served the request no further; empty where it did.
+        by: Who answered and why; empty if unknown.
+        refusal: Why a gate refused the request; empty if it did not.
     """
 
     status: int
@@ -78,17 +78,17 @@ class Answer:
 
 
 Send: TypeAlias = Callable[[Request], Answer]
-"""Returns a request; what it raises goes through to the caller."""
+"""Returns the response to a request; its exceptions reach the caller of `fetch`."""
 
 
 @attrs.frozen(kw_only=True)
 class Trace:
-    """What a browser did and found.
+    """All steps and exchanges of a call.
 
     Attributes:
-        steps: In order; the last one that fails is why the call is blocked.
-        exchanges: Each request with its answer, in order.
-        allowed: Whether the script may read the last answer.
+        steps: The steps in order; a failed one is the last.
+        exchanges: Each request with its response, in order.
+        allowed: Whether the script may read the last response.
     """
 
     steps: tuple[Step, ...]
@@ -107,16 +107,16 @@ def values(headers: Sequence[Header], name: bytes) -> list[bytes]:
 
 
 def tokens(found: Sequence[bytes]) -> tuple[bytes, ...] | None:
-    """Return the tokens of a list, or None where it is none (``#extract-header-list-values``)."""
+    """Return the tokens of a list; None if it is malformed (``#extract-header-list-values``)."""
     members = tuple(list_members(found))
     return members if all(TOKEN.fullmatch(member) for member in members) else None
 
 
 def shown(found: Sequence[bytes]) -> str:
-    """Return the values of a field for people; "none" where it did not come."""
+    """Return a field's values as printable text; "none" if the field is absent."""
     return " | ".join(text(value) for value in found) if found else "none"
 
 
 def text(value: bytes) -> str:
-    """Return bytes from the wire as text that is safe to print."""
+    """Return bytes from the network as text that is safe to print."""
     return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in value.decode("latin-1"))

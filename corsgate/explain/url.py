@@ -1,4 +1,4 @@
-"""A URL that a page asks for, taken apart as far as Fetch looks at it."""
+"""A URL that a page calls, split into the parts that Fetch needs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name, parse_host
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What may stand in a path or query as it is (URL ``#path-percent-encode-set``), ``%`` included.
+# Left unescaped in a path or query (URL ``#path-percent-encode-set``); ``%`` is escaped already.
 _PLAIN = "/:@!$&'()*+,;=-._~%[]|"
-_EXAMPLE = 'write it in full, as in "http://localhost:5555/v1/documents"'
+_EXAMPLE = 'write a full URL, such as "http://localhost:5555/v1/documents"'
 
 
 @attrs.frozen(kw_only=True)
@@ -22,10 +22,10 @@ class Url:
 
     Attributes:
         scheme: ``http`` or ``https``.
-        host: The lower-cased host, an IPv6 address in its brackets.
-        port: The port, or None for the scheme's own.
+        host: The lower-cased host; an IPv6 address is in brackets.
+        port: The port, or None for the scheme's default.
         target: Path and query as a request target; the fragment is never sent.
-        has_userinfo: Whether a user name or password stands before the host. It is not kept.
+        has_userinfo: Whether a user name or password comes before the host. It is not kept.
     """
 
     scheme: str
@@ -36,28 +36,30 @@ class Url:
 
     @classmethod
     def parse(cls, text: str) -> Url:
-        """Take a URL apart.
+        """Parse a URL.
 
         Args:
-            text: Absolute, http or https, its host in ASCII.
+            text: An absolute http or https URL with an ASCII host.
 
         Raises:
-            BadValue: It is none; what may be a password is not in the message.
+            BadValue: It is not such a URL; the message leaves out what may be a password.
         """
         shown = show(text)
         try:
             parts = urlsplit(text.strip())
             scheme, port, host = parts.scheme.lower(), parts.port, parts.hostname or ""
         except ValueError:
-            raise BadValue(f"{shown} is no URL", _EXAMPLE) from None
+            raise BadValue(f"{shown} is not a URL", _EXAMPLE) from None
         if scheme not in _DEFAULT_PORTS:
-            raise BadValue(f"{shown} is no http or https URL", _EXAMPLE)
+            raise BadValue(f"{shown} is not an http or https URL", _EXAMPLE)
         bracketed = f"[{host}]" if ":" in host else host
         if not bracketed.isascii():
-            raise BadValue(f"{shown} has a host beyond ASCII", "write it in Punycode (xn--...)")
+            raise BadValue(
+                f"{shown} has a host with non-ASCII characters", "write it in Punycode (xn--...)"
+            )
         value = parse_host(bracketed.encode("ascii"))
         if value is None or port == 0:
-            raise BadValue(f"{shown} has no proper host", _EXAMPLE)
+            raise BadValue(f"{shown} has no valid host or port", _EXAMPLE)
         name = value.name.decode("ascii")
         return cls(
             scheme=scheme,
@@ -70,7 +72,7 @@ class Url:
 
     @property
     def effective_port(self) -> int:
-        """The port that is connected to."""
+        """The port to connect to."""
         return _DEFAULT_PORTS[self.scheme] if self.port is None else self.port
 
     @property
@@ -90,31 +92,29 @@ class Url:
 
     @property
     def is_trustworthy(self) -> bool:
-        """Whether a page served by https may ask for it (Secure Contexts
-        ``#is-origin-trustworthy``).
-        """
+        """Whether an https page may call it (Secure Contexts ``#is-origin-trustworthy``)."""
         name = self.host.strip("[]").encode("ascii")
         return self.scheme == "https" or is_loopback_name(name)
 
     @property
     def is_loopback(self) -> bool:
-        """Whether it is on the machine that the browser runs on."""
+        """Whether its host is the machine that the browser runs on."""
         return is_loopback_name(self.host.strip("[]").encode("ascii"))
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}{self.target}"
 
     def join(self, location: str) -> Url:
-        """Return where a Location leads from here (Fetch ``#concept-response-location-url``).
+        """Resolve a Location against this URL (Fetch ``#concept-response-location-url``).
 
         Raises:
-            BadValue: It leads to no http or https URL.
+            BadValue: The result is not an http or https URL.
         """
         return Url.parse(urljoin(str(self), location))
 
 
 def _resolve(path: str) -> str:
-    """Return a path as browsers send it: with slashes only, and its dot segments resolved.
+    """Return a path as browsers send it: backslashes become slashes, dot segments are resolved.
 
     Source: URL ``#path-state``.
     """

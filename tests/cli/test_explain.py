@@ -76,7 +76,7 @@ class Configured(CommandTestCase):
     def test_trouble(self) -> None:
         """What can't be judged is 2, with one clear line for each fault."""
         for arguments, told in (
-            (("--origin", ORIGIN, "ftp://h/"), "no http or https URL"),
+            (("--origin", ORIGIN, "ftp://h/"), "not an http or https URL"),
             (("--origin", ORIGIN, "--method", "a b", URL), "is not a method"),
             (("--origin", ORIGIN, "--header", "a b: c", URL), "is not a header name"),
             (("--origin", "http://b\u2192", URL), "Punycode"),
@@ -140,10 +140,10 @@ class Pasted(CommandTestCase):
         missing = "No 'Access-Control-Allow-Origin' header is present on the requested resource."
         redirected = start.replace(f"'{URL}'", f"'http://login.example/' (redirected from '{URL}')")
         for said, toml, fix in (
-            (start + star, f"{origins}\nallow_credentials = true", "Name the page's origin"),
+            (start + star, f"{origins}\nallow_credentials = true", "Send the page's origin"),
             (start + patch, None, 'Write "PATCH" in the script'),
             (redirected + missing, None, f"Find out why {URL} redirects"),
-            (start + missing, origins, "Let the server name"),
+            (start + missing, origins, "Send the page's origin in that"),
         ):
             found = corsgate("explain", "--json", "--error", said).json
             self.assertEqual(found["toml"], toml)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.errors import BadValue
 from corsgate.explain.call import (
     Call,
     is_forbidden,
@@ -90,52 +89,3 @@ class Calls(SynchronousTestCase):
         call = Call(origin=b"null", method=b"GET", url=URL, headers=headers)
         self.assertEqual(call.sent_headers, headers[1:])
         self.assertEqual(call.dropped, (b"Host",))
-
-
-class Urls(SynchronousTestCase):
-    """`Url`."""
-
-    def test_parts(self) -> None:
-        """A URL is read as browsers read it."""
-        for said, origin, target in (
-            ("HTTP://LocalHost:80/a?b#c", b"http://localhost", "/a?b"),
-            ("https://example.com:443", b"https://example.com", "/"),
-            ("http://[::1]:5555/v1/ä", b"http://[::1]:5555", "/v1/%C3%A4"),
-            ("http://h:8/a%2Fb//c", b"http://h:8", "/a%2Fb//c"),
-            ("http://h/?q=a b&c=[1]", b"http://h", "/?q=a%20b&c=[1]"),
-        ):
-            url = Url.parse(said)
-            self.assertEqual((url.origin, url.target), (origin, target), said)
-
-    def test_none(self) -> None:
-        """What is no http or https URL is refused, and no password is shown."""
-        for said in ("", "/v1", "ws://h/", "http://", "http://h:x/", "http://h:0/", "http://[::"):
-            self.assertRaises(BadValue, Url.parse, said)
-        error = self.assertRaises(BadValue, Url.parse, "ftp://user:s3cret@h/")
-        self.assertNotIn("s3cret", str(error))
-
-    def test_userinfo(self) -> None:
-        """A password is seen and not kept."""
-        url = Url.parse("http://user:s3cret@h/")
-        self.assertTrue(url.has_userinfo)
-        self.assertNotIn("s3cret", repr(url))
-
-    def test_join(self) -> None:
-        """A Location is resolved against the URL that was asked."""
-        start = Url.parse("http://h/v1/a")
-        self.assertEqual(str(start.join("b?c")), "http://h/v1/b?c")
-        self.assertEqual(str(start.join("//g/x")), "http://g/x")
-        self.assertRaises(BadValue, start.join, "data:text/plain,x")
-
-    def test_resolved(self) -> None:
-        """A path is what the browser sends: dot segments are gone, and backslashes are slashes."""
-        for said, target in (
-            ("http://h", "/"),
-            ("http://h?a", "/?a"),
-            ("http://h/a/./b/../c", "/a/c"),
-            ("http://h/../a/%2E%2e/b/..", "/"),
-            ("http://h/a/.", "/a/"),
-            ("http://h/a\\b//c/", "/a/b//c/"),
-            ("http://h/a/...?b/../c", "/a/...?b/../c"),
-        ):
-            self.assertEqual((said, Url.parse(said).target), (said, target))

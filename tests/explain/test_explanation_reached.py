@@ -15,13 +15,13 @@ class ReachedTests(SynchronousTestCase):
     def test_past_the_gate(self) -> None:
         """The URL of a server behind the gate is none that the gate answers."""
         error = self.assertRaises(BadValue, ask, base="http://10.0.0.2:8000")
-        self.assertIn('"b": whoever calls it goes past the gate', str(error))
+        self.assertIn('"b", so calls to it bypass the gate', str(error))
 
     def test_elsewhere(self) -> None:
         """Where no listener is, only something before the gate can bring a call to it."""
         tls = CONFIG.replace("tcp:5555", "ssl:5555")
         for base, toml, told in (
-            ("http://localhost:8080", CONFIG, ("listens on 5555 and not on 8080",)),
+            ("http://localhost:8080", CONFIG, ("listens on 5555, not on 8080",)),
             ("https://localhost:5555", CONFIG, ("speaks http on port 5555",)),
             ("http://localhost:5555", tls, ("speaks https on port 5555",)),
             ("https://localhost:5555", tls, ()),
