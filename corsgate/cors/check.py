@@ -1,4 +1,4 @@
-"""All that is known of what policies must and should be like, as the configuration asks for it."""
+"""The checks of policies and of routes with a policy, as the configuration reader expects them."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from corsgate.cors.warnings import route_warnings, warnings
 CORS_RULES = CorsRules(
     faults=faults, warnings=warnings, route_faults=route_faults, route_warnings=route_warnings
 )
-"""What a reader of configurations is to be given."""
+"""The rules to pass to the configuration reader."""

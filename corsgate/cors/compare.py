@@ -1,4 +1,4 @@
-"""What one decision means to a page that another doesn't."""
+"""Describe how two decisions on the same request differ for a page."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _EXPOSED = b"Access-Control-Expose-Headers"
 
 
 def change(live: Decision, tried: Decision, *, has_origin: bool) -> str | None:
-    """Return what would change for the client of a request, were it decided otherwise.
+    """Return what would change for the client if another policy made the decision.
 
     Args:
-        live: The decision that was taken.
-        tried: The decision that another policy takes on the same request.
-        has_origin: Whether the request has an Origin; without one no browser looks at CORS headers.
+        live: The decision that was made.
+        tried: The other policy's decision on the same request.
+        has_origin: Whether the request has an Origin; browsers ignore CORS headers without one.
 
     Returns:
-        One of few phrases, to be read after the name of the other policy; None where nothing would
-        change for a page. What else of a preflight is allowed, and for how long, is no change yet.
+        One of a few phrases, whose subject is the other policy; None if nothing changes for a page.
+        Other permissions of a preflight and its lifetime are not compared.
     """
     refused, would_refuse = live.verdict is Verdict.REFUSE, tried.verdict is Verdict.REFUSE
     if refused and would_refuse:
@@ -33,9 +33,9 @@ def change(live: Decision, tried: Decision, *, has_origin: bool) -> str | None:
     fields, others = dict(live.headers), dict(tried.headers)
     if (_ORIGIN in fields) != (_ORIGIN in others):
         return (
-            "would let the page read the answer"
+            "would let the page read the response"
             if _ORIGIN in others
-            else "would keep the page from reading the answer"
+            else "would keep the page from reading the response"
         )
     if (_CREDENTIALS in fields) != (_CREDENTIALS in others):
         return (

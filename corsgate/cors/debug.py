@@ -1,4 +1,4 @@
-"""What a refused client is told of the reason, where its policy says that it may know."""
+"""Give the reason of a refusal to the client, if the policy allows that."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from corsgate.cors.policy import Policy
 from corsgate.message.headers import Header, HeaderIndex
 
 MAX_REASON_BYTES = 300
-"""How much of a reason, which may quote what the client sent, it is told."""
+"""The bound of a sent reason, which may quote the client's own input."""
 
 
 def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bool) -> Decision:
-    """Return a refusal as the client gets it: with the reason, if it may know.
+    """Return a refusal with its reason added, if the client may know it.
 
-    A page can't read the answer to a preflight, and its browser says of one that failed no more
-    than that. So a preflight of an allowed origin is answered as if it had passed, but with what
-    the policy allows and not what was asked: the browser refuses by itself, and its console names
-    the method or header that is missing.
+    A page can't read a preflight response, and the browser reports only that the preflight failed.
+    So the preflight of an allowed origin gets a successful response, which lists what the policy
+    allows. Then the browser itself refuses the call, and its console names the missing method or
+    header.
 
     Args:
         policy: The route's policy.
@@ -30,9 +30,9 @@ def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bo
         loopback: Whether the client is on the gate's own machine.
 
     Returns:
-        The same decision where the client may not know.
+        The same decision if the client may not know the reason.
 
-    Source: Fetch ``#cors-preflight-fetch``; that its last steps name the cause is up to browsers.
+    Source: Fetch ``#cors-preflight-fetch``. The text on the console is the browser's choice.
     """
     origins = index.get(b"origin", ())
     if not (
@@ -42,7 +42,7 @@ def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bo
         return decision
     reason: Header = (b"Corsgate-Reason", decision.reason.encode("ascii")[:MAX_REASON_BYTES])
     asked = b"access-control-request-method"
-    # Only the refusal of a preflight by an allowed origin says who is allowed.
+    # Only the refusal of a preflight from an allowed origin lists what is allowed.
     if len(origins) == 1 and asked in index and _is_preflight(decision):
         grant = policy.grant(origins[0])
         answer = None if grant is None else _as_if_passed(policy, grant, index)
@@ -58,7 +58,7 @@ def _is_preflight(decision: Decision) -> bool:
 
 
 def _as_if_passed(policy: Policy, grant: Grant, index: HeaderIndex) -> tuple[Header, ...] | None:
-    """Return what makes a browser refuse and say why; None where one might not refuse."""
+    """Return the fields that make a browser refuse and report why; None if it might not refuse."""
     methods = index[b"access-control-request-method"]
     names = asked_names(index.get(b"access-control-request-headers", ()))
     if len(methods) != 1 or names is None or not TOKEN.fullmatch(methods[0]):
@@ -70,13 +70,13 @@ def _as_if_passed(policy: Policy, grant: Grant, index: HeaderIndex) -> tuple[Hea
     cors = policy.source
     allowed_methods, allowed_names = listed_methods(cors), listed_headers(cors)
     if policy.any_method and cors.allow_credentials:
-        # A "*" would be taken for a name, and be missing for all that was asked.
+        # With credentials "*" is an ordinary name, so the browser would report every method.
         allowed_methods = methods[0]
     if policy.any_header:
-        # Without credentials too: Chromium takes a "*" for Authorization, and would not refuse.
+        # Also without credentials: Chromium lets "*" cover Authorization, and would not refuse.
         passed = (name for name in names if not names_refusal(policy, frozenset((name,))))
         allowed_names = b", ".join(sorted(passed))
-    # Without a list of methods, one that has an upload listener would pass whatever its method.
+    # Without a list, a preflight caused only by an upload listener would pass for any method.
     allowed_methods = allowed_methods or b", ".join(sorted(SAFELISTED_METHODS))
     return preflight_headers(
         attrs.evolve(cors, max_age_s=None), grant.opening, allowed_methods, allowed_names

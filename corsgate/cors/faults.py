@@ -1,4 +1,4 @@
-"""What a policy must be like, and a route that has one: each fault with its fix."""
+"""The faults of policies and of routes with a policy, each with its fix."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from corsgate.cors.suffixes import suffix_within
 from corsgate.errors import BadValue
 
 LONGEST_MAX_AGE_S = 86_400
-"""A day: no browser keeps a preflight's answer for longer."""
+"""One day: no browser caches a preflight response for longer."""
 
 ANY_ORIGIN = "dangerously_allow_any_origin_to_use_upstream_credentials"
 INSECURE_ORIGINS = "dangerously_allow_insecure_origins_with_credentials"
@@ -31,10 +31,10 @@ PUBLIC_SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
 
 
 def faults(cors: Cors) -> list[Finding]:
-    """Return all that is wrong with a policy; a repeated entry is not.
+    """Return all faults of a policy.
 
     Args:
-        cors: The policy as it is written.
+        cors: The policy as written.
 
     Returns:
         The faults in the order of the keys: key, problem, fix.
@@ -50,13 +50,13 @@ def faults(cors: Cors) -> list[Finding]:
 
 
 def route_faults(route: Route) -> list[Finding]:
-    """Return what is wrong with a route and its policy that is right by itself.
+    """Return the faults of the combination of a route and its policy.
 
     Args:
-        route: A route with a policy or without.
+        route: A route with or without a policy, which has no faults of its own.
 
     Returns:
-        Findings whose keys are the route's.
+        Findings whose keys belong to the route.
     """
     cors, upstream = route.cors, route.upstream
     if (
@@ -71,7 +71,7 @@ def route_faults(route: Route) -> list[Finding]:
             "cors",
             f"the policy allows any origin, and the upstream {show(upstream.name)} has credentials:"
             " every page on the web could act with them",
-            f"list the origins, or write {ANY_ORIGIN} = true in the policy",
+            f"list the origins, or set {ANY_ORIGIN} = true in the policy",
         )
     ]
 
@@ -79,7 +79,7 @@ def route_faults(route: Route) -> list[Finding]:
 def _origin_faults(cors: Cors) -> Iterator[Finding]:
     key = "allow_origins"
     if not cors.allow_origins:
-        yield (key, "the list is empty", "remove the policy to allow none")
+        yield (key, "the list is empty", "remove the policy to allow no origin")
     for index, text in enumerate(cors.allow_origins):
         at = f"{key}[{index}]"
         try:
@@ -103,7 +103,7 @@ def _debug_faults(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.debug_origins):
         at = f"debug_origins[{index}]"
         if text == "*":
-            yield (at, '"*" would tell everybody', "list the origins of those who develop")
+            yield (at, '"*" would show reasons to every page', "list the developers' origins")
             continue
         try:
             pattern = parse_pattern(text)
@@ -114,7 +114,7 @@ def _debug_faults(cors: Cors) -> Iterator[Finding]:
 
 
 def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Return a fault where a page that anyone in between can change may use credentials."""
+    """Return a fault if a page that can be modified in transit may use credentials."""
     if (
         pattern.scheme == "http"
         and cors.allow_credentials
@@ -123,14 +123,14 @@ def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
     ):
         yield (
             key,
-            f"{show(pattern.text)} can't go with allow_credentials: whoever can change the page on"
-            " its way can act as its user",
-            f"serve the page over https, or write {INSECURE_ORIGINS} = true",
+            f"{show(pattern.text)} can't go with allow_credentials: anyone who can modify the page"
+            " in transit can act as its user",
+            f"serve the page over https, or set {INSECURE_ORIGINS} = true",
         )
 
 
 def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Return a fault where anybody can register an origin that is allowed."""
+    """Return a fault if anyone can register an allowed origin."""
     if not pattern.subdomains or cors.dangerously_allow_subdomains_of_public_suffixes:
         return
     suffix = suffix_within(pattern.host)
@@ -138,9 +138,9 @@ def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
         owned = pattern.text.replace(f"*.{pattern.host}", f"*.example.{suffix}", 1)
         yield (
             key,
-            f"{show(pattern.text)} allows whoever registers a name under {show(suffix)},"
+            f"{show(pattern.text)} allows anyone who registers a name under {show(suffix)},"
             " which is a public suffix",
-            f"write a name of your own before it, as in {show(owned)}, or {PUBLIC_SUFFIXES} = true",
+            f"put your own name before it, as in {show(owned)}, or set {PUBLIC_SUFFIXES} = true",
         )
 
 
@@ -148,19 +148,19 @@ def _method_faults(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.allow_methods):
         key = f"allow_methods[{index}]"
         if not _is_token(text):
-            yield (key, f"{show(text)} is no method", 'write the name of one, such as "PUT"')
+            yield (key, f"{show(text)} is not a method", 'write a method, such as "PUT"')
             continue
         upper = text.upper()
         method = upper.encode("ascii")
         if method in FORBIDDEN_METHODS:
             # Fetch #forbidden-method
-            yield (key, f"{show(text)} is a method that no script can send", "leave it out")
+            yield (key, f"{show(text)} is a method that scripts can't send", "leave it out")
         elif method in KNOWN_METHODS and text != upper:
             # Fetch #concept-method-normalize
             why = (
                 "browsers send it in upper case"
                 if method in NORMALIZED_METHODS
-                else "methods are case-sensitive and servers know it in upper case"
+                else "methods are case-sensitive, and servers expect it in upper case"
             )
             yield (key, f"{show(text)} never matches: {why}", f"write {show(upper)}")
     yield from _mixed_star("allow_methods", cors.allow_methods)
@@ -170,14 +170,18 @@ def _request_header_faults(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.allow_headers):
         key = f"allow_headers[{index}]"
         if not _is_token(text):
-            yield (key, f"{show(text)} is no header name", 'write one name, such as "Content-Type"')
+            yield (
+                key,
+                f"{show(text)} is not a header name",
+                'write one name, such as "Content-Type"',
+            )
             continue
         name = text.lower().encode("ascii")
         if name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_PREFIXES):
             # Fetch #forbidden-request-header
-            yield (key, f"{show(text)} is a header that no script can set", "leave it out")
+            yield (key, f"{show(text)} is a header that scripts can't set", "leave it out")
         elif name in RESPONSE_ONLY:
-            fix = 'write "If-Match", if that was meant' if name == b"etag" else "leave it out"
+            fix = 'write "If-Match" if you meant that' if name == b"etag" else "leave it out"
             yield (key, f"{show(text)} is a header that only servers send", fix)
     others = tuple(text for text in cors.allow_headers if text.lower() != "authorization")
     yield from _mixed_star("allow_headers", others)
@@ -187,10 +191,10 @@ def _response_header_faults(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.expose_headers):
         key = f"expose_headers[{index}]"
         if not _is_token(text):
-            yield (key, f"{show(text)} is no header name", 'write one name, such as "X-Total"')
+            yield (key, f"{show(text)} is not a header name", 'write one name, such as "X-Total"')
         elif text.lower().encode("ascii") in FORBIDDEN_RESPONSE_HEADERS:
             # Fetch #forbidden-response-header-name
-            yield (key, f"{show(text)} is a header that no script can read", "leave it out")
+            yield (key, f"{show(text)} is a header that scripts can't read", "leave it out")
         elif text.lower().encode("ascii") in REQUEST_ONLY:
             yield (key, f"{show(text)} is a header that only clients send", "leave it out")
         elif text == "*" and cors.allow_credentials:
@@ -203,16 +207,16 @@ def _max_age_faults(cors: Cors) -> Iterator[Finding]:
         yield (
             "max_age",
             f"{cors.max_age_s} s is out of bounds",
-            'write a duration from "0s" (never kept) to "24h"',
+            'write a duration from "0s" (not cached) to "24h"',
         )
 
 
 def _mixed_star(key: str, entries: tuple[str, ...]) -> Iterator[Finding]:
-    """Return a fault where ``*`` makes other entries say nothing."""
+    """Return a fault if ``*`` makes the other entries useless."""
     if "*" in entries and len(set(entries)) > 1:
         yield (
             key,
-            '"*" stands beside other entries, which it covers',
+            '"*" already covers the other entries',
             'write "*" alone, or leave it out',
         )
 

@@ -1,4 +1,4 @@
-"""What a client whose origin is refused may be told, so that its developer can fix it."""
+"""The hint that a client with a refused origin gets, so that its developer can fix it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ _OTHER_SCHEME = {b"http": b"https", b"https": b"http"}
 
 
 def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
-    """Return what to tell a client that was refused by its origin.
+    """Return the text for a client that was refused because of its origin.
 
-    It names the client's own origin, which it knows. Which others are allowed is nobody's
-    business; but to a page on the developer's own machine the near misses are told, all of
-    which are on such machines too.
+    It shows the client's own origin, but no allowed one: that is not the client's business.
+    Only a page on a loopback host also gets near misses, which are loopback origins too.
 
     Args:
         policy: The route's policy, or None.
-        origins: The values of the request's Origin fields, of any bytes and length.
+        origins: The values of the request's Origin fields, with any bytes and length.
 
     Returns:
-        One line of printable ASCII; it holds of what was sent no more than a serialized origin.
+        One line of printable ASCII. Its only client input is a valid serialized origin.
     """
     if len(origins) != 1:
         return "This request may not be made from another site."
     origin = origins[0]
     if origin == b"null":
         return (
-            "The origin null, which local files, sandboxed frames, forms under Referrer-Policy:"
-            " no-referrer and requests redirected from elsewhere have, is not allowed here."
+            "The origin null is not allowed here. Local files and sandboxed frames send it, and so"
+            " do forms under Referrer-Policy: no-referrer and requests redirected from elsewhere."
         )
     parts = take_apart(origin) if len(origin) <= MAX_ORIGIN_BYTES else None
     if parts is None:
@@ -47,14 +46,14 @@ def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
 
 
 def _near_miss(policy: Policy, scheme: bytes, host: bytes, port: bytes) -> str:
-    """Return how a loopback origin differs from one that is allowed; empty where by more."""
+    """Return how a loopback origin differs from a similar allowed one; empty without one."""
     end = b":" + port if port else b""
     for other in _LOOPBACK_HOSTS:
         if other != host and policy.allows(scheme + b"://" + other + end):
             return f": {other.decode('ascii')} and {host.decode('ascii')} are different origins"
     swapped = _OTHER_SCHEME.get(scheme)
     if swapped is not None and policy.allows(swapped + b"://" + host + end):
-        return f": it is {scheme.decode('ascii')}, where {swapped.decode('ascii')} is allowed"
+        return f": it is {scheme.decode('ascii')}, but only {swapped.decode('ascii')} is allowed"
     if scheme + b"://" + host in policy.loopback:
         return ": the same host is allowed, but the port differs"
     return ""

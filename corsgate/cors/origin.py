@@ -1,4 +1,4 @@
-"""The grammar of origins, and the patterns that a policy names them by."""
+"""The grammar of origins, and of the patterns in a policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
 
 MAX_ORIGIN_BYTES = 512
-"""A longer Origin is not looked at: a scheme, a DNS name of 253 bytes and a port fit well."""
+"""A longer Origin never matches; a scheme, a DNS name of 253 bytes and a port fit easily."""
 
 _WEB_PORTS = {"http": 80, "https": 443}
 _SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
@@ -23,7 +23,7 @@ _LABEL = r"[a-z0-9_-]{1,63}"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
-# What stands before a path, query or fragment, however badly spelled.
+# The part before a path, query or fragment, even if it is malformed.
 _AUTHORITY = re.compile(r"(\[[^]]*\]|[^/\\?#:]*)(?::([0-9]*|\*))?(?=[/\\?#]|\Z)")
 _SERIALIZED = re.compile(
     rf"({_SCHEME.pattern})://({_NAME.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?".encode()
@@ -32,14 +32,14 @@ _SERIALIZED = re.compile(
 
 @attrs.frozen(kw_only=True)
 class Pattern:
-    """Which origins one entry of ``allow_origins`` stands for.
+    """One entry of ``allow_origins``.
 
     Attributes:
-        text: The pattern as it is written, which is also its only spelling.
+        text: The pattern as written, which is also its only valid form.
         scheme: The scheme; empty for ``*``.
-        host: The host, an IPv6 address in its brackets; without the ``*.`` before it.
-        port: Digits, ``*`` for any port and none, or empty for the scheme's own.
-        subdomains: Whether it stands for all names below `host`, and not `host` itself.
+        host: The host without a leading ``*.``; an IPv6 address is in brackets.
+        port: Digits, ``*`` for any port or none, or empty for the scheme's default.
+        subdomains: Whether it covers all names below `host`, but not `host` itself.
     """
 
     text: str
@@ -50,25 +50,25 @@ class Pattern:
 
     @property
     def is_any(self) -> bool:
-        """Whether this is ``*``, which stands for every origin."""
+        """Whether this is ``*``, which covers every origin."""
         return not self.scheme
 
     @property
     def is_loopback(self) -> bool:
-        """Whether all that this stands for is on the browser's own machine."""
+        """Whether all origins that this covers are on the browser's own machine."""
         return is_loopback_name(self.host.strip("[]").encode("ascii"))
 
     @property
     def is_exact(self) -> bool:
-        """Whether this stands for one origin, spelled as `text`."""
+        """Whether this covers one origin only, which is `text`."""
         return not (self.is_any or self.subdomains or self.port == "*")
 
 
 def parse_pattern(text: str) -> Pattern:
-    """Return the pattern that one entry of ``allow_origins`` spells.
+    """Parse one entry of ``allow_origins``.
 
-    An entry that no browser's Origin could ever equal is refused, since it would only look as
-    if it allowed something.
+    An entry that can't match the Origin of any browser is rejected, because it would only seem to
+    allow something.
 
     Args:
         text: ``scheme://host[:port]``, ``https://*.example.com``, ``http://localhost:*`` or
@@ -78,8 +78,8 @@ def parse_pattern(text: str) -> Pattern:
         The pattern.
 
     Raises:
-        BadValue: The text is none of these. The fix is the pattern that was meant, spelled
-            right in every respect, wherever that can be told.
+        BadValue: The text is none of these. If the intended pattern can be guessed, the fix is
+            that pattern in valid form.
 
     Source: Fetch ``#origin-header``, HTML ``#ascii-serialisation-of-an-origin``, and URL
     ``#host-serializing`` for hosts.
@@ -98,15 +98,15 @@ def parse_pattern(text: str) -> Pattern:
 
 
 def _meant(text: str) -> str:
-    """Return the text as a browser would spell the origin; empty where that can't be told.
+    """Guess the intended origin, in the form that browsers send; empty if that is impossible.
 
-    Whether the answer is a pattern is for the caller to find out.
+    The caller checks whether the result is a valid pattern.
     """
     if not text.isascii():
         return ""
     scheme, mark, rest = text.strip().lower().partition("://")
     if not mark:
-        # What serves this machine's pages hardly speaks TLS.
+        # Servers on this machine rarely use TLS.
         scheme, rest = "http", scheme
         authority = _AUTHORITY.match(rest)
         if authority is None or not is_loopback_name(authority[1].strip("[]").encode("ascii")):
@@ -131,7 +131,7 @@ def _meant(text: str) -> str:
 
 
 def _parse(text: str) -> Pattern:
-    """Return what `parse_pattern` does, each fault with a fix for itself alone."""
+    """Parse like `parse_pattern`, but with a fix for the first fault only."""
     if text == "*":
         return Pattern(text=text)
     _refuse_by_characters(text)
@@ -152,35 +152,36 @@ def _parse(text: str) -> Pattern:
 
 
 def _refuse_by_characters(text: str) -> None:
-    """Refuse what can be told without taking the text apart."""
+    """Reject faults that are visible without parsing the text."""
     if "@" in text:
-        # Not shown, since what stands before the '@' may be a password.
+        # The text is not shown, since a password may come before the '@'.
         raise BadValue(
-            "a user name or password stands before the host", "leave out all up to the '@'"
+            "it has a user name or password before the host",
+            "leave out everything up to the '@'",
         )
     if not text:
         raise BadValue(
-            "an empty string is no origin", 'write an origin, as in "https://app.example.com"'
+            "an empty string is not an origin", 'write an origin, as in "https://app.example.com"'
         )
     if len(text) > MAX_ORIGIN_BYTES:
         raise BadValue(
-            f"{show(text)} is longer than {MAX_ORIGIN_BYTES} bytes", "no origin is as long as that"
+            f"{show(text)} is longer than {MAX_ORIGIN_BYTES} bytes", "write a shorter origin"
         )
     if text.lower() == "null":
         raise BadValue(
-            f"{show(text)} is the origin of every sandboxed frame and local file, whoever made it",
-            "serve the page from an http or https origin, and write that",
+            f"{show(text)} is the origin of every sandboxed frame and local file, of any author",
+            "serve the page from an http or https origin, and write that origin",
         )
     if "," in text or text.count("://") > 1 or any(c.isspace() for c in text.strip()):
         raise BadValue(
             f"{show(text)} looks like two origins joined",
-            "write each origin as a string of its own",
+            "write each origin as a separate string",
         )
     if text != text.strip():
-        raise BadValue(f"{show(text)} has white space around it", "write it without")
+        raise BadValue(f"{show(text)} has white space around it", "remove the white space")
     if not text.isascii():
         raise BadValue(
-            f"{show(text)} has letters beyond ASCII",
+            f"{show(text)} has non-ASCII characters",
             "write the host in Punycode (xn--...), as browsers send it",
         )
     if text != text.lower():
@@ -199,41 +200,39 @@ def _split_scheme(text: str) -> tuple[str, str]:
             'write the scheme and "://" before the host, as in "https://example.com"',
         )
     if "*" in scheme:
-        raise BadValue(
-            f'{show(text)} has a "*" for its scheme', "write one origin for each scheme you mean"
-        )
+        raise BadValue(f'{show(text)} has a "*" as its scheme', "write one origin for each scheme")
     if not _SCHEME.fullmatch(scheme):
         raise BadValue(
-            f'{show(text)} has no proper scheme before "://"',
+            f'{show(text)} has no valid scheme before "://"',
             'write "https://" or "http://"',
         )
     if scheme in _SOCKET_SCHEMES:
         raise BadValue(
-            f"{show(text)} names a WebSocket, whose Origin is that of the page which opens it",
+            f"{show(text)} is a WebSocket URL, but its Origin is that of the page that opens it",
             f'write "{_SOCKET_SCHEMES[scheme]}://" before its host',
         )
     if scheme in _OPAQUE_SCHEMES:
         raise BadValue(
             f'{show(text)} can\'t be an origin: such pages send "null"',
-            "serve the page from an http or https origin, and write that",
+            "serve the page from an http or https origin, and write that origin",
         )
     return scheme, authority
 
 
 def _refuse_beyond_authority(text: str, authority: str) -> None:
-    """Refuse the parts of a URL that an origin does not have."""
+    """Reject the parts of a URL that an origin does not have."""
     for mark, part in (("/", "a path"), ("\\", "a path"), ("?", "a query"), ("#", "a fragment")):
         _, found, after = authority.partition(mark)
         if found:
-            what = part if after or mark not in "/\\" else f"a {show(mark)} at its end"
+            what = part if after or mark not in "/\\" else f"a trailing {show(mark)}"
             raise BadValue(
                 f"{show(text)} has {what}, which an origin never has",
-                f"leave out all from the {show(mark)} on",
+                f"leave out everything from the {show(mark)} on",
             )
 
 
 def _split_port(text: str, authority: str) -> tuple[str, str]:
-    """Return the host, brackets kept, and the port, empty where there is none."""
+    """Return the host, with any brackets, and the port, empty without one."""
     if not authority:
         raise BadValue(f"{show(text)} has no host", 'write an origin, as in "https://example.com"')
     if authority.startswith("["):
@@ -258,7 +257,7 @@ def _split_port(text: str, authority: str) -> tuple[str, str]:
 
 
 def _check_port(text: str, scheme: str, host: str, port: str) -> None:
-    """Refuse a port that no origin of this scheme is serialized with."""
+    """Reject a port that no serialized origin of this scheme has."""
     if port in ("", "*"):
         return
     if "*" in port:
@@ -268,7 +267,7 @@ def _check_port(text: str, scheme: str, host: str, port: str) -> None:
         )
     if not _PORT.fullmatch(port) or int(port) > 65535:
         raise BadValue(
-            f"{show(text)} has no proper port",
+            f"{show(text)} has no valid port",
             "write a number from 1 to 65535 without leading zeros",
         )
     if int(port) == _WEB_PORTS.get(scheme):
@@ -279,11 +278,11 @@ def _check_port(text: str, scheme: str, host: str, port: str) -> None:
 
 
 def _check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
-    """Refuse a host that is not spelled as a browser serializes it (URL ``#host-serializing``)."""
+    """Reject a host that browsers serialize in another form (URL ``#host-serializing``)."""
     if "*" in host:
         raise BadValue(
-            f'{show(text)} has a "*" where it can\'t stand',
-            'write "*" alone for every origin, or "https://*.example.com" for all names below one',
+            f'{show(text)} has a "*" in a place where it is not allowed',
+            'write "*" alone for every origin, or "https://*.example.com" for all its subdomains',
         )
     if host.startswith("["):
         _check_ipv6(text, host)
@@ -292,7 +291,7 @@ def _check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
         raise BadValue(f"{show(text)} has a host that ends in a dot", "leave out the last dot")
     if not _NAME.fullmatch(host) or len(host) > 253:
         raise BadValue(
-            f"{show(text)} has no proper host",
+            f"{show(text)} has no valid host",
             "write a host name of letters, digits, '-' and dots, or an IP address",
         )
     if scheme in _WEB_PORTS and _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
@@ -300,23 +299,23 @@ def _check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
 
 
 def _check_ipv4(text: str, host: str, subdomains: bool) -> None:
-    """Refuse all but four decimal numbers (URL ``#ends-in-a-number-checker``)."""
+    """Reject anything except four decimal numbers (URL ``#ends-in-a-number-checker``)."""
     if subdomains:
         raise BadValue(
             f'{show(text)} has a "*" before an IP address',
-            "write each address as an origin of its own",
+            "write one origin for each address",
         )
     try:
         IPv4Address(host)
     except AddressValueError:
         raise BadValue(
-            f"{show(text)} has a host that ends in a number but is no IPv4 address",
+            f"{show(text)} has a host that ends in a number but is not an IPv4 address",
             'write four decimal numbers, as in "http://127.0.0.1:8080"',
         ) from None
 
 
 def _check_ipv6(text: str, host: str) -> None:
-    """Refuse an IPv6 address but in its one spelling (URL ``#concept-ipv6-serializer``)."""
+    """Reject an IPv6 address that is not in serialized form (URL ``#concept-ipv6-serializer``)."""
     if "%" in host:
         raise BadValue(f"{show(text)} has a zone in its address", "leave out '%' and the zone")
     try:
@@ -329,15 +328,15 @@ def _check_ipv6(text: str, host: str) -> None:
     wanted = f"[{_ipv6_text(address)}]"
     if host != wanted:
         raise BadValue(
-            f"{show(text)} has an IPv6 address that browsers spell another way",
-            f"write {show(wanted)} for it",
+            f"{show(text)} has an IPv6 address that browsers write in another form",
+            f"write {show(wanted)} instead",
         )
 
 
 def _ipv6_text(address: IPv6Address) -> str:
-    """Return the compressed form in hexadecimal only.
+    """Return the compressed form, in hexadecimal only.
 
-    Newer Pythons write a mapped address with its IPv4 part in decimals; browsers never do.
+    Newer Python versions write the IPv4 part of a mapped address in decimal; browsers never do.
     """
     mapped = address.ipv4_mapped
     if mapped is None:
@@ -349,11 +348,11 @@ def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
     """Return a serialized origin's scheme, host and port.
 
     Args:
-        origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.
+        origin: The value of an Origin field, with any bytes, at most `MAX_ORIGIN_BYTES` long.
 
     Returns:
-        The scheme, the host, an IPv6 address in its brackets, and the port's digits, empty
-        where there is none; None for what no browser would send.
+        Scheme, host and port. An IPv6 address is in brackets, and the port is empty if there is
+        none. None for an origin that no browser would send.
     """
     parsed = _SERIALIZED.fullmatch(origin)
     if parsed is None:

@@ -1,4 +1,4 @@
-"""Whose page asks, as browsers tell by Sec-Fetch-*, and what follows from it."""
+"""Which site a request comes from, by Sec-Fetch-*, and whether that is allowed."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
     """Return whether a request with one Origin field comes from a page of the gate's own origin.
 
-    Browsers send Origin with a same-origin POST too: ``null`` by a form whose page has the referrer
-    policy ``no-referrer``, and one of another scheme than the gate knows where a proxy in front
-    ends TLS untold. Then Sec-Fetch-Site tells. It counts for requests alone that no cache answers,
-    whose Vary would have to name it: others have no Origin.
+    Browsers also send Origin with a same-origin POST. It is ``null`` for a form whose page has the
+    referrer policy ``no-referrer``. It has another scheme than the gate knows if a proxy in front
+    terminates TLS and does not report that. In both cases Sec-Fetch-Site decides. It is read only
+    for methods whose responses are not cached, because Vary would have to name it for others. A
+    same-origin request with a safe method has no Origin anyway.
 
-    No page of another origin gets that said of it. No script can set the field, in a page or a
-    service worker, and a foreign form that a worker of the gate's own passes on stays cross-site.
-    The field compares origins, not their spelling, so a sandboxed frame's request is cross-site;
-    and it speaks of a redirect's whole chain: after one foreign URL nothing is same-origin.
-    WebSockets ask by GET, which is left out. Any other Origin than these two is refused all the
-    same: no browser sends it with that field.
+    A page of another origin can't get ``same-origin`` into the field. Scripts can't set it, neither
+    in a page nor in a service worker. A foreign form that the gate's own worker passes on stays
+    cross-site. The field compares origins, not their text, so a sandboxed frame is cross-site. It
+    covers all redirects: after one foreign URL nothing is same-origin. WebSockets use GET, so they
+    are excluded. Any other Origin is still refused: no browser sends it with ``same-origin``.
 
     Source: Fetch ``#append-a-request-origin-header``, Fetch Metadata ``#sec-fetch-site-header``.
     """
@@ -35,7 +35,7 @@ def is_own(method: bytes, index: HeaderIndex, own_origin: bytes) -> bool:
 
 
 def _differs_by_scheme(origin: bytes, own_origin: bytes) -> bool:
-    """Return whether two origins are of one host and port, as Host has them."""
+    """Return whether two origins have the same host and port."""
     authority = origin.partition(b"://")[2]
     return authority != b"" and authority == own_origin.partition(b"://")[2]
 
@@ -48,19 +48,20 @@ def confine(
     *,
     allow_framing: bool = False,
 ) -> Decision:
-    """Refuse what a page from elsewhere sends without CORS: ``<img>``, ``<iframe>``, ``<form>``.
+    """Refuse what other sites send without CORS, as by ``<img>``, ``<iframe>`` or ``<form>``.
 
-    Such requests often carry no Origin. The rule holds where credentials are injected, for
-    every policy, ``*`` too; ``enforce_origin = false`` switches it off with the origin's. An Origin
-    that the policy names passes: by CORS its page could do the same, and read the answer.
-    Browsers that send no Sec-Fetch-* are not covered; none does over plain http, but to loopback.
+    Such requests often have no Origin. The rule applies where credentials are injected, with every
+    policy including ``*``. ``enforce_origin = false`` switches it off, like the check of Origin.
+    An Origin that the policy names passes: its page could do the same with CORS, and read the
+    response. Browsers that send no Sec-Fetch-* are not covered. Over plain http browsers send it
+    to loopback only.
 
     Args:
         policy: The route's policy; None for no cross-origin access.
         method: The request's method.
         index: The request's fields, with Sec-Fetch-Site.
-        decision: What was decided by Origin, which is to forward the request.
-        allow_framing: Whether pages from elsewhere may show the route's answers in frames.
+        decision: The decision by Origin, which is to forward the request.
+        allow_framing: Whether pages of other sites may show the route's responses in frames.
 
     Returns:
         The same decision, or a refusal.
@@ -80,8 +81,8 @@ def confine(
             return _confine_sibling(policy, index, decision)
         reason = "cross-site request in mode no-cors, where credentials are injected"
     elif b"navigate" in modes or b"origin" not in index:
-        # Every other mode sends Origin, which was judged already. What has no Origin and no known
-        # mode is treated as a navigation: passing it unjudged would fail open.
+        # Every other mode sends Origin, which was checked already. A request without Origin and
+        # without a known mode is treated as a navigation: forwarding it unchecked would fail open.
         what = _harmful_navigation(method, index, allow_framing=allow_framing)
         if not what:
             return decision
@@ -97,10 +98,10 @@ def confine(
 
 
 def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: bool) -> str:
-    """Return what a navigation does that no link in a tab could; empty where it is as harmless.
+    """Return what makes a navigation more harmful than a link in a tab; empty if it is not.
 
-    A page sees the load events of its frames and objects, and so could tell the upstream's 200
-    from its 404 with the gate's credentials. It sees none of a tab.
+    A page sees the load events of its frames and objects. So it could tell a 200 of the upstream
+    from a 404, with the gate's credentials. It sees no events of a tab.
     """
     if method not in _SAFE_METHODS:
         return f"navigation by {shown(method)}"
@@ -112,7 +113,7 @@ def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: boo
 
 
 def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
-    """Return whether a request's one Origin is allowed otherwise than by ``*``."""
+    """Return whether the request has one Origin, and an entry other than ``*`` allows it."""
     origins = index.get(b"origin", ())
     return policy.public is None and len(origins) == 1 and policy.allows(origins[0])
 
@@ -120,9 +121,10 @@ def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
 def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:
     """Refuse what a page of another port or subdomain embeds, unless its origin is allowed.
 
-    An ``<img>`` or ``<script>`` of such a page sends no Origin, but the origin of its page in
-    Referer, which no script can forge and a page can only leave out. A script that is run there
-    could otherwise be read, with the gate's credentials, by a page that is not allowed.
+    An ``<img>`` or ``<script>`` of such a page sends no Origin, but Referer has the page's origin.
+    Scripts can't forge Referer; a page can only omit it. Without this rule, a page that is not
+    allowed could run a script from the upstream, fetched with the gate's credentials, and so
+    read it.
 
     Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
     ``#referrer-policy-strict-origin-when-cross-origin``.
@@ -134,7 +136,7 @@ def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decisi
         index,
         decision,
         "same-site request in mode no-cors, where credentials are injected, from a page"
-        " whose origin is not allowed, or not told by Referer",
+        " whose origin is not allowed, or not shown by Referer",
     )
 
 
@@ -143,7 +145,7 @@ def _refuse_unless_referred(
 ) -> Decision:
     """Refuse a same-site request without Origin, unless its Referer has an allowed origin.
 
-    ``*`` allows none here, and then Referer is not read, so that Vary need not name it.
+    With ``*`` no Referer is allowed or even read, so that Vary need not name it.
     """
     headers = decision.headers
     if policy is not None and policy.public is None:

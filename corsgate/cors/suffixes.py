@@ -1,4 +1,4 @@
-"""Which names are public suffixes: anybody may register a name below them."""
+"""Public suffixes: names below which anyone may register a name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class _List(Protocol):
     def publicsuffix(self, domain: str) -> str | None: ...
 
 
-# The list is read only where a policy needs it: that takes some 60 ms, once.
+# The list is read only if a policy needs it: that takes some 60 ms, once.
 @lru_cache(maxsize=1)
 def _rules() -> Sequence[str]:
-    """Return the lines of the list that are rules."""
+    """Return the rules of the list."""
     data = get_data("publicsuffixlist", "public_suffix_list.dat") or b""
     words = (line.split(maxsplit=1)[:1] for line in data.decode("utf-8").splitlines())
     return [word[0] for word in words if word and not word[0].startswith("//")]
@@ -25,13 +25,13 @@ def _rules() -> Sequence[str]:
 def _list() -> _List:
     from publicsuffixlist import PublicSuffixList
 
-    # A top-level name that the list doesn't have is a private network's own.
+    # A top-level name that is not in the list belongs to a private network.
     return PublicSuffixList(_rules(), accept_unknown=False)
 
 
 @lru_cache(maxsize=1)
 def _below() -> Mapping[str, str]:
-    """Return the shortest public suffix below each name that has any."""
+    """Return the shortest public suffix below each name that has one."""
     found: dict[str, str] = {}
     for rule in _rules():
         if rule.startswith("!"):
@@ -46,29 +46,31 @@ def _below() -> Mapping[str, str]:
 
 
 def public_suffix(host: str) -> str | None:
-    """Return the public suffix that a host has or is.
+    """Return the public suffix of a host, which may be the host itself.
 
     Args:
-        host: A lower-cased name in ASCII; no IP address.
+        host: A lower-cased ASCII name, not an IP address.
 
     Returns:
-        Such as ``co.uk`` or ``github.io``; None for a name that is no public one, as ``localhost``.
-        https://publicsuffix.org/list/
+        A suffix such as ``co.uk`` or ``github.io``; None for a non-public name such as
+        ``localhost``.
+
+    Source: https://publicsuffix.org/list/
     """
     return _list().publicsuffix(host)
 
 
 def suffix_within(host: str) -> str | None:
-    """Return a public suffix that a host is, or that is below it.
+    """Return a public suffix that is the host or is below it.
 
-    Whoever registers a name there has one below the host too, as a bucket below
+    A name registered below such a suffix is also below the host: a bucket below
     ``s3.amazonaws.com`` is below ``amazonaws.com``.
 
     Args:
-        host: A lower-cased name in ASCII; no IP address.
+        host: A lower-cased ASCII name, not an IP address.
 
     Returns:
-        The host itself, or else the shortest below it; None where all names below the host belong
-        to whom it belongs.
+        The host itself, or else the shortest suffix below it. None if all names below the host
+        belong to its owner.
     """
     return host if public_suffix(host) == host else _below().get(host)

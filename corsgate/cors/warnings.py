@@ -1,4 +1,4 @@
-"""What is doubtful about a policy, or a route that has one: allowed, but hardly what was meant."""
+"""Warnings of policies and of routes with one: valid settings that are probably unintended."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from corsgate.message.headers import HOP_BY_HOP
 from corsgate.message.identity import WRITTEN_FIELDS, speaks_of_client
 
 HONOURED_MAX_AGE_S = 7200
-"""For how long Chromium keeps a preflight's answer; WebKit keeps it for less, Firefox for a day."""
+"""How long Chromium caches a preflight response; WebKit caches it for less, Firefox for a day."""
 
 
 def warnings(cors: Cors, local: bool) -> list[Finding]:
-    """Return what is doubtful about a policy.
+    """Return the warnings of a policy.
 
     Args:
-        cors: The policy as it is written; what is wrong with it altogether is passed over.
-        local: Whether browsers reach the gate on their own machine only.
+        cors: The policy as written; its faults are skipped.
+        local: Whether only browsers on the gate's own machine can reach it.
 
     Returns:
         Findings in the order of the keys.
@@ -50,14 +50,14 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
 
 
 def route_warnings(route: Route, own: bool) -> list[Finding]:
-    """Return what is doubtful about a route and its policy.
+    """Return the warnings of the combination of a route and its policy.
 
     Args:
-        route: A route with a policy or without.
-        own: Whether the policy is this route's own, and not one that others may share.
+        route: A route with or without a policy.
+        own: Whether the policy belongs to this route only, so that no other route can share it.
 
     Returns:
-        Findings whose keys are the route's.
+        Findings whose keys belong to the route.
     """
     if route.cors is None:
         return []
@@ -70,9 +70,9 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
 
 
 def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Return that scripts can't log in themselves, where they are likely to.
+    """Return a warning that scripts can't send Authorization, if they probably want to.
 
-    They hardly are where cookies say who they are, nor is a development server's page.
+    They rarely do if cookies identify the user, or if the page is on a development server.
     """
     names = {name.lower() for name in cors.allow_headers}
     if (
@@ -86,12 +86,12 @@ def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         yield (
             "cors.allow_headers",
             'scripts that send Authorization are refused: "*" does not cover it',
-            'add "Authorization" if they do',
+            'add "Authorization" if scripts send it',
         )
 
 
 def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
-    """Return what a route's own policy allows and the route takes off or refuses all the same."""
+    """Return what a route's own policy allows although the route removes or refuses it."""
     for index, method in enumerate(cors.allow_methods):
         if route.methods is not None and method != "*" and method not in route.methods:
             yield (
@@ -106,7 +106,8 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
             continue
         yield (
             f"cors.allow_headers[{index}]",
-            f"{show(name)} never gets through: upstreams may take it for who asks, or for what",
+            f"{show(name)} never gets through: upstreams may trust it to identify the client or"
+            " the request",
             "remove it, or add it to the route's pass_headers",
         )
     credentials = route.upstream.credentials
@@ -123,19 +124,19 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
             if name.lower() in withheld:
                 yield (
                     f"cors.{key}[{index}]",
-                    f"{show(name)} never gets through: the gate logs in at the upstream"
-                    f" {show(route.upstream.name)} by itself",
+                    f"{show(name)} never gets through: the gate itself logs in at the upstream"
+                    f" {show(route.upstream.name)}",
                     "remove it",
                 )
 
 
 def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Return what lets strangers act with an upstream's credentials."""
+    """Return the settings that let strangers act with an upstream's credentials."""
     if not cors.enforce_origin:
         yield (
             "cors.enforce_origin",
             "pages of every origin can act with the credentials of the upstream"
-            f" {show(upstream.name)}, though they can't read the answers",
+            f" {show(upstream.name)}, though they can't read the responses",
             "remove it",
         )
     if "*" in cors.allow_origins and cors.dangerously_allow_any_origin_to_use_upstream_credentials:
@@ -149,20 +150,20 @@ def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         for index, pattern in _patterns(cors.allow_origins)
         if pattern.scheme == "http" and not pattern.is_loopback
     ]
-    # With allow_credentials they are a fault of the policy, or allowed and warned of there.
+    # With allow_credentials this is a fault of the policy, or the policy has its own warning.
     if insecure and not cors.allow_credentials:
         index, pattern = insecure[0]
         others = f" (and {len(insecure) - 1} more)" if len(insecure) > 1 else ""
         yield (
             f"cors.allow_origins[{index}]",
-            f"{show(pattern.text)}{others} comes over http: whoever can change the page on its way"
+            f"{show(pattern.text)}{others} uses http: anyone who can modify the page in transit"
             f" can act with the credentials of the upstream {show(upstream.name)}",
             "serve the page over https",
         )
 
 
 def _patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:
-    """Return the patterns with their numbers; those that are none are faults already."""
+    """Return the patterns with their positions; invalid ones are faults already."""
     found = []
     for index, text in enumerate(texts):
         try:
@@ -176,14 +177,14 @@ def _repeated(key: str, entries: Sequence[str], normal: Callable[[str], str]) ->
     seen: set[str] = set()
     for index, text in enumerate(entries):
         if normal(text) in seen:
-            yield (f"{key}[{index}]", f"{show(text)} is there already", "remove it")
+            yield (f"{key}[{index}]", f"{show(text)} is a duplicate", "remove it")
         seen.add(normal(text))
 
 
 def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Return the origins that a list has without their own entry.
+    """Return the entries that another entry of the list covers.
 
-    Patterns are looked up rather than compared pairwise, as there may be thousands.
+    Patterns are looked up rather than compared in pairs, since there may be thousands.
     """
     known = {pattern.text for _, pattern in patterns}
     for index, pattern in patterns:
@@ -197,7 +198,7 @@ def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Find
 
 
 def _wider(pattern: Pattern) -> Iterator[str]:
-    """Return the patterns that stand for all that this one does, and more."""
+    """Return the patterns that cover all that this one covers, and more."""
     if pattern.is_any:
         return
     ends = [f":{pattern.port}" if pattern.port else "", ":*"]
@@ -210,25 +211,25 @@ def _wider(pattern: Pattern) -> Iterator[str]:
 
 
 def _far(patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Finding]:
-    """Return the pages of the public web that would call this machine.
+    """Return the public origins that would call a gate on the loopback address.
 
-    A public name may lead to 127.0.0.1, as many a developer's does: no asking its name server here.
+    A public name may resolve to 127.0.0.1, as some developers' names do. No name is resolved here.
 
     Source: Local Network Access, ``#local-network-request``.
     """
     for index, pattern in patterns:
         if pattern.scheme in ("http", "https") and _is_public(pattern.host):
             what = (
-                "ask their user before its pages may call the gate"
+                "ask the user before its pages may call the gate"
                 if pattern.scheme == "https"
-                else "let no page call the gate that came from elsewhere over http"
+                else "block its calls to the gate, because its pages come over http"
             )
             yield (
                 f"allow_origins[{index}]",
-                f"{show(pattern.text)} is public and the gate listens on this machine's loopback"
-                f" address only: unless it leads to this machine too, browsers {what}",
-                "leave it if it does; else serve the page from this machine, or listen where its"
-                " users can reach the gate",
+                f"{show(pattern.text)} is public, but the gate listens only on this machine's"
+                f" loopback address: unless that name resolves to this machine, browsers {what}",
+                "keep it if the name does; otherwise serve the page from this machine, or listen"
+                " where its users can reach the gate",
             )
 
 
@@ -244,15 +245,15 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
     if methods and methods <= SAFELISTED_METHODS:
         yield (
             "allow_methods",
-            "GET, HEAD and POST need no listing, and a policy can't forbid them",
-            "remove it; the route's own key methods says which are served at all",
+            "GET, HEAD and POST need not be listed, and a policy can't forbid them",
+            "remove it; to serve only some methods, set methods in the route",
         )
     for index, text in enumerate(cors.allow_methods):
         known = text.upper().encode("utf-8", "replace") in KNOWN_METHODS
         if text.isascii() and text != "*" and not known:
             yield (
                 f"allow_methods[{index}]",
-                f"{show(text)} never gets through: the gate knows no such method",
+                f"{show(text)} never gets through: the gate does not know this method",
                 "remove it",
             )
 
@@ -262,7 +263,8 @@ def _request_header_warnings(cors: Cors) -> Iterator[Finding]:
         if text.lower().encode("utf-8", "replace") in WRITTEN_FIELDS:
             yield (
                 f"allow_headers[{index}]",
-                f"{show(text)} never gets through: the gate itself says who the client is",
+                f"{show(text)} never gets through: the gate itself sets the fields that identify"
+                " the client",
                 "remove it",
             )
 
@@ -274,13 +276,13 @@ def _response_header_warnings(cors: Cors) -> Iterator[Finding]:
             # Fetch #cors-safelisted-response-header-name
             yield (
                 f"expose_headers[{index}]",
-                f"every script may read {show(text)} without that",
+                f"every script may read {show(text)} anyway",
                 "remove it",
             )
         elif name in HOP_BY_HOP:
             yield (
                 f"expose_headers[{index}]",
-                f"{show(text)} never gets through: it speaks of one connection",
+                f"{show(text)} never gets through: it applies to a single connection",
                 "remove it",
             )
 
@@ -289,7 +291,7 @@ def _max_age_warnings(cors: Cors) -> Iterator[Finding]:
     if cors.max_age_s is not None and cors.max_age_s > HONOURED_MAX_AGE_S:
         yield (
             "max_age",
-            "only Firefox keeps an answer for that long; Chromium does for 2h at most",
+            "only Firefox caches a preflight response that long; Chromium does for at most 2h",
             'write "2h"',
         )
 
@@ -299,7 +301,7 @@ def _dangers(
     patterns: Sequence[tuple[int, Pattern]],
     debugged: Sequence[tuple[int, Pattern]],
 ) -> Iterator[Finding]:
-    """Return what is allowed for all its risk, or was and has nothing left to allow."""
+    """Return the risks that a ``dangerously_`` key permits, and the keys that permit nothing."""
     insecure = (
         [p.text for _, p in patterns if p.scheme == "http" and not p.is_loopback]
         if cors.allow_credentials
@@ -317,21 +319,21 @@ def _dangers(
             INSECURE_ORIGINS,
             cors.dangerously_allow_insecure_origins_with_credentials,
             insecure,
-            "whoever can change a page of {} on its way can act as its user",
+            "anyone who can modify a page of {} in transit can act as its user",
         ),
         (
             PUBLIC_SUFFIXES,
             cors.dangerously_allow_subdomains_of_public_suffixes,
             wide,
-            "whoever registers a name that {} stands for is allowed",
+            "anyone who registers a name that {} covers is allowed",
         ),
     ):
         if is_set and found:
             yield (key, problem.format(show(found[0])), "list https origins of your own")
         elif is_set:
-            yield (key, "it allows nothing: no origin here needs it", "remove it")
+            yield (key, "it has no effect: no origin here needs it", "remove it")
     if (
         cors.dangerously_allow_any_origin_to_use_upstream_credentials
         and "*" not in cors.allow_origins
     ):
-        yield (ANY_ORIGIN, 'it allows nothing: "*" is not in allow_origins', "remove it")
+        yield (ANY_ORIGIN, 'it has no effect: "*" is not in allow_origins', "remove it")

@@ -1,4 +1,4 @@
-"""The patterns that stand for many origins, matched at a cost that their number doesn't raise."""
+"""Match an origin against many patterns, at a cost that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from corsgate.cors.origin import MAX_ORIGIN_BYTES, Pattern, take_apart
 
 
 class Wildcards:
-    """The patterns of a policy that stand for many origins, as one set.
+    """The patterns of a policy that cover many origins, as one set.
 
-    An origin is turned into the few patterns that could stand for it, and those are looked up.
-    So the cost depends on the labels of the origin, at most as many as the longest pattern has,
-    and never on how many patterns there are.
+    For an origin, the few patterns that could cover it are built and looked up. So the cost depends
+    on the number of labels of the origin, bounded by that of the longest pattern. It does not
+    depend on the number of patterns.
     """
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
-        """Take the patterns that are neither exact nor ``*``.
+        """Keep the patterns that are neither exact nor ``*``.
 
         Args:
-            patterns: What `parse_pattern` answered; exact ones and ``*`` are passed over.
+            patterns: Results of `parse_pattern`; exact ones and ``*`` are ignored.
         """
         kept = [p for p in patterns if not (p.is_any or p.is_exact)]
         self._texts = frozenset(p.text.encode("ascii") for p in kept)
         self._labels = max((p.host.count(".") + 1 for p in kept if p.subdomains), default=0)
 
     def match(self, origin: bytes) -> bool:
-        """Return whether a pattern stands for the origin.
+        """Return whether a pattern covers the origin.
 
         Args:
-            origin: The value of an Origin field, of any bytes, at most `MAX_ORIGIN_BYTES`.
+            origin: The value of an Origin field, with any bytes, at most `MAX_ORIGIN_BYTES` long.
 
         Returns:
-            True only for a serialized origin: what does not parse never matches, so that
-            nothing but the grammar's characters is ever echoed.
+            True only for a serialized origin. Other values never match, so a response never echoes
+            characters outside its grammar.
         """
         parsed = take_apart(origin)
         if parsed is None:
@@ -54,10 +54,10 @@ class Wildcards:
 
 
 class Origins:
-    """A set of origins, some of them by patterns.
+    """A set of origins and patterns.
 
     Args:
-        patterns: None of them ``*``.
+        patterns: The patterns; ``*`` is not allowed.
     """
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
@@ -65,7 +65,7 @@ class Origins:
         self._wildcards = Wildcards(patterns)
 
     def __contains__(self, origin: bytes) -> bool:
-        """Return whether an origin, the value of a field of any bytes and length, is in it."""
+        """Return whether a field's value, with any bytes and length, is an origin of this set."""
         return origin in self._exact or (
             len(origin) <= MAX_ORIGIN_BYTES and self._wildcards.match(origin)
         )

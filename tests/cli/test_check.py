@@ -51,8 +51,8 @@ class Check(SynchronousTestCase):
         """What is doubtful is told on standard error, with faults and without; alone it is 0."""
         doubtful = 'cors = { allow_origins = ["http://a", "http://a"] }\n'
         told = (
-            'warning: FILE:6: routes."/".cors.allow_origins[1]: "http://a" is there '
-            "already; remove it\n"
+            'warning: FILE:6: routes."/".cors.allow_origins[1]: "http://a" is a duplicate; '
+            "remove it\n"
         )
         status, out, err = self.check(GOOD + doubtful)
         self.assertEqual((status, err), (0, told))

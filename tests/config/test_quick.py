@@ -165,8 +165,8 @@ class FaultTests(SynchronousTestCase):
         """What is doubtful about the origins has the option as its key; the rest is not told."""
         origins = (ORIGIN, ORIGIN, "https://app.example.com")
         for listen, expected in (
-            (None, ["is there already", "is public"]),
-            ("tcp:0", ["already"]),
+            (None, ["is a duplicate", "is public"]),
+            ("tcp:0", ["duplicate"]),
         ):
             config = quick_config(
                 upstream=URL, allow_origins=origins, listen=listen, cors_rules=CORS_RULES

@@ -37,8 +37,8 @@ class HintTests(SynchronousTestCase):
             (b"http://localhost:4201", "the port differs"),
             (b"http://localhost", "the port differs"),
             (b"https://127.0.0.1:8443", "the port differs"),
-            (b"https://localhost:4200", "it is https, where http is allowed"),
-            (b"http://127.0.0.1", "it is http, where https is allowed"),
+            (b"https://localhost:4200", "it is https, but only http is allowed"),
+            (b"http://127.0.0.1", "it is http, but only https is allowed"),
         ):
             said = hint(DEVELOPER, [origin])
             self.assertIn(f"The origin {origin.decode()} is not allowed here: ", said)

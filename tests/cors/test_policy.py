@@ -1,21 +1,16 @@
-"""A policy as it is written: its faults, and which origins the compiled one allows."""
+"""Which origins a compiled policy allows."""
 
 from __future__ import annotations
 
 import re
 
-import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Cors
-from corsgate.cors.faults import faults
 from corsgate.cors.origin import MAX_ORIGIN_BYTES
 from corsgate.cors.policy import MAX_REMEMBERED, Policy, compile_policy
-from corsgate.errors import BadValue, PolicyError
-
-SPA = Cors(allow_origins=("https://spa.example",))
 
 EXAMPLE = ("https://example.com", "http://localhost:4200")
 BELOW = ("https://*.example.com",)
@@ -119,79 +114,6 @@ ORIGINS: tuple[tuple[tuple[str, ...], bytes, bool], ...] = (
     (("*",), b"x" * (MAX_ORIGIN_BYTES + 1), False),
 )
 
-# What differs from a faultless policy; the keys with faults; parts of the fix of the first.
-FAULTS: tuple[tuple[dict[str, object], tuple[str, ...], str], ...] = (
-    ({"allow_origins": ()}, ("allow_origins",), "remove the policy to allow none"),
-    ({"allow_origins": ("null",)}, ("allow_origins[0]",), "https"),
-    (
-        {"allow_origins": ("https://a.example", "https://b.example/", "c")},
-        ("allow_origins[1]", "allow_origins[2]"),
-        '"https://b.example"',
-    ),
-    (
-        {"allow_origins": ("*",), "allow_credentials": True},
-        ("allow_origins[0]",),
-        "list the origins",
-    ),
-    ({"allow_origins": ("*", "https://a.example")}, ("allow_origins",), "alone"),
-    ({"allow_methods": ("*", "PUT")}, ("allow_methods",), "alone"),
-    ({"allow_methods": ("",)}, ("allow_methods[0]",), "name of one"),
-    ({"allow_methods": ("PUT, DELETE",)}, ("allow_methods[0]",), "name of one"),
-    ({"allow_methods": ("PÜT",)}, ("allow_methods[0]",), "name of one"),
-    ({"allow_methods": ("\ud800",)}, ("allow_methods[0]",), "name of one"),
-    ({"allow_methods": ("PUT\r\nX: y",)}, ("allow_methods[0]",), "name of one"),
-    ({"allow_methods": ("CONNECT",)}, ("allow_methods[0]",), "leave it out"),
-    (
-        {"allow_methods": ("PUT", "trace", "Track")},
-        ("allow_methods[1]", "allow_methods[2]"),
-        "leave it out",
-    ),
-    ({"allow_methods": ("get",)}, ("allow_methods[0]",), '"GET"'),
-    ({"allow_methods": ("Delete",)}, ("allow_methods[0]",), '"DELETE"'),
-    ({"allow_methods": ("patch",)}, ("allow_methods[0]",), '"PATCH"'),
-    ({"allow_methods": ("purge",)}, ("allow_methods[0]",), '"PURGE"'),
-    ({"allow_headers": ("X Y",)}, ("allow_headers[0]",), "one name"),
-    ({"allow_headers": ("X-A, X-B",)}, ("allow_headers[0]",), "one name"),
-    ({"allow_headers": ("X-\N{SNOWMAN}",)}, ("allow_headers[0]",), "one name"),
-    ({"allow_headers": ("X:",)}, ("allow_headers[0]",), "one name"),
-    ({"allow_headers": ("Cookie",)}, ("allow_headers[0]",), "leave it out"),
-    ({"allow_headers": ("origin",)}, ("allow_headers[0]",), "leave it out"),
-    ({"allow_headers": ("Content-Length",)}, ("allow_headers[0]",), "leave it out"),
-    ({"allow_headers": ("Sec-Fetch-Site",)}, ("allow_headers[0]",), "leave it out"),
-    ({"allow_headers": ("PROXY-X",)}, ("allow_headers[0]",), "leave it out"),
-    ({"allow_headers": ("*", "X-A")}, ("allow_headers",), "alone"),
-    ({"expose_headers": ("Set-Cookie",)}, ("expose_headers[0]",), "leave it out"),
-    ({"expose_headers": ("X-A", "set-cookie2")}, ("expose_headers[1]",), "leave it out"),
-    ({"expose_headers": ("",)}, ("expose_headers[0]",), "one name"),
-    (
-        {"expose_headers": ("*",), "allow_credentials": True},
-        ("expose_headers[0]",),
-        "list the headers",
-    ),
-    ({"expose_headers": ("*", "X-A")}, ("expose_headers",), "alone"),
-)
-
-FAULTLESS: tuple[dict[str, object], ...] = (
-    {},
-    {"allow_origins": ("*",)},
-    {"allow_origins": ("https://a.example", "https://a.example")},
-    {"allow_methods": ("GET", "PUT", "PUT", "PATCH", "PROPFIND", "PURGE")},
-    {"allow_methods": ("*",), "allow_credentials": True},
-    {"allow_headers": ("*",), "allow_credentials": True},
-    {"allow_headers": ("*", "Authorization")},
-    {"allow_headers": ("authorization", "*"), "allow_credentials": True},
-    {"allow_headers": ("Content-Type", "content-type", "X-Secret", "User-Agent", "Security")},
-    {"expose_headers": ("*",)},
-    {"expose_headers": ("X-Total", "ETag"), "allow_credentials": True},
-    {"max_age_s": 0},
-    {"max_age_s": 86_400},
-)
-
-
-def _cors(changes: dict[str, object]) -> Cors:
-    fields = {field.name: getattr(SPA, field.name) for field in attrs.fields(Cors)}
-    return Cors(**{**fields, **changes})
-
 
 def _policy(*origins: str) -> Policy:
     return compile_policy(Cors(allow_origins=origins))
@@ -235,74 +157,6 @@ NEARLY = st.builds(
     st.sampled_from(("", ":", ":80", ":443", ":8443", ":4200", ":04200", ":65536", ":*")),
     st.sampled_from(("", "", "", "", "/", ".", "\n", " ", ",", "\x00")),
 )
-
-
-class FaultsTests(SynchronousTestCase):
-    """`faults`."""
-
-    def test_faults(self) -> None:
-        """Each fault has its key, its problem and its fix."""
-        for changes, keys, fix in FAULTS:
-            found = faults(_cors(changes))
-            self.assertEqual(tuple(key for key, _, _ in found), keys, changes)
-            self.assertIn(fix, found[0][2], changes)
-            self.assertTrue(all(problem for _, problem, _ in found), changes)
-
-    def test_faultless(self) -> None:
-        """What a policy may say is no fault, repeated entries included."""
-        for changes in FAULTLESS:
-            self.assertEqual(faults(_cors(changes)), [], changes)
-
-    def test_max_age_out_of_bounds(self) -> None:
-        """An age of less than nothing or more than a day is refused, here or by the model."""
-        for seconds in (-1, 86_401):
-            try:
-                cors = _cors({"max_age_s": seconds})
-            except BadValue:
-                continue
-            self.assertEqual([key for key, _, _ in faults(cors)], ["max_age"])
-
-    def test_all_at_once(self) -> None:
-        """Faults of all keys are told together, and compiling raises them all."""
-        cors = _cors(
-            {
-                "allow_origins": ("null", "https://a.example:443"),
-                "allow_methods": ("put",),
-                "allow_headers": ("Cookie",),
-                "expose_headers": ("Set-Cookie",),
-            }
-        )
-        keys = [key for key, _, _ in faults(cors)]
-        self.assertEqual(
-            keys,
-            [
-                "allow_origins[0]",
-                "allow_origins[1]",
-                "allow_methods[0]",
-                "allow_headers[0]",
-                "expose_headers[0]",
-            ],
-        )
-        error = self.assertRaises(PolicyError, compile_policy, cors)
-        self.assertIsInstance(error, ValueError)
-        self.assertEqual([key for key, _, _ in error.faults], keys)
-        for key in keys:
-            self.assertIn(key, str(error))
-
-    @given(st.lists(st.text(max_size=12), max_size=3), st.lists(st.text(max_size=12), max_size=3))
-    def test_any_text(self, methods: list[str], names: list[str]) -> None:
-        """Whatever is written is either compiled or refused as a whole."""
-        cors = _cors(
-            {
-                "allow_methods": tuple(methods),
-                "allow_headers": tuple(names),
-                "expose_headers": tuple(names),
-            }
-        )
-        if faults(cors):
-            self.assertRaises(PolicyError, compile_policy, cors)
-        else:
-            compile_policy(cors)
 
 
 class GrantTests(SynchronousTestCase):

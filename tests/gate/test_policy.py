@@ -150,7 +150,7 @@ class ReportOnly(PolicyTestCase):
         (trial,) = gate.service.trials.values()
         self.assertEqual(
             dict(trial.changes),
-            {"would let the page read the answer": 1, "would refuse it": 1},
+            {"would let the page read the response": 1, "would refuse it": 1},
         )
 
     async def test_floods(self) -> None:

@@ -20,16 +20,16 @@ from tests.config.policies import (
 
 def _suffix(pattern: str, suffix: str, own: str, key: str = "allow_origins") -> str:
     return (
-        f'{AT}.{key}[0]: "{pattern}" allows whoever registers a name under "{suffix}",'
-        f' which is a public suffix; write a name of your own before it, as in "{own}", or'
-        f" {SUFFIXES} = true"
+        f'{AT}.{key}[0]: "{pattern}" allows anyone who registers a name under "{suffix}",'
+        f' which is a public suffix; put your own name before it, as in "{own}", or'
+        f" set {SUFFIXES} = true"
     )
 
 
 def _insecure(origin: str) -> str:
     return (
-        f'{AT}.allow_origins[0]: "{origin}" can\'t go with allow_credentials: whoever can change'
-        " the page on its way can act as its user; serve the page over https, or write"
+        f'{AT}.allow_origins[0]: "{origin}" can\'t go with allow_credentials: anyone who can'
+        " modify the page in transit can act as its user; serve the page over https, or set"
         f" {INSECURE} = true"
     )
 
@@ -75,7 +75,7 @@ FAULTS = (
     ),
     (
         f'{HTTPS}, allow_headers = ["ETag"]',
-        _only("servers", "allow_headers", "ETag", 'write "If-Match", if that was meant'),
+        _only("servers", "allow_headers", "ETag", 'write "If-Match" if you meant that'),
     ),
     (
         f'{HTTPS}, allow_headers = ["Access-Control-Allow-Origin"]',
@@ -95,8 +95,9 @@ FAULTS = (
     (
         f'{HTTPS}, debug_origins = ["*", "http://a/"], debug = "yes"',
         f'{AT}.debug: "yes" is text; write true or false\n'
-        f'{AT}.debug_origins[0]: "*" would tell everybody; list the origins of those who develop\n'
-        f'{AT}.debug_origins[1]: "http://a/" has a "/" at its end, which an origin never has; '
+        f'{AT}.debug_origins[0]: "*" would show reasons to every page; list the '
+        "developers' origins\n"
+        f'{AT}.debug_origins[1]: "http://a/" has a trailing "/", which an origin never has; '
         'write "http://a"',
     ),
     (
@@ -109,7 +110,7 @@ INJECTED_FAULTS = (
     (
         'allow_origins = ["*"]',
         f'{AT}: the policy allows any origin, and the upstream "box" has credentials: every page'
-        f" on the web could act with them; list the origins, or write {ANY} = true in the policy",
+        f" on the web could act with them; list the origins, or set {ANY} = true in the policy",
     ),
 )
 
@@ -150,7 +151,7 @@ class FaultTests(FindingTestCase):
         self.assert_found(trial, [(f, t.replace(AT, at)) for f, t in INJECTED_FAULTS])
         told = (
             f"{at}.enforce_origin: pages of every origin can act with the credentials of the"
-            ' upstream "box", though they can\'t read the answers; remove it'
+            ' upstream "box", though they can\'t read the responses; remove it'
         )
         self.assert_found(trial, [(f"{HTTPS}, enforce_origin = false", told)], warnings=True)
         self.assert_nothing_found(trial, [HTTPS, f'{HTTPS}, allow_methods = ["PUT"]'])

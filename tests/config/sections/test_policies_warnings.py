@@ -24,7 +24,7 @@ from tests.config.policies import (
 WARNINGS = (
     (
         'allow_origins = ["https://a.example.com", "https://b.example.com", "https://a.example.com"]',
-        f'{AT}.allow_origins[2]: "https://a.example.com" is there already; remove it',
+        f'{AT}.allow_origins[2]: "https://a.example.com" is a duplicate; remove it',
     ),
     (
         'allow_origins = ["https://*.example.com", "https://a.b.example.com"]',
@@ -48,86 +48,86 @@ WARNINGS = (
     ),
     (
         f'{HTTPS}, allow_methods = ["GET", "POST"]',
-        f"{AT}.allow_methods: GET, HEAD and POST need no listing, and a policy can't forbid them; "
-        "remove it; the route's own key methods says which are served at all",
+        f"{AT}.allow_methods: GET, HEAD and POST need not be listed, and a policy can't forbid "
+        "them; remove it; to serve only some methods, set methods in the route",
     ),
     (
         f'{HTTPS}, allow_methods = ["PUT", "BREW", "PUT"]',
-        f'{AT}.allow_methods[2]: "PUT" is there already; remove it\n'
-        f'{AT}.allow_methods[1]: "BREW" never gets through: the gate knows no such method; '
+        f'{AT}.allow_methods[2]: "PUT" is a duplicate; remove it\n'
+        f'{AT}.allow_methods[1]: "BREW" never gets through: the gate does not know this method; '
         "remove it",
     ),
     (
         f'{HTTPS}, allow_headers = ["X-A", "x-a", "X-Forwarded-For"]',
-        f'{AT}.allow_headers[1]: "x-a" is there already; remove it\n'
-        f'{AT}.allow_headers[2]: "X-Forwarded-For" never gets through: the gate itself says who '
-        "the client is; remove it",
+        f'{AT}.allow_headers[1]: "x-a" is a duplicate; remove it\n'
+        f'{AT}.allow_headers[2]: "X-Forwarded-For" never gets through: the gate itself sets the '
+        "fields that identify the client; remove it",
     ),
     (
         f'{HTTPS}, expose_headers = ["X-A", "X-a", "Content-Type", "Upgrade"]',
-        f'{AT}.expose_headers[1]: "X-a" is there already; remove it\n'
-        f'{AT}.expose_headers[2]: every script may read "Content-Type" without that; remove it\n'
-        f'{AT}.expose_headers[3]: "Upgrade" never gets through: it speaks of one connection; '
+        f'{AT}.expose_headers[1]: "X-a" is a duplicate; remove it\n'
+        f'{AT}.expose_headers[2]: every script may read "Content-Type" anyway; remove it\n'
+        f'{AT}.expose_headers[3]: "Upgrade" never gets through: it applies to a single connection; '
         "remove it",
     ),
     (
         f'{HTTPS}, max_age = "24h"',
-        f"{AT}.max_age: only Firefox keeps an answer for that long; Chromium does for 2h at most; "
-        'write "2h"',
+        f"{AT}.max_age: only Firefox caches a preflight response that long; Chromium does for at "
+        'most 2h; write "2h"',
     ),
     (
         f'{HTTPS}, allow_headers = ["*"]',
         f'{AT}.allow_headers: scripts that send Authorization are refused: "*" does not cover it; '
-        'add "Authorization" if they do',
+        'add "Authorization" if scripts send it',
     ),
     (
         f'allow_origins = ["http://a.example.com"], allow_credentials = true, {INSECURE} = true',
-        f'{AT}.{INSECURE}: whoever can change a page of "http://a.example.com" on its way can act'
-        " as its user; list https origins of your own",
+        f'{AT}.{INSECURE}: anyone who can modify a page of "http://a.example.com" in transit can'
+        " act as its user; list https origins of your own",
     ),
     (
         f'allow_origins = ["https://*.github.io"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.github.io" stands for is'
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.github.io" covers is'
         " allowed; list https origins of your own",
     ),
     (
         f'allow_origins = ["https://*.amazonaws.com"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.amazonaws.com" stands for is'
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.amazonaws.com" covers is'
         " allowed; list https origins of your own",
     ),
     (
         f'{HTTPS}, debug_origins = ["https://*.co.uk"], {SUFFIXES} = true',
-        f'{AT}.{SUFFIXES}: whoever registers a name that "https://*.co.uk" stands for is'
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*.co.uk" covers is'
         " allowed; list https origins of your own",
     ),
     (
         f'{HTTPS}, debug_origins = ["http://a", "http://a", "http://localhost:1",'
         ' "http://localhost:*"]',
-        f'{AT}.debug_origins[1]: "http://a" is there already; remove it\n'
+        f'{AT}.debug_origins[1]: "http://a" is a duplicate; remove it\n'
         f'{AT}.debug_origins[2]: "http://localhost:1" is covered by "http://localhost:*"; '
         "remove one of them",
     ),
     (
         f"{HTTPS}, {INSECURE} = true",
-        f"{AT}.{INSECURE}: it allows nothing: no origin here needs it; remove it",
+        f"{AT}.{INSECURE}: it has no effect: no origin here needs it; remove it",
     ),
     (
         f"{HTTPS}, {SUFFIXES} = true",
-        f"{AT}.{SUFFIXES}: it allows nothing: no origin here needs it; remove it",
+        f"{AT}.{SUFFIXES}: it has no effect: no origin here needs it; remove it",
     ),
     (
         f"{HTTPS}, {ANY} = true",
-        f'{AT}.{ANY}: it allows nothing: "*" is not in allow_origins; remove it',
+        f'{AT}.{ANY}: it has no effect: "*" is not in allow_origins; remove it',
     ),
 )
 
 INJECTED_WARNINGS = (
     (
         f'{HTTPS}, allow_headers = ["X-A", "authorization"], expose_headers = ["WWW-Authenticate"]',
-        f'{AT}.allow_headers[1]: "authorization" never gets through: the gate logs in at the '
-        'upstream "box" by itself; remove it\n'
-        f'{AT}.expose_headers[0]: "WWW-Authenticate" never gets through: the gate logs in at the '
-        'upstream "box" by itself; remove it',
+        f'{AT}.allow_headers[1]: "authorization" never gets through: the gate itself logs in '
+        'at the upstream "box"; remove it\n'
+        f'{AT}.expose_headers[0]: "WWW-Authenticate" never gets through: the gate itself logs in '
+        'at the upstream "box"; remove it',
     ),
     (
         f'allow_origins = ["*"], {ANY} = true',
@@ -137,15 +137,15 @@ INJECTED_WARNINGS = (
     (
         f"{HTTPS}, enforce_origin = false",
         f"{AT}.enforce_origin: pages of every origin can act with the credentials of the upstream"
-        ' "box", though they can\'t read the answers; remove it',
+        ' "box", though they can\'t read the responses; remove it',
     ),
 )
 
 
 def _over_http(number: int, origin: str) -> str:
     return (
-        f"{AT}.allow_origins[{number}]: {origin} comes over http: whoever can change the page on"
-        ' its way can act with the credentials of the upstream "box"; serve the page over https'
+        f"{AT}.allow_origins[{number}]: {origin} uses http: anyone who can modify the page in"
+        ' transit can act with the credentials of the upstream "box"; serve the page over https'
     )
 
 
@@ -164,23 +164,23 @@ INJECTED_NO_WARNINGS = (
 WITH_A_KEY_WARNINGS = (
     (
         f'{HTTPS}, allow_headers = ["X-Api-Key", "X-A"]',
-        f'{AT}.allow_headers[0]: "X-Api-Key" never gets through: the gate logs in at the '
-        'upstream "box" by itself; remove it',
+        f'{AT}.allow_headers[0]: "X-Api-Key" never gets through: the gate itself logs in '
+        'at the upstream "box"; remove it',
     ),
 )
 
 
 def _far(number: int, origin: str, what: str) -> str:
     return (
-        f'{AT}.allow_origins[{number}]: "{origin}" is public and the gate listens on this'
-        " machine's loopback address only: unless it leads to this machine too, browsers"
-        f" {what}; leave it if it does; else serve the page from this machine, or listen where its"
-        " users can reach the gate"
+        f'{AT}.allow_origins[{number}]: "{origin}" is public, but the gate listens only on'
+        " this machine's loopback address: unless that name resolves to this machine, browsers"
+        f" {what}; keep it if the name does; otherwise serve the page from this machine, or listen"
+        " where its users can reach the gate"
     )
 
 
-ASK = "ask their user before its pages may call the gate"
-NEVER = "let no page call the gate that came from elsewhere over http"
+ASK = "ask the user before its pages may call the gate"
+NEVER = "block its calls to the gate, because its pages come over http"
 AT_HOME_WARNINGS = (
     (HTTPS, _far(0, "https://a.example.com", ASK)),
     (
@@ -233,8 +233,9 @@ class WarningTests(FindingTestCase):
     def test_headers_that_the_route_drops(self) -> None:
         """They are told of a route's own policy, unless the route passes them."""
         told = (
-            f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may take it'
-            " for who asks, or for what; remove it, or add it to the route's pass_headers"
+            f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may trust'
+            " it to identify the client or the request; remove it, or add it to the"
+            " route's pass_headers"
         )
         policy = f'{HTTPS}, allow_headers = ["X-A", "X-Remote-User"]'
         self.assert_found(SERVING, [(policy, told)], warnings=True)
