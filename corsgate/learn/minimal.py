@@ -1,4 +1,4 @@
-"""The smallest configuration that allows the calls of a record, and nothing else."""
+"""Find the smallest configuration that allows exactly the calls of a record."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from corsgate.message.host import is_loopback_name
 from corsgate.message.target import segments
 
 UNKNOWN_SERVER = "http://localhost:8000"
-"""What stands for a server that the record doesn't name."""
+"""The placeholder for a server that is not in the record."""
 
-MAX_TOLD = 20
-"""How many refused calls are shown of each route: anybody can put thousands into a log."""
+MAX_LISTED = 20
+"""How many refused calls are listed for each route: anyone can put thousands into a log."""
 
-_MAX_TOLD_CHARACTERS = 200
+_MAX_LISTED_CHARACTERS = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -37,10 +37,10 @@ class Learned:
     """A configuration that was learned.
 
     Attributes:
-        toml: Its text, in which comments say what was refused when it was recorded; empty where
-            nothing could be learned.
-        refused: What was recorded and can't be allowed, and why.
-        notes: What its reader should know.
+        toml: Its text, with comments that list the refused calls of the record; empty if nothing
+            was learned.
+        refused: The recorded calls that can't be allowed, each with the reason.
+        notes: What the reader should know.
     """
 
     toml: str
@@ -50,7 +50,7 @@ class Learned:
 
 @attrs.define
 class _Group:
-    """The calls that one route is for."""
+    """The calls of one route."""
 
     key: object
     place: tuple[str | None, str]
@@ -62,18 +62,18 @@ class _Group:
 def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned:
     """Return the smallest configuration for recorded calls.
 
-    A call that was refused is no evidence that it is meant to be allowed: anybody can send a gate
-    an Origin, a method and names of headers, and so put them into its log.
+    A refused call does not count as evidence that it should be allowed. Anyone can send a gate any
+    Origin, method and header names, and so put them into its log.
 
     Args:
         recorded: The calls.
-        max_age_s: How long browsers shall keep preflights' answers; None leaves it unsaid.
+        max_age_s: How long browsers may cache preflight responses; None leaves max_age out.
 
     Returns:
         A configuration with one route and one policy for each route or server of the record.
 
     Raises:
-        BadValue: Two servers were called at the same paths, so that no gate can have both.
+        BadValue: Two servers were called at the same paths, so that one gate can't serve both.
     """
     refused: list[str] = []
     granted = [each for each in recorded if not each.was_refused]
@@ -81,8 +81,8 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
     groups = [group for group in _groups(granted) if _allow(group, refused)]
     _check_apart(groups)
     if not groups:
-        told = (line for lines in comments.values() for line in lines)
-        return Learned(toml="", refused=tuple(refused), notes=tuple(dict.fromkeys(told)))
+        lines = (line for comment in comments.values() for line in comment)
+        return Learned(toml="", refused=tuple(refused), notes=tuple(dict.fromkeys(lines)))
     servers, notes = _servers(groups)
     names = {server: f"api{index + 1}" if index else "api" for index, server in enumerate(servers)}
     keys: list[tuple[Path, str, Toml]] = [((), "listen", [DEFAULT_LISTEN])]
@@ -104,25 +104,27 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
             in_policy + _commented(comments.pop(group.key, ())),
             toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)]),
         ]
-    parts += map(_commented, comments.values())  # Of routes whose every call was refused.
+    parts += map(_commented, comments.values())  # For routes whose calls were all refused.
     return Learned(toml="\n".join(parts), refused=tuple(refused), notes=tuple(dict.fromkeys(notes)))
 
 
 def _servers(groups: Sequence[_Group]) -> tuple[list[str], list[str]]:
-    """Return the servers to propose, each once, and what their reader should know.
+    """Return the servers to propose, each once, and notes for the reader.
 
-    What no group's server may be, because it is unknown or the gate itself, gets a stand-in.
+    A server that is unknown, or that is the gate itself, is replaced by a placeholder.
     """
     notes = []
     for group in groups:
         if _is_gate(group.server):
             notes.append(
-                f"{group.server} is where the gate listens, and no gate goes before itself:"
-                f" put the API's URL for {UNKNOWN_SERVER}"
+                f"{group.server} is the gate's own address, and a gate can't forward to itself:"
+                f" replace {UNKNOWN_SERVER} with the API's URL"
             )
             group.server = UNKNOWN_SERVER
         elif not group.server:
-            notes.append(f"the record names no server: put the API's URL for {UNKNOWN_SERVER}")
+            notes.append(
+                f"the record does not name a server: replace {UNKNOWN_SERVER} with the API's URL"
+            )
             group.server = UNKNOWN_SERVER
     return list(dict.fromkeys(group.server for group in groups)), notes
 
@@ -132,22 +134,22 @@ def _commented(lines: Iterable[str]) -> str:
 
 
 def _comments(recorded: Iterable[Recorded], granted: Set[Call]) -> dict[object, list[str]]:
-    """Return what was refused, by route or server as `_key` has it, in words for one line each."""
+    """Return the refused calls by `_key`, each described in one line."""
     found: dict[object, dict[str, None]] = {}
     for each in recorded:
         if each.was_refused and each.call not in granted:
-            found.setdefault(_key(each), {})[_told(each)] = None
+            found.setdefault(_key(each), {})[_described(each)] = None
     comments = {}
-    for key, told in found.items():
-        lines = [f"refused before: {line}" for line in list(told)[:MAX_TOLD]]
-        if len(told) > MAX_TOLD:
-            lines.append(f"refused before: {len(told) - MAX_TOLD} more")
+    for key, refused in found.items():
+        lines = [f"refused before: {line}" for line in list(refused)[:MAX_LISTED]]
+        if len(refused) > MAX_LISTED:
+            lines.append(f"refused before: {len(refused) - MAX_LISTED} more")
         comments[key] = lines
     return comments
 
 
-def _told(each: Recorded) -> str:
-    """Return who asked for what, on one line of bounded length."""
+def _described(each: Recorded) -> str:
+    """Return the origin and the request of a call, on one line of bounded length."""
     call = each.call
     where = each.server
     if each.place is not None:
@@ -156,8 +158,8 @@ def _told(each: Recorded) -> str:
     names = b", ".join(unsafe_names(call.sent_headers))
     headers = f" with {text(names)}" if names else ""
     line = f"{text(call.origin)} {text(call.method)}{headers}"
-    if len(line) > _MAX_TOLD_CHARACTERS:
-        line = f"{line[:_MAX_TOLD_CHARACTERS]}..."
+    if len(line) > _MAX_LISTED_CHARACTERS:
+        line = f"{line[:_MAX_LISTED_CHARACTERS]}..."
     return f"{line} at {text(where.encode())}"
 
 
@@ -166,17 +168,17 @@ def _is_gate(server: str) -> bool:
     try:
         url = Url.parse(server)
     except BadValue:
-        return False  # It is unknown, or a Unix socket.
+        return False  # The server is unknown, or a Unix socket.
     return is_reached_at(DEFAULT_LISTEN, url.host, url.effective_port)
 
 
 def _key(each: Recorded) -> object:
-    """Return what the calls that go together have in common: the gate's route, or the server."""
+    """Return the key that groups calls: the gate's route, or else the server."""
     return each.server if each.place is None else each.place
 
 
 def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
-    """Return the calls by the gate's route, or else by their server."""
+    """Group the calls by the gate's route, or else by their server."""
     groups: dict[object, _Group] = {}
     for each in recorded:
         key = _key(each)
@@ -192,7 +194,7 @@ def _groups(recorded: Iterable[Recorded]) -> list[_Group]:
 
 
 def _allow(group: _Group, refused: list[str]) -> bool:
-    """Make a group's policy of its calls; return whether any can be allowed."""
+    """Set a group's policy from its calls; return whether any of them can be allowed."""
     singly: dict[Call, Cors] = {}
     for each in group.recorded:
         _try(each.call, None, singly, refused)
@@ -203,7 +205,7 @@ def _allow(group: _Group, refused: list[str]) -> bool:
         try:
             compile_policy(group.cors)
         except PolicyError:
-            # Some can't go with others, such as an http origin with another's credentials.
+            # Some calls conflict, such as an http origin and another origin's credentials.
             group.cors = None
             for each in allowed:
                 group.cors = _try(each.call, group.cors, with_all, refused)
@@ -216,7 +218,7 @@ def _allow(group: _Group, refused: list[str]) -> bool:
 
 
 def _try(call: Call, cors: Cors | None, found: dict[Call, Cors], refused: list[str]) -> Cors | None:
-    """Widen a policy by a call that was not yet found to be allowed; return what it is then."""
+    """Widen a policy for a call that is not in `found` yet; return the policy that results."""
     if call in found:
         return cors
     try:
@@ -229,7 +231,7 @@ def _try(call: Call, cors: Cors | None, found: dict[Call, Cors], refused: list[s
 
 
 def _joined(policies: Sequence[Cors]) -> Cors:
-    """Return a policy that allows what each of some does, at a cost that is linear in them."""
+    """Return a policy that allows what each of the given ones allows, in linear time."""
     names = {name.lower(): name for each in reversed(policies) for name in each.allow_headers}
     spelled = dict.fromkeys(name.lower() for each in policies for name in each.allow_headers)
     return Cors(
@@ -241,7 +243,7 @@ def _joined(policies: Sequence[Cors]) -> Cors:
 
 
 def _expose(cors: Cors, names: Iterable[str]) -> Cors:
-    """Return a policy that lets scripts read further headers, except for those that none may."""
+    """Return a policy that also exposes these headers, except those that scripts can't read."""
     for name in names:
         if name == "*" or name.lower() in {each.lower() for each in cors.expose_headers}:
             continue
@@ -253,7 +255,7 @@ def _expose(cors: Cors, names: Iterable[str]) -> Cors:
 
 
 def _common_prefix(recorded: Sequence[Recorded]) -> str:
-    """Return the longest prefix of whole segments that all calls have."""
+    """Return the longest prefix of whole segments that all calls share."""
     paths = [_segments(each) for each in recorded]
     common: list[str] = []
     for step in zip(*paths, strict=False):
@@ -281,14 +283,14 @@ def _is_prefix(prefix: str) -> bool:
 
 
 def _hosts(groups: Iterable[_Group]) -> list[str]:
-    """Return the Host values to list: none where the gate's default serves them all."""
+    """Return the Host values to list: none if the gate's default serves them all."""
     named = {group.place[0] for group in groups if group.place[0] is not None}
     beyond = sorted(host for host in named if not is_loopback_name(host.strip("[]").encode()))
     return ["localhost", "127.0.0.1", "[::1]", *beyond] if beyond else []
 
 
 def _check_apart(groups: Sequence[_Group]) -> None:
-    """Refuse routes by which a call would reach another server than the recorded one."""
+    """Raise BadValue if a route would send a call to another server than the recorded one."""
     found = [group for group in groups if group.recorded[0].place is None]
     for group in found:
         for other in found:
@@ -301,5 +303,5 @@ def _check_apart(groups: Sequence[_Group]) -> None:
             ):
                 raise BadValue(
                     f"{group.server} and {other.server} were both called below {other.place[1]}",
-                    "learn from one at a time: --only URL",
+                    "learn from one server at a time: --only URL",
                 )

@@ -1,4 +1,4 @@
-"""Calls that were recorded: by a browser's devtools as HAR, or by a gate in its access log."""
+"""Read recorded calls from a HAR file of a browser's devtools, or from a gate's access log."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 CUT = "\u2026"
-"""What a value of a gate's access log ends in that was too long for it. What a client sends can't
-end in it: fields are read as ISO 8859-1, which doesn't have it."""
+"""The end of a truncated value in a gate's access log.
 
-# No value that a browser would pass without a preflight (#cors-safelisted-request-header).
+A client's value can't end in it: fields are read as ISO 8859-1, which lacks this character.
+"""
+
+# A value that always needs a preflight (#cors-safelisted-request-header).
 _UNSAFE = b"()"
 
 _BROWSERS_OWN = frozenset(
     b"accept accept-language authority cache-control if-modified-since if-none-match path pragma"
     b" priority purpose scheme method upgrade-insecure-requests user-agent x-client-data".split()
 )
-"""Request headers that browsers and their devtools add by themselves, beside the forbidden ones."""
+"""Request headers that browsers and devtools add themselves, besides the forbidden ones."""
 
 _WHOLE = ("origin", "host", "method", "route", "asked_method", "asked_headers")
-"""What has to be whole in a line of the access log for it to say anything."""
+"""The values of a line of the access log that must not be truncated."""
 
 
 @attrs.frozen(kw_only=True)
 class Recorded:
-    """One cross-origin call, as far as the record shows it.
+    """One cross-origin call, as the record shows it.
 
     Attributes:
-        call: The call; of a preflight the one that it asked for.
-        exposed: The headers of its answer that the script was let read, beside the safelisted.
-        place: Host and prefix of the gate's route that it took, or None.
-        server: The origin of the server that it went to; empty where that is not known.
-        was_refused: Whether it was not granted: nothing then says that it is meant to be.
+        call: The call; for a preflight, the call that it asks for.
+        exposed: The response headers that the script may read, besides the safelisted ones.
+        place: Host and prefix of the gate's route, or None.
+        server: The origin of the server that got the call; empty if unknown.
+        was_refused: Whether the call was not granted, and so is no evidence that it should be.
     """
 
     call: Call
@@ -53,16 +55,16 @@ class Recorded:
 
 
 def read_record(text: str) -> list[Recorded]:
-    """Return the cross-origin calls in a record.
+    """Return the cross-origin calls of a record.
 
     Args:
-        text: A HAR file, or lines of a gate's JSON access log, perhaps among the daemon's others.
+        text: A HAR file, or lines of a gate's JSON access log, possibly among other log lines.
 
     Returns:
-        The calls in order; those of the gate's own pages and of the origin ``null`` are not in it.
+        The calls in order, without those of the gate's own pages and of the origin ``null``.
 
     Raises:
-        BadValue: It is neither.
+        BadValue: The text is neither.
     """
     try:
         whole = json.loads(text)
@@ -76,13 +78,13 @@ def read_record(text: str) -> list[Recorded]:
     if not lines:
         raise BadValue(
             "it is neither a HAR file nor a JSON access log",
-            'save the devtools\' network panel as HAR, or give a log of log_format = "json"',
+            'save the devtools\' network panel as HAR, or use a log with log_format = "json"',
         )
     return [each for event in lines if (each := _of_line(event)) is not None]
 
 
 def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
-    """Return the call of a HAR entry (HAR 1.2 ``entries``), or None where it is no CORS call."""
+    """Return the call of a HAR entry (HAR 1.2 ``entries``), or None if it is not a CORS call."""
     request, response = _table(entry, "request"), _table(entry, "response")
     sent, came = tuple(_fields(request)), tuple(_fields(response))
     try:
@@ -116,7 +118,7 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
 
 
 def _passes(call: Call, answer: Answer) -> bool:
-    """Return whether the answer to a preflight lets a browser go on (``#cors-preflight-fetch``)."""
+    """Return whether a preflight response lets the browser go on (``#cors-preflight-fetch``)."""
     return (
         200 <= answer.status < 300
         and _shares(call, answer.headers)
@@ -125,7 +127,7 @@ def _passes(call: Call, answer: Answer) -> bool:
 
 
 def _shares(call: Call, headers: Sequence[Header]) -> bool:
-    """Return whether an answer is shared with the page that called (``#cors-check``)."""
+    """Return whether the calling page may read a response (``#cors-check``)."""
     allowed = values(headers, b"access-control-allow-origin")
     if not call.credentials:
         return allowed in ([call.origin], [b"*"])
@@ -139,13 +141,13 @@ def _status(response: Mapping[str, Any]) -> int:
 
 
 def _asked(origin: bytes, url: Url, method: bytes, names: Iterable[bytes]) -> Call:
-    """Return the call that a preflight asked for."""
+    """Return the call that a preflight asks for."""
     headers = tuple((name, _UNSAFE) for name in names)
     return Call(origin=origin, method=method, url=url, headers=headers)
 
 
 def _counts(origin: bytes, own: bytes) -> bool:
-    """Return whether an origin is one that a policy can allow, and not the server's own."""
+    """Return whether an origin is neither null nor empty nor the server's own."""
     return origin not in (b"null", b"", own)
 
 
@@ -153,7 +155,7 @@ def _fields(message: Mapping[str, Any]) -> Iterator[Header]:
     fields = message.get("headers")
     for field in fields if isinstance(fields, list) else ():
         if isinstance(field, dict):
-            # Of HTTP/2 browsers record the pseudo-header fields, too.
+            # For HTTP/2, browsers also record the pseudo-header fields.
             name = str(field.get("name", "")).lstrip(":")
             yield _bytes(name), _bytes(field.get("value", ""))
 
@@ -164,12 +166,12 @@ def _table(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _bytes(value: object) -> bytes:
-    """Return what JSON holds as bytes; it may hold halves of characters, which have none."""
+    """Return a JSON value as bytes, with unpaired surrogates replaced."""
     return str(value).encode("utf-8", "replace")
 
 
 def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
-    """Return which of an answer's headers its script was let read."""
+    """Return the headers of a response that its script may read."""
     fields = tuple(came)
     names = {name.lower() for name, _ in fields} - READABLE
     listed = tokens(values(fields, b"access-control-expose-headers")) or ()
@@ -177,7 +179,7 @@ def _exposed(came: Iterable[Header]) -> tuple[str, ...]:
 
 
 def _event(line: str) -> dict[str, Any] | None:
-    """Return the JSON object that ends a line, or None."""
+    """Return the access log entry at the end of a line, or None."""
     _, brace, rest = line.partition("{")
     try:
         event = json.loads(brace + rest)
@@ -191,10 +193,10 @@ def _is_cut(value: object) -> bool:
 
 
 def _of_line(event: Mapping[str, Any]) -> Recorded | None:
-    """Return the call of an access log's line, or None where it is no cross-origin one.
+    """Return the call of an access log entry, or None if it is not a cross-origin call.
 
-    A value that was cut is not what was asked for: a line with one says nothing, unless it is the
-    target, of which the route is enough.
+    A truncated value is not what the client sent, so an entry with one is ignored. Only the target
+    may be truncated, because the route is enough.
     """
     if any(_is_cut(event.get(name)) for name in _WHOLE):
         return None
@@ -207,21 +209,22 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
         place = parse_place(route)
     except BadValue:
         return None
-    # The log doesn't have the scheme by which the gate was reached.
+    # The log does not have the scheme of the request.
     if not _counts(origin, url.origin) or origin == url.origin.replace(b"http:", b"https:", 1):
         return None
     asked = event.get("asked_method")
     server = str(event.get("server") or "")
     if event["method"] == "OPTIONS":
-        # A script's own OPTIONS has a preflight that asks for it; without it, who knows.
+        # Without asked_method this is not a preflight. A script's own OPTIONS is covered by the
+        # preflight that asks for it.
         if not isinstance(asked, str):
             return None
-        # One that was refused may have been answered with 204, so that the browser says why.
+        # With debug, a refused preflight also gets a 204, so that the browser reports the reason.
         granted = event.get("status") == 204 and not server and "outcome" not in event
         names = tokens([_bytes(event.get("asked_headers") or "")]) or ()
         call = _asked(origin, url, _bytes(asked), names)
     else:
-        # What the gate answered by itself is an error, such as 403 or 405.
+        # Without a server, the gate itself responded with an error such as 403 or 405.
         granted = bool(server) and "ungranted" not in event
         call = Call(origin=origin, method=_bytes(event["method"]), url=url)
     return Recorded(call=call, place=place, server=server, was_refused=not granted)
