@@ -1,4 +1,4 @@
-"""The grammar of authentication fields: WWW-Authenticate, Authorization, Authentication-Info."""
+"""Parse authentication fields: WWW-Authenticate, Authorization and Authentication-Info."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import attrs
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
-# Control characters are in neither form, so no value read here can break a field it is put into.
+# Neither form allows control characters, so a parsed value can't break the field it is put into.
 _QUOTED = rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*)"'
-# Wider than a token: servers in use send `domain=/` and the like without quotes.
+# More than a token: real servers send `domain=/` and the like without quotes.
 _BARE = rb"[\x21\x23-\x2b\x2d-\x7e]+"
 
 _SEPARATOR = re.compile(rb"[ \t,]*")
@@ -20,7 +20,7 @@ _PARAMETER = re.compile(
 )
 _SCHEME = re.compile(rb"(" + _TOKEN + rb")(?=[ \t,]|\Z)(?![ \t]*=)")
 _TOKEN68 = re.compile(rb"[ \t]+([0-9A-Za-z._~+/-]+=*)(?=[ \t]*(?:,|\Z))")
-# No server offers more than a few; reading one costs a hundred times what its bytes do.
+# Servers offer only a few. Parsing a challenge costs a hundred times as much as receiving it.
 _MOST_BYTES = 8 * 1024
 _MOST_CHALLENGES = 32
 
@@ -30,12 +30,12 @@ _TO_ESCAPE = re.compile(rb'(["\\])')
 
 @attrs.frozen(kw_only=True)
 class Challenge:
-    """One scheme with what it says (RFC 9110 11.3); a request's credentials have the same form.
+    """A scheme with its parameters (RFC 9110 11.3); a request's credentials have the same form.
 
     Attributes:
         scheme: The scheme's name, lower-cased.
         parameters: The values, unquoted, by lower-cased name.
-        token68: The one opaque token that schemes such as Negotiate have instead, or None.
+        token68: The opaque token that schemes such as Negotiate have instead, or None.
     """
 
     scheme: bytes
@@ -44,12 +44,12 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
-    """Return the challenges of one message, reading what can be read.
+    """Return the challenges of one message that can be parsed.
 
-    Junk ends the reading of its field: the challenge that it stands in is left out, and so is all
-    that follows, since nothing tells where the next challenge begins. So is what comes behind the
-    first 8 KiB, and behind the first 32 challenges of a field. A challenge that gives a
-    parameter twice is left out too: such a name may occur only once (RFC 9110 11.2).
+    A syntax error ends the parsing of its field, because the start of the next challenge is then
+    unknown. The challenge with the error is left out. So is everything after the first 8 KiB, and
+    after the first 32 challenges of a field. A challenge with a repeated parameter is also left
+    out, because each name may occur only once (RFC 9110 11.2).
 
     Args:
         values: The values of all fields of the name, in order.
@@ -68,13 +68,13 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
 
 
 def parse_parameters(value: bytes) -> dict[bytes, bytes]:
-    """Return the parameters of a field that names no scheme (Authentication-Info, RFC 7615 3).
+    """Return the parameters of a field without a scheme (Authentication-Info, RFC 7615 3).
 
     Args:
         value: The field's value.
 
     Returns:
-        The values, unquoted, by lower-cased name; nothing at all where it has junk or a name twice.
+        The values, unquoted, by lower-cased name; empty on a syntax error or a repeated name.
     """
     parameters: dict[bytes, bytes] = {}
     position = _skip(value, 0)
@@ -87,10 +87,10 @@ def parse_parameters(value: bytes) -> dict[bytes, bytes]:
 
 
 def quoted(value: bytes) -> bytes:
-    """Return the value as a quoted-string (RFC 9110 5.6.4), which must have no control character.
+    """Return the value as a quoted-string (RFC 9110 5.6.4).
 
     Args:
-        value: Any bytes but control characters.
+        value: Any bytes except control characters.
     """
     return b'"' + _TO_ESCAPE.sub(rb"\\\1", value) + b'"'
 
@@ -103,7 +103,7 @@ def _parse_field(value: bytes) -> list[Challenge]:
     sound = True
     position = _skip(value, 0)
     while position < len(value) and len(challenges) < _MOST_CHALLENGES:
-        # A parameter is tried first: only the `=` after it tells it from a scheme's name.
+        # A parameter is tried first: only the `=` distinguishes its name from that of a scheme.
         if scheme is not None and (match := _PARAMETER.match(value, position)):
             sound = _add(parameters, match) and sound
         elif match := _SCHEME.match(value, position):
@@ -122,13 +122,13 @@ def _parse_field(value: bytes) -> list[Challenge]:
 
 
 def _skip(value: bytes, position: int) -> int:
-    """Return where the next element begins: empty ones are passed over (RFC 9110 5.6.1.2)."""
+    """Return the start of the next element; empty elements are skipped (RFC 9110 5.6.1.2)."""
     match = _SEPARATOR.match(value, position)
     return match.end() if match else position
 
 
 def _add(parameters: dict[bytes, bytes], match: re.Match[bytes]) -> bool:
-    """Add what `_PARAMETER` matched; answer False where the name was there already."""
+    """Add a match of `_PARAMETER`; return False for a repeated name."""
     name, in_quotes, bare = match[1].lower(), match[2], match[3]
     if name in parameters:
         return False

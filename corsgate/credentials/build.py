@@ -1,4 +1,4 @@
-"""From credentials as they are configured to what signs requests with them."""
+"""Build the signer for configured credentials."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ def build(credentials: Credentials | None, rng: Callable[[int], bytes]) -> ICred
     """Return the signer for an upstream's credentials.
 
     Args:
-        credentials: What the configuration says, or None where nothing is to be added.
-        rng: Answers as many unpredictable bytes as it is asked for, such as
-            ``secrets.token_bytes``.
+        credentials: The configured credentials, or None.
+        rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
 
     Returns:
-        A new signer that has learned nothing yet, or None.
+        A new signer, or None without credentials.
     """
     match credentials:
         case None:

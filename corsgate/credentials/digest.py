@@ -1,7 +1,7 @@
-"""Digest (RFC 7616): what a server's challenge makes of a user name and password.
+"""Sign requests with Digest authentication (RFC 7616).
 
-A 401 leaves its nonce here, and every later request to that server is signed with it at once, its
-count rising, until the server says that the nonce is over. `DigestSigner` decides when that is.
+The nonce of a 401 is kept. Later requests to that server are signed with it before they are sent,
+with a rising count. `DigestSigner` decides when the nonce is no longer valid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_COUNT = 0xFFFFFFFF
 _CNONCE_BYTES = 24
 
 MAX_SERVERS = 1000
-"""Of so many servers challenges are kept; discovery may bring ever new ones."""
+"""The number of servers whose challenges are kept; discovery may keep adding new ones."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -35,12 +35,12 @@ class _Session:
     """The use of one nonce.
 
     Attributes:
-        offer: The challenge that is answered.
+        offer: The challenge that the session uses.
         constant: The part of Authorization that all requests share.
-        key: The hash of A1 (RFC 7616 3.4.2); who has it needs no password.
-        cnonce: The client nonce that `key` is made of, of a -sess algorithm; else None.
+        key: The hash of A1 (RFC 7616 3.4.2), which is as secret as the password.
+        cnonce: The client nonce in `key` for a -sess algorithm; otherwise None.
         count: How many requests were signed with the nonce.
-        accepted: Whether the server is known to take the nonce with these credentials.
+        accepted: Whether the server has accepted the nonce with these credentials.
     """
 
     offer: DigestChallenge
@@ -53,10 +53,10 @@ class _Session:
 
 @attrs.define(kw_only=True, eq=False)
 class _ServerState:
-    """What one server has said.
+    """The state for one server.
 
     Attributes:
-        session: What requests are signed with, or None before a challenge.
+        session: The session that signs requests, or None before a challenge.
         refused_nonce: The last nonce that was refused when it was new, or None.
     """
 
@@ -69,13 +69,13 @@ class _ServerState:
 class DigestSigner:
     """Signs the requests of one upstream, with one session for each of its servers.
 
-    What it keeps has a bound: of each server there is one challenge, whose size
-    `read_digest_challenge` limits. Past `MAX_SERVERS` servers the one that was met first is
-    forgotten, which costs it a challenge at most. One realm is kept per server: if a server has
-    more of them, each change of realm costs a challenge.
+    Its memory is bounded: it keeps one challenge per server, whose size `read_digest_challenge`
+    limits. Beyond `MAX_SERVERS` servers it forgets the oldest, at the cost of one more challenge.
+    It keeps one realm per server: for a server with several, each change of realm costs a
+    challenge.
 
-    `challenged` sees one response at a time and can't count the tries of one request. The caller
-    does: three in all are enough for a first challenge and a nonce that ran out meanwhile.
+    `challenged` sees one response at a time and can't count the attempts of one request. The
+    caller does: three attempts suffice for a first challenge and a nonce that expires meanwhile.
 
     Attributes:
         header_names: Authorization.
@@ -95,11 +95,11 @@ class DigestSigner:
 
     @classmethod
     def of(cls, credentials: DigestCredentials, rng: _Rng) -> DigestSigner:
-        """Return a signer that has learned nothing yet.
+        """Return a new signer.
 
         Args:
-            credentials: The user name and password, and the weakest challenge they are used for.
-            rng: Answers as many unpredictable bytes as it is asked for.
+            credentials: The user name and password, and the weakest challenge to accept.
+            rng: Returns the requested number of unpredictable bytes.
         """
         return cls(
             username=utf8(credentials.username),
@@ -110,17 +110,17 @@ class DigestSigner:
         )
 
     async def authorize(self, head: RequestHead, server: str) -> RequestHead:
-        """Return the head signed, or itself while the server has sent no challenge.
+        """Return the signed head, or the same head if the server has sent no challenge yet.
 
         Args:
-            head: What is to be sent, without an Authorization of anybody's.
+            head: The head to send, without any Authorization.
             server: The server's origin.
         """
         state = self._servers.get(server)
         if state is None or (session := state.session) is None:
             return head
         if session.count >= _MAX_COUNT:
-            # The count has eight digits and must rise (3.4): only a new nonce lets it start over.
+            # The count has eight digits and must rise (3.4): only a new nonce can restart it.
             state.session = None
             return head
         session.count += 1
@@ -132,21 +132,21 @@ class DigestSigner:
         )
 
     def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Take in a response; return whether signing the request anew may bring another answer.
+        """Record a response; return whether the request should be signed and sent again.
 
-        What the request was signed with is read from `sent`, so that requests under way at once
-        don't take each other's failures for their own.
+        The nonce of the request is read from `sent`, so that concurrent requests don't confuse
+        each other's failures.
 
         Args:
-            sent: The head that `authorize` answered.
-            response: What came back, whatever its status.
+            sent: The head that `authorize` returned.
+            response: The response, with any status.
             server: The server's origin.
 
         Returns:
-            True where a session is there that this request was not yet refused with.
+            True if there is a session with which this request has not been refused yet.
 
         Raises:
-            WeakChallenge: The server challenges, and only with what is too weak to be answered.
+            WeakChallenge: All challenges of the server are too weak.
         """
         state = self._servers.get(server)
         if response.status != 401:
@@ -168,12 +168,12 @@ class DigestSigner:
             if nonce is not None and nonce == state.refused_nonce and not offer.stale:
                 return False
         elif nonce != session.offer.nonce:
-            # Another request learned this nonce while this one was under way. Taking the offer
-            # instead would make all requests that wait for an answer take turns in undoing it.
+            # Another request got this nonce while this one was in flight. If each request in
+            # flight took its own offer instead, they would keep replacing each other's session.
             return True
         elif not offer.stale and count <= 1 and not session.accepted:
-            # A nonce straight from the server was refused: that leaves the credentials. The next
-            # request starts from nothing, in case it was a node that went away in between.
+            # A new nonce was refused, so the credentials are probably wrong. The next request
+            # starts without a session, in case another node of the server issued the nonce.
             state.session, state.refused_nonce = None, nonce
             return False
         elif offer == session.offer:
@@ -182,7 +182,7 @@ class DigestSigner:
         return True
 
     def _begin(self, offer: DigestChallenge) -> _Session:
-        """Return a session that answers the offer."""
+        """Return a new session for the offer."""
         key = offer.hashed(b":".join((self._username, offer.realm, self._password)))
         cnonce = None
         if offer.of_session:
@@ -193,7 +193,7 @@ class DigestSigner:
     def _learn_from_success(
         self, state: _ServerState, session: _Session, sent: RequestHead, response: ResponseHead
     ) -> None:
-        """Note that a nonce was accepted, and take the next one if the server names it (3.5)."""
+        """Record that a nonce was accepted, and use the next one if the server sends it (3.5)."""
         infos = [
             value for name, value in response.headers if name.lower() == b"authentication-info"
         ]
@@ -201,14 +201,14 @@ class DigestSigner:
             return
         if _signed_with(sent)[0] != session.offer.nonce:
             return
-        # A 5xx, and some of 4xx, may come from something that stands ahead of the check.
+        # A 5xx or 4xx may be sent before the credentials are checked.
         session.accepted = session.accepted or response.status < 400
         nonce = parse_parameters(infos[0]).get(b"nextnonce") if infos else None
         if not nonce or nonce == session.offer.nonce:
             return
         offer = attrs.evolve(session.offer, nonce=nonce)
         if offer.fits:
-            # The key stays: that of -sess is made once, from the challenge (3.4.2).
+            # The key stays: a -sess key is made once, from the challenge (3.4.2).
             state.session = _Session(
                 offer=offer,
                 constant=self._constant(offer),
@@ -218,13 +218,13 @@ class DigestSigner:
             )
 
     def _make_cnonce(self) -> bytes:
-        """Return a new client nonce, of characters that need no escaping."""
+        """Return a new client nonce, whose characters need no escaping."""
         return b64encode(self._rng(_CNONCE_BYTES))
 
     def _constant(self, offer: DigestChallenge) -> bytes:
         """Return the part of Authorization that doesn't depend on the request (RFC 7616 3.4).
 
-        Which values have quotes is not free: old servers fail on the other form.
+        The RFC prescribes which values are quoted, and old servers fail on the other form.
         """
         fields = [self._user(offer), b"realm=" + quoted(offer.realm)]
         fields.append(b"nonce=" + quoted(offer.nonce))
@@ -239,10 +239,10 @@ class DigestSigner:
         return b"Digest " + b", ".join(fields)
 
     def _user(self, offer: DigestChallenge) -> bytes:
-        """Return the parameter that names the user (RFC 7616 3.4, 3.4.4).
+        """Return the parameter with the user name (RFC 7616 3.4, 3.4.4).
 
-        ``username*`` is for servers that speak of UTF-8. Older ones don't know it and refuse a
-        request without ``username``, where they take UTF-8 as the bytes that it is.
+        ``username*`` is for servers that announce UTF-8. Older servers don't know it and refuse a
+        request without ``username``; there they accept UTF-8 as plain bytes.
         """
         if offer.userhash:
             return b"username=" + quoted(offer.hashed(self._username + b":" + offer.realm))
@@ -260,7 +260,7 @@ class DigestSigner:
         if not offer.qop:
             response = offer.hashed(b":".join((session.key, offer.nonce, request)))
             return b'%b, uri=%b, response="%b"' % (session.constant, quoted(target), response)
-        # A new one each time, but where the server may make its key anew each time.
+        # A new one for each request, except for -sess, whose key contains the first one.
         cnonce = session.cnonce or self._make_cnonce()
         count = b"%08x" % session.count
         response = offer.hashed(
@@ -278,7 +278,7 @@ class DigestSigner:
 def _signed_with(sent: RequestHead) -> tuple[bytes | None, int]:
     """Return the nonce that a head was signed with, and its count; None and 0 without one.
 
-    A nonce of RFC 2069 has no count: it is taken for new, until its session is accepted.
+    A nonce of RFC 2069 has no count. It counts as new until its session is accepted.
     """
     for name, value in sent.headers:
         if name.lower() == b"authorization":

@@ -1,4 +1,4 @@
-"""What a Digest challenge offers, and which of several is answered (RFC 7616 3.3, 3.7)."""
+"""Read Digest challenges, and choose the strongest (RFC 7616 3.3, 3.7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _sha_512_256(data: bytes) -> bytes:
 
 
 _HASHES: dict[bytes, Callable[[bytes], bytes]] = {b"md5": _md5, b"sha-256": _sha_256}
-"""What is hashed with, by the algorithm's lower-cased name."""
+"""The hash functions by the algorithm's lower-cased name."""
 if "sha512_256" in hashlib.algorithms_available:
     _HASHES[b"sha-512-256"] = _sha_512_256
 _STRENGTHS = {
@@ -34,22 +34,22 @@ _STRENGTHS = {
 }
 
 _MAX_ECHOED_BYTES = 4096
-"""Servers refuse a field much longer than that, and it bounds what is kept for each of them."""
+"""Servers refuse much longer fields, and this bounds the memory for each server."""
 
 
 @attrs.frozen(kw_only=True)
 class DigestChallenge:
-    """A Digest challenge that can be answered (RFC 7616 3.3).
+    """A Digest challenge that the gate supports (RFC 7616 3.3).
 
     Attributes:
         realm: The realm, unquoted.
         nonce: The server's nonce, unquoted.
-        opaque: What the server wants back as it is, or None.
-        algorithm: The algorithm's name as the server spelled it, or None where it named none.
-        qop: Whether the server knows ``auth``; one of RFC 2069 knows none.
-        utf8: Whether the server says that it takes UTF-8, and so knows RFC 7616.
-        userhash: Whether the user name is to be hidden.
-        stale: Whether only the nonce was wrong with the request before.
+        opaque: A value to send back unchanged, or None.
+        algorithm: The algorithm's name in the server's spelling; None if it sent none.
+        qop: Whether the server supports ``auth``; a server of RFC 2069 does not.
+        utf8: Whether the server announces UTF-8, and so supports RFC 7616.
+        userhash: Whether the user name must be hashed.
+        stale: Whether only the nonce of the previous request was wrong.
     """
 
     realm: bytes
@@ -63,18 +63,18 @@ class DigestChallenge:
 
     @property
     def hash_name(self) -> bytes:
-        """The algorithm's lower-cased name without ``-sess``; MD5 where none was named."""
+        """The algorithm's lower-cased name without ``-sess``; MD5 by default."""
         name = b"md5" if self.algorithm is None else self.algorithm
         return name.lower().removesuffix(b"-sess")
 
     @property
     def of_session(self) -> bool:
-        """Whether the first client nonce goes into the key of all that follows (3.4.2)."""
+        """Whether the first client nonce is part of the session's key (3.4.2)."""
         return self.algorithm is not None and self.algorithm.lower().endswith(b"-sess")
 
     @property
     def fits(self) -> bool:
-        """Whether realm, nonce and opaque are short enough to be sent back with each request."""
+        """Whether realm, nonce and opaque are short enough to send with each request."""
         echoed = len(self.realm) + len(self.nonce) + len(self.opaque or b"")
         return echoed <= _MAX_ECHOED_BYTES
 
@@ -88,14 +88,14 @@ class DigestChallenge:
 
 
 def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
-    """Return the challenge as an offer, or None where it can't be answered.
+    """Return a Digest challenge, or None if it is not one that the gate supports.
 
-    That is a scheme other than Digest, an algorithm that isn't known here, a protection other
-    than ``auth``, a -sess algorithm without any (RFC 2069 has no client nonce to make its key
-    of), or a realm, nonce and opaque too long to send back.
+    Unsupported are an unknown algorithm, a qop other than ``auth``, and a realm, nonce and opaque
+    that are too long to send back. So is a -sess algorithm without qop: RFC 2069 has no client
+    nonce for its key.
 
     Args:
-        challenge: One of WWW-Authenticate.
+        challenge: One challenge of WWW-Authenticate.
     """
     given = challenge.parameters
     if challenge.scheme != b"digest" or b"realm" not in given or b"nonce" not in given:
@@ -122,20 +122,20 @@ def strongest_challenge(
     *,
     require_qop: bool = False,
 ) -> DigestChallenge | None:
-    """Return the strongest Digest challenge of a response that can be answered.
+    """Return the strongest supported Digest challenge of a response.
 
     Args:
         headers: The response's fields.
-        min_algorithm: The weakest of `DIGEST_ALGORITHMS` that is answered; ``-sess`` belongs to
-            its base.
-        require_qop: Whether a challenge without ``qop="auth"`` gets no answer.
+        min_algorithm: The weakest of `DIGEST_ALGORITHMS` to accept; a ``-sess`` variant counts
+            as its base.
+        require_qop: Whether to reject a challenge without ``qop="auth"``.
 
     Returns:
-        The first of those with the strongest hash, one with a client nonce before one without;
-        None where no challenge can be answered.
+        The first challenge with the strongest hash; with equal hashes one with qop is preferred.
+        None if there is no supported challenge.
 
     Raises:
-        WeakChallenge: There are challenges that could be answered, but all are weaker.
+        WeakChallenge: There are supported challenges, but all are too weak.
     """
     values = [value for name, value in headers if name.lower() == b"www-authenticate"]
     offers = [offer for each in parse_challenges(values) if (offer := read_digest_challenge(each))]
@@ -152,6 +152,6 @@ def strongest_challenge(
         )
         wanted = min_algorithm + (" and qop" if require_qop else "")
         raise WeakChallenge(
-            f"it offers digest with {' or '.join(found)} only, and the credentials need {wanted}"
+            f"it offers only digest with {' or '.join(found)}, but the credentials need {wanted}"
         )
     return max(strong, key=lambda o: (_STRENGTHS[o.hash_name], o.qop), default=None)

@@ -1,4 +1,4 @@
-"""Credentials that are the same in every request: basic, bearer and a field of one's own."""
+"""Credentials that are the same in every request: basic, bearer and a custom field."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from corsgate.message.headers import Header
 @implementer(ICredentials)
 @attrs.frozen(kw_only=True)
 class StaticSigner:
-    """Adds one field, whose bytes were made when the configuration was read.
+    """Adds one field, whose bytes are made when the configuration is loaded.
 
     Attributes:
-        header_names: The field's name, and always Authorization: a client's own never goes to a
-            server that gets credentials from here.
+        header_names: The field's name and Authorization. A client's own Authorization never goes
+            to a server that gets the gate's credentials.
         fixed: The field.
-        may_be_challenged: False, as another try would send the same field.
+        may_be_challenged: False, since another attempt would send the same field.
     """
 
     header_names: frozenset[bytes]
@@ -34,26 +34,26 @@ class StaticSigner:
         """Return the head with the field at its end.
 
         Args:
-            head: What is to be sent, without fields of `header_names`.
-            server: The server's origin; all get the same.
+            head: The head to send, without fields of `header_names`.
+            server: The server's origin; every server gets the same field.
         """
         return RequestHead(
             method=head.method, target=head.target, headers=[*head.headers, *self.fixed]
         )
 
     def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Return False: what was refused once would be refused again.
+        """Return False: a refused field would be refused again.
 
         Args:
-            sent: The head that `authorize` answered.
-            response: What came back.
+            sent: The head that `authorize` returned.
+            response: The response.
             server: The server's origin.
         """
         return False
 
 
 def basic(credentials: BasicCredentials) -> StaticSigner:
-    """Return what sends a user name and password, in UTF-8 (RFC 7617 2, 2.1).
+    """Return a signer that sends a user name and password, in UTF-8 (RFC 7617 2, 2.1).
 
     Args:
         credentials: The user name and password.
@@ -63,7 +63,7 @@ def basic(credentials: BasicCredentials) -> StaticSigner:
 
 
 def bearer(credentials: BearerCredentials) -> StaticSigner:
-    """Return what sends a token (RFC 6750 2.1).
+    """Return a signer that sends a token (RFC 6750 2.1).
 
     Args:
         credentials: The token.
@@ -72,7 +72,7 @@ def bearer(credentials: BearerCredentials) -> StaticSigner:
 
 
 def header(credentials: HeaderCredentials) -> StaticSigner:
-    """Return what sends a secret in a field of the operator's choice.
+    """Return a signer that sends a secret in a field of the operator's choice.
 
     Args:
         credentials: The field's name and value.
@@ -81,9 +81,9 @@ def header(credentials: HeaderCredentials) -> StaticSigner:
 
 
 def utf8(text: str) -> bytes:
-    """Return the text's bytes as the UTF-8 schemes want them: in form NFC (RFC 7617 2.1).
+    """Return the text in UTF-8, normalized to NFC (RFC 7617 2.1).
 
-    Bytes of an environment variable that are no UTF-8 come out as they went in.
+    Bytes of an environment variable that are not UTF-8 are kept unchanged.
 
     Args:
         text: A user name, a password or the like.
@@ -92,7 +92,7 @@ def utf8(text: str) -> bytes:
 
 
 def _signer(name: bytes, value: bytes) -> StaticSigner:
-    """Return the signer that adds this field."""
+    """Return a signer that adds this field."""
     return StaticSigner(
         header_names=frozenset((name.lower(), b"authorization")), fixed=((name, value),)
     )

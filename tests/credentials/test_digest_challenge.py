@@ -131,8 +131,8 @@ class MinimumTests(SynchronousTestCase):
             strongest_challenge(split, "SHA-256", require_qop=True)
         self.assertEqual(
             str(caught.exception),
-            "it offers digest with MD5 or SHA-256 without qop only,"
-            " and the credentials need SHA-256 and qop",
+            "it offers only digest with MD5 or SHA-256 without qop,"
+            " but the credentials need SHA-256 and qop",
         )
 
     def test_unanswerable_is_not_weak(self) -> None:

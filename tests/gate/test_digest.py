@@ -232,7 +232,7 @@ class ByScript(GateTestCase):
         self.assertNotIn(b"authorization", upstream.data.lower())
         outcome = json.loads(await gate.logged(3))["outcome"]
         self.assertEqual(
-            outcome, "it offers digest with MD5 only, and the credentials need SHA-256"
+            outcome, "it offers only digest with MD5, but the credentials need SHA-256"
         )
 
     async def test_weak_challenges_keep_no_connection(self) -> None:
