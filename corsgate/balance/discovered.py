@@ -1,4 +1,4 @@
-"""The servers that DNS records stand for."""
+"""Make servers of DNS records."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Service:
     """One SRV record (RFC 2782).
 
     Attributes:
-        priority: Targets of the lowest one are used first.
-        weight: The target's share among those of its priority.
-        port: Where the service is there.
-        target: The host's name.
+        priority: The lowest one is used first.
+        weight: The target's share among those of the same priority.
+        port: The port of the service.
+        target: The host name.
     """
 
     priority: int
@@ -28,11 +28,11 @@ class Service:
 
 
 def is_within(target: str, service: str) -> bool:
-    """Return whether a service's target belongs to the domain that the service is asked for in.
+    """Return whether a target belongs to the domain of its service.
 
     Args:
-        target: A host's name, such as ``a.internal.example``.
-        service: The service's, such as ``_api._tcp.internal.example``.
+        target: A host name, such as ``a.internal.example``.
+        service: The service's name, such as ``_api._tcp.internal.example``.
     """
     domain = service.split(".", 2)[-1]
     return target == domain or target.endswith(f".{domain}")
@@ -42,8 +42,8 @@ def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
     """Return the servers of a host, one for each of its addresses.
 
     Args:
-        template: What each is like; its host is the name.
-        addresses: The name's.
+        template: The settings of each server; its host is the name.
+        addresses: The addresses of the name.
     """
     return [attrs.evolve(template, host=each, name=template.host) for each in addresses]
 
@@ -51,15 +51,15 @@ def host_servers(template: Server, addresses: Iterable[str]) -> list[Server]:
 def service_servers(
     template: Server, services: Sequence[Service], addresses: Mapping[str, Sequence[str]]
 ) -> list[Server]:
-    """Return the servers of a service: those of the lowest priority, all others as backups.
+    """Return the servers of a service; all except those of the lowest priority are backups.
 
-    A target that has no addresses is left out, and so is a record that no server can be made of.
-    A weight of 0, which says "hardly ever", is the least there is (RFC 2782).
+    Targets without addresses and records with invalid values are left out. A weight of 0, which
+    asks for very little traffic, becomes the smallest weight (RFC 2782).
 
     Args:
-        template: What each is like, except for host, port and weight.
+        template: The settings of each server, except host, port and weight.
         services: The records.
-        addresses: Those of each target's name.
+        addresses: The addresses of each target.
     """
     usable = [each for each in services if addresses.get(each.target) and _is_valid(each)]
     if not usable:

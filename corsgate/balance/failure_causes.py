@@ -1,4 +1,4 @@
-"""In what way an attempt failed, in the words of ``retry_on`` and ``eject``."""
+"""Why an attempt failed, in the terms of ``retry_on`` and ``eject``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from corsgate.config.model.balancing import CAUSES
 from corsgate.errors import ConnectFailed, ConnectionReset, UpstreamError, UpstreamTimedOut
 
 CAUSE_OF_STATUS: Mapping[int, str] = {int(cause): cause for cause in CAUSES if cause.isdecimal()}
-"""The statuses that may count as failures."""
+"""The response statuses that may count as failures."""
 
 
 def cause_of(error: UpstreamError) -> str | None:
-    """Return the cause that an error stands for.
+    """Return the cause of an error.
 
     Args:
-        error: What an attempt failed with before there was a response.
+        error: The error of an attempt that got no response.
 
     Returns:
-        ``connect``, ``reset`` or ``timeout``; None for what says nothing of the server, such as
-        a full queue, or what no other server would do better.
+        ``connect``, ``reset`` or ``timeout``. None if the error does not speak against the server,
+        such as a full queue, or if no other server would do better.
     """
     match error:
         case ConnectFailed():

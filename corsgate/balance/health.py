@@ -1,4 +1,4 @@
-"""Whether a server is well, by the probes it is sent: a machine over their results."""
+"""Whether a server is up, by the results of its probes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Standing(Enum):
-    """What the probes of a server say."""
+    """The result of a server's probes."""
 
     UNKNOWN = "unknown"
     UP = "up"
@@ -16,28 +16,28 @@ class Standing(Enum):
 class Health:
     """One server's standing.
 
-    It begins as unknown, which is used like one that is up: a start waits for no probe. The
-    first pass makes it up. After that `fall` failures in a row take it down, and `rise` passes
-    in a row bring it back, so that one lost packet moves nothing.
+    It begins as unknown, which is treated like up, so that a start need not wait for probes. The
+    first pass makes it up. After that, `fall` failures in a row take it down, and `rise` passes
+    in a row bring it back. So one lost packet changes nothing.
     """
 
     __slots__ = ("_streak", "standing")
 
     def __init__(self) -> None:
         self.standing = Standing.UNKNOWN
-        # How many results in a row spoke against the standing.
+        # The number of results in a row that contradict the standing.
         self._streak = 0
 
     def probed(self, passed: bool, *, rise: int, fall: int) -> bool:
-        """Take a probe's result in.
+        """Record a probe's result.
 
         Args:
-            passed: Whether the server answered as it should.
-            rise: So many passes in a row bring a server that is down up; at least 1.
-            fall: So many failures in a row take it down; at least 1.
+            passed: Whether the server's response was as expected.
+            rise: The number of passes in a row that bring a down server up; at least 1.
+            fall: The number of failures in a row that take a server down; at least 1.
 
         Returns:
-            Whether the server has just gone down, or come up from there.
+            Whether the server has just gone down, or come up again.
         """
         before = self.standing
         if passed is (before is not Standing.DOWN):

@@ -1,4 +1,4 @@
-"""What belongs together where requests are shared out by a hash."""
+"""The keys of requests that are balanced by a hash."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from corsgate.message.cookies import cookie_values
 from corsgate.message.headers import HeaderIndex
 
 KeyReader = Callable[[HeaderIndex, bytes, str], bytes]
-"""Returns the key of a request: of its fields, its target and its client's address."""
+"""Returns a request's key, from its fields, its target and its client's address."""
 
 
 def key_reader(hash_on: str) -> KeyReader:
-    """Return what reads the key that ``hash_on`` names.
+    """Return the reader of the key that ``hash_on`` names.
 
-    A request that lacks the field or the cookie goes by its client's address: otherwise all of
-    these would be one server's.
+    For a request without the field or cookie, the key is its client's address. Otherwise all such
+    requests would go to one server.
 
     Args:
         hash_on: ``client``, ``target``, ``header:NAME`` or ``cookie:NAME``.

@@ -1,7 +1,7 @@
-"""Which servers fail more of their requests than the others do: Envoy's success-rate outliers.
+"""Find the servers that fail more requests than the others: Envoy's success-rate outliers.
 
-Five failures in a row never come together on a server that fails every third request. It shows
-only beside others that get the same requests and don't.
+A server that fails every third request never has five failures in a row. It stands out only by
+comparison with others that get the same requests and don't fail.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import TypeVar
 K = TypeVar("K", bound=Hashable)
 
 INTERVAL_S = 10.0
-"""Over how long requests are counted."""
+"""The length of the interval in which requests are counted."""
 
 MIN_SERVERS = 5
-"""With fewer there is nothing to compare with."""
+"""With fewer servers there is no sound comparison."""
 
 MIN_REQUESTS = 100
-"""With fewer in an interval, chance alone makes a rate."""
+"""With fewer requests in an interval, the rate depends too much on chance."""
 
 DEVIATIONS = 1.9
-"""A server is an outlier that is so many standard deviations below the mean."""
+"""An outlier is more than this many standard deviations below the mean."""
 
 
 def outliers(counts: Mapping[K, tuple[int, int]]) -> list[K]:
-    """Return the servers whose success rate is far below what is usual among them.
+    """Return the servers whose success rate is far below the others'.
 
     Args:
         counts: For each server, how many requests ended in the interval and how many of them
             failed.
 
     Returns:
-        The outliers, the worst first; none where there is too little to tell by.
+        The outliers, the worst first; none if there is too little data.
     """
     rates = {
         key: (ended - failed) / ended
@@ -45,5 +45,5 @@ def outliers(counts: Mapping[K, tuple[int, int]]) -> list[K]:
     mean = fsum(rates.values()) / len(rates)
     deviation = sqrt(fsum((rate - mean) ** 2 for rate in rates.values()) / len(rates))
     low = mean - DEVIATIONS * deviation
-    # Rates that are all but equal differ by rounding alone.
+    # The margin absorbs rounding: nearly equal rates are equal.
     return sorted((key for key in rates if rates[key] < low - 1e-9), key=lambda key: rates[key])

@@ -1,38 +1,39 @@
-"""How fast a client moves a body, and for how long the gate has had to wait for that."""
+"""How fast a client sends or takes a body, and how long the gate has waited for it."""
 
 from __future__ import annotations
 
 NEVER = float("inf")
 
 CONTENDED_RATE = 16 * 1024
-"""The bytes per second below which a body counts as stalled once others wait for its upstream
-connection. A client that pays for this much bandwidth per connection floods the network instead."""
+"""A body below this many bytes per second counts as stalled once others wait for its connection.
+
+A client with so much bandwidth for each connection could rather flood the network.
+"""
 
 CONTENDED_GRACE_S = 0.5
 """How long a body may stall before others may have its upstream connection."""
 
 
 class RateMeter:
-    """One body's way between a client and the gate, in one direction.
+    """The progress of one body between a client and the gate, in one direction.
 
-    Its clock runs only between `start` and `stop`: while it is the client's turn. It keeps two
-    measures, since a minimum rate and a fair share ask different things:
+    Its clock runs only between `start` and `stop`, while the gate waits for the client. It keeps
+    two measures, because a minimum rate and a fair share need different ones:
 
-    - the time waited against all bytes that moved, for a minimum average rate. A client that has
-      sent much has earned a pause;
-    - the time stalled: what was waited, less what the bytes take at `CONTENDED_RATE`, and never
-      less than zero. Nothing is earned here: bytes moved long ago, perhaps only into a socket's
-      buffer, don't entitle a client to keep a connection that others need.
+    - The waiting time, compared with all bytes that moved, gives the average rate. A client that
+      has sent much may pause.
+    - The stalled time is the waiting time, less the time that the bytes take at `CONTENDED_RATE`,
+      and never below zero. Here earlier bytes don't allow a pause. They may have moved long ago,
+      or only into a socket's buffer, while others need the connection now.
 
-    Only a body's own bytes count, which is for its owner to see to: neither chunk extensions,
-    padding nor trailers.
+    The owner must count only the body's own bytes, without chunk extensions, padding and trailers.
     """
 
     __slots__ = ("_moved_bytes", "_since_s", "_stalled_s", "_waited_s")
 
     def __init__(self) -> None:
         self._moved_bytes = 0
-        # Since when the clock runs, or NEVER.
+        # When the clock was started, or NEVER.
         self._since_s = NEVER
         self._waited_s = 0.0
         self._stalled_s = 0.0
@@ -44,16 +45,16 @@ class RateMeter:
 
     @property
     def runs(self) -> bool:
-        """Whether it is the client's turn."""
+        """Whether the clock runs, because the gate waits for the client."""
         return self._since_s != NEVER
 
     def start(self, now: float) -> None:
-        """Let the clock run from now on; again changes nothing."""
+        """Start the clock, unless it runs already."""
         if self._since_s == NEVER:
             self._since_s = now
 
     def stop(self, now: float) -> None:
-        """Stop the clock; again changes nothing."""
+        """Stop the clock, if it runs."""
         if self._since_s != NEVER:
             self._settle(now)
             self._since_s = NEVER
@@ -71,15 +72,15 @@ class RateMeter:
         return True
 
     def due_s(self, min_rate: int, grace_s: float, moved_bytes: int = 0) -> float:
-        """Return when the body will have been too slow on average, if no more of it moves.
+        """Return when the body becomes too slow on average, if no more of it moves.
 
         Args:
-            min_rate: The least bytes per second; 0 for no bound.
-            grace_s: How many seconds it may be behind that.
-            moved_bytes: What counts instead of its own bytes, if that is more.
+            min_rate: The minimum in bytes per second; 0 for no bound.
+            grace_s: How many seconds it may be behind the minimum.
+            moved_bytes: A count to use instead of its own, if that is higher.
 
         Returns:
-            A time in seconds; NEVER while the clock stands still.
+            A time in seconds; NEVER while the clock is stopped.
         """
         if not min_rate or self._since_s == NEVER:
             return NEVER
@@ -87,7 +88,7 @@ class RateMeter:
         return self._since_s + earned_s + grace_s - self._waited_s
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the body has stalled; 0 while the clock stands still."""
+        """Return for how many seconds the body has stalled; 0 while the clock is stopped."""
         if self._since_s == NEVER:
             return 0.0
         return self._stalled_s + now - self._since_s

@@ -1,4 +1,4 @@
-"""May an attempt be repeated: only where it can't have acted, or acting twice is acting once."""
+"""Decide whether to repeat an attempt, which must not make a request take effect twice."""
 
 from __future__ import annotations
 
@@ -8,54 +8,54 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamError
 
 IDEMPOTENT_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-"""Methods whose repetition has the effect of one request (RFC 9110 9.2.2)."""
+"""Methods whose repetition has the same effect as one request (RFC 9110 9.2.2)."""
 
 MAX_REPLAYED_BYTES = 64 * 1024
-"""The largest body that is kept to be sent again."""
+"""The largest body that is kept for a repetition."""
 
 BACK_OFF_S = 0.025
 MAX_BACK_OFF_S = 0.25
 
 MAX_WAITS = 8
-"""How often a repetition may find the budget used up: 1.4 s at most, half of that on average."""
+"""How often a repetition may wait for the budget: 1.4 s at most, half of that on average."""
 
 
 def nothing_sent(error: UpstreamError) -> bool:
-    """Return whether a request that failed reached no server, so that any other may get it.
+    """Return whether no part of a failed request was sent, so that another server may get it.
 
     Args:
-        error: What it failed with.
+        error: The error of the request.
 
     Returns:
-        True where nothing of the request was sent, unless it has waited its time in a queue
-        already: all servers together shall not keep it for longer.
+        False also for a request whose time in a queue ran out: queues of several servers must not
+        add up to a longer wait.
     """
     return isinstance(error, ConnectFailed | QueueFull)
 
 
 def may_resend(error: UpstreamError, method: bytes, *, replayable: bool) -> bool:
-    """Return whether a request that failed on a kept-alive connection may go on a fresh one.
+    """Return whether a request that failed on a kept-alive connection may use a new one.
 
-    A server may close an idle connection at the moment that a request is on its way to it
-    (RFC 9112 9.3.1): a client can't tell that from a server that acted and then failed.
+    A server may close an idle connection while a request is on its way (RFC 9112 9.3.1). A client
+    can't distinguish that from a server that processed the request and then failed.
 
     Args:
-        error: What it failed with.
+        error: The error of the request.
         method: The request's method.
-        replayable: Whether all of its body can be sent again.
+        replayable: Whether its whole body can be sent again.
 
     Returns:
-        True where no byte of a response came and the method is idempotent.
+        True if no byte of a response arrived and the method is idempotent.
     """
     return isinstance(error, ConnectionReset) and may_repeat(method, replayable=replayable)
 
 
 def may_repeat(method: bytes, *, replayable: bool) -> bool:
-    """Return whether a request that a server may have acted on may be sent again.
+    """Return whether a request that may have taken effect may be sent again.
 
     Args:
         method: The request's method.
-        replayable: Whether all of its body can be sent again.
+        replayable: Whether its whole body can be sent again.
     """
     return replayable and method in IDEMPOTENT_METHODS
 
@@ -63,11 +63,11 @@ def may_repeat(method: bytes, *, replayable: bool) -> bool:
 class RetryBudget:
     """How many requests of an upstream may be repeated at a time.
 
-    Each repetition is work that servers in trouble get on top. Twenty in a hundred running
-    requests may be one, and always a few where little runs, as with Envoy.
+    Each repetition is extra work for servers that may be in trouble already. So at most a fifth of
+    the running requests may be repetitions, but always a few, as in Envoy.
 
     Attributes:
-        running: How many repetitions run.
+        running: The number of running repetitions.
     """
 
     SHARE = 0.2
@@ -79,13 +79,13 @@ class RetryBudget:
         self.running = 0
 
     def take(self, requests: int) -> bool:
-        """Begin a repetition, if there may be one more.
+        """Begin a repetition, if the budget allows one more.
 
         Args:
-            requests: How many requests run, repetitions among them.
+            requests: The number of running requests, including repetitions.
 
         Returns:
-            Whether it may be; if so, `give_back` follows once it has ended.
+            Whether it was begun; if so, the caller must call `give_back` when it has ended.
         """
         if self.running >= max(self.FLOOR, requests * self.SHARE):
             return False
@@ -99,7 +99,7 @@ class RetryBudget:
 
 
 class May(Enum):
-    """What may become of a request that a server failed."""
+    """What to do with a request that failed on a server."""
 
     GO_ON = auto()
     WAIT = auto()
@@ -107,13 +107,13 @@ class May(Enum):
 
 
 class Retries:
-    """Which attempts at one request may follow the one that failed.
+    """Decides on the further attempts at one request.
 
     Args:
-        rules: What is configured.
-        budget: Shared by all requests of an upstream.
+        rules: The configured rules.
+        budget: The budget that all requests of an upstream share.
         method: The request's method.
-        until_s: Until when what may have reached a server is repeated.
+        until_s: When the repetition of requests that may have reached a server ends.
     """
 
     __slots__ = ("_budget", "_counted", "_method", "_rules", "_timeouts", "_until_s")
@@ -125,29 +125,30 @@ class Retries:
         self._budget = budget
         self._method = method
         self._until_s = until_s
-        # Repetitions of what may have reached a server, each of which holds a part of the budget.
+        # Repetitions after an attempt that may have reached a server; each holds a part of the
+        # budget.
         self._counted = 0
-        # How often the budget was used up when it was to be repeated.
+        # How often a repetition found the budget used up.
         self._timeouts = 0
 
     def ask(
         self, cause: str | None, *, sent: bool, replayable: bool, requests: int, now: float
     ) -> May:
-        """Return whether another server may be asked, and count it if so.
+        """Return whether another server may get the request, and count the attempt if so.
 
-        Where a server hangs, all that it had times out together. The budget lets only a part of
-        these be repeated at a time: the others wait for their turn, but not for long.
+        If a server hangs, all its requests time out together. The budget lets only some of them be
+        repeated at a time. The others wait for their turn, but not for long.
 
         Args:
-            cause: How the attempt failed; None for no cause that can be configured.
-            sent: Whether something of it may have reached the server.
-            replayable: Whether all of the body can be sent again.
-            requests: How many requests of the upstream run.
+            cause: Why the attempt failed; None for a cause that can't be configured.
+            sent: Whether a part of the request may have reached the server.
+            replayable: Whether its whole body can be sent again.
+            requests: The number of running requests of the upstream.
             now: The time in seconds.
 
         Returns:
-            ``GO_ON``: now, or after the time to back off; ``WAIT``: it is to be asked again
-            after that time; ``END``: no other server may have the request.
+            ``GO_ON``: send it after `back_off_s`; ``WAIT``: ask again after `back_off_s`; ``END``:
+            give up.
         """
         rules = self._rules
         if not rules.retries:
@@ -155,7 +156,7 @@ class Retries:
         if cause is not None and cause not in rules.retry_on:
             return May.END
         if not sent:
-            # It cost no server any work, so neither count nor budget nor time is for it.
+            # The attempt cost no server any work, so no count, budget or time limit applies.
             return May.GO_ON
         if cause is None or self._counted >= rules.retries or now >= self._until_s:
             return May.END
@@ -168,24 +169,24 @@ class Retries:
         return May.GO_ON
 
     def end(self) -> None:
-        """Give back what was taken of the budget, once there is an answer, or will be none."""
+        """Give back this request's part of the budget, once it has a response or has failed."""
         for _ in range(self._counted):
             self._budget.give_back()
         self._counted = 0
 
     def back_off_s(self, may: May, chance: float) -> float:
-        """Return how long to wait before what `ask` answered.
+        """Return how long to wait after `ask` has returned.
 
-        The wait is drawn anew each time, from a range that doubles with each: so requests that
-        failed together don't come back together. One that waited for the budget has waited
-        enough, and must not hold its part of that while it does nothing.
+        Each wait is random, within a range that doubles each time, so that requests that failed
+        together don't return together. A request that has waited for the budget goes on at once:
+        it must not hold a part of the budget while it is idle.
 
         Args:
-            may: What `ask` answered.
-            chance: A number from 0 up to 1.
+            may: The result of `ask`.
+            chance: A random number in [0, 1).
 
         Returns:
-            Seconds; 0 where the other server was sent nothing.
+            Seconds; 0 if nothing was sent to the failed server.
         """
         grown = self._timeouts if may is May.WAIT else self._counted
         if not grown or may is May.END or (may is May.GO_ON and self._timeouts):

@@ -1,4 +1,4 @@
-"""Which of the servers that may get a request gets it: one class for each way to balance."""
+"""Choose the server for a request: one class for each balancing strategy."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from corsgate.balance.hashing import digest, score
 from corsgate.balance.state import ServerState
 
 SCANNED = 10
-"""Of more servers than this, `LeastRequests` looks at two alone."""
+"""With more servers than this, `LeastRequests` compares only two of them."""
 
 
 class Strategy(Protocol):
-    """A way to balance; it has one owner, which asks once per attempt."""
+    """A balancing strategy; its one owner calls it once per attempt."""
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
         """Return the server for a request.
 
         Args:
             ready: The servers that may get it, at least one.
-            key: What belongs together, for the policy that goes by it.
+            key: The request's key, which only `Hash` uses.
         """
 
 
 class RoundRobin:
-    """Servers in turn, each as often as its share says, spread evenly.
+    """Chooses servers in turn, in proportion to their shares.
 
-    This is nginx's smooth weighted round robin: on each turn every server gains its share, the
-    richest is chosen, and it pays what all gained. Shares 5, 1, 1 make A A B A C A A, so that
-    no server gets all its turns at once. What each has gained is part of its state, so that
-    turns go on where other servers come and go.
+    This is nginx's smooth weighted round robin. On each turn every server gains its share in
+    credit; the one with the most credit is chosen and pays what all gained. Shares 5, 1, 1 give
+    A A B A C A A, so that no server gets all its turns at once. The credit is part of a server's
+    state, so that the order survives when other servers come and go.
     """
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Return the server whose turn it is, and move the turns on."""
+        """Return the server whose turn it is, and advance the turns."""
         chosen = ready[0]
         total = 0.0
         for state in ready:
@@ -49,12 +49,13 @@ class RoundRobin:
 
 
 class LeastRequests:
-    """The server with the fewest running requests for its share; in turn among equals.
+    """Chooses the server with the fewest running requests for its share; equals take turns.
 
-    Past `SCANNED` servers, the better of two drawn ones, which is all but as even.
+    With more than `SCANNED` servers, it chooses the better of two random ones, which balances
+    almost as well.
 
     Args:
-        chance: Answers numbers from 0 up to 1, all as likely.
+        chance: Returns uniform random numbers in [0, 1).
     """
 
     def __init__(self, chance: Callable[[], float]) -> None:
@@ -72,20 +73,20 @@ class LeastRequests:
 
 
 class RandomTwo:
-    """The less busy of two servers drawn by their shares.
+    """Chooses the less busy of two random servers, drawn by their shares.
 
-    Two gates that know nothing of each other don't run into the same server with it
-    (Mitzenmacher, "The power of two choices in randomized load balancing", 2001).
+    So independent gates don't all choose the same server (Mitzenmacher, "The power of two choices
+    in randomized load balancing", 2001).
 
     Args:
-        chance: Answers numbers from 0 up to 1, all as likely.
+        chance: Returns uniform random numbers in [0, 1).
     """
 
     def __init__(self, chance: Callable[[], float]) -> None:
         self._chance = chance
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
-        """Return the less busy of two drawn servers; the first where both are as busy."""
+        """Return the less busy of two random servers; the first if both are equally busy."""
         first = self._draw(ready)
         if len(ready) == 1:
             return first
@@ -99,11 +100,11 @@ class RandomTwo:
         for state, end in zip(ready, ends, strict=True):
             if drawn < end:
                 return state
-        return ready[-1]  # A share that is next to nothing may be lost in rounding.
+        return ready[-1]  # Rounding may lose a tiny share.
 
 
 class Hash:
-    """The server that a key belongs to; a server that comes or goes moves only its own keys."""
+    """Chooses the server of a key; a server that comes or goes moves only its own keys."""
 
     def choose(self, ready: Sequence[ServerState], key: bytes) -> ServerState:
         """Return the key's server."""
@@ -112,11 +113,11 @@ class Hash:
 
 
 def strategy_of(name: str, chance: Callable[[], float]) -> Strategy:
-    """Return the policy that a configuration's ``balance`` names.
+    """Return the strategy for the key ``balance`` of a configuration.
 
     Args:
         name: One of `corsgate.config.model.balancing.BALANCES`.
-        chance: Answers numbers from 0 up to 1, all as likely.
+        chance: Returns uniform random numbers in [0, 1).
     """
     match name:
         case "least_requests":

@@ -1,7 +1,7 @@
-"""A cookie that leads a client back to the server it was first sent to.
+"""A cookie that sends a client to the same server again.
 
-The cookie's value is a keyed hash of the server's address: it tells nobody the address, and
-nobody can make one up. What matches no server is as if it weren't there.
+Its value is a keyed hash of the server's address, which hides the address and can't be forged. A
+value that matches no server is ignored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ TOKEN_LENGTH = 32
 
 
 class StickyCookies:
-    """What the cookie of each server is.
+    """The cookies of an upstream's servers.
 
     Args:
         name: The cookie's name.
-        key: What it is signed with; unknown to everybody else.
+        key: The secret key of the hash.
     """
 
     def __init__(self, name: str, key: bytes) -> None:
@@ -30,12 +30,12 @@ class StickyCookies:
         self._tokens: Mapping[str, bytes] = {}
 
     def know(self, origins: Iterable[str]) -> None:
-        """Record that these are the servers from now on."""
+        """Replace the set of servers."""
         self._tokens = {origin: self._token(origin) for origin in origins}
         self._origins = {token: origin for origin, token in self._tokens.items()}
 
     def origin(self, cookies: Sequence[bytes]) -> str | None:
-        """Return the origin of the server that a client was sent to before, if it is known.
+        """Return the origin of the server that a client's cookie names, or None.
 
         Args:
             cookies: The values of the request's Cookie fields.
@@ -47,18 +47,18 @@ class StickyCookies:
         return None
 
     def set_cookie(self, origin: str, path: bytes, *, secure: bool) -> bytes | None:
-        """Return the Set-Cookie value that leads a client back to a server.
+        """Return the Set-Cookie value for a server.
 
-        Over TLS it is for pages of other sites too, which are what the gate is for; a browser
-        takes no such cookie over plain HTTP (RFC 6265bis 5.7).
+        Over TLS, pages of other sites also send the cookie, since the gate exists to serve them.
+        Over plain HTTP browsers don't accept such a cookie (RFC 6265bis 5.7).
 
         Args:
-            origin: The server's.
-            path: Where the cookie belongs, such as ``/v1``.
-            secure: Whether the client came over TLS.
+            origin: The server's origin.
+            path: The cookie's path, such as ``/v1``.
+            secure: Whether the client uses TLS.
 
         Returns:
-            The value, or None for a server that has gone.
+            The value, or None for a server that is no longer known.
         """
         token = self._tokens.get(origin)
         if token is None:
