@@ -1,4 +1,4 @@
-"""Who asks, as far as it is known, and by which origin their browser knows the gate."""
+"""What is known of a request's client, and the origin that its browser has for the gate."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from corsgate.message.headers import Header
 
 @attrs.frozen(kw_only=True)
 class Client:
-    """Who asks, as far as it is known.
+    """What is known of a request's client.
 
     Attributes:
-        peer: The address at the other end of the connection, ``unknown`` for a Unix socket.
-        trusted: Whether that is a proxy whose Forwarded is believed.
-        scheme: ``http`` or ``https``, as the gate was reached.
-        authority: The Host value that counts, perhaps empty.
-        key: What the client is counted by where clients share something, as
+        peer: The address at the other end of the connection; ``unknown`` for a Unix socket.
+        trusted: Whether the peer is a proxy whose Forwarded is trusted.
+        scheme: ``http`` or ``https``, as used by the peer.
+        authority: The effective Host value, possibly empty.
+        key: The key that identifies the client where clients share a resource, as
             `corsgate.server.admission.client_key` returns it: the address behind trusted proxies.
-            None for a client on a Unix socket, and for one whose address no proxy gives.
+            None for a client on a Unix socket, and for one whose address no proxy reports.
     """
 
     peer: str
@@ -33,15 +33,15 @@ class Client:
 
 
 def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
-    """Return the origin that the client's browser knows the gate by.
+    """Return the origin of the gate as the client's browser sees it.
 
     Args:
-        client: Who asks.
-        headers: The client's fields; a trusted proxy's word on what it was asked counts.
+        client: The client.
+        headers: The client's fields; from a trusted proxy they may override scheme and host.
 
     Returns:
-        Scheme and authority, such as ``https://api.example.com``, without a default port and
-        lower-cased, as browsers spell an Origin; empty where the client named no host.
+        Scheme and authority, such as ``https://api.example.com``, in the form of an Origin:
+        lower-cased and without a default port. Empty if the client sent no host.
     """
     scheme, authority = client.scheme, client.authority
     if client.trusted:

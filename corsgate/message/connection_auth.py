@@ -1,7 +1,7 @@
-"""Authentication schemes that authenticate a connection, and all requests on it, at once.
+"""Authentication schemes that authenticate a whole connection with all its requests.
 
-NTLM and Negotiate (RFC 4559) exchange tokens in several requests of one connection. What follows
-on the connection is taken to come from the user who was authenticated, whatever it says.
+NTLM and Negotiate (RFC 4559) exchange tokens in several requests of one connection. After that,
+every request on the connection counts as one of the authenticated user.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterable
 
 from corsgate.message.headers import HeaderList
 
-# Kerberos and Nego2 are spellings of Negotiate that servers in use offer; CredSSP is WinRM's.
+# Some servers offer Negotiate as Kerberos or Nego2; CredSSP is used by WinRM.
 _SCHEMES = rb"(?:credssp|kerberos|nego2|negotiate|ntlm)"
 
-# Lax, since a server may be: white space of any kind may stand before the scheme, and anything
-# behind it. What is missed here would be authenticated for whoever gets the connection next.
+# Lenient, as a server may be: any white space may precede the scheme, and anything may follow it.
+# If a scheme is missed here, the next user of the connection inherits the authentication.
 _CREDENTIALS = re.compile(rb"(?:^|,)[^!-~]*" + _SCHEMES, re.IGNORECASE)
 
 _CHALLENGE = re.compile(rb"(?:^|,)[^!-~]*" + _SCHEMES + rb"(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.I)
 _TOKEN_CHALLENGE = re.compile(rb"(?:^|,)[^!-~]*" + _SCHEMES + rb"[ \t]+[^ \t,=]", re.IGNORECASE)
 _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
-# A member of the list: a parameter, or a scheme's name with its token or its first parameter.
+# A member of the list: a parameter, or a scheme with its token or its first parameter.
 _MEMBER = re.compile(rb'(?:[^",]+|"(?:[^"\\]|\\.)*")+', re.DOTALL)
 _SCHEME = re.compile(rb"[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]+(?![ \t=])|[ \t]*\Z)")
 _BOUND_SCHEME = re.compile(_SCHEMES, re.IGNORECASE)
@@ -38,13 +38,13 @@ def credentials_bind(values: Iterable[bytes]) -> bool:
 
 
 def challenge_binds(values: Iterable[bytes]) -> bool:
-    """Return whether a challenge is a step of a handshake, which belongs to its connection.
+    """Return whether a challenge is a step of a handshake, which is bound to its connection.
 
     Args:
         values: The values of a response's WWW-Authenticate fields.
 
     Returns:
-        Whether one of the schemes comes with a token. A bare ``Negotiate`` is an offer.
+        Whether one of the schemes has a token. A bare ``Negotiate`` is only an offer.
     """
     return any(_TOKEN_CHALLENGE.search(_QUOTED.sub(b'""', value)) for value in values)
 
@@ -56,8 +56,8 @@ def without_connection_challenges(headers: HeaderList) -> HeaderList:
         headers: The fields.
 
     Returns:
-        The same list if it has no such challenge. Otherwise a new one; other challenges of a
-        WWW-Authenticate field stay, and a field is left out if none does.
+        The same list if it has no such challenge. Otherwise a new list, without the fields that
+        have no other challenge.
     """
     if not any(name.lower() == b"www-authenticate" for name, _ in headers):
         return headers
@@ -70,12 +70,12 @@ def without_connection_challenges(headers: HeaderList) -> HeaderList:
 
 
 def _other_challenges(value: bytes) -> bytes | None:
-    """Return what is left of a WWW-Authenticate field's value; None if nothing is."""
+    """Return the other challenges of a WWW-Authenticate field's value; None if there are none."""
     unquoted = _QUOTED.sub(b'""', value)
     if not _CHALLENGE.search(unquoted):
         return value
     if b'"' in unquoted.replace(b'""', b""):
-        # A quotation without an end: readers differ on where the next challenge begins.
+        # An unterminated quoted string: parsers differ on where the next challenge begins.
         return None
     members: list[bytes] = []
     dropping = False

@@ -1,4 +1,4 @@
-"""What an upstream is told about the client: Forwarded, X-Forwarded-*, Via."""
+"""The fields that describe the client to an upstream: Forwarded, X-Forwarded-* and Via."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from corsgate.message.identity import is_proxys_word
 Address: TypeAlias = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
-"""The peer's address where there is none, as on a Unix socket (RFC 7239 6.2)."""
+"""The address of a peer that has none, as on a Unix socket (RFC 7239 6.2)."""
 
 MAX_HOPS = 16
-"""How many proxies may have passed a request on.
+"""The most proxies that may have forwarded a request.
 
-It ends a loop in which the gate's own mark is lost, as where several processes share a port. Gates
-and proxies in a row are far fewer."""
+It ends a loop in which the gate's own pseudonym is lost, as when several processes share a port.
+Real chains of proxies are much shorter."""
 
-# Each node costs an address parsed, and a client may send thousands. Only the nearest are looked
-# at: what stands further left was written by whoever the nearest trusted proxy was asked by.
+# Parsing each node costs time, and a client may send thousands. Only the nearest are read: those
+# further left were sent by the client of the nearest trusted proxy.
 _MOST_NODES = 32
 _MOST_PAIRS = 4 * _MOST_NODES
 _MOST_BYTES = 4 * 1024
@@ -50,7 +50,7 @@ _NODE = re.compile(r"\[([^\]]*)\](?::[^:]*)?|([^:\[\]]+)(?::[^:]*)?")
 
 @attrs.frozen(kw_only=True)
 class _Story:
-    """What the proxies before the gate tell: the nodes passed, client first, and what it asked."""
+    """The report of the proxies in front of the gate: the nodes, client first, and its request."""
 
     nodes: Sequence[str] = ()
     proto: bytes = b""
@@ -67,27 +67,26 @@ def forwarded(
     trusted: bool,
     passed: frozenset[bytes] = frozenset(),
 ) -> HeaderList:
-    """Return the fields that tell an upstream who asked, and for what.
+    """Return the fields that describe the client and its request to an upstream.
 
-    From a peer that isn't trusted nothing is believed, so the answer depends on the other
-    arguments alone and may be kept for a connection. A trusted proxy's X-Forwarded-For and
-    Forwarded are appended to, its X-Forwarded-Proto and -Host are kept, and so is what else it
-    says of the client (`corsgate.message.identity.is_proxys_word`). Where only one of Forwarded
-    and X-Forwarded-For came, the other is made from it. Where they name different nodes,
-    Forwarded is made anew from X-Forwarded-For: most proxies write only the latter and pass a
-    client's own Forwarded through.
+    The fields of an untrusted peer are ignored. The result then depends only on the other
+    arguments, and may be reused for a connection. A trusted proxy's X-Forwarded-For and Forwarded
+    are extended. Its X-Forwarded-Proto and -Host are kept, as are its other fields about the
+    client (`corsgate.message.identity.is_proxys_word`). If only one of Forwarded and
+    X-Forwarded-For is present, the other is derived from it. If they name different nodes,
+    Forwarded is rebuilt from X-Forwarded-For. Most proxies write only the latter, and pass through
+    a client's own Forwarded.
 
     Args:
         headers: The client's fields.
         peer: The IP address at the other end of the connection, or `UNKNOWN`.
-        scheme: ``http`` or ``https``, by which the gate was reached.
-        host: The request's Host value, empty where it has none.
-        trusted: Whether the peer is a proxy that is believed.
-        passed: Lower-cased names that pass whoever sent them, and so aren't returned.
+        scheme: ``http`` or ``https``, as used by the peer.
+        host: The request's Host value, or empty.
+        trusted: Whether the peer is a trusted proxy.
+        passed: Lower-cased names that pass from any sender, and so are not returned.
 
     Returns:
-        Fields to add once all that speaks of the client is dropped from the client's (RFC 7239 4
-        and 7.4).
+        Fields to add after all fields about the client are dropped (RFC 7239 4 and 7.4).
     """
     node = _plain(peer) if ":" in peer else peer  # only IPv6 has more than one spelling
     if not trusted:
@@ -114,15 +113,15 @@ def forwarded(
 
 
 def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
-    """Return whether a peer is a proxy whose word is believed.
+    """Return whether a peer is a trusted proxy.
 
     Args:
-        peer: An IP address, perhaps with a zone, or `UNKNOWN`, which is never trusted.
+        peer: An IP address, possibly with a zone, or `UNKNOWN`, which is never trusted.
         networks: The listener's ``trusted_proxies``.
 
     Returns:
-        True where one of the networks holds the address; an IPv4 address mapped into IPv6,
-        as a dual-stack socket shows it, counts as IPv4.
+        True if one of the networks contains the address. An IPv4-mapped IPv6 address, as from a
+        dual-stack socket, counts as IPv4.
     """
     address = _address(peer) if networks else None
     return address is not None and any(address in network for network in networks)
@@ -131,11 +130,11 @@ def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
 def client_address(
     headers: Sequence[Header], peer: str, networks: Sequence[IPv4Network | IPv6Network]
 ) -> str:
-    """Return the nearest address that no trusted proxy has, for the log.
+    """Return the nearest address that does not belong to a trusted proxy, for the log.
 
-    X-Forwarded-For (Forwarded where it is missing) is walked from the right, past trusted
-    proxies: what stands further left was written by somebody who isn't trusted. What is no
-    address ends the walk, so nothing that a client made up gets into the log.
+    X-Forwarded-For, or else Forwarded, is read from the right, past trusted proxies. Anything
+    further left comes from an untrusted sender. A node that is not an address ends the search, so
+    that no text of a client gets into the log.
 
     Args:
         headers: The client's fields.
@@ -160,17 +159,17 @@ def client_address(
 
 
 def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """Return the scheme and host that the client itself used, by a trusted proxy's word.
+    """Return the scheme and host that the client itself used, as a trusted proxy reports them.
 
     Args:
         headers: The fields that a trusted proxy sent.
-        scheme: ``http`` or ``https``, by which the proxy reached the gate.
-        host: The Host value that it sent.
+        scheme: ``http`` or ``https``, as the proxy used it.
+        host: The Host value that the proxy sent.
 
     Returns:
-        ``http`` or ``https``, and a Host value; what the proxy doesn't tell is as it was. What
-        is no Host value isn't believed: a proxy may pass on what its client wrote, and this
-        ends in URLs.
+        ``http`` or ``https``, and a Host value; without a report, as the proxy used them. An
+        invalid Host value is ignored: a proxy may pass on its client's text, and the result is
+        used in URLs.
     """
     index = index_headers(headers)
     story, _ = _told(index)
@@ -182,17 +181,17 @@ def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[b
 
 
 def told_hosts(index: HeaderIndex) -> list[bytes]:
-    """Return every host that a trusted proxy says it was asked for.
+    """Return every host that a trusted proxy reports as requested.
 
-    These are all that `reached_by` may believe and `forwarded` may pass on: each member of
-    X-Forwarded-Host, and each ``host=`` of a Forwarded that is not made anew.
+    These are all hosts that `reached_by` may return and `forwarded` may pass on: each member of
+    X-Forwarded-Host, and each ``host=`` of a Forwarded that is not rebuilt.
 
     Args:
         index: The fields that a trusted proxy sent.
 
     Returns:
-        Values as they came, which may be no Host values; none of them is empty. Of a list that is
-        too long, one that is no Host value.
+        Values as received, none of them empty, but possibly not valid as Host values. For a list
+        that is too long, one invalid value.
     """
     hosts = short_list(index.get(b"x-forwarded-host", ()))
     if hosts is None:
@@ -204,28 +203,28 @@ def told_hosts(index: HeaderIndex) -> list[bytes]:
 
 
 def via(version: bytes = b"1.1", pseudonym: bytes = b"corsgate") -> Header:
-    """Return the Via field that the gate adds to a request, after any that it came with.
+    """Return the Via field that the gate adds to a request, after those of the request.
 
     Args:
-        version: The protocol version the request was received by: ``1.0``, ``1.1`` or ``2``.
-        pseudonym: What this process is called; another one's is another, so that a request that
-            comes back is known.
+        version: The protocol version of the received request: ``1.0``, ``1.1`` or ``2``.
+        pseudonym: This process's name, which is unique, so that a request that returns is
+            recognized.
 
     Returns:
-        A field of its own, which recipients join to those before it (RFC 9110 7.6.3). The
-        pseudonym stands in the host's place, so that the gate's address isn't told.
+        A separate field, which recipients join to those before it (RFC 9110 7.6.3). The pseudonym
+        takes the place of the host, so that the gate's address is not revealed.
     """
     return b"Via", version + b" " + pseudonym
 
 
 def loop_of(values: Iterable[bytes], pseudonym: bytes) -> str:
-    """Return why a request is taken to go round in circles; empty where it isn't.
+    """Return why a request seems to be in a loop; empty if it does not.
 
-    The values are counted and searched as they are: split into their members they could cost more.
+    The values are searched and counted without splitting them, which could be expensive.
 
     Args:
-        values: Those of its Via fields.
-        pseudonym: What this process writes there.
+        values: The values of its Via fields.
+        pseudonym: The pseudonym of this process.
 
     Source: RFC 9110 7.6.3: Via is for "avoiding request loops".
     """
@@ -237,7 +236,7 @@ def loop_of(values: Iterable[bytes], pseudonym: bytes) -> str:
     return f"it has passed more than {MAX_HOPS} proxies" if hops > MAX_HOPS else ""
 
 
-# A client asks for the same host all the time.
+# A client usually requests the same host.
 @lru_cache(maxsize=1024)
 def _own_fields(node: str, scheme: bytes, host: bytes) -> tuple[Header, ...]:
     return tuple(_fields(_element(node, host, scheme), node.encode(), scheme, host))
@@ -255,14 +254,14 @@ def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderL
 
 
 def _told(index: HeaderIndex) -> tuple[_Story, bool]:
-    """Return what a trusted proxy's fields tell, and whether its Forwarded tells that too."""
+    """Return a trusted proxy's report, and whether its Forwarded agrees with it."""
     return _read(
         _nearest(index, b"x-forwarded-for"),
         _nearest(index, b"forwarded") if b"forwarded" in index else None,
     )
 
 
-# A request's are asked for some three times in a row.
+# Each request needs the result some three times in a row.
 @lru_cache(maxsize=64)
 def _read(chain: bytes, forwarded: bytes | None) -> tuple[_Story, bool]:
     nodes = [each.decode("latin-1") for each in list_members([chain])][-_MOST_NODES:]
@@ -277,7 +276,7 @@ def _read(chain: bytes, forwarded: bytes | None) -> tuple[_Story, bool]:
 
 
 def _parse(value: str) -> _Story | None:
-    """Read a Forwarded value (RFC 7239 4); None where it is malformed, or has too many pairs."""
+    """Parse a Forwarded value (RFC 7239 4); None if it is malformed or has too many pairs."""
     if value.count(";") > _MOST_PAIRS:
         return None
     elements: list[dict[str, str]] = [{}]
@@ -292,7 +291,7 @@ def _parse(value: str) -> _Story | None:
             text = token if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
             elements[-1].setdefault(name.lower(), text)
             if name.lower() == "host":
-                # One that is there twice is against the rule, but is passed on all the same.
+                # A repeated host is invalid, but is passed on nevertheless.
                 hosts.append(text.encode("latin-1"))
         if not end:
             break
@@ -317,14 +316,14 @@ def _joined(index: HeaderIndex, name: bytes) -> bytes:
 
 
 def _nearest(index: HeaderIndex, name: bytes) -> bytes:
-    """Return the last members of a list, which the nearest proxies wrote, in one value.
+    """Return the last members of a list, which the nearest proxies wrote, as one value.
 
-    They are cut off from the right, so that of a list of thousands no more is split.
+    The list is split from the right, so that of thousands of members only a few are split off.
     """
     value = _joined(index, name)
     if len(value) > _MOST_BYTES:
         value = value[-_MOST_BYTES:].partition(b",")[2]
-    # As many may be empty.
+    # The factor of two allows for empty members.
     members = value.rsplit(b",", 2 * _MOST_NODES)
     if len(members) > 2 * _MOST_NODES:
         value = b",".join(members[1:]).strip(b" \t")
@@ -345,16 +344,16 @@ def _element(node: str, host: bytes = b"", scheme: bytes = b"") -> bytes:
 
 
 def _quoted(value: bytes) -> bytes:
-    """Write a value as a token where it is one, else as a quoted string (RFC 9110 5.6.4)."""
+    """Write a value as a token if possible, else as a quoted string (RFC 9110 5.6.4)."""
     if _TOKEN.fullmatch(value):
         return value
     return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
 
 
-# Each node of a chain is looked at by several functions.
+# Several functions read each node of a chain.
 @lru_cache(maxsize=1024)
 def _address_of(node: str) -> Address | None:
-    """Read an address that may have a port, brackets or a zone around it."""
+    """Parse an address that may have a port, brackets or a zone."""
     if node.count(":") < 2 or node.startswith("["):
         found = _NODE.fullmatch(node)
         if found is None:
@@ -373,6 +372,6 @@ def _address(node: str) -> Address | None:
 
 
 def _plain(node: str) -> str:
-    """Return a node's address alone, or `UNKNOWN` where it has none."""
+    """Return only a node's address, or `UNKNOWN` without one."""
     address = _address(node)
     return UNKNOWN if address is None else str(address)

@@ -1,4 +1,4 @@
-"""How long a message's body is: one answer, or a refusal (RFC 9112 6)."""
+"""The length of a message's body, which must be unambiguous (RFC 9112 6)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from corsgate.message.headers import HeaderIndex, is_short, short_list
 from corsgate.message.host import read_host
 
 NO_BODY = 0
-"""The length of a body that is not there at all."""
+"""The length of an absent body."""
 
 UNTIL_CLOSE = -1
 """The length of a response body that ends with its connection."""
 
 CHUNKED = -2
-"""The length of a body whose last chunk tells its end."""
+"""The length of a body that ends with its last chunk."""
 
 FRAMING_FIELDS = frozenset((b"content-length", b"transfer-encoding"))
-"""The lower-cased names of the fields that say how long a body is."""
+"""The lower-cased names of the fields that define a body's length."""
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _MOST_DIGITS = 20
@@ -31,19 +31,19 @@ _EXPECTS_CONTENT = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
 def request_length(index: HeaderIndex, version: str) -> int | None:
-    """Return how long a request's body is.
+    """Return the length of a request's body.
 
     Args:
-        index: The request's fields; llhttp has refused a Content-Length that is no number,
-            is repeated, or stands beside Transfer-Encoding.
+        index: The request's fields; llhttp has rejected a Content-Length that is not a number,
+            is repeated, or comes with Transfer-Encoding.
         version: ``1.1`` or ``1.0``.
 
     Returns:
-        Its length in bytes, `CHUNKED`, or None where the request announces no body.
+        Its length in bytes, `CHUNKED`, or None if the request announces no body.
 
     Raises:
-        TargetError: A length or transfer coding that another server may read otherwise, which
-            is how requests are smuggled (RFC 9112 6.1, 11.2).
+        TargetError: A length or transfer coding that another server may interpret differently,
+            which allows request smuggling (RFC 9112 6.1, 11.2).
         UnknownCoding: A transfer coding besides chunked.
     """
     if b"transfer-encoding" in index:
@@ -66,14 +66,14 @@ def request_length(index: HeaderIndex, version: str) -> int | None:
 
 
 def check_connection(index: HeaderIndex) -> None:
-    """Reject a Connection field that names more than any client does.
+    """Reject a Connection field that is longer than any real one.
 
     Args:
         index: The request's fields.
 
     Raises:
-        TargetError: It is too long. What it names is not forwarded (RFC 9110 7.6.1), so that a
-            part of it would not do.
+        TargetError: It is too long. All fields that it names must be removed (RFC 9110 7.6.1), so
+            reading only a part of it is not safe.
     """
     options = index.get(b"connection")
     if options is not None and not is_short(options):
@@ -81,14 +81,14 @@ def check_connection(index: HeaderIndex) -> None:
 
 
 def content_length(values: Sequence[bytes]) -> int | None:
-    """Return the number that a message's Content-Length fields state (RFC 9110 8.6).
+    """Return the number in a message's Content-Length fields (RFC 9110 8.6).
 
     Args:
         values: The field's values, at least one.
 
     Returns:
-        The length in bytes; None where there are several values, or one that is not a number
-        of 64 bits. Any number of zeros may stand before it, more than int() takes.
+        The length in bytes; None for several values, or one that is not a number or is too long.
+        It may have any number of leading zeros, also more than int() accepts.
     """
     digits = values[0].lstrip(b"0")
     if len(values) > 1 or not values[0].isdigit() or len(digits) > _MOST_DIGITS:
@@ -97,14 +97,14 @@ def content_length(values: Sequence[bytes]) -> int | None:
 
 
 def request_framing(method: bytes, length: int | None) -> bytes:
-    """Return the field line that tells a server how long a request's body is (RFC 9110 8.6).
+    """Return the field line that frames a request's body (RFC 9110 8.6).
 
     Args:
         method: The request's method.
-        length: The body's length in bytes, `CHUNKED`, or None where there is no body.
+        length: The body's length in bytes, `CHUNKED`, or None without a body.
 
     Returns:
-        The line with its end; empty where the request needs none.
+        The line with its line end; empty if the request needs none.
     """
     if length == CHUNKED:
         return b"Transfer-Encoding: chunked\r\n"
@@ -114,17 +114,17 @@ def request_framing(method: bytes, length: int | None) -> bytes:
 
 
 def check_response(status: int, version: str, reason: bytes = b"") -> None:
-    """Refuse what llhttp takes for a response, though it can't be passed on.
+    """Reject a response that llhttp accepts but that can't be passed on.
 
     Args:
         status: The status code.
-        version: What the server says that it speaks.
+        version: The server's protocol version.
         reason: The reason phrase.
 
     Raises:
-        BadUpstreamResponse: A protocol switched to unasked, a status outside 100 to 599
-            (RFC 9110 15), a version other than 1.0 and 1.1, or a control character in the
-            reason phrase (RFC 9112 4).
+        BadUpstreamResponse: An unrequested 101, a status outside 100 to 599 (RFC 9110 15), a
+            version other than 1.0 and 1.1, or a control character in the reason phrase
+            (RFC 9112 4).
     """
     if status == 101 or not 100 <= status <= 599:
         raise BadUpstreamResponse(f"its status is {status}")
@@ -135,10 +135,10 @@ def check_response(status: int, version: str, reason: bytes = b"") -> None:
 
 
 def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
-    """Return the length to tell the client, which isn't always that of the body that follows.
+    """Return the length to announce to the client, which may differ from that of the sent body.
 
-    To HEAD and in 304 a Content-Length speaks of a body that isn't sent; where it is missing
-    nothing may be said, for 0 would be taken as the length of the resource (RFC 9110 8.6).
+    For HEAD and 304, Content-Length describes a body that is not sent. If it is missing, none may
+    be announced: a 0 would count as the length of the resource (RFC 9110 8.6).
 
     Args:
         index: The response's fields.
@@ -146,10 +146,10 @@ def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
         method: The request's method.
 
     Returns:
-        A length in bytes, `CHUNKED` or `UNTIL_CLOSE`, both of which tell nothing.
+        A length in bytes, or `CHUNKED` or `UNTIL_CLOSE`, for which no length is announced.
 
     Raises:
-        BadUpstreamResponse: As `response_length` does.
+        BadUpstreamResponse: As for `response_length`.
     """
     if status != 204 and (method == b"HEAD" or status == 304):
         lengths = index.get(b"content-length")
@@ -159,10 +159,10 @@ def announced_length(index: HeaderIndex, status: int, method: bytes) -> int:
 
 
 def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
-    """Return how many bytes of body follow a response's head (RFC 9112 6.3).
+    """Return the length of the body that follows a response's head (RFC 9112 6.3).
 
     Args:
-        index: The response's fields; llhttp has refused what is ambiguous in them.
+        index: The response's fields; llhttp has rejected ambiguous ones.
         status: A final status code.
         method: The request's method.
 
@@ -192,18 +192,18 @@ def response_length(index: HeaderIndex, status: int, method: bytes) -> int:
 
 
 def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> bytes:
-    """Return the host that a request is for (RFC 9112 3.2).
+    """Return the host of a request (RFC 9112 3.2).
 
     Args:
         index: The request's fields.
         version: ``1.1`` or ``1.0``.
-        named: The host that an absolute-form target names, which then counts (3.2.2).
+        named: The host of an absolute-form target, which takes precedence (3.2.2), or None.
 
     Returns:
-        The Host value; empty where an HTTP/1.0 request has none or the field is empty.
+        The Host value; empty if an HTTP/1.0 request has none or the field is empty.
 
     Raises:
-        TargetError: No Host, several, or one that is not a host with an optional port.
+        TargetError: There is no Host, there are several, or one is not a host with optional port.
     """
     hosts = index.get(b"host", [])
     if len(hosts) > 1 or (not hosts and version == "1.1"):
@@ -217,12 +217,12 @@ def request_authority(index: HeaderIndex, version: str, named: bytes | None) -> 
 
 @attrs.frozen
 class ResponseFraming:
-    """How a client is told where a response's body ends.
+    """How the client finds the end of a response's body.
 
     Attributes:
-        line: The field line that says so, with its end; empty where there is none.
-        chunked: Whether the body is to be chunked.
-        delimited: Whether its end can be told without closing the connection.
+        line: The field line that defines it, with its line end; empty if there is none.
+        chunked: Whether to send the body in chunks.
+        delimited: Whether the end is visible without closing the connection.
     """
 
     line: bytes
@@ -238,13 +238,13 @@ _ENDS_WITH_CONNECTION = ResponseFraming(b"", False, False)
 def response_framing(
     status: int, length: int | None, *, bodiless: bool, chunkable: bool
 ) -> ResponseFraming:
-    """Return how a response's body is framed towards the client (RFC 9112 6).
+    """Return the framing of a response's body towards the client (RFC 9112 6).
 
     Args:
         status: The response's status.
-        length: The body's length in bytes, or None where only its end will tell.
-        bodiless: Whether no body follows, whatever `length` says.
-        chunkable: Whether the client understands chunks.
+        length: The body's length in bytes, or None if it is unknown.
+        bodiless: Whether no body follows, regardless of `length`.
+        chunkable: Whether the client supports chunks.
     """
     if length is not None and status != 204:
         return ResponseFraming(b"Content-Length: %d\r\n" % length, False, True)
@@ -254,12 +254,12 @@ def response_framing(
 
 
 def framed_head(head: ResponseHead, ending: bytes, date: bytes) -> bytes:
-    """Return a response's head as it stands on the wire, framed anew.
+    """Return a response's head as sent, with new framing.
 
     Args:
-        head: The head; framing fields in it are left out.
-        ending: The lines that say where the body ends and whether the connection stays.
-        date: The value of Date where the head has none (RFC 9110 6.6.1).
+        head: The head; its framing fields are left out.
+        ending: The lines for the body's end and the connection's persistence.
+        date: The value of Date if the head has none (RFC 9110 6.6.1).
     """
     lines = field_lines(head.headers)
     lowered = b"\n" + lines.lower()

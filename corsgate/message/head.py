@@ -1,4 +1,4 @@
-"""The two heads of HTTP: a request's and a response's, as values."""
+"""The head of a request and the head of a response, as values."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from corsgate.message.headers import Header, HeaderList, HeadNames
 
 @attrs.define(eq=False)
 class RequestHead:
-    """A request without its body, as it goes on the wire.
+    """A request without its body, as it is sent.
 
-    Nobody changes one: it is not frozen for the sake of speed alone.
+    Treat it as immutable: it is not frozen only because that would be slower.
 
     Attributes:
-        method: The method's token, case as it came.
+        method: The method, in the client's case.
         target: The request target in origin-form (or ``*``), byte for byte.
-        headers: The fields in order; framing fields are the wire's own and are not in it.
-        lines: The same fields as `field_lines` writes them, where that was done before. A head
-            that is made of this one with other fields has to leave them out.
-        names: What the names of the fields imply, where it is known.
-        wire: All of it as `to_bytes` writes it for a request without a body, where that was done
-            before.
+        headers: The fields in order, without framing fields, which the sender adds.
+        lines: The same fields as written by `field_lines`, if that was done already. A head
+            derived from this one with other fields must leave it out.
+        names: What the names of the fields imply, if known.
+        wire: The whole head as written by `to_bytes` for a request without a body, if that was
+            done already.
     """
 
     method: bytes
@@ -34,10 +34,10 @@ class RequestHead:
     wire: bytes | None = None
 
     def to_bytes(self, framing: bytes = b"") -> bytes:
-        """Return the head as it stands on the wire, the empty line included (RFC 9112 3).
+        """Return the head as sent, including the empty line (RFC 9112 3).
 
         Args:
-            framing: The line of a framing field, to stand behind the others.
+            framing: The line of a framing field, which comes last.
         """
         lines = field_lines(self.headers) if self.lines is None else self.lines
         return b"%b %b HTTP/1.1\r\n%b%b\r\n" % (self.method, self.target, lines, framing)
@@ -47,14 +47,14 @@ class RequestHead:
 class ResponseHead:
     """A response without its body.
 
-    Nobody changes one: it is not frozen for the sake of speed alone.
+    Treat it as immutable: it is not frozen only because that would be slower.
 
     Attributes:
         status: The status code, 100 to 599.
-        reason: The reason phrase, perhaps empty.
-        headers: The fields in order, as they came.
-        lines: The same fields as `field_lines` writes them, where that was done before.
-        names: What the names of the fields imply, where it is known.
+        reason: The reason phrase, possibly empty.
+        headers: The fields in order, as received.
+        lines: The same fields as written by `field_lines`, if that was done already.
+        names: What the names of the fields imply, if known.
     """
 
     status: int
@@ -64,10 +64,10 @@ class ResponseHead:
     names: HeadNames | None = None
 
     def to_bytes(self, more: bytes = b"") -> bytes:
-        """Return the head as it stands on the wire, the empty line included (RFC 9112 4).
+        """Return the head as sent, including the empty line (RFC 9112 4).
 
         Args:
-            more: Lines of further fields, to stand behind the others.
+            more: Lines of further fields, which come last.
         """
         lines = field_lines(self.headers) if self.lines is None else self.lines
         return b"HTTP/1.1 %d %b\r\n%b%b\r\n" % (self.status, self.reason, lines, more)

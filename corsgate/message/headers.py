@@ -9,13 +9,13 @@ from operator import itemgetter
 from typing import Protocol, TypeAlias
 
 Header: TypeAlias = tuple[bytes, bytes]
-"""A field's name, spelled as it came, and its value without surrounding white space."""
+"""A field's name as received, and its value without surrounding white space."""
 
 HeaderList: TypeAlias = list[Header]
-"""The fields of one message in the order they came, repeated ones included."""
+"""The fields of one message in order, including repeated ones."""
 
 HeaderIndex: TypeAlias = dict[bytes, list[bytes]]
-"""The values of each field by its lower-cased name, each list in the order it came."""
+"""The values of each field in order, by its lower-cased name."""
 
 HOP_BY_HOP = frozenset(
     (
@@ -30,11 +30,11 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     )
 )
-"""Fields that speak of one connection and so are never forwarded (RFC 9110 7.6.1)."""
+"""Fields that apply to a single connection and so are never forwarded (RFC 9110 7.6.1)."""
 
 
 class NameSet(Protocol):
-    """Lower-cased names of fields: a frozen set, or what decides in another way."""
+    """Lower-cased names of fields: a frozen set, or an object with another rule."""
 
     def __contains__(self, name: object, /) -> bool: ...
 
@@ -48,7 +48,7 @@ def index_headers(headers: Iterable[Header]) -> HeaderIndex:
         headers: The fields in order.
 
     Returns:
-        A new dictionary; a name that did not occur is not in it.
+        A new dictionary, without names that do not occur.
     """
     index: HeaderIndex = {}
     for name, value in headers:
@@ -61,16 +61,16 @@ def index_headers(headers: Iterable[Header]) -> HeaderIndex:
 
 
 def list_members(values: Iterable[bytes]) -> list[bytes]:
-    """Return the members of a comma-separated list that may stand in several fields.
+    """Return the members of a comma-separated list that may be split over several fields.
 
-    Empty members are left out, as a recipient must (RFC 9110 5.6.1.2). Quoted strings are not
-    looked into: this is for lists of tokens.
+    Empty members are left out, as recipients must (RFC 9110 5.6.1.2). Quoted strings are not
+    recognized: this is for lists of tokens.
 
     Args:
         values: The values of all fields of one name, in order.
 
     Returns:
-        The members in order, stripped of white space, in their own case.
+        The members in order, stripped of white space, in their original case.
     """
     return [
         member
@@ -81,10 +81,10 @@ def list_members(values: Iterable[bytes]) -> list[bytes]:
 
 
 MAX_LIST_BYTES = 2048
-"""How long a list may be whose members are looked at, all its fields together."""
+"""The longest list that is split, counting all its fields."""
 
 MAX_LIST_MEMBERS = 64
-"""How many members it may have, empty ones included."""
+"""The most members that it may have, including empty ones."""
 
 
 def short_list(
@@ -92,19 +92,19 @@ def short_list(
     most_bytes: int = MAX_LIST_BYTES,
     most: int = MAX_LIST_MEMBERS,
 ) -> list[bytes] | None:
-    """Return the members of a list as `list_members` does, unless it is longer than any real one.
+    """Return the members of a list like `list_members`, unless it is longer than any real one.
 
-    Splitting a list costs a hundred times what its bytes do, and HPACK makes a field of 4 KiB a
-    byte on the wire; so nothing is split before its length is known.
+    Splitting a list costs a hundred times as much as receiving it, and HPACK can compress a field
+    of 4 KiB to one byte. So the length is checked before splitting.
 
     Args:
         values: The values of all fields of one name, in order.
-        most_bytes: How many bytes they may have together.
-        most: How many members they may have, empty ones included.
+        most_bytes: The bound on their total length in bytes.
+        most: The bound on the number of members, including empty ones.
 
     Returns:
-        The members; None past one of the bounds. Where a list decides what is secure, that must
-        be refused: a part of a list isn't the list.
+        The members; None beyond one of the bounds. If security depends on the list, the message
+        must then be rejected: a part of a list does not replace the list.
     """
     return list_members(values) if is_short(values, most_bytes, most) else None
 
@@ -124,8 +124,8 @@ def is_short(
     return True
 
 
-# Messages of one kind have the same fields, whatever their values. Those with many are rare, and
-# whoever sends them may send others each time.
+# Messages of one kind have the same field names. Heads with many fields are rare, and their names
+# may differ each time.
 _MOST_REMEMBERED = 40
 _LONGEST_REMEMBERED = 1024
 _MOST_MASKS = 16
@@ -140,7 +140,7 @@ _SIMPLE = frozenset((b"connection", b"content-length", b"te"))
 
 
 class HeadNames:
-    """What the names of a head's fields imply, worked out once for all heads with the same names.
+    """What the names of a head's fields imply, computed once for all heads with the same names.
 
     Attributes:
         lowered: The names in lower case, in order.
@@ -199,7 +199,7 @@ class HeadNames:
         self._masks: dict[NameSet, tuple[bool, ...]] = {}
 
     def mask(self, gone: NameSet) -> tuple[bool, ...]:
-        """Return which of the fields stay where those with the names in `gone` go."""
+        """Return for each field whether it stays when the names in `gone` are removed."""
         mask = self._masks.get(gone)
         if mask is None:
             if len(self._masks) >= _MOST_MASKS:
@@ -235,7 +235,7 @@ def end_to_end(headers: Sequence[Header], gone: NameSet = HOP_BY_HOP) -> HeaderL
 
     Args:
         headers: The fields in order.
-        gone: The lower-cased names to leave out: `HOP_BY_HOP`, and perhaps more.
+        gone: The lower-cased names to leave out: `HOP_BY_HOP`, and possibly more.
 
     Returns:
         A new list without `gone` and without the fields that Connection names
@@ -245,11 +245,11 @@ def end_to_end(headers: Sequence[Header], gone: NameSet = HOP_BY_HOP) -> HeaderL
 
 
 def sift(headers: Sequence[Header], gone: NameSet) -> tuple[HeaderList, frozenset[bytes]]:
-    """Return what `end_to_end` does, and the lower-cased names of all fields.
+    """Return the result of `end_to_end`, and the lower-cased names of all fields.
 
     Args:
         headers: The fields in order.
-        gone: The lower-cased names to leave out; hashable, and remembered for a while.
+        gone: The lower-cased names to leave out; hashable, since the result is cached by it.
     """
     names = head_names(headers)
     return passing(headers, names, gone), names.names
@@ -285,8 +285,8 @@ def without_named(kept: HeaderList, headers: Sequence[Header], names: HeadNames)
     return [header for header in kept if header[0].lower() not in named]
 
 
-# What decides where a message goes, how long it is, who sent it or what may be done with it has
-# to be known before its body (RFC 9110 6.5.1). A recipient may take a trailer for a field.
+# Fields for routing, framing, authentication or caching must be known before the body (RFC 9110
+# 6.5.1). But a recipient may treat a trailer like a field of the head.
 _NO_TRAILERS = HOP_BY_HOP | frozenset(
     (
         b"age",
@@ -319,14 +319,14 @@ _NO_TRAILER_PREFIXES = (b"access-control-", b"if-", b"proxy-", b"sec-", b"x-forw
 
 
 def forwardable_trailers(trailers: Iterable[Header], gone: NameSet = frozenset()) -> HeaderList:
-    """Return the trailer fields that may pass (RFC 9110 6.5).
+    """Return the trailer fields that may be forwarded (RFC 9110 6.5).
 
     Args:
-        trailers: The fields that came behind a body.
+        trailers: The fields after a body.
         gone: Further lower-cased names to leave out.
 
     Returns:
-        Those that change nothing should a recipient take them for fields of the head.
+        Those that are harmless even if a recipient treats them like fields of the head.
     """
     return [
         (name, value)

@@ -1,4 +1,4 @@
-"""The Host value: its grammar, and which ones a listener serves."""
+"""Host values: their grammar, and which of them a listener serves."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _HOST = re.compile(
 )
 _LONGEST = 255 + len(b":65535")
 
-# A Host without a port speaks of its scheme's own port. Which scheme the client used can't be
-# known here, since a proxy in front may have ended TLS.
+# A Host without a port means its scheme's default port. The client's scheme is unknown here,
+# since a proxy in front may have terminated TLS.
 _DEFAULT_PORTS = (80, 443)
 
 
-# A gate sees the same few Host values over and over.
+# A gate gets the same few Host values again and again.
 _REMEMBERED = 1024
 
 
 class HostValue(NamedTuple):
-    """A Host value taken apart; a tuple, because one is made for every request.
+    """A parsed Host value; a tuple, because one is made for every request.
 
     Attributes:
-        name: The name or IP address, lower-cased, without a dot at its end; an IPv6 address
+        name: The name or IP address, lower-cased and without a trailing dot; an IPv6 address is
             in its shortest form and without brackets.
-        port: 1 to 65535, or None where the value names none.
+        port: 1 to 65535, or None if the value has no port.
     """
 
     name: bytes
@@ -41,19 +41,19 @@ class HostValue(NamedTuple):
 
 
 def parse_host(value: bytes) -> HostValue | None:
-    """Take a Host value, or a URL's authority, apart.
+    """Parse a Host value, or a URL's authority.
 
-    Stricter than ``reg-name``: percent escapes and sub-delims (the comma is one) are refused,
-    for no name that resolves has them and they make two values out of one. So are user info,
-    white space, empty labels, zones and the empty value.
+    It is stricter than ``reg-name``. Percent escapes and sub-delims, such as the comma, are
+    rejected: no name that resolves has them, and a comma could make two values of one. User info,
+    white space, empty labels, zones and the empty value are rejected too.
 
     Args:
-        value: The field's value as it came.
+        value: The field's value as received.
 
     Returns:
-        Its parts, or None where it is no Host value (RFC 9110 7.2, RFC 3986 3.2.2).
+        Its parts, or None if it is not a Host value (RFC 9110 7.2, RFC 3986 3.2.2).
     """
-    # First: what is remembered is a client's.
+    # The length is checked first, because the cache keeps the client's values.
     return _parse_host(value) if len(value) <= _LONGEST else None
 
 
@@ -75,16 +75,16 @@ def _parse_host(value: bytes) -> HostValue | None:
 
 
 def read_host(value: bytes) -> HostValue | None:
-    """Return what `parse_host` does for a value of a client's, of which there may be 32 KiB.
+    """Parse like `parse_host` a value that comes from a client, and may have 32 KiB.
 
-    `parse_host` remembers its arguments, a thousand of them, before it looks at them.
+    A cache keeps the arguments of up to a thousand calls, so long values must not reach it.
     """
     return parse_host(value) if len(value) <= _LONGEST else None
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_loopback_name(name: bytes) -> bool:
-    """Return whether a host is the machine itself without any name server's word.
+    """Return whether a host is this machine, without asking a name server.
 
     Args:
         name: A `HostValue.name`.
@@ -97,7 +97,7 @@ def is_loopback_name(name: bytes) -> bool:
     if not name.startswith(b"127."):
         return False
     try:
-        # Not the prefix alone: 127.example.com is a name like any other.
+        # The prefix is not enough: 127.example.com is an ordinary name.
         IPv4Address(name.decode())
     except AddressValueError:
         return False
@@ -108,7 +108,7 @@ def is_loopback_address(text: str) -> bool:
     """Return whether a peer is on this machine.
 
     Args:
-        text: Its address; anything that is none passes for elsewhere.
+        text: Its address; any other text counts as elsewhere.
     """
     try:
         address = ip_address(text)
@@ -120,9 +120,9 @@ def is_loopback_address(text: str) -> bool:
 
 @attrs.frozen(kw_only=True)
 class HostRules:
-    """Which Host values one listener serves; any other gets 421.
+    """The Host values that one listener serves; any other gets 421.
 
-    It is what keeps a page whose name was re-bound to 127.0.0.1 away from a local gate.
+    They protect a local gate from DNS rebinding: a page whose name resolves to 127.0.0.1.
     """
 
     _everything: bool = False
@@ -153,7 +153,7 @@ class HostRules:
             below = entry.startswith("*.")
             value = parse_host(entry.removeprefix("*.").encode())
             if value is None or (below and value.port is not None):
-                raise BadValue(f'"{entry}" is no host', "write name, name:port or *.name")
+                raise BadValue(f'"{entry}" is not a host', "write name, name:port or *.name")
             if below:
                 suffixes.add(b"." + value.name)
             elif value.port is None:
@@ -166,13 +166,13 @@ class HostRules:
         """Return whether requests with this Host value are served.
 
         Args:
-            value: The field's value as it came; empty where the request names no host, which
-                HTTP/1.0 and an empty field allow (RFC 9110 7.2).
+            value: The field's value as received; empty if the request has no host, which HTTP/1.0
+                and an empty field allow (RFC 9110 7.2).
 
         Returns:
-            False for a value that is no Host at all, and for one that no rule covers. A value
-            without a port is covered by an entry with port 80 or 443. No host is covered only
-            where every host is: health checkers name none, browsers always one.
+            False for an invalid value, and for one that no rule covers. An entry with port 80 or
+            443 covers a value without a port. A request without a host is served only if every
+            host is: health checkers send none, but browsers always send one.
         """
         if not value:
             return self._everything

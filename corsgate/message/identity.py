@@ -1,4 +1,4 @@
-"""Request fields by which boxes are told who asks, or what: believed, so not a client's to set."""
+"""Request fields that upstreams trust about the client or request, so clients may not set them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ x-sucuri-clientip x-url-scheme x-waws-unencoded-url
 """
 
 CLIENT_FIELDS = frozenset(name.encode() for name in _NAMES.split())
-"""Lower-cased names of fields that clients may not set. What speaks of the client's address
-forges it; what speaks of a user, a certificate or a role logs in as somebody else; and what
-replaces path, host or method gets round the route. ``Proxy`` becomes a program's ``HTTP_PROXY``
-(httpoxy)."""
+"""Lower-cased names of fields that clients may not set.
+
+With some a client could forge its address. With a user, certificate or role it could log in as
+somebody else. With others it could replace path, host or method, and so bypass the route.
+``Proxy`` becomes a program's ``HTTP_PROXY`` (httpoxy).
+"""
 
 CLIENT_PREFIXES = (
     b"cf-access-authenticated-",  # Cloudflare Access
-    b"impersonate-",  # Kubernetes: another user's rights, by those of the gate's credentials
+    b"impersonate-",  # Kubernetes: another user's rights, by the gate's credentials
     b"ms-aspnetcore-",  # IIS in front of ASP.NET Core
     b"ssl-client-",  # nginx's and Apache's names
     b"tailscale-user-",
@@ -45,32 +47,32 @@ CLIENT_PREFIXES = (
     b"x-consumer-",  # Kong
     b"x-credential-",
     b"x-envoy-",
-    b"x-forwarded-",  # and all that Traefik, Authelia, Istio and others put behind it
+    b"x-forwarded-",  # also the extensions of Traefik, Authelia, Istio and others
     b"x-goog-authenticated-user-",
     b"x-ms-client-principal",  # Azure
     b"x-ms-token-",
     b"x-pomerium-",
     b"x-proxy-ext-",  # OpenSearch
-    b"x-remote-",  # and Kubernetes' front proxy
+    b"x-remote-",  # also Kubernetes' front proxy
     b"x-ssl-",  # HAProxy's examples
     b"x-tls-client-",
     b"x-vouch-",
     b"x-webauth-",  # Grafana, Gitea
 )
-"""How further such names begin, in lower case."""
+"""The lower-cased prefixes of further such names."""
 
 METHOD_OVERRIDES = frozenset(
     (b"x-http-method", b"x-http-method-override", b"x-http-verb", b"x-method-override")
 )
-"""Lower-cased names of fields that some servers take for the method, whatever the request's is."""
+"""Lower-cased names of fields with which some servers replace the request's method."""
 
 WRITTEN_FIELDS = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 )
-"""Lower-cased names of those that the gate writes itself, whoever asks."""
+"""Lower-cased names of the fields that the gate itself writes for every client."""
 
-# No proxy sets these to tell of its client: they change what a program does, or use the rights of
-# the gate's own credentials.
+# No proxy sets these to describe its client: they change the behaviour of a program, or use the
+# rights of the gate's own credentials.
 _NO_PROXYS = frozenset(
     (
         b"es-security-runas-user",
@@ -86,22 +88,22 @@ _NO_PROXYS = frozenset(
 
 
 def speaks_of_client(name: bytes) -> bool:
-    """Return whether boxes may believe a field to say who asks, or what.
+    """Return whether an upstream may trust a field to identify the client or the request.
 
     Args:
-        name: The field's name in lower case; ``_`` counts as ``-``, which servers behind CGI,
-            WSGI or PHP take it for (RFC 3875 4.1.18).
+        name: The field's name in lower case. ``_`` counts as ``-``, because servers with CGI, WSGI
+            or PHP don't distinguish them (RFC 3875 4.1.18).
     """
     name = name.replace(b"_", b"-")
     return name in CLIENT_FIELDS or name.startswith(CLIENT_PREFIXES)
 
 
 def is_proxys_word(name: bytes) -> bool:
-    """Return whether a field passes as it is where a trusted proxy sent it.
+    """Return whether a field from a trusted proxy passes unchanged.
 
     Args:
-        name: The field's name in lower case. Spelled with ``_`` it isn't the proxy's: that is
-            how a client's own gets past one that removes the usual spelling.
+        name: The field's name in lower case. With ``_`` for ``-`` it does not come from the proxy:
+            a client sends it so that a proxy which removes the usual spelling misses it.
     """
     if name in WRITTEN_FIELDS or name in _NO_PROXYS or name.startswith(b"impersonate-"):
         return False
@@ -109,14 +111,14 @@ def is_proxys_word(name: bytes) -> bool:
 
 
 class DroppedFields:
-    """The lower-cased names of what doesn't go from a client to an upstream.
+    """The lower-cased names of fields that don't go from a client to an upstream.
 
-    Membership is asked for once per tuple of names, which `corsgate.message.headers.sift`
-    remembers, so it may cost a call.
+    `corsgate.message.headers.sift` caches the result for each tuple of names, so a membership test
+    may cost a call.
 
     Args:
         names: Lower-cased names, in each spelling that is dropped.
-        passed: Names that pass nevertheless, in lower case and in this spelling alone.
+        passed: Lower-cased names that pass nevertheless, only in this spelling.
     """
 
     __slots__ = ("_names", "_passed")

@@ -1,4 +1,4 @@
-"""An upstream's Location, Content-Location and Set-Cookie made to work at the gate."""
+"""Rewrite an upstream's Location, Content-Location and Set-Cookie to work at the gate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ANOTHER_HOST = (b"//", b"/\\")  # browsers read "\" as "/"
 
 
 class UpstreamServer(Protocol):
-    """What must be known of a server: ``config.model.Server`` has it, and messages come first."""
+    """The needed part of ``config.model.Server``, which this package may not import."""
 
     @property
     def scheme(self) -> str:
@@ -34,7 +34,7 @@ class UpstreamServer(Protocol):
 
     @property
     def base_path(self) -> str:
-        """Put before each request's path; empty, or without a ``/`` at its end."""
+        """The prefix of each request's path; empty, or without a trailing ``/``."""
 
 
 def rewrite(
@@ -46,32 +46,31 @@ def rewrite(
     strip_prefix: bool,
     gate_origin: bytes,
 ) -> HeaderList:
-    """Return a response's fields with what names the upstream's places turned to the gate's.
+    """Return a response's fields with the upstream's URLs and paths replaced by the gate's.
 
-    Location and Content-Location: a URL of the server becomes the same place's URL at the
-    gate; a path is mapped and stays a path, unless it would then begin with ``//`` and name
-    another host. What can't be reached through the gate is left as it is, byte for byte: other
-    hosts, paths outside the server's base path, control characters. So are references that
-    need no mapping, since a browser resolves them against the gate's URL.
+    Location and Content-Location: a URL of the server becomes the corresponding URL of the gate. A
+    path is mapped and stays a path, unless it would then begin with ``//`` and name another host.
+    Values that can't be reached through the gate are left unchanged: other hosts, paths outside
+    the server's base path, and control characters. So are references that need no mapping, since
+    a browser resolves them against the gate's URL.
 
-    Set-Cookie: Domain is removed whatever it covers, so that the cookie works at the gate and
-    goes nowhere else; Path is mapped, and one outside the base path becomes the widest that
-    the gate has for this route; over plain http all that a browser takes on https only
-    (Secure, SameSite=None, Partitioned) is removed. ``__Secure-`` names keep these, and
-    ``__Host-`` cookies are left alone, since a browser would refuse them otherwise.
+    Set-Cookie: Domain is always removed, so that the cookie works at the gate and goes nowhere
+    else. Path is mapped; one outside the base path becomes the route's prefix. Over plain http,
+    attributes that browsers accept only on https are removed: Secure, SameSite=None and
+    Partitioned. ``__Secure-`` cookies keep them, and ``__Host-`` cookies are left unchanged,
+    because browsers would reject them otherwise.
 
     Args:
         headers: The upstream's fields.
-        server: Where the request went.
-        sent_host: The Host that it was sent with.
-        prefix: The route's prefix as it stands in a target; empty or ``/`` for none.
-        strip_prefix: Whether it was taken off.
-        gate_origin: Scheme and authority by which the client reached the gate; empty where it
-            named no host.
+        server: The server that got the request.
+        sent_host: The Host that was sent to it.
+        prefix: The route's prefix as it appears in a target; empty or ``/`` for none.
+        strip_prefix: Whether the prefix was removed.
+        gate_origin: Scheme and authority that the client used for the gate; empty without a host.
 
     Returns:
-        A new list in the same order, each Set-Cookie still a field of its own
-        (RFC 9110 10.2.2 and 8.7, RFC 6265 4.1.2 and 5.2).
+        A new list in the same order; each Set-Cookie stays a separate field (RFC 9110 10.2.2 and
+        8.7, RFC 6265 4.1.2 and 5.2).
     """
     if not any(name.lower() in REWRITTEN for name, _ in headers):
         return list(headers)
@@ -109,8 +108,7 @@ class _Mount:
     def location(self, value: bytes) -> bytes:
         """Map a URI reference (RFC 3986 4.1)."""
         if _CONTROL.search(value):
-            # Browsers drop some of these before they parse, so what stands here isn't
-            # what they would see.
+            # Browsers drop some of these before parsing, so they would see another value.
             return value
         absolute = _ABSOLUTE.fullmatch(value)
         if absolute is not None:
@@ -127,16 +125,16 @@ class _Mount:
         return self.at_gate(mapped) if mapped.startswith(_ANOTHER_HOST) else mapped
 
     def at_gate(self, path: bytes) -> bytes:
-        """Return a path's URL, or the path itself to a client that named no host."""
+        """Return a path's URL, or the path itself if the client sent no host."""
         if not self.gate_origin and path.startswith(_ANOTHER_HOST):
-            return b"/." + path  # the same path, which names no host (RFC 3986 5.2.4)
+            return b"/." + path  # the same path, but it does not name a host (RFC 3986 5.2.4)
         return self.gate_origin + path
 
     def is_named_by(self, scheme: bytes | None, authority: bytes) -> bool:
-        """Return whether a URL's start is the server's own, or made of the Host it was sent.
+        """Return whether scheme and authority are the server's own, or come from the sent Host.
 
-        A server that makes its URLs from the Host takes either its own scheme or the one that
-        X-Forwarded-Proto tells, which is the gate's.
+        A server that builds URLs from the Host uses its own scheme, or the gate's from
+        X-Forwarded-Proto.
         """
         own = self.server.scheme.encode()
         gate = b"http" if self.plain_http else b"https"
@@ -148,7 +146,7 @@ class _Mount:
         )
 
     def reference(self, value: bytes) -> bytes | None:
-        """Map a path with the query and fragment behind it; None where it can't be reached."""
+        """Map a path with its query and fragment; None if it can't be reached."""
         end = _AFTER_PATH.search(value)
         cut = end.start() if end else len(value)
         path = value[:cut]
@@ -158,7 +156,7 @@ class _Mount:
         return None if mapped is None else (mapped or b"/") + value[cut:]
 
     def path(self, path: bytes) -> bytes | None:
-        """Take the base path off and put the prefix on; None outside the base path."""
+        """Replace the base path by the prefix; None outside the base path."""
         base = self.base
         rest = path[len(base) :]
         if not path.startswith(base) or not (not rest or rest.startswith(b"/")):
@@ -166,7 +164,7 @@ class _Mount:
         return self.prefix + rest
 
     def cookie(self, value: bytes) -> bytes:
-        """Map one Set-Cookie value; the attributes that stay keep their bytes."""
+        """Map one Set-Cookie value; kept attributes stay unchanged."""
         pair, *attributes = value.split(b";")
         name = pair.partition(b"=")[0].strip().lower()
         if name.startswith(b"__host-"):
@@ -192,7 +190,7 @@ class _Mount:
                 yield attribute
 
     def cookie_path(self, path: bytes) -> bytes:
-        """Map a cookie's Path; ``/v1`` rather than ``/v1/``, which wouldn't match ``/v1``."""
+        """Map a cookie's Path to ``/v1`` rather than ``/v1/``, which would not match ``/v1``."""
         mapped = self.path(path)
         if mapped is None or mapped == self.prefix + b"/":
             mapped = self.prefix
@@ -207,9 +205,9 @@ def _endpoint(scheme: bytes, authority: bytes) -> tuple[bytes, bytes, int] | Non
 
 
 def _without_dots(path: bytes) -> bytes:
-    r"""Resolve dot segments as a browser does, which takes ``%2e`` for a dot and ``\`` for ``/``.
+    r"""Resolve dot segments as browsers do, for which ``%2e`` is a dot and ``\`` is ``/``.
 
-    Otherwise ``/base/../x`` would pass for a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
+    Otherwise ``/base/../x`` would count as a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
     ``#path-state``).
     """
     if _DOTS.search(path) is None:

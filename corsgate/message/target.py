@@ -1,4 +1,4 @@
-"""The request target: read for routing, cut and joined, its bytes otherwise left as they came."""
+"""The request target: parse it for routing, strip and join paths, and keep all other bytes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from corsgate.errors import TargetError
 from corsgate.message.host import read_host
 
-# Visible ASCII without "#": a fragment is no part of a request target (RFC 9112 3.2).
+# Visible ASCII without "#": a request target has no fragment (RFC 9112 3.2).
 _VISIBLE = re.compile(rb"[!\"$-~]+")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*)(.*)", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-# Each "/" of the path stands as NUL while it is read: no other byte can be mistaken for it.
+# Each "/" of the path is replaced by NUL before decoding, so that it differs from an encoded one.
 _RAW_SLASH = b"\x00"
 _CONTROL = re.compile(rb"[\x01-\x1f\x7f]")
-# A segment, or a piece between "/" or "\" in one, that is dots, or dots and parameters.
+# A segment, or a part of one between "/" or "\", that is dots, or dots and parameters.
 _DOT_SEGMENT = re.compile(rb"(?:\A|[\x00/\\])\.\.?(?=[\x00/\\;]|\Z)")
 # Overlong forms of "." and "/", of "\", and of "%", in 2 to 6 bytes (RFC 3629 3 and 10). UTF-8
 # has no such forms, but some servers decode them.
@@ -24,24 +24,23 @@ _OVERLONG = re.compile(_LEAD_80 + rb"[\xae\xaf]|" + _LEAD_C0 + rb"\x9c")
 _OVERLONG_PERCENT = re.compile(_LEAD_80 + rb"\xa5")
 _ESCAPE = re.compile(rb"%(?=[0-9A-Fa-f]{2})")
 _ENCODED_PERCENT = re.compile(rb"%(?:25)+")
-# Servers decode a path twice at times. What has to be decoded more often than this is no path
-# that anybody means, and each round costs a pass.
+# Some servers decode a path twice. No real path needs more rounds than this, and each costs a pass.
 _MOST_DECODED = 4
 
 
 def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
-    """Bring a request target into the one form that is forwarded.
+    """Convert a request target to the form that is forwarded.
 
     Args:
-        target: The target as it stands in the request line.
+        target: The target of the request line.
         method: The request's method, since only OPTIONS may have the target ``*``.
 
     Returns:
-        The target in origin-form (or ``*``), and the host that an absolute-form target names,
-        which replaces the Host field (RFC 9112 3.2.2); None for the other forms.
+        The target in origin-form (or ``*``), and the host of an absolute-form target, which
+        replaces the Host field (RFC 9112 3.2.2); None for the other forms.
 
     Raises:
-        TargetError: The target has another form, or a byte that no target may have.
+        TargetError: The target has another form, or an invalid byte.
     """
     if _VISIBLE.fullmatch(target) is None:
         raise TargetError("the target is empty, or has a fragment or a byte not visible ASCII")
@@ -60,30 +59,30 @@ def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
     if rest.startswith(b"/"):
         return rest, host
     if not rest and method == b"OPTIONS":
-        # A URL without path and query is what * becomes on its way through proxies (3.2.4).
+        # Proxies turn * into a URL without path and query (3.2.4).
         return b"*", host
     return b"/" + rest, host
 
 
 def segments(target: bytes) -> list[bytes]:
-    r"""Return a target's path as the segments that routes are found by.
+    r"""Return a target's path as the segments for finding a route.
 
-    Each segment is percent-decoded once, so ``/v1%2Fx`` is the one segment ``v1/x``. A target
-    that some server may read as another path is rejected, because the route found here would
-    then not be the one that the upstream serves: dot segments, plain, encoded once or more
-    often, behind an encoded ``/`` or any ``\``, or with parameters (``..;x``), which some
-    servers cut off; and overlong UTF-8 forms of ``.``, ``/`` and ``\``.
+    Each segment is percent-decoded once, so ``/v1%2Fx`` is the one segment ``v1/x``. A target that
+    some server may read as another path is rejected: the route found here would not be the one
+    that the upstream serves. Such targets have dot segments or overlong UTF-8 forms of ``.``,
+    ``/`` and ``\``. A dot segment may be encoded several times, or follow an encoded ``/`` or any
+    ``\``. It may also have parameters (``..;x``), which some servers cut off.
 
     Args:
-        target: What `origin_form` returned.
+        target: The result of `origin_form`.
 
     Returns:
-        At least one segment, any of them perhaps empty: ``/`` and ``*`` have one empty
-        segment, ``/v1/`` has ``v1`` and an empty one.
+        At least one segment, each possibly empty: ``/`` and ``*`` have one empty segment, ``/v1/``
+        has ``v1`` and an empty one.
 
     Raises:
         TargetError: A dot segment, an overlong form, a malformed escape, an encoded control
-            character, or more layers of encoding than anybody needs.
+            character, or too many layers of encoding.
     """
     path = target.partition(b"?")[0]
     if b"%" not in path and b"/." not in path and b"\\" not in path:
@@ -100,7 +99,7 @@ def segments(target: bytes) -> list[bytes]:
 
 
 def _check_readings(decoded: bytes) -> None:
-    """Reject a path that a server may take for another one, however often that decodes it.
+    """Reject a path that becomes another path if a server decodes it several times.
 
     Args:
         decoded: The path, decoded once.
@@ -113,7 +112,7 @@ def _check_readings(decoded: bytes) -> None:
         decoded = _OVERLONG_PERCENT.sub(b"%", decoded)
         if b"%" not in decoded:
             return
-        # "%25" stands for "%", so that however many layers of it are one step.
+        # "%25" is an encoded "%"; any number of its layers is decoded in one step.
         again = _decode(_ENCODED_PERCENT.sub(b"%", decoded))
         if again == decoded:
             return
@@ -124,8 +123,8 @@ def _check_readings(decoded: bytes) -> None:
 def _decode(path: bytes) -> bytes:
     r"""Return a path percent-decoded; a ``%`` without two hexadecimal digits stays.
 
-    As ``\xNN``, escapes are decoded in C: `urllib.parse.unquote_to_bytes` runs Python code for
-    each, which a path of 8 KiB may have 2,700 of.
+    Escapes are rewritten as ``\xNN``, which is decoded in C. `urllib.parse.unquote_to_bytes` runs
+    Python code for each escape, and a path of 8 KiB may have 2,700 of them.
     """
     literal = path.replace(b"\\", b"\\\\")
     if _BAD_ESCAPE.search(literal):
@@ -136,15 +135,15 @@ def _decode(path: bytes) -> bytes:
 
 
 def strip_segments(target: bytes, count: int) -> bytes:
-    """Take the first segments off a target; all that follows keeps its bytes.
+    """Remove the first segments of a target; the rest is unchanged.
 
-    The answer may begin with ``//`` (``/v1//x`` gives ``//x``). In a request line that is a
-    path with an empty first segment and nothing else (RFC 9112 3.2.1). In a Location it would
-    name a host, so don't put an answer of this into one.
+    The result may begin with ``//`` (``/v1//x`` gives ``//x``). In a request line that is a path
+    with an empty first segment (RFC 9112 3.2.1). In a Location it would name a host, so don't use
+    the result there.
 
     Args:
-        target: A target in origin-form, or ``*``, which is answered as it is.
-        count: How many segments to take off, 0 or more.
+        target: A target in origin-form, or ``*``, which is returned unchanged.
+        count: How many segments to remove, 0 or more.
 
     Returns:
         A target in origin-form: ``/v1?x=`` without its first segment is ``/?x=``.
@@ -163,14 +162,14 @@ def strip_segments(target: bytes, count: int) -> bytes:
 
 
 def join_base(base_path: str | bytes, target: bytes) -> bytes:
-    """Put a server's own path before a target.
+    """Prepend a server's base path to a target.
 
     Args:
         base_path: Empty, or visible ASCII that starts with ``/`` and does not end with one.
-        target: A target in origin-form, or ``*``, which is answered as it is.
+        target: A target in origin-form, or ``*``, which is returned unchanged.
 
     Returns:
-        The target that goes on the wire.
+        The target to send.
     """
     if not base_path or target == b"*":
         return target

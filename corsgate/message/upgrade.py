@@ -1,4 +1,4 @@
-"""Offers to switch protocols: which of them may be passed on."""
+"""Which offers to switch protocols may be forwarded."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from corsgate.message.headers import short_list
 
-# Behind a switch the gate sees bytes, no requests: routes, origins and credentials would hold
-# for the first request only. So no switch to another form of HTTP, nor to TLS around it.
+# After a switch the gate sees bytes, not requests: routes, origins and credentials would apply to
+# the first request only. So it forwards no switch to another form of HTTP, or to TLS around it.
 _STILL_HTTP = frozenset((b"h2", b"h2c", b"h3", b"http", b"https", b"spdy", b"tls"))
 
-# What is written in another way some server might still take for one of them.
+# Malformed offers are dropped: some server might still read one as a form of HTTP.
 _PROTOCOL = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:/[!#$%&'*+.^_`|~0-9A-Za-z-]+)?")
 
 
@@ -22,9 +22,9 @@ def switchable(values: Sequence[bytes]) -> tuple[bytes, ...]:
         values: The values of the Upgrade fields.
 
     Returns:
-        Those that are well-formed and not HTTP in another form, in their order and spelling.
+        The well-formed ones that are not another form of HTTP, in their order and spelling.
     """
-    # A server may take up none of the offers, so a list past the bound is none.
+    # A server may decline all offers, so a list beyond the bound counts as empty.
     return tuple(offer for offer in short_list(values) or () if _may_switch(offer))
 
 
