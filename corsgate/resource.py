@@ -1,4 +1,4 @@
-"""The gate's CORS policy for a server of one's own: put in front of any twisted.web resource."""
+"""The gate's CORS policy in front of any twisted.web resource, for other Twisted servers."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ class CorsOptions(TypedDict, total=False):
         allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
             Authorization.
         expose_headers: Response headers that scripts may read besides the safelisted ones; or
-            ``*``; or the text ``auto`` for all that an answer has and scripts may know.
-        allow_credentials: Whether the browser may send and use cookies and the like.
-        max_age: How long a browser may keep a preflight's answer: whole seconds, or text such as
-            ``10m``; None, as without it, leaves that to the browser.
-        enforce_origin: Whether a request from an origin that is not allowed gets 403, as without
-            this. If not, it is served, and only its answer is kept from the page.
-        debug: Whether a client on this machine is told why it was refused.
-        debug_origins: Origins and patterns whose pages are told that wherever they are.
-        dangerously_allow_insecure_origins_with_credentials: Whether pages that come over http,
-            and so may have been changed on their way, may use the browser's credentials.
-        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may stand for names
-            that anybody can register.
+            ``*``; or the text ``auto`` for all headers of a response that are meant for scripts.
+        allow_credentials: Whether the browser may send and use credentials such as cookies.
+        max_age: How long a browser may cache a preflight response: whole seconds, or text such as
+            ``10m``. With None, which is the default, the browser decides.
+        enforce_origin: Whether a request from an origin that is not allowed gets 403; on by
+            default. Otherwise it is served, but the page can't read the response.
+        debug: Whether a refused client on this machine gets the reason.
+        debug_origins: Origins and patterns whose pages get the reason on any machine.
+        dangerously_allow_insecure_origins_with_credentials: Whether pages loaded over http, which
+            may have been modified in transit, may use the browser's credentials.
+        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may cover names that
+            anyone can register.
     """
 
     allow_origins: Required[Iterable[str]]
@@ -68,15 +68,15 @@ class CorsOptions(TypedDict, total=False):
 
 
 def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsResource:
-    """Return a resource that serves another by a CORS policy.
+    """Return a resource that serves another one under a CORS policy.
 
-    Preflights are answered here and refused origins get 403; neither reaches `resource`. What
-    does reach it is answered with the policy's headers, errors too, in place of any CORS headers
+    It answers preflights itself, and refused origins get 403; neither reaches `resource`. All
+    responses of `resource`, errors too, get the policy's headers, which replace any CORS headers
     that `resource` sets.
 
-    To compress as well, put an ``EncodingResourceWrapper`` around the answer. Behind a proxy that
-    ends TLS, ``request.setHost`` has to say what the browser asked for, or the server's own pages
-    are taken for another origin's.
+    To compress as well, wrap the returned resource in an ``EncodingResourceWrapper``. Behind a
+    proxy that terminates TLS, call ``request.setHost`` with the host that the browser used.
+    Otherwise the server's own pages count as another origin.
 
     Args:
         resource: Any resource: a tree of them, a ``File``, a Klein application's ``resource()``.
@@ -87,18 +87,18 @@ def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsRe
 
     Raises:
         PolicyError: The policy has faults; it carries all of them.
-        TypeError: `resource` is no resource.
+        TypeError: `resource` is not a resource.
 
     Source: Fetch ``#http-cors-protocol``.
     """
     if not IResource.providedBy(resource):
         what = f"cors_resource needs an IResource, not {type(resource).__name__}"
-        raise TypeError(f"{what}; of a Klein application pass its resource()")
+        raise TypeError(f"{what}; for a Klein application pass its resource()")
     return CorsResource(resource, compile_policy(_read(options)))
 
 
 def _read(options: Mapping[str, object]) -> Cors:
-    """Return the policy that options say, read as a configuration's are; warn of the doubtful."""
+    """Read a policy from options, like one of a configuration; log its warnings."""
     given = {
         key: _duration(value) if key == "max_age" else _array(value)
         for key, value in options.items()
@@ -114,14 +114,14 @@ def _read(options: Mapping[str, object]) -> Cors:
 
 
 def _array(value: object) -> object:
-    """Return entries as the list that TOML has; a lone text stays what it is, and a fault."""
+    """Return entries as a list, as in TOML; a single string stays as it is, which is a fault."""
     if isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping):
         return list(value)
     return value
 
 
 def _duration(max_age: object) -> object:
-    """Return a duration as the text that TOML has."""
+    """Return a duration as text, as in TOML."""
     if isinstance(max_age, timedelta):
         return f"{max_age.total_seconds()}s"
     if isinstance(max_age, int) and not isinstance(max_age, bool):
@@ -131,11 +131,11 @@ def _duration(max_age: object) -> object:
 
 @implementer(IResource)
 class CorsResource:
-    """Serves another resource by a policy; `cors_resource` makes it.
+    """Serves another resource under a policy; made by `cors_resource`.
 
     Args:
-        resource: What is served.
-        policy: Who may use it.
+        resource: The resource to serve.
+        policy: The policy.
     """
 
     def __init__(self, resource: IResource, policy: Policy) -> None:
@@ -146,30 +146,30 @@ class CorsResource:
 
     @property
     def isLeaf(self) -> bool:
-        """Whether the resource takes all paths below it, which is for it to say."""
+        """Whether the resource handles all paths below it."""
         return bool(self._resource.isLeaf)
 
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
-        """Return the resource's child, or one that answers in its place."""
-        answer = self._admit(request)
-        if answer is None:
-            answer = self._resource.getChildWithDefault(path, request)
-        return answer
+        """Return the resource's child, or one that responds in its place."""
+        found = self._admit(request)
+        if found is None:
+            found = self._resource.getChildWithDefault(path, request)
+        return found
 
     def putChild(self, path: bytes, child: IResource) -> None:
-        """Give the resource a child, to be served by the policy as well."""
+        """Add a child to the resource; the policy applies to it too."""
         self._resource.putChild(path, child)
 
     def render(self, request: Request) -> bytes | int:
-        """Render the resource, or answer in its place."""
+        """Render the resource, or respond in its place."""
         rendered: bytes | int = (self._admit(request) or self._resource).render(request)
         return rendered
 
     def _admit(self, request: Request) -> IResource | None:
-        """Take the decision on a request, and have its headers put on whatever the answer is.
+        """Decide on a request, and add the decision's headers to any response.
 
         Returns:
-            What answers in the resource's place; None where the request may pass.
+            The resource that responds instead; None if the request may pass.
         """
         index = _index(request)
         decision = decide(
@@ -186,7 +186,8 @@ class CorsResource:
             decision = tell(self._policy, decision, index, loopback=local)
         fields = request.responseHeaders
         if isinstance(fields, _Outgoing):
-            # Of two policies the outer one's headers go out, but the inner one may yet refuse.
+            # With two nested policies the outer one's headers are sent, but the inner one may
+            # still refuse.
             fields.vary_too(decision.vary)
         else:
             request.responseHeaders = _Outgoing(fields, decision)
@@ -198,27 +199,27 @@ class CorsResource:
 
 
 class _Preflight(Resource):
-    """Returns a preflight that passed: 204 and no content, not even its length."""
+    """Responds to a preflight that passed: 204 without content and Content-Length."""
 
     isLeaf = True
 
     def render(self, request: Request) -> int:
-        # Returned bytes would get a Content-Length, which 204 must not have (RFC 9110 8.6).
+        # Twisted would add a Content-Length to returned bytes, which 204 must not have (RFC 9110
+        # 8.6).
         request.setResponseCode(NO_CONTENT)
         request.finish()
         return NOT_DONE_YET
 
 
 class _Outgoing(Headers):
-    """A response's fields, of which those that go out are a decision's as far as CORS goes.
+    """A response's fields, whose CORS fields are replaced by a decision's when they are sent.
 
-    A channel reads them when the head goes out, and only then can it be known what the resource
-    has set: in ``render`` or long after it, by a write or none at all, or by way of Twisted's own
-    page for a resource that failed.
+    The channel reads the fields when it sends the head. Only then is it known what the resource has
+    set: it may do so in ``render`` or long after it. Twisted's own error page may set some too.
 
     Args:
         before: The fields set so far.
-        decision: Whose headers go out.
+        decision: The decision whose headers are sent.
     """
 
     def __init__(self, before: Headers, decision: Decision) -> None:
@@ -227,7 +228,7 @@ class _Outgoing(Headers):
         self._vary: list[bytes] = []
 
     def vary_too(self, value: bytes) -> None:
-        """Add to what goes out as Vary, whatever is set there later."""
+        """Add a value to Vary, in addition to any that is set later."""
         self._vary.append(value)
 
     def copy(self) -> _Outgoing:
@@ -235,7 +236,7 @@ class _Outgoing(Headers):
         return _Outgoing(self, self._decision)
 
     def getAllRawHeaders(self) -> Iterator[tuple[bytes, Sequence[bytes]]]:
-        """Return the fields that go out: no CORS headers but the decision's, and one Vary."""
+        """Return the fields to send: only the decision's CORS headers, and one Vary."""
         decision = self._decision
         theirs: Sequence[bytes] = self._vary
         kept: list[Header] = []
@@ -266,7 +267,7 @@ def _index(request: Request) -> HeaderIndex:
 
 
 def _own_origin(request: Request) -> bytes:
-    """Return the origin that a browser knows this server by; empty where none is named."""
+    """Return this server's origin as a browser sees it; empty without a single Host."""
     hosts = request.requestHeaders.getRawHeaders(b"Host", ())
     client = Client(
         peer="unknown",
