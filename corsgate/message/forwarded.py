@@ -183,7 +183,7 @@ def reached_by(headers: Sequence[Header], scheme: bytes, host: bytes) -> tuple[b
 def told_hosts(index: HeaderIndex) -> list[bytes]:
     """Return every host that a trusted proxy reports as requested.
 
-    These are all hosts that `reached_by` may return and `forwarded` may pass on: each member of
+    `reached_by` may return and `forwarded` may pass on only these: each member of
     X-Forwarded-Host, and each ``host=`` of a Forwarded that is not rebuilt.
 
     Args:

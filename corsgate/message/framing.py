@@ -122,9 +122,8 @@ def check_response(status: int, version: str, reason: bytes = b"") -> None:
         reason: The reason phrase.
 
     Raises:
-        BadUpstreamResponse: An unrequested 101, a status outside 100 to 599 (RFC 9110 15), a
-            version other than 1.0 and 1.1, or a control character in the reason phrase
-            (RFC 9112 4).
+        BadUpstreamResponse: An unrequested 101, or a status outside 100 to 599 (RFC 9110 15). Or
+            an unknown version, or a control character in the reason phrase (RFC 9112 4).
     """
     if status == 101 or not 100 <= status <= 599:
         raise BadUpstreamResponse(f"its status is {status}")

@@ -102,8 +102,8 @@ def is_proxys_word(name: bytes) -> bool:
     """Return whether a field from a trusted proxy passes unchanged.
 
     Args:
-        name: The field's name in lower case. With ``_`` for ``-`` it does not come from the proxy:
-            a client sends it so that a proxy which removes the usual spelling misses it.
+        name: The field's name in lower case. With ``_`` for ``-`` it comes from a client, which
+            tries to get it past a proxy that removes the usual spelling.
     """
     if name in WRITTEN_FIELDS or name in _NO_PROXYS or name.startswith(b"impersonate-"):
         return False
