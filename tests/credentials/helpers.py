@@ -1,4 +1,4 @@
-"""What the tests of credentials share: heads, answers, and a Digest server's own sums."""
+"""Helpers of the credential tests: heads, responses, and a Digest server's own hashes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def response(status: int, *headers: tuple[bytes, bytes]) -> ResponseHead:
 
 
 def refusal(*challenges: bytes) -> ResponseHead:
-    """Return a 401 with each challenge in a field of its own."""
+    """Return a 401 with each challenge in a separate field."""
     return response(401, *((b"WWW-Authenticate", challenge) for challenge in challenges))
 
 
@@ -41,7 +41,7 @@ def challenge(nonce: str, more: str = 'qop="auth"', realm: str = "box") -> bytes
 
 
 def counting_rng() -> Callable[[int], bytes]:
-    """Return a source of bytes that differ each time, and are the same in each run."""
+    """Return a source of bytes that differ each time, but are the same in each run."""
     numbers = itertools.count(1)
     return lambda size: next(numbers).to_bytes(size, "big")
 
@@ -51,13 +51,13 @@ def digest_signer(
     password: str = "open sesame",
     rng: Callable[[int], bytes] | None = None,
 ) -> DigestSigner:
-    """Return a signer that has learned nothing."""
+    """Return a new signer."""
     credentials = DigestCredentials(username=username, password=Secret(password))
     return DigestSigner.of(credentials, rng or counting_rng())
 
 
 class SigningTestCase(SynchronousTestCase):
-    """Signs in one call what the interface signs in a coroutine."""
+    """Signs synchronously what the interface signs in a coroutine."""
 
     def sign(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
@@ -75,7 +75,7 @@ class SigningTestCase(SynchronousTestCase):
 
 
 def authorization_of(head: RequestHead) -> str | None:
-    """Return the value of a head's one Authorization, or None."""
+    """Return the value of a head's only Authorization, or None."""
     values = [value for name, value in head.headers if name.lower() == b"authorization"]
     assert len(values) <= 1, "more than one Authorization"
     return values[0].decode() if values else None

@@ -1,4 +1,4 @@
-"""The grammar of authentication fields, on what servers send and on what they should not."""
+"""The grammar of authentication fields, with valid and invalid fields of servers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ WELL_FORMED: list[tuple[bytes, list[Challenge]]] = [
     ),
 ]
 
-# Each with what is still read of it.
+# Each with the part that is still parsed.
 MALFORMED: list[tuple[bytes, list[Challenge]]] = [
     (b'realm="a"', []),
     (b"=", []),
@@ -88,29 +88,29 @@ MALFORMED: list[tuple[bytes, list[Challenge]]] = [
 
 class ParseChallengesTests(SynchronousTestCase):
     def test_well_formed(self) -> None:
-        """All forms that RFC 9110 11.3 allows are read, and some that servers send all the same."""
+        """All forms of RFC 9110 11.3 are parsed, and some others that servers send."""
         for value, challenges in WELL_FORMED:
             self.assertEqual(parse_challenges((value,)), challenges, value)
 
     def test_malformed(self) -> None:
-        """A broken challenge is left out with all that follows it, and nothing is guessed."""
+        """A broken challenge and all that follows are left out; nothing is guessed."""
         for value, challenges in MALFORMED:
             self.assertEqual(parse_challenges((value,)), challenges, value)
 
     def test_several_fields(self) -> None:
-        """Challenges are read across fields, and junk in one does no harm to the next."""
+        """Challenges of several fields are parsed; an error in one does not affect the next."""
         values = (b"Basic realm=x", b'"junk', b'Digest realm="a"')
         self.assertEqual(
             [challenge.scheme for challenge in parse_challenges(values)], [b"basic", b"digest"]
         )
 
     def test_repr_keeps_parameters(self) -> None:
-        """A challenge doesn't show what a server said: credentials have the same form."""
+        """The repr hides a challenge's parameters, since credentials have the same form."""
         (challenge,) = parse_challenges((b'Digest response="s3cret"',))
         self.assertNotIn("s3cret", repr(challenge))
 
     def test_length_costs_in_proportion(self) -> None:
-        """Long junk is read without going back over it: these would not end otherwise."""
+        """Long junk is parsed without backtracking, which would never end."""
         for junk in (
             b'Digest a="' + b"\\" * 200_001,
             b"a " * 200_000,
@@ -120,12 +120,12 @@ class ParseChallengesTests(SynchronousTestCase):
 
     @given(st.lists(st.binary()))
     def test_never_raises(self, values: list[bytes]) -> None:
-        """Whatever bytes come are read or left out."""
+        """Any bytes are parsed or left out."""
         parse_challenges(values)
 
     @given(st.text(alphabet='Dd =,"\\\ta1/\x00', max_size=40))
     def test_no_control_character_comes_out(self, text: str) -> None:
-        """What is read can be put into a field of a request: it can't end that field."""
+        """A parsed value can't end a request field that it is put into."""
         for challenge in parse_challenges((text.encode(),)):
             for value in challenge.parameters.values():
                 self.assertNotIn(b"\x00", value)
@@ -149,7 +149,7 @@ class ParseChallengesTests(SynchronousTestCase):
         )
     )
     def test_parse_undoes_print(self, challenges: list[Challenge]) -> None:
-        """Challenges that are written with quotes come out as they were."""
+        """Quoted challenges are parsed to their original values."""
         written = b", ".join(
             each.scheme
             + b" "
@@ -161,7 +161,7 @@ class ParseChallengesTests(SynchronousTestCase):
 
 class ParseParametersTests(SynchronousTestCase):
     def test_parameters(self) -> None:
-        """Parameters without a scheme are read alike, and any junk leaves nothing."""
+        """Parameters without a scheme are parsed too, and any error yields none."""
         cases: list[tuple[bytes, dict[bytes, bytes]]] = [
             (b"", {}),
             (b'nextnonce="a,b", qop=auth', {b"nextnonce": b"a,b", b"qop": b"auth"}),
@@ -175,5 +175,5 @@ class ParseParametersTests(SynchronousTestCase):
 
     @given(st.binary())
     def test_never_raises(self, value: bytes) -> None:
-        """Whatever bytes come are read or left out."""
+        """Any bytes are parsed or left out."""
         parse_parameters(value)

@@ -1,4 +1,4 @@
-"""From configured credentials to signers."""
+"""Signers are built from configured credentials."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BuildTests(SigningTestCase):
             self.assertIn(field, self.sign(signer).headers)
 
     def test_digest(self) -> None:
-        """Digest becomes a signer that answers challenges with the bytes it is given."""
+        """Digest becomes a signer that uses the given source of random bytes."""
         asked: list[int] = []
 
         def rng(size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What a Digest signer writes: the RFCs' own examples, then the form of each parameter."""
+"""The fields of a Digest signer: the examples of the RFCs, then the form of each parameter."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ JASON = (
 
 
 def answering(cnonce: str) -> Callable[[int], bytes]:
-    """Return a source of bytes whose client nonce is the one of an example."""
+    """Return a source of bytes that yields the client nonce of an example."""
     return lambda _size: b64decode(cnonce)
 
 
@@ -54,7 +54,7 @@ class AnswerTestCase(SigningTestCase):
         target: bytes = b"/v1/documents",
         rng: Callable[[int], bytes] | None = None,
     ) -> str:
-        """Return the Authorization that a GET gets after the challenge."""
+        """Return the Authorization of a GET after the challenge."""
         signer = digest_signer(username, password, rng)
         self.assertTrue(signer.challenged(request(), refusal(challenges), SERVER))
         value = self.authorization(signer, request(target))
@@ -94,7 +94,7 @@ class ExampleTests(AnswerTestCase):
             )
 
     def test_rfc_7616_userhash(self) -> None:
-        """Section 3.9.2 as erratum 4897 fixes it: the RFC's own sums are of a cut SHA-512."""
+        """Section 3.9.2 with erratum 4897: the RFC's own hashes use a truncated SHA-512."""
         value = self.answer(
             JASON,
             "J\u00e4s\u00f8n Doe",
@@ -127,7 +127,7 @@ class ExampleTests(AnswerTestCase):
         self.assertNotIn("algorithm", given(value))
 
     def test_rfc_2069(self) -> None:
-        """Section 2.4 of RFC 2069, with the sum of its erratum 749; no count, no client nonce."""
+        """Section 2.4 of RFC 2069, with the hash of its erratum 749; no count, no client nonce."""
         value = self.answer(
             b'Digest realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", '
             b'opaque="5ccc069c403ebaf9f0171e9517f40e41"',
@@ -140,7 +140,7 @@ class ExampleTests(AnswerTestCase):
         self.assertEqual(set(fields), {"username", "realm", "nonce", "uri", "response", "opaque"})
 
     def test_session_algorithms(self) -> None:
-        """The key of -sess is made of the first nonce and client nonce, and then stays (3.4.2)."""
+        """The key of -sess uses the first nonce and client nonce, and then stays (3.4.2)."""
         for algorithm in ("MD5-sess", "SHA-256-sess", "SHA-512-256-sess"):
             signer = digest_signer()
             signer.challenged(
@@ -155,7 +155,7 @@ class ExampleTests(AnswerTestCase):
                 )
                 self.assertEqual(fields["algorithm"], algorithm)
             self.assertEqual((first["nc"], second["nc"]), ("00000001", "00000002"))
-            # A server that keeps nothing makes the key anew of each request's client nonce.
+            # A stateless server computes the key from each request's client nonce.
             self.assertEqual(first["cnonce"], second["cnonce"])
 
 
@@ -176,11 +176,11 @@ class FormTests(AnswerTestCase):
             self.assertIn(f", {plain}", value)
 
     def test_algorithm_as_spelled(self) -> None:
-        """The algorithm's name goes back as the server wrote it, whatever its case."""
+        """The algorithm's name is sent back in the server's own case."""
         self.assertIn("algorithm=md5,", self.answer(challenge("n", 'qop=auth, algorithm="md5"')))
 
     def test_escapes(self) -> None:
-        """Quotes and backslashes are escaped where they are sent, and not where they are hashed."""
+        """Quotes and backslashes are escaped when sent, but not when hashed."""
         value = self.answer(
             rb'Digest realm="a \"b\" \\c", nonce="\"\\", opaque="\\\"", qop="auth"',
             'ad"min\\',
@@ -199,7 +199,7 @@ class FormTests(AnswerTestCase):
         self.assertIn(r'username="ad\"min\\"', value)
 
     def test_target_as_sent(self) -> None:
-        """The target is hashed and named byte for byte, query and all."""
+        """The target is hashed and sent byte for byte, including the query."""
         target = b"/a/../b//%2F;?uri=/test.json&x=%2f;?"
         fields = given(self.answer(challenge("n"), target=target))
         self.assertEqual(fields["uri"], target.decode())
@@ -208,7 +208,7 @@ class FormTests(AnswerTestCase):
         )
 
     def test_method(self) -> None:
-        """The method is hashed, case and all."""
+        """The method is hashed in its own case."""
         signer = digest_signer()
         signer.challenged(request(), refusal(challenge("n")), SERVER)
         fields = given(self.authorization(signer, request(method=b"PUT")))
@@ -217,7 +217,7 @@ class FormTests(AnswerTestCase):
         )
 
     def test_extended_user_name(self) -> None:
-        """A server that speaks of UTF-8 gets a foreign name in the extended form (RFC 8187)."""
+        """A server that announces UTF-8 gets a non-ASCII name in extended form (RFC 8187)."""
         value = self.answer(challenge("n", 'qop="auth", charset=utf-8'), "J\u00e4s\u00f8n Doe")
         self.assertIn("username*=UTF-8''J%C3%A4s%C3%B8n%20Doe,", value)
         self.assertNotIn("username=", value)
@@ -227,18 +227,18 @@ class FormTests(AnswerTestCase):
         )
 
     def test_plain_user_name(self) -> None:
-        """An ASCII name is never extended, and an old server gets a foreign one as its bytes."""
+        """An ASCII name is never extended; an old server gets a non-ASCII one as plain bytes."""
         self.assertIn('username="admin"', self.answer(challenge("n", 'qop="auth", charset=UTF-8')))
         self.assertIn('username="J\u00e4"', self.answer(challenge("n"), "J\u00e4"))
 
     def test_normal_form(self) -> None:
-        """An accent is the same in either of its two spellings (RFC 7616 4)."""
+        """Both Unicode forms of an accent give the same result (RFC 7616 4)."""
         composed = self.answer(challenge("n", "charset=UTF-8"), "\u00e4", "\u00f8\u00e4")
         apart = self.answer(challenge("n", "charset=UTF-8"), "a\u0308", "\u00f8a\u0308")
         self.assertEqual(composed, apart)
 
     def test_rest_of_head_is_kept(self) -> None:
-        """Method, target and fields stay, and the head that came in isn't changed."""
+        """Method, target and fields are kept, and the given head isn't changed."""
         signer = digest_signer()
         signer.challenged(request(), refusal(challenge("n")), SERVER)
         head = request(b"/a", b"PUT", (b"X", b"1"), (b"x", b"2"))
@@ -249,7 +249,7 @@ class FormTests(AnswerTestCase):
         self.assertEqual(head.headers, before)
 
     def test_repr_shows_nothing(self) -> None:
-        """Neither the password, nor a nonce, nor what is made of them can be read from a repr."""
+        """No repr shows the password, a nonce, or values derived from them."""
         signer = digest_signer()
         signer.challenged(request(), refusal(challenge("the-nonce")), SERVER)
         fields = given(self.authorization(signer))
@@ -263,7 +263,7 @@ class FormTests(AnswerTestCase):
         st.sampled_from(["MD5", "SHA-256", "SHA-512-256"]),
     )
     def test_server_agrees(self, username: str, password: str, algorithm: str) -> None:
-        """For any user and password a server that reads the field comes to the same sum."""
+        """For any user and password, a server computes the same hash from the field."""
         value = self.answer(
             challenge("n", f'qop="auth", algorithm={algorithm}'), username, password
         )
@@ -275,7 +275,7 @@ class FormTests(AnswerTestCase):
 
     @for_all(st.lists(st.binary(), max_size=3))
     def test_junk(self, values: list[bytes]) -> None:
-        """A 401 full of junk is taken in without an error, and requests go on unsigned."""
+        """A 401 full of junk raises no error, and later requests stay unsigned."""
         signer = digest_signer()
         answered = refusal(*(b"Digest " + value for value in values))
         if not signer.challenged(request(), answered, SERVER):

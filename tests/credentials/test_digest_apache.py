@@ -1,4 +1,4 @@
-"""The Digest signer against Apache's mod_auth_digest, which does its own sums.
+"""The Digest signer against Apache's mod_auth_digest, an independent implementation.
 
 Apache knows MD5 with qop=auth only; the other forms are tested against sums made in the tests.
 """
@@ -22,16 +22,16 @@ from tests.credentials.helpers import (
 
 FILES = {"test.json": b'{"a": 1}'}
 TRIES = 4
-"""One more than the gate needs, so that a test sees where it would go on."""
+"""One more than the gate needs, so that a test notices a further attempt."""
 MANY = 50_000
 """More requests than any machine sends in the second that a short-lived nonce lasts."""
 
 
 class ApacheTestCase(SigningTestCase):
-    """Sends what the signer signs, and asks it what to do next, as the gate does."""
+    """Sends signed requests and consults the signer on responses, as the gate does."""
 
     def apache(self, nonce_lifetime_s: int = 300) -> ApacheDigest:
-        """Return a server that ends with the test."""
+        """Start a server that stops with the test."""
         users = {"admin": "admin", "J\u00e4s\u00f8n": "geh\u00f6im"}
         apache = ApacheDigest(users=users, files=FILES, nonce_lifetime_s=nonce_lifetime_s)
         self.addCleanup(apache.stop)
@@ -42,7 +42,7 @@ class ApacheTestCase(SigningTestCase):
         return digest_signer(username, password, secrets.token_bytes)
 
     def send(self, apache: ApacheDigest, head: RequestHead, body: bytes = b"") -> ResponseHead:
-        """Send a head as it is; return what comes back."""
+        """Send a head unchanged; return the response."""
         connection = HTTPConnection("127.0.0.1", apache.port, timeout=10)
         try:
             connection.putrequest(
@@ -72,7 +72,7 @@ class ApacheTestCase(SigningTestCase):
         method: bytes = b"GET",
         body: bytes = b"",
     ) -> list[int]:
-        """Sign and send until the signer is content; return the statuses on the way."""
+        """Sign and send until the signer accepts the response; return all statuses."""
         statuses = []
         for _ in range(TRIES):
             head = self.sign(signer, request(target, method))
@@ -94,13 +94,13 @@ class ApacheTests(ApacheTestCase):
         self.assertEqual(apache.statuses(22), [*[200] * 21, 401])
 
     def test_wrong_password(self) -> None:
-        """A wrong password is refused twice, each time that a request comes, and no more."""
+        """A wrong password is refused twice for each request, and no more."""
         apache, signer = self.apache(), self.signer(password="guess")
         self.assertEqual(self.exchange(apache, signer), [401, 401])
         self.assertEqual(self.exchange(apache, signer), [401, 401])
 
     def test_target_as_sent(self) -> None:
-        """Queries that look like parameters, escapes and odd ends are hashed as they are sent."""
+        """Queries that look like parameters, escapes and odd endings are hashed as sent."""
         apache, signer = self.apache(), self.signer()
         self.exchange(apache, signer)
         targets = (
@@ -126,19 +126,19 @@ class ApacheTests(ApacheTestCase):
         self.assertEqual((apache.files / "new.json").read_bytes(), b'{"b": 2}')
 
     def test_foreign_user(self) -> None:
-        """A name and password beyond ASCII are taken, as their UTF-8 bytes."""
+        """A non-ASCII name and password are accepted as UTF-8."""
         apache, signer = self.apache(), self.signer("J\u00e4s\u00f8n", "geh\u00f6im")
         self.assertEqual(self.exchange(apache, signer), [401, 200])
 
     def test_another_node(self) -> None:
-        """A nonce of a node that went away is replaced: one 401, then all is well again."""
+        """A nonce of a node that went away is replaced after one 401."""
         old, new, signer = self.apache(), self.apache(), self.signer()
         self.assertEqual(self.exchange(old, signer), [401, 200])
         self.assertEqual(self.exchange(new, signer), [401, 200])
         self.assertEqual(self.exchange(new, signer), [200])
 
     def test_stale(self) -> None:
-        """A nonce whose time has run out is replaced, and Apache does say that it is stale."""
+        """An expired nonce is replaced, and Apache reports that it is stale."""
         apache, signer = self.apache(nonce_lifetime_s=1), self.signer()
         self.exchange(apache, signer)
         head = self.sign(signer, request(b"/test.json"))
@@ -150,7 +150,7 @@ class ApacheTests(ApacheTestCase):
         self.assertEqual(self.exchange(apache, signer), [401, 200])
 
     def test_next_nonce(self) -> None:
-        """Near its nonce's end Apache names the next one, which is used: no further 401."""
+        """Before a nonce expires Apache sends the next one, which is used without another 401."""
         apache, signer = self.apache(nonce_lifetime_s=20), self.signer()
         self.assertEqual(self.exchange(apache, signer), [401, 200])
         nonces = set()
@@ -160,7 +160,7 @@ class ApacheTests(ApacheTestCase):
         self.assertEqual(len(nonces), 5)
 
     def test_forbidden_file(self) -> None:
-        """Apache answers 401 to a user without the right: that ends, and others go on."""
+        """Apache's 401 for a user without permission is final; other requests go on."""
         apache, signer = self.apache(), self.signer()
         self.exchange(apache, signer)
         self.exchange(apache, signer)

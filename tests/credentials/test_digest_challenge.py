@@ -1,4 +1,4 @@
-"""Which Digest challenge is answered."""
+"""Which Digest challenge is chosen."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ UNANSWERABLE = [
 
 class StrongestOfferTests(SynchronousTestCase):
     def strongest(self, *challenges: bytes) -> DigestChallenge:
-        """Return the offer that is chosen; there must be one."""
+        """Return the chosen offer; there must be one."""
         offer = strongest_challenge(refusal(*challenges).headers)
         assert offer is not None
         return offer
 
     def test_unanswerable(self) -> None:
-        """What can't be answered is no offer, alone or all together."""
+        """Unsupported challenges yield no offer, alone or together."""
         for each in UNANSWERABLE:
             self.assertIsNone(strongest_challenge(refusal(each).headers), each)
         self.assertIsNone(strongest_challenge(refusal(*UNANSWERABLE).headers))
         self.assertIsNone(strongest_challenge([]))
 
     def test_found_among_others(self) -> None:
-        """The one that can be answered is found wherever it stands, in one field or in several."""
+        """The supported one is found at any position, in one field or in several."""
         good = challenge("good")
         others = UNANSWERABLE[:8]
         for place in range(len(others) + 1):
@@ -49,7 +49,7 @@ class StrongestOfferTests(SynchronousTestCase):
             self.assertEqual(self.strongest(b", ".join(challenges)).nonce, b"good")
 
     def test_strongest_hash(self) -> None:
-        """The strongest hash is chosen in whatever order they come (RFC 7616 3.7)."""
+        """The strongest hash is chosen, in any order of the challenges (RFC 7616 3.7)."""
         md5 = challenge("1", 'qop="auth", algorithm=MD5')
         sha = challenge("2", 'qop="auth", algorithm="sha-256-SESS"')
         short = challenge("3", 'qop="auth", algorithm=SHA-512-256')
@@ -59,14 +59,14 @@ class StrongestOfferTests(SynchronousTestCase):
         self.assertEqual(self.strongest(md5, sha, short).nonce, b"3")
 
     def test_first_of_equals(self) -> None:
-        """Of equal ones the server's first is taken, but one with a client nonce goes before."""
+        """Of equal ones the server's first is chosen, but one with qop is preferred."""
         old = challenge("old", "algorithm=MD5")
         self.assertEqual(self.strongest(challenge("a"), challenge("b")).nonce, b"a")
         self.assertEqual(self.strongest(old, challenge("new")).nonce, b"new")
         self.assertEqual(self.strongest(old).qop, False)
 
     def test_flags(self) -> None:
-        """Flags are read in any case, in quotes or bare; anything else leaves them off."""
+        """Flags are read in any case, quoted or not; any other value means off."""
         cases = [
             ("stale=true", True),
             ('stale="TRUE"', True),
@@ -81,7 +81,7 @@ class StrongestOfferTests(SynchronousTestCase):
         self.assertTrue(offer.utf8)
 
     def test_repr_keeps_nonce(self) -> None:
-        """A nonce and opaque of the server's aren't shown."""
+        """The repr hides nonce and opaque."""
         shown = repr(self.strongest(challenge("s3cret", 'opaque="s3cret"')))
         self.assertNotIn("s3cret", shown)
 
@@ -96,7 +96,7 @@ SHA_512_256 = challenge("n", 'qop="auth", algorithm=SHA-512-256')
 
 
 class MinimumTests(SynchronousTestCase):
-    """What is weaker than the configured minimum gets no answer."""
+    """Challenges below the configured minimum are rejected."""
 
     def test_min_algorithm(self) -> None:
         """A -sess variant is as strong as its base."""
@@ -113,7 +113,7 @@ class MinimumTests(SynchronousTestCase):
                 self.assertIsNotNone(strongest_challenge(refusal(each).headers, minimum))
 
     def test_require_qop(self) -> None:
-        """A challenge of RFC 2069 is answered by default, and not where qop is required."""
+        """A challenge of RFC 2069 is accepted by default, but not if qop is required."""
         for each in (RFC_2069, SHA_256_BARE):
             self.assertIsNotNone(strongest_challenge(refusal(each).headers))
             with self.assertRaises(WeakChallenge):
@@ -121,7 +121,7 @@ class MinimumTests(SynchronousTestCase):
         self.assertIsNotNone(strongest_challenge(refusal(MD5).headers, require_qop=True))
 
     def test_strongest_that_meets_both(self) -> None:
-        """Among several the strongest that meets both minima is answered."""
+        """Of several, the strongest that meets both minima is chosen."""
         every = refusal(RFC_2069, MD5, SHA_256_BARE, SHA_256).headers
         offer = strongest_challenge(every, "SHA-256", require_qop=True)
         assert offer is not None
@@ -136,7 +136,7 @@ class MinimumTests(SynchronousTestCase):
         )
 
     def test_unanswerable_is_not_weak(self) -> None:
-        """What could never be answered is passed over; it makes nothing a weak challenge."""
+        """Unsupported challenges are ignored, and do not count as weak."""
         self.assertIsNone(strongest_challenge(refusal(*UNANSWERABLE).headers, "SHA-512-256"))
         with self.assertRaises(WeakChallenge):
             strongest_challenge(refusal(MD5, *UNANSWERABLE).headers, "SHA-256")

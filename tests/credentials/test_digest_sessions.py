@@ -1,4 +1,4 @@
-"""How long a nonce is used, and which refusals are worth another try."""
+"""How long a nonce is used, and which refusals justify another attempt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STALE = 'qop="auth", stale=%s'
 
 class BoundTests(SigningTestCase):
     def test_servers_that_come_and_go(self) -> None:
-        """However many servers there were, the challenges of so many are kept; the newest are."""
+        """Only a bounded number of challenges is kept: those of the newest servers."""
         signer = digest_signer()
         origins = [f"http://10.0.{number >> 8}.{number & 255}" for number in range(MAX_SERVERS + 9)]
         for origin in origins:
@@ -36,10 +36,10 @@ class BoundTests(SigningTestCase):
 
 
 class SessionTestCase(SigningTestCase):
-    """Sends requests, and gives each the answer that the test wants."""
+    """Sends requests, each of which gets the response that the test wants."""
 
     def setUp(self) -> None:
-        """Make a signer that has learned nothing."""
+        """Make a new signer."""
         self.signer = digest_signer()
 
     def started(self, nonce: str = "n1", more: str = 'qop="auth"') -> DigestSigner:
@@ -48,43 +48,43 @@ class SessionTestCase(SigningTestCase):
         return self.signer
 
     def signed(self, nonce: str, count: int) -> RequestHead:
-        """Sign a request, check what with, and return it."""
+        """Sign a request, check its nonce and count, and return it."""
         head = self.sign(self.signer)
         fields = given(authorization_of(head))
         self.assertEqual((fields["nonce"], fields["nc"]), (nonce, f"{count:08x}"))
         return head
 
     def refused(self, head: RequestHead, nonce: str, more: str = 'qop="auth"') -> bool:
-        """Return whether the head is signed anew after a 401 with this nonce."""
+        """Return whether the head is to be signed again after a 401 with this nonce."""
         return self.signer.challenged(head, refusal(challenge(nonce, more)), SERVER)
 
     def accepted(self, head: RequestHead, *headers: tuple[bytes, bytes]) -> None:
-        """Take in a success."""
+        """Report a success to the signer."""
         self.assertFalse(self.signer.challenged(head, response(200, *headers), SERVER))
 
 
 class NonceTests(SessionTestCase):
     def test_unsigned_before_challenge(self) -> None:
-        """Without a challenge the head stays what it is, and a success changes nothing."""
+        """Without a challenge the head stays unchanged, and so does the signer after a success."""
         head = request()
         self.assertIs(self.sign(self.signer, head), head)
         self.accepted(head)
         self.assertIs(self.sign(self.signer, head), head)
 
     def test_count_rises(self) -> None:
-        """One nonce signs all that follow, its count rising in eight hex digits."""
+        """One nonce signs all later requests, with a rising count of eight hex digits."""
         self.started()
         for count in range(1, 20):
             self.accepted(self.signed("n1", count))
 
     def test_client_nonce_is_new(self) -> None:
-        """Each request has a client nonce of its own."""
+        """Each request has its own client nonce."""
         self.started()
         nonces = {given(self.authorization(self.signer))["cnonce"] for _ in range(5)}
         self.assertEqual(len(nonces), 5)
 
     def test_servers_are_apart(self) -> None:
-        """A nonce is sent to the server that it came from, and to no other."""
+        """A nonce is sent only to the server that it came from."""
         other = "http://10.0.0.12:8000"
         self.started()
         self.assertIsNone(self.authorization(self.signer, server=other))
@@ -104,21 +104,21 @@ class NonceTests(SessionTestCase):
         self.signed("n2", 1)
 
     def test_stale(self) -> None:
-        """A stale nonce is replaced, be it new or used, however the word is written."""
+        """A stale nonce is replaced, new or used, and ``stale`` may have any case."""
         self.started("n0")
         for number, word in enumerate(("true", "TRUE", '"true"', '"True"')):
             head = self.signed(f"n{number}", 1)
             self.assertTrue(self.refused(head, f"n{number + 1}", STALE % word))
 
     def test_used_nonce_dies(self) -> None:
-        """A used nonce that is refused without a word is replaced, once (a node went away)."""
+        """A used nonce that is refused without ``stale`` is replaced once (a node went away)."""
         self.started()
         self.accepted(self.signed("n1", 1))
         self.assertTrue(self.refused(self.signed("n1", 2), "n2"))
         self.assertFalse(self.refused(self.signed("n2", 1), "n3"))
 
     def test_wrong_credentials(self) -> None:
-        """A new nonce that is refused ends it; the next request starts from nothing."""
+        """A refused new nonce ends the session; the next request starts without one."""
         self.started()
         self.assertFalse(self.refused(self.signed("n1", 1), "n2"))
         self.assertIsNone(self.authorization(self.signer))
@@ -130,7 +130,7 @@ class NonceTests(SessionTestCase):
         return self.signed(nonce, 1)
 
     def test_same_challenge_again(self) -> None:
-        """A server that repeats its challenge would get the same answer again: it gets none."""
+        """A repeated challenge would lead to the same request, so it is not retried."""
         self.started()
         self.accepted(self.signed("n1", 1))
         for more in ('qop="auth"', STALE % "true"):
@@ -138,7 +138,7 @@ class NonceTests(SessionTestCase):
         self.signed("n1", 4)
 
     def test_unanswerable(self) -> None:
-        """A 401 that can't be answered is final, and does no harm to a nonce that is there."""
+        """A 401 without a supported challenge is final, and does not affect the present nonce."""
         for answer in (refusal(), refusal(b"Basic realm=x"), refusal(challenge("n", "qop=x"))):
             self.assertFalse(self.signer.challenged(request(), answer, SERVER))
         self.started()
@@ -147,14 +147,14 @@ class NonceTests(SessionTestCase):
         self.signed("n1", 4)
 
     def test_other_statuses(self) -> None:
-        """A challenge counts with 401 only; whatever else comes leaves things as they are."""
+        """A challenge counts only with 401; other responses change nothing."""
         for status in (200, 204, 302, 403, 407, 500, 503):
             answer = response(status, (b"WWW-Authenticate", challenge("n")))
             self.assertFalse(self.signer.challenged(request(), answer, SERVER))
         self.assertIsNone(self.authorization(self.signer))
 
     def test_without_count(self) -> None:
-        """A nonce of RFC 2069 follows the same rules: known to be good first, then replaced."""
+        """A nonce of RFC 2069 follows the same rules: once accepted, it is replaced."""
         self.started("n1", "algorithm=MD5")
         head = self.sign(self.signer)
         self.assertNotIn("nc=", authorization_of(head) or "")
@@ -169,21 +169,21 @@ class NextNonceTests(SessionTestCase):
         return (b"Authentication-Info", value)
 
     def test_taken(self) -> None:
-        """The next nonce that a server names is used from then on, its count anew (3.5)."""
+        """The next nonce that a server sends is used from then on, with a new count (3.5)."""
         self.started()
         self.accepted(self.signed("n1", 1), self.next_nonce(b'qop=auth, nextnonce="n2"'))
         self.accepted(self.signed("n2", 1), (b"authentication-info", b"nextnonce=n3"))
         self.signed("n3", 1)
 
     def test_refused(self) -> None:
-        """A next nonce was vouched for: if it is refused, it has died, and is replaced."""
+        """A next nonce counts as accepted: if it is refused, it has expired and is replaced."""
         self.started()
         self.accepted(self.signed("n1", 1), self.next_nonce(b'nextnonce="n2"'))
         self.assertTrue(self.refused(self.signed("n2", 1), "n3"))
         self.assertFalse(self.refused(self.signed("n3", 1), "n4"))
 
     def test_ignored(self) -> None:
-        """Junk, the same nonce, one too long, and one for a request of before change nothing."""
+        """Junk, the same nonce, a too long one, and one for an earlier nonce change nothing."""
         unsigned = request()
         self.started()
         head = self.signed("n1", 1)
@@ -194,7 +194,7 @@ class NextNonceTests(SessionTestCase):
         self.signed("n1", 2)
 
     def test_late(self) -> None:
-        """Of two that answer requests of one nonce, the first is taken and the second is not."""
+        """If two responses to one nonce send a next one, the first is used, not the second."""
         self.started()
         one, two = self.signed("n1", 1), self.signed("n1", 2)
         self.accepted(two, self.next_nonce(b'nextnonce="n2"'))
@@ -215,14 +215,14 @@ class NextNonceTests(SessionTestCase):
 
 class ConcurrencyTests(SessionTestCase):
     def test_first_challenges(self) -> None:
-        """Of many first challenges at once, one is kept and all requests use it."""
+        """Of many concurrent first challenges one is kept, and all requests use it."""
         self.started("n1")
         for number in range(2, 6):
             self.assertTrue(self.refused(request(), f"n{number}"))
         self.signed("n1", 1)
 
     def test_newer_nonce_is_used(self) -> None:
-        """Requests whose nonce ran out under way share the first new one."""
+        """Requests whose nonce expires in flight share the first new one."""
         self.started()
         heads = [self.signed("n1", count) for count in range(1, 6)]
         for number, head in enumerate(heads, 2):
@@ -230,7 +230,7 @@ class ConcurrencyTests(SessionTestCase):
         self.signed("n2", 1)
 
     def test_late_refusal_of_first(self) -> None:
-        """A first use that is overtaken, and refused for that, is no sign of bad credentials."""
+        """A first use that is overtaken, and so refused, does not mean bad credentials."""
         self.started()
         one, two = self.signed("n1", 1), self.signed("n1", 2)
         self.accepted(two)
@@ -244,7 +244,7 @@ class ConcurrencyTests(SessionTestCase):
         self.assertFalse(self.refused(one, "n2"))
 
     def test_wrong_credentials(self) -> None:
-        """When the first use is refused, the others under way give up with it."""
+        """When the first use is refused, the other requests in flight give up too."""
         self.started()
         heads = [self.signed("n1", count) for count in range(1, 6)]
         self.assertEqual(
@@ -253,7 +253,7 @@ class ConcurrencyTests(SessionTestCase):
         self.assertIsNone(self.authorization(self.signer))
 
     def test_late_refusal_after_restart(self) -> None:
-        """A refusal that comes late does no harm to the nonce that was learned since."""
+        """A late refusal does not affect a newer nonce."""
         self.started()
         one, two = self.signed("n1", 1), self.signed("n1", 2)
         self.assertFalse(self.refused(one, "n2"))
@@ -263,7 +263,7 @@ class ConcurrencyTests(SessionTestCase):
 
 
 class FakeServer:
-    """A server's side: nonces that live until they are all forgotten at once."""
+    """A simulated server, whose nonces are valid until it forgets all of them."""
 
     def __init__(self, password: str) -> None:
         self.password = password
@@ -272,7 +272,7 @@ class FakeServer:
         self.seen: list[tuple[str, str]] = []
 
     def forget(self) -> None:
-        """Take none of the nonces made so far any more."""
+        """Forget all nonces so far."""
         self.living.clear()
 
     def answer(self, head: RequestHead) -> int | bytes:
@@ -294,10 +294,10 @@ class FakeServer:
 
 
 class ScheduleTests(SigningTestCase):
-    """Requests whose sending and answering interleave in any way."""
+    """Requests whose sending and responses interleave in any way."""
 
     def run_schedule(self, server: FakeServer, steps: list[int], forget_at: int) -> list[list[int]]:
-        """Move request `step % 4` on at each step; return the statuses that each one got.
+        """Advance request `step % 4` at each step; return the statuses that each one got.
 
         A request is moved on by turns: it is signed and reaches the server, then its answer is
         taken in. At step `forget_at` the server forgets its nonces.
@@ -327,7 +327,7 @@ class ScheduleTests(SigningTestCase):
 
     @for_all(st.lists(st.integers(0, 3), max_size=40), st.integers(0, 40))
     def test_right_credentials(self, steps: list[int], forget_at: int) -> None:
-        """All come through in three tries, though nonces die under way; no count goes twice."""
+        """All succeed in three attempts though nonces expire in flight; no count is used twice."""
         server = FakeServer("right")
         for statuses in self.run_schedule(server, steps, forget_at):
             self.assertEqual(statuses[-1], 200)
@@ -336,7 +336,7 @@ class ScheduleTests(SigningTestCase):
 
     @for_all(st.lists(st.integers(0, 3), max_size=40))
     def test_wrong_credentials(self, steps: list[int]) -> None:
-        """All give up by themselves, in whatever order their refusals come."""
+        """All give up, in any order of their refusals."""
         server = FakeServer("other")
         for statuses in self.run_schedule(server, steps, -1):
             self.assertEqual(statuses[-1], 0)

@@ -31,7 +31,7 @@ class StaticSignerTests(SigningTestCase):
             verifyObject(ICredentials, signer)
 
     def test_basic(self) -> None:
-        """The examples of RFC 7617 2 and 2.1 come out as they stand there."""
+        """The examples of RFC 7617 2 and 2.1 are reproduced."""
         cases = [
             ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
             ("test", "123\u00a3", "Basic dGVzdDoxMjPCow=="),
@@ -41,14 +41,14 @@ class StaticSignerTests(SigningTestCase):
             self.assertEqual(self.authorization(basic_signer(username, password)), expected)
 
     def test_basic_is_normalised(self) -> None:
-        """An accent is the same in either of its two spellings (RFC 7617 2.1)."""
+        """Both Unicode forms of an accent give the same result (RFC 7617 2.1)."""
         self.assertEqual(
             self.authorization(basic_signer("a\u0308", "x")),
             self.authorization(basic_signer("\u00e4", "x")),
         )
 
     def test_bytes_of_the_environment(self) -> None:
-        """A password that came as bytes that are no UTF-8 goes out as the same bytes."""
+        """A password that is not UTF-8 is sent as the same bytes."""
         self.assertEqual(self.authorization(basic_signer("a", "\udcff")), "Basic YTr/")
 
     def test_bearer(self) -> None:
@@ -57,13 +57,13 @@ class StaticSignerTests(SigningTestCase):
         self.assertEqual(self.authorization(signer), "Bearer abc.def-123=")
 
     def test_header(self) -> None:
-        """A field of one's own is added as it was named, and is dropped from the client's."""
+        """A custom field is added under its name, and is removed from the client's fields."""
         signer = header(HeaderCredentials(name="X-Api-Key", value=Secret("s3cret")))
         self.assertIn((b"X-Api-Key", b"s3cret"), self.sign(signer).headers)
         self.assertEqual(signer.header_names, {b"x-api-key", b"authorization"})
 
     def test_rest_of_head_is_kept(self) -> None:
-        """Method, target and fields stay, and the head that came in isn't changed."""
+        """Method, target and fields are kept, and the given head isn't changed."""
         head = request(b"/a?%2F;", b"PUT", (b"X", b"1"), (b"x", b"2"))
         before = list(head.headers)
         signed = self.sign(basic_signer("a", "b"), head)
@@ -72,7 +72,7 @@ class StaticSignerTests(SigningTestCase):
         self.assertEqual(head.headers, before)
 
     def test_never_challenged(self) -> None:
-        """A refusal is final: another try would send the same."""
+        """A refusal is final: another attempt would send the same."""
         signer = basic_signer("a", "b")
         self.assertFalse(signer.may_be_challenged)
         self.assertFalse(
@@ -80,7 +80,7 @@ class StaticSignerTests(SigningTestCase):
         )
 
     def test_repr_shows_no_secret(self) -> None:
-        """Neither the secret nor its encoded form can be read from a repr."""
+        """No repr shows the secret or its encoded form."""
         signer = basic_signer("Aladdin", "open sesame")
         self.assertNotIn("open sesame", repr(signer))
         self.assertNotIn("QWxhZGRpbjpvcGVuIHNlc2FtZQ", repr(signer))

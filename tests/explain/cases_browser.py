@@ -111,7 +111,7 @@ CASES: tuple[Case, ...] = (
     ("shells", "http://127.0.0.1", "GET", (), False, READ),
     ("shells", "http://127.0.0.1:9", "DELETE", (), False, STATUS),
     ("shells", "http://127.0.0.2:9", "GET", (), False, CHECK),
-    # Methods, case and all.
+    # Methods, which are case-sensitive.
     ("bare", APP, "HEAD", (), False, READ),
     ("bare", APP, "POST", (FORM,), False, READ),
     ("bare", APP, "get", (), False, READ),
@@ -173,7 +173,7 @@ CASES: tuple[Case, ...] = (
     ("echo", APP, "PUT", (TOKEN, X_APP), False, STATUS),
     ("echo", "https://evil.test", "PUT", (), True, PREFLIGHT_CHECK),
     ("echo", "null", "GET", (), True, CHECK),
-    # Where other origins are served, their pages still can't read.
+    # Without enforce_origin other origins are served, but their pages can't read the response.
     ("lenient", APP, "GET", (), False, READ),
     ("lenient", "https://evil.test", "GET", (), False, CHECK),
     ("lenient", "https://evil.test", "PUT", (), False, PREFLIGHT_CHECK),

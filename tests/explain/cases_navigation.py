@@ -17,15 +17,15 @@ Navigation: TypeAlias = tuple[
 # Policy; method; Origin fields; Sec-Fetch-Site; Sec-Fetch-Dest fields; Referer; verdict with
 # credentials injected; whether the verdict was read from Referer. All have the mode navigate.
 NAVIGATIONS: tuple[Navigation, ...] = (
-    # Links, addresses that are typed, tabs that scripts open; prerendering is told from these by
-    # Sec-Purpose alone, and a page can't see what comes of it.
+    # Links, typed addresses, and tabs that scripts open. Prerendering differs from these only by
+    # Sec-Purpose, and a page can't see its result.
     ("plain", b"GET", (), CROSS, DOCUMENT, None, FORWARD, False),
     ("plain", b"HEAD", (), CROSS, DOCUMENT, None, FORWARD, False),
     ("plain", b"GET", (), SIBLING, DOCUMENT, None, FORWARD, False),
     ("plain", b"GET", (), b"none", DOCUMENT, None, FORWARD, False),
     ("none", b"GET", (), CROSS, DOCUMENT, None, FORWARD, False),
     ("public", b"GET", (), CROSS, DOCUMENT, None, FORWARD, False),
-    # Frames and plugins of another site: without Origin nothing vouches for the page.
+    # Frames and plugins of another site: without Origin the page is unknown.
     *(
         ("plain", b"GET", (), CROSS, dests, FORM, REFUSE, False)
         for dests in (
@@ -34,7 +34,7 @@ NAVIGATIONS: tuple[Navigation, ...] = (
             (b"object",),
             (b"embed",),
             (b"fencedframe",),
-            # No browser sends these with a navigation, or not yet.
+            # Browsers don't send these with a navigation so far.
             (),
             (b"",),
             (b"empty",),
@@ -49,7 +49,7 @@ NAVIGATIONS: tuple[Navigation, ...] = (
     ("public", b"GET", (), CROSS, (b"object",), None, REFUSE, False),
     ("lenient", b"GET", (), CROSS, (b"object",), None, FORWARD, False),
     ("public-lenient", b"GET", (), CROSS, (b"embed",), None, FORWARD, False),
-    # Of a sibling: Referer vouches for it.
+    # From a sibling, whose Referer identifies it.
     ("plain", b"GET", (), SIBLING, IFRAME, FORM, FORWARD, True),
     ("plain", b"GET", (), SIBLING, (b"object",), SUB, FORWARD, True),
     ("plain", b"GET", (), SIBLING, (), FORM, FORWARD, True),

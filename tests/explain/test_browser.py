@@ -1,4 +1,4 @@
-"""A browser's way through a call, as scripts of requests and answers."""
+"""How a browser makes a call, as scripts of requests and responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def call(
     origin: bytes = APP,
     credentials: bool = False,
 ) -> Call:
-    """Return a call of the app's."""
+    """Return a call of the app."""
     return Call(
         origin=origin,
         method=method,
@@ -39,7 +39,7 @@ def call(
 
 
 def play(asked: Call, *script: tuple[int, Sequence[Header]]) -> tuple[Trace, list[Request]]:
-    """Return what a browser makes of answers given in turn, and its requests."""
+    """Return the trace of a call whose responses are given in order, and its requests."""
     answers = list(script)
     sent: list[Request] = []
 
@@ -216,7 +216,7 @@ class Requests(SynchronousTestCase):
             self.assertEqual((b"Origin", APP) in request.headers, has)
 
     def test_redirect_within(self) -> None:
-        """A redirect within one origin keeps Origin and Authorization, and asks again."""
+        """A redirect within one origin keeps Origin and Authorization, after a new preflight."""
         there = [(ACAO, APP), (ACAM, b"PUT"), (ACAH, b"Authorization"), (b"Location", b"/v2")]
         trace, sent = play(
             call(b"PUT", b"Authorization"), (204, there), (307, there), (204, there), FINE
@@ -253,15 +253,15 @@ class Requests(SynchronousTestCase):
 
 
 class Steps(SynchronousTestCase):
-    """What is told of a way."""
+    """What the steps of a trace say."""
 
     def told(self, asked: Call, *script: tuple[int, Sequence[Header]]) -> str:
-        """Return all that is said."""
+        """Return the text of all steps."""
         trace, _ = play(asked, *script)
         return "\n".join(f"{step.rule} {step.seen} {step.why}" for step in trace.steps)
 
     def test_hidden_headers(self) -> None:
-        """What the script can't read of the answer is named; ``*`` shows all but cookies."""
+        """Headers that the script can't read are named; ``*`` exposes all except cookies."""
         came = [(b"X-Total", b"3"), (b"ETag", b"x"), (b"Set-Cookie", b"a=b")]
         said = self.told(call(), (200, [*FINE[1], *came]))
         self.assertIn("can't read etag, set-cookie, x-total", said)
@@ -273,7 +273,7 @@ class Steps(SynchronousTestCase):
         self.assertIn("can't read etag", self.told(call(credentials=True), (200, cookies)))
 
     def test_max_age(self) -> None:
-        """How long the answer is kept is told; unsaid or misspelled it is 5 s."""
+        """The lifetime of a preflight is shown; without a valid one it is 5 s."""
         for value, kept in (
             (b"600", "600 s"),
             (b"10m", "5 s"),
@@ -284,7 +284,7 @@ class Steps(SynchronousTestCase):
             self.assertIn(f"Cached for at most {kept}", self.told(call(b"PUT"), answer, FINE))
 
     def test_chromium_and_authorization(self) -> None:
-        """Where ``*`` alone would stand for Authorization, it is told that Chromium lets it."""
+        """If only ``*`` could cover Authorization, a note says that Chromium accepts that."""
         noted = 'Chromium lets "*" cover authorization; the Fetch standard does not.'
         star = (204, [(ACAO, APP), (ACAH, b"*")])
         self.assertIn(noted, self.told(call(b"GET", b"Authorization"), star))
@@ -299,7 +299,7 @@ class Steps(SynchronousTestCase):
             self.assertNotIn("Chromium lets", self.told(asked, *script))
 
     def test_nothing_evil_is_printed(self) -> None:
-        """What a server sends can't steer the terminal."""
+        """A server's text can't control the terminal."""
         said = self.told(call(), (200, [(ACAO, b"\x1b[31m\xff")]))
         self.assertNotIn("\x1b", said)
         self.assertIn("\\x1b[31m", said)

@@ -1,4 +1,4 @@
-"""What is said here of browsers is what an independent transcription of Fetch says."""
+"""Browsers behave here as in an independent transcription of Fetch."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ answers = st.tuples(
 
 
 def without_mode(headers: Sequence[Header]) -> list[Header]:
-    """Return the fields that both say something of, in any order."""
+    """Return the fields that both sides produce, in any order."""
     return sorted(field for field in headers if field[0] != b"Sec-Fetch-Mode")
 
 
 class OracleTests(SynchronousTestCase):
-    """`fetch`, beside ``tests.cors.oracle``."""
+    """`fetch`, compared with ``tests.cors.oracle``."""
 
     @given(calls, st.tuples(answers, answers))
     @settings(max_examples=1500)
     def test_agree(
         self, call: Call, script: tuple[tuple[int, list[Header]], tuple[int, list[Header]]]
     ) -> None:
-        """Both send the same requests, and let the script read the same answers."""
+        """Both send the same requests, and let the script read the same responses."""
         theirs: list[tuple[bytes, list[Header]]] = []
         ours: list[tuple[bytes, list[Header]]] = []
 

@@ -1,4 +1,4 @@
-"""What a browser makes of a call before anything is sent."""
+"""How a browser changes and classifies a call before sending it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Safelist(SynchronousTestCase):
     """Which request headers need no preflight."""
 
     def test_values(self) -> None:
-        """The value counts as much as the name."""
+        """Both the name and the value decide."""
         for name, value, safe in (
             (b"Accept", b"application/json", True),
             (b"accept", b"a" * 128, True),
@@ -48,7 +48,7 @@ class Safelist(SynchronousTestCase):
             self.assertIs(is_safelisted(name, value), safe, (name, value))
 
     def test_usual_values(self) -> None:
-        """Of what is known by name alone, only JSON's Content-Type needs a preflight."""
+        """Of headers known by name only, just the Content-Type of JSON needs a preflight."""
         for name in (b"Accept", b"Accept-Language", b"Content-Language", b"Range"):
             self.assertTrue(is_safelisted(name, usual_value(name)), name)
         self.assertFalse(is_safelisted(b"content-type", usual_value(b"Content-Type")))
@@ -62,7 +62,7 @@ class Safelist(SynchronousTestCase):
         self.assertEqual(unsafe_names(many), (b"accept",))
 
     def test_reasons(self) -> None:
-        """A simple request has no reason; each other has its own."""
+        """A simple request has no reason; any other request has its own."""
         self.assertEqual(preflight_reasons(b"POST", ()), [])
         said = preflight_reasons(b"PUT", (b"content-type", b"x-app", b"accept"))
         self.assertEqual(len(said), 4)
@@ -72,15 +72,15 @@ class Safelist(SynchronousTestCase):
 
 
 class Calls(SynchronousTestCase):
-    """What is sent of a call."""
+    """The method and headers that are sent."""
 
     def test_method(self) -> None:
-        """Six methods are put in upper case, and PATCH is not among them."""
+        """Six methods are changed to upper case; PATCH is not."""
         for said, sent in ((b"put", b"PUT"), (b"patch", b"patch"), (b"purge", b"purge")):
             self.assertEqual(Call(origin=b"null", method=said, url=URL).sent_method, sent)
 
     def test_forbidden(self) -> None:
-        """What no script can set is left out."""
+        """Headers that scripts can't set are left out."""
         self.assertTrue(is_forbidden(b"Cookie", b"a"))
         self.assertTrue(is_forbidden(b"Sec-Fetch-Site", b"none"))
         self.assertTrue(is_forbidden(b"X-HTTP-Method-Override", b"GET, trace"))

@@ -1,4 +1,4 @@
-"""A real Chromium makes of answers what is said here that browsers make of them."""
+"""A real Chromium treats responses as `corsgate.explain.browser` says."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.cli.servers import Server
 from tests.explain.test_browser import ALLOWED, APP, BLOCKED, Script
 
 _NO_MESSAGE = (Cause.REDIRECTS, Cause.REDIRECT_SCHEME)
-"""What Chromium tells on its console in other words than CORS's."""
+"""Causes for which Chromium's console message is not about CORS."""
 
 _ELSEWHERE = ("trace", "mixed", "same origin", "null", "loopback is trustworthy")
-"""Cases that have no answer, or another page than the test's."""
+"""Cases without a response, or with another page than the test's."""
 
 _LENIENT = ("star is no Authorization",)
-"""Where Chromium does not do yet what Fetch says: "*" covers Authorization, with a warning."""
+"""Where Chromium still differs from Fetch: "*" covers Authorization, with a warning."""
 
 
 def cases() -> Iterator[tuple[str, Call, Script, Cause | None]]:
@@ -40,7 +40,7 @@ class ChromiumTests(SynchronousTestCase):
     """The cases of ``test_browser``, played by Chromium."""
 
     def test_agrees(self) -> None:
-        """Chromium blocks what is said to be blocked, for the cause that is said, and no more."""
+        """Chromium blocks exactly the same calls, for the same causes."""
         need_browser()
         page = Server(lambda method, path: (200, {"Content-Type": "text/html"}))
         self.addCleanup(page.stop)
@@ -79,7 +79,7 @@ class ChromiumTests(SynchronousTestCase):
 
 
 def _here(script: Script, origin: str, api: str) -> list[tuple[int, list[tuple[str, str]]]]:
-    """Return a script with this test's page and server in it."""
+    """Return a script that uses this test's page and server."""
 
     def fields(headers: Sequence[Header]) -> list[tuple[str, str]]:
         return [

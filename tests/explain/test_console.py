@@ -1,4 +1,4 @@
-"""What browsers print on their consoles, read back: every message in its real wording."""
+"""Read the messages of browser consoles, each in its real wording."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ class Messages(SynchronousTestCase):
             self.assertEqual(str(message.url), URL, key)
 
     def test_every_row_is_used(self) -> None:
-        """No row of the table is there that no message of these meets first."""
+        """Every row of the table is the first match of some message."""
         known = {"chromium": (*CHROMIUM, *CHROMIUM_PREFLIGHT), "firefox": FIREFOX}
         extra = (
             'URL scheme must be "http" or "https" for CORS request.',
@@ -217,7 +217,7 @@ class Messages(SynchronousTestCase):
             self.assertTrue(any(re.search(pattern, text) for text in texts), pattern)
 
     def test_what_it_names(self) -> None:
-        """Method, header, preflight and credentials are read where the message tells them."""
+        """Method, header, preflight and credentials are read from messages that have them."""
         found = read_message(chromium(CHROMIUM_PREFLIGHT[-2][0]))
         self.assertEqual((found.method, found.header, found.preflight), ("PUT", None, True))
         for said in (
@@ -234,14 +234,14 @@ class Messages(SynchronousTestCase):
         self.assertFalse(read_message(firefox(FIREFOX[5][0])).credentials)
 
     def test_as_it_is_copied(self) -> None:
-        """Line ends within, text around and straight quotes don't matter."""
+        """Line ends, surrounding text and straight quotes don't matter."""
         said = chromium(CHROMIUM[0][0]).replace(" ", "\n  ", 9) + "\nGET net::ERR_FAILED 403"
         self.assertIs(read_message(said).cause, Cause.MISSING_ORIGIN)
         straight = firefox(FIREFOX[7][0]).replace("‘", "'").replace("’", "'")
         self.assertIs(read_message(straight).cause, Cause.OTHER_ORIGIN)
 
     def test_redirected(self) -> None:
-        """Of a redirected call the URL that the script asked for is named."""
+        """For a redirected call, the URL that the script called is reported."""
         said = chromium(CHROMIUM[0][0]).replace(
             f"'{URL}'", f"'https://login.example/' (redirected from '{URL}')"
         )
@@ -250,13 +250,13 @@ class Messages(SynchronousTestCase):
         self.assertEqual(str(read_message(said).redirected), "https://login.example/")
 
     def test_apostrophes(self) -> None:
-        """A URL may have them, as OData's have."""
+        """A URL may contain apostrophes, as in OData."""
         url = "http://localhost:5555/odata/Products('1')?q='a'"
         for said in (chromium(CHROMIUM[0][0]), firefox(FIREFOX[5][0])):
             self.assertEqual(str(read_message(said.replace(URL, url)).url), url)
 
     def test_other_wordings(self) -> None:
-        """Calls that are blocked before anything is sent have messages of another form."""
+        """Calls that are blocked before anything is sent have other messages."""
         page = "https://app.example"
         for said, cause, origin in (
             (
@@ -284,7 +284,7 @@ class Messages(SynchronousTestCase):
             self.assertEqual(found.url is None, "file:" in said)
 
     def test_hostile(self) -> None:
-        """What was copied can't steer the terminal, nor take long however much it is."""
+        """Copied text can't control the terminal, and any length is read quickly."""
         found = read_message(chromium("\x1b]0;x\x07 moon").replace(APP, "http://a\x1b[2J"))
         self.assertTrue(found.why.isprintable())
         self.assertTrue((found.origin or "").isprintable())
@@ -293,7 +293,7 @@ class Messages(SynchronousTestCase):
         self.assertRaises(BadValue, read_message, "Access to x at '" * 20_000)
 
     def test_unknown(self) -> None:
-        """Words that are not known have no cause; what is no such message is refused."""
+        """An unknown reason has no cause; other text is rejected."""
         found = read_message(chromium("The moon is full."))
         self.assertEqual((found.cause, found.why), (None, "The moon is full."))
         for said in ("", "TypeError: Failed to fetch", "x" * 100_000):

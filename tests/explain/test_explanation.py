@@ -1,4 +1,4 @@
-"""What is told of a call through a gate, and that the fixes which are told work."""
+"""Explanations of calls through a gate, whose fixes work."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def fixed(toml: str, change: str) -> str:
 
     def merge(into: dict[str, Any], new: dict[str, Any]) -> None:
         for key, value in new.items():
-            # A policy written in a route is given whole.
+            # A policy inside a route is replaced as a whole.
             if isinstance(value, dict) and isinstance(into.get(key), dict) and key != "cors":
                 merge(into[key], value)
             else:
@@ -113,7 +113,7 @@ class Verdicts(SynchronousTestCase):
     """Allowed or not, and why."""
 
     def test_allowed(self) -> None:
-        """What the gate and the browser both let through is allowed, and nothing is proposed."""
+        """A call that gate and browser let through is allowed, without a proposal."""
         for origin, method, path, names in (
             (APP, "GET", "/v1/x", ()),
             (APP, "put", "/v1/x", ("Content-Type",)),
@@ -128,7 +128,7 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((found.near_misses, found.advice), ((), ()))
 
     def test_reasons(self) -> None:
-        """The gate's own reason is told, with what the browser makes of it."""
+        """The gate's own reason is reported, with the browser's cause."""
         for found, reason, cause in (
             (ask("https://evil.example"), "is not allowed", Cause.MISSING_ORIGIN),
             (ask(APP, "DELETE"), "DELETE' is not in allow_methods", Cause.PREFLIGHT_STATUS),
@@ -154,7 +154,7 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((reason, found.cause), (reason, cause))
 
     def test_route(self) -> None:
-        """The route and its policy are named as they are written."""
+        """The route and its policy are named as in the file."""
         for path, route, policy in (
             ("/v1/x", "/v1", "[cors.spa]"),
             ("/inline", "/inline", 'cors of [routes."/inline"]'),
@@ -165,7 +165,7 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((found.route, found.policy), (route, policy))
 
     def test_exact_headers(self) -> None:
-        """The answer's headers are the gate's own, all of them."""
+        """The response has exactly the gate's headers."""
         (_, preflight), (_, actual) = ask(APP, "PUT").trace.exchanges
         self.assertEqual(
             preflight.headers,
@@ -182,7 +182,7 @@ class Verdicts(SynchronousTestCase):
         )
 
     def test_debug(self) -> None:
-        """A policy that tells why it refuses does so here, and the refusal stays one."""
+        """A policy with debug gives its reason here too, and still refuses."""
         toml = CONFIG.replace("[cors.spa]", "[cors.spa]\ndebug = true")
         found = ask(APP, "DELETE", toml=toml)
         self.assertEqual((found.allowed, found.cause), (False, Cause.METHOD))
@@ -197,7 +197,7 @@ class Fixes(SynchronousTestCase):
     """The changes that are proposed."""
 
     def test_smallest(self) -> None:
-        """What is proposed is what is missing, at its place."""
+        """Only the missing keys are proposed, in their table."""
         spa = '["http://localhost:4200", "https://app.example", "https://*.sub.example"'
         for found, toml in (
             (
@@ -257,7 +257,7 @@ class Fixes(SynchronousTestCase):
         self.assertGreater(count, 150)
 
     def test_new_route(self) -> None:
-        """Where there is one upstream only, a path without a route gets one."""
+        """With only one upstream, a path without a route gets one."""
         toml = (
             'listen = ["tcp:5555:interface=127.0.0.1"]\n[upstreams.a]\nservers = ["http://h:1"]\n'
             '[routes."/v1"]\nupstream = "a"\n'
@@ -273,7 +273,7 @@ class Fixes(SynchronousTestCase):
         self.assertEqual(ask(path="/v3").toml, "")
 
     def test_what_no_policy_can_allow(self) -> None:
-        """Where no change helps, none is proposed and the reason is told."""
+        """If no change helps, none is proposed and the reason is given."""
         for found, told in (
             (ask("null"), "sandboxed frame"),
             (ask("not an origin"), "allow_origins"),
@@ -285,7 +285,7 @@ class Fixes(SynchronousTestCase):
             self.assertIn(told, "\n".join(found.advice))
 
     def test_shared(self) -> None:
-        """Whom else a change would serve is told."""
+        """Advice names the other routes and origins that a change affects."""
         self.assertIn("[cors.spa] is also the policy of /v2.", ask(APP, "DELETE").advice)
         useless = "\n".join(ask(APP, "PUT", "/own", "Authorization", toml=OWN).advice)
         self.assertIn('"Authorization" never gets through', useless)
@@ -305,11 +305,11 @@ class TomlTests(SynchronousTestCase):
         )
     )
     def test_read_undoes_write(self, value: Any) -> None:
-        """What is written is read as it was."""
+        """Reading a written value returns the same value."""
         self.assertEqual(tomllib.loads(f"x = {toml_value(value)}"), {"x": value})
 
     def test_tables(self) -> None:
-        """Keys stand below their table's header, which is written once."""
+        """Keys come below their table's header, which is written once."""
         text = toml_tables([((), "a", 1), (("b", "/c"), "d", "e"), (("b", "/c"), "f", True)])
         self.assertEqual(text, 'a = 1\n\n[b."/c"]\nd = "e"\nf = true\n')
         self.assertEqual(key_text(("b", "/c")), 'b."/c"')

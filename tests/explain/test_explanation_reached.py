@@ -1,4 +1,4 @@
-"""Calls that get to no gate: what is said of a URL where none listens."""
+"""Calls that do not reach the gate, because it does not listen at their URL."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tests.explain.test_explanation import CONFIG, ask
 
 
 class ReachedTests(SynchronousTestCase):
-    """`explain`, asked of a URL that is not the gate's."""
+    """`explain` for URLs that are not the gate's."""
 
     def test_past_the_gate(self) -> None:
-        """The URL of a server behind the gate is none that the gate answers."""
+        """The URL of a server behind the gate is rejected."""
         error = self.assertRaises(BadValue, ask, base="http://10.0.0.2:8000")
         self.assertIn('"b", so calls to it bypass the gate', str(error))
 
     def test_elsewhere(self) -> None:
-        """Where no listener is, only something before the gate can bring a call to it."""
+        """Without a matching listener, a note says that something must forward the call."""
         tls = CONFIG.replace("tcp:5555", "ssl:5555")
         for base, toml, told in (
             ("http://localhost:8080", CONFIG, ("listens on 5555, not on 8080",)),

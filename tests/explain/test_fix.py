@@ -1,4 +1,4 @@
-"""The smallest wider policy: it allows the call, and nothing that it adds could be left out."""
+"""The smallest wider policy allows the call, and needs each of its additions."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class WidenTests(SynchronousTestCase):
     @given(policies, calls)
     @settings(max_examples=400)
     def test_law(self, cors: Cors | None, call: Call) -> None:
-        """What comes out allows the call; each addition is needed; a policy that does stays."""
+        """The result allows the call and needs each addition; a sufficient policy stays."""
         try:
             start = cors or Cors(allow_origins=())
             if cors is not None:
@@ -92,7 +92,7 @@ class WidenTests(SynchronousTestCase):
         try:
             wider = widen(cors, call)
         except PolicyError:
-            # No server knows it: the script has to spell it right.
+            # No server knows this method: the script has to use upper case.
             self.assertEqual(call.method, b"patch")
             return
         self.assertTrue(allows(wider, call), wider)
@@ -102,7 +102,7 @@ class WidenTests(SynchronousTestCase):
             self.assertEqual(wider, cors)
 
     def test_no_policy_may(self) -> None:
-        """What no policy may allow is refused with its reason."""
+        """A call that no policy can allow is rejected with the reason."""
         call = Call(origin=b"null", method=b"GET", url=URL)
         error = self.assertRaises(PolicyError, widen, None, call)
         self.assertIn("sandboxed", str(error))
@@ -112,7 +112,7 @@ class PlaceTests(SynchronousTestCase):
     """`find_place`."""
 
     def test_spelled_otherwise(self) -> None:
-        """A route is found by what its key means, and without a file by what it would be."""
+        """A route is found in any spelling of its key; without a file its default key is used."""
         (route,) = CONFIG.routes
         self.assertEqual(find_place({}, route).route, ("routes", "/"))
         host = attrs.evolve(route, host="api.example")

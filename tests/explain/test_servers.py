@@ -1,4 +1,4 @@
-"""What is told of the usual servers."""
+"""The configuration that is proposed for common servers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ServerTests(SynchronousTestCase):
     """`server_fixes`."""
 
     def test_known(self) -> None:
-        """A server that tells what it is gets its own fix, which says all that is needed."""
+        """A server that identifies itself gets its own complete fix."""
         for name, value, title in (
             (b"Server", b"nginx/1.27", "nginx"),
             (b"server", b"openresty", "nginx"),
@@ -42,7 +42,7 @@ class ServerTests(SynchronousTestCase):
                 self.assertIn(part, fixes[1][1])
 
     def test_unknown(self) -> None:
-        """Any other is told the fields, and that a gate would do."""
+        """Any other server gets the list of fields, and the proposal of a gate."""
         (_, fields), (_, gate) = server_fixes(CALL, [(b"Server", b"MarkLogic")])
         self.assertEqual(
             fields.splitlines(),
@@ -57,7 +57,7 @@ class ServerTests(SynchronousTestCase):
         self.assertIn('servers = ["http://localhost:8000"]', gate)
 
     def test_no_gate_before_itself(self) -> None:
-        """What listens where the gate would is given no gate: that would ask itself."""
+        """A server at the gate's own address gets no gate, which would forward to itself."""
         for host in ("localhost", "127.0.0.1", "[::1]", "127.0.0.9", "app.localhost", "0.0.0.0"):
             call = attrs.evolve(CALL, url=Url.parse(f"http://{host}:5555/v1"))
             self.assertEqual(len(server_fixes(call, [])), 1, host)
@@ -66,7 +66,7 @@ class ServerTests(SynchronousTestCase):
             self.assertEqual(len(server_fixes(call, [])), 2, server)
 
     def test_replaced(self) -> None:
-        """What the answer has already is told to be taken away: two origins would be none."""
+        """Fields that the response already has are removed: two origins would be invalid."""
         for server, line in (
             (b"nginx", "proxy_hide_header Access-Control-Allow-Origin;"),
             (b"apache", "Header onsuccess unset Access-Control-Allow-Origin"),
@@ -77,7 +77,7 @@ class ServerTests(SynchronousTestCase):
             self.assertNotIn(line, server_fixes(CALL, fields[:1])[1][1])
 
     def test_gate(self) -> None:
-        """The gate that is proposed allows the call: by options where these can, or by a file."""
+        """The proposed gate allows the call, by options if they suffice, or by a file."""
         for method, credentials in ((b"PUT", False), (b"PUT", True), (b"PROPFIND", False)):
             call = attrs.evolve(CALL, method=method, credentials=credentials)
             gate = server_fixes(call, [])[-1][1]
@@ -97,7 +97,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(len(server_fixes(null, [])), 1)
 
     def test_no_more_than_needed(self) -> None:
-        """A simple call needs its origin allowed, and no answer to OPTIONS."""
+        """A simple call needs only its origin, and no response to OPTIONS."""
         simple = Call(origin=b"https://app.example", method=b"GET", url=CALL.url)
         for server in (b"nginx", b"apache", b"caddy"):
             _, (_, text), _ = server_fixes(simple, [(b"Server", server)])

@@ -1,4 +1,4 @@
-"""What is told to be written on Apache fixes a real one, even before a password."""
+"""The configuration proposed for Apache fixes a real one, even before a password."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HEADERS = ((b"X-App", b"1"), (b"Content-Type", b"application/json"))
 
 
 class ApacheTests(SynchronousTestCase):
-    """`server_fixes`, tried out."""
+    """`server_fixes`, tested with a real server."""
 
     def ask(
         self, apache: ApacheDigest, method: bytes, *, credentials: bool | None = None
     ) -> tuple[Trace, Call]:
-        """Return what a browser makes of a server, and the call."""
+        """Return the trace of a call to a server, and the call."""
         call = Call(
             origin=ORIGIN,
             method=method,
@@ -33,7 +33,7 @@ class ApacheTests(SynchronousTestCase):
         return fetch(call, send), call
 
     def test_fix(self) -> None:
-        """The call is blocked before, and allowed after; its answer, here 401, can be read."""
+        """The call is blocked before and allowed after; its response, here 401, can be read."""
         for method in (b"PUT", b"GET"):
             with ApacheDigest(users={"u": "p"}, files={"a.json": b"{}"}) as apache:
                 before, call = self.ask(apache, method)
@@ -49,7 +49,7 @@ class ApacheTests(SynchronousTestCase):
                 self.assertEqual([found.status for _, found in after.exchanges], [204, 401])
 
     def test_replaced(self) -> None:
-        """A server that names another origin names the page's alone afterwards."""
+        """A server that sends another origin sends only the page's afterwards."""
         for verb in ("set", "always set"):
             wrong = (
                 f'Header {verb} Access-Control-Allow-Origin "*"\n'

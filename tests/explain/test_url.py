@@ -1,4 +1,4 @@
-"""How a page's URL is read, and where it leads."""
+"""How a page's URL is parsed and resolved."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ class UrlTests(SynchronousTestCase):
             self.assertEqual((url.origin, url.target), (origin, target), said)
 
     def test_none(self) -> None:
-        """What is no http or https URL is refused, and no password is shown."""
+        """Anything except an http or https URL is rejected, without showing a password."""
         for said in ("", "/v1", "ws://h/", "http://", "http://h:x/", "http://h:0/", "http://[::"):
             self.assertRaises(BadValue, Url.parse, said)
         error = self.assertRaises(BadValue, Url.parse, "ftp://user:s3cret@h/")
         self.assertNotIn("s3cret", str(error))
 
     def test_userinfo(self) -> None:
-        """A password is seen and not kept."""
+        """A password is detected, but not kept."""
         url = Url.parse("http://user:s3cret@h/")
         self.assertTrue(url.has_userinfo)
         self.assertNotIn("s3cret", repr(url))
 
     def test_join(self) -> None:
-        """A Location is resolved against the URL that was asked."""
+        """A Location is resolved against the requested URL."""
         start = Url.parse("http://h/v1/a")
         self.assertEqual(str(start.join("b?c")), "http://h/v1/b?c")
         self.assertEqual(str(start.join("//g/x")), "http://g/x")
         self.assertRaises(BadValue, start.join, "data:text/plain,x")
 
     def test_resolved(self) -> None:
-        """A path is what the browser sends: dot segments are gone, and backslashes are slashes."""
+        """A path is what browsers send: without dot segments and backslashes."""
         for said, target in (
             ("http://h", "/"),
             ("http://h?a", "/?a"),

@@ -1,4 +1,4 @@
-"""What is learned of a record: enough for all of it, and nothing that could be left out."""
+"""What is learned from a record: enough for all calls, and nothing that could be left out."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def entry(
     *,
     granted: bool = True,
 ) -> dict[str, Any]:
-    """Return an entry of a HAR file, by default with all that its answer must grant."""
+    """Return an entry of a HAR file, whose response grants the call by default."""
     if granted:
         fields_of = {name.lower(): value for name, value in sent.items()}
         came = {
@@ -142,14 +142,14 @@ LOG = "\n".join(
 
 
 def config_of(toml: str) -> Config:
-    """Return what a learned configuration says, which must have no fault."""
+    """Parse a learned configuration, which must have no fault."""
     return parse_config(
         toml, file="learned.toml", environ={}, read_file=lambda _: b"", cors_rules=CORS_RULES
     )
 
 
 def works(toml: str, recorded: Iterable[Recorded]) -> bool:
-    """Return whether a configuration allows all calls, and shows what they were shown."""
+    """Return whether a configuration allows all calls and exposes the same headers."""
     try:
         config = config_of(toml)
     except ConfigError:
@@ -172,7 +172,7 @@ def works(toml: str, recorded: Iterable[Recorded]) -> bool:
 
 
 def smaller(document: dict[str, Any]) -> Iterator[str]:
-    """Return a configuration with each key, and each entry of a list, of its policies left out."""
+    """Return copies of a configuration, each without one key or one list entry of a policy."""
     for name, policy in document["cors"].items():
         for key, value in policy.items():
             for index in range(len(value)) if isinstance(value, list) else ():
@@ -188,7 +188,7 @@ class LearnTests(SynchronousTestCase):
     """`read_record` and `learn`."""
 
     def learned(self, text: str) -> Learned:
-        """Return what is learned, once it is seen to be enough and not too much."""
+        """Return what is learned, after checking that it is sufficient and minimal."""
         recorded = read_record(text)
         found = learn(recorded)
         self.assertTrue(works(found.toml, recorded), found.toml)
@@ -200,7 +200,7 @@ class LearnTests(SynchronousTestCase):
         return found
 
     def test_har(self) -> None:
-        """The browser's own headers, simple requests and other pages' add nothing."""
+        """The browser's own headers, simple requests and other pages add nothing."""
         self.assertEqual(
             self.learned(RECORD).toml,
             'listen = ["tcp:5555:interface=127.0.0.1"]\n\n'
@@ -212,7 +212,7 @@ class LearnTests(SynchronousTestCase):
         )
 
     def test_cookies(self) -> None:
-        """Cookies, Authorization and an odd Accept are allowed where they were used."""
+        """Cookies, Authorization and an unusual Accept are allowed if they were used."""
         found = self.learned(COOKIES)
         policy = tomllib.loads(found.toml)["cors"]["learned"]
         self.assertEqual(
@@ -228,7 +228,7 @@ class LearnTests(SynchronousTestCase):
         self.assertEqual(list(tomllib.loads(found.toml)["routes"]), ["/"])
 
     def test_log(self) -> None:
-        """A gate's own log gives its routes; a server that it doesn't name is asked for."""
+        """A gate's log yields its routes; a note asks for a server that is missing."""
         found = self.learned(LOG)
         document = tomllib.loads(found.toml)
         self.assertEqual(list(document["routes"]), ["/v1", "/v2"])
@@ -255,7 +255,7 @@ class LearnTests(SynchronousTestCase):
         self.assertIn("--only", str(error))
 
     def test_what_no_policy_allows(self) -> None:
-        """A call that no policy may allow is told, and the rest is learned."""
+        """A call that no policy can allow is reported, and the rest is learned."""
         text = har(
             entry("GET", f"{BOX}/a", {**CHROME, "origin": "http://app.example"}, cookies=1),
             entry("GET", f"{BOX}/a", CHROME),
@@ -267,7 +267,7 @@ class LearnTests(SynchronousTestCase):
         self.assertEqual(policy, {"allow_origins": [APP]})
 
     def test_what_does_not_go_together(self) -> None:
-        """Of calls that no one policy allows, the first are learned and the others told."""
+        """Of conflicting calls, the first are learned and the others reported."""
         text = har(
             entry("GET", f"{BOX}/a", {**CHROME, "origin": "http://app.example"}),
             entry("PUT", f"{BOX}/a", CHROME, cookies=1),
@@ -281,7 +281,7 @@ class LearnTests(SynchronousTestCase):
         self.assertEqual(policy["allow_methods"], ["DELETE"])
 
     def test_many(self) -> None:
-        """A log that a flood of made-up origins and headers is in is read as fast as it is long."""
+        """A log with a flood of invented origins and headers is read in linear time."""
         lines = [line("GET", "/v1/a", origin=f"https://a{n}.example") for n in range(3_000)]
         lines += [
             line("OPTIONS", "/v1/a", asked_method="GET", asked_headers=f"x-{n}")
@@ -292,7 +292,7 @@ class LearnTests(SynchronousTestCase):
         self.assertEqual(policy["allow_headers"][:2], ["x-0", "x-1"])
 
     def test_nothing_by_pattern(self) -> None:
-        """Whoever writes stars into a log, which needs no browser, widens no policy."""
+        """Stars in a log, which anyone can write, widen no policy."""
         for more in (
             {"origin": "*"},
             {"origin": "https://*.example.com"},
@@ -324,7 +324,7 @@ class LearnTests(SynchronousTestCase):
             self.assertEqual(found.notes, ())
 
     def test_exposed(self) -> None:
-        """A server that exposes what none may does not make the configuration faulty."""
+        """Exposed headers that scripts can't read don't make the configuration faulty."""
         came = {"Set-Cookie": "a=b", "*": "1", "ETag": "x", "Host": "h"}
         came["Access-Control-Expose-Headers"] = "Set-Cookie, *, ETag, Host"
         found = learn(read_record(har(entry("GET", f"{BOX}/v1", CHROME, came))))
@@ -333,14 +333,14 @@ class LearnTests(SynchronousTestCase):
         config_of(found.toml)
 
     def test_nothing(self) -> None:
-        """A record without a cross-origin call teaches nothing; other files are refused."""
+        """A record without a cross-origin call yields nothing; other files are rejected."""
         self.assertEqual(learn(read_record(har())).toml, "")
         self.assertEqual(learn([]), Learned(toml=""))
         for text in ("", "{}", "[]", '127.0.0.1 - - [x] "GET / HTTP/1.1" 200 3 "-" "-"', "null"):
             self.assertRaises(BadValue, read_record, text)
 
     def test_odd_entries(self) -> None:
-        """What is no proper entry is passed over."""
+        """Malformed entries are ignored."""
         odd: list[Any] = [None, {}, {"request": None}, {"request": {"url": "data:,x"}}]
         odd.append({"request": {"url": BOX, "headers": [None, {"name": "origin"}]}})
         odd += [{"request": "x"}, {"request": {"url": BOX, "headers": 5}, "response": 3}]

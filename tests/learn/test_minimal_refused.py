@@ -1,4 +1,4 @@
-"""What was refused when it was recorded is no evidence, whoever wrote it into the record."""
+"""Calls that were refused in the record are not learned."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from tests.learn.test_minimal import APP, BOX, CHROME, entry, har, line
 
 
 class RefusedTests(SynchronousTestCase):
-    """`learn` of records in which something was refused."""
+    """`learn` with records of refused calls."""
 
     def test_refused_in_a_log(self) -> None:
-        """What a gate refused, or forwarded without a grant, comes out as a comment alone."""
+        """Calls that a gate refused, or forwarded without a grant, become only comments."""
         evil = "https://evil.example"
         refused = (
             line("GET", "/v1/a", evil, status=403, server=None, outcome="x"),
             line("GET", "/v1/a", evil, status=403, server=None),
-            # On a route without enforce_origin, or without a policy.
+            # On a route without enforce_origin or without a policy.
             line("GET", "/v1/a", evil, ungranted="origin not allowed"),
             line("PURGE", "/v1/a", ungranted="method not allowed"),
-            # Errors of the gate's own, such as for a method that the route does not serve.
+            # The gate's own errors, such as for a method that the route does not serve.
             line("PURGE", "/v1/a", status=405, server=None),
             line("PURGE", "/v1/a", status=502, server=None),
             line("OPTIONS", "/v1/a", evil, status=403, asked_method="GET"),
             line("OPTIONS", "/v1/a", status=403, asked_method="PURGE"),
             line("OPTIONS", "/v1/a", status=403, asked_method="GET", asked_headers="x-evil"),
-            # Where the policy has debug, so that the browser names the cause.
+            # With debug in the policy, so that the browser names the cause.
             line("OPTIONS", "/v1/a", asked_method="PURGE", outcome="not in allow_methods"),
             # Forwarded, since it has two Origin fields.
             line("OPTIONS", "/v1/a", evil, asked_method="PURGE", server=BOX),
@@ -48,7 +48,7 @@ class RefusedTests(SynchronousTestCase):
             self.assertTrue(alone.notes[0].startswith("refused before: "))
 
     def test_refused_in_a_har(self) -> None:
-        """So does what an answer did not grant, be it the preflight's or the call's own."""
+        """So do calls that their response, or that of their preflight, did not grant."""
         asked = {"Origin": APP, "Access-Control-Request-Method": "PUT"}
         grant = {"Access-Control-Allow-Origin": APP}
         refused = [
@@ -79,12 +79,12 @@ class RefusedTests(SynchronousTestCase):
         self.assertNotIn("#", found.toml)
 
     def test_refused_once_and_granted_later(self) -> None:
-        """A call that was granted in the end is learned, and not in the comments."""
+        """A call that was granted later is learned, and not listed in a comment."""
         text = "\n".join((line("GET", "/v1/a", status=403, server=None), line("GET", "/v1/a")))
         self.assertNotIn("#", learn(read_record(text)).toml)
 
     def test_comments_are_bounded_lines(self) -> None:
-        """What strangers wrote stays in comments, of bounded number and length."""
+        """Strangers' text stays in comments, whose number and length are bounded."""
         odd = '\n[cors.learned]\nallow_origins = ["*"]\x00\x85\u2028'
         lines = [line("GET", "/v1/a")]
         for number in range(1000):
@@ -102,7 +102,7 @@ class RefusedTests(SynchronousTestCase):
         self.assertTrue(found.toml.isascii())
 
     def test_refused_paths_and_servers_count_for_nothing(self) -> None:
-        """Neither the route's prefix nor the upstreams come from a call that was refused."""
+        """Refused calls affect neither the route's prefix nor the upstreams."""
         text = har(
             entry("GET", f"{BOX}/v1/a", CHROME),
             entry("GET", f"{BOX}/v1/b", CHROME),
