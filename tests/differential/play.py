@@ -69,7 +69,7 @@ class Transcript:
     log: tuple[str, ...]
 
 
-class Random:
+class RandomBytes:
     """Random bytes for a gate, the same each time whatever else it asks for in between.
 
     What names the process is the same for all gates.
@@ -88,7 +88,7 @@ class Random:
 
 def make_service(config: Config, reactor: FakeReactor, write: Callable[[str], None]) -> GateService:
     """Return a gate as it is served, with all its shortcuts."""
-    return GateService(config, reactor, rng=Random(), file="gate.toml", write=write)
+    return GateService(config, reactor, rng=RandomBytes(), file="gate.toml", write=write)
 
 
 @cache

@@ -12,6 +12,7 @@ from tests.differential.script import Case
 from tests.differential.variants import VARIANTS
 
 _MOST_REPORTED = 3
+_MOST_LINES = 30
 _COLLECT_EVERY = 10
 
 
@@ -50,10 +51,12 @@ class DifferentialTests(SynchronousTestCase):
             for part, before, now in zip(golden.PARTS, recorded or found, found, strict=True)
             if before != now or not recorded
         ]
+        text = golden.lines(usual)
+        now = "\n".join(line for part in parts for line in text[part][:_MOST_LINES])
         return [
             f"{case.name} is not as it was recorded: {', '.join(parts)}. See "
-            f"python -m tests.differential.show {case.name}; and tests/differential/record.py "
-            f"for what to do.\n{golden.show(usual)[:2_000]}"
+            f"python -m tests.differential.show {case.name}, and tests/differential/record.py "
+            f"for what to do. Now it is:\n{now}"
         ]
 
     def differences(self, case: Case, usual: Transcript, number: int) -> list[str]:

@@ -136,7 +136,7 @@ def _on_one_wire(transcript: Transcript) -> Transcript:
 
 
 VARIANTS = (
-    Variant(name="forgetful", manner=Manner(watch=forgetter)),
+    Variant(name="forgetful", manner=Manner(watch=forgetter), share=2),
     Variant(
         name="drips", manner=Manner(cut=_drips), steps=_if_split, view=_without_chunks, share=2
     ),
