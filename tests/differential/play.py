@@ -15,6 +15,7 @@ from twisted.internet.address import IPv4Address
 from corsgate.config.model.values import Config
 from corsgate.gate.service import GateService
 from corsgate.server.alpn import find_http2
+from corsgate.shortcuts import ALL, Shortcuts
 from tests.differential.clients import FrameWriter, read_frames
 from tests.differential.configs import CONFIGS
 from tests.differential.script import (
@@ -86,9 +87,16 @@ class RandomBytes:
         return (sha256(b"%d %d" % (size, count)).digest() * (size // 32 + 1))[:size]
 
 
-def make_service(config: Config, reactor: FakeReactor, write: Callable[[str], None]) -> GateService:
-    """Return a gate as it is served, with all its shortcuts."""
-    return GateService(config, reactor, rng=RandomBytes(), file="gate.toml", write=write)
+def make_service(
+    config: Config,
+    reactor: FakeReactor,
+    write: Callable[[str], None],
+    shortcuts: Shortcuts = ALL,
+) -> GateService:
+    """Return a gate, which serves with all its shortcuts unless told otherwise."""
+    return GateService(
+        config, reactor, rng=RandomBytes(), file="gate.toml", write=write, shortcuts=shortcuts
+    )
 
 
 @cache

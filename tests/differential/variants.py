@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import cycle
 
 import attrs
 
+from corsgate.shortcuts import Shortcuts
 from tests.differential.forget import forgetter
-from tests.differential.play import Manner, Transcript, Wire, play
+from tests.differential.play import Manner, Transcript, Wire, make_service, play
 from tests.differential.script import Case, Send, Step
 
 _CHUNK = re.compile(rb"([0-9a-fA-F]+)[^\r\n]*\r\n")
@@ -135,7 +137,22 @@ def _on_one_wire(transcript: Transcript) -> Transcript:
     return attrs.evolve(transcript, clients=(Wire("clients", data, ""),))
 
 
+# Shortcuts forced off.
+
+_NAMES = tuple(field.name for field in attrs.fields(Shortcuts))
+
+
+def _without(*names: str) -> Manner:
+    """Return a manner in which some shortcuts are forced off."""
+    return Manner(make=partial(make_service, shortcuts=Shortcuts(**dict.fromkeys(names, False))))
+
+
 VARIANTS = (
+    Variant(name="without any shortcut", manner=_without(*_NAMES), view=_without_chunks),
+    *(
+        Variant(name=f"without {name}", manner=_without(name), view=_without_chunks, share=4)
+        for name in _NAMES
+    ),
     Variant(name="forgetful", manner=Manner(watch=forgetter), share=2),
     Variant(
         name="drips", manner=Manner(cut=_drips), steps=_if_split, view=_without_chunks, share=2
