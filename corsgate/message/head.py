@@ -23,7 +23,8 @@ class RequestHead:
             derived from this one with other fields must leave it out.
         names: What the names of the fields imply, if known.
         wire: The whole head as written by `to_bytes` for a request without a body, if that was
-            done already.
+            done already. It has neither Upgrade nor Expect: which responses are possible depends on
+            those.
     """
 
     method: bytes

@@ -51,6 +51,7 @@ class UpstreamConnection(Protocol):
     Attributes:
         state: What it is at.
         holder: Whose exchange it serves, for its pool.
+        limits: Of the request that came last.
         has_unread: Returns whether the server has sent more than was read, or has left.
         pinned: Whether it belongs to one client's connection alone, from now on until its end.
         pins: What that is, or the client's connection whose request came last; None if it may
@@ -80,7 +81,7 @@ class UpstreamConnection(Protocol):
         self._asked_to_continue = True
         self._tunnel: TunnelEnd | None = None
         self._upload: Upload | None = None
-        self._limits = Limits()
+        self.limits = Limits()
         self._ready: Deferred[UpstreamConnection] | None = None
 
     @property
@@ -136,7 +137,7 @@ class UpstreamConnection(Protocol):
         assert self.state is State.IDLE, "one exchange at a time"
         self.state = State.ASKED
         self._sending = sending
-        self._limits = limits = sending.limits
+        self.limits = limits = sending.limits
         self.pins = sending.pins
         if sending.binds:
             self.pinned = True
@@ -176,14 +177,15 @@ class UpstreamConnection(Protocol):
         # Whoever is informed of an interim response may have cut the connection.
         if head is None or self.state is not state:
             return
+        body, parser.body = parser.body, b""
         if response is not None:
-            response.body_data(parser.body)
+            response.body_data(body)
             if parser.complete:
                 self._complete(response)
             else:
                 self._more(response, len(data))
             return
-        response = UpstreamResponse(self, head, parser.announced_length, parser.body)
+        response = UpstreamResponse(self, head, parser.announced_length, body)
         if head.status == 401 and not self.pinned:
             challenges = index_headers(head.headers).get(b"www-authenticate", ())
             self.pinned = challenge_binds(challenges)
@@ -260,21 +262,16 @@ class UpstreamConnection(Protocol):
         if sending is not None:
             sending.failed(failure)
 
-    @property
-    def keep_alive_timeout_s(self) -> float:
-        """How long the client whose request came last may be idle."""
-        return self._limits.keep_alive_timeout_s
-
     def touch(self) -> None:
         """Set the deadline anew: something moved."""
         if self._response is not None:
             waits_for_client = self.state is State.HELD and self._response.wanted
-            limit_s = NEVER if waits_for_client else self._limits.response_idle_timeout_s
+            limit_s = NEVER if waits_for_client else self.limits.response_idle_timeout_s
         elif self._upload is not None and not self._upload.held and self._asked_to_continue:
             # The server waits for the client, which has a time limit of its own.
             limit_s = NEVER
         else:
-            limit_s = self._limits.first_byte_timeout_s
+            limit_s = self.limits.first_byte_timeout_s
         self.deadline_s = self._now() + limit_s
 
     # The parts.
@@ -341,6 +338,8 @@ class UpstreamConnection(Protocol):
         self._sending = self._response = None
         response.complete = True
         response.trailers = parser.trailers
+        # While it is idle it keeps nothing of the response.
+        parser.head = None
         if self._upload is not None:
             # It was answered before it was sent whole; what is left has no place to go.
             self._stop_sending()

@@ -359,7 +359,7 @@ class ServerPool:
             return
         pins.put(self, connection)
         self._pinned[connection] = pins
-        connection.idle_until(self._deadlines.now() + connection.keep_alive_timeout_s)
+        connection.idle_until(self._deadlines.now() + connection.limits.keep_alive_timeout_s)
         if self._slots.waiting:
             self._make_way()
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+from types import FunctionType, ModuleType
 from typing import Any
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactorClock
 
 from corsgate.errors import BadUpstreamResponse, UpstreamTimedOut
-from tests.server.support import LEFT, Body, Collector
+from corsgate.upstream.read_size import MOST_BYTES, USUAL_BYTES
+from tests.server.support import LEFT, Body, Collector, Wire
 from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
 
 
@@ -89,6 +95,61 @@ class ReuseTests(ConnectionTestCase):
         response.stopProducing()
         self.assertTrue(self.wire.reading)
         self.assertTrue(self.wire.open)
+
+
+class IdleTests(ConnectionTestCase):
+    def test_keeps_nothing(self) -> None:
+        """While it is idle, a connection keeps nothing of the response that it brought."""
+        size = 50_000
+        head = OK + b"X: %b\r\nContent-Length: %d\r\n\r\n" % (b"x" * size, size)
+        for reads in (
+            (head + bytes(size),),
+            (head, bytes(size)),
+            (head + bytes(9), bytes(size - 9)),
+        ):
+            self.collect(self.answered(*reads))
+            self.assertEqual(largest(self.connection), 0)
+
+
+def largest(root: object) -> int:
+    """Return the size of the largest bytes that an object leads to, unless they are small."""
+    seen: set[int] = set()
+    left: list[object] = [root]
+    most = 0
+    while left:
+        each = left.pop()
+        if id(each) not in seen and not isinstance(each, type | ModuleType | FunctionType | Wire):
+            seen.add(id(each))
+            most = max(most, len(each) if isinstance(each, bytes) else 0)
+            left += gc.get_referents(each)
+    return most if most > 10_000 else 0
+
+
+class ReadSizeTests(ConnectionTestCase):
+    """More is read at once while whoever takes the response keeps up."""
+
+    def test_download(self) -> None:
+        """A long body is read in larger pieces, until its taker pauses or it ends."""
+        server = socket.create_server(("127.0.0.1", 0))
+        client = socket.create_connection(server.getsockname())
+        for each in (client, server):
+            self.addCleanup(each.close)
+        tcp: Any = Connection(client, self.connection, MemoryReactorClock())
+        self.connection.makeConnection(tcp)
+        length = 6 * USUAL_BYTES
+        response = self.answered(OK + b"Content-Length: %d\r\n\r\n" % length)
+        self.collect(response)
+        sizes = [tcp.bufferSize]
+        for size in (100, USUAL_BYTES, MOST_BYTES):
+            self.connection.dataReceived(bytes(size))
+            sizes.append(tcp.bufferSize)
+        self.assertEqual(sizes, [USUAL_BYTES, USUAL_BYTES, MOST_BYTES, MOST_BYTES])
+        response.pauseProducing()
+        self.assertEqual(tcp.bufferSize, USUAL_BYTES)
+        response.resumeProducing()
+        self.assertEqual(tcp.bufferSize, USUAL_BYTES)
+        self.connection.dataReceived(bytes(length - 100 - USUAL_BYTES - MOST_BYTES))
+        self.assertEqual((tcp.bufferSize, self.released), (USUAL_BYTES, [True]))
 
 
 class DeliveryTests(ConnectionTestCase):
