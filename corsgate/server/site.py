@@ -92,6 +92,7 @@ class GateSite(Site):
         # What others look at.
         self.deadlines = deadlines
         self.limits = limits
+        self.shortcuts = shortcuts
         self.channels = self.connections.channels
         self.hand_over = self.connections.hand_over
         self.client_of = self.connections.client_of
