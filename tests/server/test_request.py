@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
 
-from tests.server.support import Served, answer
+from corsgate.message.head import ResponseHead
+from corsgate.server.request import GateRequest
+from tests.server.support import Leaf, Served, answer
 
 GET = b"GET /a?b=1 HTTP/1.1\r\nHost: a\r\nCookie: c=1; d; e=f=g\r\nX: 1\r\nX: 2\r\n\r\n"
 
@@ -50,3 +53,97 @@ class PlainRequestTests(SynchronousTestCase):
         self.served.wire.take()
         self.assertRaises(RuntimeError, self.request.write, b"late")
         self.assertEqual(self.served.wire.take(), b"")
+
+
+class Finder(Resource):
+    """A root that counts how often it is asked for what serves a request.
+
+    Args:
+        found: What serves it.
+    """
+
+    def __init__(self, found: Resource) -> None:
+        super().__init__()
+        self.found = found
+        self.asked = 0
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> Resource:
+        """Count."""
+        self.asked += 1
+        return self.found
+
+
+class ByHead(Leaf):
+    """A resource that was chosen by what the head says, and nothing else."""
+
+    by_head = True
+
+
+class Broken(ByHead):
+    """One that fails."""
+
+    def render(self, request: GateRequest) -> int:
+        """Fail."""
+        raise ZeroDivisionError
+
+
+class DispatchTests(SynchronousTestCase):
+    """How the resource of a request is found."""
+
+    def serve(self, found: Resource, *requests: bytes) -> tuple[Served, int]:
+        """Return what has served requests, and how often the resource was looked for."""
+        served = Served()
+        served.site.resource = root = Finder(found)
+        for data in requests:
+            served.send(data)
+        return served, root.asked
+
+    def test_once(self) -> None:
+        """For the same bytes the resource is found once, and for another target again."""
+        other = GET.replace(b"/a", b"/b")
+        seen: list[bytes] = []
+
+        def respond(request: GateRequest) -> None:
+            seen.append(request.uri)
+            answer(request)
+
+        _, asked = self.serve(ByHead(respond), GET, GET, GET, other, other)
+        self.assertEqual((asked, seen), (2, [b"/a?b=1"] * 3 + [b"/b?b=1"] * 2))
+
+    def test_any_resource(self) -> None:
+        """One that doesn't say what it was chosen by is looked for each time."""
+        _, asked = self.serve(Leaf(answer), GET, GET)
+        self.assertEqual(asked, 2)
+
+    def test_bad_path(self) -> None:
+        """A path that is none is refused each time."""
+        statuses: list[int] = []
+
+        def respond(request: GateRequest) -> None:
+            assert request.refusal is not None
+            statuses.append(request.refusal.status)
+            answer(request)
+
+        bad = GET.replace(b"/a", b"/%zz")
+        served = Served()
+        served.site.resource = ByHead(respond)
+        served.send(bad, bad)
+        self.assertEqual(statuses, [400, 400])
+
+    def test_failure(self) -> None:
+        """What a resource raises is answered with 500, each time."""
+        served, asked = self.serve(Broken(answer), GET, GET)
+        self.assertEqual(asked, 1)
+        self.assertEqual(served.wire.value().count(b"HTTP/1.1 500 "), 2)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_failure_behind_a_head(self) -> None:
+        """Behind a response that has begun, the connection is cut."""
+
+        def begin(request: GateRequest) -> None:
+            request.begin(ResponseHead(200, b"", []), None)
+            raise ZeroDivisionError
+
+        served, _ = self.serve(ByHead(begin), GET)
+        self.assertTrue(served.wire.disconnected)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -13,6 +13,7 @@ from corsgate.message.framing import CHUNKED
 from corsgate.message.headers import HeaderList
 from corsgate.server.http1.parser import RequestParser
 from corsgate.server.parsed_request import ParsedRequest
+from corsgate.shortcuts import ALL, Shortcuts
 
 H = b"Host: a\r\n"
 GET = b"GET / HTTP/1.1\r\n"
@@ -57,10 +58,10 @@ class Recorder:
         self.events.append(("broken",))
 
 
-def read(*reads: bytes, limits: Limits | None = None) -> Recorder:
+def read(*reads: bytes, limits: Limits | None = None, shortcuts: Shortcuts = ALL) -> Recorder:
     """Return what a connection that brings these reads is told."""
     sink = Recorder()
-    reader = RequestParser(sink, limits or Limits())
+    reader = RequestParser(sink, limits or Limits(), shortcuts)
     for data in reads:
         reader.feed(data)
     return sink

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
+from corsgate.cors.names import KNOWN_METHODS
+from corsgate.server.http1.recall import PLAIN_LINE
+from corsgate.shortcuts import Shortcuts
 from tests.server.http1.test_parser import H, Recorder, read
 
 FIELDS = H + b"Origin: http://a.test\r\nX: 1\r\nX: 2 \r\n\r\n"
@@ -110,6 +113,61 @@ class RecallTests(SynchronousTestCase):
         for reads in ((LINES[0] + FIELDS, line + FIELDS), (line + FIELDS,)):
             refusal = read(*reads, limits=limits).requests[-1].refusal
             self.assertEqual(refusal and refusal.status, 431)
+
+    def test_same_bytes(self) -> None:
+        """The very same request comes of the same bytes, with what is noted in it."""
+        data = LINES[0] + FIELDS
+        first, second, third = read(data, data, data + LINES[1] + FIELDS).requests[:3]
+        self.assertIs(second, first)
+        self.assertIs(third, first)
+
+    def test_shortcuts_off(self) -> None:
+        """With any shortcut off, the same is read; what it is about is then made anew."""
+        parts = [line + block for line in LINES for block in BLOCKS[:4]]
+        expected = [read(part, part, limits=LIMITS) for part in parts]
+        for name in ("same_bytes", "same_fields", "memo", "head_names", "counted"):
+            shortcuts = Shortcuts(**{name: False})
+            for part, sink in zip(parts, expected, strict=True):
+                without = read(part, part, limits=LIMITS, shortcuts=shortcuts)
+                self.assertEqual(told(without), told(sink), (name, part))
+                self.assertEqual(without.events, sink.events, (name, part))
+        data, other = LINES[0] + FIELDS, LINES[1] + FIELDS
+        for name, is_same, is_shared, has_memo in (
+            ("same_bytes", False, True, True),
+            ("same_fields", True, False, False),
+            ("memo", False, True, False),
+        ):
+            requests = read(data, data, other, shortcuts=Shortcuts(**{name: False})).requests
+            self.assertEqual(requests[1] is requests[0], is_same, name)
+            self.assertEqual(requests[2].index is requests[1].index, is_shared, name)
+            self.assertEqual(requests[2].memo is requests[1].memo, has_memo, name)
+
+    def test_targets(self) -> None:
+        """A line that is taken without llhttp has a target that llhttp takes, byte by byte."""
+        for byte in range(256):
+            line = b"GET /%c HTTP/1.1\r\n" % byte
+            refusal = read(b"\r\n" + line + FIELDS).requests[0].refusal
+            is_plain = PLAIN_LINE.match(line) is not None
+            self.assertEqual(is_plain, refusal is None, byte)
+
+    def test_methods(self) -> None:
+        """So it is with the methods, except for the one whose target is no path."""
+        for method in KNOWN_METHODS:
+            line = b"%b /a HTTP/1.1\r\n" % method
+            self.assertEqual(PLAIN_LINE.match(line) is not None, method != b"CONNECT", method)
+        for method in (b"get", b"BREW", b"PRI", b"GETS", b""):
+            self.assertIsNone(PLAIN_LINE.match(method + b" /a HTTP/1.1\r\n"), method)
+
+    def test_behind_a_bare_cr(self) -> None:
+        """A CR of its own before a request is not overlooked because the rest comes later."""
+        sink = read(b"\r", LINES[0] + FIELDS)
+        self.assertEqual([r.refusal and r.refusal.status for r in sink.requests], [400])
+
+    def test_expecting(self) -> None:
+        """A head that asks to be asked for its body is read anew each time."""
+        data = LINES[0] + H + b"Expect: 100-continue\r\n\r\n"
+        first, second = read(data, data).requests
+        self.assertIsNot(second.index, first.index)
 
     @given(
         st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(BLOCKS)), min_size=2, max_size=6)
