@@ -161,17 +161,17 @@ class GateRequest(server.Request):
 
     # What Request's own initializer makes, for those that look at it.
 
-    @cached_property
+    @property
     def transport(self) -> Any:  # type: ignore[override]  # an attribute there
         """The client connection's transport."""
         return self._connection.transport
 
-    @cached_property
+    @property
     def client(self) -> IAddress:
         """The client's address."""
         return self._connection.getPeer()
 
-    @cached_property
+    @property
     def host(self) -> IAddress:
         """The gate's own address."""
         return self._connection.getHost()

@@ -125,7 +125,6 @@ class RequestParser:
             if again is not None:
                 self._sink.request_read(again)
                 return used
-            last.forget()
         # Not behind a part of an empty line, which nothing may follow but its other part.
         line = None if self._fed else PLAIN_LINE.match(data)
         if line is None:
@@ -267,7 +266,7 @@ class RequestParser:
         if self.state is _BODY:
             if self._pieces:
                 self._pass_body()
-            self._end_body(self._head.fields() if self._head.names else [])
+            self._end_body(self._head.fields())
 
     # The parts.
 

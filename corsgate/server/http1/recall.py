@@ -86,22 +86,24 @@ class LastRequest:
 
         Returns:
             The request; None where this is another one, or none that the fields alone decide on.
+            Then the last one is forgotten.
         """
         last, fields = self.request, self._fields
         if last is None or data == self.data:
             return last
-        if not fields or not data.endswith(fields):
-            return None
-        size = len(data)
-        line_end = size - len(fields)
-        line = PLAIN_LINE.match(data)
-        limits = self._limits
+        line = None
+        if fields and data.endswith(fields):
+            line = PLAIN_LINE.match(data)
+        size, limits = len(data), self._limits
         if (
             line is None
-            or line.end() != line_end
+            or (line_end := line.end()) != size - len(fields)
             or line_end > limits.max_target_bytes
             or size > limits.max_head_bytes
         ):
+            if not self.data or not data.startswith(self.data):
+                # Otherwise, other requests follow one with the same bytes.
+                self.forget()
             return None
         method, target = line.groups()
         head = last.head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -23,6 +24,8 @@ from corsgate.server.http1.request_line import RequestLine
 from corsgate.server.parsed_request import ParsedRequest, Refusal
 from corsgate.shortcuts import Shortcuts
 
+_name, _value = itemgetter(0), itemgetter(1)
+
 
 class CollectedHead:
     """The target and the fields that llhttp has found in a head so far, or in trailers.
@@ -32,25 +35,26 @@ class CollectedHead:
         shortcuts: Which ones are taken.
 
     Attributes:
-        names: The names of the fields.
+        on_header: Takes a field; it is called more often than anything else here.
         is_trimmed: Whether no value can have white space behind it.
     """
 
     __slots__ = (
+        "_fields",
         "_host",
         "_limits",
         "_names_of",
         "_surplus",
         "_target",
-        "_values",
         "is_trimmed",
-        "names",
+        "on_header",
     )
 
     def __init__(self, limits: Limits, shortcuts: Shortcuts) -> None:
-        self.names: list[bytes] = []
         self.is_trimmed = False
-        self._values: list[bytes] = []
+        self._fields: HeaderList = []
+        take = self._fields.append
+        self.on_header = lambda name, value: take((name, value))
         self._target = b""
         self._surplus = False
         self._limits = limits
@@ -64,22 +68,17 @@ class CollectedHead:
         """Take a part of the request target."""
         self._target += data
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
-        self.names.append(name)
-        self._values.append(value)
-
     # What the parser calls.
 
     def begin(self) -> None:
         """Forget the head before."""
         self._target = b""
         self._surplus = False
-        self.names, self._values = [], []
+        self._fields.clear()
 
     def clear(self) -> None:
         """Forget the fields."""
-        self.names, self._values = [], []
+        self._fields.clear()
 
     def forget(self) -> None:
         """Forget what only makes the next head cheaper."""
@@ -89,15 +88,14 @@ class CollectedHead:
     def drop_surplus(self) -> None:
         """Keep no more fields than a head may have."""
         most = self._limits.max_headers
-        if len(self.names) > most:
+        if len(self._fields) > most:
             self._surplus = True
-            del self.names[most:], self._values[most:]
+            del self._fields[most:]
 
     def fields(self) -> HeaderList:
         """Return the fields."""
-        pairs = zip(self.names, self._values, strict=True)
         # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
-        return [(name, value.rstrip(b" \t")) for name, value in pairs]
+        return [(name, value.rstrip(b" \t")) for name, value in self._fields]
 
     def so_far(self, method: bytes) -> RequestHead:
         """Return as much of a head as has come.
@@ -117,8 +115,7 @@ class CollectedHead:
         limits = self._limits
         # Where fewer bytes than that have been read, none need be counted.
         if read > limits.max_head_bytes:
-            size = len(self._target) + 4 * len(self.names)
-            size += sum(map(len, self.names)) + sum(map(len, self._values))
+            size = len(self._target) + sum(len(n) + len(v) + 4 for n, v in self._fields)
             if size > limits.max_head_bytes:
                 return self.too_large()
         if self._surplus:
@@ -153,13 +150,14 @@ class CollectedHead:
 
     def _make_simple(self, line: re.Match[bytes], read: int, llhttp: Any) -> ParsedRequest | None:
         """Return the request whose names leave little to be looked at; None to look closely."""
-        spelled, values, limits = self.names, self._values, self._limits
-        names = self._names_of(tuple(spelled))
+        headers, limits = self._fields.copy(), self._limits
+        names = self._names_of(tuple(map(_name, headers)))
+        values = list(map(_value, headers))
         method, target = line.groups()
         if (
             not names.simple_request
             or not self.is_trimmed
-            or len(values) > limits.max_headers
+            or len(headers) > limits.max_headers
             or len(target) > limits.max_target_bytes
             or read > limits.max_head_bytes
             or (names.connection_at >= 0 and values[names.connection_at].lower() != b"keep-alive")
@@ -176,7 +174,7 @@ class CollectedHead:
             if length is None:
                 return None
         return ParsedRequest(
-            RequestHead(method, target, list(zip(spelled, values, strict=True)), None, names),
+            RequestHead(method, target, headers, None, names),
             dict(zip(names.lowered, map(list, zip(values, strict=True)), strict=True)),
             authority=authority,
             length=length,
