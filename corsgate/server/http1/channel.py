@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -16,7 +14,7 @@ from corsgate.server.admission import Spare
 from corsgate.server.context import ServerContext
 from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.http1.response_writer import ResponseWriter
-from corsgate.server.http1.states import NEXT_PHASES, Phase
+from corsgate.server.http1.states import NEXT_PHASES, Phase, State
 from corsgate.server.http1.timeouts import (
     FIRST_REQUEST_S,
     LINGER_S,
@@ -27,7 +25,6 @@ from corsgate.server.http1.timeouts import (
     find_spare,
 )
 from corsgate.server.parsed_request import ParsedRequest
-from corsgate.server.persistence import stays_open
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER
@@ -43,7 +40,7 @@ PER_TURN = 16
 # As the members are looked up in a class, which is slow.
 _IDLE, _PENDING, _ANSWERING = Phase.IDLE, Phase.PENDING, Phase.ANSWERING
 _CLOSING, _TUNNEL = Phase.CLOSING, Phase.TUNNEL
-_ANSWER, _REQUEST = Awaited.ANSWER, Awaited.REQUEST
+_ANSWER, _REQUEST, _BETWEEN = Awaited.ANSWER, Awaited.REQUEST, State.BETWEEN
 
 
 @implementer(IPushProducer)
@@ -66,8 +63,6 @@ class GateChannel(ResponseWriter):
         self._handling: GateRequest | None = None
         self._dispatching = False
         self._reading = True
-        self._write_paused = False
-        self._producer: Any = None
         self._tunnel: TunnelEnd | None = None
         self._next_turn: IDelayedCall | None = None
         self._timeouts = ClientTimeouts(context.limits)
@@ -202,29 +197,18 @@ class GateChannel(ResponseWriter):
         self.deadline_s = NEVER
         return self._tunnel
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take the source of the response; it hears when the client does not keep up."""
-        if not streaming:
-            raise ValueError("a response's source here is a push producer")
-        self._producer = producer
-        if self._write_paused:
-            producer.pauseProducing()
-
-    def unregisterProducer(self) -> None:
-        """Forget the source of the response."""
-        self._producer = None
-
     def requestDone(self, request: GateRequest) -> None:
         """Go on to the next request, or close."""
         self._handling = self._producer = None
         if self._phase is not _ANSWERING:
             return
         self._phase = _PENDING
-        body, draining = request.body, self.context.draining
+        body = request.body
         unread = body is not None and not body.complete
         if unread and body is not None:
             body.discard()
-        if not stays_open(request, draining=draining):
+        broken = body is not None and body.failed
+        if broken or not request.persistent or self.context.draining:
             if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:
@@ -335,22 +319,26 @@ class GateChannel(ResponseWriter):
 
     def _settle(self) -> None:
         """Wait for what comes next, and read on if there is room for it."""
-        phase, timeouts, handling = self._phase, self._timeouts, self._handling
+        pipeline, timeouts, handling = self._pipeline, self._timeouts, self._handling
         if (
-            phase >= _CLOSING
+            self._phase >= _CLOSING
             or self._write_paused
             or not self._reading
             or self._account is not None
-            or not self._pipeline.is_clear
+            or pipeline.unread
+            or pipeline.body is not None
+            or pipeline.parser.state is not _BETWEEN
+            or pipeline.queue
             or (handling is not None and handling.body is not None and handling.body.held)
         ):
-            if phase is _IDLE:
+            if self._phase is _IDLE:
                 self._become(_PENDING)
             self._body_changed()
         elif handling is None:
             self._phase = _IDLE
             if timeouts.awaited is not _REQUEST:
-                self.deadline_s = timeouts.begin(_REQUEST, None, self.context.now())
+                timeouts.awaited = _REQUEST
+                self.deadline_s = self.context.now() + self._limits.keep_alive_timeout_s
         elif timeouts.awaited is not _ANSWER:
             self.deadline_s = timeouts.begin(_ANSWER, None, self.context.now())
 

@@ -92,16 +92,6 @@ class Pipeline:
         """Take bytes; `advance` parses them."""
         self.unread = self.unread + data if self.unread else data
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether nothing of another request has come, and all of the last one has been read."""
-        return (
-            not self.queue
-            and not self.unread
-            and self.body is None
-            and self.parser.state is State.BETWEEN
-        )
-
     def advance(self) -> bool:
         """Parse a step further, where there is something to parse and room for it.
 

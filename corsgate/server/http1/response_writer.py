@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.web.http_headers import Headers
 
@@ -17,6 +18,8 @@ class ResponseWriter(ClientConnection):
     """Frames the responses to the requests of a connection, one after the other."""
 
     _write: Callable[[bytes], None]
+    _write_paused = False
+    _producer: Any = None
     # A head that waits for the first piece of its body, to leave in one write with it.
     _head = b""
 
@@ -120,3 +123,15 @@ class ResponseWriter(ClientConnection):
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head (RFC 9110 15.2)."""
         self._write(head.to_bytes())
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Take the source of the response; it hears when the client does not keep up."""
+        if not streaming:
+            raise ValueError("a response's source here is a push producer")
+        self._producer = producer
+        if self._write_paused:
+            producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Forget the source of the response."""
+        self._producer = None
