@@ -59,7 +59,7 @@ class CertificateTable:
         """Use what the certificates' files hold now, from the next connection on.
 
         Args:
-            read_file: Answers a file's bytes or raises OSError.
+            read_file: Returns a file's bytes or raises OSError.
 
         Raises:
             OSError: A file can't be read; then the certificates in use stay.

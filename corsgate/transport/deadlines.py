@@ -39,7 +39,7 @@ class Deadlines:
         clock: Tells the time and calls back.
 
     Attributes:
-        now: Answers the time in seconds that deadlines are compared with.
+        now: Returns the time in seconds that deadlines are compared with.
     """
 
     _log = Logger()

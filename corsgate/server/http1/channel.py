@@ -32,12 +32,11 @@ from corsgate.transport.hangup import has_hung_up
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
 
-# How many requests are answered before other connections have their turn: one read may hold
-# thousands, and a socket may take all their answers at once.
+# How many requests are served before other connections have their turn: one read may hold
+# thousands, and a socket may take all the responses at once.
 PER_TURN = 16
 
-
-# As the members are looked up in a class, which is slow.
+# Looking a member up in its class is slow.
 _IDLE, _PENDING, _ANSWERING = Phase.IDLE, Phase.PENDING, Phase.ANSWERING
 _CLOSING, _TUNNEL = Phase.CLOSING, Phase.TUNNEL
 _ANSWER, _REQUEST, _BETWEEN = Awaited.ANSWER, Awaited.REQUEST, State.BETWEEN
@@ -45,11 +44,11 @@ _ANSWER, _REQUEST, _BETWEEN = Awaited.ANSWER, Awaited.REQUEST, State.BETWEEN
 
 @implementer(IPushProducer)
 class GateChannel(ResponseWriter):
-    """One client's connection: it parses, and answers one request after the other.
+    """One client's connection: it serves one request after the other.
 
-    Requests that were pipelined wait in a queue of what one read brought; nothing more is
-    read until they are answered. Each is handed on when its head, and what came with it in
-    the same read, has been parsed.
+    Pipelined requests wait in a queue of what one read brought; nothing more is read until they
+    have been served. Each is handed on once its head has been parsed, with what came of its body
+    in the same read.
     """
 
     _log = Logger()
@@ -286,7 +285,7 @@ class GateChannel(ResponseWriter):
             self.deadline_s = self._timeouts.begin(awaited, self._pipeline.body, self._now())
 
     def _go_on(self) -> None:
-        """Parse and return what has come, as far as the client takes the answers."""
+        """Parse and serve what has come, as long as the client takes the responses."""
         if self._dispatching:
             return
         self._dispatching = True
@@ -335,6 +334,7 @@ class GateChannel(ResponseWriter):
                 self._become(_PENDING)
             self._body_changed()
         elif handling is None:
+            assert self._phase <= _PENDING, self._phase
             self._phase = _IDLE
             if timeouts.awaited is not _REQUEST:
                 timeouts.awaited = _REQUEST

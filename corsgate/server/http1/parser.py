@@ -9,25 +9,27 @@ import httptools
 
 from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError, UnknownCoding
-from corsgate.message.framing import (
-    request_framing,
-)
+from corsgate.message.framing import request_framing
 from corsgate.message.headers import HeaderList
 from corsgate.server.http1.message_cuts import HEAD_END, MessageCuts
 from corsgate.server.http1.recall import PLAIN_LINE, LastRequest
-from corsgate.server.http1.request_head import CollectedHead
+from corsgate.server.http1.request_head import CollectedHead, not_http
 from corsgate.server.http1.request_line import RequestLine
 from corsgate.server.http1.states import NEXT_STATES, State
 from corsgate.server.parsed_request import ParsedRequest, Refusal, RequestSink, malformed, refused
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER
 
-# As the members are looked up in a class, which is slow.
+# Looking a member up in its class is slow.
 _BETWEEN, _HEAD, _BODY = State.BETWEEN, State.HEAD, State.BODY
 _OFFERED, _ENDED = State.OFFERED, State.ENDED
 
 # Where a head has come that is longer, it is read in steps that bound what its fields take.
 _LONG_HEAD = 4 * 1024
+
+_BARE_LINE_END = Refusal(status=400, detail="There is a bare CR or LF before a request.")
+_LARGE_CHUNKS = Refusal(status=400, detail="The body's chunks or trailers are too large.")
+_SEND_AGAIN = Refusal(status=400, detail="Send this request again, by itself.")
 
 COUNTED_BYTES = 16 * 1024
 """From this length on, a body of known length is counted: a parser for what follows costs less."""
@@ -40,10 +42,8 @@ class RequestParser:
     requests before them. What follows an offer to switch protocols is held until `go_on` or
     `switch` says what it is (RFC 9110 7.8).
 
-    A client sends much the same fields with each request of a connection. Where they are the
-    last request's byte for byte, only the request line is read, and what was made of the fields
-    then is taken again. Other fields are read by llhttp; where nothing but a few of their values
-    can matter, which follows from their names, only these are looked at.
+    Where the fields are the last request's byte for byte, only the request line is read, and what
+    was made of the fields then is taken again. Other fields are read by llhttp.
 
     Args:
         sink: Gets what is read, during `feed`.
@@ -68,7 +68,6 @@ class RequestParser:
         self._moved = False
         # Bytes behind an offer that may yet be taken up.
         self._held = b""
-        # What llhttp calls, too.
         self._head = head = CollectedHead(limits, shortcuts)
         self.on_url, self.on_header = head.on_url, head.on_header
         self._line = RequestLine()
@@ -86,21 +85,12 @@ class RequestParser:
         self._parser: Any = httptools.HttpRequestParser(self)
 
     @property
-    def _size(self) -> int:
-        """How many bytes have been read since the head began, at most."""
-        return self._fed + self._reading
-
-    @property
     def held(self) -> int:
         """About how many bytes of memory a head takes that has come in part."""
         return 2 * self._collected
 
     def feed(self, data: bytes) -> None:
-        """Read bytes.
-
-        Args:
-            data: What the client sent, split anyhow.
-        """
+        """Read what the client sent, split anyhow."""
         at = self.read_message(data) if self.state is _BETWEEN else 0
         if at < len(data):
             self.parse(data[at:] if at else data)
@@ -141,16 +131,34 @@ class RequestParser:
         self._plain = None
         if self.state is _BODY:
             if self._left > 0 and at < len(data):
-                piece = data[at : at + self._left]
-                at += len(piece)
-                self._parse_body(piece)
-                if self._pieces:
-                    self._pass_body()
+                at += self.read_body(data[at:])
         elif self.state is _BETWEEN:
             read, self._read = self._read, None
             if read is not None:
                 last.remember(read, head, line.end())
         return at
+
+    def read_body(self, data: bytes) -> int:
+        """Read what has come of a body of known length.
+
+        Args:
+            data: What the client sent behind the body's last piece.
+
+        Returns:
+            How many bytes that were; 0 where no such body is being read.
+        """
+        left = self._left
+        if self.state is not _BODY or left <= 0:
+            return 0
+        piece = data if len(data) <= left else data[:left]
+        self._fed = 0
+        if self._counted:
+            self._count(piece)
+        else:
+            self._parse_some(piece)
+            if self._pieces:
+                self._pass_body()
+        return len(piece)
 
     def parse(self, data: bytes) -> None:
         """Read bytes of any kind.
@@ -218,7 +226,7 @@ class RequestParser:
         if self._cuts.given_up:
             # It is not known where its request line begins, so it can't be checked. Who has
             # sent this many empty lines in a body doesn't send a request with it.
-            self.refuse(Refusal(status=400, detail="Send this request again, by itself."))
+            self.refuse(_SEND_AGAIN)
 
     def on_headers_complete(self) -> None:
         """Make a request of the head."""
@@ -226,11 +234,12 @@ class RequestParser:
             # Of a head that is not the client's.
             self._head.clear()
             return
+        size = self._fed + self._reading
         try:
-            request = self._head.make(self._parser, self._plain or self._line, self._size)
+            request = self._head.make(self._parser, self._plain or self._line, size)
         except TargetError as error:
             status = 501 if isinstance(error, UnknownCoding) else 400
-            refusal = self._head.excess(self._size) or malformed(error, status)
+            refusal = self._head.excess(size) or malformed(error, status)
             self.refuse(refusal, method=self._parser.get_method())
             return
         if self._plain is None:
@@ -279,9 +288,9 @@ class RequestParser:
         if self.state is _BODY:
             if self._fed > self._limits.max_head_bytes:
                 # llhttp would go on collecting an endless trailer, or skip an endless extension.
-                self._broken(400, "The body's chunks or trailers are too large.")
+                self._broken(_LARGE_CHUNKS)
         elif self.state is _HEAD:
-            excess = self._head.excess(self._size)
+            excess = self._head.excess(self._fed + self._reading)
             if excess is not None or self._fed > self._limits.max_head_bytes:
                 self.refuse(excess or self._head.too_large())
 
@@ -306,8 +315,10 @@ class RequestParser:
                 in_line = bool(self._line)
                 end = self._cuts.next(data, at, in_body=in_body, in_line=in_line)
             piece = data if end - at == size else data[at:end]
-            if in_body:
-                self._parse_body(piece)
+            if in_body and self._counted:
+                self._count(piece)
+            elif in_body:
+                self._parse_some(piece)
             elif self._line.take(piece):
                 self._parse_some(piece)
                 if self.state is _HEAD:
@@ -316,18 +327,15 @@ class RequestParser:
                 # llhttp might have begun a message here, or not yet.
                 self._moved = True
                 self._head.begin()
-                self._broken(400, "There is a bare CR or LF before a request.")
+                self._broken(_BARE_LINE_END)
             at = end
         if self._pieces:
             self._pass_body()
         if self.state is _HEAD or (self.state is _BODY and not self._left > 0):
             self._cuts.end_read(data)
 
-    def _parse_body(self, piece: bytes) -> None:
-        """Read a piece of a body."""
-        if not self._counted:
-            self._parse_some(piece)
-            return
+    def _count(self, piece: bytes) -> None:
+        """Take a piece of a body that is not parsed."""
         self._moved = True
         self._left -= len(piece)
         self._sink.body_read(piece)
@@ -337,6 +345,7 @@ class RequestParser:
             self._end_body([])
 
     def _end_body(self, trailers: HeaderList) -> None:
+        assert self.state is _BODY, self.state
         self.state = _ENDED if self._is_last else _BETWEEN
         self._sink.body_complete(trailers)
 
@@ -356,24 +365,19 @@ class RequestParser:
                 self._parser = httptools.HttpRequestParser(self)
             elif self.state is not _ENDED:
                 self._decline_upgrade()
-        except httptools.HttpParserInvalidMethodError:
-            if self._line.has_misplaced_blank():
-                self._broken(400, "The request line has a blank where none may be.")
-            else:
-                self._broken(501, "The method is not known here.")
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
-            self._broken(400, f"The request is not well-formed: {error}.")
+            self._broken(not_http(error, self._line))
 
-    def _broken(self, status: int, detail: str) -> None:
-        if self.state is _BODY:
-            if self._pieces:
-                self._pass_body()
-            self._become(_ENDED)
-            self._sink.body_broken(detail)
-        else:
-            self.refuse(Refusal(status=status, detail=detail))
+    def _broken(self, refusal: Refusal) -> None:
+        if self.state is not _BODY:
+            self.refuse(refusal)
+            return
+        if self._pieces:
+            self._pass_body()
+        self._become(_ENDED)
+        self._sink.body_broken(refusal.detail)
 
     def refuse(self, refusal: Refusal, method: bytes = b"GET") -> None:
         """Put a refusal in the place of what can't be read, and read no more."""

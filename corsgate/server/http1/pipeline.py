@@ -102,7 +102,10 @@ class Pipeline:
         if not unread or self.queue or parser.state is State.OFFERED:
             return False
         size = len(unread)
-        used = parser.read_message(unread) if parser.state is State.BETWEEN else 0
+        if parser.state is State.BETWEEN:
+            used = parser.read_message(unread)
+        else:
+            used = parser.read_body(unread)
         if not used:
             used = min(self._step(), size)
             parser.parse(unread if used == size else unread[:used])
@@ -141,10 +144,7 @@ class Pipeline:
 
     def _step(self) -> int:
         """Return how many bytes to parse: no more than the message that comes in may have left."""
-        body = self.body
-        if body is not None and body.length is not None:
-            return max(body.length - body.received, _SMALL_STEP)
-        most = _HEAD_STEP if body is None else _BODY_STEP
+        most = _HEAD_STEP if self.body is None else _BODY_STEP
         # The last chunk and the trailers end like a head.
         end = self.unread.find(_HEAD_END, 0, most)
         return most if end < 0 else max(end + len(_HEAD_END), _SMALL_STEP)

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 import attrs
+import httptools
 
 from corsgate.config.model.values import Limits
 from corsgate.message.framing import (
@@ -223,3 +224,17 @@ class CollectedHead:
             offers=() if refusal else offers,
             refusal=refusal,
         )
+
+
+def not_http(error: httptools.HttpParserError, line: RequestLine) -> Refusal:
+    """Return why what a client has sent is refused.
+
+    Args:
+        error: What llhttp says of it.
+        line: As much of the request line as has come.
+    """
+    if not isinstance(error, httptools.HttpParserInvalidMethodError):
+        return Refusal(status=400, detail=f"The request is not well-formed: {error}.")
+    if line.has_misplaced_blank():
+        return Refusal(status=400, detail="The request line has a blank where none may be.")
+    return Refusal(status=501, detail="The method is not known here.")

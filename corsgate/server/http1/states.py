@@ -1,4 +1,4 @@
-"""What a client's connection of HTTP/1.1 is at, and its parser; and what may come after that."""
+"""The phases of a client's HTTP/1.1 connection and the states of its parser."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from enum import Enum, IntEnum, auto
 
 
 class Phase(IntEnum):
-    """What a connection is at; from `CLOSING` on it takes no more requests."""
+    """What a connection is doing; from `CLOSING` on it takes no more requests."""
 
     IDLE = 0
-    """Nothing of a request has come that was not answered."""
+    """Every request that came has been served, and nothing of another one has come."""
     PENDING = 1
-    """Something of a request has come, or of a body that nobody wants any more."""
+    """A part of a request has come, or the rest of a body that is no longer wanted is coming."""
     ANSWERING = 2
+    """A request is being served."""
     CLOSING = 3
     """It is being closed or was cut; what was written before may still leave."""
     TUNNEL = 4
     """It speaks another protocol."""
     LOST = 5
+    """It is gone."""
 
 
 NEXT_PHASES = {
@@ -28,20 +30,22 @@ NEXT_PHASES = {
     Phase.TUNNEL: (Phase.CLOSING, Phase.LOST),
     Phase.LOST: (),
 }
-"""What may come after each phase."""
+"""The phases that may follow each phase."""
 
 
 class State(Enum):
     """Where in a client's bytes a parser is."""
 
     BETWEEN = auto()
-    """Behind a whole message: nothing of the next one has come but perhaps empty lines."""
+    """Behind a whole message; at most empty lines have come since."""
     HEAD = auto()
+    """In a head."""
     BODY = auto()
+    """In a body."""
     OFFERED = auto()
     """Behind a head that offers to switch protocols: what follows is held until one is chosen."""
     ENDED = auto()
-    """Nothing is read any more."""
+    """Nothing more is read."""
 
 
 NEXT_STATES = {
@@ -51,4 +55,4 @@ NEXT_STATES = {
     State.OFFERED: (State.BETWEEN, State.ENDED),
     State.ENDED: (State.ENDED,),
 }
-"""What may come after each state."""
+"""The states that may follow each state."""
