@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide, ungranted
 from corsgate.cors.hint import hint
 from corsgate.cors.policy import Policy
 from corsgate.gate.error_page import Problem
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
 from corsgate.message.forwarded import UNKNOWN, loop_of
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import HeaderIndex, short_list
 from corsgate.message.host import is_loopback_address
+
+if TYPE_CHECKING:
+    from corsgate.gate.runtime import CompiledRoute
 
 COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
 """What Allow names on a route that serves every method but TRACE, which would show the

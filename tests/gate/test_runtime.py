@@ -1,0 +1,89 @@
+"""A configuration made ready to serve."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.errors import ConfigError
+from corsgate.gate.runtime import Runtime, make_runtime
+from corsgate.message.target import segments
+from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.transport.deadlines import Deadlines
+from tests.gate.fakes import compiled, logged
+from tests.support import BASIC, DIGEST, LISTEN, parse
+
+TWO = """
+[upstreams.a]
+servers = ["http://10.0.0.1", "http://10.0.0.2"]
+[upstreams.b]
+servers = ["http://10.0.1.1"]
+[routes."/a"]
+upstream = "a"
+methods = ["GET"]
+[routes."/b"]
+upstream = "b"
+cors_report_only = { allow_origins = ["https://app.example"] }
+"""
+
+
+class RuntimeTests(SynchronousTestCase):
+    """`make_runtime` and what it makes."""
+
+    def make(self, toml: str, shortcuts: Shortcuts = ALL) -> Runtime:
+        """Make a configuration ready."""
+        self.clock = MemoryReactorClock()
+        return make_runtime(
+            parse(LISTEN + toml),
+            reactor=self.clock,
+            deadlines=Deadlines(self.clock),
+            rng=bytes,
+            file="gate.toml",
+            pseudonym=b"corsgate-0",
+            shortcuts=shortcuts,
+        )
+
+    def test_routes(self) -> None:
+        """What a route needs is worked out once, and is what the table finds."""
+        runtime = self.make(TWO)
+        a, b = runtime.table.routes
+        self.assertIs(runtime.table.find(b"", segments(b"/a/x")), a)
+        self.assertEqual((a.label, a.methods), ("/a", frozenset((b"GET",))))
+        self.assertEqual((b.label, b.methods, b.policy), ("/b", None, None))
+        self.assertIsNotNone(b.report_only)
+        self.assertIs(a.upstream, runtime.upstreams["a"])
+        self.assertEqual(len(runtime.upstreams), 2)
+
+    def test_opens_nothing(self) -> None:
+        """Nothing is connected to, listened on or waited for before the start."""
+        self.make(TWO)
+        clock: Any = self.clock
+        self.assertEqual(
+            (clock.tcpClients, clock.tcpServers, clock.getDelayedCalls()), ([], [], [])
+        )
+
+    def test_direct(self) -> None:
+        """What is signed alike each time is sent at once; what is challenged is not."""
+        for credentials, direct in (("", True), (BASIC, True), (DIGEST, False)):
+            route = compiled(MemoryReactorClock(), upstream=credentials)
+            self.assertEqual(route.direct, direct, credentials)
+            self.assertEqual(route.credentialed, bool(credentials))
+        self.assertFalse(compiled(MemoryReactorClock(), shortcuts=Shortcuts(direct=False)).direct)
+
+    def test_bad_certificates(self) -> None:
+        """Certificates that can't be used are a fault of the upstream's."""
+        toml = TWO.replace('["http://10.0.1.1"]', '["https://10.0.1.1"]\nca_file = "/none"', 1)
+        error = self.assertRaises(ConfigError, self.make, toml)
+        self.assertIn("upstreams.b", str(error))
+
+    def test_change(self) -> None:
+        """Other servers are known to all that has to know them, and logged."""
+        upstream = self.make(TWO).upstreams["a"]
+        said = logged(self)
+        kept = next(iter(upstream.balancer.states.values()))
+        upstream.change((kept.server,))
+        self.assertEqual(list(upstream.balancer.states.values()), [kept])
+        self.assertEqual(len(upstream.agent.pools), 1)
+        self.assertEqual(said(), ["upstream a: its servers are http://10.0.0.1"])

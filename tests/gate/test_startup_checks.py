@@ -1,0 +1,102 @@
+"""What a configuration needs of this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import attrs
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.toml.lines import key_lines
+from corsgate.errors import BadValue, ConfigError
+from corsgate.gate.startup_checks import (
+    check_access_log,
+    check_endpoint_here,
+    listener_path,
+    preflight,
+)
+from tests.support import LISTEN, parse
+
+REST = '[upstreams.a]\nservers = ["http://10.0.0.1"]\n[routes."/"]\nupstream = "a"\n'
+
+
+class AccessLogTests(SynchronousTestCase):
+    """`check_access_log`."""
+
+    def refused(self, path: str) -> str:
+        """Return why a path is refused."""
+        return str(self.assertRaises(BadValue, check_access_log, path))
+
+    def test_fine(self) -> None:
+        """What is no path, a file that is there, and one that can be made; none is made here."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        there = directory / "there.log"
+        there.touch()
+        for name in (None, "-", "off", str(there), str(directory / "new.log"), "/dev/null"):
+            check_access_log(name)
+        self.assertEqual(list(directory.iterdir()), [there])
+
+    def test_refused(self) -> None:
+        """A directory, and what has none."""
+        directory = Path(self.mktemp())
+        directory.mkdir()
+        self.assertIn("Is a directory", self.refused(str(directory)))
+        self.assertIn("there is no directory", self.refused(str(directory / "no" / "a.log")))
+        self.assertIn("Not a directory", self.refused(f"{os.devnull}/a.log"))
+
+
+class EndpointTests(SynchronousTestCase):
+    """`check_endpoint_here`."""
+
+    def test_fine(self) -> None:
+        """What Twisted can listen on, and a socket that systemd will have."""
+        for text in ("tcp:8080", "unix:/run/corsgate.sock", "systemd:domain=INET:index=0"):
+            check_endpoint_here(text, MemoryReactorClock())
+
+    def test_refused(self) -> None:
+        """What it can't, with its own reason."""
+        for text in ("tcp:eighty", "carrier-pigeon:1", "ssl:1:privateKey=/none"):
+            error = self.assertRaises(BadValue, check_endpoint_here, text, MemoryReactorClock())
+            self.assertIn(f"can't listen on {text!r}", str(error))
+
+
+class PreflightTests(SynchronousTestCase):
+    """`preflight` and `listener_path`."""
+
+    def test_all_at_once(self) -> None:
+        """All faults are reported, each with its line, in their order."""
+        text = f'listen = ["tcp:eighty"]\naccess_log = "/none/a.log"\n{REST}'
+        config = attrs.evolve(parse(f"{LISTEN}{REST}"), access_log="/none/a.log")
+        (listener,) = config.listeners
+        config = attrs.evolve(
+            config, listeners=(attrs.evolve(listener, endpoint="carrier-pigeon:1"),)
+        )
+        error = self.assertRaises(
+            ConfigError,
+            preflight,
+            config,
+            reactor=MemoryReactorClock(),
+            file="gate.toml",
+            lines=key_lines(text),
+        )
+        self.assertEqual(
+            [(each.line, each.key) for each in error.faults], [(1, "listen[0]"), (2, "access_log")]
+        )
+
+    def test_options(self) -> None:
+        """Without a file, the command's options are what is at fault."""
+        config = attrs.evolve(parse(f"{LISTEN}{REST}"), access_log="/none/a.log")
+        error = self.assertRaises(
+            ConfigError, preflight, config, reactor=MemoryReactorClock(), file="-"
+        )
+        self.assertEqual([each.key for each in error.faults], ["access_log"])
+
+    def test_listener_path(self) -> None:
+        """Those of ``listen`` come first, then the tables."""
+        lines = key_lines('listen = ["a", "b"]\n[[listener]]\nendpoint = "c"\n')
+        self.assertEqual(listener_path(lines, 1), ("listen", 1))
+        self.assertEqual(listener_path(lines, 2), ("listener", 0))
+        self.assertEqual(listener_path({}, 2), ("listen", 2))
