@@ -26,11 +26,8 @@ from hyperframe.frame import GoAwayFrame, WindowUpdateFrame
 from corsgate.config.model.values import Limits
 from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
-from corsgate.server.http2.compression import (
-    ENTRY_OVERHEAD,
-    FieldDecoder,
-    FieldEncoder,
-)
+from corsgate.server.http2.field_decoder import ENTRY_OVERHEAD, FieldDecoder
+from corsgate.server.http2.field_encoder import FieldEncoder
 from corsgate.server.http2.frames import (
     END_HEADERS,
     END_STREAM,
@@ -74,6 +71,7 @@ class Codec:
 
     Attributes:
         stream_window: How many bytes of a body a client may send that nobody has taken.
+        waiting: What is to be sent.
     """
 
     def __init__(self, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
@@ -92,8 +90,8 @@ class Codec:
         # Up to the double gets a proper 431; past that the connection can't be read on.
         self._decoder = FieldDecoder(2 * max_list_bytes, remembers=shortcuts.blocks)
         self._encoder = FieldEncoder(remembers=shortcuts.blocks)
-        stands_in: Any = self._encoder
-        self._h2.decoder, self._h2.encoder = self._decoder, stands_in
+        h2: Any = self._h2
+        h2.decoder, h2.encoder = self._decoder, self._encoder
         self._h2.local_settings = settings = shrunk(
             Settings(
                 client=False,
@@ -121,7 +119,7 @@ class Codec:
         self._hides = shortcuts.blocks
         # What a client takes of a new stream's body at first.
         self._first_room = min(FIRST_WINDOW, MAX_FRAME_BYTES)
-        self._out = self._h2.data_to_send()
+        self.waiting = self._h2.data_to_send()
 
     @property
     def last_id(self) -> int:
@@ -136,8 +134,8 @@ class Codec:
 
     def take(self) -> bytes:
         """Return what is to be sent."""
-        out, self._out = self._out, b""
-        return out
+        waiting, self.waiting = self.waiting, b""
+        return waiting
 
     def opens(self, frame: Frame) -> bool:
         """Take a whole request without a body, whose stream h2 need not see for now.
@@ -253,9 +251,9 @@ class Codec:
             self._send_large(stream_id, block, end=not body)
         else:
             flags = END_HEADERS if size else _WHOLE_REQUEST
-            self._out += frame_bytes(_HEADERS, flags, stream_id, block)
+            self.waiting += frame_bytes(_HEADERS, flags, stream_id, block)
         if size:
-            self._out += frame_bytes(_DATA, END_STREAM, stream_id, body)
+            self.waiting += frame_bytes(_DATA, END_STREAM, stream_id, body)
             h2.outbound_flow_control_window -= size
         self._unseen.discard(stream_id)
         self._ended[stream_id] = None
@@ -296,7 +294,7 @@ class Codec:
 
     def goaway(self, last_id: int, code: int = Code.NO_ERROR, detail: bytes = b"") -> None:
         """Say that streams past one won't be served (RFC 9113 6.8)."""
-        self._out += GoAwayFrame(0, last_id, code, detail).serialize()
+        self.waiting += GoAwayFrame(0, last_id, code, detail).serialize()
 
     def fail(self, code: int, detail: bytes) -> None:
         """Say goodbye behind a fault; h2 takes no more frames."""
@@ -322,7 +320,7 @@ class Codec:
         """Count DATA that h2 doesn't see, since it would answer each such frame."""
         self._uncounted += size
         if self._uncounted >= self._window // 4:
-            self._out += WindowUpdateFrame(0, self._uncounted).serialize()
+            self.waiting += WindowUpdateFrame(0, self._uncounted).serialize()
             self._uncounted = 0
 
     def _see(self, stream_id: int) -> H2Connection:
@@ -347,9 +345,9 @@ class Codec:
         while block:
             piece, block = block[:MAX_FRAME_BYTES], block[MAX_FRAME_BYTES:]
             flags |= 0 if block else END_HEADERS
-            self._out += frame_bytes(kind, flags, stream_id, piece)
+            self.waiting += frame_bytes(kind, flags, stream_id, piece)
             kind, flags = Kind.CONTINUATION, 0
 
     def _collect(self) -> None:
         """Take what h2 has to send, behind what else there is."""
-        self._out += self._h2.data_to_send()
+        self.waiting += self._h2.data_to_send()

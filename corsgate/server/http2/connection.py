@@ -38,7 +38,6 @@ from corsgate.transport.deadlines import NEVER
 FRAMES_PER_WRITE = 4
 """How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
 
-# An enumeration's member is looked up by a call.
 _HEADERS = Kind.HEADERS
 _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
@@ -101,7 +100,8 @@ class Http2Connection(ClientConnection):
             self._fail(fault)
             return
         self.flush()
-        self._check_done()
+        if not self._streams:
+            self._check_done()
         self._rearm()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -171,8 +171,8 @@ class Http2Connection(ClientConnection):
 
     def flush(self) -> None:
         """Hand what the codec has collected to the transport."""
-        if not self._closing and (data := self.codec.take()):
-            self._tcp.write(data)
+        if self.codec.waiting and not self._closing:
+            self._tcp.write(self.codec.take())
 
     def stream_left(self, stream: Http2Stream) -> None:
         """Forget a stream that is done with."""
@@ -224,7 +224,7 @@ class Http2Connection(ClientConnection):
         in_head = (
             self.flood_limits.in_block
             or not self.flood_limits.greeted
-            or (self._reader.partial and not self._streams)
+            or (not self._streams and self._reader.partial)
         )
         idle = not (self._streams or self._goaway.begun)
         by_client = self._timeouts.update(self._now(), in_head=in_head, idle=idle)

@@ -17,7 +17,7 @@ from corsgate.message.headers import Header, HeaderIndex, HeaderList, head_names
 from corsgate.message.host import read_host
 from corsgate.message.target import origin_form
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
-from corsgate.server.http2.compression import KeptBlock
+from corsgate.server.http2.field_decoder import KeptBlock
 from corsgate.server.parsed_request import ParsedRequest, Refusal, malformed
 from corsgate.shortcuts import ALL, Shortcuts
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
-from corsgate.server.http2.compression import TABLE_BYTES
+from corsgate.server.http2.field_decoder import TABLE_BYTES
 from corsgate.server.http2.frames import HEADER_BYTES, Frame, Kind
 
 REMEMBERED: Final = 256

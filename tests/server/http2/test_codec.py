@@ -10,7 +10,7 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import ConnectionFault
 from corsgate.message.headers import HeaderList
 from corsgate.server.http2.codec import FIRST_WINDOW, Codec
-from corsgate.server.http2.compression import FieldEncoder
+from corsgate.server.http2.field_encoder import FieldEncoder
 from corsgate.server.http2.frames import (
     END_HEADERS,
     END_STREAM,

@@ -1,32 +1,20 @@
-"""HPACK for one connection: field blocks read and written, and those that come again remembered.
+"""Responses' fields as field blocks; what stands for a field is remembered (RFC 7541).
 
-The library hpack reads a field in some ten calls, and writes one in as many. But a client's
-requests have nearly the same fields each time, and so have the responses (RFC 7541).
+The library hpack writes a field in some ten calls. But responses have nearly the same fields each
+time, so that what was written for them is at hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-from hpack import Decoder, HeaderTuple, HPACKError, OversizedHeaderListError
+from hpack import HeaderTuple
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.table import HeaderTable
 
-from corsgate.errors import ConnectionFault
 from corsgate.message.headers import Header, HeaderList
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
-from corsgate.server.http2.frames import Code
-from corsgate.server.parsed_request import ParsedRequest
-
-ENTRY_OVERHEAD: Final = 32
-"""What a field counts besides its bytes (RFC 7541 4.1, RFC 9113 6.5.2)."""
-
-TABLE_BYTES: Final = 4096
-"""The largest table, either way: what each side has before any setting (RFC 9113 6.5.2)."""
-
-MAX_BLOCKS: Final = 4
-"""How many of a client's blocks are remembered: a page polls a few places over and over."""
+from corsgate.server.http2.field_decoder import ENTRY_OVERHEAD, TABLE_BYTES
 
 MAX_LITERALS: Final = 48
 """How many of a connection's response fields are remembered that are not in the table."""
@@ -48,102 +36,8 @@ _CODES: Final = tuple(
 )
 
 
-class KeptBlock(list[Header]):
-    """The fields of a block that is remembered.
-
-    Attributes:
-        request: What was made of it where nothing but the block went into that; None for nothing
-            yet.
-    """
-
-    __slots__ = ("request",)
-
-    def __init__(self, fields: HeaderList) -> None:
-        super().__init__(fields)
-        self.request: ParsedRequest | None = None
-
-
-class FieldDecoder(Decoder):
-    """Reads a client's field blocks, and shows the library h2 empty ones.
-
-    A block that neither changed the table nor has a secret in it is remembered until the table
-    changes: until then the same bytes mean the same fields.
-
-    Args:
-        max_list_bytes: The most that the fields of a block may take, with the overhead of each.
-        remembers: Whether blocks are remembered.
-
-    Attributes:
-        fields: The fields of the last block.
-    """
-
-    def __init__(self, max_list_bytes: int, *, remembers: bool = True) -> None:
-        super().__init__(max_list_bytes)
-        self.fields: HeaderList = []
-        self._remembers = remembers
-        self._kept: dict[bytes, KeptBlock] = {}
-
-    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        """Read a block into `fields`.
-
-        Args:
-            data: The block.
-            raw: Not looked at.
-
-        Returns:
-            No fields.
-
-        Raises:
-            ConnectionFault: The block can't be read, or is too large.
-        """
-        kept = self._kept.get(data)
-        if kept is not None:
-            self.fields = kept
-        else:
-            self.fields = self._read(data) if data else []
-        return ()
-
-    def forget(self) -> None:
-        """Remember no block."""
-        self._kept.clear()
-
-    def _read(self, data: bytes) -> HeaderList:
-        table = self.header_table
-        newest = next(iter(table.dynamic_entries), None)
-        before = len(table.dynamic_entries), table.maxsize
-        try:
-            block = list(super().decode(data, raw=True))
-        except OversizedHeaderListError as error:
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, f"{error}") from error
-        except (HPACKError, IndexError, UnicodeError) as error:
-            # The table is not what the client thinks: no later block could be read either.
-            raise ConnectionFault(Code.COMPRESSION_ERROR, f"{error}") from error
-        fields: HeaderList = [(name, value) for name, value in block]
-        # What is put into the table is another object, even if it is the same field.
-        if (
-            next(iter(table.dynamic_entries), None) is not newest
-            or (len(table.dynamic_entries), table.maxsize) != before
-        ):
-            self._kept.clear()
-        elif self._remembers and _may_be_kept(data, block):
-            if len(self._kept) >= MAX_BLOCKS:
-                self._kept.clear()
-            fields = self._kept[data] = KeptBlock(fields)
-        return fields
-
-
-def _may_be_kept(data: bytes, block: list[HeaderTuple]) -> bool:
-    """Return whether a block is small, however it was compressed, and nothing in it is a secret."""
-    size = len(data)
-    for field in block:
-        if not field.indexable:
-            return False
-        size += len(field[0]) + len(field[1])
-    return size <= MAX_REMEMBERED_BYTES
-
-
 class FieldEncoder:
-    """Writes field blocks for a client, in the place of the library's `Encoder`.
+    """Writes field blocks for a client, in the place of hpack's `Encoder`.
 
     A field that comes a second time joins the table that the client keeps, from then on a byte or
     two stand for it. Fields that have another value each time don't join; nor does anything once
