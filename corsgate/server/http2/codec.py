@@ -114,7 +114,8 @@ class Codec:
         self._uncredited = self._uncounted = 0
         self._given_up: OrderedDict[int, None] = OrderedDict()
         # The streams that h2 has not seen: those that are open, and the last ones that have ended.
-        self._unseen: set[int] = set()
+        # Of an open one what opened its window is kept, to be shown.
+        self._unseen: dict[int, bytes] = {}
         self._ended: dict[int, None] = {}
         self._hides = shortcuts.blocks
         # What a client takes of a new stream's body at first.
@@ -169,7 +170,7 @@ class Codec:
                 return False
         self._decoder.decode(raw[at:])
         h2.highest_inbound_stream_id = number
-        self._unseen.add(number)
+        self._unseen[number] = b""
         if len(h2.streams) > _MANY_STREAMS:
             # h2 itself does so with each stream that it sees.
             _ = h2.open_inbound_streams
@@ -186,6 +187,8 @@ class Codec:
             self._swallow(frame.size)
             return []
         if number in self._unseen:
+            if self._opens_window(frame):
+                return []
             self._show(number)
         elif number in self._ended:
             self._h2._closed_streams[number] = StreamClosedBy.SEND_END_STREAM
@@ -255,7 +258,7 @@ class Codec:
         if size:
             self.waiting += frame_bytes(_DATA, END_STREAM, stream_id, body)
             h2.outbound_flow_control_window -= size
-        self._unseen.discard(stream_id)
+        del self._unseen[stream_id]
         self._ended[stream_id] = None
         if len(self._ended) > REMEMBERED:
             del self._ended[next(iter(self._ended))]
@@ -268,8 +271,15 @@ class Codec:
 
     def send_data(self, stream_id: int, data: bytes | memoryview, *, end: bool) -> None:
         """Send a piece of a body for which there is room."""
-        self._see(stream_id).send_data(stream_id, data, end_stream=end)
-        self._collect()
+        h2 = self._see(stream_id)
+        if end:
+            h2.send_data(stream_id, data, end_stream=True)
+            self._collect()
+            return
+        # It changes the windows, and nothing else.
+        h2.streams[stream_id].outbound_flow_control_window -= len(data)
+        h2.outbound_flow_control_window -= len(data)
+        self.waiting += frame_bytes(_DATA, 0, stream_id, data)
 
     def reset(self, stream_id: int, code: Code, *, give_up: bool) -> None:
         """End an open stream at once.
@@ -331,13 +341,25 @@ class Codec:
 
     def _show(self, stream_id: int) -> None:
         """Show h2 how a stream began: by a request that has ended."""
-        h2 = self._h2
-        self._unseen.discard(stream_id)
+        h2, window = self._h2, self._unseen.pop(stream_id)
         highest, fields = h2.highest_inbound_stream_id, self._decoder.fields
         # To h2 a stream is a new one only if none with a higher number has come.
         h2.highest_inbound_stream_id = stream_id - 2
-        h2.receive_data(frame_bytes(Kind.HEADERS, _WHOLE_REQUEST, stream_id, b""))
+        h2.receive_data(frame_bytes(Kind.HEADERS, _WHOLE_REQUEST, stream_id, b"") + window)
         h2.highest_inbound_stream_id, self._decoder.fields = highest, fields
+
+    def _opens_window(self, frame: Frame) -> bool:
+        """Take what opens an unseen stream's window, as Firefox does for each of its requests.
+
+        What is sent on it until h2 sees it takes no notice.
+        """
+        if frame.kind != Kind.WINDOW_UPDATE or frame.size != 4 or self._unseen[frame.stream_id]:
+            return False
+        size, most = int.from_bytes(frame.raw[HEADER_BYTES:]), MAX_WINDOW
+        if not 0 < size <= most - self._h2.remote_settings.initial_window_size:
+            return False
+        self._unseen[frame.stream_id] = frame.raw
+        return True
 
     def _send_large(self, stream_id: int, block: bytes, *, end: bool) -> None:
         """Send a field block that takes more than one frame (RFC 9113 6.10)."""

@@ -34,6 +34,11 @@ GET: HeaderList = [*PSEUDO, (b":path", b"/")]
 OK: HeaderList = [(b":status", b"200"), (b"x", b"1")]
 WHOLE = END_STREAM | END_HEADERS
 BLOCK = FieldEncoder().encode(GET)
+WINDOWS = st.builds(
+    lambda number, size: frame_bytes(Kind.WINDOW_UPDATE, 0, number, size.to_bytes(4)),
+    st.sampled_from(range(1, 20, 2)),
+    st.sampled_from([1, 20_000, 2**30, 2**31 - 65536, 2**31 - 65535, 2**31]),
+)
 REQUESTS = st.builds(
     frame_bytes,
     st.just(Kind.HEADERS),
@@ -142,9 +147,7 @@ class UnseenTests(SynchronousTestCase):
             self.codec.opens(head(number))
         self.codec.send_block(7, OK, end=False)
         self.assertEqual(self.codec.room(7), MAX_FRAME_BYTES)
-        self.receive(Kind.WINDOW_UPDATE, 0, 5, (7).to_bytes(4))
-        window = self.codec._h2.streams[5].outbound_flow_control_window
-        self.assertEqual(window, FIRST_WINDOW + 7)
+        self.receive(Kind.PRIORITY, 0, 5, bytes(5))
         self.codec.reset(3, Code.CANCEL, give_up=False)
         self.codec.send_data(7, b"x", end=True)
         self.assertEqual(self.codec.last_id, 9)
@@ -153,6 +156,38 @@ class UnseenTests(SynchronousTestCase):
         self.assertEqual(self.codec.last_id, 9)
         kinds = [Kind.HEADERS, Kind.RST_STREAM, Kind.DATA]
         self.assertEqual([frame.kind for frame in frames_of(self.codec.take())], kinds)
+
+    def test_window(self) -> None:
+        """A window that is opened once needs no h2; it counts as soon as h2 sees the stream."""
+        for sizes, seen in (([7], False), ([7, 8], True), ([0], None), ([2**31 - 1], True)):
+            self.setUp()
+            self.codec.opens(head(3))
+            window = FIRST_WINDOW + sum(sizes)
+            if seen is None:
+                with self.assertRaises(ConnectionFault):
+                    self.receive(Kind.WINDOW_UPDATE, 0, 3, bytes(4))
+                continue
+            for size in sizes:
+                self.receive(Kind.WINDOW_UPDATE, 0, 3, size.to_bytes(4))
+            self.assertEqual(3 in self.codec._h2.streams, seen, sizes)
+            if window < 2**31:
+                self.assertFalse(self.codec.is_shut(3))
+                stream = self.codec._h2.streams[3]
+                self.assertEqual(stream.outbound_flow_control_window, window)
+
+    def test_pieces(self) -> None:
+        """A body's pieces count against both windows."""
+        self.codec.opens(head(3))
+        self.codec.send_block(3, OK, end=False)
+        for size in (1, 0, 100):
+            self.codec.send_data(3, memoryview(bytes(size)), end=False)
+        self.codec.send_data(3, b"x", end=True)
+        kinds = [(frame.kind, frame.flags) for frame in frames_of(self.codec.take())]
+        pieces = [(Kind.DATA, 0)] * 3
+        self.assertEqual(kinds, [(Kind.HEADERS, 4), *pieces, (Kind.DATA, END_STREAM)])
+        h2 = self.codec._h2
+        self.assertEqual(h2.outbound_flow_control_window, FIRST_WINDOW - 102)
+        self.assertEqual(h2.streams[3].outbound_flow_control_window, FIRST_WINDOW - 102)
 
     def test_late(self) -> None:
         """What comes for a stream that has ended is judged as h2 does (RFC 9113 5.1)."""
@@ -193,7 +228,8 @@ class SameTests(SynchronousTestCase):
     @settings(max_examples=300)
     @given(
         st.lists(
-            st.lists(REQUESTS | GOOD | FRAMES | st.integers(0, 40_000), max_size=4), max_size=12
+            st.lists(REQUESTS | WINDOWS | GOOD | FRAMES | st.integers(0, 40_000), max_size=4),
+            max_size=12,
         )
     )
     def test_same(self, steps: list[list[bytes | int]]) -> None:
