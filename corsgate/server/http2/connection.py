@@ -28,15 +28,13 @@ from corsgate.server.http2.fields import RequestBlocks
 from corsgate.server.http2.flood_limits import BYTES_PER_FRAME, FloodLimits
 from corsgate.server.http2.frames import Code, Frame, FrameReader, Kind
 from corsgate.server.http2.goaway import GoAway
+from corsgate.server.http2.pump import Pump
 from corsgate.server.http2.stream import Http2Stream
 from corsgate.server.http2.timeouts import ConnectionTimeouts
 from corsgate.server.http2.turns import REQUESTS_PER_TURN, Turns
 from corsgate.server.memory_budget import Tally
 from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import NEVER
-
-FRAMES_PER_WRITE = 4
-"""How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
 
 _HEADERS = Kind.HEADERS
 _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
@@ -67,10 +65,9 @@ class Http2Connection(ClientConnection):
         self._reader = FrameReader()
         self._blocks = RequestBlocks(site.limits, site.context.shortcuts)
         self._streams: dict[int, Http2Stream] = {}
-        # Those that may have something to send; a dictionary keeps them in order.
-        self._sending: dict[Http2Stream, None] = {}
+        self._pump = Pump()
         self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
-        self._pumping = self._write_paused = self._closing = False
+        self._closing = False
         self._goaway = GoAway(self.codec)
         self._timeouts = ConnectionTimeouts(site.limits)
 
@@ -116,17 +113,17 @@ class Http2Connection(ClientConnection):
 
     def pauseProducing(self) -> None:
         """The client does not keep up with the responses."""
-        self._write_paused = True
+        self._pump.pause()
         self._hold_unsent()
         self._timeouts.pause(self._now())
         self._rearm()
 
     def resumeProducing(self) -> None:
         """The client has taken what was buffered."""
-        self._write_paused = False
+        self._pump.resume()
         self.hold(response=0)
         self._timeouts.resume()
-        self._pump()
+        self._send()
         self._rearm()
 
     def tls_ended(self) -> None:
@@ -156,14 +153,13 @@ class Http2Connection(ClientConnection):
 
     def send(self, stream: Http2Stream) -> None:
         """Send what a stream has to send, in its turn."""
-        self._sending[stream] = None
-        self._pump()
+        self._pump.add(stream)
+        self._send()
         stream.sent()
 
     def send_whole(self, stream: Http2Stream, fields: HeaderList, body: bytes) -> bool:
         """Send a response as a whole, if the client takes it now; return whether it was sent."""
-        stuck = self._write_paused or self._closing
-        if stuck or not self.codec.send_whole(stream.number, fields, body):
+        if not self._pump.flows or not self.codec.send_whole(stream.number, fields, body):
             return False
         self.flood_limits.answered(len(body))
         self.flush()
@@ -177,7 +173,7 @@ class Http2Connection(ClientConnection):
     def stream_left(self, stream: Http2Stream) -> None:
         """Forget a stream that is done with."""
         self._streams.pop(stream.number, None)
-        self._sending.pop(stream, None)
+        self._pump.drop(stream)
         self.flush()
         if not self._streams:
             self._check_done()
@@ -315,7 +311,7 @@ class Http2Connection(ClientConnection):
         stream = self._streams.pop(event.stream_id, None)
         if stream is None:
             return
-        self._sending.pop(stream, None)
+        self._pump.drop(stream)
         outcome = "the client reset the stream" if event.remote_reset else "the client broke HTTP/2"
         stream.lost(outcome)
         self.flood_limits.reset(self._now())
@@ -323,30 +319,16 @@ class Http2Connection(ClientConnection):
     def _window_opened(self, number: int | None) -> None:
         if number:
             if (stream := self._streams.get(number)) is not None:
-                self._sending[stream] = None
+                self._pump.add(stream)
         else:
-            self._sending.update(dict.fromkeys(self._streams.values()))
-        self._pump()
+            self._pump.add(*self._streams.values())
+        self._send()
 
-    def _pump(self) -> None:
-        """Send what the client takes, a frame of each stream in turn."""
-        if self._pumping or self._closing:
-            return
-        self._pumping = True
-        unwritten = 0
-        try:
-            while self._sending and not self._write_paused and not self._closing:
-                for stream in list(self._sending):
-                    if self._write_paused or self._closing:
-                        break
-                    if not stream.send_some():
-                        self._sending.pop(stream, None)
-                    elif (unwritten := (unwritten + 1) % FRAMES_PER_WRITE) == 0:
-                        self.flush()
-                    stream.sent()
-        finally:
-            self._pumping = False
-        self.flush()
+    def _send(self) -> None:
+        """Send what the client takes."""
+        if not self._closing:
+            self._pump.run(self.flush)
+            self.flush()
 
     def _finish_farewell(self) -> None:
         """Say which stream was the last one."""
@@ -375,6 +357,7 @@ class Http2Connection(ClientConnection):
     def _begin_closing(self) -> None:
         if not self._closing:
             self._closing = True
+            self._pump.close()
             # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
             self._tcp.unregisterProducer()
 
@@ -387,7 +370,6 @@ class Http2Connection(ClientConnection):
     def _lose_streams(self, outcome: str, reason: Failure) -> None:
         streams = list(self._streams.values())
         self._streams.clear()
-        self._sending.clear()
         for stream in streams:
             stream.lost(outcome, reason)
 
