@@ -52,18 +52,10 @@ def load(file: str) -> Loaded:
     config = parse_with(
         source,
         file=file,
-        sources=StandIns(environ=_Environ(), read_file=_read_bytes, has_http2=True),
+        sources=StandIns(environ=_Environ(), read_file=read_file, has_http2=True),
         cors_rules=CORS_RULES,
     )
     return Loaded(file=file, config=config, document=tomllib.loads(source.decode("utf-8")))
-
-
-def _read_bytes(name: str) -> bytes:
-    """Return the content of a secret's file, or a stand-in."""
-    try:
-        return read_file(name)
-    except OSError:
-        return _stand_in(f"file {name}").encode()
 
 
 def _stand_in(what: str) -> str:
@@ -86,7 +78,16 @@ class _Environ(Mapping[str, str]):
 
 @attrs.frozen(kw_only=True)
 class StandIns(Sources):
-    """Sources with a stand-in certificate for every file that can't be read."""
+    """Sources with a stand-in for every file of a secret or certificate that can't be read."""
+
+    def secret_file(self, path: str) -> bytes:
+        """Return the content of a secret's file, or a stand-in."""
+        try:
+            return read_file(path)
+        except OSError:
+            return _stand_in(f"file {path}").encode()
+        except ValueError:
+            return self.file(path)  # This raises the fault: it is not a path.
 
     def certificate(self, path: str) -> bytes:
         """Return a file's bytes, or a stand-in key and certificate for its name."""

@@ -107,6 +107,10 @@ class Sources:
                 f"{show(path)} can't be read: {reason}", "give a file that this user can read"
             ) from None
 
+    def secret_file(self, path: str) -> bytes:
+        """Return the bytes of a file that contains a secret, as `file` does."""
+        return self.file(path)
+
     def certificate(self, path: str) -> bytes:
         """Return the bytes of a file of certificates or a private key, as `file` does."""
         return self.file(path)
@@ -133,7 +137,7 @@ class Sources:
 
     def _file_text(self, path: str) -> str:
         try:
-            text = self.file(path).decode("utf-8")
+            text = self.secret_file(path).decode("utf-8")
         except UnicodeDecodeError:
             raise BadValue(f"{show(path)} is not in UTF-8", "save it as UTF-8") from None
         # Editors and `echo` end a file with a line break, which is not part of the secret.

@@ -1,0 +1,79 @@
+"""Tests of `corsgate.interfaces`: what provides an interface keeps its promises."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from corsgate.config.model.values import (
+    BasicCredentials,
+    BearerCredentials,
+    Credentials,
+    DigestCredentials,
+    HeaderCredentials,
+    Secret,
+)
+from corsgate.credentials.build import build
+from corsgate.interfaces import ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+
+SERVER = "http://10.0.0.11:8000"
+SECRET = Secret("s3cret")
+KINDS: tuple[Credentials, ...] = (
+    BasicCredentials(username="a", password=SECRET),
+    BearerCredentials(token=SECRET),
+    HeaderCredentials(name="X-Api-Key", value=SECRET),
+    DigestCredentials(username="a", password=SECRET),
+)
+
+
+def signers() -> list[ICredentials]:
+    """Return a new signer of each kind."""
+    found = [build(credentials, lambda count: b"r" * count) for credentials in KINDS]
+    return [signer for signer in found if signer is not None]
+
+
+def request() -> RequestHead:
+    """Return a client's request, with a credential of its own."""
+    return RequestHead(
+        method=b"GET", target=b"/v1", headers=[(b"Host", b"a"), (b"Authorization", b"Basic eDp5")]
+    )
+
+
+class CredentialsTests(SynchronousTestCase):
+    """`ICredentials`, which every kind of credentials provides."""
+
+    def test_provided(self) -> None:
+        """Each kind has all methods and attributes, with the right signatures."""
+        self.assertEqual(len(signers()), len(KINDS))
+        for signer in signers():
+            verifyObject(ICredentials, signer)
+
+    def test_own_names_are_lower_cased(self) -> None:
+        """A client's fields are compared with them so."""
+        for signer in signers():
+            self.assertNotEqual(signer.header_names, frozenset())
+            self.assertEqual(signer.header_names, {name.lower() for name in signer.header_names})
+
+    def test_fixed_fields_are_what_signing_adds(self) -> None:
+        """Where there are fixed fields, nobody may need to call either method."""
+        fixed = [signer for signer in signers() if signer.fixed is not None]
+        self.assertEqual(len(fixed), 3)
+        for signer in fixed:
+            assert signer.fixed is not None
+            self.assertLessEqual({name.lower() for name, _ in signer.fixed}, signer.header_names)
+            self.assertFalse(signer.may_be_challenged)
+            sent = self.successResultOf(
+                Deferred.fromCoroutine(
+                    signer.authorize(RequestHead(method=b"GET", target=b"/", headers=[]), SERVER)
+                )
+            )
+            self.assertEqual(tuple(sent.headers), tuple(signer.fixed))
+            refused = ResponseHead(status=401, reason=b"", headers=[])
+            self.assertFalse(signer.challenged(sent, refused, SERVER))
+
+    def test_one_that_learns_has_no_fixed_fields(self) -> None:
+        """Digest answers a challenge, so a body must be kept for a second try."""
+        (learning,) = [signer for signer in signers() if signer.may_be_challenged]
+        self.assertIsNone(learning.fixed)
