@@ -1,4 +1,4 @@
-// The page's script: calls the box directly, then through the gate, and tells what it can see.
+// The page's script: call the box directly, then through the gate, and show what it can see.
 
 const PATIENCE_MS = 15000;
 
@@ -10,7 +10,7 @@ const byId = (id) => document.getElementById(id);
 const part = (card, name) => card.querySelector(`[data-part=${name}]`);
 const howSavingWorks = part(byId("change"), "why").textContent;
 
-// Answers what a script may know of one exchange: a response, or no more than a TypeError.
+// Return what a script may know about one exchange: a response, or only a TypeError.
 async function call(method, url, body) {
   const sent = { method, url, body };
   const options = { method, mode: "cors", credentials: "omit", cache: "no-store" };
@@ -26,9 +26,9 @@ async function call(method, url, body) {
   }
 }
 
-// In this mode a browser sends the request and hides the whole answer, so that all it tells is
-// whether anybody answered: it tells a refusal apart from a server that isn't there.
-async function answers(url) {
+// In this mode a browser sends the request and hides the whole response. The result is only whether
+// there was one, which distinguishes a refusal from a server that is not running.
+async function responds(url) {
   const options = { method: "HEAD", mode: "no-cors", credentials: "omit", cache: "no-store" };
   try {
     await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -40,7 +40,7 @@ async function answers(url) {
 
 const statusLine = (response) => `${response.status} ${response.statusText}`.trim();
 
-// Rows of name and value; values are text, never markup.
+// Return rows of name and value; values are text, never markup.
 function rows(exchange) {
   const list = [[exchange.method, exchange.url, "request"]];
   if (exchange.error) {
@@ -97,7 +97,7 @@ async function tryDirectly() {
     word = "let through";
     const verdict = "The browser let the page read the box's answer, which it should not have.";
     conclude(card, "odd", statusLine(exchange.response), verdict, "");
-  } else if (await answers(boxUrl)) {
+  } else if (await responds(boxUrl)) {
     conclude(
       card,
       "refused",
@@ -114,9 +114,9 @@ async function tryDirectly() {
   byId("bypass-word").textContent = word;
 }
 
-// Says why a call through the gate brought no answer that the script may read.
+// Show why a call through the gate has no response that the script may read.
 async function explainSilence(card) {
-  if (await answers(gateUrl)) {
+  if (await responds(gateUrl)) {
     conclude(
       card,
       "refused",
@@ -201,7 +201,7 @@ function showSaved(card, written, read) {
   }
 }
 
-// Answers the box's own words for a refusal, if it gave any.
+// Return the box's own message for a refusal, if there is one.
 function reason(text) {
   try {
     return JSON.parse(text).error.message;
