@@ -200,7 +200,7 @@ def _check_tcp(text: str, kind: str) -> None:
     if "interface" in named and len(given) > 1 and not named["interface"]:
         raise BadValue(
             f"{show(text)} has colons that end the interface",
-            r"put a backslash before each, interface=\:\:1, in single quotes",
+            r"put a backslash before each, as in interface=\:\:1, in single quotes",
         )
     if len(given) > len(names):
         raise BadValue(f"{show(text)} has too many parts", f"give only {one_of(names)}")

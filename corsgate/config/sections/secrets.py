@@ -77,8 +77,8 @@ class Sources:
             check: A rule whose BadValue never shows the text.
 
         Returns:
-            A reader. Its BadValue may show a variable's name or a path, but never text that may
-            be a secret, even if the value has the wrong type.
+            A reader. Its BadValue may show a variable's name or a path. It never shows text that
+            may be a secret, even if the value has the wrong type.
         """
 
         @shape(_SECRET)

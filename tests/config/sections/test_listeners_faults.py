@@ -71,7 +71,7 @@ ENDPOINTS = (
         '"tcp:80:interface=::1"',
         (
             'c.toml:1: listen[0]: "tcp:80:interface=::1" has colons that end the interface; '
-            r"put a backslash before each, interface=\:\:1, in single quotes"
+            r"put a backslash before each, as in interface=\:\:1, in single quotes"
         ),
     ),
     (r"'tcp:80\'", r'c.toml:1: listen[0]: "tcp:80\" ends in a backslash; remove it'),
