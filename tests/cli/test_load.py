@@ -88,6 +88,14 @@ class LoadTests(CommandTestCase):
         (listener,) = load(self.file(CERTIFIED.replace("#", pair))).config.listeners
         self.assertEqual(listener.certificates[0].names, ("a.example",))
 
+    def test_http2_needs_no_library(self) -> None:
+        """What the gate has installed is not known on this machine, so it counts as there."""
+        pair = '{ chain = "/no/a.pem", key = "/no/a.key" }'
+        text = CERTIFIED.replace("#", pair)
+        for given in (text, text.replace("[upstreams", "http2 = true\n[upstreams", 1)):
+            (listener,) = load(self.file(given)).config.listeners
+            self.assertTrue(listener.http2)
+
     def test_other_faults_stay(self) -> None:
         """What is wrong on every machine is wrong here."""
         broken = self.file("no certificate", "chain.pem")

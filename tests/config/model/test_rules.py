@@ -48,6 +48,11 @@ class WordTests(TableTestCase):
         self.assertEqual(rules.one_of(["a", "b"]), '"a" or "b"')
         self.assertEqual(rules.one_of(["a", "b", "c"]), '"a", "b" or "c"')
 
+    def test_choices(self) -> None:
+        """A word is one of those that are known, in their own case."""
+        bad = {"A": '"A" is unknown; write "a" or "b"', "": '"" is unknown; write "a" or "b"'}
+        self.assert_checked(lambda word: rules.check_choice(word, ("a", "b")), ["a", "b"], bad)
+
     def test_suggests_only_near_words(self) -> None:
         """A typing mistake gets the word that was meant; another word gets the other fix."""
         known = ("listen", "limits")

@@ -39,6 +39,7 @@ class AnyHostTests(SynchronousTestCase):
         """Off loopback without TLS, and where the address or the proxy in front is unknown."""
         for top, expected in (
             ('listen = ["tcp:0"]\n', [f"c.toml:1: listen[0]: {BOTH}"]),
+            ('listen = ["TCP:0"]\n', [f"c.toml:1: listen[0]: {BOTH}"]),
             (
                 'listen = ["tcp:80:interface=10.0.0.1"]\n',
                 [f"c.toml:1: listen[0]: {BOTH}"],

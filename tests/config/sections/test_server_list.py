@@ -96,6 +96,9 @@ class ReadTests(TableTestCase):
             ],
         )
         self.assertEqual(self.read(value)[1], [])
+        # Faults come first: nothing is sent anywhere as long as there are some.
+        _, recorded = self.read('{ file = "/none" }', written_by=lambda path: path)
+        self.assertEqual(len(recorded), 1)
 
 
 class FileTests(TableTestCase):
