@@ -1,4 +1,4 @@
-"""What the tests of balancing share: servers, pools of them, and chance that can be repeated."""
+"""Helpers of the balancing tests: servers, pools, and reproducible chance."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def letter(state: ServerState | None) -> str:
 
 
 def chance() -> Callable[[], float]:
-    """Return chance that is the same in each run."""
+    """Return random numbers that are the same in each run."""
     return Random(7).random
 
 
@@ -56,14 +56,14 @@ class Pool:
         return self.balancer.states[f"http://{name}.test"]
 
     def picks(self, count: int, **how: object) -> str:
-        """Return the letters of so many picks, none of which begins a request."""
+        """Return the letters of this many picks, which begin no request."""
         return "".join(
             letter(self.balancer.pick(self.now, **how))  # type: ignore[arg-type]  # as they come
             for _ in range(count)
         )
 
     def end(self, name: str, served: bool | None, times: int = 1) -> None:
-        """Have so many requests begin and end at a server, one after the other."""
+        """Begin and end this many requests at a server, one after the other."""
         for _ in range(times):
             term = self.balancer.begin(self.state(name))
             if served:
@@ -71,7 +71,7 @@ class Pool:
             self.balancer.ended(self.state(name), term, served, self.now)
 
     def probe(self, name: str, *results: bool) -> None:
-        """Take in the results of probes of a server."""
+        """Report the results of probes of a server."""
         for result in results:
             reason = "" if result else "it answers 500"
             self.balancer.probed(self.state(name), result, self.now, reason)

@@ -1,4 +1,4 @@
-"""The pool as a whole: who may get a request, in whatever order things happen."""
+"""The whole pool: which server gets a request, for any order of events."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ AT_ONCE = Balancing(slow_start_s=0.0)
 
 class PickTests(SynchronousTestCase):
     def test_unknown_is_used(self) -> None:
-        """A start waits for no probe."""
+        """A start does not wait for probes."""
         self.assertEqual(Pool(servers(1, 1), CHECKED).picks(4), "abab")
 
     def test_down_is_left_out(self) -> None:
-        """What its probes call down gets nothing until they call it up."""
+        """A server that is down by its probes gets nothing until they bring it up."""
         pool = Pool(servers(1, 1, 1), CHECKED)
         pool.probe("b", False, False, False)
         self.assertEqual(pool.picks(4), "acac")
@@ -38,14 +38,14 @@ class PickTests(SynchronousTestCase):
         )
 
     def test_all_down(self) -> None:
-        """Where all are down, there is no server."""
+        """If all are down, there is no server."""
         pool = Pool(servers(1, 1), CHECKED)
         pool.probe("a", False, False, False)
         pool.probe("b", False, False, False)
         self.assertEqual(pool.picks(1), "-")
 
     def test_tried(self) -> None:
-        """A server that had the request isn't asked again."""
+        """A server that already had the request isn't chosen again."""
         pool = Pool(servers(1, 1, 1))
         tried = [pool.state("a"), pool.state("c")]
         self.assertEqual(pool.picks(3, tried=tried), "bbb")
@@ -55,13 +55,13 @@ class PickTests(SynchronousTestCase):
         self.assertFalse(pool.balancer.has_another(pool.now, tried))
 
     def test_looking_moves_no_turn(self) -> None:
-        """Whoever asks whether there is another server takes nobody's turn."""
+        """Checking whether there is another server takes no turn."""
         pool = Pool(servers(1, 1))
         pool.balancer.has_another(pool.now, [pool.state("a")])
         self.assertEqual(pool.picks(4), "abab")
 
     def test_backup(self) -> None:
-        """A backup serves where no other can, and where all others were tried."""
+        """A backup serves if no other can, or if all others were tried."""
         a, b, c = servers(1, 1, 1)
         pool = Pool([a, attrs.evolve(b, backup=True), c], CHECKED)
         self.assertEqual(pool.picks(4), "acac")
@@ -71,7 +71,7 @@ class PickTests(SynchronousTestCase):
         self.assertEqual(pool.picks(2), "bb")
 
     def test_drain(self) -> None:
-        """A server that drains gets nothing new, but its own clients' requests."""
+        """A draining server gets only the requests of its own clients."""
         a, b = servers(1, 1)
         pool = Pool([a, attrs.evolve(b, drain=True)], CHECKED)
         self.assertEqual(pool.picks(3), "aaa")
@@ -88,7 +88,7 @@ class PickTests(SynchronousTestCase):
         self.assertEqual(pool.picks(2, prefer="http://b.test"), "aa")
 
     def test_full(self) -> None:
-        """So many requests may be under way at a time, on all servers together."""
+        """The number of running requests on all servers together is bounded."""
         balancer = Pool(servers(1, 1), Balancing(max_requests=2)).balancer
         self.assertEqual([balancer.enter() for _ in range(3)], [True, True, False])
         balancer.leave()
@@ -98,7 +98,7 @@ class PickTests(SynchronousTestCase):
 
 class EjectionTests(SynchronousTestCase):
     def test_ejected(self) -> None:
-        """Five failures in a row, and a server is left out for ten seconds."""
+        """After five failures in a row, a server is ejected for ten seconds."""
         pool = Pool(servers(1, 1), AT_ONCE)
         pool.end("b", False, 4)
         pool.end("b", True)
@@ -109,7 +109,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertEqual(pool.said, ["http://b.test is left out for 10 s: its requests fail"])
 
     def test_trial(self) -> None:
-        """After that it gets one request at a time, until one is served."""
+        """After the ejection it gets one request at a time, until one is served."""
         pool = Pool(servers(1, 1), AT_ONCE)
         pool.end("b", False, 5)
         pool.now = 9.9
@@ -127,7 +127,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertEqual(pool.said[1:], ["http://b.test is on trial", "http://b.test serves again"])
 
     def test_trial_beside_a_tunnel(self) -> None:
-        """What began before a server was left out neither holds its trial up nor decides it."""
+        """Requests from before the ejection neither delay the trial nor decide it."""
         for end in (True, False):
             pool = Pool(servers(1, 1), AT_ONCE)
             tunnel = pool.balancer.begin(pool.state("b"))
@@ -144,7 +144,7 @@ class EjectionTests(SynchronousTestCase):
             self.assertEqual(pool.state("b").running, 0)
 
     def test_trial_without_a_head(self) -> None:
-        """What was served ends a trial, too, should nobody have told of its head."""
+        """A served request ends a trial, even if its head was not reported."""
         pool = Pool(servers(1, 1), AT_ONCE)
         pool.end("b", False, 5)
         pool.now = 10.0
@@ -154,7 +154,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertIs(pool.state("b").circuit.state, CircuitState.CLOSED)
 
     def test_trial_fails(self) -> None:
-        """One failure on trial, and it is out for longer."""
+        """After one failure on trial, it is ejected for longer."""
         pool = Pool(servers(1, 1), AT_ONCE)
         pool.end("b", False, 5)
         pool.now = 10.0
@@ -164,7 +164,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertEqual(pool.state("b").circuit.until_s, 30.0)
 
     def test_never_the_last(self) -> None:
-        """A lone server, or the last that is up, serves on whatever it answers."""
+        """A lone server, or the last that is up, is never ejected."""
         lone = Pool(servers(1), AT_ONCE)
         lone.end("a", False, 50)
         self.assertEqual(lone.picks(2), "aa")
@@ -184,7 +184,7 @@ class EjectionTests(SynchronousTestCase):
             self.assertEqual(uses.count(CircuitState.OPEN), out, count)
 
     def test_last_goes_down(self) -> None:
-        """Where all others went down, one that is ejected is better than none."""
+        """If all others go down, an ejected server is used rather than none."""
         pool = Pool(servers(1, 1), CHECKED)
         pool.end("a", False, 5)
         pool.probe("b", False, False, False)
@@ -197,7 +197,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertCountEqual(pool.picks(2), "ab")
 
     def test_outlier(self) -> None:
-        """Of five servers or more, one that fails every third request is left out."""
+        """Of five servers or more, one that fails every third request is ejected."""
         pool = Pool(servers(*[1] * 5), AT_ONCE)
         for number in range(120):
             for name in "abcde":
@@ -228,11 +228,11 @@ class SlowStartTests(SynchronousTestCase):
         self.assertEqual(shares[2], 0.5)
 
     def test_a_start_is_not_slow(self) -> None:
-        """What was there from the start has its whole share at once."""
+        """Servers that are there from the start have their whole share at once."""
         self.assertEqual(self.share(Pool(servers(1, 1)), "b"), 0.5)
 
     def test_a_new_server_is(self) -> None:
-        """One that joins others starts slowly."""
+        """A server that joins others starts slowly."""
         pool = Pool(servers(1))
         pool.balancer.update(servers(1, 1), pool.now)
         self.assertApproximates(self.share(pool, "b"), 0.1 / 1.1, 0.01)
@@ -261,7 +261,7 @@ class UpdateTests(SynchronousTestCase):
         self.assertEqual(pool.picks(2), "aa")
 
     def test_shrinks(self) -> None:
-        """A pool that shrinks takes those back that are too many to be ejected."""
+        """A pool that shrinks readmits servers beyond the bound on ejections."""
         pool = Pool(servers(1, 1, 1, 1), AT_ONCE)
         pool.end("a", False, 5)
         pool.now = 1.0
@@ -277,7 +277,7 @@ class UpdateTests(SynchronousTestCase):
 
 
 class World:
-    """Plays whatever may happen to a pool, and checks what holds at any time."""
+    """Plays random events of a pool, and checks its invariants."""
 
     def __init__(self, count: int, policy: str, backups: int) -> None:
         pool = [
@@ -304,11 +304,11 @@ class World:
             self.pool.balancer.ended(self.pool.state(name), term, served, self.pool.now)
 
     def fail(self, pick: int) -> None:
-        """A server fails what it gets."""
+        """A server fails its requests."""
         self.pool.end(self.names[pick % len(self.names)], False, 5)
 
     def probe(self, passed: bool, pick: int) -> None:
-        """A server's probes say the same three times."""
+        """A server's probes have the same result three times."""
         self.pool.probe(self.names[pick % len(self.names)], *[passed] * 3)
 
     def wait(self, pick: int) -> None:
@@ -316,7 +316,7 @@ class World:
         self.pool.now += pick
 
     def up(self) -> set[str]:
-        """Return the servers that their probes don't call down."""
+        """Return the servers that are not down by their probes."""
         return {
             name
             for name in self.names
@@ -324,7 +324,7 @@ class World:
         }
 
     def check_choice(self, chosen: str) -> None:
-        """Assert that a choice was a good one."""
+        """Assert that a choice was allowed."""
         if chosen == "-":
             assert not self.up(), "there was a server that is up"
             return

@@ -1,4 +1,4 @@
-"""A server's record: failures in a row, ejections that get longer, and trials."""
+"""A server's circuit: failures in a row, longer and longer ejections, and trials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ejected(circuit: Circuit, now: float) -> float:
 
 class RecordTests(SynchronousTestCase):
     def test_in_a_row(self) -> None:
-        """So many failures in a row are too many; a success starts the row anew."""
+        """Enough failures in a row are too many; a success restarts the count."""
         circuit = Circuit(0.0)
         self.assertEqual([circuit.failed(3) for _ in range(2)], [False, False])
         circuit.succeeded()
@@ -30,7 +30,7 @@ class RecordTests(SynchronousTestCase):
         self.assertFalse(any(circuit.failed(0) for _ in range(99)))
 
     def test_states(self) -> None:
-        """Out until the time is over, then on trial, then in use."""
+        """The server is out until the time is over, then on trial, then in use."""
         circuit = Circuit(0.0)
         circuit.eject(5.0, 10.0)
         circuit.look(14.9)
@@ -49,7 +49,7 @@ class RecordTests(SynchronousTestCase):
         self.assertTrue(circuit.failed(5))
 
     def test_late_results(self) -> None:
-        """What was sent before the ejection neither ends nor repeats it."""
+        """Requests from before the ejection neither end nor repeat it."""
         circuit = Circuit(0.0)
         circuit.eject(0.0, 10.0)
         self.assertFalse(circuit.succeeded())
@@ -67,7 +67,7 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(set(lasted[29:]), {MAX_EJECTION_S})
 
     def test_forgiven(self) -> None:
-        """Each 10 s of good service make it one fewer."""
+        """Each 10 s of good service reduces the count by one."""
         circuit = Circuit(0.0)
         for _ in range(3):
             ejected(circuit, circuit.until_s)
@@ -75,7 +75,7 @@ class RecordTests(SynchronousTestCase):
         self.assertEqual(ejected(circuit, circuit.until_s + 1000.0), 10.0)
 
     def test_readmitted(self) -> None:
-        """Where there is no other, it is used at once, with a clean row."""
+        """If there is no other server, it is used at once, with a new count."""
         circuit = Circuit(0.0)
         circuit.eject(0.0, 10.0)
         circuit.readmit()

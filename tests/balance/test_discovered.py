@@ -21,7 +21,7 @@ def service(target: str, priority: int = 10, weight: int = 1, port: int = 8000) 
 
 class HostTests(SynchronousTestCase):
     def test_addresses(self) -> None:
-        """Each address is a server like the template, asked for by the name."""
+        """Each address is a server like the template, with the name of the host."""
         one, other = host_servers(TEMPLATE, ["10.0.0.1", "fd00::1"])
         self.assertEqual(one.origin, "http://10.0.0.1:8000")
         self.assertEqual(other.origin, "http://[fd00::1]:8000")
@@ -38,7 +38,7 @@ class ServiceTests(SynchronousTestCase):
         return [(server.origin, server.weight, server.backup) for server in servers]
 
     def test_ports_and_weights(self) -> None:
-        """Each record says its port and weight; each address of its target is a server."""
+        """Each record has its port and weight; each address of its target is a server."""
         self.assertEqual(
             self.made(service("a", weight=5), service("b", port=9000)),
             [
@@ -49,7 +49,7 @@ class ServiceTests(SynchronousTestCase):
         )
 
     def test_priorities(self) -> None:
-        """What doesn't have the lowest priority is a backup, whatever the order."""
+        """All except the lowest priority are backups, in any order of the records."""
         made = self.made(service("b", priority=20), service("a", priority=10))
         self.assertEqual([backup for _, _, backup in made], [False, True, True])
 
@@ -59,34 +59,34 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(made, [("https://10.0.0.1:8000", 1, False)])
 
     def test_name(self) -> None:
-        """The target's own name is asked for, and verified."""
+        """The target's own name is sent and verified."""
         (server,) = service_servers(SERVICE, [service("a", port=443)], self.ADDRESSES)
         self.assertEqual((server.authority, server.name), ("a", "a"))
 
     def test_weights_are_scaled(self) -> None:
-        """DNS has weights to 65535, and 0 for hardly ever."""
+        """DNS has weights up to 65535, and 0 for very little traffic."""
         made = self.made(service("a", weight=65535), service("b", weight=0))
         self.assertEqual([weight for _, weight, _ in made], [1000, 1, 1])
 
     def test_backup_template(self) -> None:
-        """Where all are to be backups, all are."""
+        """If the template is a backup, all are."""
         template = attrs.evolve(SERVICE, backup=True)
         self.assertEqual([each[2] for each in self.made(service("a"), template=template)], [True])
 
     def test_twice(self) -> None:
-        """A server that two records name is there once, as the first of them says."""
+        """A server of two records occurs once, with the settings of the first."""
         made = self.made(service("a", priority=2, weight=9), service("a", priority=1, weight=4))
         self.assertEqual(made, [("https://10.0.0.1:8000", 4, False)])
 
     def test_useless(self) -> None:
-        """A record that no server can be made of costs the others nothing."""
+        """An invalid record does not affect the others."""
         for useless in (service("b", port=0), service("b..b"), service("b/c")):
             addresses = {useless.target: ["10.0.0.2"], "a": ["10.0.0.1"]}
             made = service_servers(SERVICE, [useless, service("a")], addresses)
             self.assertEqual([each.host for each in made], ["10.0.0.1"])
 
     def test_domain(self) -> None:
-        """A target is within the service's domain, or it isn't."""
+        """Only the service's domain and its subdomains are within it."""
         for target, within in (
             ("internal.example", True),
             ("a.b.internal.example", True),
@@ -97,7 +97,7 @@ class ServiceTests(SynchronousTestCase):
             self.assertIs(is_within(target, "_api._tcp.internal.example"), within)
 
     def test_none(self) -> None:
-        """Without addresses there are none."""
+        """Without addresses there are no servers."""
         self.assertEqual(self.made(service("c"), service("unknown")), [])
 
     @given(
@@ -112,7 +112,7 @@ class ServiceTests(SynchronousTestCase):
         )
     )
     def test_any_records(self, services: list[Service]) -> None:
-        """Whatever DNS says, servers are valid, differ, and not all are backups."""
+        """For any records, servers are valid and distinct, and not all are backups."""
         servers = service_servers(SERVICE, services, self.ADDRESSES)
         self.assertEqual(len({server.origin for server in servers}), len(servers))
         self.assertTrue(not servers or any(not server.backup for server in servers))

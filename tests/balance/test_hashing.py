@@ -24,13 +24,13 @@ def homes(servers: list[int], weights: dict[int, float] | None = None) -> list[i
 
 class HashingTests(SynchronousTestCase):
     def test_digest_is_fixed(self) -> None:
-        """It is the same for ever, so that gates side by side agree."""
+        """It never changes, so that several gates agree."""
         self.assertEqual(digest(b"a"), 0x40F89E395B66422F)
 
     @settings(max_examples=15)
     @given(st.integers(2, 12), st.data())
     def test_losing_one(self, count: int, data: st.DataObject) -> None:
-        """Where one of n servers goes, its own keys move and no other: at most 1.3/n."""
+        """If one of n servers is removed, only its own keys move: at most 1.3/n."""
         servers = list(range(count))
         lost = data.draw(st.sampled_from(servers))
         before = homes(servers)
@@ -40,7 +40,7 @@ class HashingTests(SynchronousTestCase):
         self.assertLessEqual(len(moved), 1.3 * len(KEYS) / count)
 
     def test_spread(self) -> None:
-        """The keys of the one that went spread over all that stay."""
+        """The keys of a removed server spread over all that remain."""
         before, after = homes([0, 1, 2, 3]), homes([0, 1, 2])
         heirs = Counter(new for old, new in zip(before, after, strict=True) if old == 3)
         self.assertTrue(all(0.28 < heirs[server] / heirs.total() < 0.39 for server in range(3)))

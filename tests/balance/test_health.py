@@ -21,11 +21,11 @@ def after(results: str, rise: int = 2, fall: int = 3) -> str:
 
 class HealthTests(SynchronousTestCase):
     def test_begins_unknown(self) -> None:
-        """Before any probe nothing is known."""
+        """Before any probe the standing is unknown."""
         self.assertIs(Health().standing, Standing.UNKNOWN)
 
     def test_table(self) -> None:
-        """So many in a row are needed, and each result of the other kind starts the row anew."""
+        """A change needs enough equal results in a row; any other result restarts the count."""
         table = {
             "+": "u",
             "---": "uud",
@@ -39,18 +39,18 @@ class HealthTests(SynchronousTestCase):
         self.assertEqual({results: after(results) for results in table}, table)
 
     def test_at_once(self) -> None:
-        """One may be enough, either way."""
+        """With a count of one, each result changes the standing."""
         self.assertEqual(after("-+-", rise=1, fall=1), "dud")
 
     def test_tells_changes(self) -> None:
-        """Going down and coming up are told, and the first pass, which changes nothing, isn't."""
+        """Going down and coming up are reported; the first pass is not."""
         health = Health()
         told = [health.probed(each == "+", rise=2, fall=3) for each in "+---+++"]
         self.assertEqual(told, [False, False, False, True, False, True, False])
 
     @given(st.text("+-", max_size=40), st.integers(1, 4), st.integers(1, 4))
     def test_rows(self, results: str, rise: int, fall: int) -> None:
-        """It is down exactly where the last long enough row was one of failures."""
+        """It is down exactly if the last long enough row was one of failures."""
         shown = after(results, rise, fall)
         down = False
         for end in range(1, len(results) + 1):

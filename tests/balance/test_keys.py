@@ -1,4 +1,4 @@
-"""What requests are shared out by."""
+"""The keys by which requests are balanced."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class KeyTests(SynchronousTestCase):
         self.assertEqual(found, table)
 
     def test_without(self) -> None:
-        """A request without the field or the cookie goes by its client."""
+        """Without the field or cookie, the key is the client's address."""
         for hash_on in ("header:X-Tenant", "cookie:session"):
             self.assertEqual(key_reader(hash_on)({}, b"/", "192.0.2.1"), b"192.0.2.1")
 
     def test_all_values(self) -> None:
-        """A field that comes twice counts as a whole."""
+        """Repeated fields are joined to one key."""
         index = index_headers([(b"X-Tenant", b"a"), (b"X-Tenant", b"b")])
         self.assertEqual(key_reader("header:X-Tenant")(index, b"/", "c"), b"a, b")

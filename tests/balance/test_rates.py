@@ -1,4 +1,4 @@
-"""How fast a client moves a body: by cases, and by any course of events."""
+"""How fast a client moves a body, by cases and by random events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(meter.stalled_s(13.0), 3.0)
 
     def test_not_its_turn(self) -> None:
-        """While the clock stands still nothing is due, and nothing stalls."""
+        """While the clock is stopped, nothing is due and nothing stalls."""
         meter = RateMeter()
         self.assertEqual((meter.due_s(240, 5.0), meter.stalled_s(9.0)), (NEVER, 0.0))
         meter.start(0.0)
@@ -32,7 +32,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual((meter.due_s(240, 5.0), meter.stalled_s(100.5)), (101.0, 4.5))
 
     def test_earned(self) -> None:
-        """Each byte earns its time at the least rate, also in what others moved."""
+        """Each byte earns its time at the minimum rate, also bytes counted elsewhere."""
         meter = RateMeter()
         meter.start(0.0)
         self.assertTrue(meter.progress(240, 1.0))
@@ -49,14 +49,14 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(meter.moved_bytes, 6)
 
     def test_stalls_anew(self) -> None:
-        """However much has moved, a body stalls from the moment that it stops moving."""
+        """A body stalls as soon as it stops moving, no matter how much has moved."""
         meter = RateMeter()
         meter.start(0.0)
         meter.progress(100 * CONTENDED_RATE, 2.0)
         self.assertEqual(meter.stalled_s(5.0), 3.0)
 
     def test_drips(self) -> None:
-        """Single bytes make next to no difference."""
+        """Single bytes make almost no difference."""
         meter = RateMeter()
         meter.start(0.0)
         for second in range(100):
@@ -65,7 +65,7 @@ class RateTests(SynchronousTestCase):
 
     @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(1, 99))))
     def test_any_course(self, course: list[tuple[str, int]]) -> None:
-        """It stalls for no longer than the client was waited for; moving more is never worse."""
+        """It never stalls longer than the waiting time, and moving more is never worse."""
         meter, now, moved, waited, runs = RateMeter(), 0.0, 0, 0.0, False
         for event, amount in course:
             before = meter.stalled_s(now)

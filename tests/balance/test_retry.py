@@ -44,7 +44,7 @@ NOT_IDEMPOTENT = (b"POST", b"PATCH", b"LOCK", b"MKCOL", b"get", b"")
 def retries(
     rules: Balancing | None = None, method: bytes = b"GET", until_s: float = 9.0
 ) -> Retries:
-    """Return the retries of one request, alone with its budget."""
+    """Return the retries of one request with its own budget."""
     return Retries(rules or Balancing(), RetryBudget(), method, until_s)
 
 
@@ -56,7 +56,7 @@ def allows(
     replayable: bool = True,
     now: float = 0.0,
 ) -> bool:
-    """Return whether there may be another attempt at the one request that runs."""
+    """Return whether the only running request may have another attempt."""
     may = made.ask(cause, sent=sent, replayable=replayable, requests=1, now=now)
     return may is May.GO_ON
 
@@ -68,16 +68,16 @@ class SentTests(SynchronousTestCase):
             self.assertTrue(nothing_sent(error), error)
 
     def test_waited(self) -> None:
-        """Who has waited for one server in vain doesn't wait for another too."""
+        """A request that has waited for one server in vain doesn't wait for another."""
         self.assertFalse(nothing_sent(UpstreamBusy("x")))
 
     def test_may_have_acted(self) -> None:
-        """A server that was connected to may have acted."""
+        """A connected server may have processed the request."""
         for error in MAY_HAVE_ACTED:
             self.assertFalse(nothing_sent(error), error)
 
     def test_causes(self) -> None:
-        """Each error has the word that stands for it in a configuration, if there is one."""
+        """Each error has its cause, if that can be configured."""
         causes = [cause_of(error) for error in (*NOTHING_SENT, *MAY_HAVE_ACTED)]
         self.assertEqual(causes, ["connect", "connect", None, None, "timeout", None, "reset"])
 
@@ -89,36 +89,36 @@ class ResendTests(SynchronousTestCase):
             self.assertTrue(may_resend(ConnectionReset("x"), method, replayable=True), method)
 
     def test_not_idempotent(self) -> None:
-        """Any other method may act twice; methods are compared case and all."""
+        """Any other method might take effect twice; methods are case-sensitive."""
         for method in NOT_IDEMPOTENT:
             self.assertFalse(may_resend(ConnectionReset("x"), method, replayable=True), method)
 
     def test_body_is_gone(self) -> None:
-        """What can't be sent whole isn't sent again."""
+        """A request whose whole body can't be sent again isn't repeated."""
         for method in IDEMPOTENT:
             self.assertFalse(may_resend(ConnectionReset("x"), method, replayable=False), method)
 
     def test_other_failures(self) -> None:
-        """After a byte of a response, or a time-out, nothing is sent again."""
+        """After a byte of a response, or a timeout, nothing is sent again."""
         for error in (*MAY_HAVE_ACTED[:3], *NOTHING_SENT):
             self.assertFalse(may_resend(error, b"GET", replayable=True), error)
 
 
 class RetryTests(SynchronousTestCase):
     def test_once(self) -> None:
-        """By default one repetition of what may have acted, whatever the cause."""
+        """By default there is one repetition of a request that may have taken effect."""
         for cause in FAILURES:
             made = retries()
             self.assertEqual([allows(made, cause) for _ in range(3)], [True, False, False], cause)
 
     def test_unsent(self) -> None:
-        """What reached no server goes on to each other one, and counts as no repetition."""
+        """An unsent request may go to each other server, and does not count as a repetition."""
         made = retries(method=b"POST")
         unsent = [allows(made, "connect", sent=False, replayable=True) for _ in range(5)]
         self.assertEqual(unsent, [True] * 5)
 
     def test_never(self) -> None:
-        """No retries are none, not even of what reached no server."""
+        """With 0 retries not even an unsent request is repeated."""
         made = retries(Balancing(retries=0))
         self.assertEqual([allows(made), allows(made, "connect", sent=False)], [False, False])
 
@@ -131,17 +131,17 @@ class RetryTests(SynchronousTestCase):
         self.assertFalse(allows(retries(Balancing(retry_on=("reset",))), "connect", sent=False))
 
     def test_default_causes(self) -> None:
-        """A 500 is the application's answer, and not asked for again."""
+        """A 500 is the application's own response, and is not repeated."""
         self.assertEqual(set(CAUSES) - set(FAILURES), {"500"})
 
     def test_in_time(self) -> None:
-        """What may have acted is repeated only within the request's time."""
+        """A request that may have taken effect is repeated only within its time."""
         self.assertTrue(allows(retries(until_s=9.0), now=8.9))
         self.assertFalse(allows(retries(until_s=9.0), now=9.0))
         self.assertTrue(allows(retries(until_s=9.0), "connect", sent=False, now=9.0))
 
     def test_back_off(self) -> None:
-        """The wait is drawn from a range that doubles up to its end; what was unsent waits not."""
+        """The wait's range doubles up to its maximum; an unsent request does not wait."""
         made = retries(Balancing(retries=10))
         self.assertEqual(made.back_off_s(May.GO_ON, 0.5), 0.0)
         waits = []
@@ -153,7 +153,7 @@ class RetryTests(SynchronousTestCase):
 
     @given(st.integers(1, 10), st.floats(0, 1, exclude_max=True))
     def test_back_off_is_bounded(self, times: int, drawn: float) -> None:
-        """However often, the wait has an end."""
+        """The wait has a maximum for any number of attempts."""
         made = Retries(Balancing(retries=10), RetryBudget(), b"GET", 9.0)
         for _ in range(times):
             made.ask("reset", sent=True, replayable=True, requests=1000, now=0.0)
@@ -165,7 +165,7 @@ class RetryTests(SynchronousTestCase):
         st.sampled_from((None, *CAUSES)),
     )
     def test_only_what_is_safe(self, method: bytes, replayable: bool, cause: str | None) -> None:
-        """Whatever is configured, what may have acted is repeated only where that is harmless."""
+        """For any configuration, only harmless repetitions happen after a server may have acted."""
         made = retries(Balancing(retries=10, retry_on=CAUSES), method)
         if allows(made, cause, replayable=replayable):
             self.assertTrue(replayable)
@@ -188,7 +188,7 @@ class WaitTests(SynchronousTestCase):
         return self.made.ask(cause, sent=True, replayable=True, requests=1, now=0.0)
 
     def test_waits(self) -> None:
-        """It waits, longer each time, and in the end goes on without."""
+        """It waits longer each time, and finally gives up."""
         waits = []
         for _ in range(MAX_WAITS):
             self.assertIs(self.ask(), May.WAIT)
@@ -197,7 +197,7 @@ class WaitTests(SynchronousTestCase):
         self.assertIs(self.ask(), May.END)
 
     def test_room(self) -> None:
-        """Once there is room it goes on, and gives back what it took."""
+        """Once there is room it goes on, and later gives back its part."""
         self.assertIs(self.ask(), May.WAIT)
         self.budget.give_back()
         self.assertIs(self.ask(), May.GO_ON)
@@ -206,7 +206,7 @@ class WaitTests(SynchronousTestCase):
         self.assertEqual(self.budget.running, RetryBudget.FLOOR - 1)
 
     def test_not_for_all(self) -> None:
-        """What may not be repeated anyway doesn't wait."""
+        """A request that may not be repeated doesn't wait."""
         self.assertIs(self.ask("500"), May.END)
 
 
@@ -217,12 +217,12 @@ class BudgetTests(SynchronousTestCase):
         self.assertEqual([budget.take(1) for _ in range(4)], [True] * 3 + [False])
 
     def test_share(self) -> None:
-        """A fifth of what runs may be repetitions."""
+        """A fifth of the running requests may be repetitions."""
         budget = RetryBudget()
         self.assertEqual(sum(budget.take(100) for _ in range(100)), 20)
 
     def test_given_back(self) -> None:
-        """A request that ends gives back what it took, once."""
+        """A request that ends gives back its part once."""
         budget = RetryBudget()
         made = Retries(Balancing(retries=2), budget, b"GET", 9.0)
         self.assertEqual([allows(made), allows(made)], [True, True])
@@ -233,7 +233,7 @@ class BudgetTests(SynchronousTestCase):
         self.assertRaises(AssertionError, budget.give_back)
 
     def test_unsent_is_free(self) -> None:
-        """What reached no server takes nothing of it, and passes where it is used up."""
+        """An unsent request takes no part of it, and goes on when it is used up."""
         budget = RetryBudget()
         while budget.take(1):
             pass

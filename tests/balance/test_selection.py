@@ -1,4 +1,4 @@
-"""The ways to balance: turns, the least busy, two drawn ones, and keys."""
+"""The strategies: round robin, least requests, random two, and hash."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PICKS = 10_000
 
 
 def picks(policy: Strategy, ready: list[ServerState], count: int) -> str:
-    """Return the letters of so many choices."""
+    """Return the letters of this many choices."""
     return "".join(letter(policy.choose(ready, b"")) for _ in range(count))
 
 
@@ -35,15 +35,15 @@ class RoundRobinTests(SynchronousTestCase):
         self.assertEqual(picks(RoundRobin(), states(1, 1, 1), 7), "abcabca")
 
     def test_weights_are_spread(self) -> None:
-        """A heavy server's turns lie apart, as in nginx: a a b a c a a."""
+        """A heavy server's turns are spread, as in nginx: a a b a c a a."""
         self.assertEqual(picks(RoundRobin(), states(5, 1, 1), 14), "aabacaa" * 2)
 
     def test_one_server(self) -> None:
-        """A lone server is the answer each time."""
+        """A lone server is always chosen."""
         self.assertEqual(picks(RoundRobin(), states(7), 3), "aaa")
 
     def test_comes_and_goes(self) -> None:
-        """Turns go on where a server leaves and comes back."""
+        """Turns continue when a server leaves and comes back."""
         policy, all_three = RoundRobin(), states(1, 1, 1)
         without = [all_three[0], all_three[2]]
         self.assertEqual(picks(policy, without, 4), "acac")
@@ -51,7 +51,7 @@ class RoundRobinTests(SynchronousTestCase):
 
     @given(WEIGHTS)
     def test_share_is_weight(self, weights: list[int]) -> None:
-        """In each whole round, every server comes as often as its weight says."""
+        """In each whole round, every server is chosen as often as its weight."""
         policy, ready = RoundRobin(), states(*weights)
         for _ in range(2):
             counts = Counter(picks(policy, ready, sum(weights)))
@@ -75,11 +75,11 @@ class LeastRequestsTests(SynchronousTestCase):
         self.assertEqual(picks(LeastRequests(chance()), ready, 1), "b")
 
     def test_equals_take_turns(self) -> None:
-        """Idle servers get what their weights say, not the first of them all."""
+        """Idle servers get their shares, rather than all going to the first."""
         self.assertEqual(picks(LeastRequests(chance()), states(2, 1), 6), "abaaba")
 
     def test_fills_evenly(self) -> None:
-        """Where nothing ends, requests pile up by weight, many servers or few."""
+        """If no request ends, requests accumulate by weight, with many servers or few."""
         for count, slack in ((3, 1), (2 * SCANNED, 3)):
             ready, policy = states(*[1] * count), LeastRequests(chance())
             for _ in range(20 * count):
@@ -89,7 +89,7 @@ class LeastRequestsTests(SynchronousTestCase):
 
 class HashTests(SynchronousTestCase):
     def test_keeps(self) -> None:
-        """A key stays with its server, wherever that stands in the list."""
+        """A key stays with its server, at any position of the list."""
         ready, policy = states(1, 1, 1, 1), Hash()
         for number in range(50):
             key = b"%d" % number
@@ -98,7 +98,7 @@ class HashTests(SynchronousTestCase):
     @settings(max_examples=20)
     @given(st.integers(2, 8), st.integers(0, 7))
     def test_moves_little(self, count: int, lost: int) -> None:
-        """Where one of n goes, only its own keys move: at most 1.3/n of all."""
+        """If one of n is removed, only its own keys move: at most 1.3/n of all."""
         ready, policy = states(*[1] * count), Hash()
         gone = ready[lost % count]
         left = [state for state in ready if state is not gone]
@@ -112,7 +112,7 @@ class HashTests(SynchronousTestCase):
 
 class EveryPolicyTests(SynchronousTestCase):
     def test_names(self) -> None:
-        """Each name in a configuration has a policy of its own."""
+        """Each name in a configuration has its own strategy."""
         made = [type(strategy_of(name, chance())) for name in BALANCES]
         self.assertEqual(len(set(made)), len(BALANCES))
 
@@ -131,7 +131,7 @@ class EveryPolicyTests(SynchronousTestCase):
     def test_answers_one_of_them(
         self, weights: list[int], name: str, key: bytes, data: st.DataObject
     ) -> None:
-        """However busy they are, one of the servers is the answer."""
+        """One of the servers is chosen for any load."""
         ready = states(*weights)
         for state in ready:
             state.running = data.draw(st.integers(0, 9))

@@ -26,10 +26,10 @@ def wait(slots: Slots[int, str], *waiters: str) -> list[Turn]:
 
 
 class TurnTests(SynchronousTestCase):
-    """What comes free goes round by client."""
+    """Free connections go to clients in turn."""
 
     def test_alone(self) -> None:
-        """While nobody waits a client may have all, and keeps all."""
+        """While nobody waits, a client may have all connections, and keeps them."""
         slots = slots_of("aaaa")
         self.assertEqual((slots.held("a"), slots.held("b"), slots.held(None)), (4, 0, 0))
         slots.ended(1)
@@ -37,7 +37,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.claimants(), [])
 
     def test_fewest_first(self) -> None:
-        """Whoever holds least goes first, however long another has waited."""
+        """The client with the fewest connections goes first, however long another has waited."""
         slots = slots_of("aaaaab")
         wait(slots, "a-1", "b-1", "b-2", "c-1", "c-2")
         # c holds none, then one as b does, whose turn is first.
@@ -47,7 +47,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual([slots.ended(3), slots.ended(3)], ["a-1", "b-2"])
 
     def test_all_wait(self) -> None:
-        """Clients that hold the same take turns, however many requests one has in the queue."""
+        """Clients with equally many connections take turns, however many requests they have."""
         slots = slots_of("x")
         wait(slots, "a-1", "a-2", "a-3", "b-1", "c-1", "b-2")
         order = [slots.ended(0) for _ in range(6)]
@@ -61,7 +61,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual([slots.ended(1) for _ in range(4)], ["?1", "c-1", "?2", "a-1"])
 
     def test_lost_and_replaced(self) -> None:
-        """A connection that is made anew counts as its client's all the time."""
+        """A connection that is replaced always counts as its client's."""
         slots = slots_of("ab")
         slots.replaced(0, "a")
         self.assertEqual(slots.held("a"), 1)
@@ -69,7 +69,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual((slots.held("a"), slots.connections), (0, 1))
 
     def test_closing(self) -> None:
-        """One that is being closed counts in all, and is nobody's."""
+        """A closing connection counts in total, but for no client."""
         slots = slots_of("ab")
         slots.closing(0)
         slots.closing(0)
@@ -80,7 +80,7 @@ class TurnTests(SynchronousTestCase):
 
     @given(st.lists(st.sampled_from("ab"), max_size=40))
     def test_nobody_starves(self, arrivals: list[str]) -> None:
-        """A waiter that holds nothing goes next, whatever another client sends and holds."""
+        """A waiter without a connection goes next, whatever another client sends and holds."""
         slots = slots_of("aaa", most_waiting=99)
         for number, client in enumerate(arrivals):
             slots.ask(f"{client}-{number}", 0.0, client)
@@ -93,7 +93,7 @@ class RoomTests(SynchronousTestCase):
     """The queue is shared as well."""
 
     def test_newest_of_the_most(self) -> None:
-        """A newcomer takes the place of the newest waiter of whoever has the most there."""
+        """A newcomer takes the place of the newest waiter of the client with the most waiters."""
         slots = slots_of("a", most_waiting=4)
         wait(slots, "a-1", "a-2", "a-3", "b-1")
         self.assertEqual(wait(slots, "c-1"), [Turn.REFUSED])
@@ -102,7 +102,7 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(slots.waiting, 4)
 
     def test_no_more_than_others(self) -> None:
-        """Nobody makes room for a client that has as many waiters, or would have more then."""
+        """No client makes room for one with as many waiters, or more with the new one."""
         slots = slots_of("a", most_waiting=4)
         wait(slots, "a-1", "a-2", "b-1", "b-2")
         self.assertEqual([slots.make_room(each) for each in ("a", "b")], [None, None])
@@ -120,15 +120,15 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(slots.make_room(None), "a-2")
 
     def test_none(self) -> None:
-        """Where there is no queue there is no room in it."""
+        """Without a queue there is no room."""
         self.assertIsNone(slots_of("a", most_waiting=0).make_room("b"))
 
 
 class ClaimTests(SynchronousTestCase):
-    """Who has to give something up, and for whom."""
+    """Which client has to give up a connection, and for whom."""
 
     def test_largest(self) -> None:
-        """It is whoever holds more than a share, the largest first."""
+        """Clients with more than a fair share give up one, the largest first."""
         slots = slots_of("aaaabbbc")
         wait(slots, "d-1", "a-1")
         self.assertEqual(slots.claimants(), ["d", "a"])
@@ -138,7 +138,7 @@ class ClaimTests(SynchronousTestCase):
         )
 
     def test_equal(self) -> None:
-        """Where all hold the same, nobody has to give anything up."""
+        """If all hold equally many, no one has to give up any."""
         slots = slots_of("aabbcc")
         wait(slots, "a-1")
         self.assertEqual(slots.over(slots.share()), [])
@@ -147,13 +147,13 @@ class ClaimTests(SynchronousTestCase):
         self.assertFalse(slots.owes("a", "b", slots.share()))
 
     def test_not_for_more(self) -> None:
-        """A client that would then hold as many gets nothing that way."""
+        """A client that would then hold as many gets none that way."""
         slots = slots_of("aaabb")
         wait(slots, "b-1")
         self.assertFalse(slots.owes("a", "b", slots.share()))
 
     def test_not_below_a_share(self) -> None:
-        """Nobody is brought below an equal share, though another holds more and gives nothing."""
+        """No client falls below an equal share, even if another holds more and gives none."""
         slots = slots_of("aaaabbbbbbbb")
         wait(slots, "c-1", "c-2")
         share = slots.share()
@@ -174,7 +174,7 @@ class ClaimTests(SynchronousTestCase):
         self.assertEqual((slots.claimants(), slots.owes("a", "b", slots.share())), (["b"], False))
 
     def test_goes_to_another(self) -> None:
-        """Whoever was to get what was cut, and didn't, may have another one cut."""
+        """A waiter that did not get the connection that was cut may have another one cut."""
         slots = slots_of("aaaa")
         wait(slots, "b-1")
         slots.claim(0, "b")
@@ -211,7 +211,7 @@ class TunnelTests(SynchronousTestCase):
         self.assertEqual([slots.may_tunnel(each) for each in ("a", "b")], [False, True])
 
     def test_full(self) -> None:
-        """Past the bound there is none for anybody, and with a bound of 0 never one."""
+        """Beyond the bound there are none, and with a bound of 0 never any."""
         slots: Slots[int, int] = Slots(most=9, most_waiting=0, most_tunnels=2)
         for number in range(2):
             slots.ask(number, 0.0)

@@ -15,7 +15,7 @@ CLIENTS = ("a", "b", "c", None)
 
 
 class World:
-    """Plays the owner of `Slots`, and keeps books of its own."""
+    """Plays the owner of `Slots`, with its own bookkeeping."""
 
     def __init__(self, most: int, most_waiting: int) -> None:
         self.slots: Slots[int, int] = Slots(most=most, most_waiting=most_waiting, most_tunnels=3)
@@ -36,13 +36,13 @@ class World:
         return self.names
 
     def held(self) -> Counter[str | None]:
-        """Return how many connections each client holds; those of None are nobody's."""
+        """Return how many connections each client holds; None has none."""
         held = Counter([*self.used.values(), *self.connecting])
         del held[None]
         return held
 
     def granted(self, waiter: int | None) -> bool:
-        """Assert that the right waiter was chosen, if one was; record that it waits no longer."""
+        """Assert that the right waiter was chosen, if any; record that it no longer waits."""
         assert (waiter is None) == (not self.queue)
         if waiter is None:
             return False
@@ -59,7 +59,7 @@ class World:
         self.order = [client for client in self.order if client in self.queue.values()]
 
     def arrive(self, pick: int) -> None:
-        """Somebody asks."""
+        """A request asks for a connection."""
         client = CLIENTS[pick % 4]
         connection = self.slots.take_idle(client)
         assert (connection is None) == (not self.idle)
@@ -111,7 +111,7 @@ class World:
             self.connect_next(self.slots.not_connected(client))
 
     def connect_next(self, waiter: int | None) -> None:
-        """A place came free."""
+        """A place becomes free."""
         if self.granted(waiter):
             assert waiter is not None
             self.connecting.append(self.queue.pop(waiter))
@@ -143,7 +143,7 @@ class World:
             self.connect_next(self.slots.gone(connection))
 
     def replace(self, pick: int) -> None:
-        """A connection is lost, and its request sent anew."""
+        """A connection is lost, and its request is sent again."""
         there = [each for each in self.used if each not in self.cut]
         if there:
             connection = there[pick % len(there)]
@@ -161,7 +161,7 @@ class World:
             self.left()
 
     def revoke(self, _: int) -> None:
-        """Connections are cut for those who wait, as far as that is fair."""
+        """Connections are cut for waiting requests, within the fair shares."""
         for client in self.slots.claimants():
             share = self.slots.share()
             for debtor in self.slots.over(share)[:1]:
@@ -236,7 +236,7 @@ class ScriptTests(SynchronousTestCase):
         most_waiting: int,
         script: list[tuple[Callable[[World, int], None], int]],
     ) -> None:
-        """The bounds hold, clients take turns, nobody loses what is fair, and all ends at zero."""
+        """The bounds hold, clients take turns, fair shares are kept, and all counts end at zero."""
         world = World(most, most_waiting)
         for event, argument in script:
             event(world, argument)

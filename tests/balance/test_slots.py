@@ -1,4 +1,4 @@
-"""Who may connect, who waits, who goes first: by cases, and by any script of events."""
+"""Which request connects, waits or goes first, by cases and by random events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def full(most: int = 1, most_waiting: int = 9) -> Slots[str, str]:
 
 class TurnTests(SynchronousTestCase):
     def test_connects_up_to_the_bound(self) -> None:
-        """So many may connect at a time, then so many wait, then nobody may."""
+        """Requests connect up to a bound, then wait up to a bound, then are rejected."""
         slots: Slots[str, int] = Slots(most=2, most_waiting=3)
         turns = [slots.ask(each, 0.0) for each in range(7)]
         expected = [Turn.CONNECT] * 2 + [Turn.WAIT] * 3 + [Turn.REFUSED] * 2
@@ -30,7 +30,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual((slots.connections, slots.waiting), (2, 3))
 
     def test_no_queue(self) -> None:
-        """Without places to wait, one is refused where all connections are taken."""
+        """Without a queue, a request is rejected if all connections are in use."""
         self.assertIs(full(most_waiting=0).ask("a", 0.0), Turn.REFUSED)
 
     def test_newest_first(self) -> None:
@@ -41,7 +41,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual([slots.take_idle() for _ in range(4)], ["C", "A", "B", None])
 
     def test_handed_over(self) -> None:
-        """What comes free goes to who has waited longest, and is never idle in between."""
+        """A free connection goes to the longest waiting request, and is never idle in between."""
         slots = full()
         for waiter in "xyz":
             slots.ask(waiter, 0.0)
@@ -49,7 +49,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.take_idle(), "A")
 
     def test_connects_in_its_place(self) -> None:
-        """Where a connection is lost, or can't be made, the next waiter may connect."""
+        """If a connection is lost, or can't be made, the next waiter may connect."""
         slots = full()
         for waiter in "xyz":
             slots.ask(waiter, 0.0)
@@ -61,7 +61,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual((slots.connections, slots.waiting), (0, 0))
 
     def test_gone_twice(self) -> None:
-        """A connection frees its place once, and an unknown one none."""
+        """A connection frees its place once, and an unknown one frees none."""
         slots = full(2)
         slots.ask("x", 0.0)
         slots.ask("y", 0.0)
@@ -69,7 +69,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.waiting, 1)
 
     def test_replaced(self) -> None:
-        """Who replaces a lost connection keeps its place before all who wait."""
+        """A request that replaces its lost connection keeps its place before all waiters."""
         slots = full()
         slots.ask("x", 0.0)
         slots.replaced("A")
@@ -79,7 +79,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.ended("B"), "x")
 
     def test_give_up(self) -> None:
-        """Who left the queue gets nothing, and leaves it once."""
+        """A request that left the queue gets nothing, and leaves it once."""
         slots = full()
         slots.ask("x", 0.0)
         slots.ask("y", 0.0)
@@ -87,7 +87,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.ended("A"), "y")
 
     def test_expired(self) -> None:
-        """Who is past its deadline leaves the queue; the others keep their order."""
+        """A request past its deadline leaves the queue; the others keep their order."""
         slots = full()
         for waiter, deadline_s in (("x", 1.0), ("y", 2.0), ("z", 3.0)):
             slots.ask(waiter, deadline_s)
@@ -98,7 +98,7 @@ class TurnTests(SynchronousTestCase):
         self.assertIsNone(slots.next_deadline_s)
 
     def test_drop_idle(self) -> None:
-        """What is dropped isn't handed out any more, and counts until it is gone."""
+        """A dropped connection isn't handed out any more, and counts until it is gone."""
         slots = full(2)
         slots.ended("A")
         self.assertEqual(slots.drop_idle(), ["A"])
@@ -108,7 +108,7 @@ class TurnTests(SynchronousTestCase):
         self.assertEqual(slots.connections, 1)
 
     def test_misuse(self) -> None:
-        """What can't have happened is an error, not a wrong count."""
+        """An impossible event is an error, not a wrong count."""
         slots = full()
         for call in (
             lambda: slots.connected("B"),
@@ -122,7 +122,7 @@ class TurnTests(SynchronousTestCase):
 
 
 class World:
-    """Plays the owner of `Slots`, and keeps books of its own.
+    """Plays the owner of `Slots`, with its own bookkeeping.
 
     Args:
         most: How many connections there may be.
@@ -146,12 +146,12 @@ class World:
         return self.names
 
     def granted(self, waiter: int | None) -> bool:
-        """Record that a waiter was chosen: it must be the longest waiting one, if any."""
+        """Record that a waiter was chosen, which must be the longest waiting one, if any."""
         assert waiter == (self.queue.pop(0) if self.queue else None)
         return waiter is not None
 
     def arrive(self, _: int) -> None:
-        """Somebody asks."""
+        """A request asks for a connection."""
         connection = self.slots.take_idle()
         assert connection == (self.idle.pop() if self.idle else None)
         if connection is not None:
@@ -198,7 +198,7 @@ class World:
             self.connecting += self.granted(self.slots.gone(connection))
 
     def replace(self, pick: int) -> None:
-        """A connection is lost, and its request sent anew."""
+        """A connection is lost, and its request is sent again."""
         if self.used:
             connection = self.used.pop(pick % len(self.used))
             self.slots.replaced(connection)
@@ -219,7 +219,7 @@ class World:
         self.queue = self.queue[len(late) :]
 
     def drop(self, _: int) -> None:
-        """All that is idle is to be closed."""
+        """All idle connections are to be closed."""
         dropped = self.slots.drop_idle()
         assert dropped == self.idle
         self.used += dropped
@@ -263,7 +263,7 @@ class ScriptTests(SynchronousTestCase):
         most_waiting: int,
         script: list[tuple[Callable[[World, int], None], int]],
     ) -> None:
-        """The bounds hold, waiters go in order, each once, and in the end all is at zero."""
+        """The bounds hold, waiters go in order, each once, and all counts end at zero."""
         world = World(most, most_waiting)
         for event, argument in script:
             event(world, argument)

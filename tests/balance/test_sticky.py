@@ -1,4 +1,4 @@
-"""The cookie that leads back to a server."""
+"""The cookie that sends a client to the same server again."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def value(made: StickyCookies, origin: str) -> bytes:
 
 class StickyTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
-        """What a client was given leads to its server, among other cookies too."""
+        """A server's cookie leads back to it, also among other cookies."""
         made = cookies()
         for origin in (A, B):
             self.assertEqual(made.origin([b"x=1; " + value(made, origin), b"y=2"]), origin)
 
     def test_forged(self) -> None:
-        """What nobody was given leads nowhere: another key's, another name's, an address."""
+        """Other values are ignored: of another key, of another name, or an address."""
         made = cookies()
         forged = value(cookies(b"other"), A)
         renamed = value(made, A).replace(b"gate", b"Gate")
@@ -39,7 +39,7 @@ class StickyTests(SynchronousTestCase):
             self.assertIsNone(made.origin([cookie]), cookie)
 
     def test_first_that_is_known(self) -> None:
-        """A value of no server doesn't hide one that follows."""
+        """An unknown value doesn't hide a later valid one."""
         made = cookies()
         self.assertEqual(made.origin([b"gate=old; " + value(made, B)]), B)
 
@@ -48,7 +48,7 @@ class StickyTests(SynchronousTestCase):
         self.assertNotIn(b"10.0.0", value(cookies(), A))
 
     def test_server_gone(self) -> None:
-        """The cookie of a server that has gone leads nowhere, and comes to be good again."""
+        """The cookie of a removed server is ignored until the server returns."""
         made = cookies()
         old = value(made, B)
         made.know([A])

@@ -1,4 +1,4 @@
-"""Policies and requests as tables: what becomes of each, with all its CORS headers."""
+"""Policies and requests as tables: the decision on each, with all its CORS headers."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def names(value: bytes) -> Header:
 
 
 def max_age(value: bytes) -> Header:
-    """Return the field that says how long a preflight's answer may be kept."""
+    """Return the field with the lifetime of a preflight response."""
     return (b"Access-Control-Max-Age", value)
 
 

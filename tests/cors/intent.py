@@ -1,4 +1,4 @@
-"""What a policy's words mean, read as slowly and plainly as can be, and sharing no code."""
+"""The intended meaning of a policy, computed slowly and simply, without shared code."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ NEVER_EXPOSED = (b"set-cookie", b"server", b"vary", b"x-powered-by")
 
 
 def allows_origin(cors: Cors, origin: str) -> bool:
-    """Return whether a policy means an origin, given as a browser serializes it."""
+    """Return whether a policy allows an origin, given as a browser serializes it."""
     return any(stands_for(pattern, origin) for pattern in cors.allow_origins)
 
 
 def stands_for(pattern: str, origin: str) -> bool:
-    """Return whether one entry of ``allow_origins`` means an origin."""
+    """Return whether one entry of ``allow_origins`` covers an origin."""
     if pattern in ("*", origin):
         return True
     if origin == "null" or "*" not in pattern:
@@ -33,7 +33,7 @@ def stands_for(pattern: str, origin: str) -> bool:
 
 
 def parts(text: str) -> tuple[str, str, str]:
-    """Return scheme, host and port; the scheme's own port where there is none."""
+    """Return scheme, host and port; by default the scheme's own port."""
     scheme, rest = text.split("://")
     if rest.startswith("["):
         host, _, port = rest.partition("]")
@@ -43,7 +43,7 @@ def parts(text: str) -> tuple[str, str, str]:
 
 
 def lets_read(cors: Cors, request: Request) -> bool:
-    """Return whether a policy means that a script may make a request and read the answer."""
+    """Return whether a policy lets a script make a request and read the response."""
     if request.origin == request.target_origin:
         return True
     if not allows_origin(cors, request.origin.decode()):
@@ -55,7 +55,7 @@ def lets_read(cors: Cors, request: Request) -> bool:
 
 
 def lets_send(cors: Cors, origin: str, *, credentialed: bool) -> bool:
-    """Return whether a policy means that another site's page may POST without reading anything.
+    """Return whether a policy lets another site's page POST without reading anything.
 
     Args:
         cors: The policy.
@@ -70,19 +70,19 @@ def lets_send(cors: Cors, origin: str, *, credentialed: bool) -> bool:
 
 
 def allows_method(cors: Cors, method: str) -> bool:
-    """Return whether a policy means a method; three go without saying."""
+    """Return whether a policy allows a method; three are always allowed."""
     return method in ("GET", "HEAD", "POST", *cors.allow_methods) or "*" in cors.allow_methods
 
 
 def allows_header(cors: Cors, name: str) -> bool:
-    """Return whether a policy means a request header, given in lower case."""
+    """Return whether a policy allows a request header, given in lower case."""
     if name in [listed.lower() for listed in cors.allow_headers]:
         return True
     return "*" in cors.allow_headers and name != "authorization"
 
 
 def readable(cors: Cors, headers: list[Header]) -> set[bytes]:
-    """Return the lower-cased names of an upstream's fields that a policy means to be readable."""
+    """Return the lower-cased names of an upstream's fields that a policy exposes."""
     names = {name.lower() for name, _ in headers} - {b"set-cookie"}
     if cors.expose_auto:
         return names - set(NEVER_EXPOSED)

@@ -1,4 +1,4 @@
-"""A browser by the letter of the Fetch standard: slow, plain, and sharing no code with the gate.
+"""A browser by the letter of the Fetch standard: slow, simple, and without the gate's code.
 
 Each function is one algorithm of https://fetch.spec.whatwg.org, its steps in their order; the
 anchor is in its docstring. What has no bearing on CORS, such as redirects and caches, is left out.
@@ -41,7 +41,7 @@ class Response:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """What a script asks for by ``fetch(url, {mode: "cors", ...})``.
+    """A script's ``fetch(url, {mode: "cors", ...})``.
 
     Attributes:
         origin: The script's, serialized.
@@ -63,7 +63,7 @@ class Request:
 
 @attrs.frozen
 class NetworkError:
-    """What the script gets to know of a failure, and where it was."""
+    """The failure that the script sees, and the step of it."""
 
     step: str
 
@@ -73,7 +73,7 @@ Server = Callable[[bytes, Sequence[Header]], Response]
 
 
 def fetch(request: Request, server: Server) -> Response | NetworkError | None:
-    """``#fetch-method`` and ``#http-fetch``; None where no script can make the request."""
+    """``#fetch-method`` and ``#http-fetch``; None if scripts can't make the request."""
     if not TOKEN.fullmatch(request.method) or is_forbidden_method(request.method):
         return None
     method = normalize(request.method)
@@ -95,7 +95,7 @@ def fetch(request: Request, server: Server) -> Response | NetworkError | None:
 def preflight(
     request: Request, method: bytes, headers: Sequence[Header], server: Server
 ) -> NetworkError | None:
-    """``#cors-preflight-fetch``; None where the request may be made."""
+    """``#cors-preflight-fetch``; None if the request may be made."""
     asked: list[Header] = [
         (b"Accept", b"*/*"),
         (b"Access-Control-Request-Method", method),
@@ -171,7 +171,7 @@ FAILURE: list[bytes] = [b"failure"]
 
 
 def extract(name: bytes, headers: Sequence[Header]) -> list[bytes] | None:
-    """``#extract-header-list-values`` for lists of tokens; `FAILURE` for what is none."""
+    """``#extract-header-list-values`` for lists of tokens; `FAILURE` for a malformed list."""
     value = get(name, headers)
     if value is None:
         return None

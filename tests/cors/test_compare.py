@@ -1,4 +1,4 @@
-"""What a page would notice, were a request decided by another policy."""
+"""What a page would notice if another policy made the decision."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ChangeTests(SynchronousTestCase):
     """`change`."""
 
     def test_table(self) -> None:
-        """Each pair of decisions differs by what a page would notice."""
+        """Each pair of decisions has the phrase for what a page would notice."""
         for live, tried, headers, expected in CASES:
             index = index_headers(headers)
             method = b"OPTIONS" if b"access-control-request-method" in index else b"GET"

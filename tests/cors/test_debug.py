@@ -1,4 +1,4 @@
-"""What a refused client is told of the reason."""
+"""The reason that a refused client gets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VARY = (b"Vary", b"Origin, Access-Control-Request-Method, Access-Control-Request
 
 
 def policy(**keys: object) -> Policy:
-    """Return a policy that tells clients on its own machine."""
+    """Return a policy that gives the reason to clients on its own machine."""
     return compile_policy(
         Cors(allow_origins=("https://app.example",), debug=True, **keys)  # type: ignore[arg-type]
     )
@@ -43,7 +43,7 @@ def names(value: bytes) -> Header:
     return (b"Access-Control-Allow-Headers", value)
 
 
-# Policy; method and headers that an allowed origin's preflight asks for; the answer without its
+# Policy; method and headers that an allowed origin's preflight asks for; the response without its
 # reason, or None for a plain refusal.
 PREFLIGHTS: tuple[tuple[Policy, bytes, bytes, tuple[Header, ...] | None], ...] = (
     (PLAIN, b"PUT", b"", (ALLOW, methods(b"GET, HEAD, POST"), VARY)),
@@ -69,7 +69,7 @@ PREFLIGHTS: tuple[tuple[Policy, bytes, bytes, tuple[Header, ...] | None], ...] =
 
 
 def refused(policy: Policy, headers: list[Header], *, loopback: bool = True) -> Decision:
-    """Return what a refused client is told."""
+    """Return the decision that a refused client gets."""
     index = index_headers(headers)
     method = b"OPTIONS" if b"access-control-request-method" in index else b"GET"
     decision = decide(policy, method, index, b"https://gate.example", credentialed=True)
@@ -81,7 +81,7 @@ class TellTests(SynchronousTestCase):
     """`tell`."""
 
     def test_preflights(self) -> None:
-        """A browser is given what is allowed, where it is sure to refuse by that."""
+        """A browser gets the list of what is allowed, if that makes it refuse for certain."""
         for policy, method, asked, expected in PREFLIGHTS:
             told = refused(
                 policy,
@@ -105,7 +105,7 @@ class TellTests(SynchronousTestCase):
             self.assertEqual([name for name, _ in told.headers], [b"Corsgate-Reason", b"Vary"])
 
     def test_who(self) -> None:
-        """Clients on this machine are told where debug says so, and pages of debug_origins."""
+        """With debug, clients on this machine get the reason; pages of debug_origins always do."""
         far = compile_policy(
             Cors(
                 allow_origins=("https://app.example",),
@@ -127,7 +127,7 @@ class TellTests(SynchronousTestCase):
             self.assertEqual(told.headers[0][0] == b"Corsgate-Reason", expected, origin)
 
     def test_where_debug_origins_has_a_pattern_as_text(self) -> None:
-        """A pattern's own text is no origin that it stands for."""
+        """A pattern does not cover its own text."""
         far = compile_policy(
             Cors(allow_origins=("https://app.example",), debug_origins=("http://localhost:*",))
         )
@@ -136,7 +136,7 @@ class TellTests(SynchronousTestCase):
 
     @given(st.binary(max_size=600), st.lists(st.binary(max_size=40), max_size=2))
     def test_safe(self, origin: bytes, asked: list[bytes]) -> None:
-        """Whatever is sent, the reason is a short line of printable ASCII."""
+        """For any request, the reason is a short line of printable ASCII."""
         headers = [(b"Origin", origin)]
         headers += [(b"Access-Control-Request-Method", value) for value in asked]
         told = refused(PLAIN, headers)

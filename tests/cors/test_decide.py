@@ -1,4 +1,4 @@
-"""Requests against policies: which go on, which are answered, and with what headers."""
+"""Requests and policies: which are forwarded, which get a response here, with which headers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ EMBEDDED = ((), b"same-site", b"no-cors")
 
 
 class ActualTests(SynchronousTestCase):
-    """Requests that are no preflights."""
+    """Requests that are not preflights."""
 
     def test_table(self) -> None:
         """Verdict and headers follow from policy, Origin and whether credentials are injected."""
@@ -58,7 +58,7 @@ class ActualTests(SynchronousTestCase):
             self.assertTrue(decision.reason, case)
 
     def test_fetch_metadata(self) -> None:
-        """Another site's page acts with injected credentials by CORS only."""
+        """Another site's page can use injected credentials only with CORS."""
         for policy, method, origins, site, mode, verdict in FETCH_SITES:
             headers = [(b"Origin", origin) for origin in origins]
             sec_fetch = [(b"Sec-Fetch-Site", site)]
@@ -74,7 +74,7 @@ class ActualTests(SynchronousTestCase):
             self.assertEqual(decision.headers, expected, case)
 
     def test_fetch_metadata_without_credentials(self) -> None:
-        """Where no credentials are injected, Sec-Fetch-* changes nothing."""
+        """Without injected credentials, Sec-Fetch-* changes nothing."""
         for policy, method, origins, site, mode, _ in FETCH_SITES:
             headers = [(b"Origin", origin) for origin in origins]
             sec_fetch = [(b"Sec-Fetch-Site", site), (b"Sec-Fetch-Mode", mode or b"")]
@@ -83,7 +83,7 @@ class ActualTests(SynchronousTestCase):
             )
 
     def test_one_answer_for_all(self) -> None:
-        """Under ``*`` a shared cache can't tell one answer from another: all have its fields."""
+        """With ``*`` a shared cache can't distinguish responses: all have its fields."""
         for policy in ("public", "public-lenient"):
             for credentialed in (False, True):
                 seen = {
@@ -95,7 +95,7 @@ class ActualTests(SynchronousTestCase):
                 self.assertEqual(len(seen), 1, (policy, credentialed))
 
     def test_no_own_origin(self) -> None:
-        """Where the gate has no origin of its own, no Origin is the gate's."""
+        """If the gate's own origin is unknown, no Origin counts as the gate's."""
         for policy in (None, POLICIES["plain"]):
             for origin in (b"", b"http://", b"https://"):
                 index = {b"origin": [origin]}
@@ -106,7 +106,7 @@ class ActualTests(SynchronousTestCase):
                 self.assertEqual(decision.verdict, REFUSE, origin)
 
     def test_own_by_fetch_metadata(self) -> None:
-        """A form's POST from the gate's own page may have another Origin; browsers tell whose.
+        """A form's POST from the gate's own page may have another Origin; Sec-Fetch-Site decides.
 
         Only ``null`` and another scheme: any other goes with no same-origin request.
         """
@@ -133,7 +133,7 @@ class ActualTests(SynchronousTestCase):
                 self.assertEqual(decision.verdict, REFUSE, origins)
 
     def test_ready_decisions(self) -> None:
-        """The common requests get one decision, made beforehand."""
+        """Common requests share one prepared decision."""
         for origins in ((), (APP,), (SUB,), (OWN,)):
             headers = [(b"Origin", origin) for origin in origins]
             for credentialed in (False, True):
@@ -145,7 +145,7 @@ class PreflightTests(SynchronousTestCase):
     """OPTIONS with one Origin and Access-Control-Request-Method."""
 
     def test_table(self) -> None:
-        """An allowed preflight is answered with what the policy lists, others are refused."""
+        """An allowed preflight gets the policy's lists; others are refused."""
         for policy, origin, asked, asked_names, verdict, headers in PREFLIGHTS:
             decision = preflight(policy, origin, asked, asked_names)
             case = (policy, origin, asked, asked_names)
@@ -154,7 +154,7 @@ class PreflightTests(SynchronousTestCase):
             self.assertTrue(decision.reason, case)
 
     def test_only_preflights_are_answered(self) -> None:
-        """Without one of its three marks a request is no preflight."""
+        """A request without one of the three marks is not a preflight."""
         origin, method = (b"Origin", APP), (b"Access-Control-Request-Method", b"GET")
         for verb, headers in (
             (b"OPTIONS", [origin]),
@@ -166,13 +166,13 @@ class PreflightTests(SynchronousTestCase):
             self.assertEqual(run("plain", verb, headers).verdict, FORWARD, (verb, headers))
 
     def test_two_origins_are_no_preflight(self) -> None:
-        """With two Origin fields it is refused like any request, and allows nobody."""
+        """With two Origin fields it is refused like any request, and nothing is allowed."""
         headers = [(b"Origin", APP), (b"Origin", APP), (b"Access-Control-Request-Method", b"GET")]
         decision = run("plain", b"OPTIONS", headers)
         self.assertEqual((decision.verdict, decision.headers), (REFUSE, (VARY,)))
 
     def test_injected_credentials_change_nothing(self) -> None:
-        """A preflight carries no credentials, so it is answered alike on all routes."""
+        """A preflight carries no credentials, so its response is the same on all routes."""
         headers = [
             (b"Origin", APP),
             (b"Access-Control-Request-Method", b"GET"),
@@ -186,7 +186,7 @@ class PreflightTests(SynchronousTestCase):
             )
 
     def test_bounds_on_names(self) -> None:
-        """As many bytes, names and empty elements as are bearable pass, and not one more."""
+        """Bytes, names and empty elements pass up to their bounds, and not one more."""
         within = (
             b",".join(b"x-%d" % number for number in range(MAX_ASKED_NAMES)),
             b"," * MAX_ASKED_EMPTY + b"x-a",
@@ -209,7 +209,7 @@ class PreflightTests(SynchronousTestCase):
             self.assertIn("too long", decision.reason)
 
     def test_remembered_questions(self) -> None:
-        """A question that comes again gets a ready answer, each origin its own; a long one none."""
+        """A repeated question gets a ready response for each origin, except a long one."""
         policy = compile_policy(
             Cors(
                 allow_origins=("https://*.example", "https://b.test"),
@@ -253,7 +253,7 @@ class PreflightTests(SynchronousTestCase):
         st.sampled_from(("full", "echo", "stars", "echo-names", "public")),
     )
     def test_splitting_and_order(self, asked: list[bytes], random: Random, policy: str) -> None:
-        """Neither order, case, lines, spaces nor empty elements change the answer."""
+        """Order, case, lines, spaces and empty elements don't change the decision."""
         plain = (b",".join(sorted({name.lower() for name in asked})),)
         shuffled = list(asked)
         random.shuffle(shuffled)
@@ -314,7 +314,7 @@ class LawTests(SynchronousTestCase):
             self.assertIsNot(decision.verdict, FORWARD)
 
     def test_reasons_are_precise(self) -> None:
-        """Each refusal says in one line what was refused."""
+        """Each refusal has a reason of one line."""
         for decision, said in (
             (run("plain", b"GET", [(b"Origin", EVIL)]), "'https://evil.test'"),
             (run("plain", b"GET", [(b"Origin", b"null")]), "'null'"),
@@ -337,10 +337,10 @@ class LawTests(SynchronousTestCase):
 
 
 class ResponseHeaderTests(SynchronousTestCase):
-    """What shapes an upstream's response."""
+    """How an upstream's response is changed."""
 
     def test_names(self) -> None:
-        """Every CORS response header of Fetch is taken off, Vary and others are not."""
+        """Every CORS response header of Fetch is removed; Vary and others are not."""
         for headers in (FULL_PREFLIGHT, (EXPOSE,)):
             for name, _ in headers:
                 if name != b"Vary":
@@ -350,12 +350,12 @@ class ResponseHeaderTests(SynchronousTestCase):
         self.assertNotIn(b"timing-allow-origin", CORS_RESPONSE_HEADERS)
 
     def test_merge_a_long_vary(self) -> None:
-        """One that names more than can be read is said to be all; none of ours gets lost."""
+        """A Vary that is too long to read becomes ``*``; none of the gate's names gets lost."""
         for upstream in ([b"x" * 9000], [b"," * 300], [b"a"] * 300):
             self.assertEqual(merge_vary(upstream, b"Origin"), b"*")
 
     def test_merge_vary(self) -> None:
-        """Nothing the upstream varies by is lost, and nothing is said twice."""
+        """No name in the upstream's Vary is lost, and none is repeated."""
         for upstream, ours, expected in (
             ([], b"", None),
             ([], b"Origin", b"Origin"),

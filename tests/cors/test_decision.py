@@ -1,4 +1,4 @@
-"""What is exposed of a response, where a policy exposes all of it."""
+"""What a policy with ``expose_headers = "auto"`` exposes of a response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ExposingTests(SynchronousTestCase):
     PUBLIC = compile_policy(Cors(allow_origins=("*",), expose_auto=True))
 
     def exposed(self, policy: Policy, *names: bytes) -> bytes | None:
-        """Return what is exposed of a response with these fields."""
+        """Return the names that are exposed of a response with these fields."""
         index = {b"origin": [APP]}
         decision = decide(policy, b"GET", index, OWN, credentialed=False)
         made = decision.exposing([(name, b"1") for name in names])
@@ -28,7 +28,7 @@ class ExposingTests(SynchronousTestCase):
         return dict(made.headers).get(b"Access-Control-Expose-Headers")
 
     def test_names(self) -> None:
-        """All but the safelisted, the forbidden, hop-by-hop ones and what tells of servers."""
+        """All except safelisted, forbidden and hop-by-hop fields, and those about servers."""
         for policy in (self.AUTO, self.PUBLIC):
             for names, expected in (
                 ((), None),
@@ -45,7 +45,7 @@ class ExposingTests(SynchronousTestCase):
                 self.assertEqual(self.exposed(policy, *names), expected)
 
     def test_bounded(self) -> None:
-        """Whatever an upstream sends, what is kept has a bound."""
+        """The memory is bounded for any responses of an upstream."""
         decision = decide(self.AUTO, b"GET", {b"origin": [APP]}, OWN, credentialed=False)
         made = {id(decision.exposing([(b"X-%d" % n, b"")])) for n in range(5 * MAX_SHAPES)}
         self.assertGreater(len(made), 1)

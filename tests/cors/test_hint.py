@@ -1,4 +1,4 @@
-"""What a refused client is told: its own origin, and near misses on its own machine."""
+"""The hint for a refused client: its own origin, and near misses on its own machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HintTests(SynchronousTestCase):
     """`hint`."""
 
     def test_near_misses(self) -> None:
-        """A page on the developer's machine is told by what little its origin differs."""
+        """A page on the developer's machine gets the small difference of its origin."""
         for origin, told in (
             (b"http://127.0.0.1:4200", f"localhost and 127.0.0.1 {DIFFERENT}"),
             (b"http://[::1]:4200", f"localhost and [::1] {DIFFERENT}"),
@@ -45,7 +45,7 @@ class HintTests(SynchronousTestCase):
             self.assertIn(told, said)
 
     def test_no_near_miss(self) -> None:
-        """An origin that differs by more is named, and that is all."""
+        """An origin with a larger difference is only named."""
         for origin in (b"http://127.0.0.1:1", b"capacitor://localhost", b"http://127.0.0.2:1"):
             said = hint(DEVELOPER, [origin])
             self.assertEqual(said, f"The origin {origin.decode()} is not allowed here.")
@@ -58,7 +58,7 @@ class HintTests(SynchronousTestCase):
         self.assertEqual(any_port.remembered, 0)
 
     def test_strangers(self) -> None:
-        """To any other page no near miss is told."""
+        """Any other page gets no near miss."""
         production = policy("https://app.example", "https://*.example.com", "http://localhost:1")
         for origin in (
             b"http://app.example",
@@ -71,17 +71,17 @@ class HintTests(SynchronousTestCase):
             self.assertEqual(said, f"The origin {origin.decode()} is not allowed here.")
 
     def test_not_the_origin(self) -> None:
-        """An allowed origin was refused for something else."""
+        """An allowed origin was refused for another reason."""
         said = hint(DEVELOPER, [b"http://localhost:4200"])
         self.assertEqual(said, "The origin http://localhost:4200 may not do this here.")
 
     def test_no_policy(self) -> None:
-        """Where there is no policy, nothing is near."""
+        """Without a policy there is no near miss."""
         said = hint(None, [b"http://localhost:4200"])
         self.assertEqual(said, "The origin http://localhost:4200 is not allowed here.")
 
     def test_no_origin(self) -> None:
-        """What is no single serialized origin is not repeated."""
+        """Anything except a single serialized origin is not repeated."""
         long = b"http://" + b"a." * MAX_ORIGIN_BYTES + b"a"
         for origins in (
             [],
@@ -108,7 +108,7 @@ class HintTests(SynchronousTestCase):
         )
     )
     def test_safe(self, origins: list[bytes]) -> None:
-        """Whatever came, one short printable line is said, and no stranger's origin in it."""
+        """For any input, the hint is one short printable line without another's origin."""
         said = hint(DEVELOPER, origins)
         self.assertTrue(said.isascii() and said.isprintable())
         self.assertFalse(set(said) & set("<>&\"'"))

@@ -1,4 +1,4 @@
-"""What is said of methods and field names, held against those who decide it."""
+"""The sets of methods and field names, compared with their sources."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NamesTests(SynchronousTestCase):
     """The sets of `corsgate.cors.names`."""
 
     def test_known_methods(self) -> None:
-        """They are those of the parser, which knows no others of the registry."""
+        """The known methods are exactly those of the registry that the parser knows."""
         for method in names.KNOWN_METHODS:
             self.assertTrue(is_known(method), method)
         for method in (b"BREW", b"purge", b"get", b"MKREDIRECTREF", b"ORDERPATCH", b"UPDATE"):
@@ -32,14 +32,14 @@ class NamesTests(SynchronousTestCase):
             self.assertFalse(is_known(method), method)
 
     def test_fetch(self) -> None:
-        """They are those of Fetch, as the oracle has them."""
+        """The sets are those of Fetch, as the oracle has them."""
         self.assertEqual(names.FORBIDDEN_REQUEST_HEADERS, set(oracle.FORBIDDEN_NAMES))
         self.assertEqual(names.FORBIDDEN_METHODS, set(oracle.FORBIDDEN_METHODS))
         self.assertEqual(names.NORMALIZED_METHODS, set(oracle.NORMALIZED))
         self.assertEqual(names.SAFELISTED_RESPONSE_HEADERS, set(oracle.SAFELISTED_RESPONSE))
 
     def test_lower_case(self) -> None:
-        """Names of fields are in lower case, by which they are looked up."""
+        """Names of fields are in lower case, since they are looked up so."""
         for fields in (
             *(names.FORBIDDEN_REQUEST_HEADERS, names.FORBIDDEN_RESPONSE_HEADERS),
             *(names.CORS_RESPONSE_HEADERS, names.RESPONSE_ONLY, names.REQUEST_ONLY),
@@ -48,5 +48,5 @@ class NamesTests(SynchronousTestCase):
             self.assertEqual({name.lower() for name in fields}, fields)
 
     def test_sides(self) -> None:
-        """No field is said to be a client's alone and a server's alone."""
+        """No field is both a client's and a server's only."""
         self.assertEqual(names.RESPONSE_ONLY & names.REQUEST_ONLY, set())

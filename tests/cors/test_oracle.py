@@ -1,4 +1,4 @@
-"""Whatever the gate answers, a browser by the letter of Fetch does what the policy means."""
+"""For all responses of the gate, a browser by the letter of Fetch does what the policy means."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ORIGINS = st.builds(
 
 
 def listed(names: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
-    """Return lists of some of the names, in any order, and the star."""
+    """Return lists of some of the names in any order, or the star."""
     return st.lists(st.sampled_from(names), max_size=4).map(tuple) | st.just(("*",))
 
 
@@ -92,7 +92,7 @@ def policies(draw: st.DrawFn) -> Cors:
 
 
 def allowed_pages(cors: Cors) -> list[bytes]:
-    """Return origins that a policy allows: two for each entry that stands for many."""
+    """Return origins that a policy allows: two for each pattern."""
     found = set()
     for pattern in cors.allow_origins:
         if pattern == "*":
@@ -104,7 +104,7 @@ def allowed_pages(cors: Cors) -> list[bytes]:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    """Return requests that scripts may try."""
+    """Return requests that scripts may attempt."""
     value = st.sampled_from(
         (
             *(b"", b"x", b"application/json", b"text/plain", b"Text/Plain; charset=utf-8"),
@@ -134,7 +134,7 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 class SimulatedGate:
-    """The decision code with an upstream behind it; counts what got through.
+    """The decision code with an upstream behind it; counts the forwarded requests.
 
     Args:
         policy: The route's.
@@ -147,7 +147,7 @@ class SimulatedGate:
         self.forwarded: list[bytes] = []
 
     def __call__(self, method: bytes, headers: Sequence[Header]) -> Response:
-        """Return a request as the gate does."""
+        """Return the gate's response to a request."""
         index = index_headers(headers)
         decision = decide(self.policy, method, index, GATE, credentialed=self.credentialed)
         if decision.verdict is Verdict.FORWARD:
@@ -161,7 +161,7 @@ class SimulatedGate:
 
 
 def always(response: Response) -> oracle.Server:
-    """Return a server that has one answer for all."""
+    """Return a server that sends one response for all requests."""
     return lambda _method, _headers: response
 
 
@@ -171,9 +171,9 @@ class OracleTests(SynchronousTestCase):
     @settings(max_examples=250)
     @given(policies(), st.lists(requests(), min_size=1, max_size=4), st.booleans())
     def test_verdicts(self, cors: Cors, asked: list[Request], credentialed: bool) -> None:
-        """A script reads an answer just where the policy means it to, and of it what it means."""
+        """A script can read exactly the responses and headers that the policy means."""
         policy = compile_policy(cors)
-        # From each page that is allowed too: what is remembered for one is not for another.
+        # Also from each other allowed page: a cached response must not reach another page.
         asked += [attrs.evolve(one, origin=page) for one in asked for page in allowed_pages(cors)]
         for request in [*asked, *asked]:
             gate = SimulatedGate(policy, credentialed=credentialed)
@@ -197,7 +197,7 @@ class OracleTests(SynchronousTestCase):
     def test_sent_without_cors(
         self, cors: Cors, origin: str, credentialed: bool, mode: bytes
     ) -> None:
-        """Another site's beacon, form or simple fetch gets through where the policy means it to."""
+        """Another site's beacon, form or simple fetch gets through only if the policy means it."""
         policy = compile_policy(cors)
         for page in {origin.encode(), *allowed_pages(cors)} - {GATE}:
             gate = SimulatedGate(policy, credentialed=credentialed)
@@ -213,7 +213,7 @@ class OracleTests(SynchronousTestCase):
     @settings(max_examples=100)
     @given(policies(), requests())
     def test_nothing_needless(self, cors: Cors, request: Request) -> None:
-        """An allowed answer has no CORS header that a browser would not miss."""
+        """An allowed response has only CORS headers that a browser needs."""
         policy = compile_policy(cors)
         gate = SimulatedGate(policy)
         if not isinstance(oracle.fetch(request, gate), Response) or request.origin == GATE:
@@ -239,7 +239,7 @@ class OracleTests(SynchronousTestCase):
     @settings(max_examples=100)
     @given(policies(), requests(), st.booleans())
     def test_vary(self, cors: Cors, request: Request, credentialed: bool) -> None:
-        """Whatever of the request changes the answer is in Vary: by it, one answer is for all."""
+        """Vary names every part of the request that changes the response."""
         gate = SimulatedGate(compile_policy(cors), credentialed=credentialed)
         one = gate(b"GET", [(b"Origin", request.origin)])
         for other in ([], [(b"Origin", GATE)], [(b"Origin", b"https://x.test")]):
@@ -251,7 +251,7 @@ class OracleTests(SynchronousTestCase):
             self.assertTrue(b"origin" in vary or not differ, (cors, request, other))
 
     def test_table(self) -> None:
-        """Each script reads its answer, or is stopped at the step that is meant to stop it."""
+        """Each script reads its response, or is stopped at the intended step."""
         policies = {name: compile_policy(cors) for name, cors in cases_browser.POLICIES.items()}
         for case in cases_browser.CASES:
             name, origin, method, headers, include, expected = case
@@ -277,7 +277,7 @@ class OracleTests(SynchronousTestCase):
         self.assertEqual(len(set(pairs)), len(pairs))
 
     def test_oracle_refuses(self) -> None:
-        """The oracle sees what is wrong with answers that a careless gate would give."""
+        """The oracle detects the faults in the responses of a careless gate."""
         request = Request(origin=b"https://a", target_origin=GATE, method=b"PUT", include=True)
         allow = (b"Access-Control-Allow-Origin", b"https://a")
         credentials = (b"Access-Control-Allow-Credentials", b"true")
@@ -308,6 +308,6 @@ def _status(result: object) -> int:
 
 
 def _as_made(request: Request) -> Request:
-    """Return a request without the headers that no script can set."""
+    """Return a request without the headers that scripts can't set."""
     headers = [each for each in request.headers if not oracle.is_forbidden(*each)]
     return attrs.evolve(request, headers=headers)

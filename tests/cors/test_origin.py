@@ -1,4 +1,4 @@
-"""Origins and patterns: what may be written, what is refused and how it is fixed."""
+"""Origins and patterns: which are valid, which are rejected, and with what fix."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MANY = (
     ("http://[::1]:*", "http", "[::1]", "*", False),
 )
 
-# What is written; a part of the problem; a part of the fix.
+# The entry; a part of the problem; a part of the fix.
 REFUSED = (
     ("", "empty", "https://app.example.com"),
     ("null", "sandboxed", "https"),
@@ -154,7 +154,7 @@ class PatternTests(SynchronousTestCase):
     """`parse_pattern`."""
 
     def test_exact(self) -> None:
-        """A serialized origin stands for itself alone."""
+        """A serialized origin covers only itself."""
         for text in EXACT:
             pattern = parse_pattern(text)
             self.assertEqual(pattern.text, text)
@@ -162,7 +162,7 @@ class PatternTests(SynchronousTestCase):
             self.assertFalse(pattern.is_any, text)
 
     def test_parts(self) -> None:
-        """The parts of a pattern that stands for many origins are told apart."""
+        """A pattern for many origins is split into its parts."""
         for text, scheme, host, port, subdomains in MANY:
             pattern = parse_pattern(text)
             self.assertEqual(
@@ -172,13 +172,13 @@ class PatternTests(SynchronousTestCase):
             self.assertFalse(pattern.is_exact or pattern.is_any, text)
 
     def test_any(self) -> None:
-        """A lone star stands for every origin."""
+        """A lone star covers every origin."""
         pattern = parse_pattern("*")
         self.assertTrue(pattern.is_any)
         self.assertFalse(pattern.is_exact)
 
     def test_refused(self) -> None:
-        """What no Origin can equal is refused, with its problem and its fix."""
+        """An entry that no Origin can equal is rejected, with problem and fix."""
         for text, problem, fix in REFUSED:
             error = self.assertRaises(BadValue, parse_pattern, text)
             self.assertIn(problem, error.problem, text)
@@ -190,7 +190,7 @@ class PatternTests(SynchronousTestCase):
             self.assertNotIn("sesame", str(self.assertRaises(BadValue, parse_pattern, text)))
 
     def assert_fix(self, error: BadValue) -> None:
-        """Assert that a fix which spells the entry anew spells one that is accepted."""
+        """Assert that a fix with a complete entry has a valid one."""
         if error.fix.startswith('write "') and error.fix.count('"') == 2:
             fixed = error.fix.removeprefix("write ").strip('"')
             self.assertEqual(parse_pattern(fixed).text, fixed)
@@ -206,7 +206,7 @@ class PatternTests(SynchronousTestCase):
         | st.text(alphabet="aB.:/*[]80%?#", max_size=12).map("Https://".__add__)
     )
     def test_any_text(self, text: str) -> None:
-        """Any text is either a pattern that keeps its spelling, or a fault with a fix."""
+        """Any text is either a pattern that is kept as written, or a fault with a fix."""
         try:
             pattern = parse_pattern(text)
         except BadValue as error:
@@ -220,7 +220,7 @@ class PatternTests(SynchronousTestCase):
 
     @given(st.ip_addresses(v=6))
     def test_each_ipv6_address_has_one_spelling(self, address: object) -> None:
-        """The long form of an address is never accepted where a shorter one exists."""
+        """The long form of an address is never accepted if a shorter one exists."""
         exploded = getattr(address, "exploded")  # noqa: B009 - the strategy's type is a union
         text = f"http://[{exploded}]"
         try:

@@ -120,7 +120,7 @@ def _policy(*origins: str) -> Policy:
 
 
 def _literally_stands_for(pattern: str, origin: str) -> bool:
-    """Return whether the pattern means the origin, read as slowly and plainly as can be."""
+    """Return whether the pattern covers the origin, computed slowly and simply."""
     if "*" not in pattern:
         return pattern == origin
     wanted = re.fullmatch(r"(.*?)://(\[.*\]|[^:]*):?(.*)", pattern)
@@ -163,14 +163,14 @@ class GrantTests(SynchronousTestCase):
     """`Policy.grant`."""
 
     def test_origins(self) -> None:
-        """An origin is allowed when the policy means it, the second time it asks too."""
+        """An origin is allowed if the policy covers it, the second time too."""
         for origins, origin, allowed in ORIGINS:
             policy = _policy(*origins)
             for _ in range(2):
                 self.assertEqual(policy.grant(origin) is not None, allowed, (origins, origin))
 
     def test_grant_says_the_origin(self) -> None:
-        """The answer to an allowed origin says that origin, byte for byte, or the star."""
+        """The response to an allowed origin has that origin, byte for byte, or the star."""
         for origins, origin, allowed in ORIGINS:
             grant = _policy(*origins).grant(origin)
             if allowed and grant is not None:
@@ -179,7 +179,7 @@ class GrantTests(SynchronousTestCase):
 
     @given(NEARLY | st.text(max_size=30))
     def test_literal_meaning(self, origin: str) -> None:
-        """The fast look-up allows just what reading the patterns one by one allows."""
+        """The fast look-up allows exactly what a check of each pattern allows."""
         expected = any(_literally_stands_for(pattern, origin) for pattern in PATTERNS)
         grant = _policy(*PATTERNS).grant(origin.encode("utf-8", "surrogatepass"))
         self.assertEqual(grant is not None, expected)

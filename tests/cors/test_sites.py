@@ -1,4 +1,4 @@
-"""What pages of elsewhere send without CORS: navigations, and what tells no mode."""
+"""Requests of other sites without CORS: navigations, and requests without a mode."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def navigation(case: Navigation) -> list[Header]:
 
 
 class NavigationTests(SynchronousTestCase):
-    """Requests that no script reads the answers of."""
+    """Requests whose responses no script can read."""
 
     def test_navigations(self) -> None:
-        """From elsewhere a tab may be led to the gate; a frame or an object only where allowed."""
+        """Other sites may open the gate in a tab, but in a frame or object only if allowed."""
         for case in NAVIGATIONS:
             policy, method, *_, verdict, by_referer = case
             headers = navigation(case)
@@ -39,11 +39,11 @@ class NavigationTests(SynchronousTestCase):
                 self.assertIn("where credentials are injected", decision.reason)
                 self.assertIn("navigation", decision.reason)
                 self.assertLess(len(decision.reason), 300)
-            # Where none are injected, the page could frame the upstream itself.
+            # Without injected credentials, the page could frame the upstream itself.
             self.assertEqual(run(policy, method, headers), run(policy, method, origins), case)
 
     def test_allow_framing(self) -> None:
-        """It opens a route to frames that ask, not to forms that act nor to anything else."""
+        """It opens a route to frames, but not to forms or anything else."""
         for case in NAVIGATIONS:
             policy, method, *_, verdict, _ = case
             headers = navigation(case)
@@ -59,7 +59,7 @@ class NavigationTests(SynchronousTestCase):
                 self.assertEqual(decision.verdict, verdict, (policy, method, origins, site, mode))
 
     def test_no_mode(self) -> None:
-        """A request from elsewhere that has neither Origin nor a mode passes as a tab's only.
+        """A request of another site without Origin and mode passes only as a tab's.
 
         No browser sends one; a mode that is yet to come is judged like that as well.
         """
@@ -82,7 +82,7 @@ class NavigationTests(SynchronousTestCase):
                         self.assertEqual(run(policy, b"GET", headers).verdict, FORWARD)
 
     def test_vary_of_all(self) -> None:
-        """What a cache keeps names all fields that another request could be refused for."""
+        """Vary names all fields for which another request could be refused."""
         for policy in ("none", "plain", "full", "public"):
             for origins in ((), (APP,), (EVIL,)):
                 headers = [(b"Origin", origin) for origin in origins]

@@ -1,4 +1,4 @@
-"""Tests of `corsgate.cors.suffixes`."""
+"""Public suffixes at and below a host."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from corsgate.cors.suffixes import public_suffix, suffix_within
 
 
 class SuffixTests(SynchronousTestCase):
-    """Whose names there are below a host."""
+    """`suffix_within`."""
 
     def test_themselves(self) -> None:
-        """A public suffix is within itself, by a wildcard of the list's too, or in Punycode."""
+        """A public suffix is within itself, also by a wildcard rule, or in Punycode."""
         for host in ("com", "co.uk", "github.io", "kobe.jp", "x.kobe.jp", "ck", "xn--55qx5d.cn"):
             self.assertEqual(suffix_within(host), host)
 
     def test_below(self) -> None:
-        """A name that somebody owns may have public suffixes below."""
+        """A name with an owner may have public suffixes below it."""
         for host in ("amazonaws.com", "windows.net", "core.windows.net"):
             found = suffix_within(host)
             assert found is not None
@@ -25,6 +25,6 @@ class SuffixTests(SynchronousTestCase):
             self.assertNotEqual(public_suffix(host), host)
 
     def test_none(self) -> None:
-        """An owner's name, an exception of the list's, and a private network's name have none."""
+        """Owned names, exceptions of the list and names of private networks have none."""
         for host in ("example.com", "a.s3.amazonaws.com", "city.kobe.jp", "corp", "localhost"):
             self.assertIsNone(suffix_within(host), host)

@@ -1,4 +1,4 @@
-"""A bounded store that a flood of keys neither grows nor flushes."""
+"""A bounded cache that a flood of keys can neither grow nor flush."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST = 8
 
 
 def ask(store: TwoTierCache[int, list[int]], key: int) -> list[int]:
-    """Return what is remembered for a key, or remember a new value."""
+    """Return the cached value of a key, or cache a new one."""
     found = store.get(key)
     if found is None:
         found = [key]
@@ -24,14 +24,14 @@ class RememberedTests(SynchronousTestCase):
     """`TwoTierCache`."""
 
     def test_keeps(self) -> None:
-        """Who asks again gets the same value."""
+        """A repeated key gets the same value."""
         store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         first = ask(store, 1)
         for _ in range(3):
             self.assertIs(ask(store, 1), first)
 
     def test_flood_of_strangers(self) -> None:
-        """Keys that are asked for once drive out nobody who asked twice, however many they are."""
+        """Keys that are used once never evict a key that was used twice."""
         store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         hot = [ask(store, key) for key in range(MOST) for _ in range(2)][::2]
         for key in range(1000, 11_000):
@@ -40,7 +40,7 @@ class RememberedTests(SynchronousTestCase):
             self.assertIs(ask(store, key), value)
 
     def test_flood_of_pairs(self) -> None:
-        """Keys that are each asked for twice drive out nobody who is asked for meanwhile."""
+        """Keys that are each used twice don't evict a key that is used meanwhile."""
         store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         hot = [ask(store, key) for key in range(4) for _ in range(2)][::2]
         for round_number in range(500):
@@ -52,7 +52,7 @@ class RememberedTests(SynchronousTestCase):
 
     @given(st.lists(st.integers(0, 40)))
     def test_bounded_and_right(self, keys: list[int]) -> None:
-        """It never holds more than it may, nor another key's value."""
+        """It never exceeds its bound, and never returns another key's value."""
         store: TwoTierCache[int, list[int]] = TwoTierCache(MOST)
         for key in keys:
             self.assertEqual(ask(store, key), [key])

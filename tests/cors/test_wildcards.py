@@ -1,4 +1,4 @@
-"""Patterns that stand for many origins, as one set."""
+"""A set of patterns that cover many origins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class WildcardsTests(SynchronousTestCase):
     """`Wildcards`."""
 
     def test_exact_patterns_are_passed_over(self) -> None:
-        """Only patterns that stand for many origins are in the set."""
+        """Only patterns that cover many origins are in the set."""
         wildcards = Wildcards([parse_pattern("*"), parse_pattern("https://example.com")])
         self.assertFalse(wildcards.match(b"https://example.com"))
 
     def test_the_longer_pattern_does_not_hide_the_shorter(self) -> None:
-        """Each pattern is tried, however many labels it has."""
+        """Each pattern is found, with any number of labels."""
         texts = ("https://*.example.com", "https://*.a.b.example.com:8443", "http://*.a.b:*")
         wildcards = Wildcards(parse_pattern(text) for text in texts)
         for origin, expected in (

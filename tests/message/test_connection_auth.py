@@ -26,7 +26,7 @@ class CredentialsTests(SynchronousTestCase):
     """Authorization."""
 
     def test_bind(self) -> None:
-        """A scheme that authenticates the connection is found, however a field spells it."""
+        """A scheme that authenticates the connection is found in any spelling."""
         for values in (
             [b"NTLM " + TOKEN],
             [b"ntlm " + TOKEN],
@@ -49,7 +49,7 @@ class CredentialsTests(SynchronousTestCase):
             self.assertTrue(credentials_bind(values), values)
 
     def test_do_not_bind(self) -> None:
-        """Credentials that are sent with each request bind nothing."""
+        """Credentials that are sent with each request bind no connection."""
         for values in (
             [],
             [b""],
@@ -78,13 +78,13 @@ class ChallengeTests(SynchronousTestCase):
             [b"Negotiate, NTLM " + TOKEN],
             [b'Basic realm="a, b", NTLM ' + TOKEN],
             [b'Basic realm="a \\" b", NTLM ' + TOKEN],
-            # A quotation without an end: nothing says what is in it.
+            # An unterminated quoted string: its content is unknown.
             [b'Basic realm="a, NTLM ' + TOKEN],
         ):
             self.assertTrue(challenge_binds(values), values)
 
     def test_does_not_bind(self) -> None:
-        """A bare offer binds nothing, nor does what only looks like one of the schemes."""
+        """A bare offer binds nothing, and neither does a similar word."""
         for values in (
             [],
             [b""],
@@ -103,7 +103,7 @@ class ChallengeTests(SynchronousTestCase):
 
 
 class WithoutTests(SynchronousTestCase):
-    """What passes to those who can't do a handshake."""
+    """What is passed on to clients that can't do a handshake."""
 
     def left(self, *values: bytes) -> list[bytes]:
         """Return the challenges that are left."""
@@ -128,7 +128,7 @@ class WithoutTests(SynchronousTestCase):
             self.assertEqual(self.left(value), left, value)
 
     def test_kept(self) -> None:
-        """Where there is none, nothing is changed, whatever it looks like."""
+        """Without such a challenge nothing is changed."""
         for value in (b'Basic  realm="NTLM" ,,', b'Digest realm="a, Negotiate"', b'"', b""):
             self.assertEqual(self.left(value), [value])
         headers = [(b"A", b"NTLM x"), (b"Proxy-Authenticate", b"NTLM")]
@@ -140,7 +140,7 @@ class WithoutTests(SynchronousTestCase):
 
     @given(st.lists(PIECES, max_size=8).map(b"".join))
     def test_laws(self, value: bytes) -> None:
-        """Nothing that is left binds or offers; removing twice is removing once."""
+        """The remaining challenges bind nothing, and removing twice is removing once."""
         left = self.left(value)
         self.assertFalse(challenge_binds(left))
         self.assertEqual(self.left(*left), left)

@@ -11,7 +11,7 @@ from corsgate.message.cookies import cookie_values
 
 class CookieTests(SynchronousTestCase):
     def test_values(self) -> None:
-        """All values of one name come in order; its case counts."""
+        """All values of one name are returned in order; names are case-sensitive."""
         table: dict[tuple[bytes, ...], list[bytes]] = {
             (): [],
             (b"",): [],
@@ -25,19 +25,19 @@ class CookieTests(SynchronousTestCase):
         self.assertEqual({each: list(cookie_values(each, b"a")) for each in table}, table)
 
     def test_names_with_more_to_them(self) -> None:
-        """A name within another, within a value or behind a blank is not this one."""
+        """A name within another name, within a value or after a blank does not count."""
         for field in (b"aa=1", b"b=a=1", b"b a=1", b"b=2, a=1", b"a.a=1", b"(a)=1"):
             self.assertEqual(list(cookie_values([field], b"a")), [], field)
         self.assertEqual(list(cookie_values([b"x=1; (a)=2"], b"(a)")), [b"2"])
         self.assertEqual(list(cookie_values([b";;\t a\t=\t1;"], b"a")), [b"1"])
 
     def test_thousands(self) -> None:
-        """Of thousands only the first are looked at."""
+        """Of thousands only the first are read."""
         self.assertEqual(len(list(cookie_values([b"a=1;" * 5000] * 3, b"a"))), 64)
 
     @given(st.lists(st.sampled_from((b"a", b"b", b"=", b";", b" ", b"\t", b"1"))).map(b"".join))
     def test_as_split(self, field: bytes) -> None:
-        """What is found is what splitting would find."""
+        """The result is the same as that of splitting."""
         pairs = [pair.partition(b"=") for pair in field.split(b";")]
         expected = [v.strip(b" \t") for n, equals, v in pairs if equals and n.strip(b" \t") == b"a"]
         self.assertEqual(list(cookie_values([field], b"a")), expected)

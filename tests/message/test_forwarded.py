@@ -1,4 +1,4 @@
-"""What an upstream is told about the client, and whom the log takes for it."""
+"""The fields that describe the client to an upstream, and the client in the log."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def told(
     host: bytes = b"gate:5555",
     believed: bool = True,
 ) -> HeaderList:
-    """Ask for the fields, by default as a trusted proxy over plain http."""
+    """Return the fields, by default for a trusted proxy over plain http."""
     return forwarded(headers, peer=peer, scheme=scheme, host=host, trusted=believed)
 
 
 def told_by_name(headers: HeaderList) -> dict[bytes, bytes]:
-    """Ask as a trusted proxy; return the fields by lower-cased name, each there but once."""
+    """Return the fields for a trusted proxy by lower-cased name, none of them repeated."""
     index = index_headers(told(headers))
     assert all(len(values) == 1 for values in index.values())
     return {name: values[0] for name, values in index.items()}
@@ -62,7 +62,7 @@ def told_by_name(headers: HeaderList) -> dict[bytes, bytes]:
 
 class UntrustedTests(SynchronousTestCase):
     def test_fields(self) -> None:
-        """The upstream is told peer, scheme and Host."""
+        """The upstream gets peer, scheme and Host."""
         self.assertEqual(
             told([], peer="192.0.2.7", scheme=b"https", host=b"gate.example", believed=False),
             [
@@ -74,29 +74,29 @@ class UntrustedTests(SynchronousTestCase):
         )
 
     def test_nothing_is_believed(self) -> None:
-        """What the client says of itself changes nothing."""
+        """The client's own fields change nothing."""
         spoofed: HeaderList = [(name, b"10.9.9.9") for name in sorted(CLIENT_FIELDS)]
         self.assertEqual(told(spoofed, believed=False), told([], believed=False))
 
     def test_quotes(self) -> None:
-        """An IPv6 address and a Host with a port are no tokens, so they are quoted."""
+        """An IPv6 address and a Host with a port are not tokens, so they are quoted."""
         fields = dict(told([], peer="2001:DB8::1", host=b"[::1]:80", believed=False))
         self.assertEqual(fields[b"Forwarded"], b'for="[2001:db8::1]";host="[::1]:80";proto=http')
         self.assertEqual(fields[b"X-Forwarded-For"], b"2001:db8::1")
 
     def test_escapes(self) -> None:
-        """No Host can end the quoted string it stands in."""
+        """No Host can end its quoted string."""
         fields = dict(told([], peer="192.0.2.7", host=b'a"\\;for=x', believed=False))
         self.assertEqual(fields[b"Forwarded"], b'for=192.0.2.7;host="a\\"\\\\;for=x";proto=http')
 
     def test_zone_and_mapped_address(self) -> None:
-        """A zone means nothing elsewhere, and a mapped IPv4 address is an IPv4 address."""
+        """A zone is dropped, and a mapped IPv4 address becomes an IPv4 address."""
         for peer, expected in ((("fe80::1%eth0"), b"fe80::1"), ("::ffff:192.0.2.7", b"192.0.2.7")):
             fields = dict(told([], peer=peer, believed=False))
             self.assertEqual(fields[b"X-Forwarded-For"], expected)
 
     def test_no_address_no_host(self) -> None:
-        """Without an address the peer is unknown; without a Host none is told."""
+        """Without an address the peer is unknown; without a Host none is sent."""
         self.assertEqual(
             told([], peer=UNKNOWN, host=b"", believed=False),
             [
@@ -128,7 +128,7 @@ class TrustedTests(SynchronousTestCase):
         )
 
     def test_appends_to_forwarded(self) -> None:
-        """A Forwarded that agrees is kept as it is and appended to."""
+        """A Forwarded that agrees is kept and extended."""
         for extra in ([], [(b"X-Forwarded-For", b"2001:db8::1, 10.0.0.9")]):
             fields = told_by_name(
                 [
@@ -147,7 +147,7 @@ class TrustedTests(SynchronousTestCase):
             self.assertEqual(fields[b"x-forwarded-host"], b"a:1")
 
     def test_contradiction(self) -> None:
-        """A Forwarded that contradicts X-Forwarded-For came from the client: it is made anew."""
+        """A Forwarded that contradicts X-Forwarded-For came from the client and is rebuilt."""
         fields = told_by_name(
             [(b"Forwarded", b"for=127.0.0.1;proto=https"), (b"X-Forwarded-For", b"192.0.2.7")]
         )
@@ -158,7 +158,7 @@ class TrustedTests(SynchronousTestCase):
         self.assertEqual(fields[b"x-forwarded-proto"], b"http")
 
     def test_malformed(self) -> None:
-        """A Forwarded that can't be read is not passed on."""
+        """A malformed Forwarded is not passed on."""
         for value in (b"for", b'for="x', b"for=a b", b"=x", b"for=a;;=,", b'for="a"b', b""):
             fields = told_by_name([(b"Forwarded", value)])
             self.assertEqual(
@@ -166,13 +166,13 @@ class TrustedTests(SynchronousTestCase):
             )
 
     def test_first_proxy_without_a_chain(self) -> None:
-        """Where only the scheme is told, the peer is the client that used it."""
+        """If only the scheme is reported, the peer is the client that used it."""
         fields = told_by_name([(b"X-Forwarded-Proto", b"https")])
         self.assertEqual(fields[b"forwarded"], b'for=10.0.0.1;host="gate:5555";proto=https')
         self.assertEqual(fields[b"x-forwarded-proto"], b"https")
 
     def test_other_fields_are_kept(self) -> None:
-        """Whatever else a trusted proxy tells of the client is passed on."""
+        """A trusted proxy's other fields about the client are passed on."""
         headers: HeaderList = [(b"X-Real-IP", b"192.0.2.7"), (b"Accept", b"*/*")]
         headers.append((b"x-forwarded-port", b"443"))
         fields = told(headers)
@@ -180,14 +180,14 @@ class TrustedTests(SynchronousTestCase):
         self.assertNotIn(headers[1], fields)
 
     def test_empty_members(self) -> None:
-        """An X-Forwarded-For of commas alone is none."""
+        """An X-Forwarded-For of only commas counts as missing."""
         fields = told_by_name([(b"X-Forwarded-For", b","), (b"Forwarded", b"for=192.0.2.7")])
         self.assertEqual(fields[b"x-forwarded-for"], b"192.0.2.7, 10.0.0.1")
 
     @given(VALUES, VALUES)
     @settings(max_examples=200)
     def test_ends_with_the_peer(self, forwarded_value: bytes, chain: bytes) -> None:
-        """Whatever came, both lists end with the peer, and reading them again gives the same."""
+        """Both lists always end with the peer, and can be parsed again to the same result."""
         fields = told([(b"Forwarded", forwarded_value), (b"X-Forwarded-For", chain)])
         index = index_headers(fields)
         self.assertTrue(index[b"x-forwarded-for"][0].endswith(b"10.0.0.1"))
@@ -199,12 +199,12 @@ class TrustedTests(SynchronousTestCase):
 
 class TrustTests(SynchronousTestCase):
     def test_trusted(self) -> None:
-        """A peer in one of the networks is trusted, however its address is written."""
+        """A peer in one of the networks is trusted, in any form of its address."""
         for peer in ("10.1.2.3", "::ffff:10.1.2.3", "fd00::1", "fd00::1%eth0"):
             self.assertTrue(trusted(peer, NETWORKS), peer)
 
     def test_untrusted(self) -> None:
-        """Other peers aren't, nor is one without an address; no networks trust nobody."""
+        """Other peers, and those without an address, are not trusted."""
         for peer in ("192.0.2.7", "::1", "fe80::1", UNKNOWN, ""):
             self.assertFalse(trusted(peer, NETWORKS), peer)
         self.assertFalse(trusted("10.1.2.3", ()))
@@ -212,31 +212,31 @@ class TrustTests(SynchronousTestCase):
 
 class ClientAddressTests(SynchronousTestCase):
     def check(self, chain: bytes, expected: str) -> None:
-        """Hold the address behind a trusted proxy against what an X-Forwarded-For gives."""
+        """Assert the client's address for values of X-Forwarded-For of a trusted proxy."""
         headers = [(b"X-Forwarded-For", chain)]
         self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), expected, chain)
 
     def test_untrusted_peer(self) -> None:
-        """An untrusted peer is the client, whatever it says."""
+        """An untrusted peer is the client, with any fields."""
         headers = [(b"X-Forwarded-For", b"198.51.100.1")]
         for networks in (NETWORKS, ()):
             self.assertEqual(client_address(headers, "192.0.2.7", networks), "192.0.2.7")
         self.assertEqual(client_address(headers, UNKNOWN, NETWORKS), UNKNOWN)
 
     def test_walks_past_trusted_proxies(self) -> None:
-        """The nearest address that isn't trusted is the client's; what is left of it is spoofed."""
+        """The nearest untrusted address is the client's; those further left may be spoofed."""
         self.check(b"198.51.100.1, 192.0.2.7, 10.0.0.9, fd00::2", "192.0.2.7")
         self.check(b"192.0.2.7:4711", "192.0.2.7")
         self.check(b"[2001:db8::1]:4711", "2001:db8::1")
         self.check(b"::ffff:10.0.0.9", "10.0.0.9")
 
     def test_all_trusted(self) -> None:
-        """Where all are trusted, the farthest is the client."""
+        """If all are trusted, the farthest is the client."""
         self.check(b"10.0.0.7, 10.0.0.8", "10.0.0.7")
         self.check(b"", "10.0.0.1")
 
     def test_no_address(self) -> None:
-        """What is no address ends the walk and never gets into the log."""
+        """A node that is not an address ends the search and never gets into the log."""
         for chain in (
             b"192.0.2.7, unknown",
             b"<script>",
@@ -249,12 +249,12 @@ class ClientAddressTests(SynchronousTestCase):
         self.check(b"192.0.2.7, _hidden, 10.0.0.9", "10.0.0.9")
 
     def test_forwarded(self) -> None:
-        """Forwarded is read where there is no X-Forwarded-For."""
+        """Forwarded is read if there is no X-Forwarded-For."""
         headers = [(b"Forwarded", b'for=198.51.100.1, for="[2001:db8::1]:9", for=10.0.0.9')]
         self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "2001:db8::1")
 
     def test_what_stands_left(self) -> None:
-        """However much a client wrote before the proxies, only their own words are read."""
+        """Only the proxies' own entries are read, however many a client put before them."""
         for junk in (b"," * 30_000, b"1.1.1.1," * 4000, b"x" * 30_000 + b",", b" ," * 15_000):
             self.check(junk + b" 192.0.2.7, 10.0.0.9", "192.0.2.7")
             headers: HeaderList = [(b"X-Forwarded-For", junk), (b"X-Forwarded-For", b"192.0.2.7")]
@@ -265,7 +265,7 @@ class ClientAddressTests(SynchronousTestCase):
             self.assertEqual(client_address(headers, "10.0.0.1", NETWORKS), "192.0.2.7")
 
     def test_a_long_chain(self) -> None:
-        """Only the nearest nodes of a very long chain are looked at."""
+        """Only the nearest nodes of a very long chain are read."""
         chain = b"192.0.2.7" + b", 10.0.0.9" * 1000
         self.check(chain, "10.0.0.9")
         self.assertLess(len(told_by_name([(b"X-Forwarded-For", chain)])[b"forwarded"]), 2000)
@@ -273,7 +273,7 @@ class ClientAddressTests(SynchronousTestCase):
 
 class ReachedByTests(SynchronousTestCase):
     def test_told(self) -> None:
-        """Scheme and host are the outermost that a trusted proxy tells, in either form."""
+        """Scheme and host are the outermost that a trusted proxy reports, in either form."""
         cases: list[tuple[list[tuple[bytes, bytes]], tuple[bytes, bytes]]] = [
             ([], (b"http", b"gate:5555")),
             ([(b"X-Forwarded-Proto", b"HTTPS")], (b"https", b"gate:5555")),
@@ -305,7 +305,7 @@ class ToldHostTests(SynchronousTestCase):
     def test_nothing_else_is_believed(
         self, forwarded_value: bytes, listed: bytes, node: bytes | None
     ) -> None:
-        """Of what a proxy sends, no other host is believed, nor is one passed on."""
+        """No other host of a proxy's fields is trusted or passed on."""
         headers = [(b"Forwarded", forwarded_value), (b"X-Forwarded-Host", listed)]
         headers += [(b"X-Forwarded-For", node)] if node is not None else []
         known = {host.lower() for host in [*told_hosts(index_headers(headers)), b"gate:5555"]}
@@ -314,7 +314,7 @@ class ToldHostTests(SynchronousTestCase):
         self.assertLessEqual({host.lower() for host in passed_on}, known)
 
     def test_too_long(self) -> None:
-        """A list that is not split is refused whole: what is in it may be passed on."""
+        """A list that is too long to split yields an invalid value, since it may be passed on."""
         headers = [(b"X-Forwarded-Host", b"a.example," * 1000)]
         (host,) = told_hosts(index_headers(headers))
         self.assertIsNone(parse_host(host))
@@ -328,7 +328,7 @@ class ViaTests(SynchronousTestCase):
         self.assertEqual(via(pseudonym=b"corsgate-1a"), (b"Via", b"1.1 corsgate-1a"))
 
     def test_loops(self) -> None:
-        """One's own mark is found in any field, and so are more proxies than there may be."""
+        """The own pseudonym is found in any field, and so are too many proxies."""
         own = b"corsgate-1a2b3c4d"
         here = "it has passed this gate already"
         for values in (

@@ -1,4 +1,4 @@
-"""How long a body is, in both directions."""
+"""The length of a body, in both directions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TE, CL = b"transfer-encoding", b"content-length"
 
 class ConnectionTests(SynchronousTestCase):
     def test_too_long(self) -> None:
-        """What names fields to drop, or how a body is framed, is read whole or refused."""
+        """Lists of fields to drop and of codings are read as a whole or rejected."""
         check_connection({})
         check_connection({b"connection": [b"close, X-A", b"keep-alive"]})
         for values in ([b"x-a," * 64], [b"x"] * 65, [b"x" * 2049]):
@@ -40,7 +40,7 @@ class ConnectionTests(SynchronousTestCase):
 
 class RequestLengthTests(SynchronousTestCase):
     def test_lengths(self) -> None:
-        """A request's body is as long as it says, chunked, or not there."""
+        """A request's body has a stated length, is chunked, or is absent."""
         for index, length in (
             ({}, None),
             ({CL: [b"0"]}, 0),
@@ -51,7 +51,7 @@ class RequestLengthTests(SynchronousTestCase):
             self.assertEqual(request_length(index, "1.1"), length, index)
 
     def test_refused(self) -> None:
-        """What another server may read otherwise is refused, whatever llhttp made of it."""
+        """Ambiguous framing is rejected, even if llhttp accepts it."""
         for index, version in (
             ({TE: [b"chunked"]}, "1.0"),
             ({TE: [b"gzip, chunked"]}, "1.1"),
@@ -73,19 +73,19 @@ class RequestLengthTests(SynchronousTestCase):
 
     @given(st.integers(0, 2**64 - 1), st.integers(0, 6000))
     def test_zeros_before(self, length: int, zeros: int) -> None:
-        """Any number of zeros may stand before a length, more than int() would take."""
+        """A length may have any number of leading zeros, more than int() accepts."""
         self.assertEqual(content_length([b"0" * zeros + b"%d" % length]), length)
 
     @given(st.binary(max_size=8))
     def test_no_surprise(self, value: bytes) -> None:
-        """A value that isn't ASCII digits alone has no length."""
+        """A value with anything except ASCII digits has no length."""
         plain = bool(value) and all(byte in b"0123456789" for byte in value)
         self.assertEqual(content_length([value]) is not None, plain)
 
 
 class RequestFramingTests(SynchronousTestCase):
     def test_fields(self) -> None:
-        """A request has one framing field where it has a body, or where one is expected."""
+        """A request has one framing field if it has a body, or if one is expected."""
         for method, length, line in (
             (b"GET", None, b""),
             (b"DELETE", None, b""),
@@ -100,7 +100,7 @@ class RequestFramingTests(SynchronousTestCase):
 
 class ResponseLengthTests(SynchronousTestCase):
     def test_lengths(self) -> None:
-        """RFC 9112 6.3: the method and status count before the fields."""
+        """The method and status take precedence over the fields (RFC 9112 6.3)."""
         for index, status, method, length in (
             ({CL: [b"7"]}, 200, b"GET", 7),
             ({CL: [b"7"]}, 200, b"HEAD", NO_BODY),
@@ -114,7 +114,7 @@ class ResponseLengthTests(SynchronousTestCase):
             self.assertEqual(response_length(index, status, method), length)
 
     def test_refused(self) -> None:
-        """A coding or length that can't be told for sure is a bad response."""
+        """A response with an ambiguous coding or length is rejected."""
         for index in (
             {TE: [b"gzip, chunked"]},
             {TE: [b"identity"]},
@@ -125,7 +125,7 @@ class ResponseLengthTests(SynchronousTestCase):
             self.assertRaises(BadUpstreamResponse, response_length, index, 200, b"GET")
 
     def test_announced(self) -> None:
-        """To HEAD and in 304 the head's own words are told, and nothing where it has none."""
+        """For HEAD and 304 the head's own length is announced, or none if it has none."""
         for index, status, method, length in (
             ({CL: [b"7"]}, 200, b"HEAD", 7),
             ({CL: [b"7"]}, 304, b"GET", 7),
@@ -140,7 +140,7 @@ class ResponseLengthTests(SynchronousTestCase):
             self.assertEqual(announced_length(index, status, method), length)
 
     def test_check(self) -> None:
-        """A status or version that can't be passed on is refused."""
+        """A status or version that can't be passed on is rejected."""
         for status, version in ((100, "1.1"), (200, "1.0"), (599, "1.1")):
             check_response(status, version)
         for status, version in ((101, "1.1"), (99, "1.1"), (600, "1.1"), (200, "2.0"), (200, "")):
@@ -149,7 +149,7 @@ class ResponseLengthTests(SynchronousTestCase):
 
 class AuthorityTests(SynchronousTestCase):
     def test_authorities(self) -> None:
-        """The target's host counts before Host; only HTTP/1.0 may lack one."""
+        """The target's host takes precedence over Host; only HTTP/1.0 may lack one."""
         for hosts, version, named, authority in (
             ([b"a.test"], "1.1", None, b"a.test"),
             ([b"a.test:80"], "1.1", b"b.test", b"b.test"),
@@ -161,7 +161,7 @@ class AuthorityTests(SynchronousTestCase):
             self.assertEqual(request_authority(index, version, named), authority)
 
     def test_refused(self) -> None:
-        """No Host, several, or one that is no host."""
+        """No Host, several, or an invalid one is rejected."""
         for hosts, version, named in (
             ([], "1.1", None),
             ([], "1.1", b"b.test"),

@@ -11,13 +11,13 @@ class HeadNamesTests(SynchronousTestCase):
     """`HeadNames`."""
 
     def test_places(self) -> None:
-        """A field that is there once has a place; one that is missing or repeated has none."""
+        """A field that occurs once has a position; a missing or repeated one has none."""
         names = HeadNames([b"HOST", b"Connection", b"Content-Length", b"connection"])
         self.assertEqual((names.host_at, names.length_at, names.connection_at), (0, 2, -1))
         self.assertEqual((names.distinct, names.lowered[3]), (False, b"connection"))
 
     def test_plain_requests(self) -> None:
-        """Nothing that speaks of the body, the hop or a protocol is plain, nor is a name twice."""
+        """A head with fields about body, hop or protocol, or a repeated name, is not plain."""
         self.assertTrue(HeadNames([b"Host", b"Accept", b"X"]).plain_request)
         self.assertFalse(HeadNames([b"Accept"]).plain_request)
         for name in (b"host", b"content-LENGTH", b"Transfer-Encoding", b"upgrade", b"expect"):
@@ -27,7 +27,7 @@ class HeadNamesTests(SynchronousTestCase):
         self.assertFalse(HeadNames([b"Host", b"x", b"X"]).plain_request)
 
     def test_plain_responses(self) -> None:
-        """One Content-Length says how long the body is, unless something else may."""
+        """A single Content-Length defines the length, unless another field may."""
         self.assertTrue(HeadNames([b"Content-Length", b"x", b"X", b"Connection"]).plain_response)
         self.assertFalse(HeadNames([b"x"]).plain_response)
         for name in (b"content-length", b"Transfer-Encoding", b"UPGRADE"):
@@ -36,14 +36,14 @@ class HeadNamesTests(SynchronousTestCase):
         self.assertFalse(HeadNames(twice).plain_response)
 
     def test_mask(self) -> None:
-        """A mask says which fields stay."""
+        """A mask marks the fields that stay."""
         names = HeadNames([b"Accept", b"TE", b"x"])
         for _ in range(2):
             self.assertEqual(names.mask(HOP_BY_HOP), (True, False, True))
         self.assertEqual(names.mask(frozenset((b"x",))), (True, True, False))
 
     def test_remembered(self) -> None:
-        """Heads with the same names share what they imply, unless there are many."""
+        """Heads with the same names share one object, unless they have many fields."""
         few = [(b"A", b"1"), (b"B", b"2")]
         self.assertIs(head_names(few), head_names([(b"A", b"3"), (b"B", b"4")]))
         many = [(b"A%d" % at, b"") for at in range(100)]

@@ -1,4 +1,4 @@
-"""The ordered header list, and which fields end at this hop."""
+"""The ordered header list, and the fields that are not forwarded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELDS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 
 class IndexTests(SynchronousTestCase):
     def test_groups_by_lower_cased_name(self) -> None:
-        """Fields of one name are found together, in their order, whatever their case."""
+        """Fields of one name in any case are found together, in order."""
         index = index_headers([(b"A", b"1"), (b"b", b"2"), (b"a", b"3")])
         self.assertEqual(index, {b"a": [b"1", b"3"], b"b": [b"2"]})
 
@@ -34,7 +34,7 @@ class IndexTests(SynchronousTestCase):
 
 class ListMemberTests(SynchronousTestCase):
     def test_short_lists(self) -> None:
-        """Up to either bound, over all fields, a list is what it is; past it there is none."""
+        """A list is split up to both bounds, counted over all fields; beyond them it is None."""
         for values in ([], [b""], [b"a, b", b",c"], [b",".join([b"a"] * 64)], [b"x" * 2048]):
             self.assertEqual(short_list(values), list_members(values))
         for values in ([b"," * 64], [b"a"] * 65, [b"x" * 2049], [b"x" * 1500, b"x" * 1500]):
@@ -44,7 +44,7 @@ class ListMemberTests(SynchronousTestCase):
         self.assertIsNone(short_list([b"a,b"], most_bytes=2))
 
     def test_splits_strips_and_joins(self) -> None:
-        """Members of several fields come in order, stripped, without the empty ones."""
+        """Members of several fields are returned in order, stripped, without empty ones."""
         self.assertEqual(
             list_members([b" a,b\t,, ", b"", b"C"]),
             [b"a", b"b", b"C"],
@@ -53,7 +53,7 @@ class ListMemberTests(SynchronousTestCase):
 
 class EndToEndTests(SynchronousTestCase):
     def test_drops_hop_by_hop_fields(self) -> None:
-        """All fields of one connection alone go, whatever their case; the rest stays in order."""
+        """Hop-by-hop fields in any case are removed; the others stay in order."""
         headers: HeaderList = [(b"Accept", b"1")]
         headers += [(name.title(), b"v") for name in sorted(HOP_BY_HOP)]
         headers += [(b"accept", b"2"), (b"X-Last", b"3")]
@@ -62,7 +62,7 @@ class EndToEndTests(SynchronousTestCase):
         )
 
     def test_drops_what_connection_names(self) -> None:
-        """A field that any Connection field names goes too."""
+        """A field that any Connection field names is removed too."""
         headers = [
             (b"connection", b"close, X-Mine"),
             (b"x-mine", b"1"),
@@ -73,19 +73,19 @@ class EndToEndTests(SynchronousTestCase):
         self.assertEqual(end_to_end(headers), [(b"X-Ours", b"3")])
 
     def test_drops_what_the_caller_names(self) -> None:
-        """Further names go beside the hop-by-hop ones."""
+        """Further names are removed with the hop-by-hop ones."""
         headers = [(b"Cookie", b"1"), (b"TE", b"trailers"), (b"A", b"2")]
         self.assertEqual(end_to_end(headers, HOP_BY_HOP | {b"cookie"}), [(b"A", b"2")])
 
     def test_answers_a_new_list(self) -> None:
-        """The caller may add to the answer without touching the message it came from."""
+        """The caller may extend the result without changing the message."""
         headers = [(b"A", b"1")]
         end_to_end(headers).append((b"B", b"2"))
         self.assertEqual(headers, [(b"A", b"1")])
 
     @given(FIELDS)
     def test_stripping_twice_is_stripping_once(self, headers: HeaderList) -> None:
-        """What has passed one hop's rules passes them again unchanged."""
+        """Filtering twice is filtering once."""
         once = end_to_end(headers)
         self.assertEqual(end_to_end(once), once)
         self.assertFalse({name.lower() for name, _ in once} & HOP_BY_HOP)
@@ -93,7 +93,7 @@ class EndToEndTests(SynchronousTestCase):
 
 class TrailerTests(SynchronousTestCase):
     def test_passed_on(self) -> None:
-        """What only tells of the body passes, in its spelling, order and multiplicity."""
+        """Trailers about the body pass, with spelling, order and repetition."""
         trailers = [
             (b"Server-Timing", b"db;dur=5"),
             (b"X-Sum", b"1"),
@@ -105,7 +105,7 @@ class TrailerTests(SynchronousTestCase):
         self.assertEqual(forwardable_trailers(trailers), trailers)
 
     def test_dropped(self) -> None:
-        """What frames, routes, signs or allows must not come behind the body (RFC 9110 6.5.1)."""
+        """Trailers that frame, route, authenticate or allow are removed (RFC 9110 6.5.1)."""
         for name in (
             *sorted(HOP_BY_HOP),
             b"content-length",
@@ -133,7 +133,7 @@ class TrailerTests(SynchronousTestCase):
                 self.assertEqual(forwardable_trailers([(spelled, b"1"), kept]), [kept], spelled)
 
     def test_what_the_caller_names(self) -> None:
-        """Further names go too, with underscores as with hyphens."""
+        """Further names are removed too, with underscores as with hyphens."""
         trailers = [(b"X-Api-Key", b"1"), (b"x_api_key", b"2"), (b"X-Kept", b"3")]
         self.assertEqual(
             forwardable_trailers(trailers, frozenset((b"x-api-key",))), [(b"X-Kept", b"3")]

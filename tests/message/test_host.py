@@ -1,4 +1,4 @@
-"""The Host value's grammar, and the rules for which ones are served."""
+"""The grammar of Host values, and the rules for serving them."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ BAD = (
 
 class ParseTests(SynchronousTestCase):
     def test_takes_apart(self) -> None:
-        """Names, IPv4 and bracketed IPv6 addresses come out in one spelling each."""
+        """Names, IPv4 and bracketed IPv6 addresses are normalized."""
         for value, name, port in GOOD:
             self.assertEqual(parse_host(value), HostValue(name, port), value)
 
     def test_refuses(self) -> None:
-        """User info, white space, lists, escapes, zones and bad ports are no Host value."""
+        """User info, white space, lists, escapes, zones and bad ports are rejected."""
         for value in BAD:
             self.assertIsNone(parse_host(value), value)
 
     @given(st.binary(max_size=40) | st.text("aZ.:[]1f-@, %", max_size=12).map(str.encode))
     def test_parse_undoes_print(self, value: bytes) -> None:
-        """Whatever is accepted is, once printed, read as the same; nothing raises."""
+        """An accepted value is parsed again to the same result; nothing raises."""
         host = parse_host(value)
         if host is None:
             return
@@ -89,12 +89,12 @@ class ParseTests(SynchronousTestCase):
 
 class LoopbackNameTests(SynchronousTestCase):
     def test_loopback(self) -> None:
-        """The names and addresses of the machine itself."""
+        """Loopback names and addresses are recognized."""
         for name in (b"localhost", b"app.localhost", b"127.0.0.1", b"127.255.0.9", b"::1"):
             self.assertTrue(is_loopback_name(name), name)
 
     def test_others(self) -> None:
-        """Names that only look like it are somebody else's."""
+        """Names that only look like loopback are not."""
         for name in (
             b"127.example.com",
             b"127.0.0.1.example.com",
@@ -113,7 +113,7 @@ class RulesTests(SynchronousTestCase):
     def check(
         self, rules: HostRules, served: tuple[bytes, ...], refused: tuple[bytes, ...]
     ) -> None:
-        """Hold Host values against rules."""
+        """Assert which Host values the rules allow."""
         for value in served:
             self.assertTrue(rules.allows(value), value)
         for value in refused:
@@ -128,7 +128,7 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_open_default(self) -> None:
-        """By default any other listener serves every Host that is one."""
+        """By default any other listener serves every valid Host."""
         self.check(
             HostRules.build(None, loopback=False),
             (b"example.com", b"10.0.0.1:99", b"localhost"),
@@ -136,7 +136,7 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_no_host(self) -> None:
-        """A request that names no host, as health checkers make it, is served where all are."""
+        """A request without a host, as of health checkers, is served if all hosts are."""
         self.assertTrue(HostRules.build(None, loopback=False).allows(b""))
         for hosts in (["example.com"], ["*.example.com"], ["example.com:80"], []):
             self.assertFalse(HostRules.build(hosts, loopback=False).allows(b""), hosts)
@@ -150,7 +150,7 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_name_with_port(self) -> None:
-        """A name with a port covers that port alone."""
+        """A name with a port covers only that port."""
         self.check(
             HostRules.build(["localhost:5555", "[::1]:5555"], loopback=True),
             (b"localhost:5555", b"[0::1]:5555"),
@@ -158,14 +158,14 @@ class RulesTests(SynchronousTestCase):
         )
 
     def test_default_ports(self) -> None:
-        """A value without a port is the one that a scheme has for its own."""
+        """A value without a port has the default port of either scheme."""
         for entry in ("example.com:443", "example.com:80"):
             rules = HostRules.build([entry], loopback=False)
             self.assertTrue(rules.allows(b"example.com"), entry)
         self.assertFalse(rules.allows(b"example.com:443"))
 
     def test_subdomains(self) -> None:
-        """A wildcard covers all names below, but neither the name nor another's end."""
+        """A wildcard covers all subdomains, but not the name or a name with the same ending."""
         self.check(
             HostRules.build(["*.example.com"], loopback=False),
             (b"a.example.com", b"B.a.Example.com:9"),
@@ -177,7 +177,7 @@ class RulesTests(SynchronousTestCase):
         self.assertFalse(HostRules.build([], loopback=True).allows(b"localhost"))
 
     def test_refuses_other_forms(self) -> None:
-        """An entry of no known form is a fault, and the message shows it."""
+        """An entry of an unknown form is a fault, and the message shows it."""
         for entry in ("", "*", "*.", "*.a:80", "a.*", "http://a", "a b", "::1", "é.com"):
             with self.assertRaises(BadValue, msg=entry) as caught:
                 HostRules.build([entry], loopback=True)

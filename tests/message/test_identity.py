@@ -1,4 +1,4 @@
-"""Fields that say who asks, or what: which are dropped, which a proxy may set, which pass."""
+"""Fields about the client or request: which are dropped, which a proxy may set, which pass."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BELIEVED = (
     *(b"X-Remote-Group", b"X-Client-Cert", b"X-ARR-ClientCert", b"SSL_CLIENT_S_DN", b"SM_USER"),
     *(b"X-Consumer-Username", b"iv-user", b"MS-ASPNETCORE-TOKEN", b"X-Forwarded-Access-Token"),
 )
-"""What boxes are known to believe."""
+"""Fields that upstreams are known to trust."""
 
 HARMLESS = (
     *(b"Via", b"Host", b"Cookie", b"Origin", b"Referer", b"User-Agent", b"X-Requested-With"),
@@ -40,23 +40,23 @@ HARMLESS = (
     *(b"Destination", b"X-Proxy", b"Forward", b"X-SSLess", b"Remote", b"X-Auth-Token", b"X_Page"),
     *(b"CF-Access-Client-Id", b"X-Amzn-Trace-Id", b"X-User-Id", b"traceparent", b"proxies"),
 )
-"""What applications send, some of it close to the above."""
+"""Fields of applications, some of them similar to the above."""
 
 
 class NameTests(SynchronousTestCase):
     def test_believed(self) -> None:
-        """Each is known, however its hyphens are spelled."""
+        """Each is recognized, with hyphens or underscores."""
         for name in BELIEVED:
             for spelled in (name, name.replace(b"-", b"_"), name.replace(b"-", b"_", 1)):
                 self.assertTrue(speaks_of_client(spelled.lower()), spelled)
 
     def test_harmless(self) -> None:
-        """What applications send passes."""
+        """Fields of applications pass."""
         for name in HARMLESS:
             self.assertFalse(speaks_of_client(name.lower()), name)
 
     def test_written(self) -> None:
-        """All that the gate writes is dropped first, and is no proxy's to keep."""
+        """All fields that the gate writes are dropped first, also those of a proxy."""
         written = forwarded(
             [], peer="10.0.0.1", scheme=b"http", host=b"gate", trusted=True
         ) + forwarded([], peer="10.0.0.1", scheme=b"http", host=b"gate", trusted=False)
@@ -66,14 +66,14 @@ class NameTests(SynchronousTestCase):
             self.assertFalse(is_proxys_word(name))
 
     def test_spelling_of_the_table(self) -> None:
-        """Names are looked up in lower case and with hyphens, so that is how they stand here."""
+        """The sets have lower case and hyphens, since names are looked up so."""
         for name in (*CLIENT_FIELDS, *CLIENT_PREFIXES, *METHOD_OVERRIDES):
             self.assertEqual(name, name.lower().replace(b"_", b"-"))
 
 
 class DroppedTests(SynchronousTestCase):
     def test_passed(self) -> None:
-        """What is named passes, in that spelling alone."""
+        """A name in pass_headers passes, only in that spelling."""
         dropped = DroppedFields(
             frozenset((b"x-http-method", b"x_http_method", b"host")),
             frozenset((b"x-remote-user", b"x-http-method", b"sm_user")),
@@ -84,7 +84,7 @@ class DroppedTests(SynchronousTestCase):
             self.assertIn(name, dropped)
 
     def test_named_by_connection(self) -> None:
-        """What Connection names is dropped beside that, and nothing else."""
+        """Fields that Connection names are dropped too, and nothing else."""
         sent: HeaderList = [
             (b"Connection", b"X-A, x-remote-user"),
             (b"X-A", b"1"),
@@ -96,7 +96,7 @@ class DroppedTests(SynchronousTestCase):
         self.assertEqual(end_to_end(sent[1:], passed), sent[1:])
 
     def test_trailers(self) -> None:
-        """Behind a body they are dropped as before it."""
+        """They are also dropped from trailers."""
         dropped = DroppedFields(frozenset())
         trailers: HeaderList = [(name, b"admin") for name in BELIEVED]
         self.assertEqual(
@@ -105,24 +105,24 @@ class DroppedTests(SynchronousTestCase):
 
     @given(st.lists(st.sampled_from((*BELIEVED, *HARMLESS)), max_size=60))
     def test_none_gets_through(self, names: list[bytes]) -> None:
-        """However many fields there are, these are dropped and the rest keeps its order."""
+        """With any number of fields, these are dropped and the others stay in order."""
         sent: HeaderList = [(name, b"v") for name in names]
         kept = [field for field in sent if field[0] in HARMLESS]
         self.assertEqual(end_to_end(sent, DroppedFields(frozenset())), kept)
 
 
 class ProxyTests(SynchronousTestCase):
-    """What a trusted proxy says."""
+    """Fields of a trusted proxy."""
 
     def told(self, name: bytes, passed: frozenset[bytes] = frozenset()) -> bool:
-        """Return whether a field of a trusted proxy is put back."""
+        """Return whether a field of a trusted proxy is passed on."""
         header = (name, b"value")
         return header in forwarded(
             [header], peer="10.0.0.1", scheme=b"http", host=b"gate", trusted=True, passed=passed
         )
 
     def test_kept(self) -> None:
-        """It authenticates users and clients, so its word on them goes on."""
+        """It authenticates users and clients, so its fields about them are passed on."""
         for name in (
             *(b"X-Forwarded-User", b"Remote-User", b"X-WEBAUTH-USER", b"Client-Cert"),
             *(b"X-SSL-Client-Cert", b"X-Real-IP", b"X-Auth-Request-Email", b"X-Forwarded-Port"),
@@ -130,7 +130,7 @@ class ProxyTests(SynchronousTestCase):
             self.assertTrue(self.told(name), name)
 
     def test_not_kept(self) -> None:
-        """A client's own gets past it in another spelling, or by what no proxy knows."""
+        """Other spellings and fields that proxies don't know come from the client."""
         for name in (
             *(b"X_Forwarded_User", b"Remote_User", b"Proxy", b"es-security-runas-user"),
             *(b"Impersonate-User", b"X-Middleware-Subrequest", b"Accept"),
@@ -138,5 +138,5 @@ class ProxyTests(SynchronousTestCase):
             self.assertFalse(self.told(name), name)
 
     def test_not_twice(self) -> None:
-        """What passes anyway isn't put back beside itself."""
+        """A field that passes anyway isn't added twice."""
         self.assertFalse(self.told(b"X-Real-IP", frozenset((b"x-real-ip",))))

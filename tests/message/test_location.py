@@ -1,4 +1,4 @@
-"""An upstream's Location and Set-Cookie, made to work at the gate."""
+"""An upstream's Location and Set-Cookie are rewritten to work at the gate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REFERENCES = st.lists(st.sampled_from(PIECES), max_size=8).map(lambda p: "".join
 
 @attrs.frozen(kw_only=True)
 class Mount:
-    """How a server is mounted, with what most tests want by default."""
+    """How a server is mounted, with defaults for most tests."""
 
     server: Server = Server(scheme="http", host="box", port=8000)  # noqa: RUF009 a frozen value
     sent_host: bytes = b"box:8000"
@@ -55,7 +55,7 @@ BOTH = attrs.evolve(BASED, prefix=b"/v1")
 
 class NamelessTests(SynchronousTestCase):
     def test_location(self) -> None:
-        """Where the gate's origin isn't known, a URL becomes a path, and never another host."""
+        """If the gate's origin is unknown, a URL becomes a path, and never another host."""
         for value, mapped in (
             (b"http://box:8000/a", b"/a"),
             (b"http://box:8000//evil.example/a", b"/.//evil.example/a"),
@@ -68,7 +68,7 @@ class NamelessTests(SynchronousTestCase):
 
 class RewriteTests(SynchronousTestCase):
     def test_only_what_names_a_place(self) -> None:
-        """Location, Content-Location and each Set-Cookie change; order and the rest do not."""
+        """Location, Content-Location and Set-Cookie change; the order and other fields do not."""
         headers: HeaderList = [
             (b"location", b"http://box:8000/a"),
             (b"X-Location", b"http://box:8000/a"),
@@ -88,7 +88,7 @@ class RewriteTests(SynchronousTestCase):
         )
 
     def test_nothing_to_do(self) -> None:
-        """Fields without any of these come back as they were, in a list of their own."""
+        """Without any of these, a new list with the same fields is returned."""
         headers = [(b"Content-Type", b"a/b"), (b"Link", b"</x>")]
         answer = STRIPPED.rewrite(headers)
         self.assertEqual(answer, headers)
@@ -105,12 +105,12 @@ class RewriteTests(SynchronousTestCase):
 
 class LocationTests(SynchronousTestCase):
     def check(self, mount: Mount, *cases: tuple[bytes, bytes]) -> None:
-        """Hold values (before, after) against what a mount makes of them."""
+        """Assert how a mount maps values (before, after)."""
         for value, expected in cases:
             self.assertEqual(mount.location(value), expected, value)
 
     def test_own_url(self) -> None:
-        """A URL of the server becomes the gate's; all behind the authority keeps its bytes."""
+        """A URL of the server becomes the gate's; everything after the authority is unchanged."""
         self.check(
             PLAIN,
             (b"http://box:8000/a%2Fb;c?d#e", GATE + b"/a%2Fb;c?d#e"),
@@ -123,7 +123,7 @@ class LocationTests(SynchronousTestCase):
         )
 
     def test_default_ports(self) -> None:
-        """A scheme's own port is the same whether written or not."""
+        """A scheme's default port may be written or not."""
         server = Server(scheme="https", host="box", port=443)
         mount = Mount(server=server, sent_host=b"box")
         for url in (b"https://box/x", b"https://box:443/x", b"https://box:/x", b"//box/x"):
@@ -132,7 +132,7 @@ class LocationTests(SynchronousTestCase):
         self.assertEqual(ipv6.location(b"http://[FD00:0::1]:80/x"), GATE + b"/x")
 
     def test_sent_host(self) -> None:
-        """A URL made of the Host that was sent is the server's, in its scheme or the gate's."""
+        """A URL with the sent Host is the server's, in its scheme or the gate's."""
         mount = Mount(sent_host=b"shop.example", gate_origin=b"https://shop.example")
         for url in (b"http://shop.example/x", b"https://shop.example/x", b"http://box:8000/x"):
             self.assertEqual(mount.location(url), b"https://shop.example/x")
@@ -143,7 +143,7 @@ class LocationTests(SynchronousTestCase):
         self.check(mount, (b"https://shop.example/x", b"https://shop.example/x"))
 
     def test_untouched(self) -> None:
-        """Other hosts, relative references and what can't be read keep all bytes."""
+        """Other hosts, relative references and malformed values are unchanged."""
         for mount in (PLAIN, BASED, STRIPPED, BOTH):
             for value in (
                 b"",
@@ -173,7 +173,7 @@ class LocationTests(SynchronousTestCase):
                 self.assertEqual(mount.location(value), value)
 
     def test_base_path(self) -> None:
-        """The base path comes off; a path outside it can't be reached and is left."""
+        """The base path is removed; a path outside it can't be reached and is unchanged."""
         self.check(
             BASED,
             (b"/api/x?q", b"/x?q"),
@@ -200,7 +200,7 @@ class LocationTests(SynchronousTestCase):
         )
 
     def test_base_path_and_prefix(self) -> None:
-        """The base path comes off before the prefix goes on."""
+        """The base path is removed before the prefix is added."""
         self.check(
             BOTH,
             (b"/api/x", b"/v1/x"),
@@ -209,7 +209,7 @@ class LocationTests(SynchronousTestCase):
         )
 
     def test_open_redirect(self) -> None:
-        """A path that would name another host once the base is off gets the gate's origin."""
+        """A path that would name another host without the base path gets the gate's origin."""
         self.check(
             BASED,
             (b"/api//evil.com/x", GATE + b"//evil.com/x"),
@@ -219,7 +219,7 @@ class LocationTests(SynchronousTestCase):
         )
 
     def test_dot_segments(self) -> None:
-        """Dot segments are resolved first, so that no path gets out of its base or prefix."""
+        """Dot segments are resolved first, so that no path leaves its base or prefix."""
         self.check(
             BOTH,
             (b"/api/a/../b", b"/v1/b"),
@@ -236,7 +236,7 @@ class LocationTests(SynchronousTestCase):
     @given(REFERENCES, st.sampled_from((PLAIN, BASED, STRIPPED, BOTH)))
     @settings(max_examples=400)
     def test_never_makes_another_host(self, value: bytes, mount: Mount) -> None:
-        """What is changed is a path of the gate's or its URL, never another host's name."""
+        """A changed value is a path or URL of the gate, and never names another host."""
         answer = mount.location(value)
         if answer == value:
             return
@@ -249,7 +249,7 @@ class LocationTests(SynchronousTestCase):
     @given(REFERENCES)
     @settings(max_examples=200)
     def test_stays_below_the_prefix(self, value: bytes) -> None:
-        """What is changed on a stripped route leads back to that route."""
+        """A changed value on a stripped route leads back to that route."""
         answer = BOTH.location(value)
         if answer != value:
             path = answer.removeprefix(GATE)
@@ -259,12 +259,12 @@ class LocationTests(SynchronousTestCase):
 
 class CookieTests(SynchronousTestCase):
     def check(self, mount: Mount, *cases: tuple[bytes, bytes]) -> None:
-        """Hold values (before, after) against what a mount makes of them."""
+        """Assert how a mount maps values (before, after)."""
         for value, expected in cases:
             self.assertEqual(mount.cookie(value), expected, value)
 
     def test_untouched(self) -> None:
-        """Attributes that need nothing keep all bytes, odd ones and white space too."""
+        """Attributes that need no mapping are unchanged, including odd ones and white space."""
         for value in (
             b"a=1",
             b"a",
@@ -275,7 +275,7 @@ class CookieTests(SynchronousTestCase):
             self.check(BOTH, (value, value))
 
     def test_domain(self) -> None:
-        """Domain goes, whatever it covers: the cookie is the gate's alone."""
+        """Domain is always removed: the cookie belongs to the gate only."""
         self.check(
             PLAIN,
             (b"a=1; Domain=box; HttpOnly", b"a=1; HttpOnly"),
@@ -285,7 +285,7 @@ class CookieTests(SynchronousTestCase):
         )
 
     def test_path(self) -> None:
-        """Path is mapped; one outside the base path becomes the widest of this route."""
+        """Path is mapped; one outside the base path becomes the route's prefix."""
         self.check(
             BOTH,
             (b"a=1; Path=/api/x/; B", b"a=1; Path=/v1/x/; B"),
@@ -305,7 +305,7 @@ class CookieTests(SynchronousTestCase):
         self.check(PLAIN, (b"a=1; Path=/x", b"a=1; Path=/x"))
 
     def test_plain_http(self) -> None:
-        """Over plain http all that needs https goes."""
+        """Over plain http all attributes that need https are removed."""
         self.check(
             PLAIN,
             (b"a=1; Secure; HttpOnly", b"a=1; HttpOnly"),
@@ -314,12 +314,12 @@ class CookieTests(SynchronousTestCase):
         )
 
     def test_https(self) -> None:
-        """Over https they stay."""
+        """Over https they are kept."""
         value = b"a=1; Secure; SameSite=None; Partitioned"
         self.check(attrs.evolve(PLAIN, gate_origin=b"https://gate"), (value, value))
 
     def test_name_prefixes(self) -> None:
-        """A browser holds these names to https: they keep Secure, __Host- its Path as well."""
+        """Cookies with these prefixes need https: they keep Secure, and __Host- also its Path."""
         host = b"__Host-a=1; Path=/; Secure; SameSite=None"
         self.check(
             BOTH,

@@ -1,4 +1,4 @@
-"""The request target: its forms, its segments, and cutting and joining it."""
+"""The request target: its forms, its segments, and stripping and joining it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.errors import TargetError
 from corsgate.message.target import join_base, origin_form, segments, strip_segments
 
-# Made of the pieces that matter, so that the odd combinations do come up.
+# Made of the relevant pieces, so that odd combinations occur.
 PIECES = ("/", "/", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "a", "v1", "%", "%00", "%ff", "?")
 TARGETS = st.lists(st.sampled_from(PIECES), max_size=10).map(lambda p: "/" + "".join(p))
 SLASHES = (b"/", b"/", b"\\", b";")
@@ -25,7 +25,7 @@ BASES = st.lists(st.sampled_from(("a", "b%2Fc", "d;e")), max_size=3).map(
 
 class OriginFormTests(SynchronousTestCase):
     def test_paths_pass_byte_for_byte(self) -> None:
-        """A path with its query is the answer itself, however odd."""
+        """A path with its query is returned unchanged, even an odd one."""
         for target in (
             b"/",
             b"/v1/a%2Fb;c=d//e?",
@@ -49,7 +49,7 @@ class OriginFormTests(SynchronousTestCase):
             self.assertEqual(origin_form(target, b"GET"), expected, target)
 
     def test_asterisk(self) -> None:
-        """The asterisk, or the URL that stands for it, is for OPTIONS alone."""
+        """The asterisk, or its URL form, is for OPTIONS only."""
         self.assertEqual(origin_form(b"*", b"OPTIONS"), (b"*", None))
         self.assertEqual(origin_form(b"http://host", b"OPTIONS"), (b"*", b"host"))
         self.assertEqual(origin_form(b"http://host/", b"OPTIONS"), (b"/", b"host"))
@@ -58,7 +58,7 @@ class OriginFormTests(SynchronousTestCase):
                 origin_form(b"*", method)
 
     def test_refused(self) -> None:
-        """Other forms, fragments, and bytes that aren't visible ASCII are refused."""
+        """Other forms, fragments, and bytes that aren't visible ASCII are rejected."""
         for target in (
             b"",
             b"host:443",
@@ -90,7 +90,7 @@ class OriginFormTests(SynchronousTestCase):
 
     @given(st.binary(max_size=30) | BYTE_TARGETS)
     def test_settles(self, target: bytes) -> None:
-        """What was answered is a path, and is its own answer."""
+        """The result is a path, and converting it again changes nothing."""
         try:
             answer, _ = origin_form(target, b"GET")
         except TargetError:
@@ -101,7 +101,7 @@ class OriginFormTests(SynchronousTestCase):
 
 class SegmentTests(SynchronousTestCase):
     def test_segments(self) -> None:
-        """The path is split at each slash, then decoded once; the query is no part of it."""
+        """The path is split at each slash, then decoded once; the query is left out."""
         for target, expected in (
             (b"/", [b""]),
             (b"*", [b""]),
@@ -130,7 +130,7 @@ class SegmentTests(SynchronousTestCase):
             self.assertEqual(segments(target), expected, target)
 
     def test_dot_segments(self) -> None:
-        """Whatever some server may resolve to another path is refused."""
+        """A target that some server may resolve to another path is rejected."""
         for path in (
             b"/.",
             b"/..",
@@ -158,7 +158,7 @@ class SegmentTests(SynchronousTestCase):
                 segments(path)
 
     def test_overlong_forms(self) -> None:
-        """UTF-8 forms of a dot, a slash or a backslash that are too long are refused anywhere."""
+        """Overlong UTF-8 forms of a dot, a slash or a backslash are rejected anywhere."""
         for low in (b"ae", b"AF", b"af"):
             for lead in (b"c0", b"e0%80", b"F0%80%80", b"f8%80%80%80", b"fc%80%80%80%80"):
                 self._refused(b"%" + lead + b"%" + low)
@@ -174,7 +174,7 @@ class SegmentTests(SynchronousTestCase):
                 self.assertEqual(segments(b"/a?" + path), [b"a"])
 
     def test_dot_segments_encoded_more_than_once(self) -> None:
-        """However often dots, and what stands beside them, are encoded, they are refused."""
+        """Dot segments are rejected at any level of encoding."""
         for path in (
             b"/%252e",
             b"/%252e%252E",
@@ -197,7 +197,7 @@ class SegmentTests(SynchronousTestCase):
             self.assertEqual(segments(b"/a?" + path), [b"a"])
 
     def test_layers_are_counted(self) -> None:
-        """A path in so many layers that nobody means them is refused."""
+        """A path with too many layers of encoding is rejected."""
         path = b"."
         for _ in range(8):
             path = b"".join(b"%%%02x" % byte for byte in path)
@@ -205,7 +205,7 @@ class SegmentTests(SynchronousTestCase):
             segments(b"/" + path)
 
     def test_bad_escapes(self) -> None:
-        """A malformed escape or an encoded control character is refused."""
+        """A malformed escape or an encoded control character is rejected."""
         for path in (
             b"/%",
             b"/a%2",
@@ -222,7 +222,7 @@ class SegmentTests(SynchronousTestCase):
     @given(BYTE_TARGETS)
     @settings(max_examples=300)
     def test_no_answer_has_a_dot_segment(self, target: bytes) -> None:
-        """However a target is made up, no piece of any answer is a dot segment."""
+        """For any target, no piece of a result is a dot segment."""
         try:
             found = segments(target)
         except TargetError:
@@ -235,7 +235,7 @@ class SegmentTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(SLASHES + ESCAPES), max_size=8).map(b"".join))
     @settings(max_examples=300)
     def test_decoded_as_by_the_standard_library(self, path: bytes) -> None:
-        """What passes is what other code decodes, segment by segment."""
+        """Accepted segments are the same as other code decodes."""
         try:
             found = segments(b"/" + path)
         except TargetError:
@@ -245,7 +245,7 @@ class SegmentTests(SynchronousTestCase):
     @given(st.lists(st.sampled_from(SLASHES + ESCAPES), max_size=8).map(b"".join))
     @settings(max_examples=300)
     def test_no_reading_has_a_dot_segment(self, path: bytes) -> None:
-        """A server that decodes once more, or time and again, finds no dot segment either."""
+        """A server that decodes once more, or repeatedly, finds no dot segment either."""
         try:
             segments(b"/" + path)
         except TargetError:
@@ -257,7 +257,7 @@ class SegmentTests(SynchronousTestCase):
 
     @given(st.lists(st.binary(max_size=4), min_size=1, max_size=4))
     def test_splitting_undoes_joining(self, names: list[bytes]) -> None:
-        """Segments that were quoted and joined come out again, or are refused."""
+        """Quoted and joined segments are parsed to the same, or are rejected."""
         target = b"".join(b"/" + quote_from_bytes(name, safe="").encode() for name in names)
         try:
             found = segments(target)
@@ -268,7 +268,7 @@ class SegmentTests(SynchronousTestCase):
 
 class StripTests(SynchronousTestCase):
     def test_strip(self) -> None:
-        """The first segments go, and the rest keeps its bytes."""
+        """The first segments are removed, and the rest is unchanged."""
         for target, count, expected in (
             (b"/v1", 1, b"/"),
             (b"/v1/", 1, b"/"),
@@ -286,7 +286,7 @@ class StripTests(SynchronousTestCase):
             self.assertEqual(strip_segments(target, count), expected, target)
 
     def test_too_many(self) -> None:
-        """Taking off more than there is means that the route never matched."""
+        """Removing more segments than there are is an error."""
         for target, count in ((b"/a", 2), (b"/a?b/c", 2), (b"/", 2)):
             with self.assertRaises(ValueError, msg=target):
                 strip_segments(target, count)
@@ -294,7 +294,7 @@ class StripTests(SynchronousTestCase):
 
 class JoinTests(SynchronousTestCase):
     def test_join(self) -> None:
-        """A base path goes before the target; none changes nothing."""
+        """A base path is prepended to the target; an empty one changes nothing."""
         for base, target, expected in (
             ("", b"//a?", b"//a?"),
             (b"", b"/a", b"/a"),
@@ -306,7 +306,7 @@ class JoinTests(SynchronousTestCase):
 
     @given(BASES, BYTE_TARGETS)
     def test_stripping_undoes_joining(self, base: str, target: bytes) -> None:
-        """A base path that was put on comes off without a trace."""
+        """Removing a prepended base path gives the same target."""
         joined = join_base(base, target)
         self.assertEqual(strip_segments(joined, base.count("/")), target)
         self.assertEqual(join_base(base.encode(), target), joined)

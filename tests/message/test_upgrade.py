@@ -1,4 +1,4 @@
-"""Which offers to switch protocols may be passed on."""
+"""Which offers to switch protocols may be forwarded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from corsgate.message.upgrade import switchable
 
 class SwitchableTests(SynchronousTestCase):
     def test_passed_on(self) -> None:
-        """Any other protocol passes, in its own spelling and order."""
+        """Any other protocol passes, with spelling and order."""
         for values, passed in (
             ([b"websocket"], (b"websocket",)),
             ([b"WebSocket"], (b"WebSocket",)),
@@ -22,7 +22,7 @@ class SwitchableTests(SynchronousTestCase):
             self.assertEqual(switchable(values), passed, values)
 
     def test_still_http(self) -> None:
-        """HTTP in another form, and TLS around it, would end the gate's say: neither passes."""
+        """Other forms of HTTP, and TLS, would bypass the gate: they don't pass."""
         for offer in (b"h2c", b"H2C", b"h2", b"h3", b"HTTP/2.0", b"http", b"TLS/1.0", b"tls"):
             self.assertEqual(switchable([offer]), (), offer)
             self.assertEqual(switchable([offer + b", websocket"]), (b"websocket",), offer)
@@ -34,7 +34,7 @@ class SwitchableTests(SynchronousTestCase):
         self.assertEqual(len(switchable([b"websocket"] * 64)), 64)
 
     def test_malformed(self) -> None:
-        """What some server might read as one of those in spite of its spelling doesn't pass."""
+        """Malformed offers that some server might read as one of those don't pass."""
         for offer in (b"h2c;q=1", b"h2c/", b"h2c x", b'"h2c"', b"/h2c", b"a/b/c", b"h2c\xa0"):
             self.assertEqual(switchable([offer]), (), offer)
 
@@ -45,7 +45,7 @@ class SwitchableTests(SynchronousTestCase):
 
     @given(st.lists(st.binary(max_size=20), max_size=3))
     def test_never_http(self, values: list[bytes]) -> None:
-        """Whatever is offered, what passes is a part of it, and choosing twice changes nothing."""
+        """The result is always a part of the offers, and filtering twice changes nothing."""
         passed = switchable(values)
         self.assertEqual(switchable(passed), passed)
         self.assertNotIn(b"h2c", [offer.lower() for offer in passed])
