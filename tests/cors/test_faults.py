@@ -79,6 +79,8 @@ FAULTLESS: tuple[dict[str, object], ...] = (
     {"allow_headers": ("Content-Type", "content-type", "X-Secret", "User-Agent", "Security")},
     {"expose_headers": ("*",)},
     {"expose_headers": ("X-Total", "ETag"), "allow_credentials": True},
+    {"allow_origins": ("http://localhost:*", "http://[::1]:1"), "allow_credentials": True},
+    {"allow_origins": ("http://a.example",)},
     {"max_age_s": 0},
     {"max_age_s": 86_400},
 )
