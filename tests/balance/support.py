@@ -43,7 +43,7 @@ class Pool:
 
     Attributes:
         now: The time in seconds.
-        said: What the balancer told.
+        said: The messages of the balancer.
     """
 
     def __init__(self, pool: Sequence[Server], rules: Balancing | None = None) -> None:

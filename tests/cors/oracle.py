@@ -1,7 +1,8 @@
 """A browser by the letter of the Fetch standard: slow, simple, and without the gate's code.
 
-Each function is one algorithm of https://fetch.spec.whatwg.org, its steps in their order; the
-anchor is in its docstring. What has no bearing on CORS, such as redirects and caches, is left out.
+Each function is one algorithm of https://fetch.spec.whatwg.org, with its steps in order and its
+anchor in the docstring. Parts without relevance to CORS, such as redirects and caches, are left
+out.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ class ActualTests(SynchronousTestCase):
     def test_own_by_fetch_metadata(self) -> None:
         """A form's POST from the gate's own page may have another Origin; Sec-Fetch-Site decides.
 
-        Only ``null`` and another scheme: any other goes with no same-origin request.
+        This holds only for ``null`` and another scheme: no same-origin request has any other.
         """
         own, others = (b"same-origin",), ((b"same-site",), (b"none",), (), (b"same-origin",) * 2)
         other_scheme = OWN.replace(b"https", b"http")

@@ -116,7 +116,7 @@ class FaultsTests(SynchronousTestCase):
                 continue
             self.assertEqual([key for key, _, _ in faults(cors)], ["max_age"])
 
-    def test_all_at_once(self) -> None:
+    def test_faults_of_all_keys_at_once(self) -> None:
         """Faults of all keys are reported together, and compiling raises them all."""
         cors = _cors(
             {
@@ -144,7 +144,7 @@ class FaultsTests(SynchronousTestCase):
             self.assertIn(key, str(error))
 
     @given(st.lists(st.text(max_size=12), max_size=3), st.lists(st.text(max_size=12), max_size=3))
-    def test_any_text(self, methods: list[str], names: list[str]) -> None:
+    def test_any_text_compiles_or_raises(self, methods: list[str], names: list[str]) -> None:
         """Any text is either compiled or rejected as a whole."""
         cors = _cors(
             {

@@ -185,7 +185,7 @@ class GrantTests(SynchronousTestCase):
         self.assertEqual(grant is not None, expected)
 
     def test_many_patterns(self) -> None:
-        """Hundreds of patterns are told apart."""
+        """Hundreds of patterns are distinguished."""
         policy = _policy(*(f"https://*.t{n}.example.com" for n in range(500)))
         self.assertIsNotNone(policy.grant(b"https://x.t499.example.com"))
         self.assertIsNone(policy.grant(b"https://x.t500.example.com"))
@@ -209,7 +209,7 @@ class GrantTests(SynchronousTestCase):
         self.assertIsNotNone(policy.grant(b"https://n0.example.com"))
 
     def test_floods_drive_nobody_out(self) -> None:
-        """Who asked twice gets the same ready answer again, whatever a wildcard's names send."""
+        """An origin that came twice keeps its ready response in a flood of other origins."""
         policy = _policy("https://*.example.com")
         hot = b"https://hot.example.com"
         kept = [policy.grant(hot), policy.grant(hot)][0]
@@ -224,7 +224,7 @@ class GrantTests(SynchronousTestCase):
         self.assertLessEqual(policy.remembered, 2 * MAX_REMEMBERED)
 
     def test_same_grant_again(self) -> None:
-        """An origin's answers are made once and handed out again."""
+        """An origin's responses are made once and reused."""
         policy = _policy("https://exact.example", "https://*.example.com")
         for origin in (b"https://exact.example", b"https://a.example.com"):
             self.assertIs(policy.grant(origin), policy.grant(origin))

@@ -61,7 +61,7 @@ class NavigationTests(SynchronousTestCase):
     def test_no_mode(self) -> None:
         """A request of another site without Origin and mode passes only as a tab's.
 
-        No browser sends one; a mode that is yet to come is judged like that as well.
+        No browser sends one, but an unknown future mode is treated in the same way.
         """
         for site in (CROSS, SIBLING):
             for modes in ((), (b"cors",), (b"websocket",), (b"unheard-of",)):

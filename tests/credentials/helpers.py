@@ -95,7 +95,7 @@ def expected_response(
     """Return what a server would compute for these credentials.
 
     Args:
-        fields: What was sent.
+        fields: The parameters that were sent.
         username: The user's name, as the server knows it.
         password: The user's password, as the server knows it.
         method: The request's method.

@@ -1,6 +1,7 @@
 """The Digest signer against Apache's mod_auth_digest, an independent implementation.
 
-Apache knows MD5 with qop=auth only; the other forms are tested against sums made in the tests.
+Apache supports only MD5 with qop=auth. The other forms are tested against hashes that the tests
+compute.
 """
 
 from __future__ import annotations

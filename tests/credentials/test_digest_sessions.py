@@ -299,8 +299,8 @@ class ScheduleTests(SigningTestCase):
     def run_schedule(self, server: FakeServer, steps: list[int], forget_at: int) -> list[list[int]]:
         """Advance request `step % 4` at each step; return the statuses that each one got.
 
-        A request is moved on by turns: it is signed and reaches the server, then its answer is
-        taken in. At step `forget_at` the server forgets its nonces.
+        A request advances in turns: it is signed and reaches the server, then its response is
+        reported. At step `forget_at` the server forgets its nonces.
         """
         signer = digest_signer(password="right")
         sent: list[RequestHead | None] = [None] * 4

@@ -11,7 +11,7 @@ from corsgate.explain.url import Url
 class UrlTests(SynchronousTestCase):
     """`Url`."""
 
-    def test_parts(self) -> None:
+    def test_reads_urls_as_browsers_do(self) -> None:
         """A URL is read as browsers read it."""
         for said, origin, target in (
             ("HTTP://LocalHost:80/a?b#c", b"http://localhost", "/a?b"),
@@ -23,27 +23,27 @@ class UrlTests(SynchronousTestCase):
             url = Url.parse(said)
             self.assertEqual((url.origin, url.target), (origin, target), said)
 
-    def test_none(self) -> None:
+    def test_rejects_other_schemes_without_passwords(self) -> None:
         """Anything except an http or https URL is rejected, without showing a password."""
         for said in ("", "/v1", "ws://h/", "http://", "http://h:x/", "http://h:0/", "http://[::"):
             self.assertRaises(BadValue, Url.parse, said)
         error = self.assertRaises(BadValue, Url.parse, "ftp://user:s3cret@h/")
         self.assertNotIn("s3cret", str(error))
 
-    def test_userinfo(self) -> None:
+    def test_forgets_the_password(self) -> None:
         """A password is detected, but not kept."""
         url = Url.parse("http://user:s3cret@h/")
         self.assertTrue(url.has_userinfo)
         self.assertNotIn("s3cret", repr(url))
 
-    def test_join(self) -> None:
+    def test_resolves_a_location(self) -> None:
         """A Location is resolved against the requested URL."""
         start = Url.parse("http://h/v1/a")
         self.assertEqual(str(start.join("b?c")), "http://h/v1/b?c")
         self.assertEqual(str(start.join("//g/x")), "http://g/x")
         self.assertRaises(BadValue, start.join, "data:text/plain,x")
 
-    def test_resolved(self) -> None:
+    def test_resolves_dot_segments(self) -> None:
         """A path is what browsers send: without dot segments and backslashes."""
         for said, target in (
             ("http://h", "/"),
