@@ -58,7 +58,7 @@ class ListenerTests(SynchronousTestCase):
         root: Any = listener.site.resource
         request.prepath, request.postpath = [], [b"v1"]
         root.getChildWithDefault(b"v1", request).render(request)
-        listener.site.record(request)
+        listener.site.context.record(request)
         made: FakeRequest = request
         return made
 
@@ -98,7 +98,7 @@ class ListenerTests(SynchronousTestCase):
         request: Any = FakeRequest(self.clock)
         request.client, request.isSecure = SimpleNamespace(host="192.0.2.1"), lambda: False
         request.sentLength = 0
-        listener.site.record(request)
+        listener.site.context.record(request)
         (line,) = self.lines
         self.assertIn('"client": "192.0.2.1"', line)
         self.assertIn('"status": 499', line)
