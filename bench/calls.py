@@ -90,13 +90,13 @@ class Pins:
 
 
 PINS: Final[Mapping[str, Pins]] = {
-    "1k": Pins(Pin(234, bar=105), Pin(6_230, bar=2_900)),
-    "varying": Pins(Pin(307, bar=160), Pin(8_130, bar=4_600)),
-    "preflight": Pins(Pin(58, bar=65), Pin(1_580, bar=1_600)),
-    "put": Pins(Pin(362, bar=190), Pin(9_240)),
-    "put-drip": Pins(Pin(503), Pin(12_500)),
-    "chunked": Pins(Pin(259, bar=190), Pin(6_890)),
-    "get-http2": Pins(Pin(813), Pin(19_355)),
+    "1k": Pins(Pin(73, bar=105), Pin(2_803, bar=2_900)),
+    "varying": Pins(Pin(131, bar=160), Pin(4_603, bar=4_600)),
+    "preflight": Pins(Pin(24, bar=65), Pin(934, bar=1_600)),
+    "put": Pins(Pin(164, bar=190), Pin(5_167)),
+    "put-drip": Pins(Pin(327), Pin(8_982)),
+    "chunked": Pins(Pin(91, bar=190), Pin(3_161)),
+    "get-http2": Pins(Pin(131), Pin(4_301)),
 }
 """What a request of each load takes. Work that must add to the way raises the pin, and its commit
 says for what; work that shortens the way lowers the pin."""
