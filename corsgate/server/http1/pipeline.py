@@ -104,6 +104,11 @@ class Pipeline:
         size = len(unread)
         if parser.state is State.BETWEEN:
             used = parser.read_message(unread)
+            if 0 < used < min(size, _SMALL_STEP) and parser.state is State.BODY:
+                # Chunks that came with a small head are read before the request is handed on.
+                end = min(size, _SMALL_STEP)
+                parser.parse(unread[used:end])
+                used = end
         else:
             used = parser.read_body(unread)
         if not used:
