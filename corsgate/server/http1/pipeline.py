@@ -99,10 +99,11 @@ class Pipeline:
             Whether there was.
         """
         unread, parser = self.unread, self.parser
-        if not unread or self.queue or parser.state is State.OFFERED:
+        state = parser.state
+        if not unread or self.queue or state is State.OFFERED:
             return False
         size = len(unread)
-        if parser.state is State.BETWEEN:
+        if state is State.BETWEEN:
             used = parser.read_message(unread)
             if 0 < used < min(size, _SMALL_STEP) and parser.state is State.BODY:
                 # Chunks that came with a small head are read before the request is handed on.
