@@ -52,7 +52,7 @@ class UpstreamConnection(Protocol):
         state: What it is at.
         holder: Whose exchange it serves, for its pool.
         limits: Of the request that came last.
-        has_unread: Returns whether the server has sent more than was read, or has left.
+        has_unread: Returns something true if the server has sent more than was read, or has left.
         pinned: Whether it belongs to one client's connection alone, from now on until its end.
         pins: What that is, or the client's connection whose request came last; None if it may
             keep no connection.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
 
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.transport.deadlines import SWEEP_INTERVAL_S
-from corsgate.transport.hangup import has_hung_up
+from corsgate.transport.hangup import has_hung_up, unread_check
 from tests.server.support import Receiver, Served, Wire, answer
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -30,6 +34,52 @@ def reset(client: socket.socket) -> None:
     """Close a connection by a reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
+
+
+class UnreadTests(SynchronousTestCase):
+    """What a connection has that nobody has read."""
+
+    def check(self, server: socket.socket) -> Callable[[], object]:
+        """Return what tells it of a socket."""
+        server.setblocking(False)
+        return unread_check(Connection(server, Protocol(), MemoryReactorClock()))
+
+    def test_nothing(self) -> None:
+        """There is nothing, as long as the peer sends nothing."""
+        server, _ = pair(self)
+        check = self.check(server)
+        self.assertFalse(check())
+        self.assertFalse(check())
+
+    def test_bytes(self) -> None:
+        """Bytes are seen, and stay to be read."""
+        server, client = pair(self)
+        check = self.check(server)
+        client.sendall(b"x")
+        self.assertTrue(check())
+        self.assertEqual(server.recv(9), b"x")
+        self.assertFalse(check())
+
+    def test_left(self) -> None:
+        """So is an end, in order or not."""
+        for leave in (socket.socket.close, reset, lambda each: each.shutdown(socket.SHUT_WR)):
+            server, client = pair(self)
+            check = self.check(server)
+            leave(client)
+            self.assertTrue(check())
+
+    def test_unix_socket(self) -> None:
+        """The same holds for a Unix socket."""
+        server, client = socket.socketpair()
+        self.addCleanup(server.close)
+        check = self.check(server)
+        self.assertFalse(check())
+        client.close()
+        self.assertTrue(check())
+
+    def test_unknown(self) -> None:
+        """Of any other transport it isn't known."""
+        self.assertFalse(unread_check(Wire())())
 
 
 class SocketTests(SynchronousTestCase):
