@@ -122,6 +122,17 @@ class StreamedBodies(SynchronousTestCase):
         body.stopProducing()
         self.assertEqual(source.held, 0)
 
+    def test_taken_whole(self) -> None:
+        """One that has come whole can be taken at once, unless it came in chunks."""
+        for length in (3, None):
+            source = incoming(length)
+            body = StreamedBody(source)
+            source.data_received(b"abc")
+            self.assertIsNone(body.take_whole())
+            source.ended()
+            self.assertEqual(body.take_whole(), None if length is None else b"abc")
+            self.assertEqual(body.replayable, length is None)
+
     def test_already_broken(self) -> None:
         """A body that has broken off by now fails at once."""
         source = incoming(3)

@@ -109,6 +109,28 @@ class RequestBodyTests(SynchronousTestCase):
         source.ended()
         self.assertEqual((receiver.data, receiver.ended, receiver.failures), (b"", 0, []))
 
+    def test_taken_whole(self) -> None:
+        """One that is complete can be taken at once, by one who then is its receiver."""
+        body = RequestBody(6, 1024, lambda: None)
+        for piece in (b"abc", b"def"):
+            body.data_received(piece)
+        self.assertIsNone(body.take_whole())
+        body.ended()
+        self.assertEqual((body.take_whole(), body.held, body.started), (b"abcdef", 0, True))
+        self.assertIsNone(body.take_whole())
+
+    def test_not_taken_whole(self) -> None:
+        """One that has failed, or that somebody takes, can't be taken at once."""
+        failed = RequestBody(3, 1024, lambda: None)
+        failed.data_received(b"abc")
+        failed.limit = 2
+        taken = RequestBody(3, 1024, lambda: None)
+        taken.data_received(b"abc")
+        taken.start(Receiver())
+        for body in (failed, taken):
+            body.ended()
+            self.assertIsNone(body.take_whole())
+
     def test_started(self) -> None:
         """It counts as begun once somebody may have taken a part of it."""
         for begin in (lambda s: s.start(Receiver()), lambda s: s.discard()):

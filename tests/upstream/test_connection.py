@@ -10,9 +10,12 @@ from twisted.web.iweb import IResponse
 from zope.interface.verify import verifyObject
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
+from corsgate.message.head import RequestHead
+from corsgate.upstream.body import KeptBody
 from corsgate.upstream.response import UpstreamResponse
 from tests.server.support import LEFT, Body, Collector
-from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
+from tests.upstream.connection_case import EMPTY, LIMITS, OK, ConnectionTestCase
+from tests.upstream.playing import request
 
 
 class RequestTests(ConnectionTestCase):
@@ -29,6 +32,16 @@ class RequestTests(ConnectionTestCase):
             self.setUp()
             self.ask(method, body)
             self.assertEqual(self.wire.value(), method + start + framing + b"\r\n")
+
+    def test_whole(self) -> None:
+        """A body that is here as a whole leaves with its head, in one write."""
+        writes: list[bytes] = []
+        self.wire.write = writes.append  # type: ignore[method-assign]  # each by itself
+        self.connection.makeConnection(self.wire)
+        head = RequestHead(method=b"PUT", target=b"/", headers=[(b"Host", b"a")])
+        request(self.connection, head, KeptBody(b"hello"), LIMITS)
+        self.assertEqual(writes, [b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"])
+        self.assertIsNone(self.wire.producer)
 
     def test_chunks(self) -> None:
         """A body of unknown length is chunked, an empty piece doesn't end it."""

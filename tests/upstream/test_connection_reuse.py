@@ -7,11 +7,11 @@ import socket
 from types import FunctionType, ModuleType
 from typing import Any
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 
-from corsgate.errors import BadUpstreamResponse, UpstreamTimedOut
+from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamTimedOut
 from corsgate.upstream.read_size import MOST_BYTES, USUAL_BYTES
 from tests.server.support import LEFT, Body, Collector, Wire
 from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
@@ -281,3 +281,39 @@ class TimesTests(ConnectionTestCase):
         self.assertTrue(self.wire.disconnecting)
         self.connection.connectionLost(LEFT)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class GarbageTests(ConnectionTestCase):
+    def test_no_cycles(self) -> None:
+        """However a request ends without a response, the collector has nothing to find."""
+
+        def lost(asked: Deferred[Any]) -> None:
+            self.connection.connectionLost(LEFT)
+            self.failureResultOf(asked, ConnectionReset)
+
+        def cancelled(asked: Deferred[Any]) -> None:
+            asked.cancel()
+            self.failureResultOf(asked, CancelledError)
+            self.connection.connectionLost(LEFT)
+
+        def bad(asked: Deferred[Any]) -> None:
+            self.connection.dataReceived(b"<html>")
+            self.failureResultOf(asked, BadUpstreamResponse)
+            self.connection.connectionLost(LEFT)
+
+        def late(asked: Deferred[Any]) -> None:
+            self.wait(12)
+            self.failureResultOf(asked, UpstreamTimedOut)
+            self.connection.connectionLost(LEFT)
+
+        self.addCleanup(gc.enable)
+        ends = [(end, body) for end in (lost, cancelled, bad) for body in (None, Body(4))]
+        for end, body in [*ends, (late, None)]:
+            self.setUp()
+            asked = self.ask(b"PUT", body)
+            gc.collect()
+            gc.disable()
+            end(asked)
+            del asked, self.connection
+            self.assertEqual(gc.collect(), 0, (end.__name__, body))
+            gc.enable()
