@@ -49,6 +49,6 @@ def unread_check(transport: Any) -> Callable[[], object]:
     if number < 0:
         return lambda: False
     poll = select.poll()
-    # The end of what the peer sends, and a reset, are told of in any case.
+    # It also reports the end of what the peer sends, and a reset.
     poll.register(number, select.POLLIN)
     return partial(poll.poll, 0)

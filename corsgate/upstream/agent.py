@@ -38,7 +38,7 @@ class UpstreamAgent:
         pools: The connections to each server, by its origin.
         short: Called where the process lacks what a connection needs; it closes what it can.
         unconnected: The requests under way that ask for no connection before their bodies have
-            come. Whoever has one wait says so here.
+            come. The sender adds a request here while it waits, and takes it out again.
 
     Raises:
         BadValue: The upstream's certificates can't be used.

@@ -174,7 +174,7 @@ class UpstreamConnection(Protocol):
                 return
             tail = b""
         head, response = parser.head, self._response
-        # Whoever is informed of an interim response may have cut the connection.
+        # The callback for an interim response may have cut the connection.
         if head is None or self.state is not state:
             return
         body, parser.body = parser.body, b""
@@ -252,7 +252,7 @@ class UpstreamConnection(Protocol):
     # What the upload calls; and `touch`.
 
     def upload_ended(self, failure: Failure | None) -> None:
-        """Wait for the response; or cut the connection, lest what was sent look whole."""
+        """Wait for the response; or cut the connection, so that the body does not look whole."""
         self._upload = None
         if failure is None:
             self.touch()
@@ -393,7 +393,7 @@ class UpstreamConnection(Protocol):
             response.flush()
 
     def _cut(self) -> None:
-        """Cut the connection; nobody may take it from the pool in the meantime."""
+        """Cut the connection; from now on the pool gives it to nobody."""
         if self.state is not State.CUT:
             self._enter(State.CUT)
         self._tcp.abortConnection()

@@ -63,7 +63,7 @@ class _Entry:
 
 
 class Discovery:
-    """Asks DNS for servers, and again when the answers have had their time.
+    """Asks DNS for servers, and again when the records have expired.
 
     A name that can't be resolved keeps the servers it had, and so does each target of a service.
 
@@ -77,7 +77,7 @@ class Discovery:
         discovered: What to ask for.
         lookup: Asks.
         changed: Called with all servers when they have changed.
-        tell: Told in words what goes wrong.
+        tell: Called with what goes wrong, in words.
         named: Whether the name that certificates are for is configured.
     """
 
@@ -137,7 +137,7 @@ class Discovery:
 
     def _ask(self, entry: _Entry) -> Deferred[Any]:
         if entry.task is not None:
-            return _after(entry.task)  # The answer that is awaited is as good.
+            return _after(entry.task)  # The lookup that is under way does as well.
         if entry.call is not None and entry.call.active():
             entry.call.cancel()
         entry.call = None
@@ -226,7 +226,7 @@ class ServersFile:
         clock: Calls back.
         path: The file.
         changed: Called with its servers when it has changed.
-        tell: Told in words what goes wrong.
+        tell: Called with what goes wrong, in words.
     """
 
     def __init__(

@@ -223,7 +223,7 @@ class ServerPool:
             self.close_pinned(connection)
 
     def timed_out(self) -> None:
-        """Send away whoever has waited for too long."""
+        """Fail the requests that have waited for too long."""
         late = self._slots.expired(self._deadlines.now())
         self._watch()
         wait_s = self._bounds.queue_timeout_s
@@ -303,7 +303,7 @@ class ServerPool:
         """Hand a connection that was kept to a request, or let go of it; return whether it could.
 
         The sweep, which is coarse, may not have come to it yet, though its server has. Or the
-        server has sent something, which can't answer what is still to be sent.
+        server has sent something, which can't be the response to a request that wasn't sent yet.
         """
         if (
             connection.state is State.IDLE

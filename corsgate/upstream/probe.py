@@ -48,9 +48,9 @@ class Prober:
         reactor: Connects and tells the time.
         deadlines: Ends what takes too long.
         upstream: Whose servers they are; it has a health check.
-        balancer: Told of each result.
+        balancer: Gets each result.
         credentials: Signs the probes, or None.
-        chance: Answers numbers from 0 up to 1, all as likely.
+        chance: Returns random numbers from 0 up to 1.
 
     Raises:
         BadValue: The upstream's certificates can't be used.

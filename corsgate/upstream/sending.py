@@ -44,7 +44,7 @@ class CarriedHead(Headers):
         pool: The connections to its server.
         result: Waits for the response.
         connection: What it was sent on; None before.
-        resends: Whether it may be sent once more, should the connection have been closed unawares.
+        resends: Whether it may be sent once more if the server closed the connection meanwhile.
     """
 
     __slots__ = (
@@ -116,7 +116,9 @@ class CarriedHead(Headers):
             self.connection.cancel()
 
     def failed(self, failure: Failure) -> None:
-        """Pass a failure on, unless the server closed a kept connection unawares.
+        """Pass a failure on, or send the request once more.
+
+        A server may close a kept connection just as a request is on its way to it.
 
         Args:
             failure: Why there is no response.

@@ -1,4 +1,4 @@
-"""A request that is signed, and signed anew where the server challenges it."""
+"""A request that is signed, and signed again if the server challenges it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ async def send_signed(
     body: Callable[[], Body | None],
     send: Callable[[RequestHead, Body | None], Awaitable[UpstreamResponse]],
 ) -> UpstreamResponse:
-    """Return a server's response, its challenges met.
+    """Send a signed request, and once more for each challenge; return the last response.
 
     Args:
         credentials: Sign, and learn from responses.
         head: What is to be sent, unsigned.
         origin: The server's origin.
-        body: Answers what is to be sent of the body now.
+        body: Returns what is to be sent of the body now.
         send: Sends a head and a body to the server.
 
     Raises:

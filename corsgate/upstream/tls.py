@@ -107,7 +107,7 @@ class VerifyingCreator:
             arguments |= _shown_as(certified)
         self._options: Any = CertificateOptions(**arguments)
         try:
-            # Now, lest a certificate be found to be of no use at the first connection.
+            # Now, so that an unusable certificate is found before the first connection needs it.
             self._options.getContext()
         except (SSLError, CryptoError) as error:
             if certified is None:

@@ -44,7 +44,7 @@ class ProxyClient(HTTPClient):
     """treq's client, for requests that are to reach an upstream's servers as they are.
 
     A `CarriedHead` goes to the agent at once: there is no URL to parse, no cookie to add, no
-    redirect to follow and nothing to decode. Any other request is treq's own, but for its cookies.
+    redirect to follow and nothing to decode. Any other request is treq's own, without its cookies.
 
     Args:
         agent: Sends a `CarriedHead`'s head.

@@ -43,7 +43,7 @@ class Upload:
         head: What goes before it, in one write with its first piece if that is there.
         body: Where it comes from.
         transport: Where it goes.
-        sender: Told of what happens, until `stop` is called.
+        sender: Called with what happens, until `stop` is called.
 
     Attributes:
         held: Whether the server does not keep up.
