@@ -118,19 +118,16 @@ class UpstreamAgent:
             A Deferred of an `UpstreamResponse`; it fails with an UpstreamError. Cancelling it
             cuts the connection.
         """
-        pool = self.pools.get(uri)
-        origin, target = uri, b"/"
-        if pool is None:
+        pool, sending = self.pools.get(uri), headers
+        if pool is None or not isinstance(sending, CarriedHead):
             origin, target = _split(uri)
             pool = self.pools.get(origin)
             if pool is None:
                 shown = origin.decode("ascii", "replace")
                 return fail(ConnectFailed(f"{shown}: it is no server of the upstream's"))
-        sending = (
-            headers
-            if isinstance(headers, CarriedHead)
-            else CarriedHead(_plain_head(method, origin, target, headers or Headers()), Limits())
-        )
+            if not isinstance(sending, CarriedHead):
+                head = _plain_head(method, origin, target, headers or Headers())
+                sending = CarriedHead(head, Limits())
         holder, pins = sending.holder, sending.pins
         if holder is not None and holder.offers and not pool.may_tunnel(holder):
             return fail(TunnelsFull(f"{pool.origin}: as many tunnels are open as may be"))

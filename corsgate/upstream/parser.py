@@ -117,7 +117,6 @@ class ResponseParser:
         self.head = None
         self.complete = self.doubtful = False
         self._unmoved_bytes = 0
-        self._begun.clear()
 
     def feed(self, data: bytes) -> bytes:
         """Read bytes.
@@ -204,33 +203,34 @@ class ResponseParser:
         """Make a response of the head; behind a final response there must be none."""
         if self.head is not None:
             raise BadUpstreamResponse("bytes follow the response")
-        headers, reason, raw = self._fields.copy(), b"".join(self._reason), self._raw
+        parser, raw = self._parser, self._raw
+        headers, reason = self._fields.copy(), b"".join(self._reason)
         self._fields.clear()
         self._reason.clear()
-        status = self._parser.get_status_code()
+        status = parser.get_status_code()
+        version = "1.1"
         if self._is_first and raw.startswith(b"HTTP/1.1 "):
-            version, end = "1.1", raw.find(b"\r\n\r\n") + 2
-            padded = raw.find(b" \r\n", 0, end) >= 0 or raw.find(b"\t\r\n", 0, end) >= 0
+            end = raw.find(b"\r\n\r\n") + 2
+            if raw.find(b" \r\n", 0, end) >= 0 or raw.find(b"\t\r\n", 0, end) >= 0:
+                headers = _stripped(headers)
         else:
-            version, padded = self._version(status), True
-        if padded:
-            headers = _stripped(headers)
+            version, headers = self._version(status), _stripped(headers)
         if status < 200:
             self._read_early(status, version, reason, headers)
             return
         if reason not in _KNOWN_REASONS or status > 599 or version != "1.1":
             check_response(status, version, reason)
-        names = self._names_of(headers)
-        method = self._method
-        plain = names.plain_response and status not in _BODILESS and method != b"HEAD"
-        stated = headers[names.length_at][1] if plain else b""
+        names, method, stated = self._names_of(headers), self._method, b""
+        if names.plain_response and status not in _BODILESS and method != b"HEAD":
+            stated = headers[names.length_at][1]
         if stated.isdigit() and len(stated) <= _MOST_PLAIN_DIGITS:
             length = self.announced_length = int(stated)
+            self.reusable = parser.should_keep_alive()
         else:
             length = self._find_length(headers, names, status)
-        # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
-        framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
-        self.reusable = framed and self._parser.should_keep_alive()
+            # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
+            framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
+            self.reusable = framed and parser.should_keep_alive()
         self._length = length
         self._raw = b""
         self._begun.clear()
