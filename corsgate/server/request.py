@@ -230,11 +230,12 @@ class GateRequest(server.Request):
             else:
                 self._find_and_render()
         except BaseException:
-            self.site = self.channel.context.site
+            # The response may have ended before, and with it `channel`.
+            context = self._connection.context
+            self.site = context.site
             if self.startedWriting:
                 # An error page behind a response that has begun would pass for a part of it.
-                throttle = self.channel.context.log_throttle
-                more = throttle.due(place_of(Failure()), self.arrived_s)
+                more = context.log_throttle.due(place_of(Failure()), self.arrived_s)
                 if more is not None:
                     self._log.failure("a response broke off{more}", more=more)
                 self.abort()

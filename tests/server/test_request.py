@@ -147,3 +147,15 @@ class DispatchTests(SynchronousTestCase):
         served, _ = self.serve(ByHead(begin), GET)
         self.assertTrue(served.wire.disconnected)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_failure_behind_the_end(self) -> None:
+        """Behind a whole response, a failure is logged, and the connection goes on."""
+
+        def respond(request: GateRequest) -> None:
+            answer(request)
+            raise ZeroDivisionError
+
+        served, _ = self.serve(ByHead(respond), GET, GET)
+        self.assertEqual(served.wire.value().count(b"HTTP/1.1 200 "), 2)
+        self.assertTrue(served.wire.open)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

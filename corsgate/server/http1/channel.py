@@ -216,7 +216,8 @@ class GateChannel(ResponseWriter):
         if request.offers:
             self._pipeline.go_on()
         if not self._dispatching:
-            if self._pipeline.pending:
+            pipeline = self._pipeline
+            if pipeline.unread or pipeline.queue or pipeline.broken:
                 self._go_on()
             else:
                 self._settle()

@@ -102,6 +102,8 @@ class Pipeline:
         state = parser.state
         if not unread or self.queue or state is State.OFFERED:
             return False
+        # What else may come meanwhile goes behind the rest of it.
+        self.unread = b""
         size = len(unread)
         if state is State.BETWEEN:
             used = parser.read_message(unread)
@@ -115,9 +117,8 @@ class Pipeline:
         if not used:
             used = min(self._step(), size)
             parser.parse(unread if used == size else unread[:used])
-        if self.unread is unread:
-            # The client is not gone by now.
-            self.unread = unread[used:] if used < size else b""
+        if used < size:
+            self.unread = unread[used:] + self.unread
         return True
 
     def refuse(self, refusal: Refusal) -> None:

@@ -1,10 +1,11 @@
-"""Clients that ask for more than their turn."""
+"""Turns of clients that ask for much, and the phases of a connection."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.server.http1.channel import PER_TURN
+from corsgate.server.http1.states import NEXT_PHASES, NEXT_STATES, Phase, State
 from tests.server.support import Served, answer
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -47,3 +48,39 @@ class TurnsTests(SynchronousTestCase):
         self.served.clock.advance(0)
         self.assertEqual(len(self.served.requests), PER_TURN + 1)
         self.assertIn(b"Connection: close\r\n", self.served.wire.take())
+
+
+class PhaseTests(SynchronousTestCase):
+    """What a channel does once a response has ended."""
+
+    def test_body_broken_meanwhile(self) -> None:
+        """Where the rest of an unwanted body was no HTTP, the connection closes in the end."""
+        served = Served()
+        served.send(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        (request,) = served.requests
+        assert request.body is not None
+        request.body.discard()
+        served.send(b"nonsense\r\n")
+        self.assertTrue(served.wire.open)
+        answer(request)
+        self.assertFalse(served.wire.open)
+
+    def test_late_bytes(self) -> None:
+        """What comes once the connection closes is ignored, and so is what comes behind its end."""
+        served = Served()
+        served.send(GET)
+        served.channel.loseConnection()
+        served.send(GET)
+        self.assertEqual(len(served.requests), 1)
+        served.leave()
+        served.send(GET)
+        served.channel.loseConnection()
+        self.assertEqual(len(served.requests), 1)
+
+    def test_transitions(self) -> None:
+        """Nothing follows a loss, and a tunnel follows a request alone."""
+        self.assertEqual(NEXT_PHASES[Phase.LOST], ())
+        before = [phase for phase, then in NEXT_PHASES.items() if Phase.TUNNEL in then]
+        self.assertEqual(before, [Phase.ANSWERING])
+        self.assertEqual(set(NEXT_PHASES), set(Phase))
+        self.assertEqual(set(NEXT_STATES), set(State))
