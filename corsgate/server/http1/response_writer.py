@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.web.http_headers import Headers
 
 from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_framing
 from corsgate.message.head import ResponseHead, field_lines
+from corsgate.message.headers import Header
 from corsgate.server.client_connection import ClientConnection
 from corsgate.server.persistence import persistence
 from corsgate.transport.fast_write import writer
+
+_CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def whole_chunked(body: bytes, trailers: Sequence[Header]) -> bytes:
+    """Return a whole body as it is sent in one chunk (RFC 9112 7.1)."""
+    chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+    return b"%b0\r\n%b\r\n" % (chunk, field_lines([*trailers]) if trailers else b"")
 
 
 class ResponseWriter(ClientConnection):
@@ -94,18 +103,22 @@ class ResponseWriter(ClientConnection):
         lines, sent = head.lines, request.body
         if (
             lines is None
-            or length is None
             or not request.persistent
             or self.context.draining
             or (sent is not None and not (sent.complete and not sent.failed))
             or request.clientproto != b"HTTP/1.1"
         ):
             self._write_parts(head, length, body, bodiless=bodiless)
-        elif head.status == 204:
-            self._write(b"HTTP/1.1 204 %b\r\n%b\r\n" % (head.reason, lines))
-        else:
-            parts = (head.status, head.reason, lines, length, b"" if bodiless else body)
+            return
+        status, reason = head.status, head.reason
+        if length is not None and status != 204:
+            parts = (status, reason, lines, length, b"" if bodiless else body)
             self._write(b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\n\r\n%b" % parts)
+        elif bodiless:
+            self._write(b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, lines))
+        else:
+            data = whole_chunked(body, request.trailers)
+            self._write(b"HTTP/1.1 %d %b\r\n%b%b" % (status, reason, lines, _CHUNKED + data))
 
     def _write_parts(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
@@ -115,10 +128,7 @@ class ResponseWriter(ClientConnection):
         assert request is not None
         is_chunked = self.write_head(head, length, bodiless=bodiless)
         data = b"" if bodiless else body
-        if is_chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            data = b"%b0\r\n%b\r\n" % (chunk, field_lines([*request.trailers]))
-        self.write(data)
+        self.write(whole_chunked(data, request.trailers) if is_chunked else data)
 
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head (RFC 9110 15.2)."""
