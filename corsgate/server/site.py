@@ -93,6 +93,7 @@ class GateSite(Site):
         self.deadlines = deadlines
         self.limits = limits
         self.shortcuts = shortcuts
+        self.record = record
         self.channels = self.connections.channels
         self.hand_over = self.connections.hand_over
         self.client_of = self.connections.client_of
