@@ -36,7 +36,7 @@ class ClientConnection(MemoryHolder, Protocol):
     deadline_s: float = NEVER
     _handling: GateRequest | None = None
 
-    # Asked for with every request; each answer of the transport's is a system call.
+    # Requests ask for them, and the transport makes a system call each time.
     _peer: IAddress | None = None
     _host: IAddress | None = None
 

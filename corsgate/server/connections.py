@@ -1,4 +1,4 @@
-"""The connections of one listener: who has each, and whether any is left."""
+"""The connections of one listener: which channel has each, and when none is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from corsgate.transport.deadlines import Deadlines
 
 
 class Channel(Holder, Protocol):
-    """What has one of the connections."""
+    """An object that owns one of the connections."""
 
     def drain(self) -> None:
         """Close now where nothing is in flight, else after that."""
@@ -31,12 +31,12 @@ class Connections:
     """The connections of one listener.
 
     Args:
-        deadlines: Has connections that are idle rest.
+        deadlines: Tells idle connections to rest from time to time.
         admission: Counts the connections of all listeners.
         trusted_proxies: Networks whose connections speak for many clients.
 
     Attributes:
-        channels: What has the connections that are established.
+        channels: The channels of established connections.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class Connections:
         return self._admission.admit(address, self._trusted_proxies)
 
     def begin(self, channel: Channel, admitted: Admitted) -> None:
-        """Give a place to what has the new connection."""
+        """Give the place of a new connection to its channel."""
         self._admitted[channel] = admitted
         admitted.holder = channel
         self._idle.start()
 
     def add(self, channel: Channel) -> None:
-        """Count a channel whose connection is established."""
+        """Add a channel whose connection is established."""
         self.channels.add(channel)
 
     def client_of(self, channel: object) -> str | None:
-        """Return what the client of a channel is counted by, if it is."""
+        """Return the key that a channel's client is counted by; None if it is not counted."""
         admitted = self._admitted.get(channel)
         return None if admitted is None else admitted.client
 

@@ -1,4 +1,4 @@
-"""What the connections of one listener, their requests and their streams have in common."""
+"""What the connections of one listener share with their requests and streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from corsgate.transport.log_throttle import LogThrottle
 
 @attrs.define(kw_only=True, eq=False)
 class ServerContext:
-    """What a connection is served with.
+    """What a connection needs of its listener.
 
     Attributes:
         site: The twisted.web Site whose resources serve the requests.
@@ -31,16 +31,16 @@ class ServerContext:
         memory: Counts what waits in memory.
         wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
         shortcuts: Which ones are taken.
-        log_throttle: How often what clients do wrong is logged.
+        log_throttle: Limits how often clients' errors are logged.
         now: Returns the time in seconds that deadlines are compared with.
-        draining: Whether no more requests are taken behind those that have come.
+        draining: Whether connections close after the requests that have come.
     """
 
     site: Site
     reactor: Any
     deadlines: Deadlines
     limits: Limits
-    # With a request, whose module imports this one.
+    # Called with a GateRequest, whose module imports this one.
     record: Callable[[Any], None]
     connections: Connections
     memory: MemoryBudget

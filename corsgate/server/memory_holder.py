@@ -1,4 +1,4 @@
-"""The base class of what may have bytes waiting; while it has, they count in the budget."""
+"""Base class of objects that may have bytes waiting; those count in the memory budget."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class RequestChannel(Protocol):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response in one go; its request ends right behind it."""
+        """Write a whole response in one go; the caller ends its request right after that."""
 
     def requestDone(self, request: GateRequest) -> None:
         """Go on behind a request whose response has been written."""
@@ -159,7 +159,7 @@ class GateRequest(server.Request):
             if [value.lower() for value in expectations] == [b"100-continue"]:
                 body.expect_continue(self._continue)
 
-    # What Request's own initializer makes, for those that look at it.
+    # What Request's own initializer sets, made where something looks at it.
 
     @property
     def transport(self) -> Any:  # type: ignore[override]  # an attribute there

@@ -89,7 +89,7 @@ class GateSite(Site):
             wall_clock=wall_clock,
             shortcuts=shortcuts,
         )
-        # What others look at.
+        # For code that has the site and not its context.
         self.deadlines = deadlines
         self.limits = limits
         self.shortcuts = shortcuts
@@ -102,7 +102,7 @@ class GateSite(Site):
 
     @property
     def memory(self) -> MemoryBudget:
-        """What counts what waits in memory."""
+        """The budget for bytes that wait in memory."""
         return self.context.memory
 
     @memory.setter
@@ -111,7 +111,7 @@ class GateSite(Site):
 
     @property
     def draining(self) -> bool:
-        """Whether no more requests are taken behind those that have come."""
+        """Whether connections close after the requests that have come."""
         return self.context.draining
 
     @draining.setter

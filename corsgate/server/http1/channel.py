@@ -261,10 +261,10 @@ class GateChannel(ResponseWriter):
         self._phase = phase
 
     def _serve(self, read: ParsedRequest, body: RequestBody | None) -> None:
-        """Hand a request on."""
+        """Start to serve a request."""
         assert self._phase <= _PENDING, self._phase
         self._phase = _ANSWERING
-        # Should it be answered at once, the wait for the next one is another.
+        # If the response is written at once, the wait for the next request begins anew.
         self._timeouts.begin_exchange()
         self.deadline_s = NEVER
         if self._peer is None:
@@ -356,7 +356,7 @@ class GateChannel(ResponseWriter):
     def _update_reading(self) -> None:
         """Read on only where there is room for what comes."""
         if self._phase is _TUNNEL:
-            # The other side of the tunnel decides.
+            # The tunnel decides when to read.
             return
         blocked = self._write_paused and self._handling is None
         wanted = self._phase >= _CLOSING or (self._pipeline.has_room and not blocked)

@@ -24,7 +24,7 @@ from corsgate.transport.deadlines import NEVER
 _BETWEEN, _HEAD, _BODY = State.BETWEEN, State.HEAD, State.BODY
 _OFFERED, _ENDED = State.OFFERED, State.ENDED
 
-# Where a head has come that is longer, it is read in steps that bound what its fields take.
+# A longer head is parsed in steps, which bounds the memory that its fields take.
 _LONG_HEAD = 4 * 1024
 
 _BARE_LINE_END = Refusal(status=400, detail="There is a bare CR or LF before a request.")
@@ -32,7 +32,8 @@ _LARGE_CHUNKS = Refusal(status=400, detail="The body's chunks or trailers are to
 _SEND_AGAIN = Refusal(status=400, detail="Send this request again, by itself.")
 
 COUNTED_BYTES = 16 * 1024
-"""From this length on, a body of known length is counted: a parser for what follows costs less."""
+"""A body of known length is counted instead of parsed from this size on. Below it, parsing costs
+less than the new parser that is needed behind a counted body."""
 
 
 class RequestParser:
@@ -59,7 +60,7 @@ class RequestParser:
         self._sink = sink
         self._limits = limits
         self.state = _BETWEEN
-        # Whether no request may follow the one whose body or whose offer is being read.
+        # Whether the request being read is the connection's last.
         self._is_last = False
         # Bytes of reads since the head began, or since the body last moved; and of this read.
         self._fed = self._reading = 0
@@ -115,7 +116,7 @@ class RequestParser:
             if again is not None:
                 self._sink.request_read(again)
                 return used
-        # Not behind a part of an empty line, which nothing may follow but its other part.
+        # Not after half of an empty line: only its other half may follow.
         line = None if self._fed else PLAIN_LINE.match(data)
         if line is None:
             return 0
@@ -213,12 +214,12 @@ class RequestParser:
         self.last.forget()
         del self._sink
 
-    # What llhttp calls. All that can wait until a head is complete does.
+    # What llhttp calls; work that can wait until a head is complete waits.
 
     def on_message_begin(self) -> None:
         """Forget the head before."""
         if self.state is not _BETWEEN:
-            # A parser is shown a head that is not the client's, or what no one reads.
+            # This is the made-up head of `_decline_upgrade`, or bytes after the end.
             return
         self.state = _HEAD
         self._moved = True
@@ -231,7 +232,7 @@ class RequestParser:
     def on_headers_complete(self) -> None:
         """Make a request of the head."""
         if self.state is not _HEAD:
-            # Of a head that is not the client's.
+            # Those of the made-up head of `_decline_upgrade`.
             self._head.clear()
             return
         size = self._fed + self._reading
@@ -247,7 +248,7 @@ class RequestParser:
         self._is_last = not request.keep_alive
         length = request.length
         if length is not None:
-            # What else comes as a field is a trailer.
+            # Fields that follow are trailers.
             self._head.clear()
             self.state = _BODY
             self._left = max(length, 0)
@@ -340,7 +341,7 @@ class RequestParser:
         self._left -= len(piece)
         self._sink.body_read(piece)
         if not self._left and self.state is _BODY:
-            # The one before waits for this body.
+            # llhttp still expects this body, so what follows needs a new parser.
             self._parser = httptools.HttpRequestParser(self)
             self._end_body([])
 

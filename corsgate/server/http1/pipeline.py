@@ -102,7 +102,7 @@ class Pipeline:
         state = parser.state
         if not unread or self.queue or state is State.OFFERED:
             return False
-        # What else may come meanwhile goes behind the rest of it.
+        # Bytes that arrive during the parsing are added behind the rest.
         self.unread = b""
         size = len(unread)
         if state is State.BETWEEN:

@@ -11,8 +11,8 @@ from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.parsed_request import ParsedRequest
 from corsgate.shortcuts import Shortcuts
 
-# Targets with a host, and CONNECT, are decided by more than the fields. These leave nothing to be
-# refused, and no white space to be lenient about. The commonest method is tried first.
+# Absolute-form targets and CONNECT depend on more than the fields. The lines below are never
+# refused, and have no white space to be lenient about. The most common method is tried first.
 _METHODS = b"|".join(
     sorted(KNOWN_METHODS - {b"CONNECT"}, key=lambda method: (method != b"GET", method))
 )
@@ -53,7 +53,7 @@ class LastRequest:
         self._fields = b""
 
     def remember(self, request: ParsedRequest, data: bytes, line_end: int) -> None:
-        """Keep a request, unless what follows it may depend on more than its bytes.
+        """Keep a request if it has no body, and if the same bytes mean the same again.
 
         Args:
             request: One whose request line is plain.
@@ -79,7 +79,7 @@ class LastRequest:
         self.request, self.data, self._fields = None, b"", b""
 
     def recall(self, data: bytes) -> ParsedRequest | None:
-        """Return the request that a read is, if its fields, or all its bytes, are the last one's.
+        """Return the request in a read if its fields, or all its bytes, equal the last one's.
 
         Args:
             data: The read; the connection is between two requests.
@@ -102,7 +102,7 @@ class LastRequest:
             or size > limits.max_head_bytes
         ):
             if not self.data or not data.startswith(self.data):
-                # Otherwise, other requests follow one with the same bytes.
+                # Unless the same bytes come first, with other requests behind them.
                 self.forget()
             return None
         method, target = line.groups()

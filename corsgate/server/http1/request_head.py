@@ -1,4 +1,4 @@
-"""A request made of what llhttp says of its head, with all that it lets through refused here."""
+"""Makes a request of the head that llhttp has read, and rejects what llhttp lets through."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _name, _value = itemgetter(0), itemgetter(1)
 
 
 class CollectedHead:
-    """The target and the fields that llhttp has found in a head so far, or in trailers.
+    """The target and the fields that llhttp has found so far in a head, or in trailers.
 
     Args:
         limits: Bounds on the head.
@@ -60,7 +60,7 @@ class CollectedHead:
         self._surplus = False
         self._limits = limits
         self._names_of = names_of if shortcuts.head_names else HeadNames
-        # The last Host that was found to be one.
+        # The last Host value that was found valid.
         self._host = b""
 
     # What llhttp calls.
@@ -150,7 +150,7 @@ class CollectedHead:
         return self._make(llhttp, line, self.excess(read))
 
     def _make_simple(self, line: re.Match[bytes], read: int, llhttp: Any) -> ParsedRequest | None:
-        """Return the request whose names leave little to be looked at; None to look closely."""
+        """Return the request if its field names allow a quick check; else None."""
         headers, limits = self._fields.copy(), self._limits
         names = self._names_of(tuple(map(_name, headers)))
         values = list(map(_value, headers))
@@ -179,7 +179,7 @@ class CollectedHead:
             dict(zip(names.lowered, map(list, zip(values, strict=True)), strict=True)),
             authority=authority,
             length=length,
-            # What llhttp takes for a sign of the end besides Connection is one here too.
+            # llhttp looks at Proxy-Connection too.
             keep_alive=llhttp.should_keep_alive(),
         )
 
@@ -227,7 +227,7 @@ class CollectedHead:
 
 
 def not_http(error: httptools.HttpParserError, line: RequestLine) -> Refusal:
-    """Return why what a client has sent is refused.
+    """Return the refusal for bytes that llhttp rejects.
 
     Args:
         error: What llhttp says of it.

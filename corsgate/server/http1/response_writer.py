@@ -1,4 +1,4 @@
-"""The half of a client's connection of HTTP/1.1 that writes responses."""
+"""The part of a client's HTTP/1.1 connection that writes responses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def whole_chunked(body: bytes, trailers: Sequence[Header]) -> bytes:
 
 
 class ResponseWriter(ClientConnection):
-    """Frames the responses to the requests of a connection, one after the other."""
+    """A connection that frames and writes responses, one after the other."""
 
     _write: Callable[[bytes], None]
     _write_paused = False
@@ -89,7 +89,7 @@ class ResponseWriter(ClientConnection):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response in one go; its request ends right behind it.
+        """Write a whole response in one go; the caller ends its request right after that.
 
         Args:
             head: The head; where it has `lines`, there is a Date among them, and no field that

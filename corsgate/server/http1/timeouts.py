@@ -167,7 +167,7 @@ class ClientTimeouts:
             self._download.stop(now)
 
     def begin_exchange(self) -> None:
-        """Wait for an answer, and forget what was measured: a request has its own body."""
+        """Wait for the response, and forget what was measured: each request has its own body."""
         self.awaited = Awaited.ANSWER
         self._body = self._upload = self._download = None
 
