@@ -98,8 +98,7 @@ class AccessLog:
             self.refusals.record(request, now)
         if self._write is None:
             return
-        took_s = now - request.arrived_s
-        wall_s = self._wall_clock()
+        took_s, wall_s = now - request.arrived_s, self._wall_clock()
         second = int(wall_s)
         if second != self._second:
             self._second = second

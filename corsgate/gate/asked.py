@@ -48,20 +48,14 @@ class Asked:
         shared: Whether the client's connection may carry the requests of several users.
     """
 
-    __slots__ = (
-        "_no_content",
-        "binds",
-        "decision",
-        "gate_origin",
-        "live",
-        "outcome",
-        "passes",
-        "problem",
-        "refused",
-        "shared",
-        "takes_trailers",
-        "ungranted",
-    )
+    # Most of it is never made, so that each part has its default in the class.
+    passes = False
+    problem: Problem | None = None
+    outcome: str | None = None
+    refused: str | None = None
+    takes_trailers = False
+    binds = False
+    _no_content: tuple[bytes, ResponseHead] | None = None
 
     def __init__(
         self,
@@ -82,21 +76,13 @@ class Asked:
             allow_framing=route.route.allow_framing,
         )
         self.ungranted = ungranted(policy, method, index, decision)
-        self.takes_trailers = b"te" in index and b"trailers" in [
-            member.lower() for member in short_list(index[b"te"]) or ()
-        ]
+        if b"te" in index:
+            codings = [coding.lower() for coding in short_list(index[b"te"]) or ()]
+            self.takes_trailers = b"trailers" in codings
         # A client's own credentials don't reach an upstream that gets the gate's.
-        self.binds = (
-            not route.credentialed
-            and b"authorization" in index
-            and credentials_bind(index[b"authorization"])
-        )
+        if b"authorization" in index and not route.credentialed:
+            self.binds = credentials_bind(index[b"authorization"])
         self.shared = client.trusted or client.peer == UNKNOWN
-        self.passes = False
-        self.problem: Problem | None = None
-        self.outcome: str | None = None
-        self.refused: str | None = None
-        self._no_content: tuple[bytes, ResponseHead] = (b"", _NO_CONTENT)
         if decision.verdict is Verdict.FORWARD:
             self.passes = (
                 b"via" not in index
@@ -112,12 +98,11 @@ class Asked:
         Args:
             date: The value of Date; the head is made anew where it is another one.
         """
-        made_at, head = self._no_content
-        if made_at is not date:
+        if self._no_content is None or self._no_content[0] is not date:
             headers = [*self.decision.headers, (b"Date", date)]
             head = ResponseHead(204, b"No Content", headers, field_lines(headers))
             self._no_content = (date, head)
-        return head
+        return self._no_content[1]
 
     def _refuse(self, policy: Policy | None, shown: str, index: HeaderIndex) -> None:
         """Work out what the client is told of a refusal by its CORS policy."""
@@ -148,6 +133,3 @@ class Asked:
             )
             return False
         return True
-
-
-_NO_CONTENT: Final = ResponseHead(204, b"No Content", [])

@@ -14,6 +14,11 @@ from corsgate.message.host import HostRules
 from corsgate.routing import Node, RouteTable
 from corsgate.server.request import GateRequest
 
+MAX_HOSTS = 256
+"""For how many values of Host each listener remembers the tree; a client may make up any port."""
+
+_LONGEST_REMEMBERED = 256
+
 Serve = Callable[[GateRequest, CompiledRoute], None]
 Answer = Callable[[GateRequest, Problem], None]
 Misdirects = Callable[[GateRequest], bool]
@@ -84,16 +89,26 @@ class GateRoot(Resource):
         self._misdirects = misdirects
         self._answer = answer
         self._table = table
+        self._found: dict[bytes, PlaceResource] = {}
         self._trees = {id(node): PlaceResource(node, serve, answer) for node in table.roots}
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below the root of the request's host."""
-        if not self._hosts.allows(request.authority):
+        tree = self._found.get(request.authority) or self._find(request.authority)
+        if tree is None or (self._misdirects is not None and self._misdirects(request)):
             return _Misdirected(self._answer)
-        if self._misdirects is not None and self._misdirects(request):
-            return _Misdirected(self._answer)
-        tree = self._trees[id(self._table.root(request.authority))]
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)
+
+    def _find(self, host: bytes) -> PlaceResource | None:
+        """Return the root of a host's tree, if it is served, and remember it."""
+        if not self._hosts.allows(host):
+            return None
+        tree = self._trees[id(self._table.root(host))]
+        if len(host) <= _LONGEST_REMEMBERED:
+            if len(self._found) >= MAX_HOSTS:
+                self._found.clear()
+            self._found[host] = tree
+        return tree
 
     def render(self, request: GateRequest) -> int:
         """Return a request that has no place in the tree."""

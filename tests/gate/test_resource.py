@@ -10,7 +10,7 @@ from twisted.web.resource import getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 
 from corsgate.gate.error_page import Problem
-from corsgate.gate.resource import GateRoot, PlaceResource
+from corsgate.gate.resource import MAX_HOSTS, GateRoot, PlaceResource
 from corsgate.gate.runtime import CompiledRoute, make_runtime
 from corsgate.message.host import HostRules
 from corsgate.message.target import segments
@@ -80,6 +80,13 @@ class ResourceTests(SynchronousTestCase):
         for host in (b"api.example", b"API.example:80", b"evil.example"):
             self.find(b"/x", host)
         self.assertEqual(self.served, ["api.example/", "api.example/", "421"])
+
+    def test_made_up_hosts(self) -> None:
+        """A host is served on whatever port it is said to be, and not all are remembered."""
+        for port in range(1, 3 * MAX_HOSTS):
+            self.find(b"/v1", b"localhost:%d" % port)
+            self.assertLessEqual(len(self.root._found), MAX_HOSTS)
+        self.assertEqual(set(self.served), {"/v1"})
 
     def test_misdirected_by_proxy(self) -> None:
         """So does one that a trusted proxy was asked for."""
