@@ -45,8 +45,8 @@ class AccessLog:
         log_format: ``json`` or ``combined``.
         write: Takes each line, without its line end, and does not wait; or the file for them; or
             None for no lines.
-        clock: Answers the reactor's seconds, by which requests are timed.
-        wall_clock: Answers the seconds since 1970.
+        clock: Returns the reactor's seconds, by which requests are timed.
+        wall_clock: Returns the seconds since 1970.
 
     Attributes:
         refusals: What the CORS decision refused.
@@ -74,13 +74,13 @@ class AccessLog:
             self._file.start()
 
     def stop(self) -> None:
-        """Write what waits; the daemon's log is told of what could not be written."""
+        """Write what waits; what could not be written is logged."""
         lost = 0 if self._file is None else self._file.stop()
         if lost:
             _log.warn("{lost} line(s) of the access log were lost", lost=lost)
 
     def reopen(self) -> None:
-        """Go on in a new file, where the log is one that was renamed; tell the daemon's."""
+        """Go on in a new file, where the log is one that was renamed, and log that."""
         if self._file is None:
             _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
             return
@@ -92,7 +92,7 @@ class AccessLog:
             _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
 
     def record(self, request: GateRequest) -> None:
-        """Write a request's line, once it was answered or its client left."""
+        """Write a request's line, once it was responded to or its client left."""
         now = self._clock()
         if request.log.refused is not None:
             self.refusals.record(request, now)

@@ -1,4 +1,4 @@
-"""The short page that an error made here is answered with."""
+"""The short page that the gate responds with to an error."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _PAGE = """<!doctype html>
 
 @attrs.frozen(kw_only=True)
 class Problem:
-    """An error that is answered here.
+    """An error that the gate itself responds with.
 
     Attributes:
         status: 400 to 599.

@@ -120,7 +120,7 @@ class Exchange:
         if asked.outcome is not None:
             log.outcome, log.refused = asked.outcome, asked.refused
         if asked.problem is None:
-            request.respond(asked.no_content(request.channel.site.date()), b"")
+            request.respond(asked.no_content(request.channel.context.date()), b"")
         else:
             respond(request, asked.problem, asked.decision)
 
@@ -138,30 +138,34 @@ class Exchange:
 
     def _forward(self) -> None:
         """Send the request to a first server."""
-        request, route, upstream = self._request, self._route, self._route.upstream
+        request, route, asked = self._request, self._route, self._asked
+        upstream = route.upstream
         balancer = upstream.balancer
         # Where one client has too many of the places, and lets them stall, there may be one yet.
         if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
-        pins = None if self._asked.shared else request.channel.pins
-        self._sender = Sender(request, route, self._client, self._asked, pins)
+        pins = None if asked.shared else request.channel.pins
+        self._sender = Sender(request, route, self._client, asked, pins)
         is_free = upstream.chooses_freely and (pins is None or not pins.idle)
         self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)
         request.on_lost = self._leave
         if route.limits.timeout_s is not None:
-            deadlines, timeout_s = request.channel.site.deadlines, route.limits.timeout_s
-            self._late = False
-            self._timeout = RouteTimeout(
-                self, deadlines, request.body, request.arrived_s, timeout_s
-            )
+            self._limit_time(route.limits.timeout_s)
         prefer = choice.pinned_to or choice.sticks_to
-        state = balancer.pick(upstream.clock.seconds(), choice.key, prefer=prefer)
+        # It has arrived just now.
+        state = balancer.pick(request.arrived_s, choice.key, prefer=prefer)
         if state is None:
             self._pending = to_come = Deferred.fromCoroutine(self._server_to_come())
             to_come.addCallback(self._found, None, None).addErrback(self._fail)
         else:
             self._attempt(state)
+
+    def _limit_time(self, timeout_s: float) -> None:
+        request = self._request
+        self._late = False
+        deadlines, arrived_s = request.channel.context.deadlines, request.arrived_s
+        self._timeout = RouteTimeout(self, deadlines, request.body, arrived_s, timeout_s)
 
     def _attempt(self, state: ServerState) -> None:
         """Send the request to a server."""
@@ -313,13 +317,19 @@ class Exchange:
             response.deliverBody(relay)
             request.flush()
             relay.done.addCallbacks(self._relayed, self._fail, (response,))
-        elif len(whole) == response.body_length:
+            return
+        length = response.body_length
+        if asked.takes_trailers:
+            request.trailers = route.response_trailers(response.trailers)
+        if length is None:
+            request.respond(head, whole, announced=False)
+        elif len(whole) == length:
             request.respond(head, whole)
-            self._end(served=True)
         else:
-            request.begin(head, response.body_length)
-            request.write(whole)
-            self._relayed(None, response)
+            # A response to HEAD says how long the body of one to GET would be.
+            request.begin(head, length)
+            request.finish()
+        self._end(served=True)
 
     def _relayed(self, _: None, response: UpstreamResponse) -> None:
         """End the response."""

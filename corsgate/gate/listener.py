@@ -44,7 +44,7 @@ class ListenerSite:
         config: The whole configuration.
         runtime: The configuration made ready.
         access_log: Gets a line for each request.
-        new_id: Answers a request id.
+        new_id: Returns a request id.
         admission: Counts the connections of all listeners.
         memory: Counts what waits in memory for all listeners.
         shortcuts: Which ones are taken.
@@ -101,7 +101,7 @@ class ListenerSite:
             self.factory = over_tls(self.site, self.certificates, make_http2, reactor)
 
     def reread_certificates(self) -> None:
-        """Use what the certificates' files hold now, or go on with those in use; tell which."""
+        """Use what the certificates' files hold now, or go on with those in use; log which."""
         if self.certificates is None:
             return
         endpoint = self.listener.endpoint

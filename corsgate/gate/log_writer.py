@@ -65,21 +65,21 @@ class LineWriter:
         # Whether the thread has to be woken; it is not while it writes, nor while lines gather.
         self._idle = False
         self._stopping = False
-        # Since when lines wait longer than they should or are lost, and what was told of it.
+        # Since when lines wait longer than they should or are lost, and what was said of it.
         self._troubled_s: float | None = None
         self._told: set[str] = set()
 
     def put(self, line: str) -> None:
         """Queue a line, which is given without its end; it is lost where there is no room."""
         # Its end is added when it is written, together with those of others.
-        data = line.encode() if line.isascii() else line.encode("utf-8", "backslashreplace")
-        size = len(data) + 1
+        data = line.encode("utf-8", "backslashreplace")
         with self._lock:
-            if self._waiting_bytes + size > self._max_bytes or self._stopping:
+            waiting = self._waiting_bytes + len(data) + 1
+            if waiting > self._max_bytes or self._stopping:
                 self._lost += 1
                 self._in_trouble("can't keep up: some lines are lost")
                 return
-            self._waiting_bytes += size
+            self._waiting_bytes = waiting
             self._queue.append(data)
             if self._idle:
                 self._idle = False
@@ -106,7 +106,7 @@ class LineWriter:
             timeout_s: How long it may take.
 
         Returns:
-            How many lines were lost since that was last told, those that still wait included.
+            How many lines were lost since that was last logged, those that still wait included.
         """
         with self._lock:
             self._stopping = True

@@ -1,4 +1,4 @@
-"""What the CORS decision refused: told in the daemon's log, and the last of it kept in memory."""
+"""What the CORS decision refused: logged, and the last of it kept in memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Refusals:
     would be the client's to choose.
 
     Args:
-        wall_clock: Answers the seconds since 1970.
+        wall_clock: Returns the seconds since 1970.
     """
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
@@ -81,7 +81,7 @@ class Refusals:
         """Note a request, if it was refused here.
 
         Args:
-            request: One that was answered, or whose client left.
+            request: One that was responded to, or whose client left.
             now: The reactor's seconds.
         """
         log = request.log

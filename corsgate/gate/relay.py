@@ -30,7 +30,7 @@ class StreamedBody:
         body: What comes.
         ask: Whether a client that waits for 100 Continue is sent it here; otherwise the
             upstream's own is awaited.
-        passing: Answers which trailers may pass.
+        passing: Returns which trailers may pass.
     """
 
     def __init__(
@@ -197,5 +197,5 @@ def tunnelled(
         raise BadUpstreamResponse("it switched to a protocol that was not offered")
     request.log.outcome = "tunnel closed"
     client = request.switch(ResponseHead(head.status, head.reason, [*head.headers, *protocol]))
-    deadlines = request.channel.site.deadlines
+    deadlines = request.channel.context.deadlines
     return Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)

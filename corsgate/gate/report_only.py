@@ -1,4 +1,4 @@
-"""A policy tried beside the one that counts: what it would change, told and counted."""
+"""A policy tried beside the one that counts: what it would change, logged and counted."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class UpstreamRuntime:
         prober: Asks the servers whether they are well, or None.
         watchers: Find out which servers there are.
         clock: Tells the time.
-        chance: Answers numbers from 0 up to 1, all as likely.
+        chance: Returns numbers from 0 up to 1, all as likely.
         chooses_freely: Whether it is all the same which server gets a client's request.
     """
 
@@ -136,7 +136,7 @@ class CompiledRoute(RouteShape):
         methods: The methods it serves, or None for all.
         limits: Its bounds.
         upstream: As above.
-        log_throttle: How often the log is told of its failures.
+        log_throttle: How often its failures are logged.
         direct: Whether a request without a body may be sent at once: nothing has to be learned
             from a server before.
         whole: Whether a response that has come whole is written whole.
@@ -224,7 +224,7 @@ def make_runtime(
         config: What to serve.
         reactor: Connects and tells the time.
         deadlines: Ends what takes too long.
-        rng: Answers so many random bytes.
+        rng: Returns so many random bytes.
         file: The configuration's name in faults.
         pseudonym: What this process calls itself in Via, and no other one does.
         shortcuts: Which ones are taken.

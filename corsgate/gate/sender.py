@@ -1,4 +1,4 @@
-"""One request, sent to one server after the other as it is told: signed, its challenges met."""
+"""One request, sent to one server after the other in turn: signed, its challenges met."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Sender:
         What is kept waits, unlike what is streamed, until its request has ended. Where much waits
         already it is streamed: it then can't be sent again, but proceeds as fast as it comes.
         """
-        memory = self._request.channel.site.memory
+        memory = self._request.channel.context.memory
         return (
             body.length is not None
             and body.length <= MAX_REPLAYED_BYTES

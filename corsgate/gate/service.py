@@ -42,7 +42,7 @@ class GateService(Service):
     Args:
         config: What to serve.
         reactor: Listens, connects and tells the time.
-        rng: Answers so many random bytes that nobody can guess.
+        rng: Returns so many random bytes that nobody can guess.
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
         output: Writes to standard output; None where there is none.

@@ -33,7 +33,7 @@ def preflight(
         config: What would be served.
         reactor: What its endpoints would listen with.
         file: The configuration's name in faults.
-        lines: Where each key stands, as `key_lines` answers; None where there is no file.
+        lines: Where each key stands, as `key_lines` returns; None where there is no file.
 
     Raises:
         ConfigError: With all faults at once, in the order of their lines.
@@ -145,7 +145,7 @@ def listener_path(lines: Mapping[Path, int], number: int) -> Path:
     """Return where a listener stands: those of ``listen`` come first, then the tables.
 
     Args:
-        lines: What `key_lines` answered; empty where there is no file.
+        lines: What `key_lines` returned; empty where there is no file.
         number: Its number among `Config.listeners`.
     """
     listed = sum(1 for path in lines if len(path) == 2 and path[0] == "listen")

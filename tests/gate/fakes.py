@@ -139,12 +139,12 @@ class FakeRequest:
         self.log = RequestLog()
         self.log.client = ASKING.peer
         self.arrived_s = clock.seconds()
-        site = SimpleNamespace(
+        context = SimpleNamespace(
             deadlines=Deadlines(clock),
             memory=SimpleNamespace(is_tight=lambda _: False),
             date=lambda: DATE,
         )
-        self.channel = SimpleNamespace(site=site, pins=None, require_http1=lambda: False)
+        self.channel = SimpleNamespace(context=context, pins=None, require_http1=lambda: False)
         self.status: int | None = None
         self.headers: list[Header] = []
         self.length: int | None = None
@@ -172,9 +172,9 @@ class FakeRequest:
         """Note the end."""
         self.ended = True
 
-    def respond(self, head: ResponseHead, body: bytes) -> None:
+    def respond(self, head: ResponseHead, body: bytes, *, announced: bool = True) -> None:
         """Take a whole response."""
-        self.begin(head, len(body))
+        self.begin(head, len(body) if announced else None)
         self.write(body)
         self.finish()
 

@@ -93,6 +93,18 @@ class FirstAttempt(ExchangeTestCase):
         self.assertTrue(request.ended)
         self.assert_ended(0, 0)
 
+    def test_whole_of_no_length(self) -> None:
+        """One that has come whole without a length leaves without one, its trailers behind it."""
+        request = self.begin(headers=[(b"TE", b"trailers")])
+        chunked = response(200)
+        chunked.body_data(b"abc")
+        chunked.trailers = [(b"X-Sum", b"1"), (b"Host", b"x")]
+        chunked.body_ended(RESPONSE_DONE)
+        self.servers.waiting[-1].callback(chunked)
+        self.assertEqual((request.length, request.sent, request.ended), (None, b"abc", True))
+        self.assertEqual(request.trailers, [(b"X-Sum", b"1")])
+        self.assert_ended(0, 0)
+
     def test_cut_short(self) -> None:
         """One that breaks off is cut for the client too, and is its server's fault."""
         request = self.begin()

@@ -14,6 +14,7 @@ from corsgate.cors.decision import Decision, Verdict
 from corsgate.errors import ConnectFailed, UpstreamTimedOut
 from corsgate.gate.error_page import Problem
 from corsgate.gate.own_responses import respond, respond_to_failure
+from corsgate.message.head import ResponseHead
 from tests.gate.fakes import FakeRequest, compiled
 
 CORS = (b"Access-Control-Allow-Origin", b"*")
@@ -71,7 +72,7 @@ class OwnResponseTests(SynchronousTestCase):
     def test_not_told(self) -> None:
         """Where the client can't be told, it is cut rather than left waiting."""
 
-        def broken(head: object, body: object) -> None:
+        def broken(head: ResponseHead, body: bytes, *, announced: bool = True) -> None:
             raise RuntimeError("broken")
 
         self.request.respond = broken  # type: ignore[method-assign]  # that it fails is the test

@@ -125,7 +125,7 @@ class SenderTests(SynchronousTestCase):
         for method, count, tight in ((b"PUT", 2, True), (b"PUT", 1, False), (b"POST", 2, False)):
             body = RequestBody(2, 100, lambda: None)
             request = FakeRequest(self.clock, method, body=body)
-            request.channel.site.memory.is_tight = lambda _, tight=tight: tight
+            request.channel.context.memory.is_tight = lambda _, tight=tight: tight
             self.send(self.make(request, count=count))
             self.assertEqual(len(self.servers.heads), 1)
             self.servers.heads.clear()
