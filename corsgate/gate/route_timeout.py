@@ -57,7 +57,7 @@ class RouteTimeout:
     ) -> None:
         self.deadline_s = arrived_s + timeout_s / 2
         self._ends_s = arrived_s + timeout_s
-        self._waiting = waiting
+        self._waiting: Waiting | None = waiting
         self._deadlines = deadlines
         self._body = body
         # The server that had the whole request when half of the time was over.
@@ -66,7 +66,9 @@ class RouteTimeout:
 
     def timed_out(self) -> None:
         """Look who has the request; and end what waits, once all of the time is over."""
-        body, holder = self._body, self._waiting.state
+        waiting, body = self._waiting, self._body
+        assert waiting is not None, "what has ended is not swept"
+        holder = waiting.state
         if body is not None and not body.complete:
             holder = None
         if self.deadline_s < self._ends_s:
@@ -74,8 +76,10 @@ class RouteTimeout:
             if self._deadlines.now() < self._ends_s:
                 return
         self.deadline_s = NEVER
-        self._waiting.ran_late(to_blame=holder is not None and holder is self._suspect)
+        waiting.ran_late(to_blame=holder is not None and holder is self._suspect)
 
     def end(self) -> None:
-        """Look no more: a response has come, or none will."""
+        """Look no more: a response has come, or none will. Again does no harm."""
         self._deadlines.discard(self)
+        # It knows this: a cycle would be left to the collector.
+        self._waiting = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
+from weakref import ref
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -64,3 +66,26 @@ class BlameTests(SynchronousTestCase):
             body.complete = is_complete
             self.pass_time(2)
             self.assert_failures(state, 0)
+
+    def test_in_time(self) -> None:
+        """A response in time ends the look, and nothing is left to the collector."""
+        clock, servers = MemoryReactorClock(), FakeServers()
+        route = compiled(clock, servers, route='limits = { timeout = "10s" }')
+        request: Any = FakeRequest(clock)
+        exchange = Exchange(request, route, ASKING)
+        exchange.start()
+        self.assertFalse(request.channel.context.deadlines.empty)
+        servers.respond()
+        self.assertTrue(request.channel.context.deadlines.empty)
+        clock.advance(20)
+        self.assertEqual((request.status, request.ended), (200, True))
+        gone = ref(request)
+        request.on_lost = None  # as a request does whose response has ended
+        is_collecting = gc.isenabled()
+        gc.disable()
+        try:
+            del exchange, request
+            self.assertIsNone(gone())
+        finally:
+            if is_collecting:
+                gc.enable()
