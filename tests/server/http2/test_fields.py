@@ -12,6 +12,7 @@ from corsgate.errors import MalformedRequest
 from corsgate.message.framing import CHUNKED
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header, HeaderList
+from corsgate.server.http2.field_decoder import KeptBlock
 from corsgate.server.http2.fields import (
     RequestBlocks,
     field_block,
@@ -20,6 +21,7 @@ from corsgate.server.http2.fields import (
     read_trailers,
     response_block,
 )
+from corsgate.shortcuts import Shortcuts
 
 M, S, A, P = (
     (b":method", b"GET"),
@@ -254,6 +256,30 @@ class RecallTests(SynchronousTestCase):
             self.assertEqual(
                 blocks.read(fields, ended=True).memo.refused_host == b"known", known, fields
             )
+
+    def test_very_same(self) -> None:
+        """A block that is remembered has the very same request, where nothing else goes into it."""
+        limits = Limits(max_target_bytes=50)
+        for fields, shortcuts, same in (
+            (GET, Shortcuts(), True),
+            (GET, Shortcuts(same_bytes=False), False),
+            (GET, Shortcuts(same_fields=False), True),
+            ([*GET, (b"content-length", b"0")], Shortcuts(), False),
+            ([*GET, (b"expect", b"100-continue")], Shortcuts(), False),
+            ([M, S, A, p(b"/" + b"y" * 60)], Shortcuts(), False),
+        ):
+            blocks, kept = RequestBlocks(limits, shortcuts), KeptBlock(fields)
+            first = blocks.read(kept, ended=True)
+            again = blocks.read(kept, ended=True)
+            self.assertEqual(again is first, same, fields)
+            self.assertEqual(again.head.to_bytes(), first.head.to_bytes())
+            self.assertIsNot(blocks.read(list(fields), ended=True), first)
+
+    def test_fields_off(self) -> None:
+        """With that shortcut off, no request shares what was worked out of another's fields."""
+        blocks = RequestBlocks(Limits(), Shortcuts(same_fields=False))
+        first, other = (blocks.read([M, S, A, p(path)], ended=True) for path in (b"/a", b"/b"))
+        self.assertIsNot(first.memo, other.memo)
 
 
 class BlockTests(SynchronousTestCase):
