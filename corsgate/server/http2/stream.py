@@ -223,16 +223,12 @@ class Http2Stream(StreamChannel):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response: in one piece, if nothing is before it and the client takes it.
-
-        Args:
-            head: The head; framing fields in it are left out.
-            length: The body's length in bytes; None where nothing may be said of it.
-            body: The body.
-            bodiless: Whether no body is sent, whatever `body` is.
-        """
-        self.write_head(head, length, bodiless=bodiless)
-        if body and not bodiless:
+        """Write a whole response, in one go if the client takes it; its request ends behind it."""
+        body = b"" if bodiless else body
+        fields = framed_block(head, length, self.context.date())
+        has_trailers = length is None and self._request is not None and self._request.trailers
+        self._send_queue.put_head(fields, None if has_trailers else len(body))
+        if body:
             self.write(body)
         else:
             self.flush()

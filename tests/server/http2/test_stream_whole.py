@@ -14,14 +14,16 @@ FIELDS = [(b"Content-Type", b"text/plain"), (b"Content-Length", b"99"), (b"Date"
 OK = ResponseHead(status=200, reason=b"OK", headers=FIELDS)
 
 
-def write_whole(request: GateRequest, body: bytes, head: ResponseHead = OK) -> None:
+def write_whole(
+    request: GateRequest, body: bytes, head: ResponseHead = OK, *, announced: bool = True
+) -> None:
     """Write a whole response, and end it."""
     stream = request.channel
     assert isinstance(stream, Http2Stream)
     request.startedWriting = 1
     request.code = head.status
     bodiless = request.method == b"HEAD" or head.status in (204, 304)
-    stream.write_whole(head, len(body), body, bodiless=bodiless)
+    stream.write_whole(head, len(body) if announced else None, body, bodiless=bodiless)
     request.finish()
 
 
@@ -56,6 +58,28 @@ class WholeTests(SynchronousTestCase):
             self.assertEqual((len(writes), answer.frames), (1, 1), turn)
         self.assertEqual(client.connection._streams, {})
         self.assertEqual(len(client.recorded), 3)
+
+    def test_not_announced(self) -> None:
+        """A length that the client is not told changes nothing else; trailers come last."""
+        client = Http2Client()
+        client.request()
+        for body, trailers, frames in (
+            (b"body", [], 1),
+            (b"body", [(b"x", b"1")], 1),
+            (b"", [], 0),
+            (b"", [(b"x", b"1")], 0),
+        ):
+            number = client.request()
+            client.requests[-1].trailers = trailers
+            write_whole(client.requests[-1], body, announced=False)
+            client.read()
+            answer = client.answers[number]
+            self.assertEqual(
+                (answer.body, answer.trailers, answer.ended), (body, trailers or None, True)
+            )
+            self.assertEqual(answer.frames, frames)
+            self.assertNotIn(b"content-length", answer.fields)
+        self.assertEqual(list(client.connection._streams), [1])
 
     def test_bodiless(self) -> None:
         """Without a body the head ends the stream; a length is left out where it has no place."""
