@@ -1,12 +1,12 @@
-"""One connection's HTTP/2 over the h2 library, with what h2 answers too harshly kept from it.
+"""HTTP/2 on one connection, by the library h2, which sees only what it is needed for.
 
-h2 knows frames, states and windows, and ends the whole connection for much that is the matter of
-one stream (RFC 9113 5.4.2). So it is shown one frame at a time, and no fields: those are judged in
-`fields`. It also forgets all streams at either side's GOAWAY, so it never sees one.
+h2 keeps frames, states and windows in order, but ends the whole connection for many faults of a
+single stream (RFC 9113 5.4.2). So it sees one frame at a time, and no fields: `fields` judges
+those. It also forgets all streams at either side's GOAWAY, so it never sees one.
 
-Nor does it see most streams: a request without a body whose response leaves as a whole takes one
-step each way, in which nothing can be out of order. h2 would take a hundred calls for it. Such a
-stream is *unseen* until anything else happens on it; then h2 is shown how it began, and goes on.
+Nor does it see most streams. A request without a body, whose response leaves as a whole, takes one
+step each way, and nothing in that can be out of order; h2 would take a hundred calls for it. Such
+a stream is *unseen* until anything else happens on it. Then h2 is shown how it began, and goes on.
 """
 
 from __future__ import annotations
@@ -298,7 +298,7 @@ class Codec:
                 self._given_up.popitem(last=False)
 
     def ping(self, data: bytes) -> None:
-        """Ask for an answer, which comes behind all that the client has sent by then."""
+        """Send a PING; its acknowledgement comes behind all that the client has sent by then."""
         self._h2.ping(data)
         self._collect()
 
@@ -307,7 +307,7 @@ class Codec:
         self.waiting += GoAwayFrame(0, last_id, code, detail).serialize()
 
     def fail(self, code: int, detail: bytes) -> None:
-        """Say goodbye behind a fault; h2 takes no more frames."""
+        """Send GOAWAY because of a fault; h2 takes no more frames."""
         # In it is h2's own GOAWAY.
         self._h2.clear_outbound_data_buffer()
         self.goaway(self.last_id, code, detail)
@@ -327,7 +327,7 @@ class Codec:
         vars(self._h2).clear()
 
     def _swallow(self, size: int) -> None:
-        """Count DATA that h2 doesn't see, since it would answer each such frame."""
+        """Count DATA that h2 doesn't see, since it would send a frame for each."""
         self._uncounted += size
         if self._uncounted >= self._window // 4:
             self.waiting += WindowUpdateFrame(0, self._uncounted).serialize()

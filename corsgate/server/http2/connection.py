@@ -188,7 +188,7 @@ class Http2Connection(ClientConnection):
             self._rearm()
 
     def loseConnection(self) -> None:
-        """Close, and say that all requests were answered (RFC 9113 6.8)."""
+        """Close, with a GOAWAY that counts all requests as served (RFC 9113 6.8)."""
         self.codec.goaway(self.codec.last_id)
         self.flush()
         self._close()

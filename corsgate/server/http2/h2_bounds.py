@@ -59,5 +59,5 @@ def shrunk(settings: Settings) -> Settings:
 class LeanConnection(H2Connection):
     """h2's connection, which remembers less."""
 
-    # h2 remembers how each stream ended. What is forgotten gets a harsher answer, no other.
+    # h2 remembers how each stream ended. Late frames of a forgotten one get a harsher error.
     MAX_CLOSED_STREAMS = REMEMBERED

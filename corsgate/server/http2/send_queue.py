@@ -48,7 +48,7 @@ class SendQueue:
         self._heads: list[HeaderList] = []
         self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
-        # What is still to be put in of a body whose length was told.
+        # What is still to be put in of a body whose length is known.
         self._left: int | None = None
         # What has left of the first piece, which takes memory until all of it has.
         self._spent = 0
@@ -60,7 +60,7 @@ class SendQueue:
 
     @property
     def short(self) -> bool:
-        """Whether less of the body has been put in than was told."""
+        """Whether less of the body has been put in than its length says."""
         return self._left is not None and self._left > 0
 
     @property
@@ -81,7 +81,7 @@ class SendQueue:
 
         Args:
             fields: Its fields.
-            length: How many bytes of body follow, with which it ends; None where only `end` tells.
+            length: How many bytes of body follow, with which it ends; None where `end` ends it.
         """
         self._heads.append(fields)
         self._left = length

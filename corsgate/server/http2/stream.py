@@ -179,7 +179,7 @@ class Http2Stream(StreamChannel):
         self._cut(outcome, Code.PROTOCOL_ERROR)
 
     def timed_out(self) -> None:
-        """End what the client is too slow with, with 408 where it may still hear that."""
+        """End what the client is too slow with, by a 408 if no response has begun."""
         body, request = self._receive_queue.body, self._request
         self._rearm()
         now = self._now()
@@ -244,7 +244,7 @@ class Http2Stream(StreamChannel):
         self._send()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take the source of the response; it hears when the client does not keep up."""
+        """Take the source of the response, which is paused when the client does not keep up."""
         if not streaming:
             raise ValueError("a response's source here is a push producer")
         self._producer = producer
