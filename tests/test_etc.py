@@ -1,4 +1,4 @@
-"""The files in ``etc/``: each is loaded, and says what its comments promise."""
+"""The files in ``etc/``: each is loaded, and does what its comments promise."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def text_of(name: str) -> str:
 
 
 class EveryFileTests(SynchronousTestCase):
-    """Nothing lies in ``etc/`` that no test loads."""
+    """A test loads every file in ``etc/``."""
 
     def test_all_are_known(self) -> None:
-        """These are all; whoever adds one adds a test of it below."""
+        """This is the complete list; a new file needs a test below."""
         self.assertEqual(
             [path.name for path in files("etc")],
             [
@@ -102,7 +102,7 @@ class MinimalTests(SynchronousTestCase):
         self.assertEqual(route.cors.allow_origins, ("http://localhost:4200",))
 
     def test_is_ten_lines(self) -> None:
-        """It stays as short as it is said to be."""
+        """It is as short as the README claims."""
         self.assertEqual(len(text_of("minimal.toml").splitlines()), 10)
 
 
@@ -154,12 +154,12 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
 
     def test_nothing_is_doubtful(self) -> None:
-        """No file that is shown as an example is warned of."""
+        """No example file produces a warning."""
         for name in ("corsgate.toml", "minimal.toml", "demo.toml"):
             self.assertEqual(load(text_of(name)).warnings, (), name)
 
     def test_limits_are_the_defaults(self) -> None:
-        """What the file gives as defaults are the defaults."""
+        """The values given as defaults are the defaults."""
         limits = load(text_of("corsgate.toml")).limits
         self.assertEqual(attrs.evolve(limits, max_body_bytes=None, timeout_s=None), Limits())
         for upstream in load(text_of("corsgate.toml")).upstreams.values():
@@ -172,11 +172,11 @@ class ExampleTests(SynchronousTestCase):
                 self.assertEqual(upstream.balancing.health, HealthCheck(path="/"))
 
     def test_log_has_reasons(self) -> None:
-        """The example's access log is of the format that says why a request was refused."""
+        """The example's access log has the format with the reason for refusals."""
         self.assertEqual(load(text_of("corsgate.toml")).log_format, "json")
 
     def test_other_listeners(self) -> None:
-        """The commented way to write listeners works once it takes the place of the other."""
+        """The commented form of listeners works in place of the other."""
         text = text_of("corsgate.toml")
         block = re.search(r"(?m)^# \[\[listener\]\]\n(?:# .*\n)+", text)
         assert block is not None
@@ -241,7 +241,7 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(self.service["KillSignal"], "SIGTERM")
 
     def test_reloads(self) -> None:
-        """A reload is the signal that opens the access log again."""
+        """A reload sends the signal that reopens the access log."""
         self.assertEqual(self.service["ExecReload"], "/bin/kill -HUP $MAINPID")
 
     def test_restarts(self) -> None:
@@ -249,7 +249,7 @@ class UnitTests(SynchronousTestCase):
         self.assertEqual(self.service["Restart"], "on-failure")
 
     def test_credentials(self) -> None:
-        """What the unit hands over is what the example asks systemd for."""
+        """The unit provides the credentials that the example takes from systemd."""
         handed = self.service["LoadCredential"].partition(":")[0]
         asked = re.findall(r'systemd = "([^"]+)"', text_of("corsgate.toml"))
         self.assertEqual([handed], asked)

@@ -50,7 +50,7 @@ class ReadmeTests(SynchronousTestCase):
     """What the README says holds."""
 
     def test_every_command_is_claimed(self) -> None:
-        """No command stands in the README without a test, and no other language hides one."""
+        """Every command in the README has a test, and no other language hides one."""
         patterns = [
             pattern
             for test in vars(CommandTests).values()
@@ -99,7 +99,7 @@ class ReadmeTests(SynchronousTestCase):
 
 
 class CommandTests(SynchronousTestCase):
-    """The commands do what they are said to."""
+    """The commands do what the README says."""
 
     def make(self, target: str, *options: str) -> list[str]:
         """Return the commands that ``make`` would run for a target."""
@@ -175,7 +175,7 @@ class CommandTests(SynchronousTestCase):
 
     @claims(r"\.venv/bin/python examples/")
     def test_examples(self) -> None:
-        """The example named starts and tells its address; test_examples asks it for more."""
+        """The named example starts and prints its address; test_examples has more."""
         for command in claimed(r"\.venv/bin/python examples/"):
             _, example, port = shlex.split(command)
             with running(example.removeprefix("examples/"), "0") as url:
@@ -190,7 +190,7 @@ class CommandTests(SynchronousTestCase):
 
     @claims(r"\.venv/bin/corsgate check ", r"BOX_PASSWORD=admin \.venv/bin/corsgate check ")
     def test_check(self) -> None:
-        """What the command says is what is shown, faults on standard error."""
+        """The output of the command is as shown, with faults on standard error."""
         for command, shown in PROSE.dialogues():
             environ, words = split(command)
             done = run(words, ROOT, environ)

@@ -21,7 +21,7 @@ ANYWHERE = "tcp:0:interface=127.0.0.1"
 
 
 class OptionsTests(SynchronousTestCase):
-    """What the command line may say."""
+    """The command line options."""
 
     def options(self, *arguments: str) -> Options:
         """Return options that were parsed."""
@@ -45,7 +45,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(credentials.password.reveal(), "a:b")
 
     def test_contradictions(self) -> None:
-        """A file goes with nothing else, and there must be one or an upstream."""
+        """A file can't be combined with other options; a file or an upstream is required."""
         cases = (
             (),
             ("--allow-origin", "http://localhost:4200"),
@@ -63,7 +63,7 @@ class OptionsTests(SynchronousTestCase):
                 self.options(*arguments)
 
     def test_auth_from_the_environment(self) -> None:
-        """``--auth-env`` names a variable that says what ``--auth`` would."""
+        """``--auth-env`` names a variable with the value of ``--auth``."""
         quick = ("--upstream", "http://localhost:8000", "--allow-origin", "http://localhost:4200")
         self.patch(os, "environ", {"GOOD": "basic:admin:a:b", "BAD": "mystic:a:pass-word"})
         config, _ = self.options(*quick, "--auth-env", "GOOD").load(reactor)
@@ -78,7 +78,7 @@ class OptionsTests(SynchronousTestCase):
             self.assertNotIn("pass-word", str(caught.exception))
 
     def test_preflight_of_a_command_line(self) -> None:
-        """An endpoint that Twisted refuses is a fault of its option."""
+        """An endpoint that Twisted rejects is a fault of its option."""
         options = self.options(
             *("--upstream", "http://localhost:8000", "--allow-origin", "http://localhost:4200"),
             *("--listen", "foo:1"),
@@ -88,7 +88,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual([fault.key for fault in caught.exception.faults], ["--listen"])
 
     def test_all_faults(self) -> None:
-        """All faults of the command line come at once, without the password."""
+        """All faults of the command line are reported together, without the password."""
         options = self.options(
             *(
                 "--upstream",
@@ -106,7 +106,7 @@ class OptionsTests(SynchronousTestCase):
 
 
 class Starting(DaemonTestCase):
-    """It starts whole, or not at all and says why."""
+    """It starts completely, or reports why not."""
 
     def config(self, upstream: Upstream, listen: str = LISTEN) -> str:
         """Return a small configuration."""
@@ -115,7 +115,7 @@ class Starting(DaemonTestCase):
         )
 
     def quick(self, upstream: Upstream, listen: str) -> list[str]:
-        """Return options that do without a file."""
+        """Return options for a start without a file."""
         origin = APP.decode()
         return ["--upstream", upstream.url, "--allow-origin", origin, "--listen", listen]
 
@@ -168,7 +168,7 @@ class Starting(DaemonTestCase):
         self.assertEqual(daemon.said.count("listens on"), 1)
 
     async def test_port_in_use_by_twist(self) -> None:
-        """There too, a port that is taken ends it with one clear line."""
+        """There too, a port in use ends it with one line."""
         upstream = await self.upstream()
         port = upstream.authority.rpartition(b":")[2].decode()
         listen = f"tcp:{port}:interface=127.0.0.1"
@@ -176,7 +176,7 @@ class Starting(DaemonTestCase):
         await self.assert_refuses(daemon, f"can't listen on '{listen}'")
 
     async def assert_refuses(self, daemon: Daemon, *faults: str) -> None:
-        """Assert that it ends with status 1, says these faults, and no more."""
+        """Assert that it ends with status 1 and only these faults."""
         self.assertEqual(await daemon.ended(), 1, daemon.said)
         for fault in faults:
             self.assertIn(fault, daemon.said)
@@ -185,22 +185,22 @@ class Starting(DaemonTestCase):
         self.assertNotIn("listens on", daemon.said)
 
     async def test_bad_file(self) -> None:
-        """A wrong file ends it with all faults."""
+        """An invalid file ends it with all faults."""
         daemon = self.configured(
             f'{LISTEN}[upstreams.a]\nservers = ["ftp://x"]\n[routes."/"]\nupstream = "b"\nodd = 1\n'
         )
         await self.assert_refuses(daemon, ":3: upstreams.a.servers", ":5: routes.", ":6: routes.")
 
     async def test_no_file(self) -> None:
-        """So does a file that isn't there."""
+        """So does a missing file."""
         await self.assert_refuses(self.daemon("--config", "/nowhere.toml"), "can't be read")
 
     async def test_usage(self) -> None:
-        """So does a command line without a meaning."""
+        """So does an invalid command line."""
         await self.assert_refuses(self.daemon(), "--config FILE")
 
     async def test_port_in_use(self) -> None:
-        """A port that is taken ends it with one clear line, and no other port opens."""
+        """A port in use ends it with one line, and no other port opens."""
         upstream = await self.upstream()
         port = upstream.authority.rpartition(b":")[2].decode()
         listen = f'listen = ["{ANYWHERE}", "tcp:{port}:interface=127.0.0.1"]\n'
@@ -216,7 +216,7 @@ class Starting(DaemonTestCase):
 
 
 class Rotating(DaemonTestCase):
-    """SIGHUP opens the access log again, and cuts nothing."""
+    """SIGHUP reopens the access log, and interrupts nothing."""
 
     async def test_hangup(self) -> None:
         """After a rename, lines go on in a new file; a request in flight is answered."""
@@ -269,7 +269,7 @@ class Ending(DaemonTestCase):
         self.fail("it goes on taking connections")
 
     async def test_in_flight(self) -> None:
-        """What is in flight ends, an idle connection is closed, and no new one is taken."""
+        """A request in flight finishes, idle connections are closed, and no new one opens."""
         for name in ("TERM", "INT"):
             upstream = await self.upstream(None)
             daemon = await self.started(upstream)
@@ -287,7 +287,7 @@ class Ending(DaemonTestCase):
             self.assertNotIn("Traceback", daemon.said)
 
     async def test_drain_timeout(self) -> None:
-        """What takes longer than ``drain_timeout`` is cut."""
+        """A request that takes longer than ``drain_timeout`` is cut."""
         upstream = await self.upstream(None)
         daemon = await self.started(upstream, drain="200ms")
         client = await self.client(daemon)

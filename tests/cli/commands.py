@@ -1,4 +1,4 @@
-"""Commands run within the test's own process, and what they wrote."""
+"""Run commands in the test's own process, and keep their output."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Done:
 
     @property
     def json(self) -> Any:
-        """What it wrote, read as JSON."""
+        """Its standard output, parsed as JSON."""
         return json.loads(self.out)
 
 
@@ -44,7 +44,7 @@ class CommandTestCase(SynchronousTestCase):
     """A test of a command that reads files."""
 
     def file(self, text: str, name: str = "gate.toml") -> str:
-        """Write a file; answer its path."""
+        """Write a file and return its path."""
         directory = Path(self.mktemp())
         directory.mkdir()
         path = directory / name

@@ -1,4 +1,4 @@
-"""Servers of other people's, which do with CORS what they are told."""
+"""Third-party servers that handle CORS as the test decides."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import TypeAlias
 Answering: TypeAlias = Callable[
     [str, str], tuple[int, Mapping[str, str] | Sequence[tuple[str, str]]]
 ]
-"""Answers status and fields to a method and a path."""
+"""Returns status and fields for a method and a path."""
 
 
 class Server:
-    """A server on loopback that answers as it is told.
+    """A server on loopback with responses that the test decides.
 
     Args:
         answer: Called with method and path; answers status and fields.

@@ -48,7 +48,7 @@ class Check(SynchronousTestCase):
         self.assertTrue(lines[1].startswith('FILE:5: routes."/".upstream'), err)
 
     def test_warnings(self) -> None:
-        """What is doubtful is told on standard error, with faults and without; alone it is 0."""
+        """Warnings are on standard error, with or without faults; warnings alone are 0."""
         doubtful = 'cors = { allow_origins = ["http://a", "http://a"] }\n'
         told = (
             'warning: FILE:6: routes."/".cors.allow_origins[1]: "http://a" is a duplicate; '
@@ -66,7 +66,7 @@ class Check(SynchronousTestCase):
         self.assertTrue(err.endswith(told), err)
 
     def test_what_would_not_start(self) -> None:
-        """What the machine refuses is told too, all at once, with lines; nothing is made."""
+        """What the machine lacks is reported too, all at once; nothing is created."""
         log = Path(self.mktemp()).absolute()
         for place in (log.parent, log / "no" / "log"):
             status, out, err = self.check(
@@ -89,7 +89,7 @@ class Check(SynchronousTestCase):
             )
 
     def test_json(self) -> None:
-        """Machines get faults and warnings as values, with their lines, on standard output."""
+        """With --json, faults and warnings are objects on standard output."""
         path = Path(self.mktemp())
         path.write_text(BAD, "utf-8")
         done = corsgate("check", "--json", str(path))
@@ -112,7 +112,7 @@ class Check(SynchronousTestCase):
         )
 
     def test_lapsed_certificate(self) -> None:
-        """A certificate that lapsed is told where it is named, among several listeners."""
+        """An expired certificate is reported where it is named, among several listeners."""
         directory = Path(self.mktemp()).absolute()
         directory.mkdir()
         issued = Authority.make().issue("a.example", starts=-3 * DAY, ends=-DAY)
@@ -130,7 +130,7 @@ class Check(SynchronousTestCase):
         self.assertTrue(done.err.startswith(where), done.err)
 
     def test_opens_nothing(self) -> None:
-        """An access log that could be made is not made, and a port that is taken is no fault."""
+        """No access log is created, and a port in use is not a fault."""
         log = Path(self.mktemp()).absolute()
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What ``corsgate check`` says of the files that a configuration names, and of its own."""
+"""What ``corsgate check`` reports about the files that a configuration names, and its own."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ BASIC = 'credentials = { type = "basic", username = "a", password = @@ }\n'
 
 
 class FilesTests(CommandTestCase):
-    """No FIFO, device or directory is waited for in the place of a file."""
+    """A FIFO, device or directory in place of a file never blocks a command."""
 
     def setUp(self) -> None:
-        """Have a good certificate."""
+        """Create a valid certificate."""
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir()
         issued = Authority.make().issue("a.example")
@@ -61,7 +61,7 @@ class FilesTests(CommandTestCase):
             self.assertEqual(corsgate("check", self.file(text)).status, status, log)
 
     def test_directory_of_certificates(self) -> None:
-        """Twisted reads all of a directory that ``tls:`` names, so that is looked through."""
+        """Twisted reads every file of a directory that ``tls:`` names, so all are checked."""
         (self.directory / "key.pem").unlink()
         for name, status in (("other", 0), ("a.pem", 1)):
             os.mkfifo(self.directory / name)
@@ -72,7 +72,7 @@ class FilesTests(CommandTestCase):
         self.assertIn("it is a FIFO", done.err)
 
     def test_systemd(self) -> None:
-        """Nor in the place of what systemd hands over."""
+        """The same holds for a credential from systemd."""
         text = TOP + UPSTREAM + BASIC.replace("@@", '{ systemd = "fifo" }') + ROUTE
         self.patch(os, "environ", {**os.environ, "CREDENTIALS_DIRECTORY": str(self.directory)})
         done = corsgate("check", self.file(text))
@@ -80,7 +80,7 @@ class FilesTests(CommandTestCase):
         self.assertIn("it is a FIFO, where a file must be", done.err)
 
     def test_itself(self) -> None:
-        """The configuration too must be a file, for all commands and for the daemon."""
+        """The configuration must also be a file, for all commands and the daemon."""
         good = self.file(TOP + UPSTREAM + ROUTE)
         asked = ("--origin", "http://a", "http://127.0.0.1:1/")
         for odd in (self.fifo, "/dev/zero", self.directory):
@@ -97,12 +97,12 @@ class FilesTests(CommandTestCase):
         self.assertIn("it is a FIFO, where a file must be", ended.stderr)
 
     def test_other_commands(self) -> None:
-        """Where a secret does not matter, what stands in its place doesn't either."""
+        """Commands that need no secret ignore what is in its place."""
         text = TOP + UPSTREAM + BASIC.replace("@@", f'{{ file = "{self.fifo}" }}') + ROUTE
         self.assertEqual(corsgate("diff", self.file(text), self.file(text)).status, 0)
 
     def test_given_by_the_shell(self) -> None:
-        """A configuration or record that the shell hands over as a pipe is read to its end."""
+        """A configuration or record from a pipe is read to its end."""
         good = self.file(TOP + UPSTREAM + ROUTE)
         for arguments, status in (
             (("check", "@"), 0),
@@ -119,7 +119,7 @@ class FilesTests(CommandTestCase):
             self.assertEqual(done.status, status, done.err)
 
     def test_rights(self) -> None:
-        """Who else can read a secret here, or choose the servers, is warned of."""
+        """There is a warning if others can read a secret or choose the servers."""
         servers = self.directory / "servers.toml"
         servers.write_text('servers = ["http://127.0.0.1:1"]\n')
         text = f'{TOP}[upstreams.a]\nservers = {{ file = "{servers}" }}\n'

@@ -7,10 +7,10 @@ from tests.config.test_diff import BASE
 
 
 class DiffTests(CommandTestCase):
-    """What it writes and how it exits."""
+    """Its output and exit status."""
 
     def test_statuses(self) -> None:
-        """Same is 0, different 1, faulty 2, as diff has it."""
+        """As in diff, no difference is 0, a difference 1, and a fault 2."""
         old = self.file(BASE)
         new = self.file(BASE.replace("4200", "4201"))
         done = corsgate("diff", old, old)
@@ -23,7 +23,7 @@ class DiffTests(CommandTestCase):
             self.assertNotEqual(done.err, "")
 
     def test_json(self) -> None:
-        """Machines get values."""
+        """With --json, differences are objects."""
         new = self.file(BASE.replace('["PUT"]', '["PUT", "PATCH"]'))
         self.assertEqual(
             corsgate("diff", "--json", self.file(BASE), new).json,
@@ -31,7 +31,7 @@ class DiffTests(CommandTestCase):
         )
 
     def test_secrets_elsewhere(self) -> None:
-        """Secrets that this machine lacks are told by their source, and never shown."""
+        """A missing secret is compared by its source, and never shown."""
         old = BASE.replace('"old-s3cret"', '{ env = "NO_SUCH_A" }')
         for source, status in (
             ('{ env = "NO_SUCH_A" }', 0),
@@ -45,7 +45,7 @@ class DiffTests(CommandTestCase):
             self.assertEqual("password changed" in done.out, bool(status))
 
     def test_certificates_elsewhere(self) -> None:
-        """Certificates that this machine lacks count by their files."""
+        """Missing certificates are compared by their file names."""
         old = BASE.replace(
             'listen = ["tcp:5555"]',
             '[[listener]]\nendpoint = "tcp:1"\ncertificates'

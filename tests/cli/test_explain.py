@@ -40,7 +40,7 @@ class Configured(CommandTestCase):
         self.assertIn("from http://localhost:4200: allowed\nroute /v1, [cors.spa]\n", done.out)
 
     def test_blocked(self) -> None:
-        """A blocked call is 1, and the file that the change is for is named."""
+        """A blocked call is 1, and the output names the file to change."""
         done = self.explain("--origin", ORIGIN, "--header", "X-App: 1", "--credentials", URL)
         self.assertEqual((done.status, done.err), (1, ""))
         self.assertIn(
@@ -50,20 +50,20 @@ class Configured(CommandTestCase):
         )
 
     def test_json(self) -> None:
-        """Machines get the same."""
+        """--json has the same facts."""
         found = self.explain("--origin", f"{ORIGIN}/", "--json", URL)
         self.assertEqual(found.status, 1)
         self.assertFalse(found.json["allowed"])
         self.assertIn("trailing slash", found.json["near_misses"][0])
 
     def test_header_values(self) -> None:
-        """A value can be told, and counts."""
+        """A header may have a value, which affects the result."""
         for header, status in (("Content-Type: text/plain", 0), ("Accept", 0), ("X-A: 1", 1)):
             done = self.explain("--origin", ORIGIN, "--header", header, URL)
             self.assertEqual((header, done.status), (header, status))
 
     def test_without_secrets(self) -> None:
-        """A machine without the gate's secrets and certificates explains as well."""
+        """The command works without the gate's secrets and certificates."""
         toml = CONFIG.replace('token = "t"', 'token = { env = "NO_SUCH_VARIABLE" }').replace(
             'listen = ["tcp:5555:interface=127.0.0.1"]',
             '[[listener]]\nendpoint = "tcp:5555"\ncertificates = ['
@@ -74,7 +74,7 @@ class Configured(CommandTestCase):
         self.assertEqual((done.status, done.err), (0, ""))
 
     def test_trouble(self) -> None:
-        """What can't be judged is 2, with one clear line for each fault."""
+        """If there is no decision, the status is 2, with one line for each fault."""
         for arguments, told in (
             (("--origin", ORIGIN, "ftp://h/"), "not an http or https URL"),
             (("--origin", ORIGIN, "--method", "a b", URL), "is not a method"),
@@ -119,7 +119,7 @@ class Pasted(CommandTestCase):
     """``--error``."""
 
     def test_cause(self) -> None:
-        """Without a configuration, the cause and the fix are told."""
+        """Without a configuration, the output has the cause and the fix."""
         for done in (
             corsgate("explain", "--error", BLOCKED),
             corsgate("explain", "--error", "-", stdin=BLOCKED + "\n"),
@@ -129,7 +129,7 @@ class Pasted(CommandTestCase):
             self.assertIn('allow_headers = ["x-app"]', done.out)
 
     def test_whole_fix(self) -> None:
-        """What is told to be written is all that is needed, and nothing that can't help."""
+        """The proposed keys are all that is needed, and none is useless."""
         start = BLOCKED[: BLOCKED.index("Request header")]
         origins = f'allow_origins = ["{ORIGIN}"]'
         star = (
@@ -151,7 +151,7 @@ class Pasted(CommandTestCase):
             self.assertIn(f"fix: {found['fix']}\n", corsgate("explain", "--error", said).out)
 
     def test_configured(self) -> None:
-        """With one, the exact change is told."""
+        """With a configuration, the output has the exact change."""
         config = self.file(CONFIG)
         done = corsgate("explain", "--config", config, "--error", BLOCKED)
         self.assertEqual((done.status, done.err), (1, ""))
@@ -161,7 +161,7 @@ class Pasted(CommandTestCase):
         self.assertEqual(found["route"], "/v1")
 
     def test_firefox(self) -> None:
-        """What Firefox does not say is asked for."""
+        """The user must add what a message of Firefox lacks."""
         config = self.file(CONFIG)
         done = corsgate("explain", "--config", config, "--error", FIREFOX)
         self.assertEqual((done.status, done.out), (2, ""))
@@ -174,7 +174,7 @@ class Pasted(CommandTestCase):
         self.assertEqual(corsgate("explain", "--error", FIREFOX).status, 1)
 
     def test_allowed_now(self) -> None:
-        """A configuration that allows what was blocked is told to be another one."""
+        """If the configuration allows the blocked call, the message is about another call."""
         done = corsgate(
             "explain",
             "--config",
@@ -186,7 +186,7 @@ class Pasted(CommandTestCase):
         self.assertIn("the message is about a different call", done.err)
 
     def test_what_was_asked(self) -> None:
-        """Where only the preflight's question can tell, it is asked for."""
+        """If the message does not contain the preflight's request, the user must add it."""
         config = self.file(CONFIG)
         said = BLOCKED[: BLOCKED.index("Request header")]
         said += "Response to preflight request doesn't pass access control check: It does not have"
@@ -199,21 +199,21 @@ class Pasted(CommandTestCase):
         self.assertIn('allow_methods = ["PUT", "DELETE"]', done.out)
 
     def test_unknown(self) -> None:
-        """What is not known is 2."""
+        """An unknown message is 2."""
         for said in (UNKNOWN, "TypeError: Failed to fetch"):
             done = corsgate("explain", "--error", said)
             self.assertEqual(done.status, 2)
             self.assertNotEqual(done.err, "")
 
     def test_json(self) -> None:
-        """Machines get the same."""
+        """--json has the same facts."""
         found = corsgate("explain", "--json", "--error", BLOCKED)
         self.assertEqual((found.status, found.json["header"]), (1, "x-app"))
         self.assertEqual(found.json["toml"], 'allow_headers = ["x-app"]')
 
 
 class Live(CommandTestCase):
-    """``--live``, against servers of other people's."""
+    """``--live``, against third-party servers."""
 
     def serve(self, answer: Answering) -> Server:
         """Start a server for the length of the test."""
@@ -248,7 +248,7 @@ class Live(CommandTestCase):
         self.assertEqual((actual["X-App"], actual["Origin"]), ("7", ORIGIN))
 
     def test_blocked(self) -> None:
-        """Where the preflight fails the request is not sent; the server's own fix is told."""
+        """If the preflight fails, no request is sent, and the fix is for that server."""
         server = self.serve(lambda method, path: (405, {"Server": "nginx"}))
         done = corsgate("explain", "--live", "--origin", ORIGIN, "--method", "PUT", server.url)
         self.assertEqual((done.status, done.err), (1, ""))
@@ -271,14 +271,14 @@ class Live(CommandTestCase):
         self.assertEqual(done.json["cause"], "other-allow-origin")
 
     def test_redirected_preflight(self) -> None:
-        """No header fixes a preflight that is redirected, so none is told."""
+        """No header fixes a redirected preflight, so none is proposed."""
         server = self.serve(lambda method, path: (308, {"Location": "/b"}))
         arguments = ("explain", "--live", "--json", "--origin", ORIGIN, "--method", "PUT")
         found = corsgate(*arguments, server.url).json
         self.assertEqual((found["cause"], found["servers"]), ("preflight-redirect", []))
 
     def test_no_answer(self) -> None:
-        """A server that is not there, or speaks something else, is 2 and one clear line."""
+        """A server that is down, or uses another protocol, is 2 and one line."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             free = taken.getsockname()[1]
         server = self.serve(lambda method, path: (200, {}))
@@ -296,7 +296,7 @@ class LiveGate(GateTestCase):
     """``--live`` and ``--config`` agree about a real gate."""
 
     async def test_agree(self) -> None:
-        """What is told of the configuration is what the gate really answers."""
+        """The explanation of a configuration matches the real gate's responses."""
         upstream = await self.upstream()
         gate = self.front(upstream)
         for origin, method, names in (
@@ -326,7 +326,7 @@ class LiveGate(GateTestCase):
 
 
 def _cors_of(found: dict[str, list[dict[str, object]]]) -> list[object]:
-    """Return status and CORS headers of each answer."""
+    """Return the status and CORS headers of each response."""
     return [
         (
             each["status"],

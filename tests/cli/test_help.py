@@ -22,7 +22,7 @@ class HelpTests(SynchronousTestCase):
     """What the help says."""
 
     def test_names_each_command(self) -> None:
-        """The whole's help has every command."""
+        """The general help lists every command."""
         done = corsgate("--help")
         self.assertEqual((done.status, done.err), (0, ""))
         for name, command in COMMANDS.items():
@@ -30,7 +30,7 @@ class HelpTests(SynchronousTestCase):
             self.assertIn(command.help, " ".join(done.out.split()))
 
     def test_each_has_an_example(self) -> None:
-        """Each command says what it does, how it exits, and shows an example."""
+        """The help of each command has its exit statuses and an example."""
         for name in COMMANDS:
             done = corsgate(name, "--help")
             self.assertEqual((name, done.status, done.err), (name, 0, ""))
@@ -39,7 +39,7 @@ class HelpTests(SynchronousTestCase):
                 self.assertIn("exit status: 0", done.out)
 
     def test_examples_run(self) -> None:
-        """Each example runs as it is, given a record and a server to learn from."""
+        """Each example runs unchanged, given a record and a server to learn from."""
         server = Server(lambda method, path: (200, {"Access-Control-Allow-Origin": APP}))
         self.addCleanup(server.stop)
         record = Path(self.mktemp()).resolve()

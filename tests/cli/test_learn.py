@@ -21,7 +21,7 @@ class FileTests(CommandTestCase):
     """From a record."""
 
     def test_written(self) -> None:
-        """What is written passes `corsgate check`, and names where it is from."""
+        """The output passes `corsgate check`, and names its source."""
         for text in (RECORD, LOG, "\ufeff" + RECORD):
             source = self.file(text, "recorded.har")
             done = corsgate("learn", "--from", source)
@@ -31,14 +31,14 @@ class FileTests(CommandTestCase):
         self.assertEqual(corsgate("learn", "--from", "-", stdin=RECORD).status, 0)
 
     def test_filters(self) -> None:
-        """Only one server's, or one origin's, may be wanted."""
+        """The calls can be limited to one server or one origin."""
         source = self.file(RECORD)
         done = corsgate("learn", "--from", source, "--origin", APP)
         self.assertNotIn("https://app.example", done.out)
         self.assertEqual(corsgate("learn", "--from", source, "--only", "http://x").status, 2)
 
     def test_no_file(self) -> None:
-        """A record may come by a FIFO; a device has no end, and a directory is none."""
+        """A record may be a FIFO, but not a device or a directory."""
         for source, why in (("/dev/zero", "it is a device"), ("/", "Is a directory")):
             done = corsgate("learn", "--from", source)
             self.assertEqual((done.status, done.out), (2, ""))
@@ -51,7 +51,7 @@ class FileTests(CommandTestCase):
         writer.join()
 
     def test_trouble(self) -> None:
-        """What can't be learned from is 2, what can't be allowed 1."""
+        """Nothing to learn is 2; a call that can't be allowed is 1."""
         for source in ("/no/such.har", self.file("x"), self.file(har())):
             done = corsgate("learn", "--from", source)
             self.assertEqual((done.status, done.out), (2, ""))
@@ -69,7 +69,7 @@ class LiveTests(CommandTestCase):
     """From a live server."""
 
     def test_no_secrets(self) -> None:
-        """What may be a password or key in a server's URL is not written."""
+        """A possible password or key in a server's URL is not in the output."""
         server = Server(lambda method, path: (200, {"Access-Control-Allow-Origin": APP}))
         self.addCleanup(server.stop)
         url = server.url.replace("//", "//user:s3cret@") + "/v1?key=s3cret"
@@ -80,7 +80,7 @@ class LiveTests(CommandTestCase):
             self.assertIn(f"{server.url}/v1", done.out + done.err)
 
     def test_server(self) -> None:
-        """What a server allows is learned, and nothing that could act is sent to it."""
+        """The policy allows what the server allows, and nothing that could act is sent."""
         fields = {
             "Access-Control-Allow-Origin": APP,
             "Access-Control-Allow-Credentials": "true",
@@ -105,7 +105,7 @@ class LiveTests(CommandTestCase):
         self.assertEqual([seen[0] for seen in server.seen].count("GET"), 1)
 
     def test_closed(self) -> None:
-        """A server that allows nothing, or doesn't answer, is 2."""
+        """A server that allows nothing, or doesn't respond, is 2."""
         server = Server(lambda method, path: (200, {}))
         self.addCleanup(server.stop)
         done = corsgate("learn", "--from", server.url, "--origin", APP)
@@ -114,10 +114,10 @@ class LiveTests(CommandTestCase):
 
 
 class GateLogTests(GateTestCase):
-    """From what a gate logs."""
+    """From a gate's access log."""
 
     async def test_asked(self) -> None:
-        """The log has what preflights ask for, and of other requests nothing more than before."""
+        """The log has what preflights ask for, but no further details of other requests."""
         gate = self.front(await self.upstream())
         asked = (b"Access-Control-Request-Method", b"PUT")
         names = (b"Access-Control-Request-Headers", b"content-type")
@@ -138,7 +138,7 @@ class GateLogTests(GateTestCase):
         )
 
     async def test_hostile(self) -> None:
-        """No request, whoever sends it and on whatever route, gets more allowed than was."""
+        """No request on any route leads to a policy that allows more than was granted."""
         server = await self.upstream()
         gate = self.serve(
             f'[upstreams.a]\nservers = ["http://127.0.0.1:{server.port}"]\n{POLICY}\n'

@@ -1,4 +1,4 @@
-"""Requests sent for real: what is sent, and what is said where nothing comes back."""
+"""Real requests: what is sent, and the message if there is no response."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SendTests(SynchronousTestCase):
             self.assertNotIn("Accept-Encoding", fields)
 
     def test_untrusted(self) -> None:
-        """A certificate that no browser would take is told as such."""
+        """A certificate that no browser would accept is reported as such."""
         issued = Authority.make().issue("localhost")
         directory = Path(self.mktemp())
         directory.mkdir()
@@ -68,7 +68,7 @@ class SendTests(SynchronousTestCase):
         self.assertIn("shows a certificate that a browser would not accept", str(error))
 
     def answered(self, *pieces: bytes, timeout_s: float = 30.0) -> Answer:
-        """Return what is made of the bytes of a server, the last of which come again and again."""
+        """Return the result for a server's bytes, the last of which repeat forever."""
         with socket.create_server(("127.0.0.1", 0)) as listening:
 
             def serve() -> None:
@@ -88,7 +88,7 @@ class SendTests(SynchronousTestCase):
                 thread.join()
 
     def test_interim(self) -> None:
-        """What counts is the final answer, its values without the blanks around them."""
+        """The final response counts, and its values are stripped of white space."""
         answer = self.answered(
             b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nX-A: \t b c \t\r\n" + b"X-B: 1\r\n" * 200 + b"\r\nbody",
@@ -98,7 +98,7 @@ class SendTests(SynchronousTestCase):
         self.assertEqual(len(answer.headers), 201)
 
     def test_endless(self) -> None:
-        """An answer whose head never ends is none, however it goes on."""
+        """A head that never ends is an error, whatever its form."""
         for pieces, told in (
             ((b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"), "too large"),
             ((b"HTTP/1.1 100 Continue\r\n\r\n",), ""),
@@ -110,7 +110,7 @@ class SendTests(SynchronousTestCase):
         self.assertIn("did not respond within", str(error))
 
     def test_unsendable(self) -> None:
-        """A value with a line end never goes out."""
+        """A value with a line break is never sent."""
         request = Request(
             method=b"GET",
             url=Url.parse("http://127.0.0.1:1/"),
@@ -121,7 +121,7 @@ class SendTests(SynchronousTestCase):
         self.assertIn("can't be sent this request: the value of Origin", str(error))
 
     def test_words(self) -> None:
-        """Each kind of failure has a sentence of its own."""
+        """Each kind of failure has its own message."""
         for error, told in (
             (TimeoutError("timed out"), "did not respond within 10 s"),
             (

@@ -1,4 +1,4 @@
-"""Files that have a policy, for the tests of what is found in policies."""
+"""Files with a policy, for the tests of faults and warnings about policies."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _lines(faults: Iterable[Fault]) -> str:
 
 
 class FindingTestCase(TableTestCase):
-    """A test case that compares what is found in files, faults and warnings alike."""
+    """A test case that compares the faults and warnings of files."""
 
     def assert_found(
         self, template: str, cases: Iterable[tuple[str, str]], *, warnings: bool = False
@@ -72,6 +72,6 @@ class FindingTestCase(TableTestCase):
         self.assertNotIn(("", ""), expected.values())
 
     def assert_nothing_found(self, template: str, fragments: Iterable[str]) -> None:
-        """Assert that no fragment is at fault or doubtful."""
+        """Assert that no fragment has a fault or warning."""
         for fragment in fragments:
             self.assertEqual(found(template.replace("@@", fragment)), ("", ""), fragment)

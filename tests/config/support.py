@@ -119,7 +119,7 @@ def fault_of(check: Callable[..., Any], *arguments: Any) -> str:
 
 
 def two_faults(cors: Cors) -> Sequence[tuple[str, str, str]]:
-    """Find fault with each policy: with its last origin, and with its max_age."""
+    """Return two faults for each policy: its last origin, and its max_age."""
     last = len(cors.allow_origins) - 1
     return [(f"allow_origins[{last}]", "odd", "fix it"), ("max_age", "odd too", "fix it")]
 

@@ -1,4 +1,4 @@
-"""What is told of a change of a configuration."""
+"""Tests of `corsgate.config.diff`: the described differences."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class DiffTests(SynchronousTestCase):
     """`differences`."""
 
     def test_words(self) -> None:
-        """Each change is told in its own words, and back again, and no secret is."""
+        """Each change is described in its own words, in both directions, without secrets."""
         for before, after, told in CHANGES:
             changed = BASE.replace(before, after)
             self.assertNotEqual(changed, BASE, before)
@@ -135,7 +135,7 @@ class DiffTests(SynchronousTestCase):
             self.assertNotIn("s3cret", said + back)
 
     def test_tables(self) -> None:
-        """A table's keys are told apart, except for those that may hold a secret."""
+        """A table's keys are compared one by one, except those that may contain a secret."""
         tables = """
 sticky = { cookie = "one", secret = "0123456789-old-s3cret" }
 health = { path = "/?key=old-s3cret", rise = 2 }
@@ -155,7 +155,7 @@ on_down = { status = 503 }
             self.assertIn(told, said)
 
     def test_long_text(self) -> None:
-        """Text of several lines, or that steers a terminal, is told on one and cut."""
+        """Text with line breaks or control characters is escaped and cut to one line."""
         page = 'credentials = "one"\non_down = { body = "\\u001b[31m\\n' + "x" * 9_999 + '" }'
         old = BASE.replace('credentials = "one"', 'credentials = "one"\non_down = {}')
         (told,) = diff(old, BASE.replace('credentials = "one"', page))
@@ -163,7 +163,7 @@ on_down = { status = 503 }
         self.assertLess(len(str(told)), 300)
 
     def test_any(self) -> None:
-        """A star takes none of what it stands for, which Authorization is not."""
+        """Changing a list to ``*`` removes nothing except Authorization."""
         old = BASE.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
         new = old.replace('["X-A", "Authorization"]', '["*"]').replace('["PUT"]', '["*"]')
         (methods, authorization, names) = diff(old, new)
@@ -185,7 +185,7 @@ on_down = { status = 503 }
             self.assertEqual(places, sorted(places))
 
     def test_same(self) -> None:
-        """What decides the same has none, however it is written."""
+        """Two spellings of the same configuration have no differences."""
         inline = BASE.replace(
             'cors = "spa"',
             'cors = { allow_origins = ["http://localhost:4200"], allow_methods = ["PUT"] }',
@@ -194,19 +194,19 @@ on_down = { status = 503 }
             self.assertEqual(diff(BASE, other), [])
 
     def test_limits_are_told_once(self) -> None:
-        """A limit of the file is not told of each route as well."""
+        """A limit of the file is not repeated for each route."""
         changed = BASE.replace("[cors.spa]", '[limits]\nmax_body_bytes = "1MiB"\n[cors.spa]')
         self.assertEqual([each.where for each in diff(BASE, changed)], ["limits"])
 
     def test_kinds(self) -> None:
-        """What is given can be told from what is taken."""
+        """Additions and removals have different kinds."""
         (given,) = diff(BASE, BASE.replace('["PUT"]', '["PUT", "PATCH"]'))
         self.assertIs(given.kind, Kind.GIVES)
         (taken,) = diff(BASE.replace('["PUT"]', '["PUT", "PATCH"]'), BASE)
         self.assertIs(taken.kind, Kind.TAKES)
 
     def test_discovered(self) -> None:
-        """Servers that DNS knows are told by their name, in a new upstream too."""
+        """Servers from DNS are listed by their name, in a new upstream too."""
         plain = parse(BASE)
         upstream = plain.upstreams["a"]
         found = Discovered(template=Server(scheme="http", host="d.example", port=80))
@@ -225,7 +225,7 @@ on_down = { status = 503 }
         self.assertIn("it is removed, with dns+http://d.example", words)
 
     def test_every_field(self) -> None:
-        """Whatever is in the model and changes is told, be it added tomorrow."""
+        """A change of any field of the model is reported, including future fields."""
         issued = Authority.make().issue("a.example")
         certified = CertifiedKey(
             chain_file="a", key_file="b", chain_pem=issued.pem, key_pem=issued.key_pem

@@ -1,4 +1,4 @@
-"""Tests of `corsgate.config.parse`: what right files say, and how faults are gathered."""
+"""Tests of `corsgate.config.parse`: valid files, and how faults are collected."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ class RightFileTests(SynchronousTestCase):
         )
 
     def test_unused_entries(self) -> None:
-        """What no route uses is no fault."""
+        """An unused entry is not a fault."""
         config = parse(
             TOP + UPSTREAM + ROUTE + '[cors.b]\nallow_origins = ["*"]\n'
             '[credentials.b]\ntype = "bearer"\ntoken = "x"\n'
@@ -260,7 +260,7 @@ class CredentialTests(SynchronousTestCase):
         self.assertEqual(cases, {body: self.credentials(body) for body in cases})
 
     def test_sources(self) -> None:
-        """A secret is read where it says; one line end after a file's is taken off."""
+        """A secret is read from its source; one line break at the end of a file is removed."""
         environ = {"PW": " from variable ", "CREDENTIALS_DIRECTORY": "/run/credentials/gate"}
         cases = {
             '"literal"': "literal",
@@ -316,7 +316,7 @@ class GatheringTests(SynchronousTestCase):
         self.assertEqual(1, len(faults_of(text)))
 
     def test_policy_faults_have_their_lines(self) -> None:
-        """What the caller finds wrong with a policy stands at the item or key it names."""
+        """The rules' faults of a policy are recorded at the item or key that they name."""
         text = (
             TOP + UPSTREAM + "[cors.page]\nallow_origins = [\n"
             '  "http://a",\n  "http://b",\n]\nmax_age = "5s"\n' + ROUTE + 'cors = "page"\n'
@@ -343,7 +343,7 @@ class WholeFileTests(SynchronousTestCase):
     maxDiff = None
 
     def test_unusable(self) -> None:
-        """What can't be read as TOML at all is one fault, never an exception of another kind."""
+        """A file that is not TOML has one fault, never another kind of exception."""
         nothing = 'c.toml: the file contains no keys; add listen, [upstreams.NAME] and [routes."/"]'
         mark = "c.toml:1: the file starts with a byte order mark; save it as UTF-8 without one"
         deep = "c.toml: arrays or tables are nested too deeply; use fewer levels"
@@ -362,7 +362,7 @@ class WholeFileTests(SynchronousTestCase):
         self.assertEqual(list(cases.values()), ["\n".join(faults_of(source)) for source in cases])
 
     def test_no_end(self) -> None:
-        """A fault at the end of the text has the last line that says something."""
+        """A fault at the end of the text has the last line that is not empty."""
         [fault] = faults_of("listen = [\n  'tcp:5555',\n\n\n")
         self.assertTrue(fault.startswith("c.toml:2: "), fault)
 

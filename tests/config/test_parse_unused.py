@@ -9,7 +9,7 @@ from tests.config.support import OPEN, parse, warned
 
 
 class UnusedTests(SynchronousTestCase):
-    """A table that no other names."""
+    """An entry that nothing uses."""
 
     LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
     SPARE = """[credentials.a]
@@ -22,7 +22,7 @@ servers = ["http://127.0.0.1:8001"]
 """
 
     def test_warned(self) -> None:
-        """Each kind, in the order of the lines, with where it could be named."""
+        """Each kind, in line order, with the place where it could be used."""
         self.assertEqual(
             warned(self.LOCAL + self.SPARE + OPEN),
             [
@@ -35,7 +35,7 @@ servers = ["http://127.0.0.1:8001"]
         )
 
     def test_not_warned(self) -> None:
-        """What is named once, be it by a policy that is tried, or several times."""
+        """An entry that is used once or more, also as a report-only policy."""
         for cors in ('cors = "b"', 'cors_report_only = "b"', 'cors = "b"\ncors_report_only = "b"'):
             source = (
                 f'{self.LOCAL}{self.SPARE}credentials = "a"\n'
@@ -44,7 +44,7 @@ servers = ["http://127.0.0.1:8001"]
             self.assertEqual(warned(source), [])
 
     def test_misspelled(self) -> None:
-        """What is named wrongly is told as that alone."""
+        """A misspelled name produces only that fault."""
         source = self.LOCAL + OPEN.replace('= "box"', '= "bocks"')
         error = self.assertRaises(ConfigError, parse, source)
         self.assertEqual((len(error.faults), error.warnings), (1, ()))

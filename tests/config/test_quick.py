@@ -90,7 +90,7 @@ class RightTests(SynchronousTestCase):
         self.assertEqual((Listener(endpoint="tcp:0"),), config.listeners)
 
     def test_off_loopback(self) -> None:
-        """With credentials that is doubtful, as there is no way to name the hosts."""
+        """With credentials this produces a warning, since there is no option for hosts."""
         told = (
             "command line: --listen: it serves any Host: a site that points its name here "
             "(DNS rebinding) passes for the gate's own and can use the credentials of "
@@ -113,7 +113,7 @@ class FaultTests(SynchronousTestCase):
     maxDiff = None
 
     def test_auth(self) -> None:
-        """What is wrong with --auth is said without it."""
+        """A fault of --auth does not show its value."""
         forms = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
         cases = {
             "": f"it does not start with a kind of credentials; {forms}",
@@ -150,7 +150,7 @@ class FaultTests(SynchronousTestCase):
         )
 
     def test_any_origin(self) -> None:
-        """Every page may come where there are no credentials to act with, and only there."""
+        """``*`` is valid only without credentials."""
         self.assertEqual([], quick_faults(allow_origins=("*",)))
         self.assertEqual(
             [
@@ -162,7 +162,7 @@ class FaultTests(SynchronousTestCase):
         )
 
     def test_warnings(self) -> None:
-        """What is doubtful about the origins has the option as its key; the rest is not told."""
+        """Warnings about origins have the option as their key; there are no others."""
         origins = (ORIGIN, ORIGIN, "https://app.example.com")
         for listen, expected in (
             (None, ["is a duplicate", "is public"]),
@@ -189,7 +189,7 @@ class FaultTests(SynchronousTestCase):
                 self.assertIn(part, warning.problem)
 
     def test_origins(self) -> None:
-        """What the caller finds wrong with an origin has the option as its key."""
+        """The rules' faults of an origin have the option as their key."""
         found = quick_faults(allow_origins=(ORIGIN, "localhost:4200", "http://a/"))
         self.assertEqual(2, len(found))
         for fault in found:

@@ -1,4 +1,4 @@
-"""The JSON Schema of configuration files says what their reader does."""
+"""The JSON Schema of configuration files agrees with their reader."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class SchemaTests(SynchronousTestCase):
             self.assertTrue(text.startswith("#:schema corsgate.schema.json\n"), path.name)
 
     def test_wrong(self) -> None:
-        """What the reader refuses by its shape, the schema does too."""
+        """The schema rejects a wrong shape, as the reader does."""
         for toml, name in WRONG:
             self.assertNotEqual(errors(toml), [], name)
             self.assertRaises(
@@ -158,7 +158,7 @@ class SchemaTests(SynchronousTestCase):
             )
 
     def test_right(self) -> None:
-        """What the reader takes, the schema does too."""
+        """The schema accepts what the reader accepts."""
         for toml in RIGHT:
             self.assertEqual(errors(toml), [], toml)
             try:
@@ -218,7 +218,7 @@ class SchemaTests(SynchronousTestCase):
         self.assertIs(cors["enforce_origin"]["default"], True)
 
     def test_unmarked_reader(self) -> None:
-        """A reader that doesn't say what it takes is named."""
+        """A reader without a schema is reported by its key."""
         notes = Notes(file="f", lines={})
         Table(notes, (), {}).get("new_key", lambda raw: raw, None)
         builder = module._Builder(notes.asked)

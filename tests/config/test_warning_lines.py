@@ -1,4 +1,4 @@
-"""Warnings as lines: few, however often one and the same thing is there."""
+"""Tests of `corsgate.config.warning_lines`: repeated warnings are combined."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def warning(number: int, problem: str = "it is odd", fix: str = "fix it") -> Fau
 
 
 class WarningLinesTests(SynchronousTestCase):
-    """What is shown of them."""
+    """How warnings are shown."""
 
     def test_few(self) -> None:
-        """Those that differ are as they are, in their order."""
+        """Different warnings are shown unchanged and in order."""
         few = [warning(3), warning(1, "it is even odder"), warning(2, fix="leave it")]
         self.assertEqual(warning_lines(few), [str(each) for each in few])
         self.assertEqual(warning_lines([]), [])
 
     def test_same(self) -> None:
-        """What is said of many keys is one line with their number."""
+        """The same warning for many keys is one line with their number."""
         many = [warning(number) for number in range(1, 10_001)]
         self.assertEqual(
             warning_lines([*many, warning(9, "other")]),
@@ -37,7 +37,7 @@ class WarningLinesTests(SynchronousTestCase):
         self.assertTrue(warning_lines(many[:2])[0].endswith(" (and 1 more like it: line 2)"))
 
     def test_alike(self) -> None:
-        """Of those that differ in names only, some are shown; the rest is one line."""
+        """Of warnings that differ only in names, some are shown; the rest is one line."""
         many = [warning(number, f'"app{number}.example" is odd') for number in range(1000)]
         lines = warning_lines(many)
         self.assertEqual(lines[:MAX_ALIKE], [str(each) for each in many[:MAX_ALIKE]])
@@ -46,7 +46,7 @@ class WarningLinesTests(SynchronousTestCase):
         self.assertIn(f"(and {1000 - MAX_ALIKE - 1} more like it: line ", rest)
 
     def test_real(self) -> None:
-        """Hundreds of policies that nothing names are one line."""
+        """Hundreds of unused policies are one line."""
         policies = "".join(
             f'[cors.p{number}]\nallow_origins = ["https://app.example"]\n' for number in range(500)
         )

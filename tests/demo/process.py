@@ -1,4 +1,4 @@
-"""A process that isn't there, for tests of what is done with one."""
+"""A fake process, for tests of the code that controls one."""
 
 from __future__ import annotations
 

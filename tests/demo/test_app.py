@@ -23,7 +23,7 @@ class AppTests(SynchronousTestCase):
     """The page, its files and its headers."""
 
     def setUp(self) -> None:
-        """An app that was told of two ports."""
+        """Make an app with two ports."""
         self.root = app_root(Addresses(box="http://localhost:1001", gate="http://localhost:1002"))
 
     def get(self, target: str) -> Answer:
@@ -40,7 +40,7 @@ class AppTests(SynchronousTestCase):
                 self.assertEqual(answer.one(b"content-length"), str(len(answer.body)).encode())
 
     def test_config(self) -> None:
-        """The page is told the addresses, and has none of its own."""
+        """The page gets the addresses from the server, and contains none."""
         told = {
             "box": "http://localhost:1001",
             "gate": "http://localhost:1002",

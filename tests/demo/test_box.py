@@ -20,7 +20,7 @@ class GuardTests(SynchronousTestCase):
     """The digest check by itself."""
 
     def setUp(self) -> None:
-        """A guard, and a client that has its challenge."""
+        """Make a guard, and a client with its challenge."""
         numbers = iter(range(10**6))
         self.guard = DigestGuard("closed-box", "admin", "admin", lambda: f"nonce{next(numbers)}")
         self.client = DigestClient(self.guard.challenge())
@@ -47,7 +47,7 @@ class GuardTests(SynchronousTestCase):
         self.assertIs(guard.check("GET", "/dir/index.html", authorization), Verdict.GOOD)
 
     def test_right(self) -> None:
-        """What another implementation signs is good, for a target with a query."""
+        """A signature of another implementation is good, for a target with a query."""
         self.assertIs(self.check(self.client.sign("GET", TARGET)), Verdict.GOOD)
 
     def test_wrong(self) -> None:
@@ -81,24 +81,24 @@ class GuardTests(SynchronousTestCase):
         self.assertIs(self.check(first), Verdict.GOOD)
 
     def test_replay(self) -> None:
-        """The same answer is not taken twice."""
+        """The same response is not accepted twice."""
         signed = self.client.sign("GET", TARGET)
         self.assertIs(self.check(signed), Verdict.GOOD)
         self.assertIs(self.check(signed), Verdict.STALE)
 
     def test_unknown_nonce(self) -> None:
-        """A nonce that was never issued is stale, so that a right client asks anew."""
+        """An unknown nonce is stale, so that a client with the right password retries."""
         client = DigestClient('Digest realm="closed-box", qop="auth", nonce="elsewhere"')
         self.assertIs(self.check(client.sign("GET", TARGET)), Verdict.STALE)
 
     def test_nonce_wears_out(self) -> None:
-        """A nonce is stale after so many uses."""
+        """A nonce is stale after its maximum number of uses."""
         self.patch(box_module, "MAX_NONCE_USES", 3)
         verdicts = [self.check(self.client.sign("GET", TARGET)) for _ in range(4)]
         self.assertEqual(verdicts, [Verdict.GOOD] * 3 + [Verdict.STALE])
 
     def test_nonces_are_bounded(self) -> None:
-        """The oldest nonce is forgotten when there are too many."""
+        """The oldest nonce is dropped when there are too many."""
         clients = [DigestClient(self.guard.challenge()) for _ in range(box_module.MAX_NONCES)]
         self.assertIs(self.check(self.client.sign("GET", TARGET)), Verdict.STALE)
         self.assertIs(self.check(clients[0].sign("GET", TARGET)), Verdict.GOOD)
@@ -114,7 +114,7 @@ class GuardTests(SynchronousTestCase):
 
     @given(st.text())
     def test_anything_else(self, text: str) -> None:
-        """No text makes the check fail, and none that nobody signed is good."""
+        """No text raises an exception, and no unsigned text is accepted."""
         guard = DigestGuard("closed-box", "admin", "admin")
         for authorization in (text, f"Digest {text}", f'Digest nc=00000001, cnonce="{text}"'):
             self.assertIs(guard.check("GET", TARGET, authorization), Verdict.BAD)
@@ -124,7 +124,7 @@ class BoxTests(SynchronousTestCase):
     """The documents API, over the wire."""
 
     def setUp(self) -> None:
-        """A box, and a client that has met its challenge."""
+        """Make a box, and a client with its challenge."""
         self.box: Box = make_box()
         refused = ask(self.box, "GET", TARGET)
         self.client = DigestClient(refused.one(b"www-authenticate").decode())
@@ -137,13 +137,13 @@ class BoxTests(SynchronousTestCase):
         return ask(self.box, method, target, signed, *headers, body=body)
 
     def test_read(self) -> None:
-        """A signed GET answers the document with its type."""
+        """A signed GET returns the document with its type."""
         answer = self.ask("GET")
         self.assertEqual((answer.status, answer.body), (200, FIRST_DOCUMENT))
         self.assertEqual(answer.one(b"content-type"), b"application/json")
 
     def test_head(self) -> None:
-        """HEAD answers what GET would, without the body."""
+        """HEAD returns the same as GET, without the body."""
         answer = self.ask("HEAD")
         self.assertEqual((answer.status, answer.body), (200, b""))
         self.assertEqual(answer.one(b"content-length"), str(len(FIRST_DOCUMENT)).encode())
@@ -172,13 +172,13 @@ class BoxTests(SynchronousTestCase):
         self.assertEqual(self.ask("GET").status, 200)
 
     def test_two_authorizations(self) -> None:
-        """Two Authorization fields are refused, even with a good one among them."""
+        """Two Authorization fields are rejected, even if one is good."""
         signed = ("Authorization", self.client.sign("GET", TARGET))
         answer = ask(self.box, "GET", TARGET, signed, ("Authorization", "Basic eDp5"))
         self.assertEqual(answer.status, 401)
 
     def test_options(self) -> None:
-        """OPTIONS is refused, a preflight too, before credentials are looked at."""
+        """OPTIONS, including a preflight, is rejected before credentials are checked."""
         preflight = (
             ("Origin", "http://localhost:4200"),
             ("Access-Control-Request-Method", "PUT"),
@@ -191,13 +191,13 @@ class BoxTests(SynchronousTestCase):
                 self.assertNotIn(b"www-authenticate", answer.fields)
 
     def test_other_methods(self) -> None:
-        """What it does not know it refuses."""
+        """Other methods are rejected."""
         for method in ("POST", "DELETE", "PATCH", "BREW"):
             with self.subTest(method):
                 self.assertEqual(self.ask(method).status, 405)
 
     def test_no_cors(self) -> None:
-        """No response of any status has a CORS field or speaks of Origin."""
+        """No response of any status has a CORS field or a Vary on Origin."""
         origin = ("Origin", "http://localhost:4200")
         answers = [
             self.ask("GET", TARGET, origin),
@@ -214,7 +214,7 @@ class BoxTests(SynchronousTestCase):
             self.assertNotIn(b"vary", answer.fields)
 
     def test_write_and_read(self) -> None:
-        """What was put is what is got, byte for byte, with its type."""
+        """GET returns the bytes and the type of the last PUT."""
         document = b'{"a": [1, 2.50, "\xc3\xa9"]}\n'
         written = self.ask(
             "PUT", TARGET, ("Content-Type", "application/json; charset=utf-8"), body=document
@@ -226,7 +226,7 @@ class BoxTests(SynchronousTestCase):
         self.assertEqual(answer.one(b"content-type"), b"application/json; charset=utf-8")
 
     def test_create(self) -> None:
-        """A new name makes a new document, of any type."""
+        """A PUT to a new name creates a document of any type."""
         target = "/v1/documents?uri=/notes/%C3%A9.txt"
         body = bytes(range(256))
         written = self.ask("PUT", target, ("Content-Type", "text/plain"), body=body)
@@ -235,7 +235,7 @@ class BoxTests(SynchronousTestCase):
         self.assertEqual(self.ask("GET", target).body, body)
 
     def test_unknown(self) -> None:
-        """A document or a path that isn't there is 404, told in JSON."""
+        """A missing document or path is 404, with JSON."""
         for target in ("/v1/documents?uri=/none.json", "/", "/v2/documents?uri=/test.json"):
             with self.subTest(target):
                 answer = self.ask("GET", target)
@@ -244,14 +244,14 @@ class BoxTests(SynchronousTestCase):
                 self.assertEqual(json.loads(answer.body)["error"]["status"], 404)
 
     def test_bad_names(self) -> None:
-        """A request that doesn't name one document is refused."""
+        """A request that doesn't name exactly one document is rejected."""
         queries = ("", "?uri=", "?uri=x", "?uri=/a&uri=/b", "?uri=/%FF", f"?uri=/{'a' * 600}")
         for query in queries:
             with self.subTest(query):
                 self.assertEqual(self.ask("GET", f"/v1/documents{query}").status, 400)
 
     def test_bad_json(self) -> None:
-        """What says it is JSON has to be, and a refused document changes nothing."""
+        """A document of type JSON must be JSON, and a rejected one changes nothing."""
         for body in (b"{", b"\xff", b"[" * 100_000, b" "):
             for kind in ("application/json", "Application/JSON; x=y", "application/a+json"):
                 with self.subTest((body[:5], kind)):
@@ -264,7 +264,7 @@ class BoxTests(SynchronousTestCase):
         self.assertEqual(self.ask("PUT", body=b"{}").status, 415)
 
     def test_document_limit(self) -> None:
-        """A document may have its largest size and not a byte more."""
+        """A document may have the maximum size, but no byte more."""
         text = ("Content-Type", "text/plain")
         largest = b"x" * box_module.MAX_DOCUMENT_BYTES
         self.assertEqual(self.ask("PUT", TARGET, text, body=largest + b"x").status, 413)
@@ -273,14 +273,14 @@ class BoxTests(SynchronousTestCase):
         self.assertEqual(self.ask("GET").body, largest)
 
     def test_count_limit(self) -> None:
-        """A full box takes no new document, but changes of those it has."""
+        """A full box accepts no new document, but changes of existing ones."""
         for number in range(box_module.MAX_DOCUMENTS - 1):
             self.box.documents[f"/{number}"] = Document(b"text/plain", b"")
         self.assertEqual(self.ask("PUT", "/v1/documents?uri=/new", JSON, body=b"{}").status, 507)
         self.assertEqual(self.ask("PUT", TARGET, JSON, body=b"{}").status, 204)
 
     def test_counts_requests(self) -> None:
-        """Every request is counted, a refused one too."""
+        """Every request is counted, including a rejected one."""
         before = self.box.requests
         ask(self.box, "OPTIONS", TARGET)
         ask(self.box, "GET", "/nowhere")

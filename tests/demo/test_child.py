@@ -40,7 +40,7 @@ def _ports_in(config: dict[str, Any]) -> Ports:
 
 
 class ConfigTests(SynchronousTestCase):
-    """The one text, and what is made of it."""
+    """The configuration text, and its ports."""
 
     def test_copies_agree(self) -> None:
         """The package's copy is the checkout's ``etc/demo.toml``, to the byte."""
@@ -51,29 +51,29 @@ class ConfigTests(SynchronousTestCase):
         self.assertEqual(packaged.read_bytes(), path.read_bytes())
 
     def test_usual_ports(self) -> None:
-        """As it stands the text is for the usual ports."""
+        """The unchanged text is for the default ports."""
         packaged = (resources.files("corsgate.demo") / "demo.toml").read_text("utf-8")
         self.assertEqual(config_text(Ports()), packaged)
         self.assertEqual(_ports_in(tomllib.loads(packaged)), Ports())
 
     @given(st.lists(st.integers(1, 65535), min_size=3, max_size=3, unique=True))
     def test_ports(self, numbers: list[int]) -> None:
-        """Any three ports get to their places, one that is another's usual one too."""
+        """Any three ports are inserted, even the default port of another server."""
         box, gate, app = numbers
         ports = Ports(box=box, gate=gate, app=app)
         self.assertEqual(_ports_in(tomllib.loads(config_text(ports))), ports)
 
     def test_swapped_ports(self) -> None:
-        """Usual ports may change places."""
+        """Default ports may be swapped."""
         ports = Ports(box=5555, gate=4200, app=8000)
         self.assertEqual(_ports_in(tomllib.loads(config_text(ports))), ports)
 
 
 class ProcessTests(SynchronousTestCase):
-    """What is done with the gate's process."""
+    """How the gate's process is controlled."""
 
     def setUp(self) -> None:
-        """A process protocol, and the log that it has relayed."""
+        """Make a process protocol, and collect its relayed log."""
         self.relayed: list[bytes] = []
         self.clock = Clock()
         self.gate = GateProcess()
@@ -85,7 +85,7 @@ class ProcessTests(SynchronousTestCase):
         return process, Deferred.fromCoroutine(self.gate.stop(self.clock))
 
     def test_log(self) -> None:
-        """The end of its log is kept, and passed on to whoever asked for it."""
+        """The end of the log is kept, and relayed if requested."""
         self.gate.childDataReceived(1, b"one\n")
         self.assertEqual(self.gate.tail, b"one\n")
         self.gate.pass_log_to(self.relayed.append)
@@ -95,14 +95,14 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(self.gate.tail, b"x" * TAIL_BYTES)
 
     def test_stop(self) -> None:
-        """A process that heeds SIGTERM gets nothing else."""
+        """A process that ends by SIGTERM gets no other signal."""
         process, stopped = self.stop("TERM")
         self.successResultOf(stopped)
         self.assertEqual(process.signals, ["TERM"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_stop_stubborn(self) -> None:
-        """A process that doesn't is killed after a while."""
+        """A process that ignores SIGTERM is killed after the timeout."""
         process, stopped = self.stop("KILL")
         self.clock.advance(STOP_TIMEOUT_S - 1)
         self.assertNoResult(stopped)
@@ -121,14 +121,14 @@ class ProcessTests(SynchronousTestCase):
         self.assertEqual(process.signals, [])
 
     def test_stop_exited(self) -> None:
-        """Where it is gone but its log isn't read to the end, that is waited for."""
+        """If the process has exited, stop waits until its log is read."""
         _, stopped = self.stop("TERM", gone=True)
         self.assertNoResult(stopped)
         self.gate.processEnded(Failure(ProcessDone(0)))
         self.successResultOf(stopped)
 
     def test_how_it_ended(self) -> None:
-        """An end by SIGINT or SIGTERM is told apart from all others."""
+        """An end by SIGINT or SIGTERM is recorded as such."""
         cases = {
             ProcessTerminated(signal=SIGINT): True,
             ProcessTerminated(signal=SIGTERM): True,
@@ -143,7 +143,7 @@ class ProcessTests(SynchronousTestCase):
                 self.assertEqual((gate.is_running, gate.was_told_to_end), (False, told))
 
     def test_all_are_told(self) -> None:
-        """Everybody who waits is told, and one who gives up disturbs nobody."""
+        """All waiters are notified, and a cancelled one disturbs no other."""
         self.gate.makeConnection(FakeProcess(self.gate, "TERM"))
         first, second = self.gate.when_ended(), self.gate.when_ended()
         first.addErrback(lambda failure: None)

@@ -79,7 +79,7 @@ class DemoProcess:
         raise AssertionError(f"{text!r} never came: {''.join(lines)}{self.errors()}")
 
     def finish(self) -> tuple[int, str]:
-        """Wait until it has ended; answer its exit code and the rest of its output."""
+        """Wait for the end; return the exit code and the remaining output."""
         rest, _ = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, rest.decode()
 
@@ -89,7 +89,7 @@ class DemoProcess:
         return self._errors.read().decode()
 
     def group_is_empty(self) -> bool:
-        """Return whether neither it nor any process that it started is left."""
+        """Return whether the demo and all its processes have ended."""
         try:
             os.killpg(self.process.pid, 0)
         except ProcessLookupError:
@@ -97,7 +97,7 @@ class DemoProcess:
         return False
 
     def close(self) -> None:
-        """End what is left of it."""
+        """End the remaining processes."""
         self._watchdog.cancel()
         self._kill()
         self.process.communicate(timeout=PATIENCE_S)
@@ -128,7 +128,7 @@ class RunTests(SynchronousTestCase):
         return demo, ports
 
     def assert_ended_well(self, demo: DemoProcess, ports: dict[str, int]) -> None:
-        """Assert exit code 0 and that nothing is left behind, nor was complained of."""
+        """Assert exit code 0, no remaining process, and no error output."""
         code, rest = demo.finish()
         self.assertEqual(code, 0, demo.errors())
         self.assertNotIn("Traceback", rest)
@@ -139,7 +139,7 @@ class RunTests(SynchronousTestCase):
         self.assertEqual(list(Path(demo.temporary).glob("*.toml")), [])
 
     def test_all_three(self) -> None:
-        """Page, gate and box answer, each as it should; SIGINT to the demo ends all."""
+        """Page, gate and box respond correctly; SIGINT to the demo ends all."""
         demo, ports = self.start_ready()
         page = f"http://localhost:{ports['page']}"
         status, body, _ = _fetch(page)
@@ -156,7 +156,7 @@ class RunTests(SynchronousTestCase):
         self.assert_ended_well(demo, ports)
 
     def test_ctrl_c(self) -> None:
-        """SIGINT to the whole group, as a terminal sends it, ends all without a word."""
+        """SIGINT to the whole group, as from a terminal, ends all silently."""
         demo, ports = self.start_ready()
         os.killpg(demo.process.pid, signal.SIGINT)
         self.assert_ended_well(demo, ports)
@@ -168,7 +168,7 @@ class RunTests(SynchronousTestCase):
         self.assert_ended_well(demo, ports)
 
     def test_port_taken(self) -> None:
-        """A port that is taken is named in one line, and nothing is left running."""
+        """A port in use is reported in one line, and nothing keeps running."""
         options = ("--box-port", "--gate-port", "--app-port")
         for option in options:
             with self.subTest(option), socket.create_server(("127.0.0.1", 0)) as server:
@@ -185,7 +185,7 @@ class RunTests(SynchronousTestCase):
                 self.assertTrue(demo.group_is_empty())
 
     def test_bad_port(self) -> None:
-        """What isn't a port is refused with the usage."""
+        """An invalid port is rejected with the usage."""
         for value in ("65536", "-1", "http"):
             with self.subTest(value):
                 demo = self.start("--gate-port", value)

@@ -1,4 +1,4 @@
-"""Tests for the demo's course of events, without sockets or processes of its own."""
+"""Tests for the sequence of the demo, without sockets or processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.demo.process import FakeProcess
 
 
 class MemoryDemoReactor(MemoryReactorClock):
-    """Listens and connects nowhere, and starts a process that isn't there."""
+    """A fake reactor without real sockets or processes."""
 
     process: FakeProcess
 
@@ -34,10 +34,10 @@ class MemoryDemoReactor(MemoryReactorClock):
 
 
 class ServeTests(SynchronousTestCase):
-    """What the demo does when its gate does this or that."""
+    """How the demo reacts to events of its gate."""
 
     def setUp(self) -> None:
-        """Begin, up to the first look whether the gate is ready."""
+        """Start, up to the first check whether the gate is ready."""
         self.out, self.err = io.StringIO(), io.StringIO()
         self.patch(sys, "stdout", self.out)
         self.patch(sys, "stderr", self.err)
@@ -75,14 +75,14 @@ class ServeTests(SynchronousTestCase):
         self.demo.gate.processEnded(Failure(error))
 
     def assert_failed(self) -> str:
-        """Assert that it ends with code 1, and return what it said."""
+        """Assert that it ends with code 1, and return its error output."""
         ended = self.failureResultOf(self.served, SystemExit)
         self.assertEqual(ended.value.code, 1)
         self.assertEqual(self.out.getvalue().count("Open"), len(self.log))
         return self.err.getvalue()
 
     def test_ready(self) -> None:
-        """It says what to open once the gate listens, not before, and passes on its log."""
+        """It prints what to open only when the gate listens, and then relays the log."""
         self.demo.gate.childDataReceived(1, b"starting\n")
         self.refuse()
         self.assertEqual(self.out.getvalue(), "")
@@ -100,7 +100,7 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(listening, wanted)
 
     def test_command(self) -> None:
-        """The gate is twistd's, with a configuration that has these ports."""
+        """The gate runs under twistd, with a configuration for these ports."""
         config = self.demo.config
         assert config is not None
         arguments = ["-n", "--pidfile=", "corsgate", "--config", str(config)]
@@ -118,14 +118,14 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(self.err.getvalue(), "")
 
     def test_cancelled_between_attempts(self) -> None:
-        """So does Ctrl-C between two looks."""
+        """So does Ctrl-C between two checks."""
         self.refuse()
         self.served.cancel()
         self.successResultOf(self.served)
         self.assertEqual(self.err.getvalue(), "")
 
     def test_cancelled_while_serving(self) -> None:
-        """So does Ctrl-C while all three are there."""
+        """So does Ctrl-C while all three run."""
         self.accept()
         self.served.cancel()
         self.successResultOf(self.served)
@@ -133,7 +133,7 @@ class ServeTests(SynchronousTestCase):
         self.assertEqual(self.reactor.process.signals, ["TERM"])
 
     def test_gate_does_not_start(self) -> None:
-        """Where the gate ends before it listens, its own words are shown."""
+        """If the gate ends before it listens, its output is shown."""
         self.demo.gate.childDataReceived(2, b"a fault in the configuration\n")
         self.end(ProcessTerminated(exitCode=1))
         self.refuse()
@@ -143,7 +143,7 @@ class ServeTests(SynchronousTestCase):
         self.assertIn("a fault in the configuration", said)
 
     def test_gate_never_listens(self) -> None:
-        """Where it goes on without listening, the demo gives up."""
+        """If it keeps running without listening, the demo gives up."""
         for _ in range(int(READY_TIMEOUT_S / READY_INTERVAL_S) + 1):
             if self.reactor.tcpClients:
                 self.refuse()
@@ -152,14 +152,14 @@ class ServeTests(SynchronousTestCase):
         self.assertIn("does not listen", self.assert_failed())
 
     def test_gate_ends(self) -> None:
-        """Where the gate ends later, the demo ends, and says so."""
+        """If the gate ends later, the demo ends and reports it."""
         self.accept()
         self.demo.gate.childDataReceived(2, b"a traceback\n")
         self.end(ProcessDone(0))
         self.assertIn("the gate has ended", self.assert_failed())
 
     def test_gate_is_told_first(self) -> None:
-        """Where Ctrl-C reaches the gate before the demo, that is no fault."""
+        """If Ctrl-C reaches the gate before the demo, that is not an error."""
         self.accept()
         self.end(ProcessTerminated(signal=2))
         self.successResultOf(self.served)

@@ -25,7 +25,7 @@ _BASE = "http://box.example"
 
 @attrs.frozen
 class Answer:
-    """What came back: the status, the fields by lower-cased name, and the body."""
+    """A response: the status, the fields by lower-cased name, and the body."""
 
     status: int
     fields: HeaderIndex
@@ -63,7 +63,7 @@ def begin(
     *headers: tuple[str, str],
     body: bytes = b"",
 ) -> StringTransport:
-    """Send one request as `ask` does; answer its connection, for a response that comes later."""
+    """Send one request as `ask` does; return its connection, for a later response."""
     site = Site(root, timeout=None, reactor=Clock())
     peer = IPv4Address("TCP", "127.0.0.1", 1)
     protocol = site.buildProtocol(peer)
@@ -79,7 +79,7 @@ def begin(
 
 
 def answer_in(data: bytes) -> Answer:
-    """Return the response that these bytes are; its body as it came, perhaps in chunks."""
+    """Parse bytes as a response; a chunked body is not decoded."""
     head, _, content = data.partition(b"\r\n\r\n")
     status, *rest = head.split(b"\r\n")
     pairs = (line.partition(b":") for line in rest)
@@ -89,7 +89,7 @@ def answer_in(data: bytes) -> Answer:
 
 @attrs.define
 class DigestClient:
-    """Signs requests by the standard library's digest code, which shares none with the box's."""
+    """Signs requests with the standard library's digest code, which the box does not use."""
 
     challenge: str
     username: str = "admin"

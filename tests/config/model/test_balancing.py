@@ -58,6 +58,13 @@ class ValueTests(TableTestCase):
         self.assertEqual(Ejection().on, balancing.FAILURES)
         self.assertEqual(Balancing().retry_on, balancing.FAILURES)
 
+    def test_defaults_are_safe(self) -> None:
+        """Probes are signed, nothing is kept by a cookie, and a POST is not sent on for ever."""
+        self.assertFalse(HealthCheck(path="/").anonymous)
+        found = Balancing()
+        self.assertEqual((found.sticky, found.health, found.on_down), (None, None, None))
+        self.assertEqual((found.balance, found.retries, found.max_tries), ("round_robin", 1, 5))
+
     def test_a_head_has_no_body_to_check(self) -> None:
         """A probe with HEAD can't look for text."""
         fault = fault_of(lambda: HealthCheck(path="/", method="HEAD", body="ok"))

@@ -57,10 +57,10 @@ ELSEWHERE = (
 
 
 class FixTests(SynchronousTestCase):
-    """What a fault proposes to write instead opens the gate to nobody it was not open to."""
+    """A proposed fix never opens the gate to more clients."""
 
     def test_proposals_listen_on_loopback(self) -> None:
-        """Whatever was written for an endpoint, the one that is proposed is on loopback."""
+        """For any invalid endpoint, the proposed one is on loopback."""
         for text in ("", "5556", "80", "99999", "web", "localhost:5556", "http://a:1", "10.0.0.1"):
             with self.assertRaises(BadValue) as caught:
                 check_endpoint(text)
@@ -84,10 +84,10 @@ class FixTests(SynchronousTestCase):
 
 
 class ReachTests(SynchronousTestCase):
-    """Where who connects from this machine ends up."""
+    """Which endpoint a connection from this machine reaches."""
 
     def test_loopback(self) -> None:
-        """This machine's names and addresses, in any spelling, lead to what listens on loopback."""
+        """All names and addresses of this machine reach a loopback listener."""
         here = "localhost", "LOCALHOST.", "a.localhost", "127.0.0.1", "127.1", "[::1]", "::1"
         for host in (*here, "0.0.0.0", "[::]", "::ffff:127.0.0.1"):
             for endpoint in (*LOOPBACK, "tcp:5555", r"tcp:5555:interface=\:\:"):
@@ -95,7 +95,7 @@ class ReachTests(SynchronousTestCase):
                 self.assertFalse(is_reached_at(endpoint, host, 5556), (endpoint, host))
 
     def test_elsewhere(self) -> None:
-        """Other hosts do not, nor what does not listen on a port that its string says."""
+        """Other hosts do not, nor endpoints whose string has no port."""
         for host in ("10.0.0.1", "localhost.example", "127.example.com", "a.example", "\xe9"):
             for endpoint in (*LOOPBACK, "tcp:5555", "unix:/run/gate.sock"):
                 self.assertFalse(is_reached_at(endpoint, host, 5555), (endpoint, host))
@@ -105,13 +105,13 @@ class ReachTests(SynchronousTestCase):
 
 class CheckTests(SynchronousTestCase):
     def test_accepts(self) -> None:
-        """Endpoint strings pass, and so do types that only a plugin knows."""
+        """Endpoint strings are valid, including types that only a plugin knows."""
         for text in (*LOOPBACK, *ELSEWHERE, "onion:80", "tcp:0", "tcp:65535"):
             check_endpoint(text)
 
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog.", max_size=40))
     def test_only_bad_values(self, text: str) -> None:
-        """Whatever the text, it passes or there is a BadValue with a fix."""
+        """Any text is valid, or there is a BadValue with a fix."""
         try:
             check_endpoint(text)
         except BadValue as error:
@@ -119,7 +119,7 @@ class CheckTests(SynchronousTestCase):
 
     @given(st.text(alphabet="tcp6:=0123456789\\interfacbklog. ", max_size=30))
     def test_twisted_accepts_what_passes(self, rest: str) -> None:
-        """A tcp endpoint that passes is one that Twisted takes."""
+        """Twisted accepts every valid tcp endpoint."""
         text = f"tcp:{rest}"
         try:
             check_endpoint(text)
@@ -134,7 +134,7 @@ class LoopbackTests(SynchronousTestCase):
         self.assertEqual([], [text for text in LOOPBACK if not is_loopback(text)])
 
     def test_elsewhere(self) -> None:
-        """Other addresses are not, nor is what says no address, nor a Unix socket."""
+        """Other addresses are not, nor endpoints without an address, nor Unix sockets."""
         self.assertEqual([], [text for text in ELSEWHERE if is_loopback(text)])
 
     def test_tls(self) -> None:
@@ -145,7 +145,7 @@ class LoopbackTests(SynchronousTestCase):
             self.assertFalse(is_tls(text), text)
 
     def test_port(self) -> None:
-        """The port is read where the string says it."""
+        """The port is read from the string, if it is there."""
         self.assertEqual({5555}, {port_of(text) for text in LOOPBACK})
         for text in ("unix:/run/x", "systemd:index=0", "tcp:0", "tls:/etc/keys"):
             self.assertEqual((text, port_of(text)), (text, None))
@@ -170,7 +170,7 @@ class LoopbackTests(SynchronousTestCase):
 
 class BacklogTests(SynchronousTestCase):
     def test_default(self) -> None:
-        """What listens by itself gets a backlog, also what a wrapper wraps."""
+        """An endpoint that listens gets a backlog, inside a wrapper too."""
         for text in (
             *("tcp:80", "TCP:80:interface=127.0.0.1", r"tcp6:80:interface=\:\:1", "unix:/run/gate"),
             *("ssl:443:privateKey=k:certKey=c", "tls:/etc/certs:443", "haproxy:tcp:80"),
@@ -179,7 +179,7 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(with_backlog(text), f"{text}:backlog={DEFAULT_BACKLOG}")
 
     def test_explicit(self) -> None:
-        """What says its own keeps it, named or by its place."""
+        """An endpoint with a backlog keeps it, named or positional."""
         for text in (
             *("tcp:80:backlog=9", "tcp:80:127.0.0.1:9", "tcp6:80:9", "unix:/run/gate:660:9"),
             *("haproxy:tcp:80:backlog=9", "tls:/etc/certs:443:9"),
@@ -192,7 +192,7 @@ class BacklogTests(SynchronousTestCase):
             self.assertEqual(with_backlog(text), text)
 
     def test_twisted_listens_with_it(self) -> None:
-        """Twisted takes the argument where it is put."""
+        """Twisted accepts the added argument."""
         reactor = MemoryReactorClock()
         for text in ("tcp:80", r"tcp6:80:interface=\:\:1", "tcp:80:backlog=9"):
             serverFromString(reactor, with_backlog(text)).listen(Factory())

@@ -1,4 +1,4 @@
-"""Tests of `corsgate.config.model.rules`: which single values are valid, and what is said."""
+"""Tests of `corsgate.config.model.rules`: valid single values, and messages for others."""
 
 from __future__ import annotations
 

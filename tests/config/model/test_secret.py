@@ -69,7 +69,7 @@ ELSEWHERE = (
 
 
 def read_file(path: str) -> bytes:
-    """Return files that hold the mark in various ways."""
+    """Return files that contain the mark in various ways."""
     return {
         "/secret": f"{MARK}\n".encode(),
         "/run/secret": f"{MARK}\n".encode(),
@@ -80,7 +80,7 @@ def read_file(path: str) -> bytes:
 
 
 def told(text: str) -> tuple[str, bool]:
-    """Return all that a configuration or its faults show, and whether it was a configuration."""
+    """Return all text of a configuration or its faults, and whether it was valid."""
     environ = {"SECRET": MARK, "LINES": f"{MARK}\n{MARK}", "CREDENTIALS_DIRECTORY": "/run"}
     try:
         config = parse_config(text, file="c.toml", environ=environ, read_file=read_file)
@@ -92,7 +92,7 @@ def told(text: str) -> tuple[str, bool]:
 
 class FileTests(SynchronousTestCase):
     def test_in_credentials(self) -> None:
-        """A secret under [credentials] is not shown, be it right, faulty or under a wrong key."""
+        """A secret under [credentials] is not shown, whether valid, faulty or under a wrong key."""
         right = 0
         for body in IN_CREDENTIALS:
             shown, is_config = told(f'{HEAD}credentials = "b"\n[credentials.b]\n{body}\n{ROUTE}')
@@ -101,14 +101,14 @@ class FileTests(SynchronousTestCase):
         self.assertGreater(right, 12)
 
     def test_elsewhere(self) -> None:
-        """A secret in a place where none belongs is not shown either."""
+        """A secret in a wrong place is not shown either."""
         for body in ELSEWHERE:
             shown, _ = told(f"{TOP}{body}\n{UPSTREAM}{ROUTE}")
             self.assertNotIn(MARK, shown, body)
 
     @given(st.text(max_size=6), st.text(max_size=6))
     def test_user_info(self, before: str, after: str) -> None:
-        """User info in a server's URL is never shown, whatever stands around it."""
+        """User info in a server's URL is never shown, whatever surrounds it."""
         url = "".join(f"\\U{ord(char):08x}" for char in f"http://u:{before}{MARK}{after}@a")
         shown, is_config = told(f'{TOP}[upstreams.a]\nservers = ["{url}"]\n{ROUTE}')
         self.assertFalse(is_config)
@@ -117,7 +117,7 @@ class FileTests(SynchronousTestCase):
 
 class QuickTests(SynchronousTestCase):
     def test_auth(self) -> None:
-        """No form of --auth or --upstream shows its secret, be it right or faulty."""
+        """No form of --auth or --upstream shows its secret, whether valid or faulty."""
         for auth in (
             *(f"basic:user:{MARK}", f"digest:user:{MARK}:{MARK}", f"bearer:{MARK}"),
             *(MARK, f"basic:{MARK}", f"basic:u:{MARK}\n", f"bearer:{MARK} {MARK}"),
@@ -127,7 +127,7 @@ class QuickTests(SynchronousTestCase):
         self.assertNotIn(MARK, self.quick(f"http://u:{MARK}@a", None))
 
     def quick(self, upstream: str, auth: str | None) -> str:
-        """Return all that the configuration or its faults show."""
+        """Return all text of the configuration or its faults."""
         config: Config | None = None
         try:
             config = quick_config(upstream=upstream, allow_origins=["http://b"], auth=auth)
@@ -138,12 +138,12 @@ class QuickTests(SynchronousTestCase):
 
 class SecretTests(SynchronousTestCase):
     def test_only_reveal_tells(self) -> None:
-        """A secret shows itself to reveal alone."""
+        """Only reveal returns the text of a secret."""
         secret = Secret(MARK)
         self.assertNotIn(MARK, f"{secret} {secret!r} {[secret]} {BearerCredentials(token=secret)}")
         self.assertEqual(MARK, secret.reveal())
 
     def test_validators(self) -> None:
-        """A validator that refuses a secret does not say it."""
+        """A validator that rejects a secret does not show it."""
         error = self.assertRaises(BadValue, BearerCredentials, token=Secret(f"{MARK} {MARK}"))
         self.assertNotIn(MARK, f"{error} {error!r}")

@@ -45,7 +45,7 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(DURATIONS, {text: parse_duration(text) for text in DURATIONS})
 
     def test_refuses(self) -> None:
-        """Anything else is refused, a bare number above all."""
+        """Anything else is rejected, including a bare number."""
         for text in NO_DURATIONS:
             self.assertRaises(BadValue, parse_duration, text)
 
@@ -66,7 +66,7 @@ class DurationTests(SynchronousTestCase):
         self.assertEqual(seconds, parse_duration(format_duration(seconds)))
 
     def test_formats_shortly(self) -> None:
-        """The largest unit that needs no fraction is taken, and what is tiny is not nothing."""
+        """The largest unit without a fraction is used, and a tiny duration is not zero."""
         seconds = (0, 0.0001, 0.25, 5, 90, 600, 5400, 86400)
         self.assertEqual(
             ["0s", "0.1ms", "250ms", "5s", "90s", "10m", "90m", "24h"],
@@ -80,7 +80,7 @@ class SizeTests(SynchronousTestCase):
         self.assertEqual(SIZES, {text: parse_size(text) for text in SIZES})
 
     def test_refuses(self) -> None:
-        """Anything else is refused: decimal units, no unit, parts of a byte."""
+        """Anything else is rejected: decimal units, no unit, fractions of a byte."""
         for text in NO_SIZES:
             self.assertRaises(BadValue, parse_size, text)
 

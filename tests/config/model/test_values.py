@@ -78,7 +78,7 @@ WRONG: tuple[Callable[[], object], ...] = (
 
 class ValidityTests(SynchronousTestCase):
     def test_refuses(self) -> None:
-        """Each value that breaks a rule is refused with a BadValue that has a fix."""
+        """Each value that breaks a rule is rejected with a BadValue that has a fix."""
         for index, make in enumerate(WRONG):
             try:
                 made = make()
@@ -94,7 +94,7 @@ class ValidityTests(SynchronousTestCase):
         self.assertEqual("[::1]", attrs.evolve(ROUTE, host="[0:0::1]").host)
 
     def test_server_names_itself(self) -> None:
-        """The port is left out where it is the scheme's own, and IPv6 gets its brackets."""
+        """The scheme's default port is omitted, and IPv6 has brackets."""
         cases = {
             "http://a": SERVER,
             "http://a:443": attrs.evolve(SERVER, port=443),

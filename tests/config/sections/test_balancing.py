@@ -1,4 +1,4 @@
-"""How an upstream's servers are balanced, watched and protected, as it is read."""
+"""Reading of balancing, health checks and retries, and of the kinds of servers."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from tests.config.support import ROUTE, TOP, parse
 
 
 def upstream(keys: str = "", servers: str = '"http://a"') -> Upstream:
-    """Return the upstream that further keys and servers make."""
+    """Return an upstream with these keys and servers."""
     return parse(f"{TOP}[upstreams.a]\nservers = [{servers}]\n{keys}\n{ROUTE}").upstreams["a"]
 
 
 class ReadTests(SynchronousTestCase):
     def test_defaults(self) -> None:
-        """Nothing said is the defaults, and an empty table is too."""
+        """Without keys, or with an empty table, the defaults apply."""
         self.assertEqual(upstream().balancing, Balancing())
         self.assertEqual(upstream("eject = {}").balancing, Balancing())
         self.assertEqual(upstream("on_down = {}").balancing.on_down, Fallback())
 
     def test_health(self) -> None:
-        """A path is enough; all else has defaults."""
+        """A path is enough; the rest has defaults."""
         found = upstream('health = { path = "/" }').balancing.health
         self.assertEqual(found, HealthCheck(path="/"))
 
     def test_everything(self) -> None:
-        """Each key has its place."""
+        """Each key sets its own field."""
         found = upstream(
             'balance = "hash"\n'
             'hash_on = "header:X-Tenant"\n'
@@ -90,7 +90,7 @@ class ReadTests(SynchronousTestCase):
         )
 
     def test_secret_is_not_shown(self) -> None:
-        """What cookies are signed with is in no repr."""
+        """The key that signs cookies is in no repr."""
         keys = 'sticky = { cookie = "gate", secret = "0123456789abcdef" }'
         self.assertNotIn("0123456789abcdef", repr(upstream(keys)))
 
@@ -122,19 +122,19 @@ class ServersTests(SynchronousTestCase):
         self.assertEqual(found.resolver, ("::1", 5353))
 
     def test_resolver_port(self) -> None:
-        """A DNS server listens on port 53, unless another is said."""
+        """The default port of a DNS server is 53."""
         found = self.upstream('servers = ["dns+http://a.internal"]\nresolver = "10.0.0.2"')
         self.assertEqual(found.resolver, ("10.0.0.2", 53))
 
     def test_file(self) -> None:
-        """A file of its own is read as the key is, and named, to be watched."""
+        """A separate file is read like the key, and its name is kept to be watched."""
         found = self.upstream('servers = { file = "/servers.toml" }')
         self.assertEqual([server.origin for server in found.servers], ["http://a:1", "http://b"])
         self.assertEqual([server.backup for server in found.servers], [False, True])
         self.assertEqual(found.servers_file, "/servers.toml")
 
     def test_unix(self) -> None:
-        """A Unix socket is asked for as localhost, over plain HTTP."""
+        """A Unix socket gets plain HTTP with the Host localhost."""
         for url in ("unix:/run/app.sock", "unix:///run/app.sock"):
             (server,) = self.upstream(f'servers = ["{url}"]').servers
             self.assertEqual(

@@ -308,15 +308,15 @@ class BalancingFaultTests(TableTestCase):
     """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_keys(self) -> None:
-        """The keys of an upstream that balance, watch and protect its servers."""
+        """The keys of an upstream for balancing, health checks and retries."""
         template = TOP + '[upstreams.a]\nservers = ["http://a"]\n@@\n' + ROUTE
         for cases in (BALANCE, HEALTH, FAILURES):
             self.assert_faults(template, cases)
 
     def test_servers(self) -> None:
-        """What a server's own table may say beside its URL and weight."""
+        """The keys of a server's table besides its URL and weight."""
         self.assert_faults(TOP + "[upstreams.a]\nservers = [@@]\n" + ROUTE, SERVERS)
 
     def test_discovered(self) -> None:
-        """Servers that DNS knows, that are behind a socket, or in a file of their own."""
+        """Servers from DNS, behind a Unix socket, or in a separate file."""
         self.assert_faults(TOP + "[upstreams.a]\nservers = @@\n" + ROUTE, DISCOVERED)

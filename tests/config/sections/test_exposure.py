@@ -1,4 +1,4 @@
-"""Warnings of credentials that somebody else can read, and of servers that they can choose."""
+"""Warnings about credentials that others can read, and servers that they can choose."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file =
 
 
 def warnings(text: str, read_by: str = "", written_by: str = "") -> list[str]:
-    """Return what is doubtful about a file named ``c.toml``."""
+    """Return the warnings about a file named ``c.toml``."""
     config = parse_config(
         TOP + text + ROUTE,
         file="c.toml",
@@ -39,10 +39,10 @@ def upstream(servers: str = '["http://127.0.0.1:8000"]', credentials: str = "") 
 
 
 class LiteralTests(SynchronousTestCase):
-    """A secret that stands in the configuration itself."""
+    """A secret in the configuration file itself."""
 
     def test_literal(self) -> None:
-        """It is warned of where others can read the file, at the key, without the secret."""
+        """If others can read the file, there is a warning at the key, without the secret."""
         for kind, keys in KINDS.items():
             key = keys.rpartition("\n")[2].partition(" ")[0]
             text = f'[credentials.c]\ntype = "{kind}"\n' + keys.replace("@@", '"hush"') + "\n"
@@ -58,7 +58,7 @@ class LiteralTests(SynchronousTestCase):
             self.assertEqual(warnings(text), [])
 
     def test_inline(self) -> None:
-        """So is one in a table that stands in the upstream, and the key of a cookie."""
+        """The same holds for credentials inside an upstream, and the key of a cookie."""
         (found,) = warnings(
             upstream(credentials='credentials = { type = "bearer", token = "hush" }'), "others"
         )
@@ -69,7 +69,7 @@ class LiteralTests(SynchronousTestCase):
         self.assertIn("upstreams.a.sticky.secret: the secret is written", found)
 
     def test_elsewhere(self) -> None:
-        """One that comes from elsewhere isn't."""
+        """A secret from elsewhere produces no warning."""
         for source in ('{ env = "NAME" }', '{ file = "/password" }', '{ systemd = "ml" }'):
             text = '[credentials.c]\ntype = "basic"\n' + KINDS["basic"].replace("@@", source) + "\n"
             self.assertEqual(warnings(text + upstream(credentials='credentials = "c"'), "all"), [])
@@ -84,7 +84,7 @@ class ClearTests(SynchronousTestCase):
         return warnings(upstream(servers, f'credentials = {{ type = "{kind}", {keys} }}'))
 
     def test_clear(self) -> None:
-        """Over http to another machine, by address or name, whoever finds it."""
+        """Over http to another machine, by address, name or DNS."""
         problem = (
             "c.toml:4: upstreams.a.credentials: the secret is sent unencrypted to {}: anyone on"
         )
@@ -101,7 +101,7 @@ class ClearTests(SynchronousTestCase):
                 self.assertEqual(self.found(servers, kind), [problem.format(where)])
 
     def test_safe(self) -> None:
-        """Not by digest, over https, to this machine or a Unix socket, or without credentials."""
+        """There is no warning for digest, https, this machine, a Unix socket, or no credentials."""
         self.assertEqual(self.found('["http://10.0.0.1"]', "digest"), [])
         for servers in (
             '["https://a.example", "srv+https://_a._tcp.example"]',
@@ -112,7 +112,7 @@ class ClearTests(SynchronousTestCase):
         self.assertEqual(warnings(upstream('["http://10.0.0.1"]')), [])
 
     def test_command_line(self) -> None:
-        """The same is said of what stands on a command line."""
+        """Options on a command line produce the same warning."""
         for url, auth, count in (
             ("http://10.0.0.1", "basic:a:b", 1),
             ("http://10.0.0.1", "bearer:t", 1),
@@ -139,7 +139,7 @@ class ServersFileTests(SynchronousTestCase):
     """A file of servers that others can change."""
 
     def test_writers(self) -> None:
-        """It is warned of, at its key."""
+        """It produces a warning at its key."""
         self.assertIn("/servers.toml", FILES)
         text = upstream('{ file = "/servers.toml" }')
         self.assertEqual(

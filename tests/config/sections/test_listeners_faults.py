@@ -159,9 +159,9 @@ class ListenerFaultTests(TableTestCase):
     """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_endpoints(self) -> None:
-        """A listener is an endpoint string; tcp ones are looked into."""
+        """A listener is an endpoint string; the arguments of tcp are checked."""
         self.assert_faults("listen = [@@]\n" + UPSTREAM + ROUTE, ENDPOINTS)
 
     def test_listeners(self) -> None:
-        """A [[listener]] has an endpoint and networks; TLS by the gate itself comes later."""
+        """A [[listener]] has an endpoint and networks."""
         self.assert_faults("@@\n" + UPSTREAM + ROUTE, LISTENERS)

@@ -137,15 +137,15 @@ class FaultTests(FindingTestCase):
     """Each fault has its line, its key, what is wrong and the fix."""
 
     def test_faults(self) -> None:
-        """What is refused for its risk, and names that can't be what was meant."""
+        """Settings rejected as too risky, and names that must be mistakes."""
         self.assert_found(POLICY, FAULTS)
 
     def test_injected_credentials(self) -> None:
-        """Where the upstream has credentials, not every page may come."""
+        """``*`` is rejected if the upstream has credentials."""
         self.assert_found(INJECTED, INJECTED_FAULTS)
 
     def test_report_only(self) -> None:
-        """A policy that is tried is held to what it would be held to live."""
+        """A report-only policy has the same rules as a live one."""
         trial = INJECTED.replace("cors =", "cors_report_only =")
         at = AT + "_report_only"
         self.assert_found(trial, [(f, t.replace(AT, at)) for f, t in INJECTED_FAULTS])
@@ -157,12 +157,12 @@ class FaultTests(FindingTestCase):
         self.assert_nothing_found(trial, [HTTPS, f'{HTTPS}, allow_methods = ["PUT"]'])
 
     def test_no_faults(self) -> None:
-        """What comes near to a fault and isn't one."""
+        """Valid settings that are close to a fault."""
         for fragment in NO_FAULTS:
             self.assertEqual(found(POLICY.replace("@@", fragment))[0], "", fragment)
 
     def test_named_policies(self) -> None:
-        """The route is at fault that injects credentials, not the policy that others may use."""
+        """The fault is at the route with credentials, not at the policy that others may use."""
         source = (
             TOP
             + '[cors.all]\nallow_origins = ["*"]\n'
@@ -176,7 +176,7 @@ class FaultTests(FindingTestCase):
         self.assertEqual((faults.count("\n"), warnings), (0, ""))
 
     def test_both(self) -> None:
-        """Faults and warnings are told at once, each in the order of their lines."""
+        """Faults and warnings are reported together, each in line order."""
         source = POLICY.replace(
             "@@",
             'allow_origins = ["https://a.example.com/"], max_age = "3h",'
@@ -190,6 +190,6 @@ class FaultTests(FindingTestCase):
         )
 
     def test_many_origins(self) -> None:
-        """Ten thousand origins are looked at in no time that grows with their square."""
+        """The time to check ten thousand origins does not grow with their square."""
         origins = ", ".join(f'"https://a{n}.example.com"' for n in range(10_000))
         self.assertEqual(found(POLICY.replace("@@", f"allow_origins = [{origins}]")), ("", ""))

@@ -212,10 +212,10 @@ NO_WARNINGS_AT_HOME = (
 
 
 class WarningTests(FindingTestCase):
-    """Each warning has its line, its key, what is doubtful and the fix."""
+    """Each warning has its line, its key, the problem and the fix."""
 
     def test_warnings(self) -> None:
-        """What is hardly meant is told, and a configuration with that is one."""
+        """Probably unintended settings produce warnings, and the configuration is still valid."""
         self.assert_found(POLICY, WARNINGS, warnings=True)
         self.assert_found(INJECTED, INJECTED_WARNINGS, warnings=True)
         self.assert_found(INJECTED, OVER_HTTP_WARNINGS, warnings=True)
@@ -223,7 +223,7 @@ class WarningTests(FindingTestCase):
         self.assert_found(AT_HOME, AT_HOME_WARNINGS, warnings=True)
 
     def test_no_warnings(self) -> None:
-        """What comes near to a warning and needs none."""
+        """Valid settings that are close to a warning."""
         self.assert_nothing_found(POLICY, NO_WARNINGS)
         self.assert_nothing_found(BEHIND_A_PROXY, NO_WARNINGS)
         self.assert_nothing_found(TRUSTING_A_PROXY, NO_WARNINGS)
@@ -231,7 +231,7 @@ class WarningTests(FindingTestCase):
         self.assert_nothing_found(AT_HOME, NO_WARNINGS_AT_HOME[:1])
 
     def test_headers_that_the_route_drops(self) -> None:
-        """They are told of a route's own policy, unless the route passes them."""
+        """They produce warnings in a route's own policy, unless the route passes them."""
         told = (
             f'{AT_10}.allow_headers[1]: "X-Remote-User" never gets through: upstreams may trust'
             " it to identify the client or the request; remove it, or add it to the"
@@ -243,7 +243,7 @@ class WarningTests(FindingTestCase):
         self.assertEqual(found(passing.replace("@@", policy)), ("", ""))
 
     def test_methods_that_the_route_does_not_serve(self) -> None:
-        """They are told of a route's own policy; one that others may share may have more."""
+        """They produce warnings in a route's own policy; a shared policy may have more."""
         told = (
             f'{AT_10}.allow_methods[1]: "DELETE" never gets through: the route does not serve it; '
             "remove it, or add it to the route's methods"

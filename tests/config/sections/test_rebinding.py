@@ -33,10 +33,10 @@ TLS = (
 
 
 class AnyHostTests(SynchronousTestCase):
-    """A gate with credentials that is reached by any name."""
+    """A gate with credentials that serves any name."""
 
     def test_warned(self) -> None:
-        """Off loopback without TLS, and where the address or the proxy in front is unknown."""
+        """Beyond loopback without TLS, and if the address or the proxy in front is unknown."""
         for top, expected in (
             ('listen = ["tcp:0"]\n', [f"c.toml:1: listen[0]: {BOTH}"]),
             ('listen = ["TCP:0"]\n', [f"c.toml:1: listen[0]: {BOTH}"]),
@@ -62,7 +62,7 @@ class AnyHostTests(SynchronousTestCase):
             self.assertEqual(warned(top + SECRET), expected)
 
     def test_not_warned(self) -> None:
-        """Names, loopback, TLS, a route of one host, or no credentials: no page gets at any."""
+        """With hosts, loopback, TLS, a route of one host, or no credentials there is no risk."""
         hosts = 'hosts = ["gate.example"]\n'
         for top in (
             'listen = ["tcp:80:interface=127.0.0.1"]\n',
@@ -78,7 +78,7 @@ class AnyHostTests(SynchronousTestCase):
 
 
 class PlainHttpTests(SynchronousTestCase):
-    """A gate with credentials that browsers tell nothing."""
+    """A gate with credentials to which browsers send no Sec-Fetch-*."""
 
     LENIENT = 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }\n'
     LISTEN = 'hosts = ["gate.example"]\nlisten = ["tcp:80"]\n'
@@ -88,7 +88,7 @@ class PlainHttpTests(SynchronousTestCase):
     )
 
     def test_warned(self) -> None:
-        """Off loopback without TLS, whatever its names are."""
+        """Beyond loopback without TLS, with any hosts."""
         for rest in (SECRET, OF_A_HOST):
             self.assertEqual(warned(self.LISTEN + rest), [f"c.toml:2: {self.WARNING}"])
         self.assertEqual(
@@ -96,7 +96,7 @@ class PlainHttpTests(SynchronousTestCase):
         )
 
     def test_not_warned(self) -> None:
-        """Where TLS or a proxy is in front, and where nothing would be refused anyway."""
+        """With TLS or a proxy, and if nothing would be refused anyway."""
         hosts = 'hosts = ["gate.example"]\n'
         for top, rest in (
             (hosts + TLS, SECRET),
@@ -108,7 +108,7 @@ class PlainHttpTests(SynchronousTestCase):
             self.assertEqual(warned(top + rest), [], top)
 
     def test_not_enforced(self) -> None:
-        """With ``enforce_origin = false`` it is no matter, only what the name may be is."""
+        """With ``enforce_origin = false``, there is only the warning about any Host."""
         self.assertEqual(warned(self.LISTEN + SECRET + self.LENIENT), [])
         self.assertEqual(
             warned('listen = ["tcp:80"]\n' + SECRET + self.LENIENT),
@@ -122,7 +122,7 @@ class ClosedTests(SynchronousTestCase):
     NEAR = '[[listener]]\nendpoint = "tcp:80:interface=127.0.0.1"\n'
 
     def test_warned(self) -> None:
-        """Without hosts it serves no public name, with credentials or without."""
+        """Without hosts it serves no public name, with or without credentials."""
         top = self.NEAR + 'trusted_proxies = ["127.0.0.1"]\n'
         for rest in (OPEN, SECRET):
             self.assertEqual(warned(top + rest), [f"c.toml:1: listener[0]: {CLOSED}"])

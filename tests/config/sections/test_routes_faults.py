@@ -304,11 +304,11 @@ class RouteFaultTests(TableTestCase):
         self.assert_faults(TOP + UPSTREAM + '[routes.@@]\nupstream = "a"\n', PLACES)
 
     def test_routes(self) -> None:
-        """A route names an upstream that is there, and its further keys have their types."""
+        """A route names an existing upstream, and its other keys have their types."""
         self.assert_faults(TOP + UPSTREAM + ROUTE + "@@\n", ROUTES)
 
     def test_report_only(self) -> None:
-        """A policy that is tried is a policy like others."""
+        """A report-only policy is read like any other."""
         self.assert_faults(
             TOP + '[cors.page]\nallow_origins = ["http://a"]\n' + UPSTREAM + ROUTE + "@@\n",
             REPORT_ONLY,

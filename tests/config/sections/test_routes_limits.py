@@ -256,9 +256,9 @@ class LimitFaultTests(TableTestCase):
         self.assert_faults(TOP + "[limits]\n@@\n" + UPSTREAM + ROUTE, COUNTS)
 
     def test_of_upstreams(self) -> None:
-        """What is an upstream's own is not looked for among keys that are spelled like it."""
+        """A limit of upstreams gets its own message, not a suggestion of a similar key."""
         self.assert_faults(TOP + "[limits]\n@@\n" + UPSTREAM + ROUTE, ELSEWHERE)
 
     def test_pools(self) -> None:
-        """An upstream's own bounds are read in the same way."""
+        """The limits of an upstream are read in the same way."""
         self.assert_faults(TOP + UPSTREAM + "@@\n" + ROUTE, POOLS)

@@ -14,7 +14,7 @@ class PassedTests(SynchronousTestCase):
     TOP = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
 
     def test_warned(self) -> None:
-        """One that passes anyway, or that is listed twice."""
+        """A name that passes anyway, or is listed twice."""
         source = self.TOP + OPEN + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip"]\n'
         at = 'routes."/".pass_headers'
         self.assertEqual(
@@ -29,7 +29,7 @@ class PassedTests(SynchronousTestCase):
         self.assertEqual(warned(self.TOP + OPEN + 'methods = ["GET"]\n' + override), [])
 
     def test_the_credentials_own(self) -> None:
-        """What the gate logs in with is no client's to send."""
+        """A client can't send the field that the gate signs with."""
         for name in ("Authorization", "authorization"):
             source = self.TOP + SECRET + f'pass_headers = ["{name}"]\n'
             error = self.assertRaises(ConfigError, parse, source)
@@ -57,7 +57,7 @@ class AllowFramingTests(SynchronousTestCase):
             self.assertIn(self.NOTHING, warning)
 
     def test_not_warned(self) -> None:
-        """With credentials, with a policy or without, and where it says what holds anyway."""
+        """With credentials, with or without a policy."""
         policy = 'cors = { allow_origins = ["https://a.example"] }\n'
         for rest in (SECRET, SECRET + policy):
             self.assertEqual(warned(f"{self.LOCAL}{rest}allow_framing = true\n"), [])

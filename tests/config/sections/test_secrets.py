@@ -51,6 +51,10 @@ class SourceTests(TableTestCase):
         found = {raw: fault_of(read, dict(raw)) for raw in bad}
         self.assertEqual(bad, found)
 
+    def test_the_environment_is_not_shown(self) -> None:
+        """It holds secrets, and a repr may end up in a log."""
+        self.assertNotIn("hunter2", repr(sources(environ={"NAME": "hunter2"})))
+
     def test_two_line_ends_are_a_fault(self) -> None:
         """Only one is removed: a second one would be part of the secret."""
         self.assertIn("contains control characters", fault_of(read, {"file": "/two-ends"}))
@@ -74,7 +78,7 @@ class WarningTests(TableTestCase):
     """Secrets that others can read."""
 
     def test_only_literal_text_in_a_readable_file(self) -> None:
-        """A secret from elsewhere is not in the file, whoever reads it."""
+        """A secret from elsewhere is not in the file."""
         warning = "the secret is written in this file, which the group www can read"
         for raw, read_by, expected in (
             ("hunter2", "the group www", warning),

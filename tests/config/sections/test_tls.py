@@ -1,4 +1,4 @@
-"""What an operator is told about TLS at each start."""
+"""Warnings about TLS, which are logged at each start."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class WarningTests(SynchronousTestCase):
         return tls_warnings(config, made_s + days * DAY_S)
 
     def test_none(self) -> None:
-        """There are none where all is well."""
+        """There are none if everything is valid."""
         self.assertEqual(self.warnings(), [])
 
     def test_expired(self) -> None:
-        """A certificate that has expired is named, a client's too."""
+        """An expired certificate is named, including a client certificate."""
         end = f"{ISSUED.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         self.assertEqual(
             self.warnings(days=2),
@@ -47,7 +47,7 @@ class WarningTests(SynchronousTestCase):
         )
 
     def test_not_yet(self) -> None:
-        """So is one that is not valid yet."""
+        """A certificate that is not valid yet is also named."""
         start = f"{ISSUED.certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         self.assertEqual(
             self.warnings(days=-2)[0],

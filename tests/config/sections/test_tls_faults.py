@@ -290,11 +290,11 @@ class TlsFaultTests(TableTestCase):
         self.assert_table(HTTPS, UPSTREAMS)
 
     def test_without_https(self) -> None:
-        """What would be of no effect is a fault."""
+        """A key without effect is a fault."""
         self.assert_table(PLAIN, WITHOUT_HTTPS)
 
     def test_no_key_is_shown(self) -> None:
-        """No fault and no repr holds anything of a private key."""
+        """No fault or repr contains any part of a private key."""
         shown = [faults_of(LISTENER.replace("@@", fragment)) for fragment, _ in CERTIFICATES]
         shown += [
             faults_of(LISTENER.replace("@@", certificates(pair(chain[1:], key[1:]))))
@@ -315,7 +315,7 @@ class TlsFaultTests(TableTestCase):
 
 
 class TlsTests(TableTestCase):
-    """What is right."""
+    """Valid settings."""
 
     def test_http2_by_default(self) -> None:
         """HTTP/2 is offered over TLS where its library is installed, unless it is turned off."""
@@ -373,11 +373,11 @@ class TlsTests(TableTestCase):
         self.assertEqual(upstream.client_certificate.chain_file, "/chain.pem")
 
     def test_model(self) -> None:
-        """What is made without a file is checked, too."""
+        """Objects that are made without a file are checked too."""
         self.assertRaises(BadValue, Listener, endpoint="tcp:1", http2=True)
 
     def test_keys(self) -> None:
-        """EC and RSA keys will do."""
+        """EC and RSA keys are valid."""
         for key in (new_key(), ec.generate_private_key(ec.SECP384R1())):
             self.assertEqual(AUTHORITY.issue("a", key=key).certified.names, ("a",))
         long = rsa.generate_private_key(65537, 2048)

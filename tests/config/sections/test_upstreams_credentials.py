@@ -306,5 +306,5 @@ class CredentialFaultTests(TableTestCase):
         )
 
     def test_misplaced(self) -> None:
-        """What stands where a table of credentials belongs may be a secret, and is not shown."""
+        """A value in place of a table of credentials may be a secret, and is not shown."""
         self.assert_faults(TOP + "@@\n" + UPSTREAM + ROUTE, MISPLACED)

@@ -377,5 +377,5 @@ class UpstreamFaultTests(TableTestCase):
         self.assert_faults(TOP + "[upstreams.a]\nservers = [@@]\n" + ROUTE, SERVER_TABLES)
 
     def test_upstreams(self) -> None:
-        """An upstream's further keys have their types, and what other versions have is named so."""
+        """An upstream's other keys have their types; keys of later versions are named as such."""
         self.assert_faults(TOP + '[upstreams.a]\nservers = ["http://a"]\n@@\n' + ROUTE, UPSTREAMS)

@@ -236,7 +236,7 @@ class NamedTests(TableTestCase):
         self.assertIn("it is a table", fault)
 
     def test_used(self) -> None:
-        """Unused entries can be told from used ones, and a bad name is recorded."""
+        """Unused entries can be identified, and a bad name is recorded."""
         top = table_of('use = "a"\n' + self.TOP + '[things."c d"]\nx = 1\n')
         named = self.read(top)
         named.resolve(Item(top.notes, ("use",), "a"))
