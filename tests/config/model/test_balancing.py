@@ -59,7 +59,7 @@ class ValueTests(TableTestCase):
         self.assertEqual(Balancing().retry_on, balancing.FAILURES)
 
     def test_defaults_are_safe(self) -> None:
-        """Probes are signed, nothing is kept by a cookie, and a POST is not sent on for ever."""
+        """Probes are signed, no cookie is set, and retries are bounded."""
         self.assertFalse(HealthCheck(path="/").anonymous)
         found = Balancing()
         self.assertEqual((found.sticky, found.health, found.on_down), (None, None, None))

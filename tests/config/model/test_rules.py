@@ -109,6 +109,12 @@ class NameTests(TableTestCase):
         }
         self.assert_checked(rules.check_method, ["GET", "PROPFIND", "propfind", "M-SEARCH"], bad)
 
+    def test_tokens(self) -> None:
+        """Names of cookies and the like (RFC 9110 5.6.2)."""
+        wrong = "is not a valid name; remove spaces and separators"
+        bad = {name: f'"{name}" {wrong}' for name in ("", "a b", "a=b", "a;b", "a:b", "é", "(a)")}
+        self.assert_checked(rules.check_token, ["a", "A-b_c.9", "!#$%&'*+^`|~"], bad)
+
     def test_entry_names(self) -> None:
         """Names under [upstreams] and the like fit a log line, and are at most 64 long."""
         good = ["a", "A-b_c.9", "x" * 64]

@@ -7,9 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corsgate.config.model.limits import Limits
-from corsgate.config.sections.routes import ROUTE_LIMITS, parse_place, read_limits
+from corsgate.config.model.values import Cors, Route, Upstream
+from corsgate.config.sections.policies import NO_RULES, CorsRules
+from corsgate.config.sections.routes import ROUTE_LIMITS, parse_place, read_limits, read_routes
+from corsgate.config.sections.server_url import parse_server
+from corsgate.config.toml.reader import Named
 from corsgate.errors import BadValue
-from tests.config.support import OPEN, TableTestCase, noted, parse, table_of
+from tests.config.support import TableTestCase, noted, table_of
+
+A = Upstream(name="a", servers=(parse_server("http://a"),))
+P = Cors(allow_origins=("https://app.example",))
 
 
 class PlaceTests(TableTestCase):
@@ -90,11 +97,59 @@ class LimitTests(TableTestCase):
 class RouteTests(TableTestCase):
     """``[routes."[host]/prefix"]``."""
 
+    def read(self, source: str, rules: CorsRules = NO_RULES) -> tuple[list[Route], list[str]]:
+        """Return the routes of a document with upstream "a" and policy "p", and the records."""
+        top = table_of(source)
+        upstreams = Named(section="upstreams", entries={"a": A})
+        policies = Named(section="cors", entries={"p": P})
+        found = read_routes(top, upstreams, policies, Limits(), rules)
+        return [route for _, route in found], noted(top)
+
     def test_defaults(self) -> None:
         """A route that names only its upstream changes nothing, and opens nothing."""
-        (route,) = parse('listen = ["tcp:0:interface=127.0.0.1"]\n' + OPEN).routes
-        self.assertEqual(
-            (route.host, route.prefix, route.cors, route.methods), (None, "/", None, None)
-        )
+        (route,), recorded = self.read('[routes."/"]\nupstream = "a"')
+        self.assertEqual((route, recorded), (Route(prefix="/", upstream=A), []))
+        self.assertEqual((route.host, route.cors, route.methods), (None, None, None))
         self.assertEqual((route.strip_prefix, route.allow_framing), (False, False))
-        self.assertEqual((route.pass_headers, route.limits), ((), Limits()))
+
+    def test_faults_leave_the_others(self) -> None:
+        """A route without an upstream is none; every fault is recorded all the same."""
+        source = (
+            '[routes."/v1/"]\nupstream = "b"\nmethods = []\n[routes."/"]\nupstream = "a"\n'
+            '[routes."/x".limits]\nmax_headers = 1\n'
+        )
+        found, recorded = self.read(source)
+        self.assertEqual(found, [Route(prefix="/", upstream=A)])
+        self.assertEqual(
+            [fault.partition(";")[0] for fault in recorded],
+            [
+                'c.toml:1: routes."/v1/": "/v1/" ends with "/"',
+                'c.toml:2: routes."/v1/".upstream: there is no [upstreams.b]',
+                'c.toml:3: routes."/v1/".methods: it is empty',
+                'c.toml:6: routes."/x".upstream: it is missing',
+                'c.toml:7: routes."/x".limits.max_headers: a route can\'t set it',
+            ],
+        )
+
+    def test_the_same_place_twice(self) -> None:
+        """Two spellings of one host are one place."""
+        source = '[routes."a/"]\nupstream = "a"\n[routes."A/"]\nupstream = "a"\n'
+        _, recorded = self.read(source)
+        twice = '"A/" is the same route as "a/"; remove one of them'
+        self.assertEqual(recorded, [f'c.toml:3: routes."A/": {twice}'])
+
+    def test_both_policies_are_checked(self) -> None:
+        """The rules get the route with each policy as its own, at the key that names it."""
+        rules = CorsRules(
+            route_faults=lambda route: [("cors.max_age", f"it is wrong: {route.cors == P}", "fix")]
+        )
+        for keys, expected in (
+            ("", []),
+            ('cors = "p"', ['c.toml:3: routes."/".cors.max_age: it is wrong: True; fix']),
+            (
+                'cors_report_only = "p"',
+                ['c.toml:3: routes."/".cors_report_only.max_age: it is wrong: True; fix'],
+            ),
+        ):
+            _, recorded = self.read(f'[routes."/"]\nupstream = "a"\n{keys}', rules)
+            self.assertEqual(recorded, expected)

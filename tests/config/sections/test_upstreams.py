@@ -129,6 +129,14 @@ class UpstreamTests(TableTestCase):
             assert upstream is not None
             self.assertEqual((key, upstream.credentials, len(recorded)), (key, found, faults))
 
+    def test_credentials_in_clear(self) -> None:
+        """There is a warning where the upstream names them, and only if they can be read."""
+        for scheme, count in (("http", 1), ("https", 0)):
+            _, recorded = self.read(f'servers = ["{scheme}://b"]\ncredentials = "t"')
+            self.assertEqual(len(recorded), count)
+        _, (warning,) = self.read('servers = ["http://b"]\ncredentials = "t"')
+        self.assertTrue(warning.startswith("c.toml:2: credentials: the secret is sent"), warning)
+
     def test_without_servers(self) -> None:
         """There is no upstream; the faults of its other keys are recorded all the same."""
         found, recorded = self.read("servers = []\nmax_queue = -1")
