@@ -211,6 +211,29 @@ def calls(tree: ast.AST) -> Iterator[str]:
                 yield node.func.attr
 
 
+class DocumentTests(SynchronousTestCase):
+    """docs/architecture.md."""
+
+    TEXT = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+    def test_names(self) -> None:
+        """Each file and folder that it names is there."""
+        named = re.findall(r"`([\w/.]+(?:\.py|\.md|\.toml|\.json|/))`", self.TEXT)
+        self.assertGreater(len(named), 40)
+        missing = [
+            name
+            for name in named
+            if not (ROOT / name).exists() and not (ROOT / "corsgate" / name).exists()
+        ]
+        self.assertEqual(missing, [])
+
+    def test_map(self) -> None:
+        """Each package has its place on the map."""
+        packages = {path.parent for path in files("corsgate") if path.name == "__init__.py"}
+        named = {str(path.relative_to(ROOT / "corsgate")) for path in packages} - {"."}
+        self.assertEqual({name for name in named if f"`{name}/`" not in self.TEXT}, set())
+
+
 class RuleTests(SynchronousTestCase):
     """The tests above see what they are meant to see."""
 
