@@ -133,10 +133,8 @@ _MOST_MASKS = 16
 # The options of Connection that are not the names of fields that anything but a proxy has.
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close"))
 
-_FRAMING_REQUESTS = frozenset(
-    (b"connection", b"content-length", b"expect", b"te", b"transfer-encoding", b"upgrade")
-)
-_SIMPLE = frozenset((b"connection", b"content-length", b"te"))
+# What has to be looked at closely in a request. Of Connection and Content-Length the value decides.
+_NOT_SIMPLE = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
 
 
 class HeadNames:
@@ -151,8 +149,6 @@ class HeadNames:
         connection_at: Where the one Connection is; -1 where there is none, or more than one.
         harmless: Values of Connection that name none of the fields.
         remembered: Whether the next head with the same names has this very object.
-        plain_request: Whether a request with these names has one Host, no name twice, and nothing
-            that speaks of its body, of this hop or of another protocol.
         simple_request: Whether a request with these names has one Host, no name twice, and a length
             if it has a body: then the values of Host, Content-Length and Connection decide alone.
         plain_response: Whether the length of a response with these names, if it has a body, is
@@ -168,7 +164,6 @@ class HeadNames:
         "length_at",
         "lowered",
         "names",
-        "plain_request",
         "plain_response",
         "remembered",
         "simple_request",
@@ -184,12 +179,7 @@ class HeadNames:
         self.connection_at = self._place(b"connection")
         names_none = names.isdisjoint(option.lower() for option in _USUAL_OPTIONS)
         self.harmless = _USUAL_OPTIONS if names_none else frozenset()
-        self.plain_request = (
-            self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS)
-        )
-        self.simple_request = (
-            self.distinct and self.host_at >= 0 and names.isdisjoint(_FRAMING_REQUESTS - _SIMPLE)
-        )
+        self.simple_request = self.distinct and self.host_at >= 0 and names.isdisjoint(_NOT_SIMPLE)
         self.plain_response = (
             self.length_at >= 0
             and b"transfer-encoding" not in names
