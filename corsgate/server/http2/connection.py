@@ -363,6 +363,7 @@ class Http2Connection(ClientConnection):
 
     def _close(self) -> None:
         self._begin_closing()
+        self._turns.stop()
         self._tcp.loseConnection()
         # TLS waits for the client's own close_notify.
         self.deadline_s = self._now() + LINGER_S

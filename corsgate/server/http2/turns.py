@@ -21,7 +21,8 @@ class Turns:
     def __init__(self, reactor: Any, go_on: Callable[[], None]) -> None:
         self._reactor = reactor
         self._go_on: Callable[[], None] | None = go_on
-        self._paused = False
+        # What is paused until the next turn.
+        self._paused: Any = None
 
     def pause(self, transport: Any) -> None:
         """End this turn; nothing is read from now on until the next one.
@@ -29,17 +30,26 @@ class Turns:
         Args:
             transport: What the frames come from.
         """
-        if not self._paused:
-            self._paused = True
+        if self._paused is None:
+            self._paused = transport
             transport.pauseProducing()
-            self._reactor.callLater(0, self._begin, transport)
+            self._reactor.callLater(0, self._begin)
+
+    def stop(self) -> None:
+        """Begin no more turns: the connection closes, and may read the client's own close."""
+        self._go_on = None
+        self._resume()
 
     def end(self) -> None:
         """Let go of the connection, which knows this: a cycle would be left to the collector."""
-        self._go_on = None
+        self._go_on = self._paused = None
 
-    def _begin(self, transport: Any) -> None:
-        self._paused = False
+    def _begin(self) -> None:
+        self._resume()
         if self._go_on is not None:
-            transport.resumeProducing()
             self._go_on()
+
+    def _resume(self) -> None:
+        transport, self._paused = self._paused, None
+        if transport is not None:
+            transport.resumeProducing()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hyperframe.frame import GoAwayFrame
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.server.http2.turns import REQUESTS_PER_TURN
@@ -71,3 +72,15 @@ class TurnsTests(SynchronousTestCase):
         client.clock.advance(0)
         self.assertEqual(len(client.requests), REQUESTS_PER_TURN)
         self.assertEqual(client.clock.getDelayedCalls(), [])
+
+    def test_closed(self) -> None:
+        """A connection that closes in between reads on, for the client's own close."""
+        client = Http2Client()
+        heads = [client.head(client.number(), PSEUDO) for _ in range(REQUESTS_PER_TURN)]
+        client.send(GoAwayFrame(0), *heads)
+        self.assertFalse(client.open)
+        self.assertTrue(client.wire.reading)
+        client.request()
+        client.clock.advance(0)
+        self.assertEqual(client.requests, [])
+        self.assertEqual(len(client.recorded), REQUESTS_PER_TURN)
