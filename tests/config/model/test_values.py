@@ -11,7 +11,9 @@ from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Config,
+    Cors,
     DigestCredentials,
+    Discovered,
     HeaderCredentials,
     Limits,
     Listener,
@@ -21,7 +23,8 @@ from corsgate.config.model.values import (
     Server,
     Upstream,
 )
-from corsgate.errors import BadValue
+from corsgate.errors import BadValue, Fault
+from tests.certificates import Authority
 
 SERVER = Server(scheme="http", host="a", port=80)
 UPSTREAM = Upstream(name="a", servers=(SERVER,))
@@ -34,6 +37,7 @@ HEADER = HeaderCredentials(name="X-Key", value=Secret("b"))
 
 WRONG: tuple[Callable[[], object], ...] = (
     lambda: Listener(endpoint=""),
+    lambda: Listener(endpoint="tcp:0", http2=True),
     lambda: attrs.evolve(SERVER, scheme="ftp"),
     lambda: attrs.evolve(SERVER, host=""),
     lambda: attrs.evolve(SERVER, host="a b"),
@@ -102,3 +106,55 @@ class ValidityTests(SynchronousTestCase):
             "http://[::1]:8000": attrs.evolve(SERVER, host="::1", port=8000),
         }
         self.assertEqual(list(cases), [server.origin for server in cases.values()])
+
+    def test_a_name_of_its_own(self) -> None:
+        """A discovered server is reached by its address, and asked for by its name."""
+        server = Server(scheme="https", host="10.0.0.1", port=8443, name="api.internal")
+        self.assertEqual(server.origin, "https://10.0.0.1:8443")
+        self.assertEqual(server.host_value, b"api.internal:8443")
+        self.assertEqual(SERVER.host_value, b"a")
+
+    def test_a_socket_is_its_own_origin(self) -> None:
+        """The Host that is sent does not identify it."""
+        server = attrs.evolve(SERVER, host="localhost", socket="/run/a.sock")
+        self.assertEqual((server.origin, server.authority), ("unix:/run/a.sock", "localhost"))
+
+    def test_discovered_servers_show_how(self) -> None:
+        """The scheme says what is looked up."""
+        self.assertEqual(str(Discovered(template=SERVER)), "dns+http://a")
+        self.assertEqual(str(Discovered(template=SERVER, is_service=True)), "srv+http://a")
+
+
+class DefaultTests(SynchronousTestCase):
+    """What a value is that nobody wrote."""
+
+    def test_nothing_is_opened(self) -> None:
+        """Every risk must be written out: no default takes one."""
+        cors = Cors(allow_origins=("https://a.example",))
+        risks = [name for name in attrs.asdict(cors) if name.startswith("dangerously_")]
+        self.assertEqual(len(risks), 3)
+        for name in (*risks, "allow_credentials", "debug", "expose_auto"):
+            self.assertIs(getattr(cors, name), False, name)
+        self.assertTrue(cors.enforce_origin)
+        self.assertEqual((cors.allow_methods, cors.allow_headers, cors.max_age_s), ((), (), None))
+        self.assertFalse(ROUTE.allow_framing)
+        self.assertEqual((ROUTE.cors, ROUTE.pass_headers), (None, ()))
+        self.assertTrue(UPSTREAM.verify)
+        self.assertFalse(UPSTREAM.preserve_host)
+        self.assertEqual((SERVER.backup, SERVER.drain, SERVER.weight), (False, False, 1))
+
+    def test_digest_takes_what_most_boxes_have(self) -> None:
+        """A box that knows MD5 alone is not locked out by default."""
+        self.assertEqual((DIGEST.min_algorithm, DIGEST.require_qop), ("MD5", False))
+
+    def test_http2_needs_certificates(self) -> None:
+        """With them it may be on."""
+        certified = Authority.make().issue("a.example").certified
+        listener = Listener(endpoint="tcp:0", certificates=(certified,), http2=True)
+        self.assertTrue(listener.http2)
+
+    def test_warnings_make_no_difference(self) -> None:
+        """Two configurations are equal if they do the same."""
+        warned = attrs.evolve(CONFIG, warnings=(Fault(file="c", problem="odd", fix=""),))
+        self.assertEqual(warned, CONFIG)
+        self.assertNotEqual(attrs.evolve(CONFIG, access_log="off"), CONFIG)
