@@ -147,6 +147,11 @@ class DefaultTests(SynchronousTestCase):
         """A box that knows MD5 alone is not locked out by default."""
         self.assertEqual((DIGEST.min_algorithm, DIGEST.require_qop), ("MD5", False))
 
+    def test_certificates_are_not_shown(self) -> None:
+        """Their file may also contain a private key."""
+        upstream = attrs.evolve(UPSTREAM, ca_pem=Authority.make().pem + b"hunter2")
+        self.assertNotIn("hunter2", repr(upstream))
+
     def test_http2_needs_certificates(self) -> None:
         """With them it may be on."""
         certified = Authority.make().issue("a.example").certified
