@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test lint format bench bench-scale bench-cors soak attack clean
+.PHONY: help run test lint format bench bench-calls bench-scale bench-cors soak attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
 	@echo 'make test   all tests'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make format let ruff lay out the code'
-	@echo 'make bench  the gate and its peers under load; ARGS=--help tells more'
+	@echo 'make bench  the gate and its peers under load; ARGS=--help lists the options'
+	@echo 'make bench-calls  the Python calls and bytecodes of one request, without a network'
 	@echo 'make bench-scale  what many routes, origins and idle connections cost'
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
 	@echo 'make soak   a minute with servers that fail, beside HAProxy'
@@ -37,6 +38,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m bench.run $(ARGS)
+
+bench-calls: $(INSTALLED)
+	$(BIN)/python -m bench.calls $(ARGS)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python -m bench.scale $(ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from argparse import ArgumentParser
 
@@ -12,6 +13,7 @@ from bench.loads import LOADS
 from bench.measure import proxies
 from bench.report import END, START
 from tests.prose import Prose
+from tests.tree import ROOT
 
 DOCUMENT = Prose.read("docs/performance.md")
 PARSERS = {"bench": run.parser, "bench-scale": scale.parser}
@@ -46,3 +48,21 @@ class Documents(SynchronousTestCase):
         """`--output` finds where the figures go."""
         for line in (START, END, scale.START, scale.END):
             self.assertEqual(DOCUMENT.text.splitlines().count(line), 1, line)
+
+
+class Makefile(SynchronousTestCase):
+    """Its targets."""
+
+    def test_has_every_program(self) -> None:
+        """Each program in ``bench/`` has a target, and `make help` lists every target."""
+        text = (ROOT / "Makefile").read_text("utf-8")
+        programs = [
+            path.stem
+            for path in sorted((ROOT / "bench").glob("*.py"))
+            # `attack_box` and the like are started by `attack`.
+            if "_" not in path.stem and '__name__ == "__main__"' in path.read_text("utf-8")
+        ]
+        self.assertIn("calls", programs)
+        self.assertEqual(sorted(re.findall(r"-m bench\.(\w+)", text)), programs)
+        (targets,) = re.findall(r"(?m)^\.PHONY: help (.*)$", text)
+        self.assertEqual(re.findall(r"@echo 'make ([\w-]+)", text), targets.split())
