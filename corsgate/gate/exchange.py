@@ -202,7 +202,7 @@ class Exchange:
                 self._failover.end()
             self._relay(response)
         except Exception:
-            self._fail(Failure())
+            self._drop(response, Failure())
 
     def _not_responded(self, failure: Failure) -> None:
         """Find another server where one gave no response."""
@@ -236,12 +236,7 @@ class Exchange:
         def found(another: ServerState | None) -> None:
             self._found(another, response, error)
 
-        def not_found(failure: Failure) -> None:
-            if response is not None and failure.check(CancelledError):
-                response.stopProducing()
-            self._fail(failure)
-
-        finding.addCallbacks(found, not_found)
+        finding.addCallbacks(found, lambda failure: self._drop(response, failure))
 
     def _found(
         self,
@@ -260,7 +255,7 @@ class Exchange:
                 assert error is not None, "there is a response, or why there is none"
                 raise error
         except Exception:
-            self._fail(Failure())
+            self._drop(response, Failure())
 
     async def _another_server(
         self, cause: str | None, error: UpstreamError | None
@@ -388,6 +383,12 @@ class Exchange:
             self._failover.end()
         if self._timeout is not None:
             self._timeout.end()
+
+    def _drop(self, response: UpstreamResponse | None, failure: Failure) -> None:
+        """End without the rest of a response, which would keep its connection from others."""
+        self._fail(failure)
+        if response is not None:
+            response.stopProducing()
 
     def _fail(self, failure: Failure) -> None:
         """End without a whole response, and tell the client."""

@@ -194,6 +194,17 @@ class FirstAttempt(ExchangeTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
         self.assert_ended(0, 0)
 
+    def test_our_own_fault_amid_response(self) -> None:
+        """A response that can't be handed on is given up: it must keep no connection busy."""
+        request = self.begin()
+        streamed = response(200)
+        connection: Any = streamed._connection
+        streamed.head.headers.append((b"Location", None))  # type: ignore[arg-type]  # on purpose
+        self.servers.waiting[-1].callback(streamed)
+        self.assertEqual((request.status, connection.given_up), (500, 1))
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError, TypeError)), 1)
+        self.assert_ended(0, 0)
+
 
 class FirstAttemptByCoroutine(FirstAttempt):
     """The same where no shortcut is taken."""
