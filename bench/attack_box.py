@@ -21,7 +21,7 @@ LIFETIME_S: Final = 300.0
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Return the requests of one connection, until it ends."""
+    """Serve the requests of one connection, until it ends."""
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()

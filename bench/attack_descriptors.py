@@ -118,7 +118,7 @@ def proxies() -> list[Proxy]:
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Return the requests of one connection, as the box that is behind both proxies."""
+    """Serve the requests of one connection, as the box that is behind both proxies."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         while True:
             await reader.readuntil(b"\r\n\r\n")

@@ -11,7 +11,7 @@ SERVICE_TIME_S: Final = 0.005
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: bytes) -> None:
-    """Return the requests of one connection, until it ends."""
+    """Serve the requests of one connection, until it ends."""
     try:
         while True:
             await reader.readuntil(b"\r\n\r\n")

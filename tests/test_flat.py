@@ -137,7 +137,7 @@ class Server(Protocol):
         self._connections.discard(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Return whole requests."""
+        """Respond to whole requests."""
         self._data += data
         tcp: Any = self.transport
         ends = (b"body", b"\r\n0\r\n\r\n") if self._data.startswith(b"PUT") else b"\r\n\r\n"

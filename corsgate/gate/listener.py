@@ -80,7 +80,7 @@ class ListenerSite:
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
         serve = self._serve if shortcuts.memo else self._serve_anew
-        root = GateRoot(runtime.table, hosts, serve, self._answer, misdirects)
+        root = GateRoot(runtime.table, hosts, serve, self._respond, misdirects)
         self.site = GateSite(
             root,
             deadlines=deadlines,
@@ -148,8 +148,8 @@ class ListenerSite:
         request.memo = FieldsMemo()
         self._serve(request, route)
 
-    def _answer(self, request: GateRequest, problem: Problem) -> None:
-        """Return a request that belongs to no route."""
+    def _respond(self, request: GateRequest, problem: Problem) -> None:
+        """Respond to a request that belongs to no route."""
         self._client(request)
         respond(request, problem)
 
@@ -173,5 +173,5 @@ def _client_of(
 
 @lru_cache(maxsize=1024)
 def _known_client(peer: str, scheme: bytes, authority: bytes) -> Client:
-    """Return a client whose word counts for nothing: the same one for all it sends."""
+    """Return a client that no trusted proxy speaks for: the same value for all its requests."""
     return _client_of(peer, scheme, authority, peer)

@@ -20,7 +20,7 @@ MAX_HOSTS = 256
 _LONGEST_REMEMBERED = 256
 
 Serve = Callable[[GateRequest, CompiledRoute], None]
-Answer = Callable[[GateRequest, Problem], None]
+Respond = Callable[[GateRequest, Problem], None]
 Misdirects = Callable[[GateRequest], bool]
 
 
@@ -30,7 +30,7 @@ class PlaceResource(Resource):
     Args:
         node: The place.
         serve: Called with a request and the route that was found.
-        answer: Called with a request and an error.
+        respond: Called with a request and an error.
 
     Attributes:
         by_head: Whether the next request with the same fields and target may be rendered here
@@ -39,16 +39,16 @@ class PlaceResource(Resource):
 
     by_head: ClassVar[bool] = True
 
-    def __init__(self, node: Node[CompiledRoute], serve: Serve, answer: Answer) -> None:
+    def __init__(self, node: Node[CompiledRoute], serve: Serve, respond: Respond) -> None:
         super().__init__()
         self._route = node.route
         self._serve = serve
-        self._answer = answer
+        self._respond = respond
         self.isLeaf = not node.children
         for segment, child in node.children.items():
-            self.putChild(segment, PlaceResource(child, serve, answer))
+            self.putChild(segment, PlaceResource(child, serve, respond))
         # All that is below, except for the children, is this route's.
-        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, answer)
+        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below."""
@@ -58,7 +58,7 @@ class PlaceResource(Resource):
     def render(self, request: GateRequest) -> int:
         """Serve the route that was found."""
         if self._route is None:
-            self._answer(request, Problem(status=404, detail="Nothing is served at this path."))
+            self._respond(request, Problem(status=404, detail="Nothing is served at this path."))
         else:
             self._serve(request, self._route)
         return NOT_DONE_YET
@@ -71,7 +71,7 @@ class GateRoot(Resource):
         table: The routes.
         hosts: The Host values that are served here.
         serve: Called with a request and the route that was found.
-        answer: Called with a request and an error.
+        respond: Called with a request and an error.
         misdirects: Returns whether a request was meant for a host that is not served, although
             its Host is; None where nothing but Host says what it was meant for.
     """
@@ -81,22 +81,22 @@ class GateRoot(Resource):
         table: RouteTable[CompiledRoute],
         hosts: HostRules,
         serve: Serve,
-        answer: Answer,
+        respond: Respond,
         misdirects: Misdirects | None = None,
     ) -> None:
         super().__init__()
         self._hosts = hosts
         self._misdirects = misdirects
-        self._answer = answer
+        self._respond = respond
         self._table = table
         self._found: dict[bytes, PlaceResource] = {}
-        self._trees = {id(node): PlaceResource(node, serve, answer) for node in table.roots}
+        self._trees = {id(node): PlaceResource(node, serve, respond) for node in table.roots}
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below the root of the request's host."""
         tree = self._found.get(request.authority) or self._find(request.authority)
         if tree is None or (self._misdirects is not None and self._misdirects(request)):
-            return _Misdirected(self._answer)
+            return _Misdirected(self._respond)
         return tree if tree.isLeaf else tree.getChildWithDefault(path, request)
 
     def _find(self, host: bytes) -> PlaceResource | None:
@@ -111,25 +111,25 @@ class GateRoot(Resource):
         return tree
 
     def render(self, request: GateRequest) -> int:
-        """Return a request that has no place in the tree."""
+        """Respond to a request that has no place in the tree."""
         refusal = request.refusal
         if refusal is None:
             problem = Problem(status=404, detail="Nothing is served at this path.")
         else:
             problem = Problem(status=refusal.status, detail=refusal.detail)
-        self._answer(request, problem)
+        self._respond(request, problem)
         return NOT_DONE_YET
 
 
 class _Misdirected(Resource):
-    """Returns a request for a host that is not served here (RFC 9110 15.5.20)."""
+    """Responds to a request for a host that is not served here (RFC 9110 15.5.20)."""
 
     isLeaf = True
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, respond: Respond) -> None:
         super().__init__()
-        self._answer = answer
+        self._respond = respond
 
     def render(self, request: GateRequest) -> int:
-        self._answer(request, Problem(status=421, detail="This host is not served here."))
+        self._respond(request, Problem(status=421, detail="This host is not served here."))
         return NOT_DONE_YET

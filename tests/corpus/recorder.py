@@ -103,7 +103,7 @@ class _Connection(Protocol, Watched):
         self._recorder.changed()
 
     def _begin(self, found: Judged) -> None:
-        """Return a request early, or ask for its body that is held back (RFC 9110 10.1.1)."""
+        """Respond to a request early, or ask for its body that is held back (RFC 9110 10.1.1)."""
         expects = index_headers(found.fields).get(b"expect") == [b"100-continue"]
         if self._recorder.script.early and not self._answered:
             self._answered = True

@@ -238,7 +238,7 @@ class Served(Serving):
 def answer(
     request: GateRequest, body: bytes = b"", status: int = 200, length: int | None = 0
 ) -> None:
-    """Return a request whole; with `length` None only the end tells the body's length."""
+    """Respond to a request whole; with `length` None only the end tells the body's length."""
     head = ResponseHead(status=status, reason=b"", headers=[(b"X-For", request.uri)])
     request.begin(head, None if length is None else len(body))
     request.write(body)

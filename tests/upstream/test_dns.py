@@ -59,7 +59,7 @@ class FakeServer(DatagramProtocol, Watched):
         return gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Return a question; what is too long is cut."""
+        """Respond to a question; what is too long is cut."""
         transport: Any = self.transport
         transport.write(self.answer(datagram, 512), addr)
 

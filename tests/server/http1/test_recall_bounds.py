@@ -54,7 +54,7 @@ class Parsed:
         self.memos: list[FieldsMemo] = []
 
     def __call__(self, request: GateRequest) -> None:
-        """Return a request."""
+        """Respond to a request."""
         self.memos.append(request.memo)
         answer(request, b"x")
 

@@ -22,7 +22,7 @@ class DrainTests(SynchronousTestCase):
         return emptied
 
     def goaway(self, client: Http2Client) -> None:
-        """Return the PING behind the first GOAWAY."""
+        """Acknowledge the PING behind the first GOAWAY."""
         pings = [frame for frame in client.control if isinstance(frame, PingFrame)]
         self.assertEqual(pings[-1].opaque_data, FAREWELL)
         client.send(PingFrame(0, FAREWELL, flags=["ACK"]))
