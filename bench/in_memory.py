@@ -189,6 +189,6 @@ class Gate:
         make_http2 = find_http2()
         assert make_http2 is not None, "the library h2 is not installed"
         (listener,) = self._service.listeners
-        connection: Any = make_http2(listener.site)
-        listener.site.hand_over(channel, connection)
+        connection: Any = make_http2(listener.site.context)
+        listener.site.connections.hand_over(channel, connection)
         return connection  # type: ignore[no-any-return]  # it is what MakeHttp2 returns

@@ -149,7 +149,7 @@ class GateService(Service):
         reactor = self._reactor
         for listener in self.listeners:
             # From here on each response says close, also on connections that are accepted last.
-            listener.site.draining = True
+            listener.site.context.draining = True
         stopped = [
             stop_listening(port, reactor, handed_over=is_handed_over(each.listener.endpoint))
             for port, each in zip(self.ports, self.listeners, strict=False)

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.server.admission import Spare
+from corsgate.server.context import ServerContext
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http1.timeouts import FIRST_REQUEST_S
 from corsgate.server.site import GateSite, Refused
@@ -22,10 +23,10 @@ from corsgate.transport.tls import TLSFactory
 HTTP1 = b"http/1.1"
 HTTP2 = b"h2"
 
-MakeHttp2: TypeAlias = Callable[[GateSite], IProtocol]
-"""Makes what speaks HTTP/2 on a connection of a site.
+MakeHttp2: TypeAlias = Callable[[ServerContext], IProtocol]
+"""Makes what speaks HTTP/2 on a connection.
 
-It has `drain` and `abortConnection`, and tells the site by `channel_lost` when it is gone.
+It has `drain` and `abortConnection`, and tells `Connections` by `lost` when it is gone.
 """
 
 
@@ -37,14 +38,16 @@ class Negotiation(Protocol):
     request's head.
 
     Args:
-        site: Serves the connection.
+        context: What the connection is served with.
         channel: Speaks HTTP/1.1.
         make_http2: Speaks HTTP/2, or None where it isn't offered.
     """
 
-    def __init__(self, site: GateSite, channel: GateChannel, make_http2: MakeHttp2 | None) -> None:
+    def __init__(
+        self, context: ServerContext, channel: GateChannel, make_http2: MakeHttp2 | None
+    ) -> None:
         self.deadline_s = NEVER
-        self._site = site
+        self._context = context
         self._channel = channel
         self._make_http2 = make_http2
 
@@ -52,27 +55,27 @@ class Negotiation(Protocol):
         """Start to wait."""
         if hasattr(self._tls, "setTcpNoDelay"):
             self._tls.setTcpNoDelay(True)
-        self._site.hand_over(self._channel, self)
-        self._site.deadlines.add(self)
-        self.deadline_s = self._site.deadlines.now() + self._site.limits.client_head_timeout_s
+        self._context.connections.hand_over(self._channel, self)
+        self._context.deadlines.add(self)
+        self.deadline_s = self._context.now() + self._context.limits.client_head_timeout_s
 
     def handshakeCompleted(self) -> None:
         """Put in its own place what speaks the protocol agreed on."""
-        self._site.deadlines.discard(self)
+        self._context.deadlines.discard(self)
         channel: Any = self._channel
         if self._make_http2 is not None and self._tls.negotiatedProtocol == HTTP2:
-            channel = self._make_http2(self._site)
-        self._site.hand_over(self, channel)
+            channel = self._make_http2(self._context)
+        self._context.connections.hand_over(self, channel)
         self._tls.wrappedProtocol = channel
         channel.makeConnection(self._tls)
-        if self._site.draining:
+        if self._context.draining:
             channel.drain()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Record that the handshake failed, or was cut."""
-        self._site.deadlines.discard(self)
+        self._context.deadlines.discard(self)
         # Without a log line: anyone who knocks would write one.
-        self._site.channel_lost(self)
+        self._context.connections.lost(self)
 
     def timed_out(self) -> None:
         """Cut a handshake that takes too long."""
@@ -81,7 +84,7 @@ class Negotiation(Protocol):
 
     def drain(self) -> None:
         """Cut the connection soon: it may have been accepted just now, and bring a request."""
-        self.deadline_s = min(self.deadline_s, self._site.deadlines.now() + FIRST_REQUEST_S)
+        self.deadline_s = min(self.deadline_s, self._context.now() + FIRST_REQUEST_S)
 
     @property
     def spare(self) -> Spare:
@@ -122,7 +125,7 @@ class NegotiationFactory(Factory):
         channel = self._site.buildProtocol(addr)
         if isinstance(channel, Refused):
             return channel
-        return Negotiation(self._site, channel, self._make_http2)
+        return Negotiation(self._site.context, channel, self._make_http2)
 
 
 def over_tls(

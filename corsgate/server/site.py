@@ -10,12 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
 from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import Site
 
 from corsgate.config.model.values import Limits
-from corsgate.errors import ConnectionFault
 from corsgate.server.admission import Admission
 from corsgate.server.connections import Connections
 from corsgate.server.context import ServerContext
@@ -59,7 +57,6 @@ class GateSite(Site):
     """
 
     noisy = False
-    _log = Logger()
 
     def __init__(
         self,
@@ -89,34 +86,6 @@ class GateSite(Site):
             wall_clock=wall_clock,
             shortcuts=shortcuts,
         )
-        # For code that has the site and not its context.
-        self.deadlines = deadlines
-        self.limits = limits
-        self.shortcuts = shortcuts
-        self.record = record
-        self.channels = self.connections.channels
-        self.hand_over = self.connections.hand_over
-        self.client_of = self.connections.client_of
-        self.channel_lost = self.connections.lost
-        self.date = self.context.date
-
-    @property
-    def memory(self) -> MemoryBudget:
-        """The budget for bytes that wait in memory."""
-        return self.context.memory
-
-    @memory.setter
-    def memory(self, memory: MemoryBudget) -> None:
-        self.context.memory = memory
-
-    @property
-    def draining(self) -> bool:
-        """Whether connections close after the requests that have come."""
-        return self.context.draining
-
-    @draining.setter
-    def draining(self, draining: bool) -> None:
-        self.context.draining = draining
 
     def getResourceFor(self, request: Any) -> IResource:
         """Return the resource that serves a request; there is no server that it is passed on to."""
@@ -144,12 +113,6 @@ class GateSite(Site):
         channel = GateChannel(self.context)
         self.connections.begin(channel, admitted)
         return channel
-
-    def report_ended(self, fault: ConnectionFault) -> None:
-        """Log, as often as is due, that a client broke HTTP/2 so that its connection was ended."""
-        more = self.context.log_throttle.due(("HTTP/2", fault.code), self.deadlines.now())
-        if more is not None:
-            self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
 
     def drain(self) -> Deferred[None]:
         """Close idle connections now, and each other one after its response.

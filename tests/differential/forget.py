@@ -34,7 +34,7 @@ def forgetter(service: GateService) -> Callable[[], object]:
                 if isinstance(part, dict):
                     part.clear()
         for listener in service.listeners:
-            for channel in list(listener.site.channels):
+            for channel in list(listener.site.connections.channels):
                 channel.rest()
 
     return forget

@@ -203,8 +203,8 @@ class Player:
                 # Over TLS the two would have agreed on it; the site is told of the change.
                 channel, make = protocol, find_http2()
                 assert make is not None
-                protocol = make(channel.site)
-                channel.site.hand_over(channel, protocol)
+                protocol = make(channel.context)
+                channel.context.connections.hand_over(channel, protocol)
             FakeTransport(reactor, protocol, socket, host, peer)
             self._clients[number] = _ClientEnd(socket, http2=http2)
         return self._clients[number]

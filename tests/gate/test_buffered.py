@@ -19,7 +19,7 @@ LIMITS = '[limits]\nmax_buffered_per_client = "2MiB"\n'
 
 def memory_of(gate: Gate) -> MemoryBudget:
     """Return what counts for a gate."""
-    return gate.service.listeners[0].site.memory
+    return gate.service.listeners[0].site.context.memory
 
 
 class BufferedTests(Http2TestCase):

@@ -63,11 +63,11 @@ class Dates(SynchronousTestCase):
             reactor=clock,
             wall_clock=lambda: now[0],
         )
-        self.assertEqual(site.date(), b"Sun, 06 Nov 1994 08:49:37 GMT")
+        self.assertEqual(site.context.date(), b"Sun, 06 Nov 1994 08:49:37 GMT")
         now[0] += HOUR_S
-        self.assertEqual(site.date(), b"Sun, 06 Nov 1994 09:49:37 GMT")
+        self.assertEqual(site.context.date(), b"Sun, 06 Nov 1994 09:49:37 GMT")
         now[0] -= 2 * HOUR_S
-        self.assertEqual(site.date(), b"Sun, 06 Nov 1994 07:49:37 GMT")
+        self.assertEqual(site.context.date(), b"Sun, 06 Nov 1994 07:49:37 GMT")
 
 
 class WallClockIsSet(DaemonTestCase):

@@ -71,7 +71,7 @@ class BeforeApache(GateTestCase):
         """A small body is not kept either where much waits already, and arrives once, and whole."""
         apache = self.apache()
         gate = self.gate(apache)
-        memory = gate.service.listeners[0].site.memory
+        memory = gate.service.listeners[0].site.context.memory
         self.assertEqual(memory.held, 0)
         stalled = Account(MemoryHolder(), "127.0.0.1")
         memory.hold(stalled, response=17 * 1024 * 1024)

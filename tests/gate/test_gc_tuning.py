@@ -127,7 +127,7 @@ class StreamGarbageTests(SynchronousTestCase):
                         reads: tuple[bytes, ...] = reads,
                         is_cut: bool = is_cut,
                     ) -> None:
-                        connection = make_http2(client.site)
+                        connection = make_http2(client.site.context)
                         connection.makeConnection(Wire())
                         for data in reads:
                             connection.dataReceived(data)

@@ -303,7 +303,7 @@ class Goodbyes(Http2TestCase):
     async def until_paused(self, gate: Gate) -> None:
         """Wait until the gate's one client takes nothing more: its socket's buffer is full."""
         (listener,) = gate.service.listeners
-        (channel,) = listener.site.channels
+        (channel,) = listener.site.connections.channels
         tls: Any = channel.transport  # type: ignore[attr-defined]  # a protocol's
         paused = False
         while not paused:
@@ -318,7 +318,7 @@ class Goodbyes(Http2TestCase):
         tls.loseConnection()
         await upstream.connections[-1].gone()
         (listener,) = gate.service.listeners
-        while listener.site.channels:
+        while listener.site.connections.channels:
             await deferLater(reactor, 0)
         await client.close()
 

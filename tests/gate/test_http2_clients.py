@@ -129,7 +129,7 @@ class Clients(Http2TestCase):
             await mix(peer, rounds)
             self.assertFalse(peer.lost)
             await peer.close()
-            while site.channels:
+            while site.connections.channels:
                 await turn()
             self.assertEqual(len(gate.lines), rounds * 24)
             # What the test itself keeps.

@@ -144,7 +144,7 @@ class Drain(GateTestCase):
         client = self.connect_plain(gate)
         stopped = gate.stop()
         sites = [listener.site for listener in gate.service.listeners]
-        while not sites[0].channels:
+        while not sites[0].connections.channels:
             await turn()
         client.sendall(request())
         await stopped

@@ -133,7 +133,7 @@ class OverHttp1(Victim):
             client.send(request(target=b"/v1/held"))
             clients.append(client)
         await self.holding(self.server)
-        for channel in gate.service.listeners[0].site.channels:
+        for channel in gate.service.listeners[0].site.connections.channels:
             tcp = channel.transport  # type: ignore[attr-defined]  # it is a protocol
             bound = tcp.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
             self.assertEqual(bound, UNSENT_BYTES)

@@ -21,6 +21,7 @@ from zope.interface.verify import verifyObject
 from corsgate.config.model.values import Limits
 from corsgate.server.admission import Spare
 from corsgate.server.alpn import Negotiation, NegotiationFactory, find_http2, over_tls
+from corsgate.server.context import ServerContext
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http2 import connection as http2
 from corsgate.server.request import GateRequest
@@ -40,8 +41,8 @@ class Http2(Protocol):
     deadline_s = NEVER
     spare = Spare.NO
 
-    def __init__(self, site: GateSite) -> None:
-        self.site = site
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
         self.data = b""
         self.drained = False
 
@@ -50,8 +51,8 @@ class Http2(Protocol):
         self.data += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the site."""
-        self.site.channel_lost(self)
+        """Leave the listener's connections."""
+        self.context.connections.lost(self)
 
     def drain(self) -> None:
         """Note it."""
@@ -90,7 +91,7 @@ class NegotiationTests(SynchronousTestCase):
     def begin(
         self,
         offered: Sequence[bytes] = (),
-        make_http2: Callable[[GateSite], Any] | None = None,
+        make_http2: Callable[[ServerContext], Any] | None = None,
         limits: Limits | None = None,
     ) -> None:
         """Make a site and a connection to it, with nothing sent yet."""
@@ -158,9 +159,9 @@ class NegotiationTests(SynchronousTestCase):
             answer(request, b"hello")
             self.carry()
             self.assertIn(b"hello", self.client.recv(1000))
-            self.assertEqual(self.site.channels, {channel})
+            self.assertEqual(self.site.connections.channels, {channel})
             self.leave()
-            self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
+            self.assertEqual((self.site.connections.channels, self.deadlines.empty), (set(), True))
 
     def test_http2(self) -> None:
         """With h2 agreed on, what was passed in takes over, with all that came."""
@@ -170,11 +171,11 @@ class NegotiationTests(SynchronousTestCase):
         self.client.send(b"PRI")
         self.carry()
         self.assertEqual(channel.data, b"PRI")
-        self.assertEqual(self.site.channels, {channel})
+        self.assertEqual(self.site.connections.channels, {channel})
         self.site.drain()
         self.assertTrue(channel.drained)
         self.leave()
-        self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
+        self.assertEqual((self.site.connections.channels, self.deadlines.empty), (set(), True))
 
     def test_http2_not_wanted(self) -> None:
         """Where h2 is offered, a client may still want HTTP/1.1."""
@@ -193,7 +194,7 @@ class NegotiationTests(SynchronousTestCase):
             self.clock.pump([1.0] * 2)
             self.assertFalse(self.wire.open)
             self.leave()
-            self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
+            self.assertEqual((self.site.connections.channels, self.deadlines.empty), (set(), True))
 
     def test_not_cut_after(self) -> None:
         """Its time limit ends with the handshake; then the channel's own counts."""
@@ -212,7 +213,7 @@ class NegotiationTests(SynchronousTestCase):
         self.tls.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         self.assertFalse(self.wire.open)
         self.leave()
-        self.assertEqual((self.requests, self.site.channels), ([], set()))
+        self.assertEqual((self.requests, self.site.connections.channels), ([], set()))
 
     def test_no_protocol(self) -> None:
         """So does a client that speaks another protocol."""
@@ -220,7 +221,7 @@ class NegotiationTests(SynchronousTestCase):
         self.assertRaises(SSL.Error, self.shake)
         self.assertFalse(self.wire.open)
         self.leave()
-        self.assertEqual(self.site.channels, set())
+        self.assertEqual(self.site.connections.channels, set())
 
     def test_drain(self) -> None:
         """A site that drains waits for a handshake only for a moment."""
@@ -277,7 +278,7 @@ class NegotiationTests(SynchronousTestCase):
         self.assertFalse(handshake[1].open)
         self.leave()
         handshake[0].connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((self.site.channels, self.deadlines.empty), (set(), True))
+        self.assertEqual((self.site.connections.channels, self.deadlines.empty), (set(), True))
 
     def test_counted(self) -> None:
         """A connection counts from its first byte to its end, whoever has it."""

@@ -86,10 +86,10 @@ class ClientConnectionTests(SynchronousTestCase):
     def test_resting_counts_what_is_unsent(self) -> None:
         """A connection without a transport that keeps bytes counts none when it rests."""
         self.client.rest()
-        self.assertEqual(self.served.site.memory.held, 0)
+        self.assertEqual(self.served.site.context.memory.held, 0)
 
     def test_left(self) -> None:
         """A connection that is gone is no more among those of the listener."""
-        self.assertEqual(self.served.site.channels, {self.client})
+        self.assertEqual(self.served.site.connections.channels, {self.client})
         self.client.connectionLost(LEFT)
-        self.assertEqual(self.served.site.channels, set())
+        self.assertEqual(self.served.site.connections.channels, set())

@@ -55,7 +55,7 @@ class ResponseTests(SynchronousTestCase):
         client = Http2Client(LIMITS, count)
         number = client.request()
         grown: list[int] = []
-        client.site.memory.hold = lambda *_, **__: grown.append(1)  # type: ignore[method-assign]
+        client.site.context.memory.hold = lambda *_, **__: grown.append(1)  # type: ignore[method-assign]
         answer(client.requests[0], bytes(WINDOW - 1))
         client.read()
         self.assertTrue(client.answers[number].ended)
@@ -64,7 +64,7 @@ class ResponseTests(SynchronousTestCase):
     def test_waiting(self) -> None:
         """What waits for the client's window counts until the client has it."""
         client = Http2Client(LIMITS, count, settings={INITIAL_WINDOW_SIZE: 0})
-        memory = client.site.memory
+        memory = client.site.context.memory
         number = client.request()
         answer(client.requests[0], bytes(60_000))
         self.assertGreaterEqual(memory.held_by(CLIENT), 60_000)
@@ -91,7 +91,7 @@ class ResponseTests(SynchronousTestCase):
             else:
                 client.reset(number)
                 client.reset(upload)
-            self.assertEqual(client.site.memory.held, 0)
+            self.assertEqual(client.site.context.memory.held, 0)
 
     def test_zero_window(self) -> None:
         """A client that takes nothing has no more waiting than it may, however much it asks for."""
@@ -99,8 +99,8 @@ class ResponseTests(SynchronousTestCase):
         outcomes: list[str] = []
         for _ in range(2):
             client = Http2Client(SMALL, count, settings={INITIAL_WINDOW_SIZE: 0})
-            memory = memory or client.site.memory
-            client.site.memory = memory
+            memory = memory or client.site.context.memory
+            client.site.context.memory = memory
             for _ in range(100):
                 client.request()
                 answer(client.requests[-1], bytes(60_000))
@@ -158,7 +158,7 @@ class ResponseTests(SynchronousTestCase):
         client.read()
         self.assertIsNone(client.answers[number].reset)
         self.assertGreater(sent, 1_000_000)
-        self.assertGreater(client.site.memory.cuts, 20)
+        self.assertGreater(client.site.context.memory.cuts, 20)
 
 
 class FullSocket(FileDescriptor):
@@ -208,13 +208,13 @@ class TransportTests(SynchronousTestCase):
         served, socket, channel = connected()
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         answer(served.requests[0], bytes(200_000))
-        held = served.site.memory.held_by(CLIENT)
+        held = served.site.context.memory.held_by(CLIENT)
         self.assertEqual(held, unsent(socket) + REQUEST_BYTES)
         self.assertGreater(held, 200_000)
         socket.takes = True
         while socket.dataBuffer or socket._tempDataLen:
             socket.doWrite()
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
 
     def test_cut(self) -> None:
         """A connection that is cut has nothing waiting any more, not even until the next turn."""
@@ -227,7 +227,7 @@ class TransportTests(SynchronousTestCase):
     def test_tight(self) -> None:
         """A transport says sooner that it is full where much waits already."""
         served, socket, channel = connected()
-        memory = served.site.memory
+        memory = served.site.context.memory
         for much in (0, 16 * MIB):
             memory.hold(Account(MemoryHolder(), CLIENT), response=much)
             channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -244,7 +244,7 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(channel.overhead, REQUEST_BYTES)
         channel.transport = TLSTransport.__new__(TLSTransport)
         self.assertEqual(channel.overhead, REQUEST_BYTES + TLS_BYTES)
-        memory = served.site.memory
+        memory = served.site.context.memory
         account = Account(channel, CLIENT, overhead=channel.overhead)
         memory.hold(account, response=1)
         self.assertEqual(memory.held, 1 + REQUEST_BYTES + TLS_BYTES)
@@ -259,17 +259,17 @@ class TransportTests(SynchronousTestCase):
         channel.makeConnection(socket)
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         answer(served.requests[0], bytes(50_000))
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
         served.wait(REST_S + 2)
-        self.assertEqual(served.site.memory.held_by(CLIENT), unsent(socket) + REQUEST_BYTES)
+        self.assertEqual(served.site.context.memory.held_by(CLIENT), unsent(socket) + REQUEST_BYTES)
 
     def test_http2(self) -> None:
         """A connection that is not read counts, and no longer once it is."""
         client = Http2Client(LIMITS)
         client.connection.hold(response=70_000)
-        self.assertEqual(client.site.memory.held, 70_000 + REQUEST_BYTES)
+        self.assertEqual(client.site.context.memory.held, 70_000 + REQUEST_BYTES)
         client.connection.resumeProducing()
-        self.assertEqual(client.site.memory.held, 0)
+        self.assertEqual(client.site.context.memory.held, 0)
 
 
 class RequestTests(SynchronousTestCase):
@@ -280,28 +280,28 @@ class RequestTests(SynchronousTestCase):
         client = Http2Client(LIMITS, count)
         number = client.request(method=b"PUT", end=False)
         client.data(number, bytes(1000))
-        self.assertEqual(client.site.memory.held_by(CLIENT), 1000 + REQUEST_BYTES)
+        self.assertEqual(client.site.context.memory.held_by(CLIENT), 1000 + REQUEST_BYTES)
         body = client.requests[0].body
         assert body is not None
         body.start(Receiver())
-        self.assertEqual(client.site.memory.held, 0)
+        self.assertEqual(client.site.context.memory.held, 0)
         body.pause()
         client.data(number, bytes(500), end=True)
-        self.assertEqual(client.site.memory.held, 500 + REQUEST_BYTES)
+        self.assertEqual(client.site.context.memory.held, 500 + REQUEST_BYTES)
         body.resume()
-        self.assertEqual(client.site.memory.held, 0)
+        self.assertEqual(client.site.context.memory.held, 0)
 
     def test_http1(self) -> None:
         """So it is in HTTP/1.1, also where the body has come whole."""
         served = Served(LIMITS, count)
         served.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1500\r\n\r\n" + bytes(1000))
-        self.assertEqual(served.site.memory.held_by(CLIENT), 1000 + REQUEST_BYTES)
+        self.assertEqual(served.site.context.memory.held_by(CLIENT), 1000 + REQUEST_BYTES)
         served.send(bytes(500))
-        self.assertEqual(served.site.memory.held_by(CLIENT), 1500 + REQUEST_BYTES)
+        self.assertEqual(served.site.context.memory.held_by(CLIENT), 1500 + REQUEST_BYTES)
         body = served.requests[0].body
         assert body is not None
         body.start(Receiver())
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
 
     def test_retained(self) -> None:
         """What a body's receiver keeps of it counts until its request has ended."""
@@ -312,23 +312,23 @@ class RequestTests(SynchronousTestCase):
         body.start(Receiver())
         body.retained = 1500
         served.send(bytes(1500))
-        self.assertEqual(served.site.memory.held, 1500 + REQUEST_BYTES)
+        self.assertEqual(served.site.context.memory.held, 1500 + REQUEST_BYTES)
         answer(served.requests[0])
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
 
     def test_pipelined(self) -> None:
         """Requests that wait behind another count, and few of them are parsed."""
         served = Served(LIMITS, count)
         one = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
         served.send(one * 1000)
-        held = served.site.memory.held
+        held = served.site.context.memory.held
         self.assertGreater(held, 900 * len(one))
         self.assertLess(held, 1000 * len(one) + 16 * REQUEST_BYTES)
         for at in range(1000):
             answer(served.requests[at])
             served.clock.advance(0)
         self.assertEqual(len(served.requests), 1000)
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
 
     def test_pipelined_behind_a_body(self) -> None:
         """Nor are more parsed where they come behind a body."""
@@ -340,10 +340,10 @@ class RequestTests(SynchronousTestCase):
         )
         for field, body in heads:
             served.send(b"PUT / HTTP/1.1\r\nHost: a\r\n" + field + b"\r\n\r\n" + body + one * 1000)
-            held = served.site.memory.held
+            held = served.site.context.memory.held
             self.assertGreater(held, 900 * len(one))
             self.assertLess(held, 1000 * len(one) + 20 * REQUEST_BYTES)
-            while served.site.memory.held:
+            while served.site.context.memory.held:
                 answer(served.requests[-1])
                 served.clock.advance(0)
         self.assertEqual(len(served.requests), 2002)
@@ -353,10 +353,10 @@ class RequestTests(SynchronousTestCase):
         served = Served(LIMITS, count)
         head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Large: " + b"a" * 20_000
         served.send(head)
-        self.assertEqual(served.site.memory.held, 2 * len(head) + REQUEST_BYTES)
+        self.assertEqual(served.site.context.memory.held, 2 * len(head) + REQUEST_BYTES)
         served.send(b"\r\n\r\n")
         answer(served.requests[0])
-        self.assertEqual(served.site.memory.held, 0)
+        self.assertEqual(served.site.context.memory.held, 0)
 
     def test_lost(self) -> None:
         """Nothing counts of a connection that is gone, whatever it was doing."""
@@ -365,7 +365,7 @@ class RequestTests(SynchronousTestCase):
                 served = Served(LIMITS, count)
                 served.send(data + more)
                 served.leave()
-                self.assertEqual(served.site.memory.held, 0)
+                self.assertEqual(served.site.context.memory.held, 0)
 
     def test_cut(self) -> None:
         """The connection that has stalled for longest is cut."""
@@ -373,11 +373,11 @@ class RequestTests(SynchronousTestCase):
         others = []
         for at in range(80):
             served = Served(SMALL, count) if at else first
-            served.site.memory = first.site.memory
+            served.site.context.memory = first.site.context.memory
             served.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n")
             served.send(bytes(60_000))
             others.append(served)
-            self.assertLessEqual(first.site.memory.held, 4 * MIB)
+            self.assertLessEqual(first.site.context.memory.held, 4 * MIB)
         self.assertTrue(first.wire.disconnected)
         self.assertIn("max_buffered_per_client", first.requests[0].log.outcome)
         self.assertFalse(others[-1].wire.disconnected)
@@ -392,4 +392,4 @@ class ClientTests(SynchronousTestCase):
         channel = served.site.buildProtocol(IPv4Address("TCP", CLIENT, 5000))
         channel.makeConnection(Wire())
         channel.dataReceived(b"GET / HTTP/1.1\r\nHos")
-        self.assertGreater(served.site.memory.held_by(CLIENT), 0)
+        self.assertGreater(served.site.context.memory.held_by(CLIENT), 0)

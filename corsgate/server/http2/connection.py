@@ -15,6 +15,7 @@ from h2.events import (
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -22,6 +23,7 @@ from corsgate.errors import ConnectionFault, MalformedRequest
 from corsgate.message.headers import HeaderList
 from corsgate.server.admission import Spare
 from corsgate.server.client_connection import ClientConnection
+from corsgate.server.context import ServerContext
 from corsgate.server.http1.timeouts import LINGER_S
 from corsgate.server.http2.codec import MAX_STREAMS, Codec
 from corsgate.server.http2.fields import RequestBlocks
@@ -33,7 +35,6 @@ from corsgate.server.http2.stream import Http2Stream
 from corsgate.server.http2.timeouts import ConnectionTimeouts
 from corsgate.server.http2.turns import REQUESTS_PER_TURN, Turns
 from corsgate.server.memory_budget import Tally
-from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import NEVER
 
 _HEADERS = Kind.HEADERS
@@ -45,7 +46,7 @@ class Http2Connection(ClientConnection):
     """One client's connection: many requests at once, each a stream of its own.
 
     Args:
-        site: Serves it.
+        context: What it is served with.
 
     Attributes:
         tally: What waits on its streams.
@@ -54,22 +55,24 @@ class Http2Connection(ClientConnection):
         lingering: How many streams have been responded to whose requests have not ended.
     """
 
-    def __init__(self, site: GateSite) -> None:
-        self.site = site
-        self.context = site.context
+    _log = Logger()
+
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
+        limits = context.limits
         self.tally = Tally()
-        self.codec = Codec(site.limits, site.context.shortcuts)
+        self.codec = Codec(limits, context.shortcuts)
         self.lingering = 0
         # A field that is compressed takes no more room than one that isn't.
-        self.flood_limits = FloodLimits(2 * site.limits.max_head_bytes)
+        self.flood_limits = FloodLimits(2 * limits.max_head_bytes)
         self._reader = FrameReader()
-        self._blocks = RequestBlocks(site.limits, site.context.shortcuts)
+        self._blocks = RequestBlocks(limits, context.shortcuts)
         self._streams: dict[int, Http2Stream] = {}
         self._pump = Pump()
-        self._turns = Turns(site.reactor, lambda: self.dataReceived(b""))
+        self._turns = Turns(context.reactor, lambda: self.dataReceived(b""))
         self._closing = False
         self._goaway = GoAway(self.codec)
-        self._timeouts = ConnectionTimeouts(site.limits)
+        self._timeouts = ConnectionTimeouts(limits)
 
     # What the transport calls.
 
@@ -104,12 +107,12 @@ class Http2Connection(ClientConnection):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the requests that their client is gone."""
         self._begin_closing()
-        self.site.deadlines.discard(self)
+        self.context.deadlines.discard(self)
         self._lose_streams("the client closed the connection", reason)
         self.hold_nothing()
         self.codec.close()
         self._turns.end()
-        self.site.channel_lost(self)
+        self.context.connections.lost(self)
 
     def pauseProducing(self) -> None:
         """The client does not keep up with the responses."""
@@ -179,7 +182,7 @@ class Http2Connection(ClientConnection):
             self._check_done()
             self._rearm()
 
-    # What the site calls.
+    # What the listener calls.
 
     def drain(self) -> None:
         """Take no more requests, and close once those that are there have ended."""
@@ -348,11 +351,17 @@ class Http2Connection(ClientConnection):
 
     def _fail(self, fault: ConnectionFault) -> None:
         """End the connection, and say why (RFC 9113 5.4.1)."""
-        self.site.report_ended(fault)
+        self._report(fault)
         self.codec.fail(fault.code, str(fault).encode("ascii", "replace"))
         self.flush()
         self._close()
         self._lose_streams(f"the client broke HTTP/2: {fault}", Failure(fault))
+
+    def _report(self, fault: ConnectionFault) -> None:
+        """Log, as often as is due, that the client broke HTTP/2 so that the connection ends."""
+        more = self.context.log_throttle.due(("HTTP/2", fault.code), self._now())
+        if more is not None:
+            self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
 
     def _begin_closing(self) -> None:
         if not self._closing:
@@ -379,6 +388,6 @@ def _malformed(error: MalformedRequest) -> str:
     return f"the request is malformed: {error}"
 
 
-def make_http2(site: GateSite) -> Http2Connection:
-    """Return what speaks HTTP/2 on one connection of a site."""
-    return Http2Connection(site)
+def make_http2(context: ServerContext) -> Http2Connection:
+    """Return what speaks HTTP/2 on one connection of a listener."""
+    return Http2Connection(context)

@@ -50,14 +50,13 @@ class Http2Stream(StreamChannel):
     """
 
     def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
-        self.site = connection.site
-        self.context = connection.context
-        self.factory = connection.site
+        self.site = self.factory = connection.context.site
+        self.context = context = connection.context
         self.number = number
         self.deadline_s = NEVER
         self._connection = connection
         self._codec = connection.codec
-        self._limits = connection.site.limits
+        self._limits = context.limits
         self._request: GateRequest | None = None
         self._producer: Any = None
         self._producer_paused = False
@@ -283,7 +282,7 @@ class Http2Stream(StreamChannel):
         """Return the request's client, or else the connection's."""
         client = None if self._request is None else self._request.client_key
         connection = self._connection
-        return client or self.site.client_of(connection), connection.tally
+        return client or self.context.connections.client_of(connection), connection.tally
 
     # The parts.
 
@@ -345,7 +344,7 @@ class Http2Stream(StreamChannel):
         # It knows this stream: a cycle would be left to the collector.
         self._receive_queue.body = None
         if self._timed:
-            self.site.deadlines.discard(self)
+            self.context.deadlines.discard(self)
 
     def _pause_producer(self) -> None:
         if not self._producer_paused:
@@ -383,7 +382,7 @@ class Http2Stream(StreamChannel):
         self.deadline_s = min(by_client, self._reset_by)
         if self.deadline_s != NEVER and not (self._timed or self._gone):
             self._timed = True
-            self.site.deadlines.add(self)
+            self.context.deadlines.add(self)
 
     def _now(self) -> float:
-        return self.site.deadlines.now()
+        return self.context.now()

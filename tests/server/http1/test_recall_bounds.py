@@ -133,9 +133,9 @@ class IdleTests(SynchronousTestCase):
         for _ in range(requests):
             client.request(headers=headers)
         client.wait(REST_S + 2)
-        site, connection = client.site, client.connection
-        shared = (site, site.context, site.limits, client.clock, client.deadlines, client.wire)
-        return size_of(connection, *shared)
+        context, connection = client.site.context, client.connection
+        shared = (client.site, context, client.clock, client.deadlines, client.wire)
+        return size_of(connection, context.limits, *shared)
 
     def test_http2(self) -> None:
         """So it is with HTTP/2, except for the tables of HPACK."""

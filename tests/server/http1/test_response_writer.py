@@ -149,7 +149,7 @@ class WholeTests(SynchronousTestCase):
             served.send(REQUEST % (b"GET", 1, b""))
             served.requests[-1].respond(made(), b"hi")
         self.assertEqual(len(served.recorded), 3)
-        served.wait(served.site.limits.keep_alive_timeout_s + 2)
+        served.wait(served.site.context.limits.keep_alive_timeout_s + 2)
         self.assertTrue(served.wire.disconnecting)
 
     def test_finished(self) -> None:

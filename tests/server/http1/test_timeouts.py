@@ -211,7 +211,7 @@ class SpareTests(SynchronousTestCase):
         self.assertIs(served.channel.spare, Spare.UNREADY)
         served = Served()
         served.send(GET)
-        served.site.draining = True
+        served.site.context.draining = True
         answer(served.requests[0], b"whole")
         self.assertTrue(served.wire.disconnecting)
         self.assertIs(served.channel.spare, Spare.NO)

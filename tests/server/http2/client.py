@@ -84,7 +84,7 @@ class Http2Client(Serving):
         self._unread = b""
         self._next = 1
         self._block: tuple[int, bytes, bool] | None = None
-        self.connection = make_http2(self.site)
+        self.connection = make_http2(self.site.context)
         self.connection.makeConnection(self.wire)
         if greets:
             self.raw(PREFACE)

@@ -120,7 +120,7 @@ class RequestTests(SynchronousTestCase):
         self.assertEqual(len(client.recorded), MAX_STREAMS)
         client.leave()
         self.assertTrue(client.deadlines.empty)
-        self.assertEqual(client.site.channels, set())
+        self.assertEqual(client.site.connections.channels, set())
 
     def test_answered_makes_room(self) -> None:
         """A stream that has been answered whole takes no other's place."""

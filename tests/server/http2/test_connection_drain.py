@@ -119,6 +119,6 @@ class LeavingTests(SynchronousTestCase):
         client.leave()
         self.assertEqual(len(gone), 3)
         self.assertEqual(client.recorded, client.requests)
-        self.assertEqual(client.site.channels, set())
+        self.assertEqual(client.site.connections.channels, set())
         self.assertTrue(client.deadlines.empty)
         self.assertEqual(client.clock.getDelayedCalls(), [])

@@ -154,7 +154,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertTrue(client.wire.disconnected)
         client.leave()
         self.assertTrue(client.deadlines.empty)
-        self.assertEqual(client.site.channels, set())
+        self.assertEqual(client.site.connections.channels, set())
 
     def test_frames(self) -> None:
         """Frames that can't be: RFC 9113 6 has an error for each."""
@@ -334,12 +334,12 @@ class ReportTests(SynchronousTestCase):
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
-        site = Http2Client().site
+        client = Http2Client()
         for _ in range(50):
-            site.report_ended(ConnectionFault(1, "bad"))
-        lines = [event for event in events if event["log_namespace"].endswith("GateSite")]
+            client.connection._report(ConnectionFault(1, "bad"))
+        lines = [event for event in events if event["log_namespace"].endswith("Http2Connection")]
         self.assertEqual(len(lines), 1)
         client = Http2Client()
         client.send(DataFrame(1, b"x"))
-        lines = [event for event in events if event["log_namespace"].endswith("GateSite")]
+        lines = [event for event in events if event["log_namespace"].endswith("Http2Connection")]
         self.assertEqual(len(lines), 2)
