@@ -115,7 +115,7 @@ class Pipeline:
         else:
             used = parser.read_body(unread)
         if not used:
-            used = min(self._step(), size)
+            used = min(self._step(unread), size)
             parser.parse(unread if used == size else unread[:used])
         if used < size:
             self.unread = unread[used:] + self.unread
@@ -149,11 +149,11 @@ class Pipeline:
         self.parser.end()
         del self._changed
 
-    def _step(self) -> int:
+    def _step(self, unread: bytes) -> int:
         """Return how many bytes to parse: no more than the message that comes in may have left."""
         most = _HEAD_STEP if self.body is None else _BODY_STEP
         # The last chunk and the trailers end like a head.
-        end = self.unread.find(_HEAD_END, 0, most)
+        end = unread.find(_HEAD_END, 0, most)
         return most if end < 0 else max(end + len(_HEAD_END), _SMALL_STEP)
 
     # What the parser calls.

@@ -54,6 +54,14 @@ class PipelineTests(SynchronousTestCase):
         self.assertTrue(self.pipeline.has_room)
         self.assertFalse(self.pipeline.pending or self.pipeline.advance())
 
+    def test_one_ahead_for_llhttp(self) -> None:
+        """So it is where llhttp looks for the end of a head, behind an empty line or in pieces."""
+        for first in (b"\r\n" + LARGE, LARGE[:20]):
+            self.setUp()
+            self.feed(first, LARGE[len(first) :] + LARGE * 3)
+            self.assertEqual(len(self.pipeline.queue), 1)
+            self.assertTrue(self.pipeline.unread.endswith(LARGE * 2), first)
+
     def test_memory(self) -> None:
         """What waits counts as bytes, as a request, and as a head that has come in part."""
         self.assertEqual(self.pipeline.held_with(None), 0)
