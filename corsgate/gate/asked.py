@@ -38,8 +38,8 @@ class Asked:
         live: What the CORS policy decides.
         decision: The same as the client gets it: with the reason of a refusal, if it may know.
         passes: Whether the request is forwarded, as far as its method and fields decide that.
-        problem: What the client is told where it isn't; None for a preflight.
-        outcome: What the access log says of that, if more than the client is told.
+        problem: What the client gets where it isn't; None for a preflight.
+        outcome: What the access log says of that, if that is more than the client gets.
         refused: Why the CORS decision refused it; None where it didn't.
         ungranted: What the policy does not grant a request that is forwarded all the same.
         gate_origin: The origin that the client's browser knows the gate by.
@@ -105,7 +105,7 @@ class Asked:
         return self._no_content[1]
 
     def _refuse(self, policy: Policy | None, shown: str, index: HeaderIndex) -> None:
-        """Work out what the client is told of a refusal by its CORS policy."""
+        """Work out what the client gets on a refusal by its CORS policy."""
         self.outcome = self.refused = self.live.reason
         if policy is not None and policy.debugs:
             loopback = is_loopback_address(shown)

@@ -89,7 +89,7 @@ TOO_LARGE = Problem(status=413, detail="The request's body is larger than this r
 
 
 def problem_of(error: BaseException | None) -> Problem:
-    """Return what a client is told of a failure on the way to or from an upstream.
+    """Return what a client gets on a failure on the way to or from an upstream.
 
     Args:
         error: What was raised, if that is known.

@@ -109,10 +109,10 @@ class Exchange:
     # What is responded to here.
 
     def _respond_here(self) -> None:
-        """Tell the client why its request goes no further, or what a preflight asked."""
+        """Respond with why the request goes no further, or to a preflight."""
         request, asked = self._request, self._asked
         if request.refusal is not None:
-            # What can't be served at all isn't told why its origin would be refused, too.
+            # What can't be served at all does not also get why its origin would be refused.
             refusal = Problem(status=request.refusal.status, detail=request.refusal.detail)
             respond(request, refusal, asked.live)
             return
@@ -229,7 +229,7 @@ class Exchange:
             response: Its response; without another server, that is the client's.
             error: Why there is none.
         """
-        # At once: those who come next shall not meet a server that is known to fail.
+        # At once, so that the next requests avoid a server that is known to fail.
         self._end_attempt(self._is_served(cause))
         self._pending = finding = Deferred.fromCoroutine(self._another_server(cause, error))
 
@@ -278,7 +278,7 @@ class Exchange:
         """Return whether a server that failed a request did as it should; None for neither."""
         if cause is None:
             return None
-        # Where a 500 doesn't count as a failure, it is the application's good answer.
+        # Where a 500 doesn't count as a failure, it is a proper response of the application.
         return cause not in self._route.upstream.ejecting
 
     # The response.
@@ -358,7 +358,7 @@ class Exchange:
             self._pending.cancel()
 
     def _end_attempt(self, served: bool | None) -> None:
-        """Tell the balancer how the attempt that runs, if any does, has ended."""
+        """Report to the balancer how the attempt that runs, if any does, has ended."""
         state, self.state = self.state, None
         if state is not None:
             upstream = self._route.upstream
@@ -391,7 +391,7 @@ class Exchange:
             response.stopProducing()
 
     def _fail(self, failure: Failure) -> None:
-        """End without a whole response, and tell the client."""
+        """End without a whole response; the client gets an error, if it still can."""
         if self._timeout is not None and self._late and failure.check(CancelledError):
             failure = Failure(UpstreamTimedOut("no response came within the route's timeout"))
         self._end(served=False if failure.check(UpstreamError) else None)

@@ -28,7 +28,7 @@ def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_
         read: Reads the file itself; what it names is always read as files are.
 
     Returns:
-        A configuration that can be served, so far as can be told without opening anything.
+        A configuration that can be served, as far as is known without opening anything.
 
     Raises:
         ConfigError: It can't be read, or with all its faults at once.

@@ -21,7 +21,7 @@ RETRY_S = 1.0
 """How long a log that can't be written to is left alone."""
 
 STOP_S = 1.0
-"""How long the writing of what waits at the end may take, as perhaps nobody reads it."""
+"""How long the writing of what waits at the end may take, as perhaps the other end is not read."""
 
 
 class LineWriter:

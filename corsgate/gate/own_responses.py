@@ -18,14 +18,14 @@ _log = Logger()
 
 
 def respond(request: GateRequest, problem: Problem, decision: Decision | None = None) -> None:
-    """Tell a client why its request is not served.
+    """Respond with why a request is not served.
 
     Args:
         request: The request.
         problem: What is wrong.
         decision: Whose CORS headers let a page read it; None where no route was found.
     """
-    # Where nobody has said more, the log says what the client is told.
+    # Unless more is known, the log says what the client gets.
     request.log.conclude(problem.detail)
     headers = () if decision is None else decision.exposing(problem.headers).headers
     accept = request.index.get(b"accept", ())
@@ -36,7 +36,7 @@ def respond(request: GateRequest, problem: Problem, decision: Decision | None = 
 def respond_to_failure(
     request: GateRequest, route: CompiledRoute, decision: Decision, failure: Failure
 ) -> None:
-    """Tell a client of a failure, in words or by cutting its connection; it never waits for ever.
+    """End a request that has failed, by an error page or by cutting its connection: it never hangs.
 
     Args:
         request: The request.

@@ -245,7 +245,7 @@ def make_runtime(
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
     if faults:
         raise ConfigError(faults)
-    # Routes that share a policy share its answers, of which there may be thousands.
+    # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
 
     def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:

@@ -42,7 +42,7 @@ class GateService(Service):
     Args:
         config: What to serve.
         reactor: Listens, connects and tells the time.
-        rng: Returns so many random bytes that nobody can guess.
+        rng: Returns so many unpredictable random bytes.
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
         output: Writes to standard output; None where there is none.

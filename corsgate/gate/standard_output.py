@@ -1,4 +1,4 @@
-"""Standard output that nobody waits for."""
+"""Standard output that is never waited for."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from corsgate.message.forwarded import trusted
 from corsgate.transport.deadlines import NEVER, Deadlines
 
 REPORT_INTERVAL_S = 10.0
-"""How long refusals are counted before a line of the log tells of them all."""
+"""How long refusals are counted before one line of the log reports them all."""
 
 BATCH = 100
 """What part of all connections is closed at once where a newcomer needs the place of one."""
@@ -29,7 +29,7 @@ SEARCH_PAUSE_S = 0.25
 
 _CLIENT_PREFIX_V6 = 64
 
-# What the log tells of, with the number of times.
+# What the log reports, with the number of times.
 _REFUSED = "{count} connection(s) refused past max_connections = {most} of [limits]"
 _REFUSED_OF_CLIENT = (
     "{count} connection(s) refused past max_connections_per_client = {most_per_client} of"
@@ -53,7 +53,7 @@ def client_key(host: str) -> str:
     nothing.
 
     Args:
-        host: An IP address, perhaps with a zone, as a socket tells it.
+        host: An IP address, perhaps with a zone, as a socket reports it.
 
     Returns:
         An IPv4 address, also for one mapped into IPv6, or an IPv6 /64 network.
@@ -129,11 +129,11 @@ class Admission:
     Where a bound is reached, a newcomer gets the place of a connection that is idle.
 
     Args:
-        deadlines: Says when the log is to tell of refusals.
+        deadlines: Calls back when refusals are to be logged.
         limits: How many connections there may be, in all and of each client.
 
     Attributes:
-        deadline_s: For the deadlines: when the log is to tell of refusals.
+        deadline_s: For the deadlines: when refusals are to be logged.
         connections: How many there are.
     """
 

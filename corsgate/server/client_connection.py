@@ -62,10 +62,10 @@ class ClientConnection(MemoryHolder, Protocol):
         raise NotImplementedError
 
     def stopProducing(self) -> None:
-        """The transport is gone; `connectionLost` tells the requests."""
+        """Do nothing: the transport is gone, and `connectionLost` ends the requests."""
 
     def getPeer(self) -> IAddress:
-        """Return the client's address, which a PROXY header may have told by now."""
+        """Return the client's address, which a PROXY header may have named by now."""
         if self._peer is None:
             self._peer = self._tcp.getPeer()
         return self._peer
@@ -87,7 +87,7 @@ class ClientConnection(MemoryHolder, Protocol):
             return
         self.loseConnection()
         if self.isSecure():
-            # The client is told, but its own close_notify, which may never come, is not waited for.
+            # The client gets close_notify, but its own, which may never come, is not waited for.
             self._tcp.transport.loseConnection()
 
     @property

@@ -27,9 +27,9 @@ class FieldsMemo:
     on, such as the method or the route, must be in its key.
 
     Attributes:
-        client: Who asks, and the address that the log shows; None as long as nobody looked.
+        client: Who asks, and the address that the log shows; None until it is looked up.
         refused_host: A host that a trusted proxy names and that isn't served; empty where there
-            is none, None as long as nobody looked.
+            is none, None until it is looked up.
         log_members: What the access log's line says of the fields, and of the last method.
         asked: What a route's policy makes of the fields, by route and method.
         heads: The heads that servers got last, by all that they depend on besides method and

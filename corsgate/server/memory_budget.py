@@ -50,8 +50,8 @@ class Account:
     """What one holder has waiting.
 
     Attributes:
-        holder: Is told to cut it.
-        client: Whose it is; None for clients that are not told apart.
+        holder: Cuts it when asked to.
+        client: Whose it is; None for clients that can't be distinguished.
         connection: The connection's tally, where it carries many requests.
         request: How many bytes of the request wait for the upstream.
         response: How many bytes of the response wait for the client.

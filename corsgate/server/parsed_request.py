@@ -1,4 +1,4 @@
-"""A request's head as it was read from a client, or why it can't be served; and who is told."""
+"""A request's head as it was read from a client, or why it can't be served; and what takes it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
 
 
 class RequestSink(Protocol):
-    """What is told of the requests that are read."""
+    """What takes the requests that are read."""
 
     def request_read(self, request: ParsedRequest) -> None:
         """A head is complete; after one with `keep_alive` False no other comes."""

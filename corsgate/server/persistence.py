@@ -20,15 +20,15 @@ def persistence(request: GateRequest, *, delimited: bool, draining: bool) -> byt
     """Decide whether the connection stays open; return the field line that says so.
 
     Args:
-        request: The request that is answered; it is told if it is the last.
-        delimited: Whether the response's end can be told without closing.
+        request: The request that is being served; `persistent` is cleared if it is the last.
+        delimited: Whether the response's end is known without closing.
         draining: Whether the gate takes no more requests.
 
     Returns:
         The line with its end; empty where the version of HTTP says enough.
     """
-    # A client that still waits for 100 Continue may send its body or not: only closing tells the
-    # two apart.
+    # A client that still waits for 100 Continue may send its body or not: only closing
+    # settles that.
     unasked = request.body is not None and request.body.awaits_continue
     if not delimited or unasked or not stays_open(request, draining=draining):
         request.persistent = False

@@ -60,7 +60,7 @@ class RequestChannel(Protocol):
 
         Args:
             head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end will tell.
+            length: The body's length in bytes, or None where only its end shows it.
             bodiless: Whether no body follows, whatever `length` says.
 
         Returns:
@@ -263,7 +263,7 @@ class GateRequest(server.Request):
 
         Args:
             head: The response's head without framing fields.
-            length: The body's length in bytes; None where only its end will tell.
+            length: The body's length in bytes; None where only its end shows it.
         """
         self.startedWriting = 1
         self.code = status = head.status
@@ -277,7 +277,7 @@ class GateRequest(server.Request):
         Args:
             head: The response's head without framing fields.
             body: All of its body.
-            announced: Whether the client is told the body's length; otherwise it comes in one
+            announced: Whether the length is sent with the head; otherwise the body comes in one
                 chunk, with the trailers behind it.
         """
         assert not self.startedWriting, "a response has begun"
@@ -380,11 +380,11 @@ class GateRequest(server.Request):
             self.channel.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Tell whoever waits that the client is gone."""
+        """End what waits for the request: the client is gone."""
         self.log.conclude("the client closed the connection")
         self._log_once()
         # First those who wait for the response: it must not look to them as if the body alone
-        # had failed, and the client were there to be told.
+        # had failed, with the client still there to get an error.
         super().connectionLost(reason)
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:

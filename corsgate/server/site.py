@@ -27,7 +27,7 @@ from corsgate.transport.deadlines import Deadlines
 class Refused(Protocol):
     """A connection past a bound: it is cut before a byte is read.
 
-    A factory may answer None instead, but one that wraps it for TLS does not expect that.
+    A factory may return None instead, but one that wraps it for TLS does not expect that.
     """
 
     def connectionMade(self) -> None:

@@ -11,14 +11,14 @@ from twisted.internet.tcp import Connection
 
 from corsgate.transport.tls import TLSTransport
 
-# Linux tells of a FIN behind bytes that have not been read; elsewhere a reset alone is seen.
+# Linux reports a FIN behind bytes that have not been read; elsewhere a reset alone is seen.
 _LEFT = getattr(select, "POLLRDHUP", 0)
 
 
 def has_hung_up(transport: Any) -> bool:
     """Return whether the peer has closed its sending side or reset the connection.
 
-    A reactor that does not read a socket is not told of this, whatever the peer does.
+    A reactor that does not read a socket does not learn of this, whatever the peer does.
 
     Args:
         transport: The connection's; one without a file descriptor is never found to have ended.
@@ -33,7 +33,7 @@ def has_hung_up(transport: Any) -> bool:
 
 
 def unread_check(transport: Any) -> Callable[[], object]:
-    """Return what tells whether more has come than was read, or the peer has closed its side.
+    """Return what finds out whether more has come than was read, or the peer has closed its side.
 
     Args:
         transport: The connection's; of one that is neither TCP nor TLS over it this is not known.

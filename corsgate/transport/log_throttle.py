@@ -1,4 +1,4 @@
-"""Lines of the log about what clients do: so few that nobody can flood it."""
+"""Lines of the log about what clients do: so few that no client can flood it."""
 
 from __future__ import annotations
 

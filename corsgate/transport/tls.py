@@ -35,8 +35,8 @@ class TLSTransport(BufferingTLSTransport):
     What is read is decrypted in pieces of `READ_BYTES`, since OpenSSL's buffer for a connection
     stays as large as what it once held: 64 KiB of one upload, as long as the connection is there.
 
-    A protocol above that has a method `tls_ended` is told at once. `connectionLost` follows when
-    what was encrypted before has left, which a peer that reads nothing can delay.
+    If the protocol above has a method `tls_ended`, it is called at once. `connectionLost` follows
+    when what was encrypted before has left, which a peer that reads nothing can delay.
     """
 
     # Whether a part of the last read is still to be decrypted.
@@ -70,7 +70,7 @@ class TLSTransport(BufferingTLSTransport):
         except WantReadError:
             return False
         except Error:
-            # The end, or what is no TLS: the read that comes to it tells which.
+            # The end, or what is no TLS: the read that comes to it finds out which.
             return True
         return True
 

@@ -102,7 +102,7 @@ class TunnelEnd:
         self._transport.resumeProducing()
 
     def stopProducing(self) -> None:
-        """The other side is gone; `lost` tells it."""
+        """Do nothing: the transport is gone, and `lost` follows."""
 
 
 class Tunnel:

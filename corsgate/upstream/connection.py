@@ -151,7 +151,7 @@ class UpstreamConnection(Protocol):
         self.deadline_s = self._now() + limits.first_byte_timeout_s
 
     def cancel(self) -> None:
-        """Cut the connection: nobody waits for the response."""
+        """Cut the connection: the response is no longer wanted."""
         self._sending = None
         self._stop_sending()
         self._cut()
@@ -321,7 +321,7 @@ class UpstreamConnection(Protocol):
         sending.result.callback(response)
         if response is self._response and not response.wanted:
             response.wait()
-            # If nobody ever takes it, it must not stay for ever.
+            # If it is never taken, it must not stay for ever.
             self.touch()
         response.flush()
 
@@ -355,7 +355,7 @@ class UpstreamConnection(Protocol):
                     # TLS may bring the rest of what it has decrypted after it was paused.
                     self._tcp.resumeProducing()
             # First, so that a request that the response leads to finds this connection idle.
-            self._released(self, parser.reusable and not parser.doubtful)
+            self._released(self, parser.reusable and not parser.has_surplus)
         if sending is None:
             response.flush()
         else:
@@ -393,7 +393,7 @@ class UpstreamConnection(Protocol):
             response.flush()
 
     def _cut(self) -> None:
-        """Cut the connection; from now on the pool gives it to nobody."""
+        """Cut the connection; from now on the pool no longer hands it out."""
         if self.state is not State.CUT:
             self._enter(State.CUT)
         self._tcp.abortConnection()

@@ -73,7 +73,7 @@ class Lookup:
             name: The whole name; no search list is applied.
 
         Raises:
-            LookupFailed: It has none, or nobody says.
+            LookupFailed: It has none, or no server responds.
         """
         for kind in (A, AAAA):
             # A server that fails to say whether there are IPv4 addresses hasn't said that there
@@ -92,7 +92,7 @@ class Lookup:
         """Return a service's records (RFC 2782).
 
         Raises:
-            LookupFailed: There are none, or nobody says.
+            LookupFailed: There are none, or no server responds.
         """
         answers = await self._ask(name, SRV)
         values = tuple(

@@ -63,7 +63,7 @@ class ResponseParser:
         body: What the last `feed` brought of the body.
         complete: Whether all of the response has come.
         trailers: The fields that came behind the body.
-        doubtful: Whether bytes have come that belong to no response, so that the connection must
+        has_surplus: Whether bytes have come that belong to no response, so that the connection must
             not be used again.
     """
 
@@ -72,7 +72,7 @@ class ResponseParser:
     ) -> None:
         self.head: ResponseHead | None = None
         self.announced_length = 0
-        self.reusable = self.switched = self.complete = self.doubtful = False
+        self.reusable = self.switched = self.complete = self.has_surplus = False
         self.body = b""
         self.trailers = _NO_TRAILERS
         self._informed = informed
@@ -115,7 +115,7 @@ class ResponseParser:
         self._offered = upgrade
         self._is_first = True
         self.head = None
-        self.complete = self.doubtful = False
+        self.complete = self.has_surplus = False
         self._unmoved_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -145,7 +145,7 @@ class ResponseParser:
             tail = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             self.body = b"" if self._method == b"HEAD" else b"".join(self._pieces)
-            self.doubtful = self.complete
+            self.has_surplus = self.complete
             if isinstance(error, httptools.HttpParserCallbackError):
                 raise error.__context__ or error from None
             raise BadUpstreamResponse(f"it is not well-formed: {error}") from None
@@ -291,7 +291,7 @@ class ResponseParser:
         self._left = max(left, 0)
         self.complete = left <= 0
         if left < 0:
-            self.doubtful = True
+            self.has_surplus = True
             raise BadUpstreamResponse("bytes follow the response")
 
     def _check_rest(self) -> None:
@@ -300,7 +300,7 @@ class ResponseParser:
         # ends is anyone's guess.
         is_body = self._method == b"HEAD" and (self.body or self._chunks)
         if self._begun or is_body:
-            self.doubtful = True
+            self.has_surplus = True
         if is_body:
             self.body = b""
         if self._begun:

@@ -29,7 +29,7 @@ class _Waiter:
 
     Attributes:
         limits: Bound the time to connect, should it come to that.
-        holder: Who will hold the connection; None for nobody's, such as a probe's.
+        holder: Who will hold the connection; None if it is held for no client, as a probe's is.
         taken: Gets the connection.
         connecting: The connection being made for it, once one is.
     """

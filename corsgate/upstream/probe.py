@@ -39,7 +39,7 @@ _log = Logger()
 
 
 class Prober:
-    """Probes the servers of an upstream and tells its balancer what came of it.
+    """Probes the servers of an upstream and reports the results to its balancer.
 
     Probes go over connections of their own, so that a server whose connections are all busy isn't
     taken for one that is down.

@@ -47,10 +47,10 @@ class _NoFields(Headers):
         """Do nothing: there is none."""
 
     def addRawHeader(self, name: Any, value: Any) -> None:
-        """Do nothing: there shall be none."""
+        """Do nothing: there must be none."""
 
     def setRawHeaders(self, name: Any, values: Any) -> None:
-        """Do nothing: there shall be none."""
+        """Do nothing: there must be none."""
 
 
 _NO_TRAILERS: HeaderList = []

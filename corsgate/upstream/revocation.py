@@ -24,7 +24,7 @@ class Holder(Protocol):
 
     @property
     def client_key(self) -> str | None:
-        """The client whose share it counts in; None for one that can't be told from others."""
+        """The client whose share it counts in; None for one that can't be distinguished."""
 
     @property
     def offers(self) -> Sequence[bytes]:

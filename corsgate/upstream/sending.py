@@ -109,7 +109,7 @@ class CarriedHead(Headers):
         connecting.addCallback(self._connected).addErrback(self._not_connected)
 
     def cancel(self, _: Deferred[UpstreamResponse]) -> None:
-        """Cut the connection, or wait for none: nobody wants the response."""
+        """Cut the connection, or wait for none: the response is no longer wanted."""
         if self._connecting is not None:
             self._connecting.cancel()
         elif self.connection is not None:

@@ -70,7 +70,7 @@ class Upload:
             self._write(head)
 
     def stop(self) -> None:
-        """Send no more of it, and tell its producer so."""
+        """Send no more of it, and stop its producer."""
         if self._active:
             self._end()
             self._body.stopProducing()
@@ -113,7 +113,7 @@ class Upload:
         self._body.resumeProducing()
 
     def stopProducing(self) -> None:
-        """The transport is gone, of which the connection hears by itself."""
+        """Do nothing: the transport is gone, and the connection gets `connectionLost`."""
 
     # The parts.
 

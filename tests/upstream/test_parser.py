@@ -27,7 +27,7 @@ EARLY = b"HTTP/1.1 103 E\r\nLink: x\r\n\r\n"
 Event = tuple[object, ...]
 END: Event = ("end", ())
 BODY: Event = ("body", b"hello")
-DOUBTFUL: Event = ("doubtful",)
+SURPLUS: Event = ("surplus",)
 BAD: Event = ("bad",)
 
 
@@ -66,8 +66,8 @@ class Recorder:
             self.events.append(("body", data))
         if parser.complete and not complete:
             self.events.append(("end", tuple(parser.trailers)))
-        if parser.doubtful:
-            self.events.append(DOUBTFUL)
+        if parser.has_surplus:
+            self.events.append(SURPLUS)
 
 
 def read(
@@ -157,10 +157,10 @@ BAD_HEADS = (
 
 # Each with the events before.
 BAD_ENDINGS: tuple[tuple[bytes, bytes, tuple[Event, ...]], ...] = (
-    (b"GET", FINE + FINE, ((200, 0, True), END, DOUBTFUL, BAD)),
-    (b"GET", FINE + b"x", ((200, 0, True), END, DOUBTFUL, BAD)),
-    (b"GET", FINE + EARLY, ((200, 0, True), END, DOUBTFUL, BAD)),
-    (b"HEAD", OK + CL + b"\r\nhello", ((200, 5, True), END, DOUBTFUL)),
+    (b"GET", FINE + FINE, ((200, 0, True), END, SURPLUS, BAD)),
+    (b"GET", FINE + b"x", ((200, 0, True), END, SURPLUS, BAD)),
+    (b"GET", FINE + EARLY, ((200, 0, True), END, SURPLUS, BAD)),
+    (b"HEAD", OK + CL + b"\r\nhello", ((200, 5, True), END, SURPLUS)),
     (b"GET", OK + TE + b"\r\n5\r\nhellox\r\n", ((200, -2, True), BODY, BAD)),
     (b"GET", OK + TE + b"\r\n5\r\nhello\r\n0\r\nX : y\r\n\r\n", ((200, -2, True), BODY, BAD)),
 )
@@ -346,7 +346,7 @@ class CountedTests(SynchronousTestCase):
             for shortcuts in (ALL, Shortcuts(counted=False)):
                 events = read(self.LONG, *reads, shortcuts=shortcuts)[0].events
                 self.assertEqual(
-                    events, [(200, 10, True), ("body", b"0123456789"), END, DOUBTFUL, BAD], reads
+                    events, [(200, 10, True), ("body", b"0123456789"), END, SURPLUS, BAD], reads
                 )
 
     def test_next(self) -> None:

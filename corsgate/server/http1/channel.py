@@ -73,7 +73,7 @@ class GateChannel(ResponseWriter):
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
         self._begin_writing()
-        # Not before: it knows this, and of what is never connected nobody hears the end.
+        # Not before: it knows this, and connectionLost, which ends that cycle, may never be called.
         self._pipeline = Pipeline(self._limits, self._body_changed, self.context.shortcuts)
         self._last = self._pipeline.parser.last
         self._enter()
@@ -97,7 +97,7 @@ class GateChannel(ResponseWriter):
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the requests that their client is gone."""
+        """End the requests: their client is gone."""
         if self._phase < _CLOSING:
             # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
             self._tcp.unregisterProducer()

@@ -298,7 +298,7 @@ class RequestParser:
     def _parse(self, data: bytes) -> None:
         """Parse bytes piece by piece, so that each message begins with a piece.
 
-        llhttp doesn't tell where in a read a message begins, and it is lenient about the request
+        llhttp doesn't report where in a read a message begins, and it is lenient about the request
         line: that can only be checked where the place of its first byte is known.
         """
         self._cuts.begin_read()

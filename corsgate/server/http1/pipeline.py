@@ -1,4 +1,4 @@
-"""A client's requests, read a few ahead of the one that is being answered."""
+"""A client's requests, read a few ahead of the one that is being served."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _BODY_STEP = 32 * 1024
 
 
 class Pipeline:
-    """What a client has sent and nobody has answered: bytes, heads, and the body coming in.
+    """What a client has sent that is still to be served: bytes, heads, and the body coming in.
 
     Args:
         limits: Bounds on heads and on what is kept of a body.

@@ -43,7 +43,7 @@ class RequestLine:
             piece = bytes(collected)
         self._ended = b"\n" in piece
         if collected.startswith(b"\r"):
-            # The next byte will tell.
+            # The next byte decides.
             return collected == b"\r"
         return not collected.startswith(b"\n")
 

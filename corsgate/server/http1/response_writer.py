@@ -67,7 +67,7 @@ class ResponseWriter(ClientConnection):
 
         Args:
             head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end will tell.
+            length: The body's length in bytes, or None where only its end shows it.
             bodiless: Whether no body follows, whatever `length` says.
 
         Returns:

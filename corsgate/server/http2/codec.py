@@ -70,7 +70,7 @@ class Codec:
         shortcuts: Which ones are taken.
 
     Attributes:
-        stream_window: How many bytes of a body a client may send that nobody has taken.
+        stream_window: How many bytes of a body a client may send before they are taken.
         waiting: What is to be sent.
     """
 

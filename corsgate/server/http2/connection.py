@@ -105,7 +105,7 @@ class Http2Connection(ClientConnection):
         self._rearm()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the requests that their client is gone."""
+        """End the requests: their client is gone."""
         self._begin_closing()
         self.context.deadlines.discard(self)
         self._lose_streams("the client closed the connection", reason)

@@ -182,7 +182,7 @@ def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderL
 
     Args:
         head: The head; Content-Length in it is left out.
-        length: The body's length in bytes, or None where only its end will tell.
+        length: The body's length in bytes, or None where only its end shows it.
         date: The value of Date where the head has none (RFC 9110 6.6.1).
     """
     names = head_names(head.headers) if head.names is None else head.names

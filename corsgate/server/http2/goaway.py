@@ -7,14 +7,14 @@ from corsgate.server.http2.frames import MAX_WINDOW
 from corsgate.transport.deadlines import NEVER
 
 FAREWELL = b"corsgate"
-"""What is pinged behind a GOAWAY; its answer comes behind all that the client sent before."""
+"""What is pinged behind a GOAWAY; it is acknowledged behind all that the client sent before."""
 
 FAREWELL_S = 5.0
-"""How long that answer is waited for."""
+"""How long that acknowledgement is waited for."""
 
 
 class GoAway:
-    """Says goodbye in two steps: that no more requests shall come, then which was the last.
+    """Says goodbye in two steps: first that no more requests are taken, then which was the last.
 
     The first GOAWAY names no stream, so that requests which are on their way by then are served.
 
@@ -22,7 +22,7 @@ class GoAway:
         codec: Says it.
 
     Attributes:
-        begun: Whether the client was told to send no more requests.
+        begun: Whether the client was asked to send no more requests.
         finished: Whether the last stream was named; no other is served from then on.
         client_leaves: Whether the client itself has said that it opens no more streams.
         due_s: The time in seconds at which to finish, whatever the client does; `NEVER` for none.
@@ -34,7 +34,7 @@ class GoAway:
         self._codec = codec
 
     def begin(self, now: float) -> bool:
-        """Tell the client to send no more requests; return False if it was told before."""
+        """Ask the client to send no more requests; return False if that was done before."""
         if self.begun:
             return False
         self.begun = True
@@ -44,7 +44,7 @@ class GoAway:
         return True
 
     def is_answered(self, ping: bytes) -> bool:
-        """Return whether the answer to a ping says that the client was told."""
+        """Return whether a PING acknowledgement shows that the client has read the GOAWAY."""
         return self.begun and ping == FAREWELL
 
     def finish(self) -> bool:

@@ -15,7 +15,7 @@ class ReceiveQueue:
     """A request's body on its way in, for which room is made as it is taken.
 
     Args:
-        window: How many bytes may come that nobody has taken.
+        window: How many bytes may come before they are taken.
         ended: Whether the client sends nothing more.
 
     Attributes:
@@ -106,7 +106,7 @@ class ReceiveQueue:
         return credit
 
     def _check_length(self) -> None:
-        """Compare the body with the length that was told (RFC 9113 8.1.1)."""
+        """Compare the body with the announced length (RFC 9113 8.1.1)."""
         length = None if self.body is None else self.body.length
         if length is not None and (
             self.received > length or (self.ended and self.received < length)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 EARLY_RESPONSE_S = 1.0
-"""How long a client may go on with a request that has been responded to, before it is told to stop.
+"""How long a client may go on with a request that has had its response, before it is asked to stop.
 
 RFC 9113 8.1 lets a server send RST_STREAM right behind such a response. But clients that read both
 at once drop the response: curl 7.88 reports nothing of it at all.
@@ -87,7 +87,7 @@ class Http2Stream(StreamChannel):
             self._rearm_body()
 
     def begin_malformed(self, outcome: str) -> None:
-        """Have the access log tell of what is no request at all."""
+        """Log what is no request at all."""
         nothing = RequestHead(method=b"-", target=b"-", headers=[])
         self._request = GateRequest(self, ParsedRequest(head=nothing, index={}, version="2"), None)
         self._request.startedWriting = 1
