@@ -21,13 +21,13 @@ from corsgate.errors import (
     UpstreamFull,
     UpstreamTimedOut,
 )
-from corsgate.gate.asked import Asked
 from corsgate.gate.choice import FREE, choice_of
 from corsgate.gate.error_page import TOO_LARGE, Problem
 from corsgate.gate.failover import Failover, report
 from corsgate.gate.own_responses import respond, respond_to_failure
 from corsgate.gate.relay import Relay, tunnelled
 from corsgate.gate.route_timeout import RouteTimeout
+from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.sender import Sender
 from corsgate.message.client import Client
@@ -49,7 +49,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_asked",
         "_choice",
         "_client",
         "_entered",
@@ -59,6 +58,7 @@ class Exchange:
         "_pending",
         "_request",
         "_route",
+        "_ruling",
         "_sender",
         "_term",
         "_timeout",
@@ -70,11 +70,11 @@ class Exchange:
         self._route = route
         self._client = client
         memo, method = request.memo, request.head.method
-        asked: Asked | None = memo.asked.get((route, method))
-        if asked is None:
-            asked = Asked(route, client, request.log.client, request.head, request.index)
-            memo.keep_asked(route, method, asked)
-        self._asked = asked
+        ruling: Ruling | None = memo.rulings.get((route, method))
+        if ruling is None:
+            ruling = Ruling(route, client, request.log.client, request.head, request.index)
+            memo.keep_ruling(route, method, ruling)
+        self._ruling = ruling
         self.state: ServerState | None = None
         # Whether the balancer counts the request.
         self._entered = False
@@ -85,23 +85,23 @@ class Exchange:
 
     def start(self) -> None:
         """Serve the request; a client that leaves ends it."""
-        request, asked = self._request, self._asked
+        request, ruling = self._request, self._ruling
         try:
-            if asked.ungranted:
-                request.log.ungranted = asked.ungranted
+            if ruling.ungranted:
+                request.log.ungranted = ruling.ungranted
             if self._route.report_only is not None:
                 self._route.report_only.compare(
                     request,
-                    asked.live,
-                    asked.gate_origin,
+                    ruling.live,
+                    ruling.gate_origin,
                     credentialed=self._route.credentialed,
                     allow_framing=self._route.route.allow_framing,
                 )
-            if not asked.passes or request.refusal is not None:
+            if not ruling.passes or request.refusal is not None:
                 self._respond_here()
             elif request.body is not None and not self._admit(request.body.length):
-                respond(request, TOO_LARGE, asked.decision)
-            elif not (asked.binds and request.channel.require_http1()):
+                respond(request, TOO_LARGE, ruling.decision)
+            elif not (ruling.binds and request.channel.require_http1()):
                 self._forward()
         except Exception:
             self._fail(Failure())
@@ -110,19 +110,19 @@ class Exchange:
 
     def _respond_here(self) -> None:
         """Respond with why the request goes no further, or to a preflight."""
-        request, asked = self._request, self._asked
+        request, ruling = self._request, self._ruling
         if request.refusal is not None:
             # What can't be served at all does not also get why its origin would be refused.
             refusal = Problem(status=request.refusal.status, detail=request.refusal.detail)
-            respond(request, refusal, asked.live)
+            respond(request, refusal, ruling.live)
             return
         log = request.log
-        if asked.outcome is not None:
-            log.outcome, log.refused = asked.outcome, asked.refused
-        if asked.problem is None:
-            request.respond(asked.no_content(request.channel.context.date()), b"")
+        if ruling.outcome is not None:
+            log.outcome, log.refused = ruling.outcome, ruling.refused
+        if ruling.problem is None:
+            request.respond(ruling.no_content(request.channel.context.date()), b"")
         else:
-            respond(request, asked.problem, asked.decision)
+            respond(request, ruling.problem, ruling.decision)
 
     def _admit(self, length: int | None) -> bool:
         """Bound the request's body; return whether it is known to be small enough."""
@@ -138,15 +138,15 @@ class Exchange:
 
     def _forward(self) -> None:
         """Send the request to a first server."""
-        request, route, asked = self._request, self._route, self._asked
+        request, route, ruling = self._request, self._route, self._ruling
         upstream = route.upstream
         balancer = upstream.balancer
         # Where one client has too many of the places, and lets them stall, there may be one yet.
         if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
-        pins = None if asked.shared else request.channel.pins
-        self._sender = Sender(request, route, self._client, asked, pins)
+        pins = None if ruling.shared else request.channel.pins
+        self._sender = Sender(request, route, self._client, ruling, pins)
         is_free = upstream.chooses_freely and (pins is None or not pins.idle)
         self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)
         request.on_lost = self._leave
@@ -267,7 +267,7 @@ class Exchange:
             self._failover = Failover(self._route.upstream, request.head.method, until_s)
             request.log.tried = self._failover.shown
         sent = error is None or not nothing_sent(error)
-        if sent and (self._asked.binds or last.server.origin == self._choice.pinned_to):
+        if sent and (self._ruling.binds or last.server.origin == self._choice.pinned_to):
             # The other server knows nothing of the handshake, nor of the user.
             return None
         return await self._failover.next(
@@ -285,17 +285,17 @@ class Exchange:
 
     def _relay(self, response: UpstreamResponse) -> None:
         """Hand a response to the client, as it comes unless it is here."""
-        request, route, asked = self._request, self._route, self._asked
+        request, route, ruling = self._request, self._route, self._ruling
         server = self._last.server
         if self._timeout is not None:
             self._timeout.end()
         head = route.client_head(
             response.head,
             server,
-            asked.decision,
+            ruling.decision,
             authority=self._client.authority,
-            gate_origin=asked.gate_origin,
-            shared=asked.shared,
+            gate_origin=ruling.gate_origin,
+            shared=ruling.shared,
             cookie=None if route.upstream.sticky is None else self._cookie(server.origin),
         )
         if response.tunnel is not None:
@@ -314,7 +314,7 @@ class Exchange:
             relay.done.addCallbacks(self._relayed, self._fail, (response,))
             return
         length = response.body_length
-        if asked.takes_trailers:
+        if ruling.takes_trailers:
             request.trailers = route.response_trailers(response.trailers)
         if length is None:
             request.respond(head, whole, announced=False)
@@ -329,7 +329,7 @@ class Exchange:
     def _relayed(self, _: None, response: UpstreamResponse) -> None:
         """End the response."""
         try:
-            if self._asked.takes_trailers:
+            if self._ruling.takes_trailers:
                 self._request.trailers = self._route.response_trailers(response.trailers)
             self._request.finish()
             self._end(served=True)
@@ -341,7 +341,7 @@ class Exchange:
         sticky = self._route.upstream.sticky
         if sticky is None or server == self._choice.sticks_to:
             return None
-        is_secure = self._asked.gate_origin.startswith(b"https:")
+        is_secure = self._ruling.gate_origin.startswith(b"https:")
         return sticky.set_cookie(server, self._route.prefix or b"/", secure=is_secure)
 
     # The end.
@@ -395,4 +395,4 @@ class Exchange:
         if self._timeout is not None and self._late and failure.check(CancelledError):
             failure = Failure(UpstreamTimedOut("no response came within the route's timeout"))
         self._end(served=False if failure.check(UpstreamError) else None)
-        respond_to_failure(self._request, self._route, self._asked.decision, failure)
+        respond_to_failure(self._request, self._route, self._ruling.decision, failure)

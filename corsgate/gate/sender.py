@@ -9,8 +9,8 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
-from corsgate.gate.asked import Asked
 from corsgate.gate.relay import StreamedBody, collect
+from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
@@ -30,28 +30,28 @@ class Sender:
         request: What the client asked.
         route: Its route.
         client: Who asks.
-        asked: What its method and fields decide on the route.
+        ruling: What its method and fields decide on the route.
         pins: The upstream connections that are pinned to the client's; None if none may be.
 
     Attributes:
         pins: As above.
     """
 
-    __slots__ = ("_asked", "_client", "_kept", "_pass_expect", "_request", "_route", "pins")
+    __slots__ = ("_client", "_kept", "_pass_expect", "_request", "_route", "_ruling", "pins")
 
     def __init__(
         self,
         request: GateRequest,
         route: CompiledRoute,
         client: Client,
-        asked: Asked,
+        ruling: Ruling,
         pins: Pins | None,
     ) -> None:
         self.pins = pins
         self._request = request
         self._route = route
         self._client = client
-        self._asked = asked
+        self._ruling = ruling
         self._kept: KeptBody | None = None
         # Whether the client waits for the upstream's 100 Continue rather than the gate's.
         self._pass_expect = False
@@ -86,7 +86,7 @@ class Sender:
             route.limits,
             self._inform,
             self.pins,
-            self._asked.binds,
+            self._ruling.binds,
             self._request,
         )
 
@@ -136,7 +136,7 @@ class Sender:
             server,
             self._client,
             offers=self._request.offers,
-            trailers=self._asked.takes_trailers,
+            trailers=self._ruling.takes_trailers,
             expect=self._pass_expect,
             framing=framing,
         )
@@ -210,7 +210,7 @@ class Sender:
             limits,
             self._inform,
             self.pins,
-            self._asked.binds,
+            self._ruling.binds,
             self._request,
         )
 

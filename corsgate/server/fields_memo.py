@@ -31,26 +31,26 @@ class FieldsMemo:
         refused_host: A host that a trusted proxy names and that isn't served; empty where there
             is none, None until it is looked up.
         log_members: What the access log's line says of the fields, and of the last method.
-        asked: What a route's policy makes of the fields, by route and method.
+        rulings: What a route's policy makes of the fields, by route and method.
         heads: The heads that servers got last, by all that they depend on besides method and
             target.
     """
 
-    __slots__ = ("_bytes", "asked", "client", "heads", "log_members", "refused_host")
+    __slots__ = ("_bytes", "client", "heads", "log_members", "refused_host", "rulings")
 
     def __init__(self) -> None:
         self.client: tuple[Client, str] | None = None
         self.refused_host: bytes | None = None
         self.log_members: Any = None
-        self.asked: dict[tuple[Hashable, bytes], Any] = {}
+        self.rulings: dict[tuple[Hashable, bytes], Any] = {}
         self.heads: dict[Hashable, RequestHead] = {}
         self._bytes = 0
 
-    def keep_asked(self, route: Hashable, method: bytes, asked: Any) -> None:
+    def keep_ruling(self, route: Hashable, method: bytes, ruling: Any) -> None:
         """Keep what a route's policy makes of the fields; past the bound, forget all others."""
-        if len(self.asked) >= MAX_KEPT:
-            self.asked.clear()
-        self.asked[route, method] = asked
+        if len(self.rulings) >= MAX_KEPT:
+            self.rulings.clear()
+        self.rulings[route, method] = ruling
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
         """Keep a prepared head, unless it is too large; past a bound, forget all others."""

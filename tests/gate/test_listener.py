@@ -90,7 +90,7 @@ class ListenerTests(SynchronousTestCase):
             first = self.render(listener, "192.0.2.1")
             second = self.render(listener, "192.0.2.1", memo=first.memo)
             self.assertEqual(second.memo is first.memo, shortcuts.memo)
-            self.assertEqual(len(second.memo.asked), 1)
+            self.assertEqual(len(second.memo.rulings), 1)
 
     def test_no_one(self) -> None:
         """A request that came to no resource is logged with its client too."""

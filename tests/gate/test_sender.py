@@ -9,7 +9,7 @@ import attrs
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.asked import Asked
+from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.sender import Sender
 from corsgate.message.head import RequestHead
@@ -37,8 +37,8 @@ class SenderTests(SynchronousTestCase):
     def of(self, request: FakeRequest, route: CompiledRoute) -> Sender:
         """Return the sender of a request on a route."""
         sent: Any = request
-        asked = Asked(route, ASKING, ASKING.peer, request.head, request.index)
-        return Sender(sent, route, ASKING, asked, None)
+        ruling = Ruling(route, ASKING, ASKING.peer, request.head, request.index)
+        return Sender(sent, route, ASKING, ruling, None)
 
     def send(self, sender: Sender, number: int = 0) -> tuple[RequestHead, Any]:
         """Send a request to a server; return the head and the body that are sent."""

@@ -20,9 +20,9 @@ class FieldsMemoTests(SynchronousTestCase):
         """A client that asks for one route after the other doesn't have all of them kept."""
         memo = FieldsMemo()
         for route in range(10 * MAX_KEPT):
-            memo.keep_asked(route, b"GET", route)
-            self.assertEqual(memo.asked[route, b"GET"], route)
-            self.assertLessEqual(len(memo.asked), MAX_KEPT)
+            memo.keep_ruling(route, b"GET", route)
+            self.assertEqual(memo.rulings[route, b"GET"], route)
+            self.assertLessEqual(len(memo.rulings), MAX_KEPT)
 
     def test_head_bytes(self) -> None:
         """However large heads are, no more than so many bytes are kept, the last among them."""

@@ -24,7 +24,7 @@ COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POS
 credentials that the gate adds."""
 
 
-class Asked:
+class Ruling:
     """What a request's method and fields, and who asks, decide on a route.
 
     Args:

@@ -9,7 +9,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cors.decision import Verdict
-from corsgate.gate.asked import Asked
+from corsgate.gate.ruling import Ruling
 from corsgate.message.client import Client
 from corsgate.message.forwarded import UNKNOWN
 from corsgate.message.head import RequestHead, field_lines
@@ -24,7 +24,7 @@ WANTS_PUT = (b"Access-Control-Request-Method", b"PUT")
 
 
 class AskedTests(SynchronousTestCase):
-    """`Asked`."""
+    """`Ruling`."""
 
     def ask(
         self,
@@ -35,59 +35,59 @@ class AskedTests(SynchronousTestCase):
         cors: str = CORS,
         route: str = "",
         upstream: str = "",
-    ) -> Asked:
+    ) -> Ruling:
         """Return what a request decides."""
         clock = MemoryReactorClock()
         made = compiled(clock, cors=cors, route=route, upstream=upstream)
         head = RequestHead(method=method, target=b"/v1", headers=list(headers))
-        return Asked(made, client, client.peer, head, index_headers(headers))
+        return Ruling(made, client, client.peer, head, index_headers(headers))
 
     def test_passes(self) -> None:
         """A request of an allowed origin passes, with nothing to say of it."""
-        asked = self.ask([APP])
-        self.assertTrue(asked.passes)
-        self.assertEqual((asked.problem, asked.outcome, asked.ungranted), (None, None, ""))
+        ruling = self.ask([APP])
+        self.assertTrue(ruling.passes)
+        self.assertEqual((ruling.problem, ruling.outcome, ruling.ungranted), (None, None, ""))
 
     def test_refused(self) -> None:
         """Another origin gets 403; why is for the log alone."""
-        asked = self.ask([EVIL])
-        assert asked.problem is not None
-        self.assertEqual((asked.passes, asked.problem.status), (False, 403))
-        self.assertEqual(asked.outcome, asked.live.reason)
-        self.assertIs(asked.decision, asked.live)
+        ruling = self.ask([EVIL])
+        assert ruling.problem is not None
+        self.assertEqual((ruling.passes, ruling.problem.status), (False, 403))
+        self.assertEqual(ruling.outcome, ruling.live.reason)
+        self.assertIs(ruling.decision, ruling.live)
 
     def test_told(self) -> None:
         """A client that may know is told, and its preflight responded to as if it had passed."""
-        asked = self.ask([EVIL], cors=f"{CORS}, debug_origins = ['https://evil.example']")
-        names = [name for name, _ in asked.decision.headers]
+        ruling = self.ask([EVIL], cors=f"{CORS}, debug_origins = ['https://evil.example']")
+        names = [name for name, _ in ruling.decision.headers]
         self.assertIn(b"Corsgate-Reason", names)
-        self.assertNotEqual(asked.decision, asked.live)
+        self.assertNotEqual(ruling.decision, ruling.live)
         delete = (b"Access-Control-Request-Method", b"DELETE")
         debug = f"{CORS}, debug_origins = ['https://app.example']"
-        asked = self.ask([APP, delete], b"OPTIONS", cors=debug)
-        self.assertEqual(asked.live.verdict, Verdict.REFUSE)
-        self.assertIsNone(asked.problem)
-        self.assertIsNotNone(asked.refused)
+        ruling = self.ask([APP, delete], b"OPTIONS", cors=debug)
+        self.assertEqual(ruling.live.verdict, Verdict.REFUSE)
+        self.assertIsNone(ruling.problem)
+        self.assertIsNotNone(ruling.refused)
 
     def test_loop(self) -> None:
         """A request that has passed this gate gets 508."""
-        asked = self.ask([(b"Via", b"1.1 a, 1.1 corsgate-0")])
-        assert asked.problem is not None
-        self.assertEqual(asked.problem.status, 508)
-        self.assertIn("goes round in a loop", asked.outcome or "")
+        ruling = self.ask([(b"Via", b"1.1 a, 1.1 corsgate-0")])
+        assert ruling.problem is not None
+        self.assertEqual(ruling.problem.status, 508)
+        self.assertIn("goes round in a loop", ruling.outcome or "")
         self.assertTrue(self.ask([(b"Via", b"1.1 a, 1.1 corsgate-1")]).passes)
 
     def test_methods(self) -> None:
         """A method that the route doesn't serve gets 405 and those that it does."""
-        asked = self.ask(method=b"PUT", route='methods = ["POST", "GET"]')
-        assert asked.problem is not None
-        self.assertEqual(asked.problem.headers, ((b"Allow", b"GET, POST"),))
+        ruling = self.ask(method=b"PUT", route='methods = ["POST", "GET"]')
+        assert ruling.problem is not None
+        self.assertEqual(ruling.problem.headers, ((b"Allow", b"GET, POST"),))
         self.assertFalse(self.ask(method=b"TRACE").passes)
 
     def test_ungranted(self) -> None:
         """What is forwarded without a grant is noted for the log."""
-        asked = self.ask([EVIL], cors=f"{CORS}, enforce_origin = false")
-        self.assertEqual((asked.passes, asked.ungranted), (True, "origin not allowed"))
+        ruling = self.ask([EVIL], cors=f"{CORS}, enforce_origin = false")
+        self.assertEqual((ruling.passes, ruling.ungranted), (True, "origin not allowed"))
         self.assertEqual(self.ask([APP], b"DELETE").ungranted, "method not allowed")
 
     def test_trailers(self) -> None:
@@ -110,10 +110,10 @@ class AskedTests(SynchronousTestCase):
 
     def test_no_content(self) -> None:
         """A preflight's head is made once a second."""
-        asked = self.ask([APP, WANTS_PUT], b"OPTIONS")
-        first = asked.no_content(b"now")
-        self.assertIs(asked.no_content(b"now"), first)
-        later = asked.no_content(b"later")
+        ruling = self.ask([APP, WANTS_PUT], b"OPTIONS")
+        first = ruling.no_content(b"now")
+        self.assertIs(ruling.no_content(b"now"), first)
+        later = ruling.no_content(b"later")
         self.assertEqual(later.headers[-1], (b"Date", b"later"))
         self.assertEqual(later.lines, field_lines(later.headers))
         self.assertEqual((later.status, first.headers[-1]), (204, (b"Date", b"now")))
