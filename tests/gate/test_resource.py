@@ -6,8 +6,9 @@ from typing import Any
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
-from twisted.web.resource import getChildForRequest
+from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
+from zope.interface.verify import verifyObject
 
 from corsgate.gate.error_page import Problem
 from corsgate.gate.resource import MAX_HOSTS, GateRoot, PlaceResource
@@ -68,6 +69,11 @@ class ResourceTests(SynchronousTestCase):
         found: Any = getChildForRequest(self.root, self.request)
         self.assertIs(found.render(self.request), NOT_DONE_YET)
         return found
+
+    def test_interface(self) -> None:
+        """The root and every place are resources of twisted.web."""
+        for resource in (self.root, self.find(b"/v1"), self.find(b"/x", b"evil.example")):
+            verifyObject(IResource, resource)
 
     def test_places(self) -> None:
         """The longest prefix of whole segments serves; what is below a place is its route's."""

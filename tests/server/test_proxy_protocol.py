@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IStreamServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
+from zope.interface.verify import verifyObject
 
 from corsgate.server.proxy_protocol import listening_endpoint
 from tests.peers import request, response
@@ -61,6 +62,7 @@ class ProxyTests(SynchronousTestCase):
         endpoint = listening_endpoint(self.reactor, r"haproxy:tcp:5555:interface=127.0.0.1")
         factory = Factory()
         factory.buildProtocol = self.build  # type: ignore[assignment]  # a fake
+        verifyObject(IStreamServerEndpoint, endpoint)
         self.successResultOf(endpoint.listen(factory))
         self.port, self.factory, *_ = self.reactor.tcpServers[0]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.iweb import IRequest
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 from twisted.web.test.requesthelper import DummyChannel
+from zope.interface.verify import verifyObject
 
 from corsgate.message.head import ResponseHead
 from corsgate.server.request import GateRequest
@@ -28,6 +30,10 @@ class PlainRequestTests(SynchronousTestCase):
         channel: Any = DummyChannel()
         for name in vars(Request(channel)):
             self.assertTrue(hasattr(self.request, name), name)
+
+    def test_interface(self) -> None:
+        """It is a twisted.web request, to the letter."""
+        verifyObject(IRequest, self.request)
 
     def test_asked(self) -> None:
         """Fields and cookies are as twisted.web has them."""

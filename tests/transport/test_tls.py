@@ -7,11 +7,13 @@ import ssl
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
 
 from corsgate.server.tls import CertificateTable
 from corsgate.transport.tls import (
@@ -215,6 +217,7 @@ class Connecting(SynchronousTestCase):
         endpoint = TLSClientEndpoint(
             creator, TCP4ClientEndpoint(reactor, "127.0.0.1", 443), reactor
         )
+        verifyObject(IStreamClientEndpoint, endpoint)
         connecting = endpoint.connect(Factory.forProtocol(Source))
         (_, _, factory, _, _) = reactor.tcpClients[0]
         wrapped: Any = factory.buildProtocol(None)
