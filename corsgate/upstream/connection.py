@@ -329,7 +329,7 @@ class UpstreamConnection(Protocol):
         """Hand on a further part of a response; read more at once where that keeps pace."""
         self.touch()
         response.flush()
-        if self.state is State.RESPONDING:
+        if self.state is State.RESPONDING and self._upload is None:
             self._read_size.grow(size)
 
     def _complete(self, response: UpstreamResponse) -> None:

@@ -18,6 +18,8 @@ class ReadSize:
     """How much a transport reads at once.
 
     Only a plain TCP connection ever reads more than usual: TLS is decrypted in small pieces anyway.
+    Twisted takes the same attribute for how much may wait in the transport before its producer is
+    paused, so it must not grow while a body is being sent.
 
     Args:
         transport: Whose socket is read.

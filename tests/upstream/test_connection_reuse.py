@@ -128,14 +128,28 @@ def largest(root: object) -> int:
 class ReadSizeTests(ConnectionTestCase):
     """More is read at once while whoever takes the response keeps up."""
 
-    def test_download(self) -> None:
-        """A long body is read in larger pieces, until its taker pauses or it ends."""
+    def connect(self) -> Any:
+        """Return a transport over a socket, which is the connection's from now on."""
         server = socket.create_server(("127.0.0.1", 0))
         client = socket.create_connection(server.getsockname())
         for each in (client, server):
             self.addCleanup(each.close)
-        tcp: Any = Connection(client, self.connection, MemoryReactorClock())
+        tcp = Connection(client, self.connection, MemoryReactorClock())
         self.connection.makeConnection(tcp)
+        return tcp
+
+    def test_both_ways(self) -> None:
+        """While a body is still sent no more is read: as much could wait to be sent then."""
+        tcp = self.connect()
+        asked = self.ask(b"PUT", Body())
+        self.connection.dataReceived(OK + b"Content-Length: %d\r\n\r\n" % (3 * USUAL_BYTES))
+        self.collect(self.successResultOf(asked))
+        self.connection.dataReceived(bytes(USUAL_BYTES))
+        self.assertEqual(tcp.bufferSize, USUAL_BYTES)
+
+    def test_download(self) -> None:
+        """A long body is read in larger pieces, until its taker pauses or it ends."""
+        tcp = self.connect()
         length = 6 * USUAL_BYTES
         response = self.answered(OK + b"Content-Length: %d\r\n\r\n" % length)
         self.collect(response)
