@@ -70,10 +70,10 @@ class Exchange:
         self._route = route
         self._client = client
         memo, method = request.memo, request.head.method
-        asked: Asked | None = memo.asked.get((route, method))
+        asked: Asked | None = memo.asked.get((route.kind, method))
         if asked is None:
             asked = Asked(route, client, request.log.client, request.head, request.index)
-            memo.keep_asked(route, method, asked)
+            memo.keep_asked(route.kind, method, asked)
         self._asked = asked
         self.state: ServerState | None = None
         # Whether the balancer counts the request.

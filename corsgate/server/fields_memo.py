@@ -31,7 +31,7 @@ class FieldsMemo:
         refused_host: A host that a trusted proxy names and that isn't served; empty where there
             is none, None as long as nobody looked.
         log_members: What the access log's line says of the fields, and of the last method.
-        asked: What a route's policy makes of the fields, by route and method.
+        asked: What a route's policy makes of the fields, by kind of route and method.
         heads: The heads that servers got last, by all that they depend on besides method and
             target.
     """
@@ -46,11 +46,11 @@ class FieldsMemo:
         self.heads: dict[Hashable, RequestHead] = {}
         self._bytes = 0
 
-    def keep_asked(self, route: Hashable, method: bytes, asked: Any) -> None:
+    def keep_asked(self, kind: Hashable, method: bytes, asked: Any) -> None:
         """Keep what a route's policy makes of the fields; past the bound, forget all others."""
         if len(self.asked) >= MAX_KEPT:
             self.asked.clear()
-        self.asked[route, method] = asked
+        self.asked[kind, method] = asked
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
         """Keep a prepared head, unless it is too large; past a bound, forget all others."""
