@@ -70,10 +70,10 @@ class Exchange:
         self._route = route
         self._client = client
         memo, method = request.memo, request.head.method
-        ruling: Ruling | None = memo.rulings.get((route, method))
+        ruling: Ruling | None = memo.rulings.get((route.kind, method))
         if ruling is None:
             ruling = Ruling(route, client, request.log.client, request.head, request.index)
-            memo.keep_ruling(route, method, ruling)
+            memo.keep_ruling(route.kind, method, ruling)
         self._ruling = ruling
         self.state: ServerState | None = None
         # Whether the balancer counts the request.

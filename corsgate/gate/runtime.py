@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from random import Random
@@ -126,10 +126,13 @@ class CompiledRoute(RouteShape):
         depth: How many segments the prefix has.
         upstream: Where its requests go.
         compiled: Compiles a CORS policy.
+        kinds: The kinds of the routes compiled before; a new one is added to them.
         pseudonym: What this process calls itself in Via.
         shortcuts: Which ones are taken.
 
     Attributes:
+        kind: What routes have in common that make the same of the same fields, wherever they are:
+            thousands of them may share what a connection remembers.
         label: Its host and prefix, for the log.
         policy: Its compiled CORS policy, or None.
         report_only: Its ``cors_report_only``, or None.
@@ -144,6 +147,7 @@ class CompiledRoute(RouteShape):
 
     __slots__ = (
         "direct",
+        "kind",
         "label",
         "limits",
         "log_throttle",
@@ -162,6 +166,7 @@ class CompiledRoute(RouteShape):
         *,
         upstream: UpstreamRuntime,
         compiled: Callable[[Cors], Policy] = compile_policy,
+        kinds: dict[Hashable, object] | None = None,
         pseudonym: bytes,
         shortcuts: Shortcuts = ALL,
     ) -> None:
@@ -188,6 +193,14 @@ class CompiledRoute(RouteShape):
             if route.methods is None
             else frozenset(method.encode("ascii") for method in route.methods)
         )
+        key = (
+            id(self.policy),
+            upstream.name,
+            route.pass_headers,
+            route.methods,
+            route.allow_framing,
+        )
+        self.kind = object() if kinds is None else kinds.setdefault(key, object())
         self.limits = route.limits
         self.upstream = upstream
         self.log_throttle = LogThrottle()
@@ -247,6 +260,7 @@ def make_runtime(
         raise ConfigError(faults)
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
+    kinds: dict[Hashable, object] = {}
 
     def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:
         return CompiledRoute(
@@ -255,6 +269,7 @@ def make_runtime(
             depth,
             upstream=upstreams[route.upstream.name],
             compiled=compiled,
+            kinds=kinds,
             pseudonym=pseudonym,
             shortcuts=shortcuts,
         )

@@ -116,7 +116,7 @@ class Sender:
         if route.maps_target or server.base_path:
             target = route.upstream_target(target, server)
         # An address may get another name, and with it another Host.
-        key = (route, server.origin, server.name)
+        key = (route.kind, server.origin, server.name)
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))

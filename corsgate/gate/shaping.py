@@ -143,9 +143,7 @@ class RouteShape:
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
-        names = _OF_THIS_HOP | own_fields | overrides
-        spelled: frozenset[bytes] = frozenset().union(*(_spellings(name) for name in names))
-        self._drop_request = DroppedFields(spelled, self._passed)
+        self._drop_request = DroppedFields(_spelled(own_fields | overrides), self._passed)
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
         self._drop_response = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
@@ -358,6 +356,13 @@ def _with_vary(decision: Decision, vary: bytes | None) -> tuple[tuple[Header, ..
     if vary is None:
         return ours, lines
     return (*ours, (b"Vary", vary)), b"%bVary: %b\r\n" % (lines, vary)
+
+
+# Thousands of routes may have the same few upstreams.
+@lru_cache(maxsize=64)
+def _spelled(names: frozenset[bytes]) -> frozenset[bytes]:
+    """Return all names that a server may take for these or for those that never pass."""
+    return frozenset().union(*(_spellings(name) for name in _OF_THIS_HOP | names))
 
 
 def _spellings(name: bytes) -> set[bytes]:

@@ -31,7 +31,7 @@ class FieldsMemo:
         refused_host: A host that a trusted proxy names and that isn't served; empty where there
             is none, None until it is looked up.
         log_members: What the access log's line says of the fields, and of the last method.
-        rulings: What a route's policy makes of the fields, by route and method.
+        rulings: What a route's policy makes of the fields, by kind of route and method.
         heads: The heads that servers got last, by all that they depend on besides method and
             target.
     """
@@ -46,11 +46,11 @@ class FieldsMemo:
         self.heads: dict[Hashable, RequestHead] = {}
         self._bytes = 0
 
-    def keep_ruling(self, route: Hashable, method: bytes, ruling: Any) -> None:
+    def keep_ruling(self, kind: Hashable, method: bytes, ruling: Any) -> None:
         """Keep what a route's policy makes of the fields; past the bound, forget all others."""
         if len(self.rulings) >= MAX_KEPT:
             self.rulings.clear()
-        self.rulings[route, method] = ruling
+        self.rulings[kind, method] = ruling
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
         """Keep a prepared head, unless it is too large; past a bound, forget all others."""

@@ -13,6 +13,10 @@ USUAL_BYTES: Final = FileDescriptor.bufferSize
 MOST_BYTES: Final = 256 * 1024
 """What is read at once where the client keeps up: a fourth of the turns for a long body."""
 
+PROVEN_READS: Final = 4
+"""How many full reads a client has to have taken before. What kernels buffer for one that takes
+nothing is less: thousands of such clients never wait for more than the usual read."""
+
 
 class ReadSize:
     """How much a transport reads at once.
@@ -25,13 +29,14 @@ class ReadSize:
         transport: Whose socket is read.
     """
 
-    __slots__ = ("_tcp",)
+    __slots__ = ("_full_reads", "_tcp")
 
     def __init__(self, transport: Any) -> None:
         self._tcp: Any = transport if isinstance(transport, Connection) else None
+        self._full_reads = 0
 
     def grow(self, size: int) -> None:
-        """Read more at once from now on, if a read has brought all that it could.
+        """Read more at once from now on, if several reads have brought all that they could.
 
         To be called once what was read has been taken.
 
@@ -39,9 +44,12 @@ class ReadSize:
             size: How many bytes the read has brought.
         """
         if size >= USUAL_BYTES and self._tcp is not None:
-            self._tcp.bufferSize = MOST_BYTES
+            self._full_reads += 1
+            if self._full_reads >= PROVEN_READS:
+                self._tcp.bufferSize = MOST_BYTES
 
     def reset(self) -> None:
         """Read as much as usual at once."""
+        self._full_reads = 0
         if self._tcp is not None:
             self._tcp.bufferSize = USUAL_BYTES

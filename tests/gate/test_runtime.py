@@ -56,6 +56,27 @@ class RuntimeTests(SynchronousTestCase):
         self.assertIs(a.upstream, runtime.upstreams["a"])
         self.assertEqual(len(runtime.upstreams), 2)
 
+    def test_kinds(self) -> None:
+        """Routes are of one kind if they make the same of the same fields, wherever they are."""
+        policy = 'cors = { allow_origins = ["https://app.example"] }'
+        other = 'cors = { allow_origins = ["https://other.example"] }'
+        routes = (
+            policy,
+            f"{policy}\nstrip_prefix = true",
+            other,
+            f'{policy}\nmethods = ["GET"]',
+            f'{policy}\npass_headers = ["X-Real-IP"]',
+            f"{policy}\nallow_framing = true",
+        )
+        upstream = TWO.partition("[routes")[0]
+        toml = "".join(
+            f'[routes."/{at}"]\nupstream = "a"\n{keys}\n' for at, keys in enumerate(routes)
+        )
+        toml += f'[routes."/b"]\nupstream = "b"\n{policy}\n'
+        kinds = [route.kind for route in self.make(upstream + toml).table.routes]
+        self.assertIs(kinds[0], kinds[1])
+        self.assertEqual(len({id(kind) for kind in kinds}), len(kinds) - 1)
+
     def test_opens_nothing(self) -> None:
         """Nothing is connected to, listened on or waited for before the start."""
         self.make(TWO)

@@ -12,7 +12,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamTimedOut
-from corsgate.upstream.read_size import MOST_BYTES, USUAL_BYTES
+from corsgate.upstream.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES
 from tests.server.support import LEFT, Body, Collector, Wire
 from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
 
@@ -142,27 +142,29 @@ class ReadSizeTests(ConnectionTestCase):
         """While a body is still sent no more is read: as much could wait to be sent then."""
         tcp = self.connect()
         asked = self.ask(b"PUT", Body())
-        self.connection.dataReceived(OK + b"Content-Length: %d\r\n\r\n" % (3 * USUAL_BYTES))
+        self.connection.dataReceived(OK + b"Content-Length: %d\r\n\r\n" % (12 * USUAL_BYTES))
         self.collect(self.successResultOf(asked))
-        self.connection.dataReceived(bytes(USUAL_BYTES))
+        for _ in range(8):
+            self.connection.dataReceived(bytes(USUAL_BYTES))
         self.assertEqual(tcp.bufferSize, USUAL_BYTES)
 
     def test_download(self) -> None:
         """A long body is read in larger pieces, until its taker pauses or it ends."""
         tcp = self.connect()
-        length = 6 * USUAL_BYTES
+        length = 12 * USUAL_BYTES
         response = self.answered(OK + b"Content-Length: %d\r\n\r\n" % length)
         self.collect(response)
         sizes = [tcp.bufferSize]
-        for size in (100, USUAL_BYTES, MOST_BYTES):
+        full = [USUAL_BYTES] * PROVEN_READS
+        for size in (100, *full, MOST_BYTES):
             self.connection.dataReceived(bytes(size))
             sizes.append(tcp.bufferSize)
-        self.assertEqual(sizes, [USUAL_BYTES, USUAL_BYTES, MOST_BYTES, MOST_BYTES])
+        self.assertEqual(sizes, [USUAL_BYTES, *full, MOST_BYTES, MOST_BYTES])
         response.pauseProducing()
         self.assertEqual(tcp.bufferSize, USUAL_BYTES)
         response.resumeProducing()
         self.assertEqual(tcp.bufferSize, USUAL_BYTES)
-        self.connection.dataReceived(bytes(length - 100 - USUAL_BYTES - MOST_BYTES))
+        self.connection.dataReceived(bytes(length - 100 - sum(full) - MOST_BYTES))
         self.assertEqual((tcp.bufferSize, self.released), (USUAL_BYTES, [True]))
 
 

@@ -10,7 +10,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.read_size import MOST_BYTES, USUAL_BYTES, ReadSize
+from corsgate.upstream.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES, ReadSize
 from tests.server.support import Wire
 
 
@@ -28,11 +28,13 @@ class ReadSizeTests(SynchronousTestCase):
         self.assertEqual(self.tcp.bufferSize, USUAL_BYTES)
 
     def test_more(self) -> None:
-        """Behind a full read more is read, until it is put back."""
-        self.size.grow(USUAL_BYTES)
-        self.assertEqual(self.tcp.bufferSize, MOST_BYTES)
-        self.size.reset()
-        self.assertEqual(self.tcp.bufferSize, USUAL_BYTES)
+        """Behind several full reads more is read, until it is put back."""
+        for _ in range(2):
+            for _ in range(PROVEN_READS):
+                self.assertEqual(self.tcp.bufferSize, USUAL_BYTES)
+                self.size.grow(USUAL_BYTES)
+            self.assertEqual(self.tcp.bufferSize, MOST_BYTES)
+            self.size.reset()
 
     def test_others(self) -> None:
         """Any other transport reads as it does."""
