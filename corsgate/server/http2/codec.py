@@ -192,8 +192,9 @@ class Codec:
             self._show(number)
         elif number in self._ended:
             self._h2._closed_streams[number] = StreamClosedBy.SEND_END_STREAM
-        elif kind == Kind.SETTINGS:
-            # They change the windows of all streams that h2 knows.
+        if kind == Kind.SETTINGS or (kind == _HEADERS and not frame.flags & END_HEADERS):
+            # Settings change the windows of all streams that h2 knows. And within a field block
+            # that comes in pieces, h2 could be shown no other stream.
             for unseen in sorted(self._unseen):
                 self._show(unseen)
         try:

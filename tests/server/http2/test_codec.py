@@ -46,6 +46,17 @@ REQUESTS = st.builds(
     st.sampled_from(range(1, 20, 2)),
     st.just(BLOCK),
 )
+# A block in two pieces, which may come in two reads, or not at all.
+PIECES = st.builds(
+    lambda number, ends: frame_bytes(
+        Kind.CONTINUATION if ends else Kind.HEADERS,
+        END_HEADERS if ends else END_STREAM,
+        number,
+        BLOCK[3:] if ends else BLOCK[:3],
+    ),
+    st.sampled_from([15, 17]),
+    st.booleans(),
+)
 
 
 def frames_of(data: bytes) -> list[Frame]:
@@ -157,6 +168,21 @@ class UnseenTests(SynchronousTestCase):
         kinds = [Kind.HEADERS, Kind.RST_STREAM, Kind.DATA]
         self.assertEqual([frame.kind for frame in frames_of(self.codec.take())], kinds)
 
+    def test_in_block(self) -> None:
+        """A response may begin while another request's field block comes in pieces."""
+        for number in (3, 5):
+            self.codec.opens(head(number))
+        begun, ended = head(7, END_STREAM, BLOCK[:3]), (Kind.CONTINUATION, END_HEADERS, 7)
+        self.assertFalse(self.codec.opens(begun))
+        self.codec.receive(begun)
+        self.codec.send_block(5, OK, end=False)
+        self.codec.reset(3, Code.CANCEL, give_up=False)
+        self.receive(*ended, BLOCK[3:])
+        self.assertEqual((self.codec.fields, self.codec.last_id), (GET, 7))
+        self.codec.send_data(5, b"x", end=True)
+        kinds = [Kind.HEADERS, Kind.RST_STREAM, Kind.DATA]
+        self.assertEqual([frame.kind for frame in frames_of(self.codec.take())], kinds)
+
     def test_window(self) -> None:
         """A window that is opened once needs no h2; it counts as soon as h2 sees the stream."""
         for sizes, seen in (([7], False), ([7, 8], True), ([0], None), ([2**31 - 1], True)):
@@ -228,7 +254,9 @@ class SameTests(SynchronousTestCase):
     @settings(max_examples=300)
     @given(
         st.lists(
-            st.lists(REQUESTS | WINDOWS | GOOD | FRAMES | st.integers(0, 40_000), max_size=4),
+            st.lists(
+                REQUESTS | PIECES | WINDOWS | GOOD | FRAMES | st.integers(0, 40_000), max_size=4
+            ),
             max_size=12,
         )
     )
