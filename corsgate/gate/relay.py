@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -188,6 +189,7 @@ def tunnelled(
 
     Raises:
         BadUpstreamResponse: The client did not offer the protocol; the server's side is cut.
+        ConnectionDone: The client was cut meanwhile; so is the server's side.
     """
     protocol = [field for field in came.headers if field[0].lower() == b"upgrade"]
     offered = {offer.lower() for offer in request.offers}
@@ -195,7 +197,11 @@ def tunnelled(
         # Where the gate offered no HTTP in another form, none may be taken up.
         upstream.abort()
         raise BadUpstreamResponse("it switched to a protocol that was not offered")
+    try:
+        client = request.switch(ResponseHead(head.status, head.reason, [*head.headers, *protocol]))
+    except ConnectionDone:
+        upstream.abort()
+        raise
     request.log.outcome = "tunnel closed"
-    client = request.switch(ResponseHead(head.status, head.reason, [*head.headers, *protocol]))
     deadlines = request.channel.context.deadlines
     return Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)

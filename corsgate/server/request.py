@@ -304,10 +304,11 @@ class GateRequest(server.Request):
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
         """Write a 101; return the client's connection as one side of a tunnel."""
+        end = self.channel.switch(head)
         self.startedWriting = 1
         self.code = head.status
         self.code_message = head.reason
-        return self.channel.switch(head)
+        return end
 
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""

@@ -13,11 +13,14 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IBodyProducer
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from corsgate.gate.relay import StreamedBody, collect
+from corsgate.config.model.values import Limits
+from corsgate.gate.relay import StreamedBody, collect, tunnelled
 from corsgate.message.head import ResponseHead
 from corsgate.server.request_body import RequestBody
+from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.body import KeptBody, drain
 from corsgate.upstream.response import UpstreamResponse
+from tests.server.support import Served, Wire
 
 
 @implementer(IConsumer)
@@ -42,6 +45,23 @@ class Consumer:
 def incoming(length: int | None = None) -> RequestBody:
     """Return a client's body of which nothing has come."""
     return RequestBody(length, 1024, lambda: None)
+
+
+class LateTunnels(SynchronousTestCase):
+    """A server that agrees to switch when its client was cut in the same turn."""
+
+    def test_late(self) -> None:
+        """Its connection is cut: nobody would ever read from it, nor close it."""
+        served, wire = Served(), Wire(lenient=True)
+        served.send(
+            b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        )
+        (request,) = served.requests
+        served.channel.tls_ended()
+        head = ResponseHead(101, b"", [(b"Upgrade", b"websocket")])
+        with self.assertRaises(ConnectionDone):
+            tunnelled(request, head, TunnelEnd(wire), head, Limits())
+        self.assertTrue(wire.disconnected)
 
 
 class KeptBodies(SynchronousTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -187,7 +188,12 @@ class GateChannel(ResponseWriter):
         Returns:
             The connection as one side of a tunnel. The request is the connection's last; it
             ends when the connection does.
+
+        Raises:
+            ConnectionDone: The client was cut in this turn of the reactor.
         """
+        if self._phase >= _CLOSING:
+            raise ConnectionDone("the client was cut")
         fields = [*head.headers, (b"Connection", b"Upgrade")]
         self._write(ResponseHead(status=head.status, reason=head.reason, headers=fields).to_bytes())
         self._tcp.unregisterProducer()

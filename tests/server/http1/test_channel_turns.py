@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.message.head import ResponseHead
 from corsgate.server.http1.channel import PER_TURN
 from corsgate.server.http1.states import NEXT_PHASES, NEXT_STATES, Phase, State
 from tests.server.support import Served, answer
@@ -76,6 +78,18 @@ class PhaseTests(SynchronousTestCase):
         served.send(GET)
         served.channel.loseConnection()
         self.assertEqual(len(served.requests), 1)
+
+    def test_late_switch(self) -> None:
+        """No tunnel begins for a client that was cut in the same turn."""
+        served = Served()
+        served.send(GET)
+        served.channel.tls_ended()
+        (request,) = served.requests
+        with self.assertRaises(ConnectionDone):
+            request.switch(ResponseHead(101, b"", []))
+        self.assertFalse(request.startedWriting)
+        served.leave()
+        self.assertTrue(request.gone)
 
     def test_transitions(self) -> None:
         """Nothing follows a loss, and a tunnel follows a request alone."""
