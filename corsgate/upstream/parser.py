@@ -285,12 +285,15 @@ class ResponseParser:
         return length
 
     def _count(self, data: bytes) -> None:
-        """Take a part of a body whose length is known; nothing may stand behind it."""
+        """Take a part of a body whose length is known; empty lines alone may stand behind it.
+
+        llhttp takes as many (some servers send one).
+        """
         left = self._left - len(data)
         self.body = data[:left] if left < 0 else data
         self._left = max(left, 0)
         self.complete = left <= 0
-        if left < 0:
+        if left < 0 and data[left:].strip(b"\r\n"):
             self.has_surplus = True
             raise BadUpstreamResponse("bytes follow the response")
 

@@ -349,6 +349,13 @@ class CountedTests(SynchronousTestCase):
                     events, [(200, 10, True), ("body", b"0123456789"), END, SURPLUS, BAD], reads
                 )
 
+    def test_empty_lines(self) -> None:
+        """Empty lines behind it do no harm, in the same read or in one of their own."""
+        for reads in ((b"0123456789\r\n",), (b"012345", b"6789\r\n\r\n")):
+            for shortcuts in (ALL, Shortcuts(counted=False)):
+                events = read(self.LONG, *reads, shortcuts=shortcuts)[0].events
+                self.assertEqual(events, [(200, 10, True), ("body", b"0123456789"), END], reads)
+
     def test_next(self) -> None:
         """The next response is read from its head on."""
         sink = Recorder()
