@@ -132,6 +132,12 @@ class Clients(Http2TestCase):
             while site.connections.channels:
                 await turn()
             self.assertEqual(len(gate.lines), rounds * 24)
+            # How many connections to the server it takes is for chance to say.
+            agents = [each.agent for each in gate.service.upstreams.values()]
+            for agent in agents:
+                agent.drop_idle()
+            while any(pool.connections for agent in agents for pool in agent.pools.values()):
+                await turn()
             # What the test itself keeps.
             del peer.connection
             gate.lines.clear()
