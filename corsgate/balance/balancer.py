@@ -139,7 +139,7 @@ class Balancer:
             self._stale_s = -_NEVER
         return state.term
 
-    def answered(self, state: ServerState, term: int, now: float) -> None:
+    def responded(self, state: ServerState, term: int, now: float) -> None:
         """Record that the head of a good response has come, which ends a trial.
 
         Its body may be an endless one; whether it ends well is for `ended` to say.
@@ -182,7 +182,7 @@ class Balancer:
         state.ended += 1
         if served:
             if is_trial:
-                self.answered(state, term, now)
+                self.responded(state, term, now)
             circuit.failures = 0
             return
         state.failed += 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from corsgate.gate.runtime import UpstreamRuntime
+from corsgate.config.model.values import Server
+from corsgate.gate.runtime import CompiledRoute, UpstreamRuntime
 from corsgate.server.request import GateRequest
 from corsgate.upstream.pins import Pins
 
@@ -21,6 +22,20 @@ class Choice(NamedTuple):
     key: bytes = b""
     sticks_to: str | None = None
     pinned_to: str | None = None
+
+    def cookie(self, route: CompiledRoute, server: Server, gate_origin: bytes) -> bytes | None:
+        """Return the Set-Cookie value that leads the client back to a server that is new to it.
+
+        Args:
+            route: The request's.
+            server: The server that has responded.
+            gate_origin: The origin that the client's browser knows the gate by.
+        """
+        sticky = route.upstream.sticky
+        if sticky is None or server.origin == self.sticks_to:
+            return None
+        is_secure = gate_origin.startswith(b"https:")
+        return sticky.set_cookie(server.origin, route.prefix or b"/", secure=is_secure)
 
 
 FREE: Final = Choice()

@@ -196,7 +196,7 @@ class Exchange:
                 return
             if self._last.circuit.state is not CircuitState.CLOSED:
                 upstream = self._route.upstream
-                upstream.balancer.answered(self._last, self._term, upstream.clock.seconds())
+                upstream.balancer.responded(self._last, self._term, upstream.clock.seconds())
             if self._failover is not None:
                 # Its body may be an endless one, which is no repetition any more.
                 self._failover.end()
@@ -296,7 +296,11 @@ class Exchange:
             authority=self._client.authority,
             gate_origin=ruling.gate_origin,
             shared=ruling.shared,
-            cookie=None if route.upstream.sticky is None else self._cookie(server.origin),
+            cookie=(
+                None
+                if route.upstream.sticky is None
+                else self._choice.cookie(route, server, ruling.gate_origin)
+            ),
         )
         if response.tunnel is not None:
             tunnel = tunnelled(request, head, response.tunnel, response.head, route.limits)
@@ -335,14 +339,6 @@ class Exchange:
             self._end(served=True)
         except Exception:
             self._fail(Failure())
-
-    def _cookie(self, server: str) -> bytes | None:
-        """Return the Set-Cookie value that leads the client back to a server that is new to it."""
-        sticky = self._route.upstream.sticky
-        if sticky is None or server == self._choice.sticks_to:
-            return None
-        is_secure = self._ruling.gate_origin.startswith(b"https:")
-        return sticky.set_cookie(server, self._route.prefix or b"/", secure=is_secure)
 
     # The end.
 
@@ -394,5 +390,8 @@ class Exchange:
         """End without a whole response; the client gets an error, if it still can."""
         if self._timeout is not None and self._late and failure.check(CancelledError):
             failure = Failure(UpstreamTimedOut("no response came within the route's timeout"))
-        self._end(served=False if failure.check(UpstreamError) else None)
-        respond_to_failure(self._request, self._route, self._ruling.decision, failure)
+        try:
+            self._end(served=False if failure.check(UpstreamError) else None)
+        finally:
+            # Whatever else fails, the client must not wait for ever.
+            respond_to_failure(self._request, self._route, self._ruling.decision, failure)

@@ -186,7 +186,7 @@ class GateService(Service):
         return self._access_log.refusals
 
     @property
-    def trials(self) -> Mapping[str, ReportOnly]:
+    def report_only(self) -> Mapping[str, ReportOnly]:
         """The second policies that are tried beside the first, by route."""
         routes = self._runtime.table.routes
         return {route.label: route.report_only for route in routes if route.report_only is not None}

@@ -67,7 +67,7 @@ class Pool:
         for _ in range(times):
             term = self.balancer.begin(self.state(name))
             if served:
-                self.balancer.answered(self.state(name), term, self.now)
+                self.balancer.responded(self.state(name), term, self.now)
             self.balancer.ended(self.state(name), term, served, self.now)
 
     def probe(self, name: str, *results: bool) -> None:

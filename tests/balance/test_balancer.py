@@ -121,7 +121,7 @@ class EjectionTests(SynchronousTestCase):
         pool.balancer.ended(pool.state("b"), term, None, pool.now)
         self.assertIn("b", pool.picks(2))
         term = pool.balancer.begin(pool.state("b"))
-        pool.balancer.answered(pool.state("b"), term, pool.now)
+        pool.balancer.responded(pool.state("b"), term, pool.now)
         self.assertCountEqual(pool.picks(4), "aabb")
         pool.balancer.ended(pool.state("b"), term, True, pool.now)
         self.assertEqual(pool.said[1:], ["http://b.test is on trial", "http://b.test serves again"])
@@ -134,7 +134,7 @@ class EjectionTests(SynchronousTestCase):
             pool.end("b", False, 5)
             pool.now = 10.0
             self.assertIn("b", pool.picks(2))
-            pool.balancer.answered(pool.state("b"), tunnel, pool.now)
+            pool.balancer.responded(pool.state("b"), tunnel, pool.now)
             pool.balancer.ended(pool.state("b"), tunnel, end, pool.now)
             self.assertIs(pool.state("b").circuit.state, CircuitState.HALF_OPEN)
             term = pool.balancer.begin(pool.state("b"))
@@ -300,7 +300,7 @@ class World:
         if self.running:
             name, term = self.running.pop(pick % len(self.running))
             if served:
-                self.pool.balancer.answered(self.pool.state(name), term, self.pool.now)
+                self.pool.balancer.responded(self.pool.state(name), term, self.pool.now)
             self.pool.balancer.ended(self.pool.state(name), term, served, self.pool.now)
 
     def fail(self, pick: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.choice import FREE, choice_of
+from corsgate.gate.choice import FREE, Choice, choice_of
 from corsgate.upstream.pins import Pins
 from tests.gate.fakes import FakeRequest, compiled
 
@@ -43,6 +43,17 @@ class ChoiceTests(SynchronousTestCase):
         assert cookie is not None
         self.request.index[b"cookie"] = [cookie.partition(b";")[0]]
         self.assertEqual(choice_of(self.request, upstream, None).sticks_to, origin)
+
+    def test_cookie(self) -> None:
+        """A server that is new to the client gets it back by a cookie, over TLS a secure one."""
+        route = compiled(self.clock, upstream='sticky = { cookie = "node" }')
+        known, new = (state.server for state in route.upstream.balancer.states.values())
+        choice = Choice(sticks_to=known.origin)
+        self.assertIsNone(choice.cookie(route, known, b"http://gate.example"))
+        for origin, secure in ((b"http://gate.example", False), (b"https://gate.example", True)):
+            cookie = choice.cookie(route, new, origin)
+            assert cookie is not None
+            self.assertEqual((cookie[:5], b"; Secure" in cookie), (b"node=", secure))
 
     def test_pinned(self) -> None:
         """The server that a connection is pinned to."""

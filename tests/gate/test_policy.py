@@ -129,14 +129,14 @@ class ReportOnly(PolicyTestCase):
             "origin 'http://evil.example' is not allowed",
             line,
         )
-        (trial,) = gate.service.trials.values()
+        (trial,) = gate.service.report_only.values()
         self.assertEqual((trial.tried, dict(trial.changes)), (3, {"would refuse it": 1}))
 
     async def test_absent(self) -> None:
         """Where there is none, nothing is tried."""
         gate = self.gate(await self.upstream(), CORS)
         await self.ask(gate, headers=[FROM_FOREIGN])
-        self.assertEqual(gate.service.trials, {})
+        self.assertEqual(gate.service.report_only, {})
 
     async def test_without_a_live_policy(self) -> None:
         """It may be tried before there is a policy at all."""
@@ -147,7 +147,7 @@ class ReportOnly(PolicyTestCase):
         )
         await self.ask(gate, headers=[FROM_APP])
         await self.ask(gate, headers=[FROM_FOREIGN])
-        (trial,) = gate.service.trials.values()
+        (trial,) = gate.service.report_only.values()
         self.assertEqual(
             dict(trial.changes),
             {"would let the page read the response": 1, "would refuse it": 1},
@@ -163,7 +163,7 @@ class ReportOnly(PolicyTestCase):
                 b"GET /v1/x HTTP/1.1\r\nHost: localhost\r\nOrigin: http://f.example\r\n\r\n"
             )
             await client.response()
-        (trial,) = gate.service.trials.values()
+        (trial,) = gate.service.report_only.values()
         self.assertEqual(trial.changes["would refuse it"], 20)
         self.assertLess(len(self.told(events)), 20)
 

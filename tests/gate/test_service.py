@@ -68,10 +68,10 @@ class ServiceTests(SynchronousTestCase):
         error = self.assertRaises(ConfigError, self.make, access_log="/none/a.log")
         self.assertEqual([each.key for each in error.faults], ["access_log"])
 
-    def test_trials(self) -> None:
+    def test_report_only(self) -> None:
         """Second policies are known by their routes."""
         service = self.make(access_log="off")
-        self.assertEqual(list(service.trials), ["/v1"])
+        self.assertEqual(list(service.report_only), ["/v1"])
         self.assertEqual(list(service.upstreams), ["a"])
 
     def test_refresh(self) -> None:

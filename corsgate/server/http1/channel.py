@@ -38,9 +38,9 @@ from corsgate.upstream.pins import Pins
 PER_TURN = 16
 
 # Looking a member up in its class is slow.
-_IDLE, _PENDING, _ANSWERING = Phase.IDLE, Phase.PENDING, Phase.ANSWERING
+_IDLE, _PENDING, _RESPONDING = Phase.IDLE, Phase.PENDING, Phase.RESPONDING
 _CLOSING, _TUNNEL = Phase.CLOSING, Phase.TUNNEL
-_ANSWER, _REQUEST, _BETWEEN = Awaited.ANSWER, Awaited.REQUEST, State.BETWEEN
+_ANSWER, _REQUEST, _BETWEEN = Awaited.RESPONSE, Awaited.REQUEST, State.BETWEEN
 
 
 @implementer(IPushProducer)
@@ -153,7 +153,7 @@ class GateChannel(ResponseWriter):
         begun = self._handling is not None and self._handling.startedWriting
         if self._phase is _CLOSING or self._write_paused:
             self.cut("the client did not take the response")
-        elif awaited is Awaited.ANSWER_UNREAD:
+        elif awaited is Awaited.RESPONSE_UNREAD:
             if has_hung_up(self._tcp):
                 self.cut("the client closed the connection")
             self._rearm()
@@ -205,7 +205,7 @@ class GateChannel(ResponseWriter):
     def requestDone(self, request: GateRequest) -> None:
         """Go on to the next request, or close."""
         self._handling = self._producer = None
-        if self._phase is not _ANSWERING:
+        if self._phase is not _RESPONDING:
             return
         self._phase = _PENDING
         body = request.body
@@ -269,7 +269,7 @@ class GateChannel(ResponseWriter):
     def _serve(self, read: ParsedRequest, body: RequestBody | None) -> None:
         """Start to serve a request."""
         assert self._phase <= _PENDING, self._phase
-        self._phase = _ANSWERING
+        self._phase = _RESPONDING
         # If the response is written at once, the wait for the next request begins anew.
         self._timeouts.begin_exchange()
         self.deadline_s = NEVER

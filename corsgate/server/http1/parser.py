@@ -11,8 +11,8 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError, UnknownCoding
 from corsgate.message.framing import request_framing
 from corsgate.message.headers import HeaderList
+from corsgate.server.http1.last_request import PLAIN_LINE, LastRequest
 from corsgate.server.http1.message_cuts import HEAD_END, MessageCuts
-from corsgate.server.http1.recall import PLAIN_LINE, LastRequest
 from corsgate.server.http1.request_head import CollectedHead, not_http
 from corsgate.server.http1.request_line import RequestLine
 from corsgate.server.http1.states import NEXT_STATES, State

@@ -12,7 +12,7 @@ class Phase(IntEnum):
     """Every request that came has been served, and nothing of another one has come."""
     PENDING = 1
     """A part of a request has come, or the rest of a body that is no longer wanted is coming."""
-    ANSWERING = 2
+    RESPONDING = 2
     """A request is being served."""
     CLOSING = 3
     """It is being closed or was cut; what was written before may still leave."""
@@ -23,9 +23,9 @@ class Phase(IntEnum):
 
 
 NEXT_PHASES = {
-    Phase.IDLE: (Phase.PENDING, Phase.ANSWERING, Phase.CLOSING, Phase.LOST),
-    Phase.PENDING: (Phase.IDLE, Phase.ANSWERING, Phase.CLOSING, Phase.LOST),
-    Phase.ANSWERING: (Phase.IDLE, Phase.PENDING, Phase.CLOSING, Phase.TUNNEL, Phase.LOST),
+    Phase.IDLE: (Phase.PENDING, Phase.RESPONDING, Phase.CLOSING, Phase.LOST),
+    Phase.PENDING: (Phase.IDLE, Phase.RESPONDING, Phase.CLOSING, Phase.LOST),
+    Phase.RESPONDING: (Phase.IDLE, Phase.PENDING, Phase.CLOSING, Phase.TUNNEL, Phase.LOST),
     Phase.CLOSING: (Phase.CLOSING, Phase.LOST),
     Phase.TUNNEL: (Phase.CLOSING, Phase.LOST),
     Phase.LOST: (),

@@ -33,9 +33,9 @@ class Awaited(IntEnum):
     HEAD = 1
     BODY = 2
     UNWANTED_BODY = 3
-    ANSWER = 4
+    RESPONSE = 4
     # The client is not read meanwhile, so that from time to time is looked whether it is there.
-    ANSWER_UNREAD = 5
+    RESPONSE_UNREAD = 5
 
 
 def limits_s(limits: Limits) -> tuple[float, ...]:
@@ -64,7 +64,7 @@ def find_awaited(pipeline: Pipeline, *, handling: bool, reading: bool) -> Awaite
         late = body is not None and reading and not body.awaits_continue
         if late:
             return Awaited.BODY
-        return Awaited.ANSWER if reading else Awaited.ANSWER_UNREAD
+        return Awaited.RESPONSE if reading else Awaited.RESPONSE_UNREAD
     if body is not None:
         return Awaited.UNWANTED_BODY
     return Awaited.HEAD if pipeline.in_head else Awaited.REQUEST
@@ -168,7 +168,7 @@ class ClientTimeouts:
 
     def begin_exchange(self) -> None:
         """Wait for the response, and forget what was measured: each request has its own body."""
-        self.awaited = Awaited.ANSWER
+        self.awaited = Awaited.RESPONSE
         self._body = self._upload = self._download = None
 
     def stalled_s(self, now: float) -> float:

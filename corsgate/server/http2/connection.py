@@ -164,7 +164,7 @@ class Http2Connection(ClientConnection):
         """Send a response as a whole, if the client takes it now; return whether it was sent."""
         if not self._pump.flows or not self.codec.send_whole(stream.number, fields, body):
             return False
-        self.flood_limits.answered(len(body))
+        self.flood_limits.responded(len(body))
         self.flush()
         return True
 
@@ -272,7 +272,7 @@ class Http2Connection(ClientConnection):
         """Serve a new stream, or refuse it."""
         open_streams = len(self._streams)
         if open_streams >= MAX_STREAMS:
-            open_streams = sum(not stream.answered for stream in self._streams.values())
+            open_streams = sum(not stream.responded for stream in self._streams.values())
         if open_streams >= MAX_STREAMS or self._goaway.finished:
             self._turn_away(number, Code.REFUSED_STREAM, ended=ended)
             return
@@ -295,7 +295,7 @@ class Http2Connection(ClientConnection):
         ended = event.stream_ended is not None
         self.codec.credit(size)
         stream = self._streams.get(event.stream_id or 0)
-        unwanted = stream is not None and stream.answered and len(data) < BYTES_PER_FRAME
+        unwanted = stream is not None and stream.responded and len(data) < BYTES_PER_FRAME
         if not ended and (unwanted or not data):
             self.flood_limits.idle(self._now())
         if stream is not None:

@@ -136,7 +136,7 @@ class FloodLimits:
         self.sent_bytes += size
         self._idle_frames.earn(size / BYTES_PER_FRAME)
 
-    def answered(self, size: int = 0) -> None:
+    def responded(self, size: int = 0) -> None:
         """Allow for what the client may do for each request, however small its response.
 
         Args:

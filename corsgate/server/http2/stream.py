@@ -71,7 +71,7 @@ class Http2Stream(StreamChannel):
         self._moves = False
 
     @property
-    def answered(self) -> bool:
+    def responded(self) -> bool:
         """Whether the response has been sent whole."""
         return self._send_queue.sent
 
@@ -139,7 +139,7 @@ class Http2Stream(StreamChannel):
             self._codec.send_data(self.number, item.data, end=item.end)
             self._connection.flood_limits.sent(len(item.data))
         if item.end:
-            self._connection.flood_limits.answered()
+            self._connection.flood_limits.responded()
         return True
 
     def sent(self) -> None:

@@ -95,6 +95,6 @@ class PhaseTests(SynchronousTestCase):
         """Nothing follows a loss, and a tunnel follows a request alone."""
         self.assertEqual(NEXT_PHASES[Phase.LOST], ())
         before = [phase for phase, then in NEXT_PHASES.items() if Phase.TUNNEL in then]
-        self.assertEqual(before, [Phase.ANSWERING])
+        self.assertEqual(before, [Phase.RESPONDING])
         self.assertEqual(set(NEXT_PHASES), set(Phase))
         self.assertEqual(set(NEXT_STATES), set(State))

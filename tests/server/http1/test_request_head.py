@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.errors import TargetError
 from corsgate.message.headers import HeadNames
-from corsgate.server.http1.recall import PLAIN_LINE
+from corsgate.server.http1.last_request import PLAIN_LINE
 from corsgate.server.http1.request_head import CollectedHead
 from corsgate.server.http1.request_line import RequestLine
 from corsgate.shortcuts import ALL, Shortcuts

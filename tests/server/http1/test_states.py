@@ -25,7 +25,7 @@ class PhaseTests(SynchronousTestCase):
     def test_tunnel(self) -> None:
         """A connection becomes a tunnel while a request is served, and at no other time."""
         before = [phase for phase, following in NEXT_PHASES.items() if Phase.TUNNEL in following]
-        self.assertEqual(before, [Phase.ANSWERING])
+        self.assertEqual(before, [Phase.RESPONDING])
 
 
 class StateTests(SynchronousTestCase):

@@ -78,7 +78,7 @@ class FloodLimitsTests(SynchronousTestCase):
         flood_limits = FloodLimits(100)
         flood_limits.frame_came(GREETING, 0)
         for _ in range(int(IDLE_FRAMES) * 3):
-            flood_limits.answered()
+            flood_limits.responded()
             for kind in (Kind.PRIORITY, Kind.WINDOW_UPDATE, Kind.WINDOW_UPDATE):
                 flood_limits.frame_came(seen(kind), 0)
 
@@ -104,9 +104,9 @@ class FloodLimitsTests(SynchronousTestCase):
             flood_limits.frame_came(GREETING, 0)
             for _ in range(int(IDLE_FRAMES) - 1):
                 flood_limits.idle(0)
-        whole.answered(1024)
+        whole.responded(1024)
         pieces.sent(1024)
-        pieces.answered()
+        pieces.responded()
         self.assertEqual(whole.sent_bytes, pieces.sent_bytes)
         for flood_limits in (whole, pieces):
             for _ in range(3 + 1024 // 256):

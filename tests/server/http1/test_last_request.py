@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
 from corsgate.cors.names import KNOWN_METHODS
-from corsgate.server.http1.recall import PLAIN_LINE
+from corsgate.server.http1.last_request import PLAIN_LINE
 from corsgate.shortcuts import Shortcuts
 from tests.server.http1.test_parser import H, Recorder, read
 
