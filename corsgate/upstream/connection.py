@@ -23,11 +23,11 @@ from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.transport.fast_write import writer
 from corsgate.transport.hangup import unread_check
+from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
 from corsgate.upstream.parser import ResponseParser
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.read_size import ReadSize
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.revocation import Holder
 from corsgate.upstream.sending import CarriedHead

@@ -12,7 +12,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamTimedOut
-from corsgate.upstream.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES
+from corsgate.transport.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES
 from tests.server.support import LEFT, Body, Collector, Wire
 from tests.upstream.connection_case import EMPTY, OK, ConnectionTestCase
 

@@ -30,6 +30,7 @@ from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER
 from corsgate.transport.hangup import has_hung_up
+from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
 
@@ -75,7 +76,10 @@ class GateChannel(ResponseWriter):
             self._tcp.setTcpNoDelay(True)
         self._begin_writing()
         # Not before: it knows this, and connectionLost, which ends that cycle, may never be called.
-        self._pipeline = Pipeline(self._limits, self._body_changed, self.context.shortcuts)
+        read_size = ReadSize(self.transport)
+        self._pipeline = Pipeline(
+            self._limits, self._body_changed, self.context.shortcuts, read_size
+        )
         self._last = self._pipeline.parser.last
         self._enter()
         self._rearm()

@@ -17,6 +17,7 @@ from corsgate.server.memory_budget import REQUEST_BYTES
 from corsgate.server.parsed_request import ParsedRequest, Refusal
 from corsgate.server.request_body import RequestBody
 from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.transport.read_size import USUAL_BYTES, ReadSize
 
 # One request is parsed ahead, with what else the same step holds. One read may hold thousands, and
 # each takes far more memory parsed than unparsed. So a step ends with a head, unless that is so
@@ -34,6 +35,7 @@ class Pipeline:
         limits: Bounds on heads and on what is kept of a body.
         changed: Called when a body's receiver pauses, resumes or drops it.
         shortcuts: Which ones are taken.
+        read_size: How much of the client is read at once, if that may change.
 
     Attributes:
         parser: What the bytes go through.
@@ -45,13 +47,20 @@ class Pipeline:
     """
 
     def __init__(
-        self, limits: Limits, changed: Callable[[], None], shortcuts: Shortcuts = ALL
+        self,
+        limits: Limits,
+        changed: Callable[[], None],
+        shortcuts: Shortcuts = ALL,
+        read_size: ReadSize | None = None,
     ) -> None:
         self.body: RequestBody | None = None
         self.broken = False
         self.fresh = True
         self._limits = limits
         self._changed = changed
+        self._read_size = read_size
+        # Whether that was asked to grow for the body that is coming in.
+        self._grows = False
         self.parser = RequestParser(self, limits, shortcuts)
         self.queue: deque[tuple[ParsedRequest, RequestBody | None]] = deque()
         self.unread = b""
@@ -164,18 +173,28 @@ class Pipeline:
         body: RequestBody | None = None
         if request.length is not None:
             length = None if request.length == CHUNKED else request.length
-            body = RequestBody(length, self._limits.max_buffered_bytes, self._changed)
+            body = RequestBody(length, self._limits.max_buffered_bytes, self._flow_changed)
         self.body = body
         self.queue.append((request, body))
 
     def body_read(self, data: bytes) -> None:
         """Take a piece of the body."""
-        if self.body is not None:
-            self.body.data_received(data)
+        body = self.body
+        if body is None:
+            return
+        body.data_received(data)
+        if len(data) >= USUAL_BYTES and body.wants_data:
+            if self._read_size is not None:
+                self._grows = True
+                self._read_size.grow(len(data))
+        elif self._grows:
+            self._shrink()
 
     def body_complete(self, trailers: HeaderList) -> None:
         """Take the end of the body."""
         body, self.body = self.body, None
+        if self._grows:
+            self._shrink()
         if body is not None:
             body.ended(trailers)
 
@@ -183,5 +202,19 @@ class Pipeline:
         """Record that the body breaks off; it takes its request with it."""
         self.broken = True
         body, self.body = self.body, None
+        if self._grows:
+            self._shrink()
         if body is not None:
             body.fail(Failure(TargetError(detail)))
+
+    def _flow_changed(self) -> None:
+        """Report that a body's receiver pauses, resumes or drops it."""
+        if self._grows and self.body is not None and not self.body.wants_data:
+            self._shrink()
+        self._changed()
+
+    def _shrink(self) -> None:
+        """Read as much as usual at once: the body does not flow any more, or has ended."""
+        self._grows = False
+        if self._read_size is not None:
+            self._read_size.reset()

@@ -9,6 +9,7 @@ from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.http1.timeouts import SLOW_HEAD
 from corsgate.server.memory_budget import REQUEST_BYTES
 from corsgate.server.request_body import RequestBody
+from corsgate.transport.read_size import USUAL_BYTES, ReadSize
 from tests.server.support import Receiver
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -163,3 +164,60 @@ class PipelineTests(SynchronousTestCase):
         self.pipeline.end()
         self.assertFalse(self.pipeline.pending)
         self.assertEqual(self.pipeline.held_with(None), 0)
+
+
+class NotedSize(ReadSize):
+    """Notes what it is asked for; its transport has no socket."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.noted: list[str] = []
+
+    def grow(self, size: int) -> None:
+        """Note it."""
+        self.noted.append("grow")
+
+    def reset(self) -> None:
+        """Note it."""
+        self.noted.append("reset")
+
+
+class ReadSizeTests(SynchronousTestCase):
+    """More is read at once of an upload that flows."""
+
+    def setUp(self) -> None:
+        """Begin an upload of four full reads and a bit."""
+        self.size = NotedSize()
+        limits = Limits(max_buffered_bytes=1024)
+        self.pipeline = Pipeline(limits, lambda: None, read_size=self.size)
+        self.full = b"x" * USUAL_BYTES
+        self.feed(PUT % (4 * USUAL_BYTES + 1))
+        _, body = self.pipeline.queue.popleft()
+        assert body is not None
+        self.body = body
+        self.body.start(Receiver())
+
+    def feed(self, data: bytes) -> None:
+        """Bring bytes."""
+        self.pipeline.feed(data)
+        while self.pipeline.advance():
+            pass
+
+    def test_flows(self) -> None:
+        """Each full read counts, and the body's end puts the size back."""
+        for data in (self.full, self.full, b"x", self.full, self.full):
+            self.feed(data)
+        # A read that is not full shows that there was no more to read.
+        self.assertEqual(self.size.noted, ["grow", "grow", "reset", "grow", "grow", "reset"])
+
+    def test_paused(self) -> None:
+        """A server that does not keep up puts the size back."""
+        self.feed(self.full)
+        self.body.pause()
+        self.assertEqual(self.size.noted, ["grow", "reset"])
+
+    def test_small(self) -> None:
+        """Small reads change nothing."""
+        for _ in range(4):
+            self.feed(b"x" * 1000)
+        self.assertEqual(self.size.noted, [])

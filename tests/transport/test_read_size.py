@@ -10,7 +10,7 @@ from twisted.internet.tcp import Connection
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES, ReadSize
+from corsgate.transport.read_size import MOST_BYTES, PROVEN_READS, USUAL_BYTES, ReadSize
 from tests.server.support import Wire
 
 
