@@ -150,4 +150,5 @@ class Clients(Http2TestCase):
         for _ in range(4):
             now = await connect(40)
         self.assertLessEqual(now[0], descriptors + FEW)
-        self.assertLess(now[1], objects + 1000)
+        # A stream that left one object would leave 3,840. What the runner's own log keeps is less.
+        self.assertLess(now[1], objects + 3000)
