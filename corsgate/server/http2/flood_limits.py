@@ -78,7 +78,8 @@ class FloodLimits:
         self._resets = Allowance(RESETS, RESETS_PER_SECOND)
         self._idle_frames = Allowance(IDLE_FRAMES, IDLE_FRAMES_PER_SECOND)
         self._max_block_bytes = max_block_bytes
-        self._block_bytes = 0
+        # The stream of the field block that came last, and how large that is.
+        self._block_of = self._block_bytes = 0
         self.greeted = self.in_block = False
 
     def frame_came(self, frame: Frame, now: float) -> None:
@@ -97,13 +98,18 @@ class FloodLimits:
                 # RFC 9113 3.4: the client preface includes a SETTINGS frame.
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame was not SETTINGS")
             self.greeted = True
-        if self.in_block and kind != Kind.CONTINUATION:
+        goes_on = kind == Kind.CONTINUATION
+        # RFC 9113 6.10: it stands directly behind the HEADERS or CONTINUATION of its stream.
+        if self.in_block and not (goes_on and frame.stream_id == self._block_of):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block was interrupted")
+        if goes_on and not self.in_block:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block goes on that has not begun")
         if kind in _OF_BLOCKS:
             self._block_bytes += frame.size
             if self._block_bytes > self._max_block_bytes:
                 raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "a field block is too large")
             self.in_block = not frame.flags & END_HEADERS
+            self._block_of = frame.stream_id
             if not self.in_block:
                 self._block_bytes = 0
         elif kind != Kind.DATA:

@@ -97,6 +97,13 @@ class FloodLimitsTests(SynchronousTestCase):
         for between in (Kind.DATA, Kind.PING, Kind.GOAWAY, Kind.HEADERS):
             self.assert_fault(FloodLimits(100), Code.PROTOCOL_ERROR, GREETING, head, seen(between))
 
+    def test_continuation(self) -> None:
+        """A CONTINUATION stands directly behind an unfinished block of its own stream."""
+        begun, whole = seen(Kind.HEADERS, 0, 1), seen(Kind.HEADERS, 4, 1)
+        more = seen(Kind.CONTINUATION, 4, 1)
+        for frames in ((more,), (whole, more), (begun, more._replace(stream_id=3))):
+            self.assert_fault(FloodLimits(100), Code.PROTOCOL_ERROR, GREETING, *frames)
+
     def test_answered_whole(self) -> None:
         """A response that leaves as a whole allows for as much as its pieces would."""
         whole, pieces = FloodLimits(100), FloodLimits(100)
