@@ -104,6 +104,9 @@ class FloodLimits:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block was interrupted")
         if goes_on and not self.in_block:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block goes on that has not begun")
+        if kind == Kind.PUSH_PROMISE:
+            # RFC 9113 8.4. It may begin a field block, which would have to end first.
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "a client can't push")
         if kind in _OF_BLOCKS:
             self._block_bytes += frame.size
             if self._block_bytes > self._max_block_bytes:

@@ -104,6 +104,12 @@ class FloodLimitsTests(SynchronousTestCase):
         for frames in ((more,), (whole, more), (begun, more._replace(stream_id=3))):
             self.assert_fault(FloodLimits(100), Code.PROTOCOL_ERROR, GREETING, *frames)
 
+    def test_push(self) -> None:
+        """A client can't push."""
+        for flags in (0, 4):
+            push = seen(Kind.PUSH_PROMISE, flags, 4)
+            self.assert_fault(FloodLimits(100), Code.PROTOCOL_ERROR, GREETING, push)
+
     def test_answered_whole(self) -> None:
         """A response that leaves as a whole allows for as much as its pieces would."""
         whole, pieces = FloodLimits(100), FloodLimits(100)
