@@ -13,7 +13,7 @@ USUAL_BYTES: Final = FileDescriptor.bufferSize
 MOST_BYTES: Final = 256 * 1024
 """What is read at once where the client keeps up: a fourth of the turns for a long body."""
 
-PROVEN_READS: Final = 4
+PROVEN_READS: Final = 10
 """How many full reads a client has to have taken before. What kernels buffer for one that takes
 nothing is less: thousands of such clients never wait for more than the usual read."""
 

@@ -151,7 +151,7 @@ class ReadSizeTests(ConnectionTestCase):
     def test_download(self) -> None:
         """A long body is read in larger pieces, until its taker pauses or it ends."""
         tcp = self.connect()
-        length = 12 * USUAL_BYTES
+        length = 20 * USUAL_BYTES
         response = self.answered(OK + b"Content-Length: %d\r\n\r\n" % length)
         self.collect(response)
         sizes = [tcp.bufferSize]
