@@ -368,13 +368,10 @@ class Exchange:
                 or gave none, None where something else ended it.
         """
         self._pending = None
-        upstream, state = self._route.upstream, self.state
-        if state is not None:
-            self.state = None
-            upstream.balancer.ended(state, self._term, served, upstream.clock.seconds())
+        self._end_attempt(served)
         if self._entered:
             self._entered = False
-            upstream.balancer.leave()
+            self._route.upstream.balancer.leave()
         if self._failover is not None:
             self._failover.end()
         if self._timeout is not None:

@@ -79,16 +79,7 @@ class Sender:
         if body is not None:
             self._pass_expect = self._awaits_continue(body)
             payload = self._body()
-        return route.upstream.client.send(
-            server.origin,
-            self._head_for(server),
-            payload,
-            route.limits,
-            self._inform,
-            self.pins,
-            self._ruling.binds,
-            self._request,
-        )
+        return self._send(server, self._head_for(server), payload)
 
     async def _send_prepared(self, server: Server) -> UpstreamResponse:
         """Do what has to come before the request, or follows on a challenge."""
