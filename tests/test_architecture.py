@@ -38,7 +38,9 @@ ORDER = (
 MAY_IMPORT_TWISTED = frozenset(
     ("resource", "transport", "upstream", "server", "gate", "tap", "demo", "cli", "__main__")
 )
-DECIDES = frozenset(("corsgate.gate.ruling", "corsgate.gate.error_page", "corsgate.gate.shaping"))
+DECIDES = frozenset(
+    f"corsgate.gate.{name}" for name in ("error_page", "request_shape", "response_shape", "ruling")
+)
 """Modules inside those packages that decide, and so may import and read as little as the others."""
 MAY_IMPORT_REACTOR = frozenset(("tap", "demo", "cli"))
 

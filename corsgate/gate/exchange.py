@@ -289,7 +289,7 @@ class Exchange:
         server = self._last.server
         if self._timeout is not None:
             self._timeout.end()
-        head = route.client_head(
+        head = route.response_shape.client_head(
             response.head,
             server,
             ruling.decision,
@@ -319,7 +319,7 @@ class Exchange:
             return
         length = response.body_length
         if ruling.takes_trailers:
-            request.trailers = route.response_trailers(response.trailers)
+            request.trailers = route.response_shape.response_trailers(response.trailers)
         if length is None:
             request.respond(head, whole, announced=False)
         elif len(whole) == length:
@@ -334,7 +334,9 @@ class Exchange:
         """End the response."""
         try:
             if self._ruling.takes_trailers:
-                self._request.trailers = self._route.response_trailers(response.trailers)
+                self._request.trailers = self._route.response_shape.response_trailers(
+                    response.trailers
+                )
             self._request.finish()
             self._end(served=True)
         except Exception:

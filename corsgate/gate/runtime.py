@@ -22,7 +22,8 @@ from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.shaping import RouteShape
+from corsgate.gate.request_shape import RequestShape
+from corsgate.gate.response_shape import ResponseShape
 from corsgate.interfaces import ICredentials
 from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
@@ -117,7 +118,7 @@ class UpstreamRuntime:
         )
 
 
-class CompiledRoute(RouteShape):
+class CompiledRoute:
     """One route, ready to serve; the resources of its places hold it.
 
     Args:
@@ -131,6 +132,12 @@ class CompiledRoute(RouteShape):
         shortcuts: Which ones are taken.
 
     Attributes:
+        route: As above.
+        prefix: As above.
+        credentialed: Whether the gate adds credentials.
+        pseudonym: As above.
+        request_shape: What becomes of its requests' heads.
+        response_shape: What becomes of the heads of responses.
         kind: What routes have in common that make the same of the same fields, wherever they are:
             thousands of them may share what a connection remembers.
         label: Its host and prefix, for the log.
@@ -146,6 +153,7 @@ class CompiledRoute(RouteShape):
     """
 
     __slots__ = (
+        "credentialed",
         "direct",
         "kind",
         "label",
@@ -153,7 +161,12 @@ class CompiledRoute(RouteShape):
         "log_throttle",
         "methods",
         "policy",
+        "prefix",
+        "pseudonym",
         "report_only",
+        "request_shape",
+        "response_shape",
+        "route",
         "upstream",
         "whole",
     )
@@ -172,14 +185,23 @@ class CompiledRoute(RouteShape):
     ) -> None:
         credentials = upstream.credentials
         fixed = () if credentials is None else credentials.fixed
-        super().__init__(
+        self.route = route
+        self.prefix = prefix
+        self.credentialed = credentials is not None
+        self.pseudonym = pseudonym
+        self.request_shape = RequestShape(
             route,
-            prefix,
             depth,
             own_fields=frozenset() if credentials is None else credentials.header_names,
-            credentialed=credentials is not None,
             fixed=fixed or (),
             pseudonym=pseudonym,
+            shortcuts=shortcuts,
+        )
+        self.response_shape = ResponseShape(
+            route,
+            prefix,
+            credentialed=self.credentialed,
+            sent_host=self.request_shape.host_for,
             shortcuts=shortcuts,
         )
         report_only = route.cors_report_only

@@ -104,8 +104,8 @@ class Sender:
         if request.body is not None or request.offers:
             return self._make_head(server, None)
         memo, method, target = request.memo, request.method, request.uri
-        if route.maps_target or server.base_path:
-            target = route.upstream_target(target, server)
+        if route.request_shape.maps_target or server.base_path:
+            target = route.request_shape.upstream_target(target, server)
         # An address may get another name, and with it another Host.
         key = (route.kind, server.origin, server.name)
         known = memo.heads.get(key)
@@ -122,7 +122,7 @@ class Sender:
         return known
 
     def _make_head(self, server: Server, framing: bytes | None) -> RequestHead:
-        return self._route.upstream_head(
+        return self._route.request_shape.upstream_head(
             self._request.head,
             server,
             self._client,
@@ -183,7 +183,7 @@ class Sender:
             return
         credentials = self._route.upstream.credentials
         assert credentials is not None
-        host = (b"Host", self._route.host_for(server, self._client.authority))
+        host = (b"Host", self._route.request_shape.host_for(server, self._client.authority))
         probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
         signed = await credentials.authorize(probe, server.origin)
         response = await self._send(server, signed, None)
@@ -207,7 +207,7 @@ class Sender:
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
-        self._request.inform(self._route.interim_head(head))
+        self._request.inform(self._route.response_shape.interim_head(head))
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Return what is to be sent of the client's body now."""
@@ -216,5 +216,5 @@ class Sender:
         body = self._request.body
         if body is None:
             return None
-        passing = self._route.request_trailers
+        passing = self._route.request_shape.request_trailers
         return StreamedBody(body, ask=not self._pass_expect, passing=passing)

@@ -210,6 +210,11 @@ def head_names(headers: Iterable[Header]) -> HeadNames:
     return names_of(tuple(map(_name, headers)))
 
 
+def forget_names(headers: Iterable[Header]) -> HeadNames:
+    """Return what `head_names` does, and remember nothing."""
+    return HeadNames([name for name, _ in headers])
+
+
 def names_of(spelled: tuple[bytes, ...]) -> HeadNames:
     """Return what `head_names` does.
 

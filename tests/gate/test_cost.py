@@ -15,7 +15,7 @@ from corsgate.cors.decide import decide, merge_vary
 from corsgate.cors.policy import compile_policy
 from corsgate.credentials.auth_fields import parse_challenges
 from corsgate.gate.error_page import Problem, render
-from corsgate.gate.shaping import RouteShape
+from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.cookies import cookie_values
 from corsgate.message.forwarded import client_address
@@ -26,7 +26,7 @@ from tests.server.http1.test_parser import Recorder
 SERVER = Server(scheme="http", host="10.0.0.2", port=80)
 NETWORKS = (ip_network("10.0.0.0/8"),)
 POLICY = compile_policy(Cors(allow_origins=("https://app.example",), allow_headers=("*",)))
-SHAPE = RouteShape(Route(prefix="/", upstream=Upstream(name="a", servers=(SERVER,))), b"", 0)
+SHAPE = RequestShape(Route(prefix="/", upstream=Upstream(name="a", servers=(SERVER,))), 0)
 PROXY = Client(peer="10.0.0.1", trusted=True, scheme=b"http", authority=b"a")
 
 FIELD_BYTES = 3900

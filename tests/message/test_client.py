@@ -70,3 +70,10 @@ class GateOriginTests(SynchronousTestCase):
             self.assertEqual(origin(b"a", scheme=b"http"), b"http://a")
             self.assertEqual(origin(b"a", scheme=b"https"), b"https://a")
             self.assertEqual(origin(b"b", scheme=b"http"), b"http://b")
+
+    def test_no_host_from_a_proxy(self) -> None:
+        """What is no Host value doesn't count, even if a trusted proxy passes it on."""
+        client = Client(peer="10.0.0.9", trusted=True, scheme=b"http", authority=b"inner")
+        for host in (b"evil.com/%0dx", b"evil.com?", b"u@evil.com", b"a b", b"evil.com#x"):
+            for told in ((b"X-Forwarded-Host", host), (b"Forwarded", b'for=x;host="%b"' % host)):
+                self.assertEqual(gate_origin(client, [told]), b"http://inner")

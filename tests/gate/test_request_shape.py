@@ -1,4 +1,4 @@
-"""Heads on their way through, without a socket."""
+"""What a server gets of a client's head, without a socket."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model.values import Cors, Route, Server, Upstream
-from corsgate.cors.decide import Decision, decide
-from corsgate.cors.policy import compile_policy
-from corsgate.gate.shaping import RouteShape
-from corsgate.message.client import Client, gate_origin
-from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.config.model.values import Route, Server, Upstream
+from corsgate.gate.request_shape import RequestShape
+from corsgate.message.client import Client
+from corsgate.message.head import RequestHead
 from corsgate.message.headers import HeaderList, end_to_end, index_headers
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
 CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
-ORIGIN = b"https://app.example"
 
 names = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True) | st.sampled_from(
     (b"Location", b"Set-Cookie", b"Vary", b"Connection", b"Content-Length", b"vary", b"Host")
@@ -32,7 +29,7 @@ def shape(
     own: frozenset[bytes] = frozenset(),
     methods: tuple[str, ...] | None = None,
     passing: tuple[str, ...] = (),
-) -> RouteShape:
+) -> RequestShape:
     """Return the shape of a route ``/v1`` to `SERVER`."""
     upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
     route = Route(
@@ -42,32 +39,15 @@ def shape(
         methods=methods,
         pass_headers=passing,
     )
-    return RouteShape(route, b"/v1", 1, own_fields=own, credentialed=bool(own))
-
-
-def decision(headers: HeaderList) -> Decision:
-    """Return what a policy for `ORIGIN` decides on a GET with these fields."""
-    policy = compile_policy(Cors(allow_origins=(ORIGIN.decode(),)))
-    return decide(policy, b"GET", index_headers(headers), b"https://api.example", credentialed=True)
+    return RequestShape(route, 1, own_fields=own)
 
 
 def upstream_head(
-    made: RouteShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
+    made: RequestShape, headers: HeaderList, target: bytes = b"/v1/x", client: Client = CLIENT
 ) -> RequestHead:
     """Return what the server gets."""
     head = RequestHead(method=b"GET", target=target, headers=headers)
     return made.upstream_head(head, SERVER, client)
-
-
-def client_head(made: RouteShape, headers: HeaderList) -> ResponseHead:
-    """Return what the client gets."""
-    return made.client_head(
-        ResponseHead(status=200, reason=b"OK", headers=headers),
-        SERVER,
-        decision([(b"Origin", ORIGIN)]),
-        authority=b"api.example",
-        gate_origin=b"https://api.example",
-    )
 
 
 class Requests(SynchronousTestCase):
@@ -186,90 +166,3 @@ class Requests(SynchronousTestCase):
         expected = [each for each in end_to_end(sent) if each[0].lower() not in ours]
         passed = [each for each in made if each[0].lower() not in ours]
         self.assertEqual(passed[: len(expected)], expected)
-
-
-class Responses(SynchronousTestCase):
-    """What a client gets."""
-
-    def test_cors(self) -> None:
-        """The decision's fields take the place of the upstream's."""
-        theirs: HeaderList = [(b"ACCESS-control-Allow-Origin", b"*"), (b"X", b"1")]
-        index = index_headers(client_head(shape(), theirs).headers)
-        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
-        self.assertEqual(index[b"x"], [b"1"])
-
-    def test_vary(self) -> None:
-        """There is one Vary for both."""
-        for theirs, both in (
-            ([], b"Origin"),
-            ([b""], b"Origin"),
-            ([b"Accept"], b"Accept, Origin"),
-            ([b"Accept", b"ORIGIN"], b"Accept, ORIGIN"),
-            ([b"*"], b"*"),
-        ):
-            index = index_headers(client_head(shape(), [(b"vary", v) for v in theirs]).headers)
-            self.assertIn(both.partition(b",")[0], index[b"vary"][0])
-            self.assertEqual(len(index[b"vary"]), 1)
-
-    def test_challenge_withheld(self) -> None:
-        """Where the gate has credentials, an upstream's challenge and its sequel are withheld."""
-        theirs: HeaderList = [(b"WWW-Authenticate", b"Basic"), (b"Authentication-Info", b"x")]
-        open_route = index_headers(client_head(shape(), theirs).headers)
-        closed = index_headers(
-            client_head(shape(own=frozenset((b"authorization",))), theirs).headers
-        )
-        for name in (b"www-authenticate", b"authentication-info"):
-            self.assertIn(name, open_route)
-            self.assertNotIn(name, closed)
-
-    @given(fields)
-    def test_anything(self, theirs: HeaderList) -> None:
-        """No response is too odd to be passed on, and none has two of the gate's own fields."""
-        made = client_head(shape(strip=True), theirs).headers
-        index = index_headers(made)
-        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
-        self.assertEqual(len(index[b"vary"]), 1)
-        self.assertNotIn(b"content-length", index)
-        for _, value in made:
-            self.assertNotIn(b"\r", value)
-            self.assertNotIn(b"\n", value)
-
-
-class GateOrigins(SynchronousTestCase):
-    """By which origin a browser knows the gate."""
-
-    def test_own(self) -> None:
-        """Its scheme and Host, in a browser's spelling."""
-        for scheme, authority, origin in (
-            (b"http", b"LOCALHOST:80", b"http://localhost"),
-            (b"https", b"api.example:443", b"https://api.example"),
-            (b"https", b"api.example:80", b"https://api.example:80"),
-            (b"http", b"api.example:8080", b"http://api.example:8080"),
-        ):
-            client = Client(peer="::1", trusted=False, scheme=scheme, authority=authority)
-            self.assertEqual(gate_origin(client, []), origin)
-
-    def test_no_host(self) -> None:
-        """A request that names no host has no origin of the gate's."""
-        for scheme in (b"http", b"https"):
-            client = Client(peer="::1", trusted=False, scheme=scheme, authority=b"")
-            self.assertEqual(gate_origin(client, []), b"")
-
-    def test_no_host_from_a_proxy(self) -> None:
-        """What is no Host value doesn't count, even if a trusted proxy passes it on."""
-        client = Client(peer="10.0.0.9", trusted=True, scheme=b"http", authority=b"inner")
-        for host in (b"evil.com/%0dx", b"evil.com?", b"u@evil.com", b"a b", b"evil.com#x"):
-            for told in ((b"X-Forwarded-Host", host), (b"Forwarded", b'for=x;host="%b"' % host)):
-                self.assertEqual(gate_origin(client, [told]), b"http://inner")
-
-    def test_behind_a_proxy(self) -> None:
-        """A trusted proxy says how it was reached; another's word isn't heard."""
-        told: HeaderList = [
-            (b"X-Forwarded-Proto", b"HTTPS, http"),
-            (b"X-Forwarded-Host", b"Front.example:443, inner"),
-        ]
-        for trusted, origin in ((True, b"https://front.example"), (False, b"http://inner:8080")):
-            client = Client(
-                peer="10.0.0.9", trusted=trusted, scheme=b"http", authority=b"inner:8080"
-            )
-            self.assertEqual(gate_origin(client, told), origin)

@@ -1,0 +1,210 @@
+"""What a route makes of a client's head: the head that a server gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from corsgate.config.model.values import Route, Server
+from corsgate.message.client import Client
+from corsgate.message.forwarded import forwarded, via
+from corsgate.message.head import RequestHead, field_lines
+from corsgate.message.headers import (
+    HOP_BY_HOP,
+    Header,
+    HeaderList,
+    HeadNames,
+    forget_names,
+    forwardable_trailers,
+    head_names,
+    passing,
+)
+from corsgate.message.identity import CLIENT_FIELDS, METHOD_OVERRIDES, DroppedFields
+from corsgate.message.target import join_base, strip_segments
+from corsgate.shortcuts import ALL, Shortcuts
+
+# Expect is made anew where the client's wait is passed on.
+_OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+# The spellings of a name double with each; no field in use has half as many.
+_MOST_HYPHENS = 12
+_LONGEST_REMEMBERED = 256
+
+_line = b": ".join
+
+
+class RequestShape:
+    """What a route makes of each request's head; whatever can be worked out once is.
+
+    Args:
+        route: How it is configured.
+        depth: How many segments the route's prefix has; so many are stripped, where it is.
+        own_fields: Lower-cased names of fields that the upstream's credentials own.
+        fixed: The fields that sign every request alike.
+        pseudonym: What this process calls itself in Via.
+        shortcuts: Which ones are taken.
+
+    Attributes:
+        maps_target: Whether all servers get other targets than the client sent.
+    """
+
+    __slots__ = (
+        "_depth",
+        "_dropped",
+        "_ending",
+        "_ending_lines",
+        "_fixed",
+        "_names_of",
+        "_passed",
+        "_preserves_host",
+        "_strips_prefix",
+        "_via",
+        "maps_target",
+    )
+
+    def __init__(
+        self,
+        route: Route,
+        depth: int,
+        *,
+        own_fields: frozenset[bytes] = frozenset(),
+        fixed: Sequence[Header] = (),
+        pseudonym: bytes = b"corsgate",
+        shortcuts: Shortcuts = ALL,
+    ) -> None:
+        self._depth = depth
+        self._strips_prefix = route.strip_prefix
+        self.maps_target = route.strip_prefix and depth > 0
+        self._preserves_host = route.upstream.preserve_host
+        self._passed = frozenset(name.lower().encode() for name in route.pass_headers)
+        self._via = via(pseudonym=pseudonym)
+        self._fixed = tuple(fixed)
+        self._ending: Sequence[Header] = (self._via, *self._fixed)
+        self._ending_lines = field_lines(self._ending)
+        # The route's methods were checked against the request line alone.
+        overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
+        self._dropped = DroppedFields(_spelled(own_fields | overrides), self._passed)
+        self._names_of: Callable[[Iterable[Header]], HeadNames] = (
+            head_names if shortcuts.head_names else forget_names
+        )
+
+    def upstream_head(
+        self,
+        head: RequestHead,
+        server: Server,
+        client: Client,
+        *,
+        offers: Sequence[bytes] = (),
+        trailers: bool = False,
+        expect: bool = False,
+        framing: bytes | None = None,
+    ) -> RequestHead:
+        """Return the head that a server gets, signed where all requests are signed alike.
+
+        Args:
+            head: The client's.
+            server: Where it goes.
+            client: Who asks.
+            offers: The protocols that it may switch to.
+            trailers: Whether the client takes trailers.
+            expect: Whether the client waits for the server's 100 Continue.
+            framing: For a request without a body, the line that says so or no line; the head is
+                made ready to be written then.
+
+        Returns:
+            A head without hop-by-hop and framing fields, its target mapped to the server, with
+            Host, Forwarded, X-Forwarded-* and Via (RFC 9110 7.2 and 7.6); its lines are ready.
+        """
+        host = self.host_for(server, client.authority)
+        names = head.names or self._names_of(head.headers)
+        passed = passing(head.headers, names, self._dropped)
+        told, told_lines = self._told(head, client)
+        ending, ending_lines = self._ending, self._ending_lines
+        if offers or trailers or expect:
+            ending = self._ending_with(offers, trailers=trailers, expect=expect)
+            ending_lines = field_lines(ending)
+        lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
+        target = head.target
+        if self.maps_target or server.base_path:
+            target = self.upstream_target(target, server)
+        method, headers = head.method, [(b"Host", host), *passed, *told, *ending]
+        wire = None
+        if framing is not None:
+            wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
+        return RequestHead(method, target, headers, lines, None, wire)
+
+    def upstream_target(self, target: bytes, server: Server) -> bytes:
+        """Return the target that a server gets for a client's."""
+        if self._strips_prefix:
+            target = strip_segments(target, self._depth)
+        return join_base(server.base_path, target) if server.base_path else target
+
+    def request_trailers(self, trailers: HeaderList) -> HeaderList:
+        """Return the trailers that a server gets; what is dropped of a head is of them too."""
+        return forwardable_trailers(trailers, self._dropped)
+
+    def host_for(self, server: Server, authority: bytes) -> bytes:
+        """Return the Host value that a server is sent."""
+        return authority if self._preserves_host and authority else server.host_value
+
+    def _told(self, head: RequestHead, client: Client) -> tuple[Sequence[Header], bytes]:
+        """Return the fields that say who asks, and their lines."""
+        if client.trusted:
+            told = forwarded(
+                head.headers,
+                peer=client.peer,
+                scheme=client.scheme,
+                host=client.authority,
+                trusted=True,
+                passed=self._passed,
+            )
+            return told, field_lines(told)
+        if len(client.authority) > _LONGEST_REMEMBERED:
+            return _told_of.__wrapped__(client.peer, client.scheme, client.authority)
+        return _told_of(client.peer, client.scheme, client.authority)
+
+    def _ending_with(
+        self, offers: Sequence[bytes], *, trailers: bool, expect: bool
+    ) -> Sequence[Header]:
+        """Return the last fields of a head that asks for more than a plain response."""
+        ending = [self._via]
+        if expect:
+            ending.append((b"Expect", b"100-continue"))
+        options = []
+        if trailers:
+            ending.append((b"TE", b"trailers"))
+            options.append(b"TE")
+        if offers:
+            ending.append((b"Upgrade", b", ".join(offers)))
+            options.append(b"Upgrade")
+        if options:
+            ending.append((b"Connection", b", ".join(options)))
+        return (*ending, *self._fixed)
+
+
+@lru_cache(maxsize=1024)
+def _told_of(peer: str, scheme: bytes, authority: bytes) -> tuple[Sequence[Header], bytes]:
+    """Return the fields that say who asks, whose word counts for nothing, and their lines."""
+    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False)
+    return told, field_lines(told)
+
+
+# Thousands of routes may have the same few upstreams.
+@lru_cache(maxsize=64)
+def _spelled(names: frozenset[bytes]) -> frozenset[bytes]:
+    """Return all names that a server may take for these or for those that never pass."""
+    return frozenset().union(*(_spellings(name) for name in _OF_THIS_HOP | names))
+
+
+def _spellings(name: bytes) -> set[bytes]:
+    """Return all names that a server may take for this one.
+
+    Servers behind CGI, WSGI or PHP read ``_`` in a name as ``-`` (RFC 3875 4.1.18). Worked out
+    beforehand, so that no request pays for it.
+    """
+    first, *rest = name.replace(b"_", b"-").split(b"-")
+    if len(rest) > _MOST_HYPHENS:
+        return {name, b"-".join([first, *rest]), b"_".join([first, *rest])}
+    spelled = {first}
+    for part in rest:
+        spelled = {each + mark + part for each in spelled for mark in (b"-", b"_")}
+    return spelled

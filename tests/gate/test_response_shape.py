@@ -1,0 +1,89 @@
+"""What a client gets of an upstream's head, without a socket."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Cors, Route, Upstream
+from corsgate.cors.decide import Decision, decide
+from corsgate.cors.policy import compile_policy
+from corsgate.gate.response_shape import ResponseShape
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import HeaderList, index_headers
+from tests.gate.test_request_shape import SERVER, fields
+
+ORIGIN = b"https://app.example"
+
+
+def shape(*, strip: bool = False, credentialed: bool = False) -> ResponseShape:
+    """Return the shape of a route ``/v1`` to `SERVER`."""
+    route = Route(prefix="/v1", upstream=Upstream(name="a", servers=(SERVER,)), strip_prefix=strip)
+    return ResponseShape(
+        route,
+        b"/v1",
+        credentialed=credentialed,
+        sent_host=lambda server, _authority: server.host_value,
+    )
+
+
+def decision(headers: HeaderList) -> Decision:
+    """Return what a policy for `ORIGIN` decides on a GET with these fields."""
+    policy = compile_policy(Cors(allow_origins=(ORIGIN.decode(),)))
+    return decide(policy, b"GET", index_headers(headers), b"https://api.example", credentialed=True)
+
+
+def client_head(made: ResponseShape, headers: HeaderList) -> ResponseHead:
+    """Return what the client gets."""
+    return made.client_head(
+        ResponseHead(status=200, reason=b"OK", headers=headers),
+        SERVER,
+        decision([(b"Origin", ORIGIN)]),
+        authority=b"api.example",
+        gate_origin=b"https://api.example",
+    )
+
+
+class Responses(SynchronousTestCase):
+    """What a client gets."""
+
+    def test_cors(self) -> None:
+        """The decision's fields take the place of the upstream's."""
+        theirs: HeaderList = [(b"ACCESS-control-Allow-Origin", b"*"), (b"X", b"1")]
+        index = index_headers(client_head(shape(), theirs).headers)
+        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
+        self.assertEqual(index[b"x"], [b"1"])
+
+    def test_vary(self) -> None:
+        """There is one Vary for both."""
+        for theirs, both in (
+            ([], b"Origin"),
+            ([b""], b"Origin"),
+            ([b"Accept"], b"Accept, Origin"),
+            ([b"Accept", b"ORIGIN"], b"Accept, ORIGIN"),
+            ([b"*"], b"*"),
+        ):
+            index = index_headers(client_head(shape(), [(b"vary", v) for v in theirs]).headers)
+            self.assertIn(both.partition(b",")[0], index[b"vary"][0])
+            self.assertEqual(len(index[b"vary"]), 1)
+
+    def test_challenge_withheld(self) -> None:
+        """Where the gate has credentials, an upstream's challenge and its sequel are withheld."""
+        theirs: HeaderList = [(b"WWW-Authenticate", b"Basic"), (b"Authentication-Info", b"x")]
+        open_route = index_headers(client_head(shape(), theirs).headers)
+        closed = index_headers(client_head(shape(credentialed=True), theirs).headers)
+        for name in (b"www-authenticate", b"authentication-info"):
+            self.assertIn(name, open_route)
+            self.assertNotIn(name, closed)
+
+    @given(fields)
+    def test_anything(self, theirs: HeaderList) -> None:
+        """No response is too odd to be passed on, and none has two of the gate's own fields."""
+        made = client_head(shape(strip=True), theirs).headers
+        index = index_headers(made)
+        self.assertEqual(index[b"access-control-allow-origin"], [ORIGIN])
+        self.assertEqual(len(index[b"vary"]), 1)
+        self.assertNotIn(b"content-length", index)
+        for _, value in made:
+            self.assertNotIn(b"\r", value)
+            self.assertNotIn(b"\n", value)
