@@ -5,10 +5,20 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from corsgate.config.model.balancing import Balancing
-from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamError
+from corsgate.errors import ConnectFailed, QueueFull, UpstreamError
 
-IDEMPOTENT_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"))
-"""Methods whose repetition has the same effect as one request (RFC 9110 9.2.2)."""
+IDEMPOTENT_METHODS = frozenset(
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK MERGE MKACTIVITY"
+    b" MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PROPFIND PROPPATCH PUT"
+    b" QUERY REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF"
+    b" VERSION-CONTROL".split()
+)
+"""Methods whose repetition has the same effect as one request (RFC 9110 9.2.2).
+
+All that IANA's HTTP Method Registry lists as safe or idempotent, except PRI, which is no request
+(RFC 9113 11.6). Not among them are CONNECT, LOCK, PATCH, POST, and any unregistered method.
+https://www.iana.org/assignments/http-methods
+"""
 
 MAX_REPLAYED_BYTES = 64 * 1024
 """The largest body that is kept for a repetition."""
@@ -31,23 +41,6 @@ def nothing_sent(error: UpstreamError) -> bool:
         add up to a longer wait.
     """
     return isinstance(error, ConnectFailed | QueueFull)
-
-
-def may_resend(error: UpstreamError, method: bytes, *, replayable: bool) -> bool:
-    """Return whether a request that failed on a kept-alive connection may use a new one.
-
-    A server may close an idle connection while a request is on its way (RFC 9112 9.3.1). A client
-    can't distinguish that from a server that processed the request and then failed.
-
-    Args:
-        error: The error of the request.
-        method: The request's method.
-        replayable: Whether its whole body can be sent again.
-
-    Returns:
-        True if no byte of a response arrived and the method is idempotent.
-    """
-    return isinstance(error, ConnectionReset) and may_repeat(method, replayable=replayable)
 
 
 def may_repeat(method: bytes, *, replayable: bool) -> bool:

@@ -19,13 +19,13 @@ from corsgate.errors import BadUpstreamResponse
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, forwardable_trailers
 from corsgate.server.request import GateRequest
-from corsgate.server.request_body import RequestBody
+from corsgate.server.request_body import SMALL_PIECE_BYTES, RequestBody
 from corsgate.transport.tunnel import Tunnel, TunnelEnd
 
 
 @implementer(IBodyProducer)
 class StreamedBody:
-    """A client's body, sent upstream as it comes; it can be sent once.
+    """A client's body, sent upstream as it comes; it can be sent once, unless it is small.
 
     Args:
         body: What comes.
@@ -46,6 +46,7 @@ class StreamedBody:
         self._passing = passing
         self._consumer: IConsumer | None = None
         self._done: Deferred[None] | None = None
+        self._whole: bytes | None = None
         self.length = UNKNOWN_LENGTH if body.length is None else body.length
 
     @property
@@ -55,12 +56,20 @@ class StreamedBody:
 
     @property
     def replayable(self) -> bool:
-        """Whether nothing of it has been taken yet."""
-        return not self._body.started
+        """Whether nothing of it has been taken yet, or all of it is kept."""
+        return self._whole is not None or not self._body.started
 
     def take_whole(self) -> bytes | None:
-        """Return all of it, where it came as a whole, without chunks; else None."""
-        return None if self._body.length is None else self._body.take_whole()
+        """Return all of it, where it came as a whole, without chunks; else None.
+
+        If it is no larger than a head may be, it is kept to be sent again, which is kept, too.
+        """
+        whole = self._whole
+        if whole is None and self._body.length is not None:
+            whole = self._body.take_whole()
+            if whole is not None and len(whole) <= SMALL_PIECE_BYTES:
+                self._whole = whole
+        return whole
 
     def startProducing(self, consumer: IConsumer) -> Deferred[None]:
         """Begin to read from the client; the Deferred fires when all has been written."""

@@ -48,6 +48,7 @@ class RequestShape:
     """
 
     __slots__ = (
+        "_closes",
         "_depth",
         "_dropped",
         "_ending",
@@ -78,7 +79,9 @@ class RequestShape:
         self._passed = frozenset(name.lower().encode() for name in route.pass_headers)
         self._via = via(pseudonym=pseudonym)
         self._fixed = tuple(fixed)
-        self._ending: Sequence[Header] = (self._via, *self._fixed)
+        # RFC 9112 9.6: a client that sends no further request says so.
+        self._closes = () if route.upstream.pool.keep_alive else ((b"Connection", b"close"),)
+        self._ending: Sequence[Header] = (self._via, *self._closes, *self._fixed)
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
@@ -176,6 +179,8 @@ class RequestShape:
         if offers:
             ending.append((b"Upgrade", b", ".join(offers)))
             options.append(b"Upgrade")
+        elif self._closes:
+            options.append(b"close")
         if options:
             ending.append((b"Connection", b", ".join(options)))
         return (*ending, *self._fixed)

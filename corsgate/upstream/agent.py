@@ -140,7 +140,7 @@ class UpstreamAgent:
             # Part of a handshake means nothing on another connection.
             sending.resends = connection is None or not sending.binds
         if connection is None:
-            connection = pool.take_idle(holder)
+            connection = pool.take_idle(holder, sending)
         if connection is None:
             sending.connect(pool.take(sending.limits, holder))
         else:

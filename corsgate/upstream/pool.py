@@ -19,8 +19,10 @@ from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.connection_state import State
 from corsgate.upstream.connector import Connector
+from corsgate.upstream.keep_alive import KeepAlive
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.revocation import Holder, Revoker
+from corsgate.upstream.sending import CarriedHead
 
 
 @attrs.define(eq=False)
@@ -74,6 +76,7 @@ class ServerPool:
         shortcuts: Which ones are taken.
 
     Attributes:
+        keep_alive: Which connections are used again.
         deadline_s: For the deadlines: until when the longest waiter waits, or an earlier time.
     """
 
@@ -99,6 +102,8 @@ class ServerPool:
             most_tunnels=bounds.max_tunnels,
         )
         self._revoker = Revoker(reactor, self._slots)
+        self.keep_alive = KeepAlive(server.origin, deadlines, bounds)
+        self._reuse = self.keep_alive.reuse
         # Waiters that a slot came free for, and nobody has connected for yet.
         self._connect_next: deque[_Waiter] = deque()
         # Idle, but kept for one client's connection each; the longest idle first.
@@ -139,12 +144,17 @@ class ServerPool:
         """Return whether a request may switch to another protocol, as far as can be known."""
         return self._slots.may_tunnel(holder.client_key)
 
-    def take_idle(self, holder: Holder | None = None) -> UpstreamConnection | None:
-        """Return the newest idle connection, which is then `holder`'s; None if none is idle."""
+    def take_idle(
+        self, holder: Holder | None = None, sending: CarriedHead | None = None
+    ) -> UpstreamConnection | None:
+        """Return the newest idle connection that may carry a request, which is then `holder`'s."""
         client = None if holder is None else holder.client_key
         while (connection := self._slots.take_idle(client)) is not None:
-            if self._give(connection, holder):
+            if not self._give(connection, holder):
+                continue
+            if not self._reuse.active or self.keep_alive.may_use(connection, sending):
                 return connection
+            self._close(connection)
         return None
 
     def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
@@ -333,6 +343,7 @@ class ServerPool:
         connection.holder = None
         if connection.state is not State.IDLE:
             self._unpin(connection)
+            self._reuse.gone(connection)
             self._freed(self._slots.gone(connection))
             return
         if not reusable or (self._slots.waiting and connection.has_unread()):
@@ -340,6 +351,9 @@ class ServerPool:
             return
         if connection.pinned:
             self._pin(connection)
+            return
+        if self._reuse.active and not self.keep_alive.may_keep(connection):
+            self._close(connection)
             return
         waiter = self._slots.ended(connection)
         if waiter is not None:

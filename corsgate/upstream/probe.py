@@ -17,7 +17,7 @@ from twisted.web.client import ResponseDone
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import HealthCheck
-from corsgate.config.model.values import Limits, PoolLimits, Server, Upstream
+from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.errors import CorsgateError, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
@@ -77,7 +77,7 @@ class Prober:
             first_byte_timeout_s=check.timeout_s,
             response_idle_timeout_s=check.timeout_s,
         )
-        pool = PoolLimits(max_connections=4, max_queue=4, idle_timeout_s=1.0)
+        pool = attrs.evolve(upstream.pool, max_connections=4, max_queue=4, idle_timeout_s=1.0)
         self._agent = UpstreamAgent(reactor, deadlines, attrs.evolve(upstream, pool=pool))
         self._agent.update(self._targets(upstream.servers))
         self._client = ProxyClient(self._agent)

@@ -11,9 +11,9 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IBodyProducer
 
-from corsgate.balance.retry import may_resend
+from corsgate.balance.retry import may_repeat
 from corsgate.config.model.values import Limits
-from corsgate.errors import UpstreamError
+from corsgate.errors import ConnectionReset
 from corsgate.message.head import RequestHead
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import Inform, UpstreamResponse
@@ -88,6 +88,13 @@ class CarriedHead(Headers):
         self.resends = True
         self._connecting: Deferred[Any] | None = None
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether it may be sent again though a server may have acted on it."""
+        body = self.body
+        replayable = body is None or getattr(body, "replayable", False)
+        return may_repeat(self.head.method, replayable=replayable)
+
     # What treq calls.
 
     def copy(self) -> CarriedHead:
@@ -123,23 +130,26 @@ class CarriedHead(Headers):
         Args:
             failure: Why there is no response.
         """
-        error, body, lost = failure.value, self.body, self.connection
-        replayable = body is None or getattr(body, "replayable", False)
-        if (
-            self.resends
-            and lost is not None
-            and isinstance(error, UpstreamError)
-            and may_resend(error, self.head.method, replayable=replayable)
-        ):
-            self.connection = None
-            self.connect(self.pool.replace(lost, self.limits, self.holder))
-        else:
-            self.result.errback(failure)
+        lost = self.connection
+        if self.resends and lost is not None and failure.check(ConnectionReset):
+            # The server may have closed an idle connection (RFC 9112 9.3.1), or may have acted on
+            # the request and then failed: the two can't be told apart.
+            self.pool.keep_alive.closed(lost)
+            if self.repeatable:
+                self.connection = None
+                self.connect(self.pool.replace(lost, self.limits, self.holder))
+                return
+        self.result.errback(failure)
 
     # The parts.
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None
+        if not taken.fresh and not self.pool.keep_alive.may_use(taken.connection, self):
+            # It was waited for. What this request gets in its place comes first.
+            self.connect(self.pool.replace(taken.connection, self.limits, self.holder))
+            taken.connection.close()
+            return
         self.connection = taken.connection
         # On a fresh connection the server must have seen the request.
         self.resends = not taken.fresh

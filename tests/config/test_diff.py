@@ -317,6 +317,7 @@ on_down = { status = 503 }
             "log_format": "combined",
             "access_log": "off",
             "max_body_bytes": 7,
+            "max_requests_per_connection": 7,
             "max_age_s": 7,
         }
         for owner, put in owners:

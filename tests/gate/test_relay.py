@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from corsgate.config.model.values import Limits
 from corsgate.gate.relay import StreamedBody, collect, tunnelled
 from corsgate.message.head import ResponseHead
-from corsgate.server.request_body import RequestBody
+from corsgate.server.request_body import SMALL_PIECE_BYTES, RequestBody
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.body import KeptBody, drain
 from corsgate.upstream.response import UpstreamResponse
@@ -151,7 +151,18 @@ class StreamedBodies(SynchronousTestCase):
             self.assertIsNone(body.take_whole())
             source.ended()
             self.assertEqual(body.take_whole(), None if length is None else b"abc")
-            self.assertEqual(body.replayable, length is None)
+
+    def test_sent_again(self) -> None:
+        """One that was taken whole can be taken again, unless it was larger than what is kept."""
+        for size, kept in ((SMALL_PIECE_BYTES, True), (SMALL_PIECE_BYTES + 1, False)):
+            source = incoming(size)
+            body = StreamedBody(source)
+            self.assertTrue(body.replayable)
+            source.data_received(bytes(size))
+            source.ended()
+            self.assertEqual(body.take_whole(), bytes(size))
+            self.assertEqual(body.replayable, kept)
+            self.assertEqual(body.take_whole(), bytes(size) if kept else None)
 
     def test_already_broken(self) -> None:
         """A body that has broken off by now fails at once."""

@@ -26,6 +26,7 @@ class FakeConnection:
     def __init__(self) -> None:
         self.sent: list[CarriedHead] = []
         self.cancelled = 0
+        self.closed = False
 
     def send(self, sending: CarriedHead) -> None:
         """Take one."""
@@ -35,16 +36,34 @@ class FakeConnection:
         """Note it."""
         self.cancelled += 1
 
+    def close(self) -> None:
+        """Note it."""
+        self.closed = True
+
 
 class FakePool:
     """Has a test make its connections.
 
     Attributes:
         replacing: What is to take the place of a connection, once it was asked for.
+        keep_alive: Itself.
+        lost: The connections that were closed on reuse.
+        doubts: Whether only requests that can be repeated may use a kept connection.
     """
 
     def __init__(self) -> None:
         self.replacing: list[Deferred[Taken]] = []
+        self.lost: list[object] = []
+        self.doubts = False
+        self.keep_alive = self
+
+    def may_use(self, connection: object, sending: CarriedHead) -> bool:
+        """Return whether a kept connection may carry a request."""
+        return not self.doubts or sending.repeatable
+
+    def closed(self, connection: object) -> None:
+        """Note it."""
+        self.lost.append(connection)
 
     def replace(self, connection: object, limits: Limits, holder: object = None) -> Deferred[Taken]:
         """Begin."""
@@ -114,6 +133,23 @@ class SendingTests(SynchronousTestCase):
             self.sending.failed(failure)
             self.assertIs(self.failureResultOf(result), failure)
             self.assertEqual(self.pool.replacing, [])
+            # The pool learns of each kept connection that brought nothing, whatever came of it.
+            known = [] if fresh or failure is not RESET else [self.connection]
+            self.assertEqual(self.pool.lost, known)
+
+    def test_doubted_connection(self) -> None:
+        """A kept connection that was waited for is replaced where the request can't be repeated."""
+        for method, replaced in ((b"GET", False), (b"POST", True)):
+            self.begin(method)
+            self.pool.doubts = True
+            self.connecting.callback(taken(self.connection, fresh=False))
+            self.assertEqual(
+                (self.connection.closed, len(self.pool.replacing)), (replaced, replaced)
+            )
+            self.assertEqual(self.connection.sent, [] if replaced else [self.sending])
+            for replacing in self.pool.replacing:
+                replacing.callback(taken(self.connection, fresh=True))
+            self.assertEqual(self.connection.sent, [self.sending])
 
     def test_kept_body(self) -> None:
         """A body that is kept can go again."""

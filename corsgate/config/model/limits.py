@@ -101,6 +101,9 @@ class PoolLimits:
         idle_timeout_s: How long an idle connection is kept for the next request. The default is
             shorter than that of common servers (Apache and Node: 5 s). Otherwise a request may
             meet a connection that the server is closing, and a POST can't be sent again then.
+        keep_alive: Whether a connection is kept for the next request at all.
+        max_requests_per_connection: The maximum number of requests on one connection; None for no
+            limit.
     """
 
     max_connections: int = attrs.field(default=1024, validator=count(1, MANY))
@@ -108,3 +111,12 @@ class PoolLimits:
     queue_timeout_s: float = attrs.field(default=10.0, validator=seconds(MILLISECOND, HOUR))
     max_tunnels: int = attrs.field(default=10_000, validator=count(0, MANY))
     idle_timeout_s: float = attrs.field(default=4.0, validator=seconds(MILLISECOND, HOUR))
+    keep_alive: bool = True
+    max_requests_per_connection: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(count(1, MANY))
+    )
+
+    @property
+    def most_per_connection(self) -> int | None:
+        """How many requests one connection may carry; None for no limit."""
+        return self.max_requests_per_connection if self.keep_alive else 1

@@ -85,8 +85,16 @@ def read_upstream(
 def _read_pool(table: Table) -> PoolLimits:
     pool = PoolLimits()
     for field in attrs.fields(PoolLimits):
-        pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
-    return pool
+        if field.name != "keep_alive":
+            pool = table.get(field.name.removesuffix("_s"), bound(pool, field.name), pool)
+    keep_alive = table.get("keep_alive", boolean, True)
+    if not keep_alive and "max_requests_per_connection" in table.raw:
+        table.notes.add(
+            (*table.path, "max_requests_per_connection"),
+            "it has no effect with keep_alive = false",
+            "remove one of the two",
+        )
+    return attrs.evolve(pool, keep_alive=keep_alive)
 
 
 def read_credentials(table: Table, sources: Sources) -> Credentials | None:

@@ -40,6 +40,7 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "queue_timeout_s": (0.001, 3600),
         "max_tunnels": (0, 1_000_000),
         "idle_timeout_s": (0.001, 3600),
+        "max_requests_per_connection": (1, 1_000_000),
     },
 }
 """The least and the greatest value of each limit."""
@@ -51,7 +52,8 @@ class LimitTests(SynchronousTestCase):
     def test_ranges(self) -> None:
         """Both ends are valid, and nothing beyond them."""
         for cls, ranges in RANGES.items():
-            self.assertEqual(set(ranges), {field.name for field in attrs.fields(cls)})
+            names = {field.name for field in attrs.fields(cls)}
+            self.assertEqual(set(ranges), names - {"keep_alive"})
             for name, (low, high) in ranges.items():
                 step = 1e-6 if name.endswith("_s") else 1
                 for value in (low, high):
@@ -59,7 +61,7 @@ class LimitTests(SynchronousTestCase):
                 for value in (low - step, high + step):
                     self.assertRaises(BadValue, cls, **{name: value})
 
-    def test_only_two_are_optional(self) -> None:
+    def test_only_three_are_optional(self) -> None:
         """None means no limit; every other limit always applies."""
         optional = set()
         for cls, ranges in RANGES.items():
@@ -69,7 +71,7 @@ class LimitTests(SynchronousTestCase):
                 except TypeError:
                     continue
                 optional.add(name)
-        self.assertEqual(optional, {"timeout_s", "max_body_bytes"})
+        self.assertEqual(optional, {"timeout_s", "max_body_bytes", "max_requests_per_connection"})
 
     def test_names_have_units(self) -> None:
         """Only these are plain counts: a file writes all others with a unit, by their names."""
@@ -78,9 +80,15 @@ class LimitTests(SynchronousTestCase):
             {name for name in names if not name.endswith("_s") and not is_size(name)},
             {
                 *("max_headers", "max_connections", "max_connections_per_client"),
-                *("max_queue", "max_tunnels"),
+                *("max_queue", "max_tunnels", "max_requests_per_connection"),
             },
         )
+
+    def test_requests_per_connection(self) -> None:
+        """A connection that isn't kept carries one request."""
+        self.assertIsNone(PoolLimits().most_per_connection)
+        self.assertEqual(PoolLimits(max_requests_per_connection=5).most_per_connection, 5)
+        self.assertEqual(PoolLimits(keep_alive=False).most_per_connection, 1)
 
     def test_defaults_fit_together(self) -> None:
         """By default no client can use up what all clients share, and the bounds are in order."""

@@ -103,7 +103,7 @@ class UpstreamTests(TableTestCase):
         """Each bound is written by its unit."""
         found, recorded = self.read(
             'servers = ["http://b"]\nmax_connections = 1\nmax_queue = 2\nqueue_timeout = "3s"\n'
-            'max_tunnels = 4\nidle_timeout = "5ms"'
+            'max_tunnels = 4\nidle_timeout = "5ms"\nmax_requests_per_connection = 6'
         )
         assert found is not None
         self.assertEqual(recorded, [])
@@ -115,8 +115,32 @@ class UpstreamTests(TableTestCase):
                 queue_timeout_s=3,
                 max_tunnels=4,
                 idle_timeout_s=0.005,
+                max_requests_per_connection=6,
             ),
         )
+
+    def test_keep_alive(self) -> None:
+        """Connections are kept unless the file says no."""
+        for line, expected in (("", True), ("true", True), ("false", False)):
+            line = f"keep_alive = {line}" if line else ""
+            found, recorded = self.read(f'servers = ["http://b"]\n{line}')
+            assert found is not None
+            self.assertEqual((found.pool.keep_alive, recorded), (expected, []))
+
+    def test_keep_alive_faults(self) -> None:
+        """It is true or false, and false leaves nothing to limit."""
+        for lines, key in (
+            ('keep_alive = "no"', "keep_alive"),
+            ("keep_alive = 0", "keep_alive"),
+            ("max_requests_per_connection = 0", "max_requests_per_connection"),
+            (
+                "keep_alive = false\nmax_requests_per_connection = 2",
+                "max_requests_per_connection",
+            ),
+        ):
+            _, recorded = self.read(f'servers = ["http://b"]\n{lines}')
+            self.assertEqual(len(recorded), 1)
+            self.assertIn(f" {key}: ", recorded[0])
 
     def test_credentials(self) -> None:
         """They are resolved by name; faulty ones were recorded where they stand."""

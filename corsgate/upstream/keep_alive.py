@@ -1,0 +1,60 @@
+"""Which of the connections to a server are used again; the log says who closes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from corsgate.balance.reuse import Reuse
+from corsgate.config.model.values import PoolLimits
+from corsgate.transport.deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from corsgate.upstream.connection import UpstreamConnection
+    from corsgate.upstream.sending import CarriedHead
+
+_log = Logger()
+
+
+class KeepAlive:
+    """Decides for one server's pool, by a `Reuse`, which of its connections are used again.
+
+    Args:
+        origin: The server's origin, for the log.
+        deadlines: Knows the time.
+        bounds: What is configured.
+    """
+
+    def __init__(self, origin: str, deadlines: Deadlines, bounds: PoolLimits) -> None:
+        self._origin = origin
+        self._deadlines = deadlines
+        self.reuse: Reuse[UpstreamConnection] = Reuse(bounds.most_per_connection)
+
+    def may_use(self, connection: UpstreamConnection, sending: CarriedHead | None) -> bool:
+        """Return whether a kept connection may carry a request.
+
+        Args:
+            connection: The connection.
+            sending: The request; None for one that can be repeated.
+        """
+        repeatable = sending is None or sending.repeatable
+        return self.reuse.may_use(connection, self._deadlines.now(), repeatable=repeatable)
+
+    def may_keep(self, connection: UpstreamConnection) -> bool:
+        """Return whether a connection whose response is complete may be used again."""
+        return self.reuse.may_keep(connection, self._deadlines.now())
+
+    def closed(self, connection: UpstreamConnection) -> None:
+        """Record that the server closed a kept connection instead of responding to a request."""
+        if connection.pinned:
+            return  # It serves one client, which may log in again.
+        rest_s = self.reuse.closed(connection, self._deadlines.now())
+        if rest_s is not None:
+            _log.warn(
+                "{origin} closes kept connections instead of serving a second request on them: each"
+                " request gets a connection of its own for {rest_s:g} s. keep_alive = false on the"
+                " upstream saves the requests that find that out",
+                origin=self._origin,
+                rest_s=rest_s,
+            )
