@@ -14,6 +14,7 @@ from corsgate.errors import BadUpstreamResponse, CorsgateError
 from corsgate.explain.trace import Answer, Request, text
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.upstream.hosts import LOOPBACK
 from corsgate.upstream.parser import ResponseParser
 
 TIMEOUT_S = 10.0
@@ -103,7 +104,7 @@ def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
     """Open a connection to a URL's server, and verify its certificate as a browser does."""
     host = url.host.strip("[]")
     port = url.port or (443 if url.scheme == "https" else 80)
-    with socket.create_connection((host, port), _left(deadline)) as plain:
+    with _reach(host, port, deadline) as plain:
         if url.scheme == "http":
             yield plain
             return
@@ -112,6 +113,17 @@ def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
         plain.settimeout(_left(deadline))
         with context.wrap_socket(plain, server_hostname=host) as connection:
             yield connection
+
+
+def _reach(host: str, port: int, deadline: float) -> socket.socket:
+    """Connect to a host; ``localhost`` is loopback without a look-up (RFC 6761 6.3)."""
+    if host != "localhost" and not host.endswith(".localhost"):
+        return socket.create_connection((host, port), _left(deadline))
+    first, second = LOOPBACK
+    try:
+        return socket.create_connection((first, port), _left(deadline))
+    except OSError:
+        return socket.create_connection((second, port), _left(deadline))
 
 
 def _why(error: Exception) -> str:

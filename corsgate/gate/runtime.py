@@ -32,6 +32,7 @@ from corsgate.transport.log_throttle import LogThrottle
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
@@ -252,6 +253,7 @@ def make_runtime(
     file: str,
     pseudonym: bytes,
     shortcuts: Shortcuts = ALL,
+    hosts: Hosts | None = None,
 ) -> Runtime:
     """Make a configuration ready to serve.
 
@@ -263,6 +265,7 @@ def make_runtime(
         file: The configuration's name in faults.
         pseudonym: What this process calls itself in Via, and no other one does.
         shortcuts: Which ones are taken.
+        hosts: Knows the names that come before DNS; by default the system's do.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -271,10 +274,11 @@ def make_runtime(
         ConfigError: An upstream's certificates can't be used.
     """
     upstreams: dict[str, UpstreamRuntime] = {}
+    hosts = hosts or Hosts()
     faults: list[Fault] = []
     for name, upstream in config.upstreams.items():
         try:
-            upstreams[name] = _make_upstream(upstream, reactor, deadlines, rng, shortcuts)
+            upstreams[name] = _make_upstream(upstream, reactor, deadlines, rng, shortcuts, hosts)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
@@ -306,8 +310,9 @@ def _make_upstream(
     deadlines: Deadlines,
     rng: Callable[[int], bytes],
     shortcuts: Shortcuts,
+    hosts: Hosts,
 ) -> UpstreamRuntime:
-    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts)
+    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts, hosts)
     rules = upstream.balancing
     # Seeded by what nobody can guess; who draws well can't be steered to one server.
     chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
@@ -319,7 +324,7 @@ def _make_upstream(
     balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
     prober = None
     if rules.health is not None:
-        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance)
+        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
     made = UpstreamRuntime(
         name=upstream.name,
         agent=agent,
@@ -337,7 +342,7 @@ def _make_upstream(
     if upstream.servers_file is not None:
         made.watchers.append(ServersFile(reactor, upstream.servers_file, made.change, tell))
     if upstream.discovered:
-        lookup = Lookup(reactor, upstream.resolver)
+        lookup = Lookup(reactor, upstream.resolver, hosts)
         made.watchers.append(
             Discovery(
                 reactor,

@@ -17,6 +17,7 @@ from corsgate.message.head import RequestHead
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.pool import ServerPool
 from corsgate.upstream.revocation import Holder, take_back
@@ -33,6 +34,7 @@ class UpstreamAgent:
         deadlines: Ends what takes too long.
         upstream: Whose servers it may send to; it refuses any other address.
         shortcuts: Which ones are taken.
+        hosts: Knows the names that come before DNS; by default the system's do.
 
     Attributes:
         pools: The connections to each server, by its origin.
@@ -50,11 +52,13 @@ class UpstreamAgent:
         deadlines: Deadlines,
         upstream: Upstream,
         shortcuts: Shortcuts = ALL,
+        hosts: Hosts | None = None,
     ) -> None:
         self._reactor = reactor
         self._deadlines = deadlines
         self._upstream = upstream
         self._shortcuts = shortcuts
+        self._hosts = hosts or Hosts()
         self.pools: Mapping[bytes, ServerPool] = {}
         self.short: Callable[[], None] = lambda: None
         self.unconnected: set[Holder] = set()
@@ -92,6 +96,7 @@ class UpstreamAgent:
                 self._upstream.pool,
                 lambda: self.short(),
                 self._shortcuts,
+                self._hosts,
             )
             for origin, server in by_origin.items()
         }

@@ -25,6 +25,8 @@ from corsgate.errors import ConnectFailed, ConnectTimedOut, OutOfDescriptors
 from corsgate.transport.shortage import has_descriptor, is_shortage, no_descriptor
 from corsgate.transport.tls import TLSClientEndpoint
 from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.in_turn import InTurnEndpoint
 
 _NO_SHORTAGE = (CancelledError, ConnectingCancelledError, ConnectTimeoutError)
 
@@ -38,6 +40,7 @@ class Connector:
         tls: Makes verified TLS connections; None for plain TCP.
         make: Makes what speaks on a new connection.
         short: Called where the gate has no descriptor left; it closes what it can spare.
+        hosts: Knows the names that come before DNS.
     """
 
     def __init__(
@@ -47,12 +50,14 @@ class Connector:
         tls: IOpenSSLClientConnectionCreator | None,
         make: Callable[[], UpstreamConnection],
         short: Callable[[], None],
+        hosts: Hosts,
     ) -> None:
         self._reactor = reactor
         self._server = server
         self._tls = tls
         self._make = make
         self._short = short
+        self._hosts = hosts
 
     def connect(self, timeout_s: float) -> Deferred[UpstreamConnection]:
         """Return a Deferred of a new connection.
@@ -64,7 +69,9 @@ class Connector:
         """
         factory = Factory.forProtocol(self._make)
         factory.noisy = False
-        endpoint = _make_endpoint(self._reactor, self._server, self._tls, timeout_s)
+        endpoint = self._make_endpoint(timeout_s)
+        if self._tls is not None:
+            endpoint = TLSClientEndpoint(self._tls, endpoint, self._reactor)
 
         def connect() -> Deferred[Any]:
             # Twisted never hears of a look-up that fails in this way.
@@ -102,26 +109,27 @@ class Connector:
     def _timed_out(self, _: object, timeout_s: float) -> Failure:
         return Failure(ConnectTimedOut(f"{self._server.origin}: no connection in time"))
 
+    def _make_endpoint(self, timeout_s: float) -> IStreamClientEndpoint:
+        """Return the endpoint that connects to the server, without TLS."""
+        server, reactor = self._server, self._reactor
+        if server.socket is not None:
+            return UNIXClientEndpoint(reactor, server.socket, timeout=timeout_s)
+        host = server.host
+        if isIPAddress(host) or isIPv6Address(host):
+            return _address_endpoint(reactor, host, server.port, timeout_s)
+        addresses = self._hosts.addresses(host)
+        if not addresses:
+            return HostnameEndpoint(reactor, host, server.port, timeout=timeout_s)
+        # One that doesn't respond must leave time for the others.
+        each_s = timeout_s / len(addresses)
+        return InTurnEndpoint(
+            [_address_endpoint(reactor, each, server.port, each_s) for each in addresses]
+        )
 
-def _make_endpoint(
-    reactor: Any, server: Server, tls: IOpenSSLClientConnectionCreator | None, timeout_s: float
+
+def _address_endpoint(
+    reactor: Any, address: str, port: int, timeout_s: float
 ) -> IStreamClientEndpoint:
-    """Return the endpoint that connects to a server.
-
-    Args:
-        reactor: Connects.
-        server: Where to.
-        tls: Makes verified TLS connections; None for plain TCP.
-        timeout_s: How long connecting may take, in seconds.
-    """
-    host, port = server.host, server.port
-    endpoint: IStreamClientEndpoint
-    if server.socket is not None:
-        return UNIXClientEndpoint(reactor, server.socket, timeout=timeout_s)
-    if isIPAddress(host):
-        endpoint = TCP4ClientEndpoint(reactor, host, port, timeout=timeout_s)
-    elif isIPv6Address(host):
-        endpoint = TCP6ClientEndpoint(reactor, host, port, timeout=timeout_s)
-    else:
-        endpoint = HostnameEndpoint(reactor, host, port, timeout=timeout_s)
-    return endpoint if tls is None else TLSClientEndpoint(tls, endpoint, reactor)
+    """Return the endpoint that connects to an IPv4 or IPv6 address."""
+    endpoint = TCP4ClientEndpoint if isIPAddress(address) else TCP6ClientEndpoint
+    return endpoint(reactor, address, port, timeout=timeout_s)

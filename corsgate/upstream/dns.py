@@ -20,12 +20,16 @@ from twisted.names.error import (
 
 from corsgate.balance.discovered import Service
 from corsgate.errors import CorsgateError
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.quiet_udp import QuietReactor
 
 SYSTEM_RESOLVERS = "/etc/resolv.conf"
 
 TIMEOUTS_S = (1, 2, 4)
 """How long each try to ask may take."""
+
+HOSTS_TTL_S = 30.0
+"""How long the hosts file is trusted to stay as it is."""
 
 MOST_S = 30.0
 """How long a question may take as a whole, whatever servers there are and however they answer."""
@@ -51,18 +55,25 @@ class Found(Generic[_T]):
 
 
 class Lookup:
-    """Asks DNS servers.
+    """Asks the hosts file, then DNS servers.
 
     The system's servers are read anew each time: a machine that moves has others.
 
     Args:
         reactor: Sends the questions.
         server: The address and port to ask; None for the system's servers.
+        hosts: Knows the names that come before DNS; by default the system's do.
     """
 
-    def __init__(self, reactor: Any, server: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        server: tuple[str, int] | None = None,
+        hosts: Hosts | None = None,
+    ) -> None:
         self._reactor = QuietReactor(reactor)
         self._server = server
+        self._hosts = hosts or Hosts()
 
     async def addresses(self, name: str) -> Found[str]:
         """Return a host's addresses: its IPv4 ones, or its IPv6 ones where it has none.
@@ -75,6 +86,10 @@ class Lookup:
         Raises:
             LookupFailed: It has none, or no server responds.
         """
+        known = self._hosts.addresses(name)
+        if known:
+            values = tuple(sorted(each for each in known if ":" not in each) or sorted(known))
+            return Found(values=values, ttl_s=HOSTS_TTL_S)
         for kind in (A, AAAA):
             # A server that fails to say whether there are IPv4 addresses hasn't said that there
             # are none: going on then would exchange all servers for others.

@@ -19,6 +19,7 @@ from corsgate.transport.deadlines import NEVER, Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.connection_state import State
 from corsgate.upstream.connector import Connector
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.keep_alive import KeepAlive
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.revocation import Holder, Revoker
@@ -74,6 +75,7 @@ class ServerPool:
         bounds: How many connections there may be, and how long each may idle.
         short: Called where the process lacks what a connection needs; it closes what it can.
         shortcuts: Which ones are taken.
+        hosts: Knows the names that come before DNS.
 
     Attributes:
         keep_alive: Which connections are used again.
@@ -89,13 +91,15 @@ class ServerPool:
         bounds: PoolLimits,
         short: Callable[[], None] = lambda: None,
         shortcuts: Shortcuts = ALL,
+        hosts: Hosts | None = None,
     ) -> None:
         self.deadline_s = NEVER
         self._deadlines = deadlines
         self._server = server
         self._shortcuts = shortcuts
         self._bounds = bounds
-        self._connector = Connector(reactor, server, tls, self._make_connection, short)
+        make = self._make_connection
+        self._connector = Connector(reactor, server, tls, make, short, hosts or Hosts())
         self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
             most=bounds.max_connections,
             most_waiting=bounds.max_queue,
@@ -158,12 +162,7 @@ class ServerPool:
         return None
 
     def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
-        """Return the connection that is pinned to a client's; None if there is none.
-
-        Args:
-            pins: The connections that are pinned to the client's.
-            holder: The request that it is for.
-        """
+        """Return the one of a client's pinned connections that is to this server, for `holder`."""
         connection = pins.take(self)
         if connection is None:
             return None

@@ -25,6 +25,7 @@ from corsgate.message.target import join_base
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.body import Body, drain
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 from corsgate.upstream.treq_client import ProxyClient
@@ -51,6 +52,7 @@ class Prober:
         balancer: Gets each result.
         credentials: Signs the probes, or None.
         chance: Returns random numbers from 0 up to 1.
+        hosts: Knows the names that come before DNS; by default the system's do.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -64,6 +66,7 @@ class Prober:
         balancer: Balancer,
         credentials: ICredentials | None,
         chance: Callable[[], float],
+        hosts: Hosts | None = None,
     ) -> None:
         check = upstream.balancing.health
         assert check is not None, "there is nothing to probe with"
@@ -78,7 +81,8 @@ class Prober:
             response_idle_timeout_s=check.timeout_s,
         )
         pool = attrs.evolve(upstream.pool, max_connections=4, max_queue=4, idle_timeout_s=1.0)
-        self._agent = UpstreamAgent(reactor, deadlines, attrs.evolve(upstream, pool=pool))
+        asked = attrs.evolve(upstream, pool=pool)
+        self._agent = UpstreamAgent(reactor, deadlines, asked, hosts=hosts)
         self._agent.update(self._targets(upstream.servers))
         self._client = ProxyClient(self._agent)
         self._calls: dict[ServerState, IDelayedCall] = {}

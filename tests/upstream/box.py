@@ -15,6 +15,7 @@ from twisted.trial.unittest import TestCase
 from corsgate.config.model.values import PoolLimits, Server, Upstream
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
+from corsgate.upstream.hosts import Hosts
 
 reactor: Any = _reactor
 
@@ -126,6 +127,7 @@ class BoxTestCase(TestCase):
         context: Any = None,
         ca: Any = None,
         pool: PoolLimits | None = None,
+        hosts: Hosts | None = None,
         **more: Any,
     ) -> None:
         """Listen, and make the agent.
@@ -136,6 +138,7 @@ class BoxTestCase(TestCase):
             context: The server's TLS context.
             ca: PEM that the agent trusts.
             pool: Bounds on the agent's connections.
+            hosts: Knows the names that the agent need not look up.
             more: Further fields of the agent's upstream.
         """
         self.box = Box()
@@ -147,6 +150,7 @@ class BoxTestCase(TestCase):
             reactor,
             self.deadlines,
             Upstream(name="a", servers=(server,), ca_pem=ca, pool=pool or PoolLimits(), **more),
+            hosts=hosts,
         )
         self.addCleanup(lambda: Deferred.fromCoroutine(self.end()))
 

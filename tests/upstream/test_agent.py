@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,8 +18,10 @@ from corsgate.errors import ConnectFailed, ConnectionReset, ConnectTimedOut
 from corsgate.message.head import RequestHead
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
-from corsgate.upstream.body import KeptBody
+from corsgate.upstream.body import KeptBody, drain
+from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.pool import ServerPool
+from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.sending import CarriedHead
 from tests.server.support import Body, Collector
 from tests.upstream.box import BoxTestCase
@@ -299,3 +302,28 @@ class ConnectingTests(SynchronousTestCase):
         connecting.cancel()
         self.failureResultOf(connecting, CancelledError)
         self.assertEqual(clock.getDelayedCalls(), [])
+
+
+class NameTests(BoxTestCase):
+    """Names that need no DNS, on real sockets."""
+
+    async def test_localhost(self) -> None:
+        """A server on 127.0.0.1 alone is reached as localhost, and as any name below it."""
+        for host in ("localhost", "api.localhost"):
+            await self.served(host, Hosts("/nonexistent"))
+
+    async def test_hosts_file(self) -> None:
+        """A name that only the hosts file knows is reached."""
+        path = self.mktemp()
+        Path(path).write_text("127.0.0.1 box.test\n", encoding="ascii")
+        await self.served("box.test", Hosts(path))
+
+    async def served(self, host: str, hosts: Hosts) -> None:
+        """Check that a server is reached by a name, which it is sent."""
+        await self.begin(host=host, hosts=hosts)
+        asked = self.agent.request(b"GET", self.url)
+        peer = await self.box.next()
+        self.assertIn(b"Host: %b:%d\r\n" % (host.encode(), self.box.port), await peer.until())
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        drain(cast(UpstreamResponse, await asked))
+        await self.end()

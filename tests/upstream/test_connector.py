@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,6 +17,7 @@ from corsgate.errors import ConnectFailed, ConnectTimedOut, OutOfDescriptors
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.connector import Connector
+from corsgate.upstream.hosts import Hosts
 from tests.server.support import Wire
 
 
@@ -40,6 +42,8 @@ class Lacking(MemoryReactorClock):
 
 
 class ConnectorTests(SynchronousTestCase):
+    hosts_file = "/nonexistent"
+
     def connect(self, host: str = "10.0.0.1", **more: Any) -> Deferred[UpstreamConnection]:
         """Begin to connect."""
         self.shed = 0
@@ -48,7 +52,8 @@ class ConnectorTests(SynchronousTestCase):
 
     def connect_on(self, server: Server) -> Deferred[UpstreamConnection]:
         """Begin to connect to a server."""
-        connector = Connector(self.clock, server, None, self.make, self.short)
+        hosts = Hosts(self.hosts_file)
+        connector = Connector(self.clock, server, None, self.make, self.short, hosts)
         return connector.connect(3)
 
     def make(self) -> UpstreamConnection:
@@ -79,6 +84,37 @@ class ConnectorTests(SynchronousTestCase):
         self.connect("localhost", socket="/run/app.sock")
         self.assertEqual(self.clock.unixClients[0][0], "/run/app.sock")
         self.assertEqual(self.clock.tcpClients, [])
+
+    def test_hosts_file(self) -> None:
+        """Each address of a name in the hosts file is tried in turn; nobody is asked."""
+        self.hosts_file = self.mktemp()
+        Path(self.hosts_file).write_text("10.0.0.7 box.lan\nfd00::7 box.lan\n", encoding="ascii")
+        connecting = self.connect("box.lan")
+        self.assertEqual([each[0] for each in self.clock.tcpClients], ["10.0.0.7"])
+        self.assertEqual(self.clock.tcpClients[0][3], 1.5)
+        self.refuse(0)
+        self.assertEqual([each[0] for each in self.clock.tcpClients], ["10.0.0.7", "fd00::7"])
+        self.refuse(1)
+        self.failureResultOf(connecting, ConnectFailed)
+
+    def test_localhost(self) -> None:
+        """localhost, and each name below it, is loopback, of both kinds."""
+        for host in ("localhost", "api.localhost"):
+            self.connect(host)
+            self.refuse(0)
+            self.assertEqual([each[0] for each in self.clock.tcpClients], ["::1", "127.0.0.1"])
+
+    def test_other_names(self) -> None:
+        """Any other name is looked up by the system, also one that only looks alike."""
+        for host in ("box.lan", "notlocalhost", "localhost.lan"):
+            self.connect(host)
+            # The resolver of this reactor knows one address for all names.
+            self.assertEqual([each[0] for each in self.clock.tcpClients], ["127.0.0.1"])
+
+    def refuse(self, number: int) -> None:
+        """Refuse the connection with this number, counted from 0."""
+        factory, connector = self.clock.tcpClients[number][2], self.clock.connectors[number]
+        factory.clientConnectionFailed(connector, Failure(Refused()))
 
     def test_refused(self) -> None:
         """One that is refused failed before anything was sent, and the error names the server."""

@@ -17,7 +17,8 @@ from twisted.trial.unittest import TestCase
 from zope.interface import provider
 
 from corsgate.balance.discovered import Service
-from corsgate.upstream.dns import Lookup, LookupFailed
+from corsgate.upstream.dns import HOSTS_TTL_S, Lookup, LookupFailed
+from corsgate.upstream.hosts import Hosts
 from tests.dnsmasq import TTL_S, Dnsmasq
 from tests.peers import Watched, reactor
 
@@ -154,6 +155,32 @@ class LookupTests(TestCase):
         self.assertEqual(
             await self.failure(lookup.addresses("a.test")), "a.test: the DNS server fails"
         )
+
+    async def test_hosts_file(self) -> None:
+        """What the hosts file knows is not asked of DNS, and what it doesn't know is."""
+        path = self.mktemp()
+        Path(path).write_text(
+            "10.9.0.2 two.test\n10.9.0.1 two.test\nfd09::1 two.test\nfd09::2 local.test\n",
+            encoding="ascii",
+        )
+        asked: list[str] = []
+
+        def reply(message: Message, query: Query) -> None:
+            asked.append(str(query.name))
+            message.answers = [RRHeader(str(query.name), A, ttl=9, payload=Record_A("10.0.0.9"))]
+
+        server = await self.listen(FakeServer(reply))
+        lookup = Lookup(reactor, server.address, Hosts(path))
+        for name, expected in (
+            ("two.test", ("10.9.0.1", "10.9.0.2")),
+            ("local.test", ("fd09::2",)),
+            ("localhost", ("127.0.0.1",)),
+        ):
+            found = await lookup.addresses(name)
+            self.assertEqual((found.values, found.ttl_s), (expected, HOSTS_TTL_S))
+        self.assertEqual(asked, [])
+        self.assertEqual((await lookup.addresses("a.test")).values, ("10.0.0.9",))
+        self.assertEqual(asked, ["a.test"])
 
     async def test_large(self) -> None:
         """An answer too long for a datagram comes over a connection, which is closed then."""

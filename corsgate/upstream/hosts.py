@@ -1,0 +1,74 @@
+"""Names that this machine knows without DNS: its own, and those in its hosts file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+
+from corsgate.transport.files import read_file
+
+SYSTEM_HOSTS = "/etc/hosts"
+
+LOOPBACK = ("::1", "127.0.0.1")
+
+
+class Hosts:
+    """The addresses of names as in hosts(5). The file is read again when it has changed.
+
+    Args:
+        path: The file; one that can't be read has no names.
+    """
+
+    def __init__(self, path: str = SYSTEM_HOSTS) -> None:
+        self._path = path
+        self._seen: object = None
+        self._names: Mapping[str, Sequence[str]] = {}
+
+    def addresses(self, name: str) -> Sequence[str]:
+        """Return the addresses of a name in the order of the file; none if it is not there.
+
+        ``localhost``, and any name below it, is always loopback (RFC 6761 6.3), whatever the file
+        or DNS say: a container may have no hosts file, and nobody else must decide it.
+
+        Args:
+            name: A host name in lower case.
+        """
+        if name == "localhost" or name.endswith(".localhost"):
+            return LOOPBACK
+        self._read()
+        return self._names.get(name, ())
+
+    def _read(self) -> None:
+        try:
+            status = os.stat(self._path)
+            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if seen != self._seen:
+                self._names = parse_hosts(read_file(self._path).decode("utf-8", "replace"))
+                self._seen = seen
+        except OSError:
+            self._names, self._seen = {}, None
+
+
+def parse_hosts(text: str) -> Mapping[str, Sequence[str]]:
+    """Return the addresses of each name in a hosts file.
+
+    Args:
+        text: Lines of an address and its names; ``#`` starts a comment. What is no such line is
+            skipped, as the system's resolver does.
+
+    Returns:
+        The addresses by lower-cased name; those of several lines for one name in their order.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for line in text.splitlines():
+        address, *names = line.partition("#")[0].split() or [""]
+        try:
+            shown = str(ip_address(address))
+        except ValueError:
+            continue
+        if "%" in shown:
+            continue  # A link-local address, which is of no use without its interface.
+        for name in names:
+            found.setdefault(name.lower().rstrip("."), {})[shown] = None
+    return {name: tuple(addresses) for name, addresses in found.items()}

@@ -1,0 +1,43 @@
+"""Connect to the first of several addresses that accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from corsgate.transport.shortage import is_shortage
+
+
+@implementer(IStreamClientEndpoint)
+class InTurnEndpoint:
+    """Tries one endpoint after the other.
+
+    Twisted's HostnameEndpoint waits 0.3 s before the next address, even if the one before refused:
+    each connection to a server on 127.0.0.1 whose name is ``localhost`` would take as long.
+
+    Args:
+        endpoints: What to try, at least one. Each has a timeout of its own.
+    """
+
+    def __init__(self, endpoints: Sequence[IStreamClientEndpoint]) -> None:
+        self._endpoints = endpoints
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """Return a Deferred of the first connection; it fails as the last endpoint does."""
+        return Deferred.fromCoroutine(self._connect(protocolFactory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        *others, last = self._endpoints
+        for endpoint in others:
+            try:
+                return await endpoint.connect(factory)
+            except ConnectError:
+                # The next one would lack it, too.
+                if is_shortage(Failure()):
+                    raise
+        return await last.connect(factory)
