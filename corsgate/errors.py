@@ -117,6 +117,10 @@ class ConnectFailed(UpstreamError):
     """No connection could be made. Nothing was sent, so any request may try another server."""
 
 
+class CertificateRefused(CorsgateError):
+    """A server's certificate is not trusted, is for another name, or its key is not pinned."""
+
+
 class ConnectTimedOut(ConnectFailed):
     """No connection was made within ``connect_timeout``."""
 

@@ -11,6 +11,7 @@ import attrs
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
+from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -201,13 +202,14 @@ class ExampleTests(SynchronousTestCase):
         # It is written as the value of expose_headers.
         names.remove("expose_auto")
         names += ["hosts", "log_format", "access_log", "preserve_host", "ca", "weight"]
-        names += ["server_name", "client_certificate", "verify"]
+        names += ["server_name", "client_certificate", "verify", "tls"]
         names += ["cors_report_only", "methods", "strip_prefix", "allow_framing", "limits"]
         names += ["backup", "drain", "balance", "hash_on"]
         names += ["sticky", "slow_start", "health", "eject", "retries", "retry_on", "on_down"]
         names += ["resolver", "file"]
         names += ["max_requests", "cookie", "secret", "failures", "time", "on", "content_type"]
         names += [field.name.removesuffix("_s") for field in attrs.fields(HealthCheck)]
+        names += [field.name for field in attrs.fields(UpstreamTls)]
         missing = [name for name in names if not re.search(rf"(?m)\b{name} = ", text)]
         missing = [name for name in missing if f"[{name}]" not in text]
         self.assertEqual(missing, [])

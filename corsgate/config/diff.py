@@ -12,6 +12,7 @@ from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sti
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.rules import SHOWN_LENGTH, show
 from corsgate.config.model.units import format_duration, format_size, is_size
+from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import Config, Cors, Limits, Listener, Route, Server, Upstream
 from corsgate.config.toml.lines import key_text
 
@@ -49,13 +50,14 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
     "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
+    "pin": ("servers with the key {} are accepted", "the key {} is no longer accepted"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
 }
 """How to describe added and removed entries of lists."""
 
-_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky)
+_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky, UpstreamTls)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")

@@ -29,6 +29,7 @@ from corsgate.config.model.values import (
     Route,
     Server,
     Upstream,
+    UpstreamTls,
 )
 from corsgate.config.parse import read_document
 from corsgate.config.sections.secrets import Sources
@@ -46,7 +47,7 @@ _SPECIMEN: Mapping[str, Any] = {
             "servers": ["", {}],
             "credentials": "basic",
             "client_certificate": {},
-            **{key: {} for key in ("sticky", "health", "eject", "on_down")},
+            **{key: {} for key in ("sticky", "health", "eject", "on_down", "tls")},
         },
     },
     "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
@@ -64,6 +65,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("upstreams", "x", "health"): (HealthCheck,),
     ("upstreams", "x", "eject"): (Ejection,),
     ("upstreams", "x", "on_down"): (Fallback,),
+    ("upstreams", "x", "tls"): (UpstreamTls,),
     ("upstreams", "x", "servers", 1): (Server,),
     ("credentials", "basic"): (BasicCredentials,),
     ("credentials", "digest"): (DigestCredentials,),

@@ -351,7 +351,7 @@ def _make_upstream(
                 lookup,
                 made.change,
                 tell,
-                named=upstream.server_name is not None or not upstream.verify,
+                named=bool(upstream.server_name or not upstream.verify or upstream.tls.pin),
             )
         )
     return made

@@ -22,6 +22,9 @@ from zope.interface import implementer
 READ_BYTES = 12 * 1024
 """How much of what was read is decrypted at once."""
 
+FIRST_BYTES = 11
+"""How much is kept of a connection's beginning: a ServerHello up to its version."""
+
 
 class TLSTransport(BufferingTLSTransport):
     """Twisted's TLS transport, which also closes below a paused producer.
@@ -35,6 +38,8 @@ class TLSTransport(BufferingTLSTransport):
     What is read is decrypted in pieces of `READ_BYTES`, since OpenSSL's buffer for a connection
     stays as large as what it once held: 64 KiB of one upload, as long as the connection is there.
 
+    `first_bytes` are the first ones that the peer sent, which tell what it is if it speaks no TLS.
+
     If the protocol above has a method `tls_ended`, it is called at once. `connectionLost` follows
     when what was encrypted before has left, which a peer that reads nothing can delay.
     """
@@ -42,8 +47,12 @@ class TLSTransport(BufferingTLSTransport):
     # Whether a part of the last read is still to be decrypted.
     _encrypted = False
 
+    first_bytes = b""
+
     def dataReceived(self, bytes: bytes) -> None:
         """Decrypt what was read, and hand it on."""
+        if not self.first_bytes:
+            self.first_bytes = bytes[:FIRST_BYTES]
         if len(bytes) <= READ_BYTES:
             super().dataReceived(bytes)
             return

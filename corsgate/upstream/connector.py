@@ -15,7 +15,7 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -27,6 +27,7 @@ from corsgate.transport.tls import TLSClientEndpoint
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.in_turn import InTurnEndpoint
+from corsgate.upstream.tls import VerifyingCreator
 
 _NO_SHORTAGE = (CancelledError, ConnectingCancelledError, ConnectTimeoutError)
 
@@ -47,7 +48,7 @@ class Connector:
         self,
         reactor: Any,
         server: Server,
-        tls: IOpenSSLClientConnectionCreator | None,
+        tls: VerifyingCreator | None,
         make: Callable[[], UpstreamConnection],
         short: Callable[[], None],
         hosts: Hosts,
@@ -80,9 +81,22 @@ class Connector:
         connecting = connect()
         connecting.addErrback(self._connect_again, connect)
         if self._tls is not None:
-            connecting.addCallback(lambda wrapped: wrapped.when_verified())
+            connecting.addCallback(self._when_verified, self._tls)
         connecting.addErrback(self._not_connected)
         return connecting.addTimeout(timeout_s, self._reactor, self._timed_out)
+
+    def _when_verified(self, wrapped: Any, tls: VerifyingCreator) -> Deferred[Any]:
+        """Return a Deferred of a connection once its TLS handshake is done."""
+
+        def not_verified(failure: Failure) -> Failure:
+            if failure.check(CancelledError):
+                return failure
+            assert failure.value is not None
+            words = tls.describe(failure.value, wrapped.transport.first_bytes)
+            return Failure(ConnectFailed(words))
+
+        verified: Deferred[Any] = wrapped.when_verified()
+        return verified.addErrback(not_verified)
 
     def _connect_again(
         self, failure: Failure, connect: Callable[[], Deferred[Any]]

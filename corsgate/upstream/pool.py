@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.python.failure import Failure
 
 from corsgate.balance.slots import Slots, Turn
@@ -24,6 +23,7 @@ from corsgate.upstream.keep_alive import KeepAlive
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.revocation import Holder, Revoker
 from corsgate.upstream.sending import CarriedHead
+from corsgate.upstream.tls import VerifyingCreator
 
 
 @attrs.define(eq=False)
@@ -87,7 +87,7 @@ class ServerPool:
         reactor: Any,
         deadlines: Deadlines,
         server: Server,
-        tls: IOpenSSLClientConnectionCreator | None,
+        tls: VerifyingCreator | None,
         bounds: PoolLimits,
         short: Callable[[], None] = lambda: None,
         shortcuts: Shortcuts = ALL,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from OpenSSL.crypto import X509
 from OpenSSL.crypto import Error as CryptoError
-from OpenSSL.SSL import VERIFY_FAIL_IF_NO_PEER_CERT, VERIFY_NONE, VERIFY_PEER, Connection
+from OpenSSL.SSL import (
+    VERIFY_FAIL_IF_NO_PEER_CERT,
+    VERIFY_NONE,
+    VERIFY_PEER,
+    Connection,
+    Context,
+)
 from OpenSSL.SSL import Error as SSLError
-from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
+from service_identity.hazmat import DNS_ID, IPAddress_ID
 from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
+    TLSVersion,
     platformTrust,
     trustRootFromCertificates,
 )
@@ -23,11 +31,27 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.certificates import CertifiedKey
-from corsgate.config.model.values import Server, Upstream
-from corsgate.errors import BadValue
+from corsgate.config.model.upstream_tls import WEAK_CIPHERS
+from corsgate.config.model.values import Server, Upstream, UpstreamTls
+from corsgate.errors import BadValue, CertificateRefused
+from corsgate.upstream.certificates import misnamed, unpinned, untrusted
+from corsgate.upstream.handshake import handshake_problem
 
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _PEM_END = b"-----END CERTIFICATE-----"
+
+_VERSIONS: Mapping[str, Any] = {
+    "1.0": TLSVersion.TLSv1_0,
+    "1.1": TLSVersion.TLSv1_1,
+    "1.2": TLSVersion.TLSv1_2,
+    "1.3": TLSVersion.TLSv1_3,
+}
+
+_UNVERIFIABLE = ":!aNULL:!eNULL:!PSK:!SRP"
+"""Ciphers by which a server shows no certificate, so that nothing verifies it, or nothing is
+encrypted. They are left out whatever the configuration says."""
+
+_OP_LEGACY_SERVER_CONNECT = 0x4
 
 
 def trust_from_pem(pem: bytes) -> Any:
@@ -62,8 +86,7 @@ def refused(certified: CertifiedKey, error: Exception) -> BadValue:
         certified: The certificate.
         error: OpenSSL's error; of its words only the reasons are said.
     """
-    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    reasons = ", ".join(str(entry[-1]) for entry in queue) or type(error).__name__
+    reasons = ", ".join(_reasons(error)) or type(error).__name__
     return BadValue(
         f'"{certified.chain_file}" is refused by OpenSSL: {reasons}',
         "get a certificate of today's strength",
@@ -72,7 +95,7 @@ def refused(certified: CertifiedKey, error: Exception) -> BadValue:
 
 @implementer(IOpenSSLClientConnectionCreator)
 class VerifyingCreator:
-    """Makes TLS connections to one host; whatever keeps its name from being verified fails them.
+    """Makes TLS connections to one host; whatever keeps it from being verified fails them.
 
     Twisted's own creator lets a certificate pass whose names can't be read at all, for instance
     one without a subjectAltName: it only logs that service-identity raised.
@@ -83,9 +106,10 @@ class VerifyingCreator:
         trust: An IOpenSSLTrustRoot, or None for the platform's.
         certified: What is shown to a server that asks who its client is, or None.
         verify: Whether the server is verified at all.
+        tls: How TLS is spoken. With pins, nothing but the server's key is verified.
 
     Raises:
-        BadValue: OpenSSL refuses the certificate in `certified`.
+        BadValue: OpenSSL refuses the certificate in `certified`, or knows none of the ciphers.
     """
 
     def __init__(
@@ -95,24 +119,28 @@ class VerifyingCreator:
         *,
         certified: CertifiedKey | None = None,
         verify: bool = True,
+        tls: UpstreamTls | None = None,
     ) -> None:
         is_address = isIPAddress(host) or isIPv6Address(host)
         self._identity = IPAddress_ID(host) if is_address else DNS_ID(host)
         self._server_name = None if is_address else host.encode("ascii")
-        self._verify = verify
-        arguments: dict[str, Any] = {}
-        if verify:
+        self._tls = tls or UpstreamTls()
+        self._verify = verify or bool(self._tls.pin)
+        oldest = _VERSIONS[self._tls.min_version]
+        arguments: dict[str, Any] = {"insecurelyLowerMinimumTo": oldest}
+        if verify and not self._tls.pin:
             arguments["trustRoot"] = trust or platformTrust()
         if certified is not None:
             arguments |= _shown_as(certified)
         self._options: Any = CertificateOptions(**arguments)
         try:
             # Now, so that an unusable certificate is found before the first connection needs it.
-            self._options.getContext()
+            context = self._options.getContext()
         except (SSLError, CryptoError) as error:
             if certified is None:
                 raise
             raise refused(certified, error) from None
+        _set_strength(context, self._tls)
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> Connection:
         """Return a connection that verifies the peer (RFC 9110 4.3.4, RFC 9525)."""
@@ -120,13 +148,13 @@ class VerifyingCreator:
         if self._server_name is not None:
             connection.set_tlsext_host_name(self._server_name)
 
-        def verify(_: Connection, certificate: Any, error: int, depth: int, chain_ok: int) -> bool:
+        def verify(_: Connection, certificate: X509, error: int, depth: int, chain_ok: int) -> bool:
             # OpenSSL can't pass an exception on: one that is raised here would be lost, and
             # with it the refusal.
-            if depth != 0 or not chain_ok:
-                return bool(chain_ok)
             try:
-                verify_service_identity(extract_patterns(certificate), [self._identity], [])
+                problem = self._problem(certificate, error, depth, chain_ok=bool(chain_ok))
+                if problem is not None:
+                    raise CertificateRefused(problem)
             except Exception:
                 tlsProtocol.failVerification(Failure())
                 return False
@@ -138,6 +166,58 @@ class VerifyingCreator:
             connection.set_verify(VERIFY_NONE)
         return connection
 
+    def describe(self, error: BaseException, first: bytes) -> str:
+        """Return why there is no connection, in words.
+
+        Args:
+            error: What its handshake failed with.
+            first: The first bytes that the server sent.
+        """
+        if isinstance(error, CertificateRefused):
+            return str(error)
+        if not isinstance(error, SSLError | ConnectionClosed):
+            return f"its certificate can't be verified: {error}"
+        return handshake_problem(_reasons(error), first, self._tls.min_version)
+
+    def _problem(self, certificate: X509, error: int, depth: int, *, chain_ok: bool) -> str | None:
+        """Return why a certificate of the server's chain is refused, or None.
+
+        Args:
+            certificate: The certificate; OpenSSL begins with the root, and ends with the server's.
+            error: What OpenSSL finds wrong.
+            depth: How far the certificate is from the server's own, which has 0.
+            chain_ok: Whether OpenSSL finds nothing wrong.
+        """
+        if self._tls.pin:
+            # It doesn't matter who has issued the certificate, for whom and until when.
+            return unpinned(certificate, self._tls.pin) if depth == 0 else None
+        if not chain_ok:
+            return untrusted(certificate.to_cryptography(), error, depth)
+        return misnamed(certificate.to_cryptography(), self._identity) if depth == 0 else None
+
+
+def _set_strength(context: Context, tls: UpstreamTls) -> None:
+    """Set which ciphers, keys and signatures a context accepts."""
+    ciphers = tls.cipher_list
+    if ciphers is None:
+        return
+    try:
+        context.set_cipher_list(f"{ciphers}{_UNVERIFIABLE}".encode("ascii"))
+    except SSLError:
+        raise BadValue(
+            f"OpenSSL knows none of the ciphers in tls.ciphers = '{ciphers}'",
+            f'write them as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
+        ) from None
+    if tls.is_weak:
+        # Servers of that age don't know RFC 5746.
+        context.set_options(_OP_LEGACY_SERVER_CONNECT)
+
+
+def _reasons(error: BaseException) -> Sequence[str]:
+    """Return OpenSSL's reasons for an error, of which some have none."""
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return [str(entry[-1]) for entry in queue]
+
 
 def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
     """Return the arguments of CertificateOptions that show a certificate."""
@@ -145,9 +225,7 @@ def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
     return {"privateKey": certified.key, "certificate": leaf, "extraCertChain": others}
 
 
-def creators(
-    upstream: Upstream, servers: Iterable[Server]
-) -> Mapping[str, IOpenSSLClientConnectionCreator]:
+def creators(upstream: Upstream, servers: Iterable[Server]) -> Mapping[str, VerifyingCreator]:
     """Return what makes the TLS connections to each https server of an upstream, by its origin.
 
     Args:
@@ -159,15 +237,19 @@ def creators(
     """
     trust = None if upstream.ca_pem is None else trust_from_pem(upstream.ca_pem)
     # One for each name: it takes milliseconds to make one, and a name may have many addresses.
-    made: dict[str, IOpenSSLClientConnectionCreator] = {}
-    found: dict[str, IOpenSSLClientConnectionCreator] = {}
+    made: dict[str, VerifyingCreator] = {}
+    found: dict[str, VerifyingCreator] = {}
     for server in servers:
         if server.scheme != "https":
             continue
         name = upstream.server_name or server.name or server.host
         if name not in made:
             made[name] = VerifyingCreator(
-                name, trust, certified=upstream.client_certificate, verify=upstream.verify
+                name,
+                trust,
+                certified=upstream.client_certificate,
+                verify=upstream.verify,
+                tls=upstream.tls,
             )
         found[server.origin] = made[name]
     return found

@@ -26,6 +26,7 @@ from corsgate.config.model.values import (
     Secret,
     Server,
     Upstream,
+    UpstreamTls,
 )
 from tests.certificates import Authority
 from tests.support import parse
@@ -316,6 +317,7 @@ on_down = { status = 503 }
             "routes": (attrs.evolve(route, prefix="/v3"),),
             "log_format": "combined",
             "access_log": "off",
+            "tls": UpstreamTls(pin=(f"sha256/{'A' * 43}=",)),
             "max_body_bytes": 7,
             "max_requests_per_connection": 7,
             "max_age_s": 7,

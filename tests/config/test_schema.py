@@ -107,7 +107,7 @@ def places() -> Iterator[tuple[Any, str]]:
     yield top["upstreams"]["additionalProperties"], "[upstreams.a]\nKEY\n"
     listed = upstream["servers"]["anyOf"][0]
     yield listed["items"]["anyOf"][1], "[upstreams.a]\nservers = [{ KEY }]"
-    for key in ("sticky", "health", "eject", "on_down"):
+    for key in ("sticky", "health", "eject", "on_down", "tls"):
         yield upstream[key], f"[upstreams.a]\n{key} = {{ KEY }}"
     yield upstream["client_certificate"], "[upstreams.a]\nclient_certificate = { KEY }"
     yield inline["cors"], "[cors.a]\nKEY\n"

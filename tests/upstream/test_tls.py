@@ -23,7 +23,7 @@ from corsgate.message.head import RequestHead
 from corsgate.server.tls import CertificateTable
 from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import VerifyingCreator, creators, trust_from_pem
-from tests.certificates import Authority
+from tests.certificates import DAY, Authority, self_signed
 from tests.server.support import Collector
 from tests.upstream.box import BoxTestCase
 
@@ -57,17 +57,18 @@ class TlsTestCase(BoxTestCase):
         self,
         host: str,
         context: Any,
-        ca: bytes,
+        ca: bytes | None,
         *,
         error: type[Exception] = ConnectFailed,
         **more: Any,
-    ) -> None:
-        """Check that a server is sent nothing, and that the error says so."""
+    ) -> str:
+        """Check that a server is sent nothing; return what the error says."""
         await self.begin("https", host, context, ca, **more)
-        await self.assertFailure(self.ask(), error)
+        raised = await self.assertFailure(self.ask(), error)
         for peer in self.box.peers:
             self.assertEqual(peer.data, b"")
         await self.end()
+        return str(raised)
 
 
 class TlsTests(TlsTestCase):
@@ -107,12 +108,49 @@ class TlsTests(TlsTestCase):
         await self.refused("localhost", other.context("localhost", "localhost"), AUTHORITY.pem)
 
     async def test_plain_server(self) -> None:
-        """A server that doesn't speak TLS is no server."""
-        await self.begin("https", "127.0.0.1", None, AUTHORITY.pem)
-        asked = self.ask()
-        peer = await self.box.next()
-        peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        await self.assertFailure(asked, ConnectFailed)
+        """A server that doesn't speak TLS is no server, and is said to be none."""
+        for sent, expected in (
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it answers plain HTTP on this port"),
+            (b"SSH-2.0-x\r\n", "it does not speak TLS on this port"),
+            (b"", "the TLS handshake failed: it closed the connection"),
+        ):
+            await self.begin("https", "127.0.0.1", None, AUTHORITY.pem)
+            asked = self.ask()
+            peer = await self.box.next()
+            peer.send(sent)
+            peer.close()
+            raised = await self.assertFailure(asked, ConnectFailed)
+            self.assertIn(f"https://127.0.0.1:{self.box.port}: {expected}", str(raised))
+            await self.end()
+
+    async def test_reason(self) -> None:
+        """What is wrong with a certificate is said in words."""
+        old = AUTHORITY.issue("localhost", starts=-DAY * 9, ends=-DAY)
+        day = f"{old.certificate.not_valid_after_utc:%Y-%m-%d}"
+        for issued, expected in (
+            (old, f"its certificate expired on {day}"),
+            (AUTHORITY.issue("box.lan"), "its certificate is for box.lan, not localhost"),
+            (AUTHORITY.issue(), "its certificate has no subjectAltName, only the common name x"),
+            (self_signed("x", "localhost"), "its certificate is self-signed: name it in ca"),
+            (Authority.make().issue("localhost"), "is not signed by the authority of that name"),
+        ):
+            said = await self.refused("localhost", issued.context(), AUTHORITY.pem)
+            self.assertIn(expected, said)
+        unknown = Authority.make("another authority").issue("localhost")
+        said = await self.refused("localhost", unknown.context(), AUTHORITY.pem)
+        self.assertIn("its certificate is issued by an authority that is not trusted", said)
+
+    async def test_odd_name(self) -> None:
+        """A certificate with a name that can't be matched is good for its other names alone."""
+        issued = AUTHORITY.issue("localhost", "*.lan")
+        await self.answered("localhost", issued.context(), AUTHORITY.pem)
+        await self.end()
+        issued = AUTHORITY.issue("*.lan", "10.0.0.1", "*.localhost")
+        await self.refused("localhost", issued.context(), AUTHORITY.pem)
+
+    async def test_unreadable_certificate(self) -> None:
+        """A certificate whose names can't be read is refused, though its authority is trusted."""
+        await self.refused("127.0.0.1", AUTHORITY.issue_malformed().context(), AUTHORITY.pem)
 
     async def test_handshake_hangs(self) -> None:
         """A handshake that hangs counts as a connection not had in time."""

@@ -17,6 +17,7 @@ from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
 from corsgate.config.model.secret import Secret as Secret
+from corsgate.config.model.upstream_tls import UpstreamTls as UpstreamTls
 from corsgate.config.model.validators import Validator, at_least_one, choice, count, each, rule
 from corsgate.errors import BadValue, Fault
 
@@ -215,6 +216,7 @@ class Upstream:
             None for the host in each server's URL.
         client_certificate: The certificate for https servers that ask for one, or None.
         verify: Whether https servers are verified.
+        tls: How TLS is spoken with https servers that are old, or have a pinned key.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -235,6 +237,7 @@ class Upstream:
     )
     client_certificate: CertifiedKey | None = None
     verify: bool = True
+    tls: UpstreamTls = attrs.field(factory=UpstreamTls)
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""

@@ -8,6 +8,7 @@ from corsgate.config.model import rules
 from corsgate.config.model.certificates import CertifiedKey, parse_chain, parse_key
 from corsgate.config.model.values import Config, Server
 from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.upstream_tls import upstream_tls_findings
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Table, text
 from corsgate.config.toml.shape import shape
@@ -17,7 +18,7 @@ VERIFY_OFF = "dangerously-off"
 
 _CHAIN = 'chain = "/etc/corsgate/fullchain.pem"'
 _KEY = 'key = "/etc/corsgate/key.pem"'
-_OF_UPSTREAMS = ("server_name", "client_certificate", "verify")
+_OF_UPSTREAMS = ("server_name", "client_certificate", "verify", "tls")
 
 
 def read_certified_key(item: Item, sources: Sources) -> CertifiedKey | None:
@@ -143,6 +144,11 @@ def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
             )
             for name, upstream in config.upstreams.items()
             if not upstream.verify
+        ),
+        *(
+            found
+            for name, upstream in config.upstreams.items()
+            for found in upstream_tls_findings(name, upstream)
         ),
     ]
 

@@ -23,6 +23,7 @@ from corsgate.config.sections.balancing import read_balancing
 from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
+from corsgate.config.sections.upstream_tls import read_upstream_tls
 from corsgate.config.toml.reader import Named, Table, boolean, bound, checked, text
 from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
@@ -52,6 +53,7 @@ def read_upstream(
     server_name = tls.read_server_name(table)
     client_certificate = tls.read_client_certificate(table, sources)
     verify = tls.read_verify(table)
+    upstream_tls = read_upstream_tls(table)
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
@@ -77,6 +79,7 @@ def read_upstream(
             server_name=server_name,
             client_certificate=client_certificate,
             verify=verify,
+            tls=upstream_tls,
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.

@@ -1,0 +1,63 @@
+"""What a TLS handshake that failed says of the server, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from corsgate.config.model.upstream_tls import VERSIONS, WEAK_CIPHERS
+from corsgate.transport.tls import FIRST_BYTES
+
+_HANDSHAKE, _SERVER_HELLO = 22, 2
+_RECORD_TYPES = range(20, 24)
+
+_PLAIN = ("HTTP/", "<!DOC", "<html", "<HTML")
+_VERSION = ("unsupported protocol", "protocol version", "version too low")
+_WEAK = (
+    *("dh key too small", "ee key too small", "ca key too small", "ca md too weak"),
+    *("wrong signature type", "no shared signature algorithms", "legacy sigalg disallowed"),
+    *("unsafe legacy renegotiation disabled", "bad ecpoint"),
+)
+_WANTS_CLIENT = ("certificate required", "bad certificate", "unknown ca", "access denied")
+
+
+def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) -> str:
+    """Return why a handshake failed.
+
+    Args:
+        reasons: What OpenSSL has found; empty if the server closed the connection.
+        first: The first bytes that the server sent, `FIRST_BYTES` of them suffice.
+        min_version: The oldest version that was offered, one of `VERSIONS`.
+    """
+    reason = ", ".join(reasons)
+    if first.decode("latin-1").startswith(_PLAIN):
+        return "it answers plain HTTP on this port: write http:// in servers"
+    if first and (first[0] not in _RECORD_TYPES or first[1:2] not in (b"", b"\3")):
+        return "it does not speak TLS on this port"
+    newest = _newest_version(first)
+    if newest is None and any(each in reason for each in _VERSION):
+        # It has none of those that were offered.
+        older = VERSIONS[: VERSIONS.index(min_version)]
+        newest = older[-1] if older else ""
+    if newest == "":
+        return "it speaks no version of TLS that is supported"
+    if newest is not None and newest < min_version:
+        return f"it speaks TLS {newest} at most: set tls.min_version"
+    if any(each in reason for each in _WEAK):
+        return f'its TLS is too weak ({reason}): set tls.ciphers = "{WEAK_CIPHERS}"'
+    if any(each in reason for each in _WANTS_CLIENT):
+        return f"it does not accept the gate ({reason}): set client_certificate"
+    if "handshake failure" in reason:
+        return "it accepts no cipher that was offered: set tls.ciphers, or client_certificate"
+    return f"the TLS handshake failed: {reason or 'it closed the connection'}"
+
+
+def _newest_version(first: bytes) -> str | None:
+    """Return the version that a ServerHello has chosen, if older than TLS 1.2; None otherwise.
+
+    It is empty for SSL 3.0.
+    """
+    if len(first) < FIRST_BYTES or first[0] != _HANDSHAKE or first[5] != _SERVER_HELLO:
+        return None
+    # TLS 1.0 is 3.1, and 1.1 is 3.2; both 1.2 and 1.3 say 3.3 here (RFC 8446 4.1.3).
+    minor = first[10]
+    return ("", *VERSIONS)[minor] if minor < 3 else None
