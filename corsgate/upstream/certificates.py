@@ -95,6 +95,9 @@ def misnamed(certificate: x509.Certificate, identity: DNS_ID | IPAddress_ID) -> 
     if any(identity.verify(pattern) for pattern in patterns):
         return None
     wanted = identity.hostname.decode("ascii") if isinstance(identity, DNS_ID) else identity.ip
+    if str(wanted) in names:
+        # Browsers refuse that as well (RFC 9525 6.5).
+        return f"its certificate has {wanted} as a name, not as an address: set tls.pin"
     every = [*names, *map(str, addresses)]
     if every:
         more = "" if len(every) <= _MOST_NAMES else f" and {len(every) - _MOST_NAMES} more"

@@ -52,9 +52,8 @@ class KeepAlive:
         rest_s = self.reuse.closed(connection, self._deadlines.now())
         if rest_s is not None:
             _log.warn(
-                "{origin} closes kept connections instead of serving a second request on them: each"
-                " request gets a connection of its own for {rest_s:g} s. keep_alive = false on the"
-                " upstream saves the requests that find that out",
+                "{origin} closes kept connections on their second request: for {rest_s:g} s each"
+                " request gets a new one. Set keep_alive = false on the upstream if it always does",
                 origin=self._origin,
                 rest_s=rest_s,
             )

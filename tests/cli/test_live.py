@@ -43,6 +43,14 @@ class SendTests(SynchronousTestCase):
             self.assertEqual((fields["Accept"], fields["X-App"]), ("*/*", "\xff"))
             self.assertNotIn("Accept-Encoding", fields)
 
+    def test_localhost(self) -> None:
+        """localhost and names below it are loopback, both kinds of it, without a look-up."""
+        server = Server(lambda method, path: (204, ()))
+        self.addCleanup(server.stop)
+        for host in ("localhost", "no-such-name.localhost"):
+            answer = send(get(server.url.replace("127.0.0.1", host)))
+            self.assertEqual(answer.status, 204)
+
     def test_untrusted(self) -> None:
         """A certificate that no browser would accept is reported as such."""
         issued = Authority.make().issue("localhost")

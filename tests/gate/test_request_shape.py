@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model.values import Route, Server, Upstream
+from corsgate.config.model.values import PoolLimits, Route, Server, Upstream
 from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client
 from corsgate.message.head import RequestHead
@@ -67,6 +67,21 @@ class Requests(SynchronousTestCase):
         nameless = Client(peer="192.0.2.1", trusted=False, scheme=b"http", authority=b"")
         head = upstream_head(kept, [], client=nameless)
         self.assertEqual(head.headers[0], (b"Host", b"10.0.0.1:8000"))
+
+    def test_not_kept(self) -> None:
+        """A connection that isn't kept is announced so, unless it may switch protocols."""
+        pool = PoolLimits(keep_alive=False)
+        route = Route(prefix="/v1", upstream=Upstream(name="a", servers=(SERVER,), pool=pool))
+        made, head = RequestShape(route, 1), RequestHead(b"GET", b"/v1", [])
+        for expected, more in (
+            ((b"close",), {}),
+            ((b"TE, close",), {"trailers": True}),
+            ((b"Upgrade",), {"offers": (b"websocket",)}),
+        ):
+            got = made.upstream_head(head, SERVER, CLIENT, framing=b"", **more)
+            self.assertEqual(tuple(index_headers(got.headers)[b"connection"]), expected)
+            self.assertIn(b"Connection: %b\r\n" % expected, got.wire or b"")
+        self.assertNotIn(b"connection", index_headers(upstream_head(shape(), []).headers))
 
     def test_own_fields(self) -> None:
         """Fields that are the credentials' own are dropped, however they are spelled."""

@@ -99,6 +99,13 @@ class NameTests(SynchronousTestCase):
             "its certificate has no subjectAltName, only the common name box: set tls.pin",
         )
 
+    def test_address_as_a_name(self) -> None:
+        """An address that is written as a name is no address, which is said."""
+        self.assertEqual(
+            self.problem("10.0.0.11", "DNS:10.0.0.11"),
+            "its certificate has 10.0.0.11 as a name, not as an address: set tls.pin",
+        )
+
     def test_hostile_words(self) -> None:
         """What a stranger wrote into a certificate can't end a line of the log, or fill it."""
         long = AUTHORITY.issue(common_name="a\n\x1b" + "b" * 60).certificate

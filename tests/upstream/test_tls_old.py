@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL.SSL import (
     TLS1_1_VERSION,
@@ -16,7 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.upstream_tls import WEAK_CIPHERS, UpstreamTls
 from corsgate.errors import BadValue
 from corsgate.upstream.tls import VerifyingCreator, trust_from_pem
-from tests.certificates import Authority, self_signed
+from tests.certificates import Authority, Issued, key_pem, new_key, self_signed
+from tests.programs import output, require
 from tests.upstream.test_tls import AUTHORITY, TlsTestCase
 from tests.upstream.test_tls_pins import pin
 
@@ -93,6 +96,17 @@ class StrengthTests(TlsTestCase):
         await self.end()
         await self.answered("localhost", context, AUTHORITY.pem, tls=UpstreamTls(min_version="1.0"))
 
+    async def test_sha1(self) -> None:
+        """A certificate that was signed with SHA-1 is refused, and accepted on purpose."""
+        issued = await sha1_signed(Path(self.mktemp()))
+        context = issued.context(level=0)
+        said = await self.refused("localhost", context, AUTHORITY.pem)
+        self.assertIn("has a signature that is too weak: set tls.ciphers", said)
+        for tls in (WEAK, UpstreamTls(min_version="1.0"), pin(issued)):
+            ca = None if tls.pin else AUTHORITY.pem
+            await self.answered("localhost", context, ca, tls=tls)
+            await self.end()
+
     async def test_still_verified(self) -> None:
         """One with a short key is verified as any other one."""
         issued = Authority.make().issue("localhost", key=SHORT)
@@ -143,3 +157,36 @@ class CreatorTests(SynchronousTestCase):
         with self.assertRaises(BadValue) as caught:
             VerifyingCreator("a.test", trust, tls=UpstreamTls(ciphers="NO-SUCH-CIPHER"))
         self.assertIn("tls.ciphers", caught.exception.problem)
+
+
+async def sha1_signed(directory: Path) -> Issued:
+    """Return a certificate for localhost that the authority has signed with SHA-1.
+
+    The library that makes the others refuses to.
+    """
+    openssl, key = require("openssl", "openssl"), new_key()
+    directory.mkdir()
+    names = {"ca.pem": AUTHORITY.pem, "ca-key.pem": key_pem(AUTHORITY.key), "key.pem": key_pem(key)}
+    names["names"] = b"subjectAltName = DNS:localhost\n"
+    for name, content in names.items():
+        (directory / name).write_bytes(content)
+    at = {name: str(directory / name) for name in (*names, "request", "made.pem")}
+    await output(
+        openssl,
+        ["req", "-new", "-subj", "/CN=x", "-key", at["key.pem"], "-out", at["request"]],
+    )
+    said = await output(
+        openssl,
+        [
+            *("x509", "-req", "-sha1", "-in", at["request"], "-out", at["made.pem"]),
+            *("-CA", at["ca.pem"], "-CAkey", at["ca-key.pem"], "-CAcreateserial", "-days", "9"),
+            *("-extfile", at["names"]),
+        ],
+    )
+    try:
+        made = x509.load_pem_x509_certificate((directory / "made.pem").read_bytes())
+    except FileNotFoundError:
+        raise AssertionError(said) from None
+    assert made.signature_hash_algorithm is not None
+    assert made.signature_hash_algorithm.name == "sha1"
+    return Issued(certificate=made, key=key)
