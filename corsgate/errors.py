@@ -80,6 +80,21 @@ class UnknownCoding(TargetError):
     """The request's body has an unknown transfer coding (RFC 9112 6.1)."""
 
 
+class AddressRefused(CorsgateError):
+    """A message names an address that the gate can't or must not map.
+
+    Args:
+        status: The status that the client gets.
+        detail: One sentence for the client; it names no address of an upstream.
+        said: What the log says; the detail if that is all.
+    """
+
+    def __init__(self, status: int, detail: str, said: str = "") -> None:
+        super().__init__(said or detail)
+        self.status = status
+        self.detail = detail
+
+
 class MalformedRequest(CorsgateError):
     """The request is malformed, so its HTTP/2 stream is reset (RFC 9113 8.1.1)."""
 

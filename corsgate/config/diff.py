@@ -49,6 +49,10 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "allow_headers": ("pages may send the header {}", "pages may no longer send the header {}"),
     "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
     "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
+    "aliases": (
+        "URLs of {} in responses become the gate's",
+        "URLs of {} in responses no longer become the gate's",
+    ),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
     "pin": ("servers with the key {} are accepted", "the key {} is no longer accepted"),
     "methods": ("it serves {}", "it no longer serves {}"),
@@ -60,7 +64,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
 _COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky, UpstreamTls)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
-_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")
+_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing", "addresses")
 _NO_POLICY = Cors(allow_origins=())
 
 
@@ -182,6 +186,7 @@ def _upstreams(
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         yield from _fields(where, was.pool, upstream.pool)
         yield from _fields(where, was.balancing, upstream.balancing)
+        yield from _fields(where, was.addresses, upstream.addresses)
 
 
 def _upstream(name: str) -> str:

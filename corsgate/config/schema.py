@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
@@ -60,7 +61,7 @@ _SPECIMEN: Mapping[str, Any] = {
 _MODEL: Mapping[Path, Sequence[type]] = {
     (): (Config,),
     ("listener", 0): (Listener,),
-    ("upstreams", "x"): (Upstream, PoolLimits, Balancing),
+    ("upstreams", "x"): (Upstream, PoolLimits, Balancing, Addresses),
     ("upstreams", "x", "sticky"): (Sticky,),
     ("upstreams", "x", "health"): (HealthCheck,),
     ("upstreams", "x", "eject"): (Ejection,),

@@ -11,6 +11,7 @@ import attrs
 
 from corsgate.config.model.balancing import Fallback
 from corsgate.errors import (
+    AddressRefused,
     BodyTimedOut,
     BodyTooLarge,
     ChallengedMidUpload,
@@ -101,6 +102,8 @@ def problem_of(error: BaseException | None) -> Problem:
     """
     if isinstance(error, BodyTooLarge):
         return TOO_LARGE
+    if isinstance(error, AddressRefused):
+        return Problem(status=error.status, detail=error.detail)
     if isinstance(error, BodyTimedOut):
         return Problem(status=408, detail="The request's body did not come in time.")
     if isinstance(error, ChallengedMidUpload):

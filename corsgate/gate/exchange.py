@@ -94,7 +94,7 @@ class Exchange:
                     request,
                     ruling.live,
                     ruling.gate_origin,
-                    credentialed=self._route.credentialed,
+                    credentialed=ruling.confines,
                     allow_framing=self._route.route.allow_framing,
                 )
             if not ruling.passes or request.refusal is not None:
@@ -293,6 +293,7 @@ class Exchange:
             response.head,
             server,
             ruling.decision,
+            request.head,
             authority=self._client.authority,
             gate_origin=ruling.gate_origin,
             shared=ruling.shared,

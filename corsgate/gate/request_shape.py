@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
 from corsgate.config.model.values import Route, Server
-from corsgate.message.client import Client
+from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import forwarded, via
 from corsgate.message.head import RequestHead, field_lines
 from corsgate.message.headers import (
@@ -20,7 +21,8 @@ from corsgate.message.headers import (
     passing,
 )
 from corsgate.message.identity import CLIENT_FIELDS, METHOD_OVERRIDES, DroppedFields
-from corsgate.message.target import join_base, strip_segments
+from corsgate.message.target import join_base, segments, strip_segments
+from corsgate.message.webdav import ResourceMap
 from corsgate.shortcuts import ALL, Shortcuts
 
 # Expect is made anew where the client's wait is passed on.
@@ -30,6 +32,9 @@ _MOST_HYPHENS = 12
 _LONGEST_REMEMBERED = 256
 
 _line = b": ".join
+
+IsServed: TypeAlias = Callable[[bytes, Sequence[bytes]], bool]
+"""Returns whether a route serves a Host value and the segments of a path."""
 
 
 class RequestShape:
@@ -41,6 +46,7 @@ class RequestShape:
         own_fields: Lower-cased names of fields that the upstream's credentials own.
         fixed: The fields that sign every request alike.
         pseudonym: What this process calls itself in Via.
+        is_served: Returns whether the route serves a Host value and the segments of a path.
         shortcuts: Which ones are taken.
 
     Attributes:
@@ -54,6 +60,7 @@ class RequestShape:
         "_ending",
         "_ending_lines",
         "_fixed",
+        "_is_served",
         "_names_of",
         "_passed",
         "_preserves_host",
@@ -70,9 +77,11 @@ class RequestShape:
         own_fields: frozenset[bytes] = frozenset(),
         fixed: Sequence[Header] = (),
         pseudonym: bytes = b"corsgate",
+        is_served: IsServed = lambda _host, _path: False,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self._depth = depth
+        self._is_served = is_served
         self._strips_prefix = route.strip_prefix
         self.maps_target = route.strip_prefix and depth > 0
         self._preserves_host = route.upstream.preserve_host
@@ -85,7 +94,8 @@ class RequestShape:
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
-        self._dropped = DroppedFields(_spelled(own_fields | overrides), self._passed)
+        cookies = {b"cookie"} if route.upstream.addresses.cookies == "drop" else set()
+        self._dropped = DroppedFields(_spelled(own_fields | overrides | cookies), self._passed)
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )
@@ -120,6 +130,8 @@ class RequestShape:
         host = self.host_for(server, client.authority)
         names = head.names or self._names_of(head.headers)
         passed = passing(head.headers, names, self._dropped)
+        if names.resources:
+            passed = self._map_resources(head, passed, server, client)
         told, told_lines = self._told(head, client)
         ending, ending_lines = self._ending, self._ending_lines
         if offers or trailers or expect:
@@ -148,6 +160,21 @@ class RequestShape:
     def host_for(self, server: Server, authority: bytes) -> bytes:
         """Return the Host value that a server is sent."""
         return authority if self._preserves_host and authority else server.host_value
+
+    def _map_resources(
+        self, head: RequestHead, passed: HeaderList, server: Server, client: Client
+    ) -> HeaderList:
+        """Return a request's fields with the resources that they name mapped to the server."""
+        reached = gate_origin(client, head.headers).partition(b"://")[2]
+        host = self.host_for(server, client.authority)
+        resources = ResourceMap(
+            target=head.target,
+            authorities=(client.authority, reached),
+            server_origin=b"%b://%b" % (server.scheme.encode(), host),
+            is_served=lambda target: self._is_served(client.authority, segments(target)),
+            to_server=lambda target: self.upstream_target(target, server),
+        )
+        return resources.map_fields(head.method, passed)
 
     def _told(self, head: RequestHead, client: Client) -> tuple[Sequence[Header], bytes]:
         """Return the fields that say who asks, and their lines."""

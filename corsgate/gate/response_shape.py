@@ -9,7 +9,7 @@ from itertools import compress
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
 from corsgate.message.connection_auth import without_connection_challenges
-from corsgate.message.head import ResponseHead, field_lines
+from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import (
     HOP_BY_HOP,
     Header,
@@ -21,7 +21,9 @@ from corsgate.message.headers import (
     head_names,
     without_named,
 )
-from corsgate.message.location import REWRITTEN, rewrite
+from corsgate.message.location import REWRITTEN, check_redirect, rewrite
+from corsgate.message.set_cookie import CookieRules
+from corsgate.message.uri_mapping import AddressMap, Mount
 from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_PLANS = 64
@@ -73,28 +75,40 @@ class ResponseShape:
 
     Args:
         route: How it is configured.
-        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
+        mount: How it mounts its upstream.
         credentialed: Whether the gate adds credentials.
         sent_host: Returns the Host value that a server was sent, for the client's.
         shortcuts: Which ones are taken.
     """
 
-    __slots__ = ("_dropped", "_names_of", "_plans", "_prefix", "_sent_host", "_strips_prefix")
+    __slots__ = (
+        "_adapts_cookies",
+        "_dropped",
+        "_mount",
+        "_names_of",
+        "_plans",
+        "_sent_host",
+        "_shares_cookies",
+    )
 
     def __init__(
         self,
         route: Route,
-        prefix: bytes,
+        mount: Mount,
         *,
         credentialed: bool = False,
         sent_host: Callable[[Server, bytes], bytes],
         shortcuts: Shortcuts = ALL,
     ) -> None:
-        self._prefix = prefix
-        self._strips_prefix = route.strip_prefix
+        cookies = route.upstream.addresses.cookies
+        self._mount = mount
+        self._adapts_cookies = cookies == "adapt"
+        self._shares_cookies = route.shares_cookies
         self._sent_host = sent_host
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
+        if cookies == "drop":
+            withheld.add(b"set-cookie")
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
         self._plans: dict[HeadNames, _ResponsePlan] = {}
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
@@ -106,6 +120,7 @@ class ResponseShape:
         response: ResponseHead,
         server: Server,
         decision: Decision,
+        asked: RequestHead,
         *,
         authority: bytes,
         gate_origin: bytes,
@@ -118,11 +133,15 @@ class ResponseShape:
             response: The upstream's.
             server: Where it came from.
             decision: Whose CORS headers take the place of the upstream's.
+            asked: The client's request.
             authority: The client's Host value.
             gate_origin: Scheme and authority by which the client reached the gate.
             shared: Whether the client's connection may carry the requests of several users. A
                 proxy's next user would be taken for the one who met a challenge that binds it.
             cookie: The value of a Set-Cookie of the gate's own, or None.
+
+        Raises:
+            AddressRefused: A redirect would lead the client round in a loop.
 
         Returns:
             A head without hop-by-hop and framing fields, the upstream's places turned to the
@@ -138,14 +157,7 @@ class ResponseShape:
             # Connection may name any field, even Date.
             dated = any(name.lower() == b"date" for name, _ in headers)
         if plan.rewrites:
-            headers = rewrite(
-                headers,
-                server=server,
-                sent_host=self._sent_host(server, authority),
-                prefix=self._prefix,
-                strip_prefix=self._strips_prefix,
-                gate_origin=gate_origin,
-            )
+            headers = self._rewrite(response.status, headers, server, asked, authority, gate_origin)
         if decision.exposes_all:
             decision = decision.exposing(headers)
         if plan.challenges and shared:
@@ -171,6 +183,30 @@ class ResponseShape:
     def response_trailers(self, trailers: HeaderList) -> HeaderList:
         """Return the trailers that the client gets; what is dropped of a head is of them too."""
         return forwardable_trailers(trailers, self._dropped)
+
+    def _rewrite(
+        self,
+        status: int,
+        headers: HeaderList,
+        server: Server,
+        asked: RequestHead,
+        authority: bytes,
+        gate_origin: bytes,
+    ) -> HeaderList:
+        """Return a response's fields with the upstream's addresses replaced by the gate's."""
+        addresses = AddressMap(
+            self._mount,
+            server,
+            sent_host=self._sent_host(server, authority),
+            gate_origin=gate_origin,
+            authority=authority,
+        )
+        check_redirect(status, asked.method, asked.target, headers, addresses)
+        cookies = CookieRules(
+            plain_http=gate_origin.startswith(b"http:"),
+            cross_site=self._shares_cookies and gate_origin.startswith(b"https:"),
+        )
+        return rewrite(headers, addresses, cookies if self._adapts_cookies else None)
 
     def _plan_for(self, names: HeadNames) -> _ResponsePlan:
         plan = _ResponsePlan(names, self._dropped)

@@ -42,6 +42,8 @@ class Ruling:
         outcome: What the access log says of that, if that is more than the client gets.
         refused: Why the CORS decision refused it; None where it didn't.
         ungranted: What the policy does not grant a request that is forwarded all the same.
+        confines: Whether requests that come without CORS are confined, since credentials would
+            go with them.
         gate_origin: The origin that the client's browser knows the gate by.
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         binds: Whether its credentials authenticate the upstream connection that they go over.
@@ -67,12 +69,16 @@ class Ruling:
     ) -> None:
         method, policy = head.method, route.policy
         self.gate_origin = gate_origin(client, head.headers)
+        # With cookies that any site's requests carry, a session is like credentials of the gate's.
+        self.confines = route.credentialed or (
+            route.shares_cookies and self.gate_origin.startswith(b"https:")
+        )
         self.live = self.decision = decision = decide(
             policy,
             method,
             index,
             self.gate_origin,
-            credentialed=route.credentialed,
+            credentialed=self.confines,
             allow_framing=route.route.allow_framing,
         )
         self.ungranted = ungranted(policy, method, index, decision)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import TimeoutError
@@ -21,10 +21,12 @@ from corsgate.config.model.values import Config, Cors, Route, Server, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
 from corsgate.interfaces import ICredentials
+from corsgate.message.uri_mapping import Mount
 from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
@@ -37,6 +39,9 @@ from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
 _log = Logger()
+
+FindRoute: TypeAlias = "Callable[[bytes, Sequence[bytes]], CompiledRoute | None]"
+"""Returns the route of a Host value and the segments of a path."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -129,6 +134,9 @@ class CompiledRoute:
         upstream: Where its requests go.
         compiled: Compiles a CORS policy.
         kinds: The kinds of the routes compiled before; a new one is added to them.
+        find: Returns the route of a Host value and the segments of a path, once all
+            routes are compiled.
+        is_foreign: Returns whether an endpoint is a server of another upstream.
         pseudonym: What this process calls itself in Via.
         shortcuts: Which ones are taken.
 
@@ -136,6 +144,7 @@ class CompiledRoute:
         route: As above.
         prefix: As above.
         credentialed: Whether the gate adds credentials.
+        shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
         pseudonym: As above.
         request_shape: What becomes of its requests' heads.
         response_shape: What becomes of the heads of responses.
@@ -168,6 +177,7 @@ class CompiledRoute:
         "request_shape",
         "response_shape",
         "route",
+        "shares_cookies",
         "upstream",
         "whole",
     )
@@ -181,6 +191,8 @@ class CompiledRoute:
         upstream: UpstreamRuntime,
         compiled: Callable[[Cors], Policy] = compile_policy,
         kinds: dict[Hashable, object] | None = None,
+        find: FindRoute,
+        is_foreign: IsForeign,
         pseudonym: bytes,
         shortcuts: Shortcuts = ALL,
     ) -> None:
@@ -189,6 +201,7 @@ class CompiledRoute:
         self.route = route
         self.prefix = prefix
         self.credentialed = credentials is not None
+        self.shares_cookies = route.shares_cookies
         self.pseudonym = pseudonym
         self.request_shape = RequestShape(
             route,
@@ -196,11 +209,12 @@ class CompiledRoute:
             own_fields=frozenset() if credentials is None else credentials.header_names,
             fixed=fixed or (),
             pseudonym=pseudonym,
+            is_served=lambda host, path: find(host, path) is self,
             shortcuts=shortcuts,
         )
         self.response_shape = ResponseShape(
             route,
-            prefix,
+            self._mount(find, is_foreign),
             credentialed=self.credentialed,
             sent_host=self.request_shape.host_for,
             shortcuts=shortcuts,
@@ -216,19 +230,40 @@ class CompiledRoute:
             if route.methods is None
             else frozenset(method.encode("ascii") for method in route.methods)
         )
-        key = (
-            id(self.policy),
-            upstream.name,
-            route.pass_headers,
-            route.methods,
-            route.allow_framing,
-        )
+        key = _kind_of(route, self.policy)
         self.kind = object() if kinds is None else kinds.setdefault(key, object())
         self.limits = route.limits
         self.upstream = upstream
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
+
+    def _mount(self, find: FindRoute, is_foreign: IsForeign) -> Mount:
+        """Return how the route mounts its upstream."""
+
+        def is_elsewhere(host: bytes, path: Sequence[bytes]) -> bool:
+            found = find(host, path)
+            # The route of "/" has all that no other route serves, which says nothing of an address.
+            return found is not None and found is not self and bool(found.prefix)
+
+        return make_mount(
+            self.route,
+            self.prefix,
+            is_foreign=is_foreign,
+            servers=lambda: [state.server for state in self.upstream.balancer.states.values()],
+            is_elsewhere=is_elsewhere,
+        )
+
+
+def _kind_of(route: Route, policy: Policy | None) -> Hashable:
+    """Return what routes have in common that make the same of the same fields."""
+    return (
+        id(policy),
+        route.upstream.name,
+        route.pass_headers,
+        route.methods,
+        route.allow_framing,
+    )
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -287,6 +322,7 @@ def make_runtime(
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
+    is_foreign = foreign_to(config.upstreams)
 
     def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:
         return CompiledRoute(
@@ -296,6 +332,8 @@ def make_runtime(
             upstream=upstreams[route.upstream.name],
             compiled=compiled,
             kinds=kinds,
+            find=lambda host, path: table.find(host, path),
+            is_foreign=is_foreign(route.upstream.name),
             pseudonym=pseudonym,
             shortcuts=shortcuts,
         )

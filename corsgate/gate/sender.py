@@ -111,6 +111,10 @@ class Sender:
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))
+            names = request.head.names
+            if names is None or names.resources:
+                # What such fields become depends on the route, and the next has another target.
+                return known
         elif known.target == target and known.method == method:
             return known
         else:

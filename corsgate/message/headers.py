@@ -153,6 +153,8 @@ class HeadNames:
             if it has a body: then the values of Host, Content-Length and Connection decide alone.
         plain_response: Whether the length of a response with these names, if it has a body, is
             what the one Content-Length says: there is neither Transfer-Encoding nor Upgrade.
+        resources: Whether a request with these names may name a resource besides its target, as
+            WebDAV's do in Destination and If (RFC 4918 10).
     """
 
     __slots__ = (
@@ -166,6 +168,7 @@ class HeadNames:
         "names",
         "plain_response",
         "remembered",
+        "resources",
         "simple_request",
     )
 
@@ -186,6 +189,7 @@ class HeadNames:
             and b"upgrade" not in names
             and (self.connection_at >= 0 or b"connection" not in names)
         )
+        self.resources = b"destination" in names or b"if" in names
         self._masks: dict[NameSet, tuple[bool, ...]] = {}
 
     def mask(self, gone: NameSet) -> tuple[bool, ...]:

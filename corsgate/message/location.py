@@ -1,225 +1,109 @@
-"""Rewrite an upstream's Location, Content-Location and Set-Cookie to work at the gate."""
+"""Rewrite the fields of a response that name addresses, so that they work at the gate."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-import attrs
-
+from corsgate.errors import AddressRefused
 from corsgate.message.headers import Header, HeaderList
-from corsgate.message.host import parse_host
+from corsgate.message.link import map_link, map_refresh
+from corsgate.message.set_cookie import CookieRules, adapt_cookie
+from corsgate.message.uri_mapping import AddressMap, show_endpoint
 
-REWRITTEN = frozenset((b"location", b"content-location", b"set-cookie"))
+REWRITTEN = frozenset((b"location", b"content-location", b"link", b"refresh", b"set-cookie"))
 """Lower-cased names of the fields that `rewrite` may change."""
 
-_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-_ABSOLUTE = re.compile(rb"(?:(https?):)?//([^/\\?#]*)(.*)", re.IGNORECASE)
-_DOTS = re.compile(rb"[/\\](?:\.|%2e){1,2}(?![^/\\])", re.IGNORECASE)
-_AFTER_PATH = re.compile(rb"[?#]")
-_ANOTHER_HOST = (b"//", b"/\\")  # browsers read "\" as "/"
-
-
-class UpstreamServer(Protocol):
-    """The needed part of ``config.model.Server``, which this package may not import."""
-
-    @property
-    def scheme(self) -> str:
-        """``http`` or ``https``."""
-
-    @property
-    def authority(self) -> str:
-        """The server's own Host value."""
-
-    @property
-    def base_path(self) -> str:
-        """The prefix of each request's path; empty, or without a trailing ``/``."""
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_SAME_METHOD = frozenset((307, 308))
 
 
 def rewrite(
-    headers: Sequence[Header],
-    *,
-    server: UpstreamServer,
-    sent_host: bytes,
-    prefix: bytes,
-    strip_prefix: bool,
-    gate_origin: bytes,
+    headers: Sequence[Header], addresses: AddressMap, cookies: CookieRules | None
 ) -> HeaderList:
-    """Return a response's fields with the upstream's URLs and paths replaced by the gate's.
-
-    Location and Content-Location: a URL of the server becomes the corresponding URL of the gate. A
-    path is mapped and stays a path, unless it would then begin with ``//`` and name another host.
-    Values that can't be reached through the gate are left unchanged: other hosts, paths outside
-    the server's base path, and control characters. So are references that need no mapping, since
-    a browser resolves them against the gate's URL.
-
-    Set-Cookie: Domain is always removed, so that the cookie works at the gate and goes nowhere
-    else. Path is mapped; one outside the base path becomes the route's prefix. Over plain http,
-    attributes that browsers accept only on https are removed: Secure, SameSite=None and
-    Partitioned. ``__Secure-`` cookies keep them, and ``__Host-`` cookies are left unchanged,
-    because browsers would reject them otherwise.
+    """Return a response's fields with the upstream's addresses replaced by the gate's.
 
     Args:
         headers: The upstream's fields.
-        server: The server that got the request.
-        sent_host: The Host that was sent to it.
-        prefix: The route's prefix as it appears in a target; empty or ``/`` for none.
-        strip_prefix: Whether the prefix was removed.
-        gate_origin: Scheme and authority that the client used for the gate; empty without a host.
+        addresses: Maps its addresses.
+        cookies: How its cookies are adapted; None to leave them unchanged.
 
     Returns:
         A new list in the same order; each Set-Cookie stays a separate field (RFC 9110 10.2.2 and
-        8.7, RFC 6265 4.1.2 and 5.2).
+        8.7, RFC 8288 3, RFC 6265 3).
     """
-    if not any(name.lower() in REWRITTEN for name, _ in headers):
-        return list(headers)
-    mount = _Mount(
-        server=server,
-        sent_host=sent_host,
-        prefix=prefix.rstrip(b"/") if strip_prefix else b"",
-        gate_origin=gate_origin,
-    )
-    return [(name, mount.value(name.lower(), value)) for name, value in headers]
+    return [(name, _value(name.lower(), value, addresses, cookies)) for name, value in headers]
 
 
-@attrs.frozen(kw_only=True)
-class _Mount:
-    """One server, as it is mounted at the gate."""
+def _value(name: bytes, value: bytes, addresses: AddressMap, cookies: CookieRules | None) -> bytes:
+    match name:
+        case b"location" | b"content-location":
+            return addresses.to_gate(value)
+        case b"link":
+            return map_link(value, addresses.to_gate)
+        case b"refresh":
+            return map_refresh(value, addresses.to_gate)
+        case b"set-cookie" if cookies is not None:
+            return adapt_cookie(value, cookies, lambda path: cookie_path(path, addresses))
+    return value
 
-    server: UpstreamServer
-    sent_host: bytes
-    prefix: bytes
-    gate_origin: bytes
 
-    @property
-    def base(self) -> bytes:
-        return self.server.base_path.encode()
+def cookie_path(path: bytes, addresses: AddressMap) -> bytes:
+    """Map a cookie's Path; one outside the base path becomes the route's prefix.
 
-    @property
-    def plain_http(self) -> bool:
-        return self.gate_origin.startswith(b"http:")
+    The result is ``/v1`` rather than ``/v1/``, which would not match ``/v1`` (RFC 6265 5.1.4).
+    """
+    root = addresses.prefix
+    mapped = addresses.path(path)
+    if mapped is None or mapped == root + b"/":
+        mapped = root
+    return mapped or b"/"
 
-    def value(self, name: bytes, value: bytes) -> bytes:
-        if name == b"set-cookie":
-            return self.cookie(value)
-        return self.location(value) if name in REWRITTEN else value
 
-    def location(self, value: bytes) -> bytes:
-        """Map a URI reference (RFC 3986 4.1)."""
-        if _CONTROL.search(value):
-            # Browsers drop some of these before parsing, so they would see another value.
-            return value
-        absolute = _ABSOLUTE.fullmatch(value)
-        if absolute is not None:
-            scheme, authority, rest = absolute.groups()
-            if not self.is_named_by(scheme, authority):
-                return value
-            mapped = self.reference(rest)
-            return value if mapped is None else self.at_gate(mapped)
-        if not value.startswith(b"/") or value.startswith(_ANOTHER_HOST):
-            return value
-        mapped = self.reference(value)
-        if mapped is None:
-            return value
-        return self.at_gate(mapped) if mapped.startswith(_ANOTHER_HOST) else mapped
+def check_redirect(
+    status: int,
+    method: bytes,
+    target: bytes,
+    came: Sequence[Header],
+    addresses: AddressMap,
+) -> None:
+    """Reject a redirect that would lead the client to the same URL again and again.
 
-    def at_gate(self, path: bytes) -> bytes:
-        """Return a path's URL, or the path itself if the client sent no host."""
-        if not self.gate_origin and path.startswith(_ANOTHER_HOST):
-            return b"/." + path  # the same path, but it does not name a host (RFC 3986 5.2.4)
-        return self.gate_origin + path
+    It is usually one from http to https: the server wants https, but `servers` says http. A
+    redirect of a server to the very URL that it was asked for, as after setting a cookie, passes.
 
-    def is_named_by(self, scheme: bytes | None, authority: bytes) -> bool:
-        """Return whether scheme and authority are the server's own, or come from the sent Host.
+    Args:
+        status: The response's status.
+        method: The client's.
+        target: The client's.
+        came: The upstream's fields.
+        addresses: Maps its addresses.
 
-        A server that builds URLs from the Host uses its own scheme, or the gate's from
-        X-Forwarded-Proto.
-        """
-        own = self.server.scheme.encode()
-        gate = b"http" if self.plain_http else b"https"
-        named = _endpoint((scheme or own).lower(), authority)
-        return named is not None and named in (
-            _endpoint(own, self.server.authority.encode()),
-            _endpoint(own, self.sent_host),
-            _endpoint(gate, self.sent_host),
+    Raises:
+        AddressRefused: The redirect would be a loop.
+    """
+    if status not in _REDIRECTS:
+        return
+    values = [value for name, value in came if name.lower() == b"location"]
+    moved = addresses.moved_to(values[0]) if len(values) == 1 else None
+    if moved is None or not (method in (b"GET", b"HEAD") or status in _SAME_METHOD):
+        return
+    if addresses.to_gate(values[0]).partition(b"#")[0] != addresses.gate_origin + target:
+        return
+    built = addresses.gate_origin.startswith(moved[0] + b"://")
+    if built and any(name.lower() == b"set-cookie" for name, _ in came):
+        # The scheme may come from X-Forwarded-Proto, and the next request has the cookie.
+        return
+    where = show_endpoint(moved)
+    if moved[0] == b"https" and addresses.asks_over_http:
+        raise AddressRefused(
+            502,
+            "The upstream redirects this URL from http to https, and so back to itself.",
+            f"the server redirects the very same URL from http to {where}, which makes a loop:"
+            " use https in servers",
         )
-
-    def reference(self, value: bytes) -> bytes | None:
-        """Map a path with its query and fragment; None if it can't be reached."""
-        end = _AFTER_PATH.search(value)
-        cut = end.start() if end else len(value)
-        path = value[:cut]
-        if self.base or self.prefix:
-            path = _without_dots(path)
-        mapped = self.path(path)
-        return None if mapped is None else (mapped or b"/") + value[cut:]
-
-    def path(self, path: bytes) -> bytes | None:
-        """Replace the base path by the prefix; None outside the base path."""
-        base = self.base
-        rest = path[len(base) :]
-        if not path.startswith(base) or not (not rest or rest.startswith(b"/")):
-            return None
-        return self.prefix + rest
-
-    def cookie(self, value: bytes) -> bytes:
-        """Map one Set-Cookie value; kept attributes stay unchanged."""
-        pair, *attributes = value.split(b";")
-        name = pair.partition(b"=")[0].strip().lower()
-        if name.startswith(b"__host-"):
-            return value
-        secure = not self.plain_http or name.startswith(b"__secure-")
-        return b";".join((pair, *self.cookie_attributes(attributes, secure)))
-
-    def cookie_attributes(self, attributes: Sequence[bytes], secure: bool) -> Iterator[bytes]:
-        for attribute in attributes:
-            raw_name, _, raw_value = attribute.partition(b"=")
-            name, value = raw_name.strip().lower(), raw_value.strip()
-            if name == b"domain":
-                continue
-            if not secure and (
-                name in (b"secure", b"partitioned")
-                or (name == b"samesite" and value.lower() == b"none")
-            ):
-                continue
-            if name == b"path" and value.startswith(b"/"):
-                mapped = self.cookie_path(value)
-                yield attribute if mapped == value else raw_name + b"=" + mapped
-            else:
-                yield attribute
-
-    def cookie_path(self, path: bytes) -> bytes:
-        """Map a cookie's Path to ``/v1`` rather than ``/v1/``, which would not match ``/v1``."""
-        mapped = self.path(path)
-        if mapped is None or mapped == self.prefix + b"/":
-            mapped = self.prefix
-        return mapped or b"/"
-
-
-def _endpoint(scheme: bytes, authority: bytes) -> tuple[bytes, bytes, int] | None:
-    host = parse_host(authority)
-    if host is None:
-        return None
-    return scheme, host.name, host.port or (443 if scheme == b"https" else 80)
-
-
-def _without_dots(path: bytes) -> bytes:
-    r"""Resolve dot segments as browsers do, for which ``%2e`` is a dot and ``\`` is ``/``.
-
-    Otherwise ``/base/../x`` would count as a path below ``/base`` (RFC 3986 5.2.4, WHATWG URL
-    ``#path-state``).
-    """
-    if _DOTS.search(path) is None:
-        return path
-    kept: list[bytes] = []
-    pieces = re.split(rb"[/\\]", path)[1:]
-    for piece in pieces:
-        plain = piece.lower().replace(b"%2e", b".")
-        if plain == b"..":
-            del kept[-1:]
-        elif plain != b".":
-            kept.append(piece)
-    if plain in (b".", b".."):
-        kept.append(b"")
-    return b"/" + b"/".join(kept)
+    raise AddressRefused(
+        502,
+        "The upstream redirects this URL to another of its own names, and so back to itself.",
+        f"the server redirects the very same URL to {where}, which makes a loop:"
+        f" use {where} in servers",
+    )

@@ -11,6 +11,7 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.diff import Difference, Kind, differences
+from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.values import (
@@ -100,6 +101,16 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         'credentials = "one"',
         'credentials = "one"\neject = { failures = 9 }',
         "~ upstreams.a, eject: failures is 9, before 5",
+    ),
+    (
+        'credentials = "one"',
+        'credentials = "one"\naliases = ["http://box.lan"]',
+        "+ upstreams.a: URLs of http://box.lan in responses become the gate's",
+    ),
+    (
+        'credentials = "one"',
+        'credentials = "one"\ncookies = "drop"',
+        "~ upstreams.a: cookies is drop, before adapt",
     ),
     ('credentials = "one"', "", "it no longer uses credentials, before one (digest)"),
     ("admin", "root", "credentials one (digest): username is root, before admin"),
@@ -271,6 +282,12 @@ on_down = { status = 503 }
                     config, upstreams={"a": attrs.evolve(upstream, balancing=new)}
                 ),
             ),
+            (
+                Addresses(),
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, addresses=new)}
+                ),
+            ),
             (config, lambda new: new),
         )
         other: dict[str, Any] = {
@@ -321,6 +338,9 @@ on_down = { status = 503 }
             "max_body_bytes": 7,
             "max_requests_per_connection": 7,
             "max_age_s": 7,
+            "addresses": Addresses(cookies="drop"),
+            "aliases": ("http://box.lan",),
+            "cookies": "pass",
         }
         for owner, put in owners:
             for field in attrs.fields(type(owner)):

@@ -39,7 +39,7 @@ def shape(
         methods=methods,
         pass_headers=passing,
     )
-    return RequestShape(route, 1, own_fields=own)
+    return RequestShape(route, 1, own_fields=own, is_served=lambda _host, path: path[:1] == [b"v1"])
 
 
 def upstream_head(

@@ -9,8 +9,9 @@ from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.cors.decide import Decision, decide
 from corsgate.cors.policy import compile_policy
 from corsgate.gate.response_shape import ResponseShape
-from corsgate.message.head import ResponseHead
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList, index_headers
+from corsgate.message.uri_mapping import Mount
 from tests.gate.test_request_shape import SERVER, fields
 
 ORIGIN = b"https://app.example"
@@ -21,7 +22,7 @@ def shape(*, strip: bool = False, credentialed: bool = False) -> ResponseShape:
     route = Route(prefix="/v1", upstream=Upstream(name="a", servers=(SERVER,)), strip_prefix=strip)
     return ResponseShape(
         route,
-        b"/v1",
+        Mount(prefix=b"/v1" if strip else b""),
         credentialed=credentialed,
         sent_host=lambda server, _authority: server.host_value,
     )
@@ -39,6 +40,7 @@ def client_head(made: ResponseShape, headers: HeaderList) -> ResponseHead:
         ResponseHead(status=200, reason=b"OK", headers=headers),
         SERVER,
         decision([(b"Origin", ORIGIN)]),
+        RequestHead(method=b"GET", target=b"/v1/x", headers=[]),
         authority=b"api.example",
         gate_origin=b"https://api.example",
     )

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.endpoint import check_endpoint
@@ -217,6 +218,7 @@ class Upstream:
         client_certificate: The certificate for https servers that ask for one, or None.
         verify: Whether https servers are verified.
         tls: How TLS is spoken with https servers that are old, or have a pinned key.
+        addresses: What the servers call themselves, and what becomes of their cookies.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -238,6 +240,7 @@ class Upstream:
     client_certificate: CertifiedKey | None = None
     verify: bool = True
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
+    addresses: Addresses = attrs.field(factory=Addresses)
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""
@@ -331,6 +334,22 @@ class Route:
         default=(), validator=each(rules.check_passed_header)
     )
     limits: Limits = attrs.field(factory=Limits)
+
+    @property
+    def shares_cookies(self) -> bool:
+        """Whether pages of other sites may use the upstream's cookies over https.
+
+        Only pages that the policy names may: any other page could act with a user's session. So
+        the route is confined like one where the gate adds credentials.
+        """
+        cors = self.cors
+        return (
+            cors is not None
+            and cors.allow_credentials
+            and cors.enforce_origin
+            and "*" not in cors.allow_origins
+            and self.upstream.addresses.cookies == "adapt"
+        )
 
 
 @attrs.frozen(kw_only=True)

@@ -139,11 +139,12 @@ def _read_route(
         pass_headers=pass_headers or (),
         limits=limits,
     )
-    if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
+    confined = upstream.credentials is not None or route.shares_cookies
+    if allow_framing and (not confined or (cors and not cors.enforce_origin)):
         table.notes.warn(
             (*table.path, "allow_framing"),
             "it has no effect: frames are refused only where the upstream has credentials and"
-            " enforce_origin is true",
+            " enforce_origin is true, or where pages of other sites may use its cookies",
             "remove it",
         )
     _check_passed(table, route)

@@ -19,6 +19,7 @@ from corsgate.config.model.values import (
     Upstream,
 )
 from corsgate.config.sections import tls
+from corsgate.config.sections.addresses import read_addresses
 from corsgate.config.sections.balancing import read_balancing
 from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
 from corsgate.config.sections.secrets import Sources
@@ -57,6 +58,7 @@ def read_upstream(
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
+    addresses = read_addresses(table, () if listed is None else listed.templates)
     table.finish()
     if listed is None:
         return None
@@ -80,6 +82,7 @@ def read_upstream(
             client_certificate=client_certificate,
             verify=verify,
             tls=upstream_tls,
+            addresses=addresses,
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.

@@ -46,7 +46,8 @@ class AllowFramingTests(SynchronousTestCase):
     LOCAL = 'listen = ["tcp:80:interface=127.0.0.1"]\n'
     NOTHING = (
         'routes."/".allow_framing: it has no effect: frames are refused only where the upstream'
-        " has credentials and enforce_origin is true; remove it"
+        " has credentials and enforce_origin is true, or where pages of other sites may use its"
+        " cookies; remove it"
     )
 
     def test_warned(self) -> None:
@@ -61,4 +62,9 @@ class AllowFramingTests(SynchronousTestCase):
         policy = 'cors = { allow_origins = ["https://a.example"] }\n'
         for rest in (SECRET, SECRET + policy):
             self.assertEqual(warned(f"{self.LOCAL}{rest}allow_framing = true\n"), [])
+
+    def test_shared_cookies(self) -> None:
+        """Where pages of other sites may use the upstream's cookies, frames are refused, too."""
+        shared = 'cors = { allow_origins = ["https://a.example"], allow_credentials = true }\n'
+        self.assertEqual(warned(f"{self.LOCAL}{OPEN}{shared}allow_framing = true\n"), [])
         self.assertEqual(warned(f"{self.LOCAL}{OPEN}allow_framing = false\n"), [])

@@ -1,0 +1,66 @@
+"""How routes mount upstreams at the gate: by which names a server's addresses are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
+
+from corsgate.config.model.values import Route, Server, Upstream
+from corsgate.errors import TargetError
+from corsgate.message.target import segments
+from corsgate.message.uri_mapping import Endpoint, Mount, parse_origin, server_endpoints
+
+IsForeign: TypeAlias = Callable[[Endpoint], bool]
+"""Returns whether an endpoint is a server of another upstream."""
+
+
+def make_mount(
+    route: Route,
+    prefix: bytes,
+    *,
+    is_foreign: IsForeign,
+    servers: Callable[[], Iterable[Server]],
+    is_elsewhere: Callable[[bytes, Sequence[bytes]], bool],
+) -> Mount:
+    """Return how a route mounts its upstream.
+
+    Args:
+        route: The route.
+        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
+        is_foreign: Returns whether an endpoint is a server of another upstream.
+        servers: Returns the servers of the upstream.
+        is_elsewhere: Returns whether another route serves a Host value and the segments of a path.
+    """
+
+    def serves_another(authority: bytes, path: bytes) -> bool:
+        try:
+            return is_elsewhere(authority, segments(path or b"/"))
+        except TargetError:
+            return False
+
+    aliases = (alias.lower().rstrip("/").encode() for alias in route.upstream.addresses.aliases)
+    named = map(parse_origin, aliases)
+    return Mount(
+        prefix=prefix if route.strip_prefix else b"",
+        aliases=frozenset(found for found in named if found is not None),
+        is_foreign=is_foreign,
+        servers=servers,
+        is_elsewhere=serves_another,
+    )
+
+
+def foreign_to(upstreams: Mapping[str, Upstream]) -> Callable[[str], IsForeign]:
+    """Return what knows which endpoints are servers of other upstreams than a named one.
+
+    Args:
+        upstreams: All upstreams by name.
+    """
+    own = {name: frozenset(_endpoints(upstream)) for name, upstream in upstreams.items()}
+    everyone = frozenset[Endpoint]().union(*own.values())
+    return lambda name: lambda found: found in everyone and found not in own[name]
+
+
+def _endpoints(upstream: Upstream) -> Iterable[Endpoint]:
+    """Return the endpoints of an upstream's servers, as far as the configuration knows them."""
+    for server in (*upstream.servers, *(each.template for each in upstream.discovered)):
+        yield from server_endpoints(server)

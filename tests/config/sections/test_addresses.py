@@ -1,0 +1,40 @@
+"""``aliases`` and ``cookies`` of an upstream, as they are read."""
+
+from __future__ import annotations
+
+from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.values import Server
+from corsgate.config.sections.addresses import read_addresses
+from tests.config.support import TableTestCase, noted, table_of
+
+SERVERS = (Server(scheme="http", host="box", port=80),)
+
+
+class ReadTests(TableTestCase):
+    """``[upstreams.NAME]``."""
+
+    def read(self, source: str) -> tuple[Addresses, list[str]]:
+        """Return what a table is read as, and what was recorded."""
+        table = table_of(source)
+        return read_addresses(table, SERVERS), noted(table)
+
+    def test_values(self) -> None:
+        """Both keys have defaults."""
+        self.assertEqual(self.read(""), (Addresses(), []))
+        found, recorded = self.read('aliases = ["https://box.lan"]\ncookies = "drop"')
+        self.assertEqual(found, Addresses(aliases=("https://box.lan",), cookies="drop"))
+        self.assertEqual(recorded, [])
+
+    def test_faults(self) -> None:
+        """All faults are recorded at once."""
+        found, recorded = self.read('aliases = ["box", "http://a/b", 1]\ncookies = "keep"')
+        self.assertEqual(found, Addresses())
+        self.assertEqual(len(recorded), 4)
+        self.assertIn("adapt", recorded[-1] + recorded[0])
+
+    def test_needless(self) -> None:
+        """An alias that names a server, or is there twice, produces a warning."""
+        for aliases in ('"http://BOX:80"', '"http://a", "http://a/"'):
+            _, recorded = self.read(f"aliases = [{aliases}]")
+            self.assertEqual(len(recorded), 1)
+            self.assertIn("remove it", recorded[0])
