@@ -21,6 +21,7 @@ from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call, usual_value
 from corsgate.explain.console import Message, read_message
+from corsgate.explain.cookies import CookieVerdict, cookies_of_response
 from corsgate.explain.explanation import Explanation, explain
 from corsgate.explain.report import as_dict, as_text
 from corsgate.explain.servers import server_fixes
@@ -141,7 +142,10 @@ def _configured(given: argparse.Namespace, call: Call) -> int:
 def _live(given: argparse.Namespace, call: Call) -> int:
     trace = fetch(call, send)
     failed = trace.failed
-    explanation = Explanation(call=call, allowed=trace.allowed, trace=trace)
+    cookies: tuple[CookieVerdict, ...] = ()
+    if call.credentials and trace.exchanges:
+        cookies = cookies_of_response(call, trace.exchanges[-1][1].headers)
+    explanation = Explanation(call=call, allowed=trace.allowed, trace=trace, cookies=cookies)
     if failed is not None and failed.cause is not None:
         explanation = attrs.evolve(
             explanation,

@@ -16,6 +16,7 @@ from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
+from corsgate.explain.cookies import CookieVerdict, cookies_of_route
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
 from corsgate.explain.trace import Answer, Request, Trace
@@ -45,6 +46,7 @@ class Explanation:
         toml: The changes as TOML.
         advice: What else to do or know.
         servers: What to configure on a server that is not a gate: title and text.
+        cookies: Which browsers keep the server's cookies, if the call has credentials.
     """
 
     call: Call
@@ -59,6 +61,7 @@ class Explanation:
     toml: str = ""
     advice: tuple[str, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
+    cookies: tuple[CookieVerdict, ...] = ()
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
@@ -91,6 +94,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         policy="" if place is None or route is None or route.cors is None else place.label,
         trace=trace,
         advice=tuple(_unreached(config, call.url)),
+        cookies=(() if route is None or not call.credentials else cookies_of_route(call, route)),
     )
     if allowed:
         return explanation
@@ -219,7 +223,7 @@ class SimulatedGate:
             request.method,
             index,
             request.url.origin,
-            credentialed=route.upstream.credentials is not None,
+            credentialed=_confines(route, request),
             allow_framing=route.allow_framing,
         )
         by = decision.reason
@@ -237,6 +241,12 @@ class SimulatedGate:
             why = f"the route does not serve the method {method}"
             return Answer(status=405, headers=headers, by=why, refusal=why)
         return Answer(status=200, headers=headers, by=by)
+
+
+def _confines(route: Route, request: Request) -> bool:
+    """Return whether requests without CORS are confined: credentials would go with them."""
+    with_session = request.credentials and request.url.scheme == "https"
+    return route.upstream.credentials is not None or (route.shares_cookies and with_session)
 
 
 def _refuse(status: int, why: str) -> Answer:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from textwrap import indent
 
+import attrs
+
 from corsgate.explain.block_causes import WORDS
 from corsgate.explain.explanation import Explanation
 from corsgate.explain.trace import Answer, Outcome, Request, text
@@ -51,6 +53,9 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
     if explanation.allowed:
         yield ""
         yield from (f"note: {line}" for line in explanation.advice)
+        for each in explanation.cookies:
+            does = "keeps" if each.kept else "drops"
+            yield f"cookie {each.cookie}: {each.browser} {does} it: {each.why}"
         return
     yield ""
     yield f"reason: {explanation.reason}"
@@ -119,6 +124,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "toml": explanation.toml or None,
         "advice": list(explanation.advice),
         "servers": [{"title": title, "text": lines} for title, lines in explanation.servers],
+        "cookies": [attrs.asdict(each) for each in explanation.cookies],
     }
 
 

@@ -69,9 +69,9 @@ class Ruling:
     ) -> None:
         method, policy = head.method, route.policy
         self.gate_origin = gate_origin(client, head.headers)
-        # With cookies that any site's requests carry, a session is like credentials of the gate's.
+        # A session whose cookie any site's requests carry is like credentials of the gate's own.
         self.confines = route.credentialed or (
-            route.shares_cookies and self.gate_origin.startswith(b"https:")
+            route.shares_cookies and b"cookie" in index and self.gate_origin.startswith(b"https:")
         )
         self.live = self.decision = decision = decide(
             policy,

@@ -15,6 +15,7 @@ from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.webdav import RESOURCE_FIELDS
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain
@@ -111,8 +112,7 @@ class Sender:
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))
-            names = request.head.names
-            if names is None or names.resources:
+            if not RESOURCE_FIELDS.isdisjoint(request.index):
                 # What such fields become depends on the route, and the next has another target.
                 return known
         elif known.target == target and known.method == method:

@@ -133,6 +133,9 @@ _MOST_MASKS = 16
 # The options of Connection that are not the names of fields that anything but a proxy has.
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close"))
 
+# Fields in which WebDAV names resources.
+_RESOURCES = frozenset((b"destination", b"if"))
+
 # What has to be looked at closely in a request. Of Connection and Content-Length the value decides.
 _NOT_SIMPLE = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
 
@@ -189,7 +192,7 @@ class HeadNames:
             and b"upgrade" not in names
             and (self.connection_at >= 0 or b"connection" not in names)
         )
-        self.resources = b"destination" in names or b"if" in names
+        self.resources = not names.isdisjoint(_RESOURCES)
         self._masks: dict[NameSet, tuple[bool, ...]] = {}
 
     def mask(self, gone: NameSet) -> tuple[bool, ...]:
