@@ -64,7 +64,13 @@ class Browser:
     """
 
     def __init__(
-        self, *, width: int = 1280, height: int = 1000, dark: bool = False, trusting: bool = False
+        self,
+        *,
+        width: int = 1280,
+        height: int = 1000,
+        dark: bool = False,
+        trusting: bool = False,
+        third_party_cookies: bool = False,
     ) -> None:
         """Start it.
 
@@ -73,6 +79,8 @@ class Browser:
             height: The window's, in CSS pixels.
             dark: Whether its user prefers a dark page.
             trusting: Whether any server's certificate will do.
+            third_party_cookies: Whether cookies of other sites than the page's are kept, which is
+                Chromium's default, but not Debian's.
         """
         self._profile = tempfile.mkdtemp(prefix="corsgate-browser-")
         options = ChromeOptions()
@@ -81,6 +89,12 @@ class Browser:
             options.add_argument(flag)
         if trusting:
             options.add_argument("--ignore-certificate-errors")
+        if third_party_cookies:
+            cookies = {
+                "profile.cookie_controls_mode": 0,
+                "profile.block_third_party_cookies": False,
+            }
+            options.add_experimental_option("prefs", cookies)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         try:
             # With both paths given selenium looks for nothing, and so downloads nothing.

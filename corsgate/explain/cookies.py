@@ -138,8 +138,8 @@ def _judge(
 
 
 _NOTES = {
-    CHROMIUM: "it is SameSite=None; incognito windows and users who block third-party cookies drop"
-    " it",
+    CHROMIUM: "it is SameSite=None; incognito windows, Debian's Chromium, and users who block"
+    " third-party cookies drop it",
     FIREFOX: "Firefox keeps it apart for this page's site: a login in a tab of the gate does not"
     " count here",
     SAFARI: "it is Partitioned, which Safari takes from 18.4 on",

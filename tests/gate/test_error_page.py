@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.balancing import Fallback
 from corsgate.errors import (
+    AddressRefused,
     BadUpstreamResponse,
     BodyTooLarge,
     ConnectFailed,
@@ -44,6 +45,7 @@ class Statuses(SynchronousTestCase):
         cases = (
             (BodyTooLarge(), 413),
             (TargetError("x"), 400),
+            (AddressRefused(412, "x", "10.0.0.1"), 412),
             (ConnectTimedOut("10.0.0.1"), 504),
             (UpstreamTimedOut("10.0.0.1"), 504),
             (UpstreamBusy("10.0.0.1"), 503),

@@ -117,3 +117,20 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(later.headers[-1], (b"Date", b"later"))
         self.assertEqual(later.lines, field_lines(later.headers))
         self.assertEqual((later.status, first.headers[-1]), (204, (b"Date", b"now")))
+
+    def test_session_cookies(self) -> None:
+        """With a cookie that pages of other sites may use, what comes without CORS is confined."""
+        https = attrs.evolve(ASKING, scheme=b"https")
+        session = [(b"Cookie", b"sid=1"), (b"Sec-Fetch-Site", b"cross-site")]
+        image = [*session, (b"Sec-Fetch-Mode", b"no-cors")]
+        shared = f"{CORS}, allow_credentials = true"
+        self.assertFalse(self.ask(image, client=https, cors=shared).passes)
+        self.assertTrue(self.ask([*image, APP], client=https, cors=shared).passes)
+        for passes in (
+            self.ask(image, cors=shared),
+            self.ask(image[1:], client=https, cors=shared),
+            self.ask(image, client=https),
+            self.ask(image, client=https, cors=f"{shared}, enforce_origin = false"),
+            self.ask(image, client=https, cors=shared, upstream='cookies = "pass"'),
+        ):
+            self.assertEqual((passes.passes, passes.confines), (True, False))

@@ -16,6 +16,11 @@ class HeadNamesTests(SynchronousTestCase):
         self.assertEqual((names.host_at, names.length_at, names.connection_at), (0, 2, -1))
         self.assertEqual((names.distinct, names.lowered[3]), (False, b"connection"))
 
+    def test_resources(self) -> None:
+        """Destination and If may name resources, in any case."""
+        for name, names_one in ((b"DESTINATION", True), (b"if", True), (b"If-Match", False)):
+            self.assertEqual(HeadNames([b"Host", name]).resources, names_one)
+
     def test_simple_requests(self) -> None:
         """What needs a close look is not simple, nor is a head with a name twice or no Host."""
         self.assertTrue(HeadNames([b"Host", b"Accept", b"X"]).simple_request)
