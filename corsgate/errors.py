@@ -95,6 +95,10 @@ class AddressRefused(CorsgateError):
         self.detail = detail
 
 
+class RedirectLoop(AddressRefused):
+    """A server redirects a URL to itself, under another of its own names."""
+
+
 class MalformedRequest(CorsgateError):
     """The request is malformed, so its HTTP/2 stream is reset (RFC 9113 8.1.1)."""
 

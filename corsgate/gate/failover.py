@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
-from corsgate.errors import UpstreamError
+from corsgate.errors import CorsgateError
 from corsgate.gate.log_text import shown
 from corsgate.gate.runtime import CompiledRoute, UpstreamRuntime
 
@@ -82,7 +82,7 @@ class Failover:
         self._retries.end()
 
 
-def report(route: CompiledRoute, request_id: str, error: UpstreamError) -> None:
+def report(route: CompiledRoute, request_id: str, error: CorsgateError) -> None:
     """Log why an attempt failed: a line per second, route and kind of failure at most.
 
     Args:

@@ -38,12 +38,15 @@ def make_mount(
         except TargetError:
             return False
 
+    # A page on the server's host is no other name of the server.
+    pages = () if route.cors is None else route.cors.allow_origins
+    page_endpoints = {parse_origin(page.encode()) for page in pages}
     aliases = (alias.lower().rstrip("/").encode() for alias in route.upstream.addresses.aliases)
     named = map(parse_origin, aliases)
     return Mount(
         prefix=prefix if route.strip_prefix else b"",
         aliases=frozenset(found for found in named if found is not None),
-        is_foreign=is_foreign,
+        is_foreign=lambda found: found in page_endpoints or is_foreign(found),
         servers=servers,
         is_elsewhere=serves_another,
     )

@@ -8,8 +8,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.cors.decide import Decision
-from corsgate.errors import ConnectFailed, CorsgateError, NoServer
+from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
+from corsgate.gate.failover import report
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import place_of
@@ -59,6 +60,8 @@ def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failur
     request.log.outcome = str(error) or type(error).__name__
     if not isinstance(error, CorsgateError | CancelledError):
         _report(route, request, "request {id} failed", failure)
+    if isinstance(error, RedirectLoop):
+        report(route, request.log.id, error)
     fallback = route.upstream.rules.on_down
     if request.startedWriting:
         request.abort()

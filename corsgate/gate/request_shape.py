@@ -95,7 +95,8 @@ class RequestShape:
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
         cookies = {b"cookie"} if route.upstream.addresses.cookies == "drop" else set()
-        self._dropped = DroppedFields(_spelled(own_fields | overrides | cookies), self._passed)
+        dropped = _spelled(own_fields | overrides | cookies)
+        self._dropped = DroppedFields(dropped, self._passed - cookies)
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )

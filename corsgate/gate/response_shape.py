@@ -141,7 +141,7 @@ class ResponseShape:
             cookie: The value of a Set-Cookie of the gate's own, or None.
 
         Raises:
-            AddressRefused: A redirect would lead the client round in a loop.
+            RedirectLoop: A redirect would lead the client round in a loop.
 
         Returns:
             A head without hop-by-hop and framing fields, the upstream's places turned to the
@@ -172,12 +172,16 @@ class ResponseShape:
         headers += ours
         return ResponseHead(response.status, response.reason, headers, lines)
 
-    def interim_head(self, response: ResponseHead) -> ResponseHead:
+    def interim_head(
+        self, response: ResponseHead, server: Server, *, authority: bytes, gate_origin: bytes
+    ) -> ResponseHead:
         """Return the head of an interim response that the client gets (RFC 9110 15.2).
 
-        It says nothing of a length, which belongs to the final response alone (8.6).
+        It says nothing of a length, which belongs to the final response alone (8.6). The links of
+        early hints lead to the gate (RFC 8297 2). The arguments are those of `client_head`.
         """
         headers = end_to_end(response.headers, self._dropped)
+        headers = rewrite(headers, self._addresses(server, authority, gate_origin), None)
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def response_trailers(self, trailers: HeaderList) -> HeaderList:
@@ -194,19 +198,22 @@ class ResponseShape:
         gate_origin: bytes,
     ) -> HeaderList:
         """Return a response's fields with the upstream's addresses replaced by the gate's."""
-        addresses = AddressMap(
-            self._mount,
-            server,
-            sent_host=self._sent_host(server, authority),
-            gate_origin=gate_origin,
-            authority=authority,
-        )
+        addresses = self._addresses(server, authority, gate_origin)
         check_redirect(status, asked.method, asked.target, headers, addresses)
         cookies = CookieRules(
             plain_http=gate_origin.startswith(b"http:"),
             cross_site=self._shares_cookies and gate_origin.startswith(b"https:"),
         )
         return rewrite(headers, addresses, cookies if self._adapts_cookies else None)
+
+    def _addresses(self, server: Server, authority: bytes, gate_origin: bytes) -> AddressMap:
+        return AddressMap(
+            self._mount,
+            server,
+            sent_host=self._sent_host(server, authority),
+            gate_origin=gate_origin,
+            authority=authority,
+        )
 
     def _plan_for(self, names: HeadNames) -> _ResponsePlan:
         plan = _ResponsePlan(names, self._dropped)

@@ -38,7 +38,16 @@ class Sender:
         pins: As above.
     """
 
-    __slots__ = ("_client", "_kept", "_pass_expect", "_request", "_route", "_ruling", "pins")
+    __slots__ = (
+        "_client",
+        "_kept",
+        "_pass_expect",
+        "_request",
+        "_route",
+        "_ruling",
+        "_server",
+        "pins",
+    )
 
     def __init__(
         self,
@@ -197,6 +206,7 @@ class Sender:
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
+        self._server = server
         client, limits = self._route.upstream.client, self._route.limits
         return client.send(
             server.origin,
@@ -211,7 +221,13 @@ class Sender:
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
-        self._request.inform(self._route.response_shape.interim_head(head))
+        hints = self._route.response_shape.interim_head(
+            head,
+            self._server,
+            authority=self._client.authority,
+            gate_origin=self._ruling.gate_origin,
+        )
+        self._request.inform(hints)
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Return what is to be sent of the client's body now."""

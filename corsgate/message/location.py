@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from corsgate.errors import AddressRefused
+from corsgate.errors import RedirectLoop
 from corsgate.message.headers import Header, HeaderList
 from corsgate.message.link import map_link, map_refresh
 from corsgate.message.set_cookie import CookieRules, adapt_cookie
@@ -79,7 +79,7 @@ def check_redirect(
         addresses: Maps its addresses.
 
     Raises:
-        AddressRefused: The redirect would be a loop.
+        RedirectLoop: The redirect would be a loop.
     """
     if status not in _REDIRECTS:
         return
@@ -95,13 +95,13 @@ def check_redirect(
         return
     where = show_endpoint(moved)
     if moved[0] == b"https" and addresses.asks_over_http:
-        raise AddressRefused(
+        raise RedirectLoop(
             502,
             "The upstream redirects this URL from http to https, and so back to itself.",
             f"the server redirects the very same URL from http to {where}, which makes a loop:"
             " use https in servers",
         )
-    raise AddressRefused(
+    raise RedirectLoop(
         502,
         "The upstream redirects this URL to another of its own names, and so back to itself.",
         f"the server redirects the very same URL to {where}, which makes a loop:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Protocol, TypeAlias
 
 import attrs
@@ -12,6 +13,9 @@ from corsgate.message.host import parse_host
 
 Endpoint: TypeAlias = tuple[bytes, bytes, int]
 """Scheme, lower-cased host and port: an origin (RFC 6454 4)."""
+
+MAX_REFERENCE_BYTES = 16 * 1024
+"""The longest reference that is mapped; no real one is as long."""
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 ABSOLUTE = re.compile(rb"(?:(https?):)?//([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -100,8 +104,8 @@ class Mount:
     Attributes:
         prefix: The part of a target that is stripped; empty if nothing is.
         aliases: What else the upstream's servers call themselves.
-        is_foreign: Returns whether an endpoint is a server of another upstream, which is never
-            assumed to be this one.
+        is_foreign: Returns whether an endpoint is a server of another upstream, or serves pages
+            that use the route; it is never assumed to be a server of this upstream.
         servers: Returns all servers of the upstream.
         is_elsewhere: Returns whether another route serves a path of the gate. It is called with
             the client's Host value and the path.
@@ -159,13 +163,14 @@ class AddressMap:
         A URL that names the server becomes the corresponding URL of the gate. A path is mapped
         and stays a path, unless it would then begin with ``//`` and name another host. Unchanged
         are: other hosts, paths outside the server's base path, relative references, which a
-        browser resolves against the gate's URL, and values with control characters. So is what
-        begins with the stripped prefix: the server built it from X-Forwarded-Prefix.
+        browser resolves against the gate's URL, values with control characters, and those longer
+        than `MAX_REFERENCE_BYTES`. So is what begins with the stripped prefix: the server built it
+        from X-Forwarded-Prefix.
 
         Args:
             value: The reference. The time is linear in its length.
         """
-        if _CONTROL.search(value):
+        if len(value) > MAX_REFERENCE_BYTES or _CONTROL.search(value):
             # Browsers drop some of these before parsing, so they would see another value.
             return value
         absolute = ABSOLUTE.fullmatch(value)
@@ -210,16 +215,21 @@ class AddressMap:
             value: A Location.
 
         Returns:
-            None for paths, for other hosts, for the gate, and for the endpoint that was asked.
+            None for paths, for other hosts, for the gate, for the endpoint that was asked, and for
+            another server of the upstream, which may get the next request.
         """
         absolute = ABSOLUTE.fullmatch(value)
         if absolute is None:
             return None
         scheme, own = absolute[1], self._server.scheme.encode()
         found = endpoint(scheme.lower() if scheme else own, absolute[2])
-        if found is None or found in self._gate_endpoints() or found not in self._named():
+        if found is None or found in self._gate_origins() or found not in self._named():
             return None
-        asked = (*server_endpoints(self._server), endpoint(own, self._sent_host))
+        servers = (self._server, *self._mount.servers())
+        asked = {
+            endpoint(own, self._sent_host),
+            *chain.from_iterable(map(server_endpoints, servers)),
+        }
         return None if found in asked else found
 
     def _url(self, scheme: bytes | None, authority: bytes, rest: bytes) -> bytes | None:
@@ -228,23 +238,30 @@ class AddressMap:
         found = endpoint(scheme.lower() if scheme else own, authority)
         if found is None:
             return None
-        if found in self._gate_endpoints():
-            # The server built it from X-Forwarded-Host, or a page told it where to return to.
-            if self._mount.is_elsewhere(self._authority, _AFTER_PATH.split(rest, maxsplit=1)[0]):
-                return None
-            mapped = self._reference(rest, self._server.base_path.encode())
-        else:
+        origin = self._gate_origins().get(found)
+        if origin is None:
             base = self._named().get(found)
             mapped = None if base is None else self._reference(rest, base)
-        return None if mapped is None else self.at_gate(mapped)
+            return None if mapped is None else self.at_gate(mapped)
+        # The server built it from X-Forwarded-Host, or a page told it where to return to.
+        if self._mount.is_elsewhere(self._authority, _AFTER_PATH.split(rest, maxsplit=1)[0]):
+            return None
+        mapped = self._reference(rest, self._server.base_path.encode())
+        return None if mapped is None else origin + mapped
 
-    def _gate_endpoints(self) -> tuple[Endpoint | None, ...]:
-        """Return how a server may name the gate: in the client's scheme, or its own."""
-        scheme, _, authority = self.gate_origin.partition(b"://")
+    def _gate_origins(self) -> dict[Endpoint | None, bytes]:
+        """Return by each endpoint that names the gate which origin the client gets.
+
+        A server may know the host, but not that the client uses https. A server that sends a
+        client from http to https must not lead it back to http.
+        """
+        authority = self.gate_origin.partition(b"://")[2]
         if not authority:
-            return ()
-        own = self._server.scheme.encode()
-        return endpoint(scheme, authority), endpoint(own, authority)
+            return {}
+        return {
+            endpoint(b"http", authority): self.gate_origin,
+            endpoint(b"https", authority): b"https://" + authority,
+        }
 
     def _named(self) -> dict[Endpoint, bytes]:
         """Return the base path by each endpoint that may name a server of the upstream."""

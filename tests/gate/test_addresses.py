@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from twisted.logger import capturedLogs, formatEvent
+
 from tests.apache import ApacheDigest
 from tests.gate.test_tls import FIRST, TlsTestCase, config
 from tests.peers import Client, Message, Upstream, request, response
@@ -99,12 +101,15 @@ class Responses(GateTestCase):
         gate = self.front(upstream, route="strip_prefix = true")
         away = upstream.url.replace("http:", "https:").encode()
         upstream.script(response(301, [(b"Location", away + b"/x?y")]))
-        got = await self.get(gate, b"/v1/x?y")
+        with capturedLogs() as logs:
+            got = await self.get(gate, b"/v1/x?y")
         self.assertEqual(got.status, 502)
         self.assertIn(b"from http to https", got.body)
         self.assertNotIn(b"127.0.0.1", got.raw)
         self.assertIn(b"access-control-allow-origin", got.fields)
         self.assertIn("use https in servers", json.loads(gate.lines[-1])["outcome"])
+        said = [str(formatEvent(event)) for event in logs]
+        self.assertEqual(len([line for line in said if "use https in servers" in line]), 1)
         upstream.script(response(301, [(b"Location", away + b"/login")]))
         got = await self.get(gate, b"/v1/x?y")
         self.assertEqual((got.status, got.one(b"Location")), (301, GATE + b"/v1/login"))

@@ -40,6 +40,15 @@ class Interim(GateTestCase):
         await client.when(lambda: client.data.endswith(b"fine"))
         self.assertTrue(client.data.startswith(early + b"HTTP/1.1 200 "))
 
+    async def test_links(self) -> None:
+        """The links of early hints lead to the gate, as those of a response do (RFC 8297)."""
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: %b; rel=preload\r\n\r\n"
+        upstream = await self.upstream(early % b"</a.css>" + response())
+        client = await self.connect(self.front(upstream, route="strip_prefix = true"))
+        client.send(request())
+        await client.when(lambda: b"200 Fine" in client.data)
+        self.assertTrue(client.data.startswith(early % b"</v1/a.css>"))
+
     async def test_fields(self) -> None:
         """What a final response may not say to this client, an interim one may not either."""
         bad = (

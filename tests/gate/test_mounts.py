@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.addresses import Addresses
-from corsgate.config.model.values import Discovered, Route, Server, Upstream
+from corsgate.config.model.values import Cors, Discovered, Route, Server, Upstream
 from corsgate.gate.mounts import foreign_to, make_mount
 from corsgate.message.uri_mapping import Mount, parse_origin
 
@@ -43,6 +43,22 @@ class Mounts(SynchronousTestCase):
         upstream = Upstream(name="a", servers=(SERVER,), addresses=Addresses(aliases=aliases))
         expected = {parse_origin(b"http://box.lan"), parse_origin(b"https://10.0.0.11")}
         self.assertEqual(mount(upstream).aliases, expected)
+
+    def test_pages(self) -> None:
+        """A page on the server's host is no other name of the server: it keeps its own URL."""
+        upstream = Upstream(name="a", servers=(SERVER,))
+        cors = Cors(allow_origins=("https://box", "http://localhost:*"))
+        made = make_mount(
+            Route(prefix="/v1", upstream=upstream, cors=cors),
+            b"/v1",
+            is_foreign=lambda _endpoint: False,
+            servers=lambda: upstream.servers,
+            is_elsewhere=lambda _host, _path: False,
+        )
+        for origin, foreign in ((b"https://box", True), (b"http://box", False)):
+            endpoint = parse_origin(origin)
+            assert endpoint is not None
+            self.assertEqual(made.is_foreign(endpoint), foreign)
 
     def test_elsewhere(self) -> None:
         """A path is looked up by its segments; one that no route would serve is not elsewhere."""

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.values import PoolLimits, Route, Server, Upstream
+from corsgate.errors import AddressRefused
 from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client
 from corsgate.message.head import RequestHead
@@ -181,3 +183,26 @@ class Requests(SynchronousTestCase):
         expected = [each for each in end_to_end(sent) if each[0].lower() not in ours]
         passed = [each for each in made if each[0].lower() not in ours]
         self.assertEqual(passed[: len(expected)], expected)
+
+    def test_cookies_dropped(self) -> None:
+        """With ``cookies = "drop"`` no Cookie passes, even if it is listed to pass."""
+        addresses = Addresses(cookies="drop")
+        upstream = Upstream(name="a", servers=(SERVER,), addresses=addresses)
+        route = Route(prefix="/v1", upstream=upstream, pass_headers=("Cookie", "X-Real-IP"))
+        sent: HeaderList = [(b"COOKIE", b"a=1"), (b"X-Real-IP", b"1"), (b"Cookie2", b"1")]
+        index = index_headers(upstream_head(RequestShape(route, 1), sent).headers)
+        self.assertNotIn(b"cookie", index)
+        self.assertEqual((index[b"x-real-ip"], index[b"cookie2"]), ([b"1"], [b"1"]))
+
+    def test_resources(self) -> None:
+        """Destination is mapped like the target, for the host by which the client came here."""
+        proxied = Client(peer="192.0.2.1", trusted=True, scheme=b"http", authority=b"gate.internal")
+        told = (b"X-Forwarded-Host", b"api.example")
+        for host in (b"api.example", b"gate.internal"):
+            sent = [told, (b"Destination", b"https://%b/v1/y" % host)]
+            head = RequestHead(method=b"MOVE", target=b"/v1/x", headers=sent)
+            made = shape(strip=True).upstream_head(head, SERVER, proxied)
+            index = index_headers(made.headers)
+            self.assertEqual(index[b"destination"], [b"http://10.0.0.1:8000/base/y"])
+        elsewhere = RequestHead(b"MOVE", b"/v1/x", [(b"Destination", b"/y")])
+        self.assertRaises(AddressRefused, shape().upstream_head, elsewhere, SERVER, CLIENT)

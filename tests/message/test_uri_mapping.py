@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Server
-from corsgate.message.uri_mapping import Mount, endpoint, parse_origin, show_endpoint
+from corsgate.message.uri_mapping import (
+    MAX_REFERENCE_BYTES,
+    Mount,
+    endpoint,
+    parse_origin,
+    show_endpoint,
+)
 from tests.message.mounts import BASED, BOTH, BOX, GATE, NAMELESS, PLAIN, STRIPPED, Mounted
 
 PIECES = ("/", "//", "\\", "..", ".", "%2e", "api", "v1", "x", "evil.com", "?", "#", ":", "\t", "@")
@@ -260,6 +266,19 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(mounted.location(GATE + b"/app/back?a"), GATE + b"/app/back?a")
         self.assertEqual(mounted.location(GATE + b"/app"), GATE + b"/v1/app")
 
+    def test_to_https_at_the_gate(self) -> None:
+        """A server that leads from http to https at the gate is not led back to http."""
+        server = attrs.evolve(BOX, scheme="https")
+        for mounted in (STRIPPED, attrs.evolve(STRIPPED, server=server)):
+            secure = GATE.replace(b"http:", b"https:")
+            self.assertEqual(mounted.location(secure + b"/x"), secure + b"/v1/x")
+
+    def test_too_long(self) -> None:
+        """A reference that is longer than any real one is unchanged."""
+        for piece in (b"/.", b"/..", b"/a", b"\\"):
+            value = (b"/" + piece * MAX_REFERENCE_BYTES)[: MAX_REFERENCE_BYTES + 1]
+            self.assertEqual(STRIPPED.location(value), value)
+
     def test_moved_to(self) -> None:
         """A redirect to another of the server's names is told from one to the same name."""
         for value, moved in (
@@ -273,6 +292,10 @@ class NameTests(SynchronousTestCase):
         ):
             found = PLAIN.addresses.moved_to(value)
             self.assertEqual(found, None if moved is None else parse_origin(moved))
+        # The leader of a cluster, to which a follower leads, may get the next request.
+        leader = attrs.evolve(BOX, host="box2")
+        cluster = Mounted(mount=Mount(servers=lambda: (BOX, leader)))
+        self.assertIsNone(cluster.addresses.moved_to(b"http://box2:8000/x"))
 
     def test_endpoints(self) -> None:
         """An endpoint has the scheme's default port; it is shown without."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -123,6 +124,30 @@ class ValidityTests(SynchronousTestCase):
         """The scheme says what is looked up."""
         self.assertEqual(str(Discovered(template=SERVER)), "dns+http://a")
         self.assertEqual(str(Discovered(template=SERVER, is_service=True)), "srv+http://a")
+
+
+class SharedCookieTests(SynchronousTestCase):
+    """``Route.shares_cookies``: whether pages of other sites may use the upstream's cookies."""
+
+    def test_only_named_pages(self) -> None:
+        """The policy names them, allows credentials and is enforced, and cookies are adapted."""
+        cors = Cors(allow_origins=("https://a.example",), allow_credentials=True)
+        route = attrs.evolve(ROUTE, cors=cors)
+        self.assertTrue(route.shares_cookies)
+        for other in (
+            ROUTE,
+            attrs.evolve(route, cors=attrs.evolve(cors, allow_credentials=False)),
+            attrs.evolve(route, cors=attrs.evolve(cors, enforce_origin=False)),
+            attrs.evolve(route, cors=attrs.evolve(cors, allow_origins=("*",))),
+            *(
+                attrs.evolve(
+                    route,
+                    upstream=attrs.evolve(route.upstream, addresses=Addresses(cookies=cookies)),
+                )
+                for cookies in ("pass", "drop")
+            ),
+        ):
+            self.assertFalse(other.shares_cookies)
 
 
 class DefaultTests(SynchronousTestCase):
