@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.cli.servers import Server
+from tests.config.support import parse
 from tests.learn.test_minimal import RECORD
 from tests.prose import Prose, split
 from tests.tree import ROOT, run
@@ -73,6 +74,23 @@ class CorsTests(SynchronousTestCase):
     def test_is_pointed_to(self) -> None:
         """The README leads to it."""
         self.assertIn("](docs/cors.md)", Prose.read("README.md").text)
+
+
+class AddressTests(SynchronousTestCase):
+    """``docs/addresses.md``."""
+
+    def test_examples(self) -> None:
+        """Each example is a valid part of a configuration."""
+        (block,) = Prose.read("docs/addresses.md").blocks("toml")
+        listen = 'listen = ["tcp:5555:interface=127.0.0.1"]\n'
+        route = '[routes."/"]\nupstream = "box"\n'
+        config = parse(f"{listen}{block}\n{route}")
+        aliases = config.upstreams["box"].addresses.aliases
+        self.assertEqual(aliases, ("http://box.lan", "https://box.example.com"))
+
+    def test_is_pointed_to(self) -> None:
+        """The README leads to it."""
+        self.assertIn("](docs/addresses.md)", Prose.read("README.md").text)
 
 
 class StartTests(SynchronousTestCase):

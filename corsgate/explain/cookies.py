@@ -123,7 +123,7 @@ def _judge(
         return problem, ""
     same_site = attributes.get("samesite", "").lower()
     is_same = relation.same_site and (relation.same_scheme or browser != CHROMIUM)
-    if browser == CHROMIUM and same_site == "none" and not secure:
+    if browser != SAFARI and same_site == "none" and not secure:
         return "SameSite=None needs Secure, and so https", ""
     if is_same:
         return "", "page and gate are the same site"
