@@ -204,8 +204,10 @@ class AddressMap:
         prefix = self._mount.prefix
         below_base = _is_below(path, base)
         # Where both fit, the longer one is the better guess.
-        if _is_below(path, prefix) and (not below_base or len(prefix) > len(base)) and prefix:
-            return path
+        if prefix and _is_below(path, prefix) and (not below_base or len(prefix) > len(base)):
+            # Some put X-Forwarded-Prefix before their base path, others in its place.
+            rest = path[len(prefix) :]
+            return prefix + rest[len(base) :] if _is_below(rest, base) else path
         return prefix + path[len(base) :] if below_base else None
 
     def moved_to(self, value: bytes) -> Endpoint | None:

@@ -256,6 +256,12 @@ class NameTests(SynchronousTestCase):
         for value in (b"http://shop.example/x", b"https://shop.example:443/x"):
             self.assertEqual(secure.location(value), b"https://shop.example/v1/x")
 
+    def test_prefix_before_the_base_path(self) -> None:
+        """A server that put X-Forwarded-Prefix before its base path, or in its place, is right."""
+        for origin in (b"", GATE):
+            for value in (b"/v1/api/x", b"/v1/x", b"/api/x"):
+                self.assertEqual(BOTH.location(origin + value), origin + b"/v1/x")
+
     def test_elsewhere_at_the_gate(self) -> None:
         """A URL of another route stays: the server was told where to return to."""
         mount = Mount(
