@@ -8,6 +8,7 @@ import re
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.apache import ApacheDigest
+from tests.gate.test_http2 import Http2TestCase
 from tests.gate.test_tls import FIRST, TlsTestCase, config
 from tests.peers import Client, Message, Upstream, request, response
 from tests.support import DIGEST, FROM_APP, PASSWORD, POLICY, Gate, GateTestCase
@@ -246,6 +247,28 @@ class Resources(GateTestCase):
             body = None if method == b"COPY" else b"a"
             await self.ask(gate, method, headers=[(b"Destination", value)], body=body)
             self.assertEqual(upstream.requests[-1].one(b"Destination"), value)
+
+
+class OverHttp2(Http2TestCase):
+    """The same over HTTP/2."""
+
+    async def test_resources(self) -> None:
+        """Destination and If are mapped, or refused, as over HTTP/1.1."""
+        upstream = await self.upstream()
+        peer = await self.peer(self.over_tls(upstream, rest="strip_prefix = true\n"))
+        for destination, status in (
+            (b"https://gate.test/v1/b", 200),
+            (b"https://gate.test/v1/b", 200),
+            (b"https://gate.test/b", 502),
+            (b"https://gate.test:8443/v1/b", 502),
+        ):
+            fields = [(b"destination", destination), (b"if", b"</v1/b> (<a:b>)")]
+            got = await peer.whole(peer.ask(b"/v1/a", method=b"MOVE", headers=fields))
+            self.assertEqual(got.status, status)
+        self.assertEqual(len(upstream.requests), 2)
+        for asked in upstream.requests:
+            self.assertEqual(asked.one(b"Destination"), upstream.url.encode() + b"/b")
+            self.assertEqual(asked.one(b"If"), b"</b> (<a:b>)")
 
 
 class BeforeApache(TlsTestCase):
