@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from corsgate.config.model.values import Server
-from corsgate.gate.runtime import CompiledRoute, UpstreamRuntime
+from corsgate.gate.runtime import CompiledRoute
+from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.server.request import GateRequest
 from corsgate.upstream.pins import Pins
 

@@ -9,7 +9,8 @@ from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
 from corsgate.errors import CorsgateError
 from corsgate.gate.log_text import shown
-from corsgate.gate.runtime import CompiledRoute, UpstreamRuntime
+from corsgate.gate.runtime import CompiledRoute
+from corsgate.gate.upstream_runtime import UpstreamRuntime
 
 _log = Logger()
 

@@ -3,125 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache
-from random import Random
 from typing import Any, TypeAlias
 
 import attrs
-from twisted.internet.defer import TimeoutError
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from corsgate.balance.balancer import Balancer
-from corsgate.balance.keys import KeyReader, key_reader
-from corsgate.balance.sticky import StickyCookies
-from corsgate.config.model.balancing import Balancing
-from corsgate.config.model.values import Config, Cors, Route, Server, Upstream
+from corsgate.config.model.values import Config, Cors, Route
 from corsgate.cors.policy import Policy, compile_policy
-from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
-from corsgate.interfaces import ICredentials
+from corsgate.gate.upstream_runtime import UpstreamRuntime, make_upstream
 from corsgate.message.uri_mapping import Mount
 from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
-from corsgate.upstream.agent import UpstreamAgent
-from corsgate.upstream.discovery import Discovery, ServersFile
-from corsgate.upstream.dns import Lookup
 from corsgate.upstream.hosts import Hosts
-from corsgate.upstream.probe import Prober
-from corsgate.upstream.treq_client import ProxyClient
 
 _log = Logger()
 
 FindRoute: TypeAlias = "Callable[[bytes, Sequence[bytes]], CompiledRoute | None]"
 """Returns the route of a Host value and the segments of a path."""
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class UpstreamRuntime:
-    """One upstream, ready to be asked; its moving parts are shared by its routes.
-
-    Attributes:
-        name: Its name, for the log.
-        agent: Holds its connections.
-        client: Sends to its servers.
-        credentials: Signs, or None.
-        rules: How its servers are balanced and protected.
-        balancer: Says which server is next, and keeps what is known of each.
-        ejecting: The causes of failures that count against a server.
-        key: Reads what requests are shared out by, or None where they aren't.
-        sticky: Leads clients back to their servers, or None.
-        prober: Asks the servers whether they are well, or None.
-        watchers: Find out which servers there are.
-        clock: Tells the time.
-        chance: Returns numbers from 0 up to 1, all as likely.
-        chooses_freely: Whether it is all the same which server gets a client's request.
-    """
-
-    name: str
-    agent: UpstreamAgent
-    client: ProxyClient
-    credentials: ICredentials | None
-    rules: Balancing
-    balancer: Balancer
-    ejecting: frozenset[str]
-    key: KeyReader | None
-    sticky: StickyCookies | None
-    prober: Prober | None
-    clock: IReactorTime
-    chance: Callable[[], float]
-    watchers: list[Discovery | ServersFile] = attrs.Factory(list)
-    chooses_freely: bool = attrs.field(init=False)
-
-    @chooses_freely.default
-    def _chooses_freely(self) -> bool:
-        return self.key is None and self.sticky is None
-
-    def start(self) -> None:
-        """Begin to watch the servers."""
-        if self.prober is not None:
-            self.prober.start()
-        for watcher in self.watchers:
-            watcher.start()
-
-    def stop(self) -> None:
-        """Watch them no more, and close each connection once its exchange has ended."""
-        for watcher in self.watchers:
-            watcher.stop()
-        if self.prober is not None:
-            self.prober.stop()
-        self.agent.close()
-
-    async def found(self, timeout_s: float) -> None:
-        """Wait until DNS was asked for each of the servers once, but no longer than so long.
-
-        Args:
-            timeout_s: In seconds.
-        """
-        with suppress(TimeoutError):
-            for watcher in self.watchers:
-                await watcher.when_asked().addTimeout(timeout_s, self.clock)
-
-    def change(self, servers: Sequence[Server]) -> None:
-        """Have other servers from now on; what is known of those that stay, stays."""
-        self.agent.update(servers)
-        self.balancer.update(servers, self.clock.seconds())
-        if self.sticky is not None:
-            self.sticky.know(server.origin for server in servers)
-        if self.prober is not None:
-            self.prober.update()
-        _log.info(
-            "upstream {upstream}: its servers are {servers}",
-            upstream=self.name,
-            servers=", ".join(server.origin for server in servers),
-        )
 
 
 class CompiledRoute:
@@ -313,7 +219,7 @@ def make_runtime(
     faults: list[Fault] = []
     for name, upstream in config.upstreams.items():
         try:
-            upstreams[name] = _make_upstream(upstream, reactor, deadlines, rng, shortcuts, hosts)
+            upstreams[name] = make_upstream(upstream, reactor, deadlines, rng, shortcuts, hosts)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
@@ -340,66 +246,3 @@ def make_runtime(
 
     table = RouteTable.build(config.routes, compile_route)
     return Runtime(table=table, upstreams=upstreams)
-
-
-def _make_upstream(
-    upstream: Upstream,
-    reactor: Any,
-    deadlines: Deadlines,
-    rng: Callable[[int], bytes],
-    shortcuts: Shortcuts,
-    hosts: Hosts,
-) -> UpstreamRuntime:
-    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts, hosts)
-    rules = upstream.balancing
-    # Seeded by what nobody can guess; who draws well can't be steered to one server.
-    chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
-
-    def tell(what: str) -> None:
-        _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
-
-    credentials = build(upstream.credentials, rng)
-    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
-    prober = None
-    if rules.health is not None:
-        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
-    made = UpstreamRuntime(
-        name=upstream.name,
-        agent=agent,
-        client=ProxyClient(agent),
-        credentials=credentials,
-        rules=rules,
-        balancer=balancer,
-        ejecting=frozenset(rules.eject.on),
-        key=key_reader(rules.hash_on) if rules.balance == "hash" else None,
-        sticky=_sticky(upstream, rng),
-        prober=prober,
-        clock=reactor,
-        chance=chance,
-    )
-    if upstream.servers_file is not None:
-        made.watchers.append(ServersFile(reactor, upstream.servers_file, made.change, tell))
-    if upstream.discovered:
-        lookup = Lookup(reactor, upstream.resolver, hosts)
-        made.watchers.append(
-            Discovery(
-                reactor,
-                upstream.servers,
-                upstream.discovered,
-                lookup,
-                made.change,
-                tell,
-                named=bool(upstream.server_name or not upstream.verify or upstream.tls.pin),
-            )
-        )
-    return made
-
-
-def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
-    sticky = upstream.balancing.sticky
-    if sticky is None:
-        return None
-    key = rng(32) if sticky.secret is None else sticky.secret.reveal().encode("utf-8")
-    cookies = StickyCookies(sticky.cookie, key)
-    cookies.know(server.origin for server in upstream.servers)
-    return cookies

@@ -26,7 +26,8 @@ from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.runtime import UpstreamRuntime, make_runtime
+from corsgate.gate.runtime import make_runtime
+from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.proxy_protocol import listening_endpoint

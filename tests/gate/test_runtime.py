@@ -12,7 +12,7 @@ from corsgate.gate.runtime import Runtime, make_runtime
 from corsgate.message.target import segments
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from tests.gate.fakes import compiled, logged
+from tests.gate.fakes import compiled
 from tests.support import BASIC, DIGEST, LISTEN, parse
 
 TWO = """
@@ -98,13 +98,3 @@ class RuntimeTests(SynchronousTestCase):
         toml = TWO.replace('["http://10.0.1.1"]', '["https://10.0.1.1"]\nca_file = "/none"', 1)
         error = self.assertRaises(ConfigError, self.make, toml)
         self.assertIn("upstreams.b", str(error))
-
-    def test_change(self) -> None:
-        """Other servers are known to all that has to know them, and logged."""
-        upstream = self.make(TWO).upstreams["a"]
-        said = logged(self)
-        kept = next(iter(upstream.balancer.states.values()))
-        upstream.change((kept.server,))
-        self.assertEqual(list(upstream.balancer.states.values()), [kept])
-        self.assertEqual(len(upstream.agent.pools), 1)
-        self.assertEqual(said(), ["upstream a: its servers are http://10.0.0.1"])

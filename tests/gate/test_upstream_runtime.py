@@ -1,0 +1,36 @@
+"""An upstream made ready to be asked."""
+
+from __future__ import annotations
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.gate.upstream_runtime import make_upstream
+from corsgate.shortcuts import ALL
+from corsgate.transport.deadlines import Deadlines
+from corsgate.upstream.hosts import Hosts
+from tests.gate.fakes import logged
+from tests.support import LISTEN, parse
+
+UPSTREAM = """
+[upstreams.a]
+servers = ["http://10.0.0.1", "http://10.0.0.2"]
+[routes."/"]
+upstream = "a"
+"""
+
+
+class UpstreamRuntimeTests(SynchronousTestCase):
+    """`make_upstream` and what it makes."""
+
+    def test_change(self) -> None:
+        """Other servers are known to all that has to know them, and logged."""
+        clock = MemoryReactorClock()
+        configured = parse(LISTEN + UPSTREAM).upstreams["a"]
+        upstream = make_upstream(configured, clock, Deadlines(clock), bytes, ALL, Hosts())
+        said = logged(self)
+        kept = next(iter(upstream.balancer.states.values()))
+        upstream.change((kept.server,))
+        self.assertEqual(list(upstream.balancer.states.values()), [kept])
+        self.assertEqual(len(upstream.agent.pools), 1)
+        self.assertEqual(said(), ["upstream a: its servers are http://10.0.0.1"])
