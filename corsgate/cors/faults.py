@@ -12,7 +12,6 @@ from corsgate.cors.names import (
     FORBIDDEN_REQUEST_HEADERS,
     FORBIDDEN_REQUEST_PREFIXES,
     FORBIDDEN_RESPONSE_HEADERS,
-    KNOWN_METHODS,
     NORMALIZED_METHODS,
     REQUEST_ONLY,
     RESPONSE_ONLY,
@@ -155,13 +154,9 @@ def _method_faults(cors: Cors) -> Iterator[Finding]:
         if method in FORBIDDEN_METHODS:
             # Fetch #forbidden-method
             yield (key, f"{show(text)} is a method that scripts can't send", "leave it out")
-        elif method in KNOWN_METHODS and text != upper:
+        elif method in NORMALIZED_METHODS and text != upper:
             # Fetch #concept-method-normalize
-            why = (
-                "browsers send it in upper case"
-                if method in NORMALIZED_METHODS
-                else "methods are case-sensitive, and servers expect it in upper case"
-            )
+            why = "browsers send it in upper case"
             yield (key, f"{show(text)} never matches: {why}", f"write {show(upper)}")
     yield from _mixed_star("allow_methods", cors.allow_methods)
 

@@ -9,7 +9,12 @@ from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
 from corsgate.config.sections.policies import Finding
 from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
-from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS, SAFELISTED_RESPONSE_HEADERS
+from corsgate.cors.names import (
+    KNOWN_METHODS,
+    MAX_METHOD_BYTES,
+    SAFELISTED_METHODS,
+    SAFELISTED_RESPONSE_HEADERS,
+)
 from corsgate.cors.origin import Pattern, parse_pattern
 from corsgate.cors.suffixes import public_suffix, suffix_within
 from corsgate.errors import BadValue
@@ -249,12 +254,19 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
             "remove it; to serve only some methods, set methods in the route",
         )
     for index, text in enumerate(cors.allow_methods):
-        known = text.upper().encode("utf-8", "replace") in KNOWN_METHODS
-        if text.isascii() and text != "*" and not known:
+        upper = text.upper()
+        if len(text) > MAX_METHOD_BYTES:
             yield (
                 f"allow_methods[{index}]",
-                f"{show(text)} never gets through: the gate does not know this method",
+                f"{show(text)} never gets through: it is longer than {MAX_METHOD_BYTES} bytes",
                 "remove it",
+            )
+        elif text != upper and upper.encode("utf-8", "replace") in KNOWN_METHODS:
+            yield (
+                f"allow_methods[{index}]",
+                f"{show(text)} is another method than {show(upper)}: methods are case-sensitive,"
+                " and browsers send this one as the page spells it",
+                f"write {show(upper)}, unless page and server both spell it so",
             )
 
 

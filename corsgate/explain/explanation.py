@@ -10,7 +10,7 @@ from corsgate.config.model.endpoint import is_loopback, is_tls, port_of
 from corsgate.config.model.values import Config, Route
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
-from corsgate.cors.names import KNOWN_METHODS
+from corsgate.cors.names import FORBIDDEN_METHODS, MAX_METHOD_BYTES
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
@@ -23,7 +23,7 @@ from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
 from corsgate.message.host import HostRules
-from corsgate.message.target import segments
+from corsgate.message.target import segments, sound_segments
 from corsgate.routing import RouteTable
 
 _NOT_FIXED_BY_CONFIG = frozenset((Cause.FORBIDDEN_METHOD, Cause.MIXED_CONTENT))
@@ -188,7 +188,8 @@ class SimulatedGate:
     def route(self, call: Call) -> Route | None:
         """Return the route of a call, or None."""
         try:
-            return self._find(call.url.authority, call.url.target)
+            path = segments(call.url.target.encode("ascii"))
+            return self._table.find(call.url.authority.encode("ascii"), path)
         except TargetError:
             return None
 
@@ -201,22 +202,23 @@ class SimulatedGate:
             self._policies[place] = compile_policy(route.cors)
         return self._policies[place]
 
-    def _find(self, authority: str, target: str) -> Route | None:
-        return self._table.find(authority.encode("ascii"), segments(target.encode("ascii")))
-
     def answer(self, request: Request) -> Answer:
         """Return the gate's response to a request."""
         authority = request.url.authority
-        if request.method not in KNOWN_METHODS:
-            return _refuse(501, f"unknown method {request.method.decode('latin-1')}")
         if not self._serves(authority):
             return _refuse(421, f"the gate does not serve the host {authority}")
+        bad: tuple[int, str] | None = None
+        target = request.url.target.encode("ascii")
         try:
-            route = self._find(authority, request.url.target)
+            path = segments(target)
         except TargetError as error:
-            return _refuse(400, str(error))
+            # As the gate does: what precedes the fault leads to a route.
+            bad, path = (400, str(error)), sound_segments(target)
+        if len(request.method) > MAX_METHOD_BYTES:
+            bad = bad or (501, f"the method is longer than {MAX_METHOD_BYTES} bytes")
+        route = self._table.find(authority.encode("ascii"), path)
         if route is None:
-            return _refuse(404, f"no route covers {request.url.path}")
+            return _refuse(*(bad or (404, f"no route covers {request.url.path}")))
         policy, index = self.policy(route), index_headers(request.headers)
         decision = decide(
             policy,
@@ -232,12 +234,16 @@ class SimulatedGate:
             # A client that calls a loopback name is on the same machine.
             decision = tell(policy, decision, index, loopback=request.url.is_loopback)
         headers = decision.headers
-        if decision.verdict is Verdict.REFUSE:
-            return Answer(status=403, headers=headers, by=by, refusal=refusal)
         if decision.verdict is Verdict.PREFLIGHT:
             return Answer(status=204, headers=headers, by=by, refusal=refusal)
+        if bad is not None:
+            status, why = bad
+            return Answer(status=status, headers=headers, by=why, refusal=why)
+        if decision.verdict is Verdict.REFUSE:
+            return Answer(status=403, headers=headers, by=by, refusal=refusal)
         method = request.method.decode("latin-1")
-        if method == "TRACE" or (route.methods is not None and method not in route.methods):
+        forbidden = request.method.upper() in FORBIDDEN_METHODS
+        if forbidden or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"
             return Answer(status=405, headers=headers, by=why, refusal=why)
         return Answer(status=200, headers=headers, by=by)

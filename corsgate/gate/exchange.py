@@ -111,9 +111,10 @@ class Exchange:
     def _respond_here(self) -> None:
         """Respond with why the request goes no further, or to a preflight."""
         request, ruling = self._request, self._ruling
-        if request.refusal is not None:
+        refused = request.refusal
+        if refused is not None and not ruling.postpones(refused.status):
             # What can't be served at all does not also get why its origin would be refused.
-            refusal = Problem(status=request.refusal.status, detail=request.refusal.detail)
+            refusal = Problem(status=refused.status, detail=refused.detail)
             respond(request, refusal, ruling.live)
             return
         log = request.log

@@ -58,7 +58,7 @@ class PlaceResource(Resource):
     def render(self, request: GateRequest) -> int:
         """Serve the route that was found."""
         if self._route is None:
-            self._respond(request, Problem(status=404, detail="Nothing is served at this path."))
+            self._respond(request, _out_of_place(request))
         else:
             self._serve(request, self._route)
         return NOT_DONE_YET
@@ -112,12 +112,7 @@ class GateRoot(Resource):
 
     def render(self, request: GateRequest) -> int:
         """Respond to a request that has no place in the tree."""
-        refusal = request.refusal
-        if refusal is None:
-            problem = Problem(status=404, detail="Nothing is served at this path.")
-        else:
-            problem = Problem(status=refusal.status, detail=refusal.detail)
-        self._respond(request, problem)
+        self._respond(request, _out_of_place(request))
         return NOT_DONE_YET
 
 
@@ -133,3 +128,11 @@ class _Misdirected(Resource):
     def render(self, request: GateRequest) -> int:
         self._respond(request, Problem(status=421, detail="This host is not served here."))
         return NOT_DONE_YET
+
+
+def _out_of_place(request: GateRequest) -> Problem:
+    """Return why a request is not served that belongs to no route."""
+    refusal = request.refusal
+    if refusal is None:
+        return Problem(status=404, detail="Nothing is served at this path.")
+    return Problem(status=refusal.status, detail=refusal.detail)

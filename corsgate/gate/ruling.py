@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide, ungranted
 from corsgate.cors.hint import hint
+from corsgate.cors.names import FORBIDDEN_METHODS
 from corsgate.cors.policy import Policy
 from corsgate.gate.error_page import Problem
 from corsgate.message.client import Client, gate_origin
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from corsgate.gate.runtime import CompiledRoute
 
 COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
-"""What Allow names on a route that serves every method but TRACE, which would show the
-credentials that the gate adds."""
+"""What Allow names on a route that serves every method, except for those that no script can send:
+TRACE and TRACK, in any case, would show the credentials that the gate adds."""
+
+_OF_TARGET = (400, 414)
 
 
 class Ruling:
@@ -92,11 +95,22 @@ class Ruling:
         if decision.verdict is Verdict.FORWARD:
             self.passes = (
                 b"via" not in index
-                and method != b"TRACE"
+                and method.upper() not in FORBIDDEN_METHODS
                 and (route.methods is None or method in route.methods)
             ) or self._look_further(route, method, index)
         elif decision.verdict is Verdict.REFUSE:
             self._refuse(policy, shown, index)
+
+    def postpones(self, status: int) -> bool:
+        """Return whether a request's refusal is left to the request that follows on it.
+
+        A page learns nothing of a preflight but that it has failed. So a preflight whose target is
+        refused is answered as any other: the request behind it has the same target.
+
+        Args:
+            status: That of the refusal.
+        """
+        return status in _OF_TARGET and self.live.verdict is Verdict.PREFLIGHT
 
     def no_content(self, date: bytes) -> ResponseHead:
         """Return the head of the response to a preflight.
@@ -130,7 +144,8 @@ class Ruling:
             self.outcome = f"the request goes round in a loop: {loop}"
             self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")
             return False
-        if method == b"TRACE" or (route.methods is not None and method not in route.methods):
+        forbidden = method.upper() in FORBIDDEN_METHODS
+        if forbidden or (route.methods is not None and method not in route.methods):
             allow = b", ".join(sorted(route.methods or COMMON_METHODS))
             self.problem = Problem(
                 status=405,

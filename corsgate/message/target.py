@@ -26,6 +26,8 @@ _ESCAPE = re.compile(rb"%(?=[0-9A-Fa-f]{2})")
 _ENCODED_PERCENT = re.compile(rb"%(?:25)+")
 # Some servers decode a path twice. No real path needs more rounds than this, and each costs a pass.
 _MOST_DECODED = 4
+# No prefix of a route has as many, and each is decoded by itself.
+_MOST_SOUND = 32
 
 
 def origin_form(target: bytes, method: bytes) -> tuple[bytes, bytes | None]:
@@ -96,6 +98,27 @@ def segments(target: bytes) -> list[bytes]:
         raise TargetError("the path has an encoded control character")
     _check_readings(decoded)
     return decoded.split(_RAW_SLASH)
+
+
+def sound_segments(target: bytes) -> list[bytes]:
+    """Return the segments that precede the first bad one of a path that `segments` rejects.
+
+    They lead to the route whose CORS headers let a page read the error. It says nothing but that
+    the path is bad, so it does not matter which route another reading of the path would lead to.
+
+    Args:
+        target: A target that begins with ``/``.
+
+    Returns:
+        At most `_MOST_SOUND`, and perhaps none.
+    """
+    sound: list[bytes] = []
+    for raw in target.partition(b"?")[0].split(b"/", _MOST_SOUND + 1)[1 : _MOST_SOUND + 1]:
+        try:
+            sound += segments(b"/" + raw)
+        except TargetError:
+            break
+    return sound
 
 
 def _check_readings(decoded: bytes) -> None:

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import attrs
 
+from corsgate.config.model.values import Limits
+from corsgate.cors.names import MAX_METHOD_BYTES
 from corsgate.errors import TargetError
 from corsgate.message.framing import request_authority
 from corsgate.message.head import RequestHead
@@ -28,6 +30,10 @@ class Refusal:
     status: int
     detail: str
     routable: bool = False
+
+
+NO_TUNNELS = Refusal(status=501, detail="This is not a tunnelling proxy.")
+TOO_LONG = Refusal(status=414, detail="The request target is too long.")
 
 
 class ParsedRequest:
@@ -91,10 +97,42 @@ class ParsedRequest:
         self.resource: Any = None
 
 
-def malformed(error: TargetError, status: int = 400) -> Refusal:
+def malformed(error: TargetError, status: int = 400, *, routable: bool = False) -> Refusal:
     """Return why a request that is not well-formed must not be served, as a sentence."""
     text = str(error)
-    return Refusal(status=status, detail=f"{text[:1].upper()}{text[1:]}.")
+    detail = f"{text[:1].upper()}{text[1:]}."
+    return Refusal(status=status, detail=detail, routable=routable)
+
+
+def unserved(method: bytes, target: bytes, limits: Limits) -> Refusal | None:
+    """Return why a method or a target is not served, though it is well-formed; or None.
+
+    Any other method passes (RFC 9110 9.1), except for TRACE and its like: a route refuses those.
+    """
+    if len(method) > MAX_METHOD_BYTES:
+        return Refusal(status=501, detail="The method is too long.")
+    if method.upper() == b"CONNECT":
+        # In any case: some server may not be strict about it.
+        return NO_TUNNELS
+    return TOO_LONG if len(target) > limits.max_target_bytes else None
+
+
+def read_target(target: bytes, method: bytes) -> tuple[bytes, bytes | None, Refusal | None]:
+    """Return a request target in origin-form, and the host that it names.
+
+    Returns:
+        The same as `origin_form`, and None; or a path as it came, None, and why it is refused.
+        What precedes the fault in that may still lead to a route.
+
+    Raises:
+        TargetError: It is refused, and is no path.
+    """
+    try:
+        return (*origin_form(target, method), None)
+    except TargetError as error:
+        if not target.startswith(b"/"):
+            raise
+        return target, None, malformed(error)
 
 
 def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
@@ -110,7 +148,7 @@ def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
         head = attrs.evolve(head, target=target)
         authority = request_authority(index, "1.1", named)
         # A page is to read why its request was too large; what is malformed has no route.
-        routable = refusal.status in (408, 431)
+        routable = refusal.status in (408, 414, 431)
     except TargetError:
         pass
     refusal = attrs.evolve(refusal, routable=routable)

@@ -16,7 +16,7 @@ from twisted.web.http_headers import Headers
 from corsgate.errors import ExchangeRevoked, TargetError
 from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import Header
-from corsgate.message.target import segments
+from corsgate.message.target import segments, sound_segments
 from corsgate.server.context import ServerContext
 from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
@@ -250,7 +250,8 @@ class GateRequest(server.Request):
             if self.refusal is None or self.refusal.routable:
                 self.postpath = segments(self.head.target)
         except TargetError as error:
-            self.refusal = malformed(error)
+            self.refusal = malformed(error, routable=True)
+            self.postpath = sound_segments(self.head.target)
         resource = self.site.getResourceFor(self)
         if self.refusal is None and getattr(resource, "by_head", False):
             self._read.resource = resource

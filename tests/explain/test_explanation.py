@@ -127,6 +127,21 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((found.reason, found.toml, found.cause), ("", "", None))
             self.assertEqual((found.near_misses, found.advice), ((), ()))
 
+    def test_any_method(self) -> None:
+        """A method is what the policy says, however few servers know it."""
+        for method in ("LIST", "VERSION-CONTROL", "patch"):
+            toml = CONFIG.replace('"PUT"', f'"{method}"')
+            self.assertTrue(ask(APP, method, toml=toml).allowed, method)
+            self.assertTrue(ask(APP, method, toml=fixed(CONFIG, ask(APP, method).toml)).allowed)
+
+    def test_bad_path(self) -> None:
+        """A page that may read the route reads why its path is bad, behind a preflight too."""
+        for method in ("GET", "PUT"):
+            found = ask(APP, method, "/v1/%2")
+            self.assertFalse(found.allowed)
+            self.assertIn("two hexadecimal digits", found.reason)
+            self.assertIsNone(found.cause)
+
     def test_reasons(self) -> None:
         """The gate's own reason is reported, with the browser's cause."""
         for found, reason, cause in (
@@ -136,15 +151,16 @@ class Verdicts(SynchronousTestCase):
             (ask(credentials=True), "does not allow them", Cause.NO_CREDENTIALS),
             (ask(APP, "FOO", path="/open"), "'FOO' is not in", Cause.PREFLIGHT_STATUS),
             (
-                ask(APP, "FOO", toml=CONFIG.replace('"PUT"', '"FOO"')),
-                "unknown method FOO",
-                Cause.MISSING_ORIGIN,
+                ask(APP, "M" * 65, toml=CONFIG.replace('"PUT"', f'"{"M" * 65}"')),
+                "longer than 64 bytes",
+                None,
             ),
             (ask(path="/nowhere"), "no route covers /nowhere", Cause.MISSING_ORIGIN),
             (ask(base="http://gate.example:5555"), "does not serve the host", Cause.MISSING_ORIGIN),
             (ask(APP, "PUT", "/v2/x"), "does not serve the method PUT", None),
             (ask(path="/v1/%2e%2e"), "no route covers /", Cause.MISSING_ORIGIN),
-            (ask(path="/v1/%2"), "two hexadecimal digits", Cause.MISSING_ORIGIN),
+            (ask(path="/v1/%2"), "two hexadecimal digits", None),
+            (ask(path="/%2"), "two hexadecimal digits", Cause.MISSING_ORIGIN),
             (ask(path="/plain"), "no CORS policy", Cause.MISSING_ORIGIN),
             (ask(path="/guarded"), "injects credentials", Cause.MISSING_ORIGIN),
             (ask("http://other.example", path="/table"), "is not allowed", Cause.MISSING_ORIGIN),
@@ -279,7 +295,7 @@ class Fixes(SynchronousTestCase):
             (ask("not an origin"), "allow_origins"),
             (ask("https://app.example", base="http://localhost.example:5555"), "https"),
             (ask(APP, "TRACK"), "another method"),
-            (ask(APP, "FOO"), "unknown method FOO"),
+            (ask(APP, "M" * 65), "longer than 64 bytes"),
         ):
             self.assertEqual((found.allowed, found.toml), (False, ""))
             self.assertIn(told, "\n".join(found.advice))

@@ -116,3 +116,10 @@ class ResourceTests(SynchronousTestCase):
         request.refusal = None
         self.root.render(request)
         self.assertEqual(self.served, ["400", "404"])
+
+    def test_no_route(self) -> None:
+        """A refusal that may be routed is the response where no route is."""
+        found = self.find(b"/v2")
+        self.request.refusal = Refusal(status=400, detail="x", routable=True)
+        found.render(self.request)
+        self.assertEqual(self.served, ["404", "400"])

@@ -82,7 +82,20 @@ class AskedTests(SynchronousTestCase):
         ruling = self.ask(method=b"PUT", route='methods = ["POST", "GET"]')
         assert ruling.problem is not None
         self.assertEqual(ruling.problem.headers, ((b"Allow", b"GET, POST"),))
-        self.assertFalse(self.ask(method=b"TRACE").passes)
+        for method in (b"TRACE", b"trace", b"TRACK", b"Track"):
+            ruling = self.ask(method=method)
+            assert ruling.problem is not None
+            self.assertEqual((ruling.passes, ruling.problem.status), (False, 405))
+        for method in (b"LIST", b"VERSION-CONTROL", b"patch"):
+            self.assertTrue(self.ask(method=method).passes)
+
+    def test_postpones(self) -> None:
+        """A bad target is reported to the request behind a preflight, where that is granted."""
+        granted = self.ask([APP, WANTS_PUT], b"OPTIONS")
+        for status, is_postponed in ((400, True), (414, True), (431, False), (408, False)):
+            self.assertEqual(granted.postpones(status), is_postponed, status)
+        for ruling in (self.ask([EVIL, WANTS_PUT], b"OPTIONS"), self.ask([APP], b"OPTIONS")):
+            self.assertFalse(ruling.postpones(400))
 
     def test_ungranted(self) -> None:
         """What is forwarded without a grant is noted for the log."""

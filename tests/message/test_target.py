@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import TargetError
-from corsgate.message.target import join_base, origin_form, segments, strip_segments
+from corsgate.message.target import join_base, origin_form, segments, sound_segments, strip_segments
 
 # Made of the relevant pieces, so that odd combinations occur.
 PIECES = ("/", "/", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "a", "v1", "%", "%00", "%ff", "?")
@@ -264,6 +264,36 @@ class SegmentTests(SynchronousTestCase):
         except TargetError:
             return
         self.assertEqual(found, names)
+
+
+class SoundTests(SynchronousTestCase):
+    def test_sound(self) -> None:
+        """What precedes the first bad segment is kept, decoded."""
+        for target, expected in (
+            (b"/v1/%61/..", [b"v1", b"a"]),
+            (b"/v1/x%/y", [b"v1"]),
+            (b"/v1/%2e%2e/y?/z", [b"v1"]),
+            (b"/../v1", []),
+            (b"/v1//%00", [b"v1", b""]),
+            (b"/v1/%c0%af", [b"v1"]),
+            (b"/v1?%", [b"v1"]),
+        ):
+            self.assertEqual(sound_segments(target), expected, target)
+
+    def test_bound(self) -> None:
+        """Of a path of many segments the first few are looked at."""
+        self.assertEqual(sound_segments(b"/x" * 4000 + b"/%"), [b"x"] * 32)
+
+    @given(st.text("/.%2efF0ac;\\x", max_size=30).map(lambda text: f"/{text}".encode()))
+    def test_what_is_good_is_kept_whole(self, target: bytes) -> None:
+        """Of a good path nothing is lost; what is kept of any path is good by itself."""
+        sound = sound_segments(target)
+        try:
+            self.assertEqual(sound, segments(target)[:32])
+        except TargetError:
+            kept = b"/".join(target.split(b"/")[1 : len(sound) + 1])
+            if sound:
+                self.assertEqual(segments(b"/" + kept), sound)
 
 
 class StripTests(SynchronousTestCase):

@@ -8,13 +8,12 @@ from typing import Any
 import httptools
 
 from corsgate.config.model.values import Limits
-from corsgate.errors import TargetError, UnknownCoding
-from corsgate.message.framing import request_framing
+from corsgate.errors import TargetError
 from corsgate.message.headers import HeaderList
 from corsgate.server.http1.last_request import PLAIN_LINE, LastRequest
 from corsgate.server.http1.message_cuts import HEAD_END, MessageCuts
-from corsgate.server.http1.request_head import CollectedHead, not_http
-from corsgate.server.http1.request_line import RequestLine
+from corsgate.server.http1.request_head import CollectedHead
+from corsgate.server.http1.request_line import RequestLine, head_before
 from corsgate.server.http1.states import NEXT_STATES, State
 from corsgate.server.parsed_request import ParsedRequest, Refusal, RequestSink, malformed, refused
 from corsgate.shortcuts import ALL, Shortcuts
@@ -27,7 +26,6 @@ _OFFERED, _ENDED = State.OFFERED, State.ENDED
 # A longer head is parsed in steps, which bounds the memory that its fields take.
 _LONG_HEAD = 4 * 1024
 
-_BARE_LINE_END = Refusal(status=400, detail="There is a bare CR or LF before a request.")
 _LARGE_CHUNKS = Refusal(status=400, detail="The body's chunks or trailers are too large.")
 _SEND_AGAIN = Refusal(status=400, detail="Send this request again, by itself.")
 
@@ -219,7 +217,7 @@ class RequestParser:
     def on_message_begin(self) -> None:
         """Forget the head before."""
         if self.state is not _BETWEEN:
-            # This is the made-up head of `_decline_upgrade`, or bytes after the end.
+            # It has begun before, or this is the made-up head of `_decline_upgrade`.
             return
         self.state = _HEAD
         self._moved = True
@@ -239,9 +237,7 @@ class RequestParser:
         try:
             request = self._head.make(self._parser, self._plain or self._line, size)
         except TargetError as error:
-            status = 501 if isinstance(error, UnknownCoding) else 400
-            refusal = self._head.excess(size) or malformed(error, status)
-            self.refuse(refusal, method=self._parser.get_method())
+            self.refuse(self._head.excess(size) or malformed(error))
             return
         if self._plain is None:
             self._line.clear()
@@ -313,27 +309,35 @@ class RequestParser:
             if in_body and self._left > 0:
                 end = min(at + self._left, size)
             else:
-                in_line = bool(self._line)
-                end = self._cuts.next(data, at, in_body=in_body, in_line=in_line)
+                end = self._cuts.next(data, at, in_body=in_body, in_line=bool(self._line))
             piece = data if end - at == size else data[at:end]
             if in_body and self._counted:
                 self._count(piece)
             elif in_body:
                 self._parse_some(piece)
-            elif self._line.take(piece):
-                self._parse_some(piece)
-                if self.state is _HEAD:
-                    self._head.drop_surplus()
             else:
-                # llhttp might have begun a message here, or not yet.
-                self._moved = True
-                self._head.begin()
-                self._broken(_BARE_LINE_END)
+                self._parse_head(piece)
             at = end
         if self._pieces:
             self._pass_body()
         if self.state is _HEAD or (self.state is _BODY and not self._left > 0):
             self._cuts.end_read(data)
+
+    def _parse_head(self, piece: bytes) -> None:
+        """Have a piece parsed that is part of a head, or of what stands before one."""
+        try:
+            shown = self._line.take(piece)
+        except TargetError as error:
+            self.on_message_begin()
+            self.refuse(malformed(error))
+            return
+        if self._line:
+            # llhttp sees nothing of the head before the method has ended.
+            self.on_message_begin()
+        if shown:
+            self._parse_some(shown)
+            if self.state is _HEAD:
+                self._head.drop_surplus()
 
     def _count(self, piece: bytes) -> None:
         """Take a piece of a body that is not parsed."""
@@ -369,7 +373,7 @@ class RequestParser:
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except httptools.HttpParserError as error:
-            self._broken(not_http(error, self._line))
+            self._broken(Refusal(status=400, detail=f"The request is not well-formed: {error}."))
 
     def _broken(self, refusal: Refusal) -> None:
         if self.state is not _BODY:
@@ -380,21 +384,17 @@ class RequestParser:
         self._become(_ENDED)
         self._sink.body_broken(refusal.detail)
 
-    def refuse(self, refusal: Refusal, method: bytes = b"GET") -> None:
+    def refuse(self, refusal: Refusal) -> None:
         """Put a refusal in the place of what can't be read, and read no more."""
         if self.state is _ENDED:
             return
         self._become(_ENDED)
-        self._sink.request_read(refused(self._head.so_far(method), refusal))
+        method = self._line.method if self._plain is None else self._plain[1]
+        self._sink.request_read(refused(self._head.so_far(method or b"GET"), refusal))
 
     def _decline_upgrade(self) -> None:
-        """Read on in HTTP/1.1 where a client offered another protocol.
-
-        llhttp stops at such a request and leaves its body unread; a new parser that is shown
-        the same framing reads on.
-        """
+        """Read on in HTTP/1.1 where a client offered another protocol."""
         self._parser = httptools.HttpRequestParser(self)
         if self.state is _BODY and not self._counted:
             assert self._read is not None
-            framing = request_framing(b"POST", self._read.length)
-            self._parser.feed_data(b"POST / HTTP/1.1\r\nHost: _\r\n%b\r\n" % framing)
+            self._parser.feed_data(head_before(self._read.length))

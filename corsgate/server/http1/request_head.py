@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Any
 
 import attrs
-import httptools
 
 from corsgate.config.model.values import Limits
+from corsgate.errors import UnknownCoding
 from corsgate.message.framing import (
     check_connection,
     content_length,
@@ -17,12 +17,19 @@ from corsgate.message.framing import (
     request_length,
 )
 from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderList, HeadNames, index_headers, names_of
+from corsgate.message.headers import HeaderIndex, HeaderList, HeadNames, index_headers, names_of
 from corsgate.message.host import read_host
-from corsgate.message.target import origin_form
 from corsgate.message.upgrade import switchable
 from corsgate.server.http1.request_line import RequestLine
-from corsgate.server.parsed_request import ParsedRequest, Refusal
+from corsgate.server.parsed_request import (
+    NO_TUNNELS,
+    TOO_LONG,
+    ParsedRequest,
+    Refusal,
+    malformed,
+    read_target,
+    unserved,
+)
 from corsgate.shortcuts import Shortcuts
 
 _name, _value = itemgetter(0), itemgetter(1)
@@ -120,15 +127,13 @@ class CollectedHead:
             if size > limits.max_head_bytes:
                 return self.too_large()
         if self._surplus:
-            return Refusal(
-                status=431, detail="The request has too many header fields.", routable=True
-            )
+            return Refusal(status=431, detail="The request has too many header fields.")
         return None
 
     def too_large(self) -> Refusal:
         """Return why a head of too many bytes is refused."""
         if len(self._target) > self._limits.max_target_bytes:
-            return Refusal(status=414, detail="The request target is too long.")
+            return TOO_LONG
         return Refusal(status=431, detail="The request's head is too large.")
 
     def make(self, llhttp: Any, line: RequestLine | re.Match[bytes], read: int) -> ParsedRequest:
@@ -187,33 +192,35 @@ class CollectedHead:
         self, llhttp: Any, line: RequestLine | re.Match[bytes], refusal: Refusal | None
     ) -> ParsedRequest:
         """Check the head as a whole (RFC 9112 2.3, 3 and 6)."""
-        method: bytes = llhttp.get_method()
         version: str = llhttp.get_http_version()
         headers = self.fields()
         index = index_headers(headers)
         target, authority, length = self._target, b"", None
         offers: tuple[bytes, ...] = ()
+        if isinstance(line, RequestLine):
+            method, is_exact = line.method, line.is_exactly(target, version)
+        else:
+            method, is_exact = line[1], True
         if version not in ("1.1", "1.0"):
             refusal = Refusal(status=505, detail="HTTP/1.1 is spoken here.")
-        elif isinstance(line, RequestLine) and not line.is_exactly(method, target, version):
+        elif not is_exact:
             refusal = Refusal(
                 status=400, detail="The request line is not a method, a target and HTTP/1.1."
             )
         elif method == b"CONNECT":
-            refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
-        elif refusal is None or refusal.status == 431:
-            target, named = origin_form(self._target, method)
+            refusal = NO_TUNNELS
+        else:
+            target, named, bad = read_target(target, method)
             authority = request_authority(index, version, named)
-            length = request_length(index, version)
+            length, unknown = _length(index, version)
             check_connection(index)
+            refusal = refusal or bad or unknown or unserved(method, target, self._limits)
             if refusal is not None:
                 refusal = attrs.evolve(refusal, routable=True)
-            if length is None and version == "1.1" and llhttp.should_upgrade():
+            elif not length and version == "1.1" and llhttp.should_upgrade():
                 offers = switchable(index.get(b"upgrade", ()))
-            if refusal is None and len(target) > self._limits.max_target_bytes:
-                refusal = Refusal(
-                    status=414, detail="The request target is too long.", routable=True
-                )
+                # Some clients say that no body follows (RFC 9110 8.6): what does is held.
+                length = None if offers else length
         return ParsedRequest(
             head=RequestHead(method=method, target=target, headers=headers),
             index=index,
@@ -221,20 +228,14 @@ class CollectedHead:
             authority=authority,
             length=length,
             keep_alive=refusal is None and llhttp.should_keep_alive(),
-            offers=() if refusal else offers,
+            offers=offers,
             refusal=refusal,
         )
 
 
-def not_http(error: httptools.HttpParserError, line: RequestLine) -> Refusal:
-    """Return the refusal for bytes that llhttp rejects.
-
-    Args:
-        error: What llhttp says of it.
-        line: As much of the request line as has come.
-    """
-    if not isinstance(error, httptools.HttpParserInvalidMethodError):
-        return Refusal(status=400, detail=f"The request is not well-formed: {error}.")
-    if line.has_misplaced_blank():
-        return Refusal(status=400, detail="The request line has a blank where none may be.")
-    return Refusal(status=501, detail="The method is not known here.")
+def _length(index: HeaderIndex, version: str) -> tuple[int | None, Refusal | None]:
+    """Return a body's length, or why its coding can't be taken off."""
+    try:
+        return request_length(index, version), None
+    except UnknownCoding as error:
+        return None, malformed(error, 501)

@@ -4,60 +4,97 @@ from __future__ import annotations
 
 import re
 
-from corsgate.cors.names import KNOWN_METHODS
+from corsgate.cors.names import TOKEN
+from corsgate.errors import TargetError
+from corsgate.message.framing import request_framing
 
 LINE_END = b"\r\n"
 EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 """What may stand before a request line (RFC 9112 2.2)."""
 
+STAND_IN = b"POST"
+"""What llhttp gets in place of a method. How a request is framed depends on no method but CONNECT
+(RFC 9112 6.3), and llhttp knows some forty of them."""
+
 
 class RequestLine:
-    """Collects the bytes of a head until its first line has ended.
+    """Collects the bytes of a head until its first line has ended, and reads its method.
 
     llhttp takes any number of spaces for one, skips any CR or LF before a request, and knows RTSP
     and ICE as well, without saying which of the three protocols it saw.
+
+    Attributes:
+        method: The method; empty until the space behind it has come.
     """
 
-    __slots__ = ("_bytes", "_ended")
+    __slots__ = ("_bytes", "_ended", "method")
 
     def __init__(self) -> None:
+        self.method = b""
         self._bytes = bytearray()
         self._ended = False
 
     def __bool__(self) -> bool:
         return bool(self._bytes)
 
-    def take(self, piece: bytes) -> bool:
+    def take(self, piece: bytes) -> bytes:
         """Take the next piece of a head; empty lines before the request line are skipped.
 
+        Args:
+            piece: What was read, none of it from behind the head.
+
         Returns:
-            Whether the head can still be well-formed: False where a bare CR or LF stands before it.
+            What llhttp is to get instead: `STAND_IN` where the method is, unless that is CONNECT,
+            whose target has another form.
+
+        Raises:
+            TargetError: The line does not begin with a method and a space.
         """
         if self._ended:
-            return True
+            return piece
         collected = self._bytes
         collected += piece
+        if self.method:
+            self._ended = b"\n" in piece
+            return piece
         if collected.startswith(b"\r"):
             empty = EMPTY_LINES.match(collected)
             del collected[: 0 if empty is None else empty.end()]
-            piece = bytes(collected)
-        self._ended = b"\n" in piece
-        if collected.startswith(b"\r"):
-            # The next byte decides.
-            return collected == b"\r"
-        return not collected.startswith(b"\n")
+        if collected.startswith((b"\r", b"\n")):
+            if collected == b"\r":
+                # The next byte decides.
+                return b""
+            raise TargetError("there is a bare CR or LF before a request")
+        line = bytes(collected)
+        method, space, rest = line.partition(b" ")
+        if not TOKEN.fullmatch(method) and line:
+            raise TargetError("the request line does not begin with a method and a space")
+        if not space:
+            return b""
+        self.method = method
+        self._ended = b"\n" in rest
+        return b"%b %b" % (method if method == b"CONNECT" else STAND_IN, rest)
 
-    def is_exactly(self, method: bytes, target: bytes, version: str) -> bool:
-        """Return whether the line is made of these parts and nothing else (RFC 9112 3)."""
-        return self._bytes.startswith(b"%b %b HTTP/%b\r\n" % (method, target, version.encode()))
-
-    def has_misplaced_blank(self) -> bool:
-        """Return whether the line begins with a blank, or has a tab behind its method."""
-        method, tab, _ = self._bytes.partition(b"\t")
-        blank = self._bytes.startswith((b" ", b"\t"))
-        return blank or (bool(tab) and bytes(method) in KNOWN_METHODS)
+    def is_exactly(self, target: bytes, version: str) -> bool:
+        """Return whether a method, this target and this version are all of it (RFC 9112 3)."""
+        return self._bytes.startswith(
+            b"%b %b HTTP/%b\r\n" % (self.method, target, version.encode())
+        )
 
     def clear(self) -> None:
         """Forget the line: its head is complete."""
+        self.method = b""
         self._bytes.clear()
         self._ended = False
+
+
+def head_before(length: int | None) -> bytes:
+    """Return a head for a parser of llhttp's that is to go on with a request's body.
+
+    llhttp stops at each offer to switch protocols, and leaves the body unread. A new parser that
+    gets the same framing reads on.
+
+    Args:
+        length: The body's length in bytes, or `CHUNKED`.
+    """
+    return b"%b / HTTP/1.1\r\nHost: _\r\n%b\r\n" % (STAND_IN, request_framing(STAND_IN, length))

@@ -6,23 +6,29 @@ import re
 from collections.abc import Iterable
 from itertools import compress
 
+import attrs
 from hpack import NeverIndexedHeaderTuple
 
 from corsgate.config.model.values import Limits
-from corsgate.cors.names import KNOWN_METHODS
+from corsgate.cors.names import TOKEN
 from corsgate.errors import MalformedRequest, TargetError
 from corsgate.message.framing import CHUNKED, content_length
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, HeaderIndex, HeaderList, head_names, index_headers
 from corsgate.message.host import read_host
-from corsgate.message.target import origin_form
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.http2.field_decoder import KeptBlock
-from corsgate.server.parsed_request import ParsedRequest, Refusal, malformed
+from corsgate.server.parsed_request import (
+    NO_TUNNELS,
+    ParsedRequest,
+    Refusal,
+    malformed,
+    read_target,
+    unserved,
+)
 from corsgate.shortcuts import ALL, Shortcuts
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # What llhttp refuses in HTTP/1.1 as well: RFC 9113 8.2.1 names NUL, CR and LF alone.
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -57,23 +63,24 @@ def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> Pa
     """
     pseudo, headers = _split(fields)
     method = pseudo.get(b":method")
-    if method is None or not _TOKEN.fullmatch(method):
+    if method is None or not TOKEN.fullmatch(method):
         raise MalformedRequest("there is no :method, or it is no token")
     index = index_headers(headers)
     length = _body_length(index, ended=ended)
     authority, target, refusal = b"", b"/", None
     if method == b"CONNECT":
         _check_connect(pseudo)
-        refusal = Refusal(status=501, detail="This is not a tunnelling proxy.")
+        refusal = NO_TUNNELS
     else:
         _check_pseudo(pseudo)
         try:
             authority = _authority(pseudo, index)
-            target = _target(pseudo[b":path"], method)
+            target, refusal = _target(pseudo[b":path"], method)
         except TargetError as error:
             refusal = malformed(error)
         else:
-            refusal = _refusal(method, target, headers, limits)
+            refusal = refusal or _refusal(method, target, headers, limits)
+            refusal = refusal and attrs.evolve(refusal, routable=True)
     headers = [(b"host", authority), *(field for field in headers if field[0] != b"host")]
     return ParsedRequest(
         head=RequestHead(method=method, target=target, headers=headers),
@@ -150,10 +157,10 @@ class RequestBlocks:
             return None
         method, headers = read.head.method, read.head.headers
         try:
-            target = _target(fields[at][1], method)
+            target, refusal = _target(fields[at][1], method)
         except TargetError:
             return None
-        if _refusal(method, target, headers[1:], self._limits) is not None:
+        if refusal or _refusal(method, target, headers[1:], self._limits) is not None:
             return None
         return ParsedRequest(
             head=RequestHead(method=method, target=target, headers=headers),
@@ -281,10 +288,12 @@ def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
     return authority
 
 
-def _target(path: bytes, method: bytes) -> bytes:
+def _target(path: bytes, method: bytes) -> tuple[bytes, Refusal | None]:
+    """Return a path, and why it is refused though it may lead to a route; or None for that."""
     if not path.startswith((b"/", b"*")):
         raise TargetError("the path does not begin with /")
-    return origin_form(path, method)[0]
+    target, _, refusal = read_target(path, method)
+    return target, refusal
 
 
 def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
@@ -299,15 +308,13 @@ def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
 
 
 def _refusal(method: bytes, target: bytes, headers: HeaderList, limits: Limits) -> Refusal | None:
-    """Return why a well-formed request is too much, or None."""
-    if method not in KNOWN_METHODS:
-        # As of HTTP/1.1: TRACK is not known there, nor does a server get to take "trace" for TRACE.
-        return Refusal(status=501, detail="The method is not known here.")
-    if len(target) > limits.max_target_bytes:
-        return Refusal(status=414, detail="The request target is too long.", routable=True)
+    """Return why a well-formed request is not served or too much, or None."""
+    refusal = unserved(method, target, limits)
+    if refusal is not None:
+        return refusal
     if len(headers) > limits.max_headers:
-        return Refusal(status=431, detail="The request has too many header fields.", routable=True)
+        return Refusal(status=431, detail="The request has too many header fields.")
     size = len(target) + sum(len(name) + len(value) + _FIELD_OVERHEAD for name, value in headers)
     if size > limits.max_head_bytes:
-        return Refusal(status=431, detail="The request's head is too large.", routable=True)
+        return Refusal(status=431, detail="The request's head is too large.")
     return None

@@ -52,10 +52,11 @@ WARNINGS = (
         "them; remove it; to serve only some methods, set methods in the route",
     ),
     (
-        f'{HTTPS}, allow_methods = ["PUT", "BREW", "PUT"]',
+        f'{HTTPS}, allow_methods = ["PUT", "patch", "PUT"]',
         f'{AT}.allow_methods[2]: "PUT" is a duplicate; remove it\n'
-        f'{AT}.allow_methods[1]: "BREW" never gets through: the gate does not know this method; '
-        "remove it",
+        f'{AT}.allow_methods[1]: "patch" is another method than "PATCH": methods are '
+        "case-sensitive, and browsers send this one as the page spells it; "
+        'write "PATCH", unless page and server both spell it so',
     ),
     (
         f'{HTTPS}, allow_headers = ["X-A", "x-a", "X-Forwarded-For"]',

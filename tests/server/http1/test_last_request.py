@@ -10,7 +10,8 @@ from corsgate.config.model.values import Limits
 from corsgate.cors.names import KNOWN_METHODS
 from corsgate.server.http1.last_request import PLAIN_LINE
 from corsgate.shortcuts import Shortcuts
-from tests.server.http1.test_parser import H, Recorder, read
+from tests.server.http1.cases import H
+from tests.server.http1.test_parser import Recorder, read
 
 FIELDS = H + b"Origin: http://a.test\r\nX: 1\r\nX: 2 \r\n\r\n"
 
@@ -21,6 +22,7 @@ LINES = (
     b"POST /a HTTP/1.1\r\n",
     b"GET http://b.test/x HTTP/1.1\r\n",
     b"OPTIONS * HTTP/1.1\r\n",
+    b"LIST /a HTTP/1.1\r\n",
     b"\r\nGET /a HTTP/1.1\r\n",
     b"GET / HTTP/1.0\r\n",
     b"GET / HTTP/2.0\r\n",
@@ -34,7 +36,8 @@ LINES = (
     b"GET\t/a HTTP/1.1\r\n",
     b"OPTIONS /a RTSP/1.1\r\nX: OPTIONS /a HTTP/1.1\r\n",
     b"CONNECT b.test:443 HTTP/1.1\r\n",
-    b"BREW / HTTP/1.1\r\n",
+    b"B@EW / HTTP/1.1\r\n",
+    b"M" * 65 + b" / HTTP/1.1\r\n",
     b"GET /" + b"a" * 70 + b" HTTP/1.1\r\n",
     b"GET http://b.test/" + b"a" * 70 + b" HTTP/1.1\r\n",
     b"GET http://b.test/" + b"a" * 250 + b" HTTP/1.1\r\n",
@@ -100,8 +103,8 @@ class RecallTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """A request line is looked at as strictly as ever, and ends all if it is bad."""
-        statuses = (505, *(400,) * 9, 501, 501, 414, 414, 414)
-        for line, status in zip(LINES[7:], statuses, strict=True):
+        statuses = (505, *(400,) * 9, 501, 400, 501, 414, 414, 414)
+        for line, status in zip(LINES[8:], statuses, strict=True):
             sink = read(LINES[0] + FIELDS, line + FIELDS, LINES[0] + FIELDS, limits=LIMITS)
             self.assertEqual(len(sink.requests), 2, line)
             refusal = sink.requests[1].refusal
@@ -156,7 +159,11 @@ class RecallTests(SynchronousTestCase):
             line = b"%b /a HTTP/1.1\r\n" % method
             self.assertEqual(PLAIN_LINE.match(line) is not None, method != b"CONNECT", method)
         for method in (b"get", b"BREW", b"PRI", b"GETS", b""):
-            self.assertIsNone(PLAIN_LINE.match(method + b" /a HTTP/1.1\r\n"), method)
+            line = method + b" /a HTTP/1.1\r\n"
+            self.assertIsNone(PLAIN_LINE.match(line), method)
+            # They pass all the same, if only they are tokens.
+            refusal = read(line + FIELDS).requests[0].refusal
+            self.assertEqual(refusal and refusal.status, None if method else 400, method)
 
     def test_behind_a_bare_cr(self) -> None:
         """A CR of its own before a request is not overlooked because the rest comes later."""

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Limits
 from corsgate.server.http1.parser import RequestParser
 from corsgate.server.http1.states import State
-from tests.server.http1.test_parser import GET, NEXT, POST, UPGRADE, H, Recorder, get, read
+from tests.server.http1.cases import GET, NEXT, POST, UPGRADE, H, get
+from tests.server.http1.test_parser import Recorder, read
 
 
 class UpgradeTests(SynchronousTestCase):

@@ -2,12 +2,96 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
+from corsgate.cors.names import TOKEN as TOKEN_PATTERN
 from corsgate.message.framing import CHUNKED
 from corsgate.server.http1.parser import RequestParser
-from tests.server.http1.test_parser import NEXT, POST, REFUSED, TE, Recorder, get, read
+from corsgate.server.http1.request_line import RequestLine
+from corsgate.server.http1.states import State
+from corsgate.server.http1.timeouts import SLOW_HEAD
+from tests.server.http1.cases import NEXT, POST, REFUSED, ROUTABLE, TE, get
+from tests.server.http1.test_parser import Recorder, read
+
+TOKEN = "!#$%&'*+-.^_`|~0123456789ABCLPRTabcdefxyz"
+METHODS = st.text(TOKEN, min_size=1, max_size=64).map(str.encode) | st.sampled_from(
+    [b"LIST", b"BAN", b"VERSION-CONTROL", b"patch", b"PRI", b"M-SEARCH", b"GET", b"GETX", b"GE"]
+)
+FRAMINGS = st.sampled_from(
+    [
+        (b"", b"", None),
+        (b"Content-Length: 0\r\n", b"", 0),
+        (b"Content-Length: 5\r\n", b"ab\r\n\r"[:5], 5),
+        (TE, b"3\r\nabc\r\n0\r\n\r\n", CHUNKED),
+    ]
+)
+
+
+class MethodTests(SynchronousTestCase):
+    """Which methods are read, and that they change nothing else."""
+
+    @given(METHODS, FRAMINGS, st.data())
+    def test_any_token(
+        self, method: bytes, framing: tuple[bytes, bytes, int | None], data: st.DataObject
+    ) -> None:
+        """A head with any method is read as one with POST is, wherever its reads end."""
+        lines, body, length = framing
+        rest = b" /a?b HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n" + body + NEXT
+        raw = method + rest
+        cuts = data.draw(st.lists(st.integers(0, len(raw)), max_size=8))
+        edges = [0, *sorted(cuts), len(raw)]
+        events = read(*[raw[a:b] for a, b in pairwise(edges) if a != b]).events
+        self.assertEqual(events[0], (method, b"/a?b", length, True))
+        self.assertEqual(events[1:], read(b"POST" + rest).events[1:])
+        self.assertEqual(events[-1], get(b"/next"))
+
+    @given(st.binary(min_size=1, max_size=20).filter(lambda raw: raw[:1] not in b"\r\n"))
+    def test_nothing_else(self, raw: bytes) -> None:
+        """What is no token is refused, and nothing behind it is read."""
+        line = RequestLine()
+        if TOKEN_PATTERN.fullmatch(raw):
+            self.assertEqual(line.take(raw), b"")
+            self.assertEqual((line.take(b" /"), line.method), (b"POST /", raw))
+        else:
+            event = read(raw.partition(b" ")[0] + b"\x01 / HTTP/1.1\r\nHost: a\r\n\r\n", NEXT)
+            self.assertEqual(event.events, [(400, False)])
+
+    def test_shown(self) -> None:
+        """llhttp gets one method for all, except for that whose target has a form of its own."""
+        for method, shown in ((b"GET", b"POST"), (b"LIST", b"POST"), (b"CONNECT", b"CONNECT")):
+            line = RequestLine()
+            pieces = [line.take(method[at : at + 1]) for at in range(len(method))]
+            self.assertEqual((b"".join(pieces), line.method, bool(line)), (b"", b"", True))
+            self.assertEqual(line.take(b" /"), shown + b" /")
+            self.assertEqual(line.take(b"a HTTP/1.1\r\n"), b"a HTTP/1.1\r\n")
+            self.assertTrue(line.is_exactly(b"/a", "1.1"))
+            self.assertFalse(line.is_exactly(b"/a", "1.0"))
+            line.clear()
+            self.assertEqual((line.method, bool(line)), (b"", False))
+
+    def test_slow(self) -> None:
+        """A method that never ends is bounded as any head is, and its client waited for."""
+        sink = Recorder()
+        reader = RequestParser(sink, Limits(max_head_bytes=1024))
+        for _ in range(12):
+            reader.feed(b"M" * 100)
+        self.assertEqual(sink.events, [(431, False)])
+        reader = RequestParser(sink, Limits())
+        reader.feed(b"LIS")
+        self.assertIs(reader.state, State.HEAD)
+
+    def test_refused_early(self) -> None:
+        """What is refused before its head has ended keeps the method, so that HEAD gets no body."""
+        sink = Recorder()
+        reader = RequestParser(sink, Limits())
+        reader.feed(b"HEAD /a HTTP/1.1\r\nHost")
+        reader.refuse(SLOW_HEAD)
+        self.assertEqual(sink.requests[0].head.method, b"HEAD")
 
 
 class RequestLineTests(SynchronousTestCase):
@@ -26,7 +110,7 @@ class RequestLineTests(SynchronousTestCase):
                 whole = POST + framing + body + raw + NEXT
                 length = CHUNKED if body is chunks else len(fake)
                 events = [(b"POST", b"/", length, True), ("body", fake), ("end",)]
-                events.append((status, status == 431))
+                events.append((status, (status, raw) in ROUTABLE))
                 self.assertEqual(read(whole).events, events, raw[:80])
                 pieces = [whole[at : at + 1] for at in range(len(whole))]
                 self.assertEqual(read(*pieces).events, events, raw[:80])

@@ -102,19 +102,20 @@ REFUSED: tuple[tuple[int, HeaderList], ...] = (
     (400, [M, S, P, (b"host", b"a.test"), (b"host", b"a.test")]),
     (400, [M, S, A, p(b"x")]),
     (400, [M, S, A, p(b"https://a.test/x")]),
-    (400, [M, S, A, p(b"/x#y")]),
-    (400, [M, S, A, p(b"/x y")]),
-    (400, [M, S, A, p(b"/\xc3\xa4")]),
     (400, [M, S, A, p(b"*")]),
     (400, [OPTIONS, S, A, p(b"*x")]),
     (400, [M, (b":scheme", b"ftp"), A, P]),
     (501, [CONNECT, A]),
     (501, [CONNECT, (b":protocol", b"websocket"), S, A, P]),
-    (501, [(b":method", b"trace"), S, A, P]),
-    (501, [(b":method", b"get"), S, A, P]),
-    (501, [(b":method", b"TRACK"), S, A, P]),
-    (501, [(b":method", b"PRI"), S, A, P]),
-    (501, [(b":method", b"BREW"), S, A, P]),
+)
+
+# Those that a page is to read, since there may be a route.
+ROUTABLE: tuple[tuple[int, HeaderList], ...] = (
+    (400, [M, S, A, p(b"/x#y")]),
+    (400, [M, S, A, p(b"/x y")]),
+    (400, [M, S, A, p(b"/\xc3\xa4")]),
+    (501, [(b":method", b"connect"), S, A, P]),
+    (501, [(b":method", b"M" * 65), S, A, P]),
     (414, [M, S, A, p(b"/" + b"x" * 8192)]),
     (431, [*GET, *[(b"x", b"y")] * 101]),
     (431, [*GET, (b"x", b"y" * 33000)]),
@@ -131,6 +132,11 @@ SERVED: tuple[tuple[HeaderList, bytes, bytes], ...] = (
     ([OPTIONS, S, A, p(b"/")], b"a.test", b"/"),
     ([M, S, A, p(b"//x/../%2e?")], b"a.test", b"//x/../%2e?"),
     ([(b":method", b"PURGE"), S, A, P, (b"te", b"Trailers")], b"a.test", b"/x?y"),
+    # What no script may send is refused by the route, as over HTTP/1.1.
+    *(
+        ([(b":method", method), S, A, P], b"a.test", b"/x?y")
+        for method in (b"LIST", b"patch", b"get", b"PRI", b"TRACK", b"trace", b"M" * 64)
+    ),
     ([*GET, (b"x", b"\xe4"), (b"y", b"a\tb"), (b"z", b"")], b"a.test", b"/x?y"),
 )
 
@@ -146,12 +152,11 @@ class RequestTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What HTTP/1.1 would refuse is refused by the same status."""
-        for status, fields in REFUSED:
+        for status, fields in (*REFUSED, *ROUTABLE):
             read = read_request(fields, Limits(), ended=True)
             assert read.refusal is not None, fields
             self.assertEqual(read.refusal.status, status, fields)
-            # A page is to read why its request was too much.
-            self.assertEqual(read.refusal.routable, status in (414, 431), fields)
+            self.assertEqual(read.refusal.routable, (status, fields) in ROUTABLE, fields)
             if read.refusal.routable:
                 self.assertEqual(read.authority, b"a.test")
 
