@@ -30,7 +30,10 @@ MAX_PLANS = 64
 """For how many tuples of a response's names each route keeps what becomes of it. They are its
 upstream's: where there are more, none comes often."""
 
-_NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"vary"}
+# Alt-Svc would lead a browser past the gate (RFC 7838 2.1).
+_NOT_FOR_CLIENTS = HOP_BY_HOP | CORS_RESPONSE_HEADERS | {b"alt-svc", b"vary"}
+_HSTS = b"strict-transport-security"
+_CONDITIONAL = frozenset((_HSTS, b"upgrade"))
 _LONGEST_REMEMBERED = 256
 
 _line = b": ".join
@@ -46,11 +49,13 @@ class _ResponsePlan:
         varies: Whether there is Vary; `vary_at` says where, if there is one alone.
         vary_at: -1 where there is more than one.
         challenges: Whether there is a challenge.
+        conditional: Whether there is a field that passes in some responses only.
         dated: Whether there is Date.
     """
 
     __slots__ = (
         "challenges",
+        "conditional",
         "connection_at",
         "dated",
         "mask",
@@ -67,6 +72,7 @@ class _ResponsePlan:
         one = names.lowered.count(b"vary") == 1
         self.vary_at = names.lowered.index(b"vary") if one else -1
         self.challenges = b"www-authenticate" in names.names
+        self.conditional = not _CONDITIONAL.isdisjoint(names.names)
         self.dated = b"date" in names.names
 
 
@@ -84,6 +90,7 @@ class ResponseShape:
     __slots__ = (
         "_adapts_cookies",
         "_dropped",
+        "_dropped_beside",
         "_mount",
         "_names_of",
         "_plans",
@@ -110,6 +117,8 @@ class ResponseShape:
         if cookies == "drop":
             withheld.add(b"set-cookie")
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
+        # The final head alone says what a browser is to do with the host from now on.
+        self._dropped_beside = self._dropped | {_HSTS}
         self._plans: dict[HeadNames, _ResponsePlan] = {}
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
@@ -158,6 +167,8 @@ class ResponseShape:
             dated = any(name.lower() == b"date" for name, _ in headers)
         if plan.rewrites:
             headers = self._rewrite(response.status, headers, server, asked, authority, gate_origin)
+        if plan.conditional:
+            headers = _fitting(headers, response, gate_origin)
         if decision.exposes_all:
             decision = decision.exposing(headers)
         if plan.challenges and shared:
@@ -180,13 +191,13 @@ class ResponseShape:
         It says nothing of a length, which belongs to the final response alone (8.6). The links of
         early hints lead to the gate (RFC 8297 2). The arguments are those of `client_head`.
         """
-        headers = end_to_end(response.headers, self._dropped)
+        headers = end_to_end(response.headers, self._dropped_beside)
         headers = rewrite(headers, self._addresses(server, authority, gate_origin), None)
         return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def response_trailers(self, trailers: HeaderList) -> HeaderList:
         """Return the trailers that the client gets; what is dropped of a head is of them too."""
-        return forwardable_trailers(trailers, self._dropped)
+        return forwardable_trailers(trailers, self._dropped_beside)
 
     def _rewrite(
         self,
@@ -222,6 +233,25 @@ class ResponseShape:
                 self._plans.clear()
             self._plans[names] = plan
         return plan
+
+
+def _fitting(headers: HeaderList, response: ResponseHead, gate_origin: bytes) -> HeaderList:
+    """Return fields that pass, with those of `_CONDITIONAL` that fit the response.
+
+    Args:
+        headers: The fields that pass otherwise; none is Upgrade.
+        response: The upstream's head.
+        gate_origin: Scheme and authority by which the client reached the gate.
+    """
+    if not gate_origin.startswith(b"https:"):
+        # RFC 6797 7.2: it says something of hosts that are reached by TLS.
+        headers = [field for field in headers if field[0].lower() != _HSTS]
+    if response.status == 426:
+        # RFC 9110 15.5.22: it must say which protocols; and 7.8: only with Connection. HTTP/2 has
+        # neither (RFC 9113 8.2.2), so both are dropped where it is written.
+        offers = [field for field in response.headers if field[0].lower() == b"upgrade"]
+        headers = [*headers, *offers, (b"Connection", b"Upgrade")] if offers else headers
+    return headers
 
 
 def _vary_of(headers: Sequence[Header], at: int, ours: bytes) -> bytes | None:

@@ -55,6 +55,25 @@ class Requests(GateTestCase):
         self.assertIn('"client": "127.0.0.1"', gate.lines[0])
         self.assertNotIn("1.2.3.4", gate.lines[0])
 
+    async def test_strict_transport_security(self) -> None:
+        """A server's HSTS passes where the client has come by TLS, to a proxy ahead too."""
+        hsts = (b"Strict-Transport-Security", b"max-age=9")
+        upstream = await self.upstream(*[response(headers=[hsts])] * 3)
+        trusting = self.serve(
+            '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
+            'trusted_proxies = ["127.0.0.0/8"]\n'
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n'
+        )
+        https = (b"X-Forwarded-Proto", b"https")
+        for gate, more, passes in (
+            (trusting, [https], True),
+            (trusting, [], False),
+            (self.front(upstream), [https], False),
+        ):
+            answer = await self.ask(gate, headers=more)
+            self.assertEqual(answer.status, 200)
+            self.assertEqual(hsts[0].lower() in answer.fields, passes)
+
     async def test_host(self) -> None:
         """A server gets its own Host; with ``preserve_host`` the client's."""
         upstream = await self.upstream()

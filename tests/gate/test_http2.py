@@ -23,6 +23,7 @@ from tests.peers import Client, Upstream, reactor, request, response
 from tests.support import APP, BASIC, DIGEST, FROM_APP, FROM_FOREIGN, PASSWORD, Gate, GateTestCase
 
 MIB = 1024 * 1024
+HSTS = (b"Strict-Transport-Security", b"max-age=9")
 BODY = bytes(range(256)) * (MIB // 256)
 
 
@@ -249,6 +250,16 @@ class Bodies(Http2TestCase):
             self.assertEqual((got.ended, got.reset), (False, 2))
             upstream.script(response(body=b"next"))
             self.assertEqual(bytes((await peer.whole(peer.ask())).body), b"next")
+
+    async def test_required_upgrade(self) -> None:
+        """A 426 passes without what it requires: HTTP/2 has no Upgrade (RFC 9113 8.2.2)."""
+        fields = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade"), HSTS]
+        upstream = await self.upstream(response(426, fields, b"no"))
+        peer = await self.peer(self.over_tls(upstream))
+        got = await peer.whole(peer.ask(headers=[FROM_APP]))
+        self.assertEqual((got.status, bytes(got.body)), (426, b"no"))
+        self.assertFalse({b"upgrade", b"connection"} & got.fields.keys())
+        self.assertEqual(got.one(b"strict-transport-security"), b"max-age=9")
 
     async def test_trailers(self) -> None:
         """Trailers pass both ways."""

@@ -9,7 +9,7 @@ from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.cors.decide import Decision, decide
 from corsgate.cors.policy import compile_policy
 from corsgate.gate.response_shape import ResponseShape
-from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import HeaderList, index_headers
 from corsgate.message.uri_mapping import Mount
 from tests.gate.test_request_shape import SERVER, fields
@@ -34,15 +34,20 @@ def decision(headers: HeaderList) -> Decision:
     return decide(policy, b"GET", index_headers(headers), b"https://api.example", credentialed=True)
 
 
-def client_head(made: ResponseShape, headers: HeaderList) -> ResponseHead:
+def client_head(
+    made: ResponseShape,
+    headers: HeaderList,
+    status: int = 200,
+    gate_origin: bytes = b"https://api.example",
+) -> ResponseHead:
     """Return what the client gets."""
     return made.client_head(
-        ResponseHead(status=200, reason=b"OK", headers=headers),
+        ResponseHead(status=status, reason=b"OK", headers=headers),
         SERVER,
         decision([(b"Origin", ORIGIN)]),
         RequestHead(method=b"GET", target=b"/v1/x", headers=[]),
         authority=b"api.example",
-        gate_origin=b"https://api.example",
+        gate_origin=gate_origin,
     )
 
 
@@ -77,6 +82,49 @@ class Responses(SynchronousTestCase):
         for name in (b"www-authenticate", b"authentication-info"):
             self.assertIn(name, open_route)
             self.assertNotIn(name, closed)
+
+    def test_upgrade_required(self) -> None:
+        """A 426 says which protocols are required, and so does Connection; nothing else does."""
+        theirs: HeaderList = [
+            (b"Upgrade", b"websocket"),
+            (b"Connection", b"close, Upgrade"),
+            (b"UPGRADE", b"x/2"),
+            (b"Date", b"now"),
+        ]
+        made = client_head(shape(), theirs, 426)
+        index = index_headers(made.headers)
+        self.assertEqual(index[b"upgrade"], [b"websocket", b"x/2"])
+        self.assertEqual(index[b"connection"], [b"Upgrade"])
+        self.assertEqual(made.lines, field_lines(made.headers))
+        for status in (101, 200, 401, 503):
+            index = index_headers(client_head(shape(), theirs, status).headers)
+            self.assertNotIn(b"upgrade", index)
+            self.assertNotIn(b"connection", index)
+        index = index_headers(client_head(shape(), [(b"X", b"y")], 426).headers)
+        self.assertNotIn(b"connection", index)
+
+    def test_strict_transport_security(self) -> None:
+        """HSTS is for who has come by TLS; before and behind a response it is for nobody."""
+        hsts: HeaderList = [(b"Strict-Transport-Security", b"max-age=9"), (b"Date", b"now")]
+        for origin, passes in (
+            (b"https://api.example", True),
+            (b"http://api.example", False),
+            (b"", False),
+        ):
+            made = client_head(shape(), hsts, 200, origin)
+            self.assertEqual(b"strict-transport-security" in index_headers(made.headers), passes)
+            self.assertEqual(made.lines, field_lines(made.headers))
+        early = shape().interim_head(ResponseHead(status=103, reason=b"E", headers=hsts))
+        self.assertEqual(early.headers, hsts[1:])
+        self.assertEqual(shape().response_trailers([*hsts, (b"X", b"y")]), [(b"X", b"y")])
+
+    def test_alternative_services(self) -> None:
+        """No response leads a browser past the gate."""
+        alternative: HeaderList = [(b"Alt-Svc", b'h3=":443"'), (b"X", b"y")]
+        self.assertNotIn(b"alt-svc", index_headers(client_head(shape(), alternative).headers))
+        early = shape().interim_head(ResponseHead(status=103, reason=b"E", headers=alternative))
+        self.assertEqual(early.headers, alternative[1:])
+        self.assertEqual(shape().response_trailers(alternative), alternative[1:])
 
     @given(fields)
     def test_anything(self, theirs: HeaderList) -> None:

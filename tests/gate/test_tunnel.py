@@ -150,6 +150,40 @@ class Switching(GateTestCase):
         client.send(b"more")
         await upstream.when(lambda: upstream.data.endswith(first + b"more"))
 
+    async def test_without_a_body(self) -> None:
+        """An offer that says it has no body is one, as Java's client makes it; no other is."""
+        for length in (b"0", b"00"):
+            upstream = await self.upstream(SWITCH)
+            client = await self.connect(self.front(upstream))
+            offer = request(headers=[*OFFER, (b"Content-Length", length), FROM_APP])
+            client.send(offer + b"first")
+            await client.when(lambda client=client: client.data.endswith(b"\r\n\r\n"))  # type: ignore[misc]  # a default
+            self.assertTrue(client.data.startswith(b"HTTP/1.1 101 "), client.data)
+            await upstream.when(lambda upstream=upstream: upstream.data.endswith(b"\r\n\r\nfirst"))  # type: ignore[misc]  # a default
+            self.assertEqual(upstream.requests[0].one(b"Upgrade"), b"websocket")
+            self.assertNotIn(b"content-length", upstream.requests[0].fields)
+        for framing, body in (
+            ((b"Content-Length", b"2"), b"hi"),
+            ((b"Transfer-Encoding", b"chunked"), b"2\r\nhi\r\n0\r\n\r\n"),
+            ((b"Transfer-Encoding", b"chunked"), b"0\r\n\r\n"),
+        ):
+            upstream = await self.upstream()
+            client = await self.connect(self.front(upstream))
+            client.send(request(headers=[*OFFER, framing, FROM_APP]) + body + request())
+            for _ in range(2):
+                self.assertEqual((await client.response()).status, 200)
+            self.assertNotIn(b"upgrade", upstream.requests[0].fields)
+            self.assertEqual(upstream.requests[0].body, b"hi" if b"hi" in body else b"")
+
+    async def test_declined_without_a_body(self) -> None:
+        """Where it is not taken up, what follows is HTTP as before."""
+        upstream = await self.upstream()
+        client = await self.connect(self.front(upstream))
+        client.send(request(headers=[*OFFER, (b"Content-Length", b"0")]) + request(target=b"/v1/2"))
+        for _ in range(2):
+            self.assertEqual((await client.response()).status, 200)
+        self.assertEqual([got.target for got in upstream.requests], [b"/v1/x", b"/v1/2"])
+
     async def test_last_bytes(self) -> None:
         """What one side sends before it closes reaches the other, however much it is."""
         upstream = await self.upstream(None)
@@ -200,6 +234,19 @@ class Switching(GateTestCase):
             client.send(request(target=b"/v1/2")[20:])
             self.assertEqual((await client.response()).body, b"fine")
             self.assertEqual(upstream.requests[1].target, b"/v1/2")
+
+    async def test_required(self) -> None:
+        """A 426 says what it requires (RFC 9110 15.5.22), and the connection goes on."""
+        fields = [(b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")]
+        upstream = await self.upstream(response(426, fields, b"no"), response(426, fields, b"no"))
+        client = await self.connect(self.front(upstream))
+        for more in ([], [(b"Connection", b"close")]):
+            client.send(request(headers=[*more, FROM_APP]))
+            answer = await client.response()
+            self.assertEqual((answer.status, answer.one(b"Upgrade")), (426, b"websocket"))
+            options = [b"Upgrade", b"close"] if more else [b"Upgrade"]
+            self.assertEqual(answer.fields[b"connection"], options)
+        self.assertEqual(await client.gone(), "closed")
 
     async def test_refused_here(self) -> None:
         """The same where the gate itself answers; nothing behind a 403 passes for trusted."""

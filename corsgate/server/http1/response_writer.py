@@ -93,7 +93,7 @@ class ResponseWriter(ClientConnection):
 
         Args:
             head: The head; where it has `lines`, there is a Date among them, and no field that
-                frames the body or speaks of the connection.
+                frames the body or says whether the connection goes on.
             length: The body's length in bytes; None to send it in a chunk.
             body: All of the body.
             bodiless: Whether none of the body is sent.
