@@ -24,6 +24,15 @@ _CONFIGS = ("cors", "cors", "basic", "routes", "proxied", "combined")
 _PREFIXES = (b"/v1", b"/strip", b"/plain", b"/few", b"/auto", b"/trial", b"/star", b"/none")
 _HOSTS = (b"gate.example", b"GATE.example", b"127.0.0.1:5555", b"[::1]", b"a.tenant.example")
 
+_METHODS = (b"GET", b"GET", b"LIST", b"BAN", b"VERSION-CONTROL", b"patch", b"Track", b"TRACE")
+_BODIES: tuple[tuple[HeaderList, bytes], ...] = (
+    ([], b""),
+    ([], b""),
+    ([(b"Content-Length", b"0")], b""),
+    ([(b"Content-Length", b"4")], b"body"),
+    ([(b"Transfer-Encoding", b"chunked")], b"1\r\nx\r\n0\r\n\r\n"),
+)
+
 
 def independent(
     kind: str, config: str, requests: list[bytes], reactions: tuple[Reaction, ...]
@@ -247,6 +256,20 @@ def pipelined(rng: Random) -> Iterator[Case]:
         )
 
 
+def methods(rng: Random) -> Iterator[Case]:
+    """Methods that llhttp does not know, amid those that it does, with bodies and bad targets."""
+    for number in range(80):
+        fields = HEADS[number % len(HEADS)] if number % 2 else []
+        requests = []
+        for _ in range(5):
+            target = rng.choice((b"/few/%", *TARGETS[:3])) if rng.random() < 0.3 else b"/v1/x"
+            method = rng.choice(_METHODS)
+            framing, body = rng.choice(_BODIES)
+            requests.append(get([*fields, *framing], target, method=method, body=body))
+        answers = tuple(reply(rng) for _ in requests)
+        yield independent("methods", rng.choice(_CONFIGS), requests, answers)
+
+
 def many(rng: Random) -> Iterator[Case]:
     """So many different fields, targets and responses that memories are full."""
     for number in range(8):
@@ -270,6 +293,7 @@ FAMILIES = {
         sites,
         heads,
         pipelined,
+        methods,
         many,
     )
 }
