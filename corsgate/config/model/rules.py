@@ -28,7 +28,9 @@ _DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 ENTRY_NAME = r"[A-Za-z0-9_.-]{1,64}"
 """A regular expression for names in sections such as ``[upstreams]``."""
 
-_USUAL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+# Browsers send them in upper case only (Fetch #concept-method-normalize).
+_NORMALIZED_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
+_NEVER_SERVED = ("CONNECT", "TRACE", "TRACK")
 _FRAMING = frozenset((*HOP_BY_HOP, b"host", b"content-length"))
 _WRITTEN_HERE = _FRAMING | WRITTEN_FIELDS | {b"expect"}
 
@@ -120,8 +122,15 @@ def check_method(text: str) -> None:
     """Reject text that is not a method; methods are case-sensitive (RFC 9110 9.1)."""
     if not _TOKEN.fullmatch(text):
         raise BadValue(f"{show(text)} is not a method", 'write a method, such as "GET"')
-    if text not in _USUAL_METHODS and text.upper() in _USUAL_METHODS:
+    if text not in _NORMALIZED_METHODS and text.upper() in _NORMALIZED_METHODS:
         raise BadValue(f"{show(text)} is not upper-case", f'write "{text.upper()}"')
+
+
+def check_served_method(text: str) -> None:
+    """Reject text that is not a method, or is one that no route serves."""
+    check_method(text)
+    if text.upper() in _NEVER_SERVED:
+        raise BadValue(f"{show(text)} is refused on every route", "remove it")
 
 
 def check_token(text: str) -> None:

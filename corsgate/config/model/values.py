@@ -327,7 +327,9 @@ class Route:
     upstream: Upstream
     cors: Cors | None = None
     cors_report_only: Cors | None = None
-    methods: tuple[str, ...] | None = attrs.field(default=None, validator=each(rules.check_method))
+    methods: tuple[str, ...] | None = attrs.field(
+        default=None, validator=each(rules.check_served_method)
+    )
     strip_prefix: bool = False
     allow_framing: bool = False
     pass_headers: tuple[str, ...] = attrs.field(

@@ -114,7 +114,7 @@ def _read_route(
     cors = None if policy is None else policies.resolve(policy)
     trial = table.item("cors_report_only")
     report_only = None if trial is None else policies.resolve(trial)
-    methods = table.list_of("methods", checked(rules.check_method), '"GET"')
+    methods = table.list_of("methods", checked(rules.check_served_method), '"GET"')
     if methods == ():
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
     strip_prefix = table.get("strip_prefix", boolean, False)

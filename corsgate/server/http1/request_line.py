@@ -27,11 +27,13 @@ class RequestLine:
         method: The method; empty until the space behind it has come.
     """
 
-    __slots__ = ("_bytes", "_ended", "method")
+    __slots__ = ("_bytes", "_ended", "_judged", "method")
 
     def __init__(self) -> None:
         self.method = b""
         self._bytes = bytearray()
+        # How many of them are part of a method that has not ended.
+        self._judged = 0
         self._ended = False
 
     def __bool__(self) -> bool:
@@ -65,15 +67,18 @@ class RequestLine:
                 # The next byte decides.
                 return b""
             raise TargetError("there is a bare CR or LF before a request")
-        line = bytes(collected)
-        method, space, rest = line.partition(b" ")
-        if not TOKEN.fullmatch(method) and line:
+        judged = self._judged
+        end = collected.find(b" ", judged)
+        part = collected[judged : None if end < 0 else end]
+        if end == 0 or (part and not TOKEN.fullmatch(part)):
             raise TargetError("the request line does not begin with a method and a space")
-        if not space:
+        if end < 0:
+            self._judged = len(collected)
             return b""
-        self.method = method
+        self.method = method = bytes(collected[:end])
+        rest = collected[end:]
         self._ended = b"\n" in rest
-        return b"%b %b" % (method if method == b"CONNECT" else STAND_IN, rest)
+        return (method if method == b"CONNECT" else STAND_IN) + rest
 
     def is_exactly(self, target: bytes, version: str) -> bool:
         """Return whether a method, this target and this version are all of it (RFC 9112 3)."""
@@ -85,6 +90,7 @@ class RequestLine:
         """Forget the line: its head is complete."""
         self.method = b""
         self._bytes.clear()
+        self._judged = 0
         self._ended = False
 
 

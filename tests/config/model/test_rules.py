@@ -102,12 +102,16 @@ class NameTests(TableTestCase):
         """Methods are case-sensitive: a known one in lower case is a mistake."""
         bad = {
             "get": '"get" is not upper-case; write "GET"',
-            "Patch": '"Patch" is not upper-case; write "PATCH"',
+            "Delete": '"Delete" is not upper-case; write "DELETE"',
             "": '"" is not a method; write a method, such as "GET"',
             "A B": '"A B" is not a method; write a method, such as "GET"',
             "é": '"é" is not a method; write a method, such as "GET"',
         }
-        self.assert_checked(rules.check_method, ["GET", "PROPFIND", "propfind", "M-SEARCH"], bad)
+        good = ["GET", "PROPFIND", "propfind", "patch", "M-SEARCH", "VERSION-CONTROL"]
+        self.assert_checked(rules.check_method, good, bad)
+        for method in ("CONNECT", "TRACE", "trace", "TRACK"):
+            bad[method] = f'"{method}" is refused on every route; remove it'
+        self.assert_checked(rules.check_served_method, good, bad)
 
     def test_tokens(self) -> None:
         """Names of cookies and the like (RFC 9110 5.6.2)."""

@@ -106,6 +106,10 @@ ROUTES = (
     ("methods = []", 'c.toml:6: routes."/".methods: it is empty; list methods or remove the key'),
     ('methods = ["get"]', 'c.toml:6: routes."/".methods[0]: "get" is not upper-case; write "GET"'),
     (
+        'methods = ["LIST", "TRACE"]',
+        'c.toml:6: routes."/".methods[1]: "TRACE" is refused on every route; remove it',
+    ),
+    (
         'methods = ["G T"]',
         'c.toml:6: routes."/".methods[0]: "G T" is not a method; write a method, such as "GET"',
     ),
