@@ -51,7 +51,7 @@ class _Away(Resource):
         return b""
 
 
-class InChromium(GateTestCase):
+class ChromiumTestCase(GateTestCase):
     """A page on one port of localhost, another page on a second, and a gate on a third."""
 
     timeout = 120
@@ -70,6 +70,10 @@ class InChromium(GateTestCase):
         browser = await deferToThread(Browser)
         self.addCleanup(deferToThread, browser.close)
         return browser
+
+
+class InChromium(ChromiumTestCase):
+    """What a policy's further keys come to."""
 
     async def test_console_names_the_cause(self) -> None:
         """With debug its console says what is missing, and the request is refused all the same."""

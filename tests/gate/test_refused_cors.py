@@ -100,6 +100,16 @@ class RefusedCorsTests(Http2TestCase):
             self.assertNotIn(b"access-control-allow-origin", answer.fields, data[:80])
         self.assertEqual(upstream.requests, [])
 
+    async def test_slow(self) -> None:
+        """A page reads that its head or body came too slowly, if the head says whose it is."""
+        limits = '[limits]\nclient_head_timeout = "50ms"\nclient_body_timeout = "50ms"\n'
+        gate = self.front(await self.upstream(None), rest=limits)
+        put = START.replace(b"GET ", b"PUT ") + b"Content-Length: 5\r\n\r\nhell"
+        for data, is_readable in ((START + b"X: y", True), (put, True), (START[:30], False)):
+            answer = await self.send(gate, data)
+            self.assertEqual(answer.status, 408, data)
+            self.assertEqual(b"access-control-allow-origin" in answer.fields, is_readable, data)
+
     async def test_nowhere(self) -> None:
         """What belongs to no route, or may be read in two ways, is for nobody to read."""
         upstream = await self.upstream()
