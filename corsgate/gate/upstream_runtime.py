@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -162,22 +162,30 @@ def make_upstream(
         clock=reactor,
         chance=chance,
     )
-    if upstream.servers_file is not None:
-        made.watchers.append(ServersFile(reactor, upstream.servers_file, made.change, tell))
-    if upstream.discovered:
-        lookup = Lookup(reactor, upstream.resolver, hosts)
-        made.watchers.append(
-            Discovery(
-                reactor,
-                upstream.servers,
-                upstream.discovered,
-                lookup,
-                made.change,
-                tell,
-                named=bool(upstream.server_name or not upstream.verify or upstream.tls.pin),
-            )
-        )
+    made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return made
+
+
+def _watchers(
+    upstream: Upstream,
+    reactor: Any,
+    hosts: Hosts,
+    change: Callable[[Sequence[Server]], None],
+    tell: Callable[[str], None],
+) -> Iterator[Discovery | ServersFile]:
+    """Return what finds out which servers there are, where they are not all fixed."""
+    if upstream.servers_file is not None:
+        yield ServersFile(reactor, upstream.servers_file, change, tell)
+    if upstream.discovered:
+        yield Discovery(
+            reactor,
+            upstream.servers,
+            upstream.discovered,
+            Lookup(reactor, upstream.resolver, hosts),
+            change,
+            tell,
+            named=bool(upstream.server_name or not upstream.verify or upstream.tls.pin),
+        )
 
 
 def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
