@@ -103,6 +103,8 @@ _BELOW: Mapping[str, str] = {
     " drain; names to look up in DNS (dns+http://, srv+http://); or a separate file.",
     "weight": "The server's share of requests, relative to the others, from 1 to 1000.",
     "upstream": "The upstream to forward requests to: a name under [upstreams].",
+    "by_url": "Instead of upstream: the upstreams whose servers a client may name by URL, such as"
+    " /proxy?url=https%3A%2F%2Fbox%2Fmap.",
 }
 """Descriptions of the keys in tables, where an attribute has none for files."""
 
@@ -132,6 +134,8 @@ def config_schema() -> dict[str, object]:
     whole["anyOf"] = [{"required": ["listen"]}, {"required": ["listener"]}]
     whole["required"] = ["upstreams", "routes"]
     properties["routes"]["propertyNames"] = {"pattern": "/"}
+    forms = [{"required": ["upstream"]}, {"required": ["by_url"]}]
+    properties["routes"]["additionalProperties"]["anyOf"] = forms
     return {
         "$schema": DIALECT,
         "title": "corsgate configuration",

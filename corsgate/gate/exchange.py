@@ -110,12 +110,13 @@ class Exchange:
 
     def _respond_here(self) -> None:
         """Respond with why the request goes no further, or to a preflight."""
-        request, ruling = self._request, self._ruling
-        refused = request.refusal
-        if refused is not None and not ruling.postpones(refused.status):
+        request, ruling, refusal = self._request, self._ruling, self._request.refusal
+        if refusal is not None and not ruling.precedes(
+            refusal.status, after_policy=refusal.after_policy
+        ):
             # What can't be served at all does not also get why its origin would be refused.
-            refusal = Problem(status=refused.status, detail=refused.detail)
-            respond(request, refusal, ruling.live)
+            problem = Problem(status=refusal.status, detail=refusal.detail)
+            respond(request, problem, ruling.live)
             return
         log = request.log
         if ruling.outcome is not None:

@@ -19,7 +19,7 @@ from corsgate.gate.own_responses import respond
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
 from corsgate.gate.runtime import CompiledRoute, Runtime
-from corsgate.message.client import Client
+from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
 from corsgate.server.admission import Admission, client_key
@@ -80,7 +80,7 @@ class ListenerSite:
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
         serve = self._serve if shortcuts.memo else self._serve_anew
-        root = GateRoot(runtime.table, hosts, serve, self._respond, misdirects)
+        root = GateRoot(runtime.table, hosts, serve, self._respond, self._admit, misdirects)
         self.site = GateSite(
             root,
             deadlines=deadlines,
@@ -137,6 +137,13 @@ class ListenerSite:
         if len(authority) > _LONGEST_REMEMBERED:
             return _client_of(peer, scheme, authority, peer), peer
         return _known_client(peer, scheme, authority), peer
+
+    def _admit(self, request: GateRequest, route: CompiledRoute) -> CompiledRoute:
+        """Return the route that serves a request, of one that restricts what its requests reach."""
+        assert route.reach is not None, "it restricts nothing"
+        return route.reach.admitted(
+            request, route, lambda: gate_origin(self._client(request), request.head.headers)
+        )
 
     def _serve(self, request: GateRequest, route: CompiledRoute) -> None:
         client = self._client(request)

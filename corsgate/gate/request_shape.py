@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
+from corsgate.config.model.path_rules import judges_methods
 from corsgate.config.model.values import Route, Server
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import forwarded, via
@@ -93,7 +94,8 @@ class RequestShape:
         self._ending: Sequence[Header] = (self._via, *self._closes, *self._fixed)
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
-        overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
+        is_judged = route.methods is not None or judges_methods(route.allow_paths)
+        overrides = METHOD_OVERRIDES if is_judged else frozenset()
         cookies = {b"cookie"} if route.upstream.addresses.cookies == "drop" else set()
         dropped = _spelled(own_fields | overrides | cookies)
         self._dropped = DroppedFields(dropped, self._passed - cookies)

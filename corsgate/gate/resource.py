@@ -22,6 +22,7 @@ _LONGEST_REMEMBERED = 256
 Serve = Callable[[GateRequest, CompiledRoute], None]
 Respond = Callable[[GateRequest, Problem], None]
 Misdirects = Callable[[GateRequest], bool]
+Admit = Callable[[GateRequest, CompiledRoute], CompiledRoute]
 
 
 class PlaceResource(Resource):
@@ -31,6 +32,7 @@ class PlaceResource(Resource):
         node: The place.
         serve: Called with a request and the route that was found.
         respond: Called with a request and an error.
+        admit: Called before `serve`, where the route restricts what its requests reach.
 
     Attributes:
         by_head: Whether the next request with the same fields and target may be rendered here
@@ -39,16 +41,20 @@ class PlaceResource(Resource):
 
     by_head: ClassVar[bool] = True
 
-    def __init__(self, node: Node[CompiledRoute], serve: Serve, respond: Respond) -> None:
+    def __init__(
+        self, node: Node[CompiledRoute], serve: Serve, respond: Respond, admit: Admit
+    ) -> None:
         super().__init__()
-        self._route = node.route
+        self._route = route = node.route
         self._serve = serve
+        if route is not None and route.reach is not None:
+            self._serve = lambda request, found: serve(request, admit(request, found))
         self._respond = respond
         self.isLeaf = not node.children
         for segment, child in node.children.items():
-            self.putChild(segment, PlaceResource(child, serve, respond))
+            self.putChild(segment, PlaceResource(child, serve, respond, admit))
         # All that is below, except for the children, is this route's.
-        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond)
+        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond, admit)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below."""
@@ -72,6 +78,7 @@ class GateRoot(Resource):
         hosts: The Host values that are served here.
         serve: Called with a request and the route that was found.
         respond: Called with a request and an error.
+        admit: Called before `serve`, where the route restricts what its requests reach.
         misdirects: Returns whether a request was meant for a host that is not served, although
             its Host is; None where nothing but Host says what it was meant for.
     """
@@ -82,6 +89,7 @@ class GateRoot(Resource):
         hosts: HostRules,
         serve: Serve,
         respond: Respond,
+        admit: Admit,
         misdirects: Misdirects | None = None,
     ) -> None:
         super().__init__()
@@ -90,7 +98,7 @@ class GateRoot(Resource):
         self._respond = respond
         self._table = table
         self._found: dict[bytes, PlaceResource] = {}
-        self._trees = {id(node): PlaceResource(node, serve, respond) for node in table.roots}
+        self._trees = {id(node): PlaceResource(node, serve, respond, admit) for node in table.roots}
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below the root of the request's host."""

@@ -101,16 +101,19 @@ class Ruling:
         elif decision.verdict is Verdict.REFUSE:
             self._refuse(policy, shown, index)
 
-    def postpones(self, status: int) -> bool:
-        """Return whether a request's refusal is left to the request that follows on it.
+    def precedes(self, status: int, *, after_policy: bool = False) -> bool:
+        """Return whether the policy's own response goes before a refusal of the request.
 
         A page learns nothing of a preflight but that it has failed. So a preflight whose target is
         refused is answered as any other: the request behind it has the same target.
 
         Args:
             status: That of the refusal.
+            after_policy: Whether only a request that the policy lets pass is refused.
         """
-        return status in _OF_TARGET and self.live.verdict is Verdict.PREFLIGHT
+        if status in _OF_TARGET and self.live.verdict is Verdict.PREFLIGHT:
+            return True
+        return after_policy and not self.passes
 
     def no_content(self, date: bytes) -> ResponseHead:
         """Return the head of the response to a preflight.

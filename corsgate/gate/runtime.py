@@ -9,14 +9,17 @@ from typing import Any, TypeAlias
 import attrs
 from twisted.logger import Logger
 
+from corsgate.config.model.by_url import one_per_upstream, signed_upstream
 from corsgate.config.model.values import Config, Cors, Route
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
+from corsgate.gate.reach import Reach, as_one, reach_key
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
 from corsgate.gate.upstream_runtime import UpstreamRuntime, make_upstream
+from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape, withheld_fields
 from corsgate.message.uri_mapping import Mount
 from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
@@ -49,7 +52,7 @@ class CompiledRoute:
     Attributes:
         route: As above.
         prefix: As above.
-        credentialed: Whether the gate adds credentials.
+        credentialed: Whether the gate adds credentials, to any upstream that the route names.
         shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
         pseudonym: As above.
         request_shape: What becomes of its requests' heads.
@@ -66,6 +69,7 @@ class CompiledRoute:
         direct: Whether a request without a body may be sent at once: nothing has to be learned
             from a server before.
         whole: Whether a response that has come whole is written whole.
+        reach: What its requests may reach, or None where that is everything.
     """
 
     __slots__ = (
@@ -79,6 +83,7 @@ class CompiledRoute:
         "policy",
         "prefix",
         "pseudonym",
+        "reach",
         "report_only",
         "request_shape",
         "response_shape",
@@ -106,19 +111,21 @@ class CompiledRoute:
         fixed = () if credentials is None else credentials.fixed
         self.route = route
         self.prefix = prefix
-        self.credentialed = credentials is not None
+        self.credentialed = signed_upstream(route) is not None
         self.shares_cookies = route.shares_cookies
         self.pseudonym = pseudonym
-        self.request_shape = RequestShape(
+        own_fields = frozenset() if credentials is None else credentials.header_names
+        self.request_shape = (UrlRequestShape if route.by_url else RequestShape)(
             route,
             depth,
-            own_fields=frozenset() if credentials is None else credentials.header_names,
+            own_fields=own_fields | withheld_fields(route),
             fixed=fixed or (),
             pseudonym=pseudonym,
-            is_served=lambda host, path: find(host, path) is self,
+            # A by_url route has no URLs of its own that a resource could have.
+            is_served=lambda host, path: not route.by_url and find(host, path) is self,
             shortcuts=shortcuts,
         )
-        self.response_shape = ResponseShape(
+        self.response_shape = (UrlResponseShape if route.by_url else ResponseShape)(
             route,
             self._mount(find, is_foreign),
             credentialed=self.credentialed,
@@ -131,11 +138,7 @@ class CompiledRoute:
         self.report_only = (
             None if report_only is None else ReportOnly(self.label, compiled(report_only))
         )
-        self.methods = (
-            None
-            if route.methods is None
-            else frozenset(method.encode("ascii") for method in route.methods)
-        )
+        self.methods = _encoded(route.methods)
         key = _kind_of(route, self.policy)
         self.kind = object() if kinds is None else kinds.setdefault(key, object())
         self.limits = route.limits
@@ -143,6 +146,7 @@ class CompiledRoute:
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
+        self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
 
     def _mount(self, find: FindRoute, is_foreign: IsForeign) -> Mount:
         """Return how the route mounts its upstream."""
@@ -161,6 +165,10 @@ class CompiledRoute:
         )
 
 
+def _encoded(methods: Sequence[str] | None) -> frozenset[bytes] | None:
+    return None if methods is None else frozenset(method.encode("ascii") for method in methods)
+
+
 def _kind_of(route: Route, policy: Policy | None) -> Hashable:
     """Return what routes have in common that make the same of the same fields."""
     return (
@@ -169,6 +177,7 @@ def _kind_of(route: Route, policy: Policy | None) -> Hashable:
         route.pass_headers,
         route.methods,
         route.allow_framing,
+        reach_key(route),
     )
 
 
@@ -231,18 +240,22 @@ def make_runtime(
     is_foreign = foreign_to(config.upstreams)
 
     def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:
-        return CompiledRoute(
-            route,
-            prefix,
-            depth,
-            upstream=upstreams[route.upstream.name],
-            compiled=compiled,
-            kinds=kinds,
-            find=lambda host, path: table.find(host, path),
-            is_foreign=is_foreign(route.upstream.name),
-            pseudonym=pseudonym,
-            shortcuts=shortcuts,
-        )
+        found = [
+            CompiledRoute(
+                each,
+                prefix,
+                depth,
+                upstream=upstreams[each.upstream.name],
+                compiled=compiled,
+                kinds=kinds,
+                find=lambda host, path: table.find(host, path),
+                is_foreign=is_foreign(each.upstream.name),
+                pseudonym=pseudonym,
+                shortcuts=shortcuts,
+            )
+            for each in one_per_upstream(route)
+        ]
+        return as_one(found)
 
     table = RouteTable.build(config.routes, compile_route)
     return Runtime(table=table, upstreams=upstreams)

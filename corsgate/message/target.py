@@ -93,7 +93,7 @@ def segments(target: bytes) -> list[bytes]:
         raise TargetError("the path has a % that no two hexadecimal digits follow")
     if b"%00" in path:
         raise TargetError("the path has an encoded control character")
-    decoded = _decode(path[1:].replace(b"/", _RAW_SLASH))
+    decoded = percent_decoded(path[1:].replace(b"/", _RAW_SLASH))
     if _CONTROL.search(decoded):
         raise TargetError("the path has an encoded control character")
     _check_readings(decoded)
@@ -136,14 +136,14 @@ def _check_readings(decoded: bytes) -> None:
         if b"%" not in decoded:
             return
         # "%25" is an encoded "%"; any number of its layers is decoded in one step.
-        again = _decode(_ENCODED_PERCENT.sub(b"%", decoded))
+        again = percent_decoded(_ENCODED_PERCENT.sub(b"%", decoded))
         if again == decoded:
             return
         decoded = again
     raise TargetError("the path is percent-encoded too often")
 
 
-def _decode(path: bytes) -> bytes:
+def percent_decoded(path: bytes) -> bytes:
     r"""Return a path percent-decoded; a ``%`` without two hexadecimal digits stays.
 
     Escapes are rewritten as ``\xNN``, which is decoded in C. `urllib.parse.unquote_to_bytes` runs

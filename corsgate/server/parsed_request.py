@@ -21,15 +21,18 @@ class Refusal:
     """Why a request is answered without being looked at further.
 
     Attributes:
-        status: 400, 408, 414, 431, 501 or 505.
+        status: 400, 403, 408, 414, 431, 501 or 505.
         detail: One sentence for the client.
         routable: Whether the head is sound enough to find the route by, so that its CORS
             headers let the page read the answer.
+        after_policy: Whether what the route's policy does not forward gets its own response, such
+            as a preflight.
     """
 
     status: int
     detail: str
     routable: bool = False
+    after_policy: bool = False
 
 
 NO_TUNNELS = Refusal(status=501, detail="This is not a tunnelling proxy.")

@@ -29,6 +29,9 @@ upstream = "a"
 upstream = "a"
 [routes."api.example/"]
 upstream = "a"
+[routes."/some"]
+upstream = "a"
+allow_paths = ["/some/**"]
 """
 
 
@@ -59,7 +62,11 @@ class ResourceTests(SynchronousTestCase):
         def misdirects(_: object) -> bool:
             return self.misdirected
 
-        self.root = GateRoot(runtime.table, hosts, serve, answer, misdirects)
+        def admit(_: object, route: CompiledRoute) -> CompiledRoute:
+            self.served.append("admitted")
+            return route
+
+        self.root = GateRoot(runtime.table, hosts, serve, answer, admit, misdirects)
 
     def find(self, target: bytes, host: bytes = b"localhost") -> Any:
         """Return the resource of a request, which it has rendered."""
@@ -80,6 +87,12 @@ class ResourceTests(SynchronousTestCase):
         for target in (b"/v1", b"/v1/x/y", b"/v1/deep", b"/v1/deep/z", b"/v1/deeper", b"/v2"):
             self.find(target)
         self.assertEqual(self.served, ["/v1", "/v1", "/v1/deep", "/v1/deep", "/v1", "404"])
+
+    def test_admitted_first(self) -> None:
+        """A route that restricts what its requests reach looks at each before it serves it."""
+        self.find(b"/some/x")
+        self.find(b"/some")
+        self.assertEqual(self.served, ["admitted", "/some"] * 2)
 
     def test_hosts(self) -> None:
         """A host has its own tree; one that is not served gets 421."""

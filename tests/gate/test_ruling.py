@@ -89,13 +89,13 @@ class AskedTests(SynchronousTestCase):
         for method in (b"LIST", b"VERSION-CONTROL", b"patch"):
             self.assertTrue(self.ask(method=method).passes)
 
-    def test_postpones(self) -> None:
+    def test_precedes(self) -> None:
         """A bad target is reported to the request behind a preflight, where that is granted."""
         granted = self.ask([APP, WANTS_PUT], b"OPTIONS")
         for status, is_postponed in ((400, True), (414, True), (431, False), (408, False)):
-            self.assertEqual(granted.postpones(status), is_postponed, status)
+            self.assertEqual(granted.precedes(status), is_postponed, status)
         for ruling in (self.ask([EVIL, WANTS_PUT], b"OPTIONS"), self.ask([APP], b"OPTIONS")):
-            self.assertFalse(ruling.postpones(400))
+            self.assertFalse(ruling.precedes(400))
 
     def test_ungranted(self) -> None:
         """What is forwarded without a grant is noted for the log."""

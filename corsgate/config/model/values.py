@@ -17,6 +17,7 @@ from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
+from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.secret import Secret as Secret
 from corsgate.config.model.upstream_tls import UpstreamTls as UpstreamTls
 from corsgate.config.model.validators import Validator, at_least_one, choice, count, each, rule
@@ -304,7 +305,7 @@ class Route:
         host: The only host that the route serves, or None. It is lower-cased and has no port; an
             IPv6 address has brackets, as in Host.
         prefix: ``/`` or ``/segment[/segment...]``, without a ``/`` at the end.
-        upstream: The upstream that requests are forwarded to.
+        upstream: The upstream that requests are forwarded to; the first of ``by_url``, if any.
         cors: The CORS policy; None for no cross-origin access.
         cors_report_only: A second policy to try. Its differences are counted and logged, but it
             has no other effect. None for no such policy.
@@ -316,6 +317,10 @@ class Route:
         pass_headers: Names of request fields that are forwarded although an upstream may trust
             them for the client's identity or the target; only in this spelling.
         limits: The limits of the file, overridden by those of the route.
+        by_url: The upstreams between which the URL decides that each request names, such as
+            ``/proxy?url=https%3A%2F%2Fbox%2Fmap``; empty for a route with one upstream.
+        allow_paths: The paths to serve, such as ``GET /v1/documents/**``; others get 403. With
+            ``by_url`` these are paths of the URLs. Empty for all.
     """
 
     host: str | None = attrs.field(
@@ -336,6 +341,8 @@ class Route:
         default=(), validator=each(rules.check_passed_header)
     )
     limits: Limits = attrs.field(factory=Limits)
+    by_url: tuple[Upstream, ...] = ()
+    allow_paths: tuple[PathPattern, ...] = ()
 
     @property
     def shares_cookies(self) -> bool:
@@ -351,6 +358,7 @@ class Route:
             and cors.enforce_origin
             and "*" not in cors.allow_origins
             and self.upstream.addresses.cookies == "adapt"
+            and not self.by_url  # No cookies pass there.
         )
 
 

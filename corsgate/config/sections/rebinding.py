@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from corsgate.config.model.by_url import signed_upstream
 from corsgate.config.model.endpoint import is_loopback, is_tls
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Listener, Route
@@ -40,7 +41,7 @@ def listener_warnings(
 
     Source: Fetch Metadata ``#sec-fetch-site-header``: only to a potentially trustworthy URL.
     """
-    guarded = [route for route in routes if route.upstream.credentials is not None]
+    guarded = [route for route in routes if signed_upstream(route) is not None]
     nameless = [] if has_hosts else [route for route in guarded if route.host is None]
     enforced = [route for route in guarded if route.cors is None or route.cors.enforce_origin]
     for number, one in enumerate(listeners):
@@ -63,7 +64,7 @@ def _open(
         " that need the credentials of upstream "
     )
     if nameless:
-        name = show(nameless[0].upstream.name)
+        name = _signed(nameless[0])
         problem = (
             "it serves any Host: a site that points its name here (DNS rebinding) passes for the"
             f" gate's own and can use the credentials of upstream {name}"
@@ -72,9 +73,16 @@ def _open(
             return problem, _LIST
         if not enforced:
             return problem, f"{_LIST}, or {_CERTIFICATES}"
-        problem += f"; and {unsent}{show(enforced[0].upstream.name)}"
+        problem += f"; and {unsent}{_signed(enforced[0])}"
         return problem, f"{_CERTIFICATES}; if that is not possible, {_LIST}"
     if is_direct and enforced:
         fix = f"{_CERTIFICATES}, or name the proxy in front of it in trusted_proxies"
-        return unsent + show(enforced[0].upstream.name), fix
+        return unsent + _signed(enforced[0]), fix
     return None
+
+
+def _signed(route: Route) -> str:
+    """Return the name of the upstream whose credentials a route uses, for a message."""
+    upstream = signed_upstream(route)
+    assert upstream is not None, "only routes that use credentials are looked at"
+    return show(upstream.name)

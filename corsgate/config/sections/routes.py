@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.by_url import signed_upstream, upstreams_of
 from corsgate.config.model.values import (
     Cors,
     HeaderCredentials,
@@ -14,6 +15,12 @@ from corsgate.config.model.values import (
     PoolLimits,
     Route,
     Upstream,
+)
+from corsgate.config.sections.path_rules import (
+    check_paths,
+    for_each_upstream,
+    read_allow_paths,
+    read_upstreams,
 )
 from corsgate.config.sections.policies import CorsRules, check_route
 from corsgate.config.toml.lines import Path
@@ -108,8 +115,7 @@ def _read_route(
     limits: Limits,
     cors_rules: CorsRules,
 ) -> Route | None:
-    named = table.needed("upstream", "write the name of one under [upstreams]")
-    upstream = None if named is None else upstreams.resolve(named)
+    found = read_upstreams(table, upstreams)
     policy = table.item("cors")
     cors = None if policy is None else policies.resolve(policy)
     trial = table.item("cors_report_only")
@@ -117,6 +123,7 @@ def _read_route(
     methods = table.list_of("methods", checked(rules.check_served_method), '"GET"')
     if methods == ():
         table.notes.add((*table.path, "methods"), "it is empty", "list methods or remove the key")
+    allow_paths = read_allow_paths(table)
     strip_prefix = table.get("strip_prefix", boolean, False)
     allow_framing = table.get("allow_framing", boolean, False)
     pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
@@ -125,12 +132,12 @@ def _read_route(
     if overrides is not None:
         limits = read_limits(overrides, limits, ROUTE_LIMITS)
     table.finish()
-    if upstream is None:
+    if found is None:
         return None
     route = Route(
         host=place[0],
         prefix=place[1],
-        upstream=upstream,
+        upstream=found[0],
         cors=cors,
         cors_report_only=report_only,
         methods=methods,
@@ -138,8 +145,10 @@ def _read_route(
         allow_framing=allow_framing,
         pass_headers=pass_headers or (),
         limits=limits,
+        by_url=found if "by_url" in table.raw else (),
+        allow_paths=allow_paths,
     )
-    confined = upstream.credentials is not None or route.shares_cookies
+    confined = signed_upstream(route) is not None or route.shares_cookies
     if allow_framing and (not confined or (cors and not cors.enforce_origin)):
         table.notes.warn(
             (*table.path, "allow_framing"),
@@ -148,6 +157,8 @@ def _read_route(
             "remove it",
         )
     _check_passed(table, route)
+    check_paths(table, route)
+    cors_rules = for_each_upstream(cors_rules)
     if policy is not None and cors is not None:
         check_route(policy, route, cors_rules)
     if trial is not None and report_only is not None:
@@ -158,11 +169,12 @@ def _read_route(
 def _check_passed(table: Table, route: Route) -> None:
     """Record faults and warnings of ``pass_headers``: names that can't or needn't be listed."""
     owned = set()
-    credentials = route.upstream.credentials
-    if credentials is not None:
-        owned.add(b"authorization")
-    if isinstance(credentials, HeaderCredentials):
-        owned.add(credentials.name.lower().replace("_", "-").encode())
+    for upstream in upstreams_of(route):
+        credentials = upstream.credentials
+        if credentials is not None:
+            owned.add(b"authorization")
+        if isinstance(credentials, HeaderCredentials):
+            owned.add(credentials.name.lower().replace("_", "-").encode())
     seen = set()
     for number, name in enumerate(route.pass_headers):
         path = (*table.path, "pass_headers", number)

@@ -1,0 +1,70 @@
+"""The upstreams of a route with ``by_url``: which of them a URL leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from corsgate.config.model.rules import show
+from corsgate.errors import BadValue
+from corsgate.message.proxied_url import UrlTable
+
+if TYPE_CHECKING:
+    from corsgate.config.model.values import Route, Server, Upstream
+
+OUTSIDE = "the URL is not within the servers that this route may reach"
+"""Why a URL is refused that leads to none of a route's upstreams."""
+
+
+def upstreams_of(route: Route) -> Sequence[Upstream]:
+    """Return all upstreams that a route's requests may go to."""
+    return route.by_url or (route.upstream,)
+
+
+def signed_upstream(route: Route) -> Upstream | None:
+    """Return the first of a route's upstreams that has credentials, or None."""
+    return next((each for each in upstreams_of(route) if each.credentials is not None), None)
+
+
+def one_per_upstream(route: Route) -> Sequence[Route]:
+    """Return a route for each upstream of ``by_url``, or a route without that itself."""
+    return [attrs.evolve(route, upstream=each) for each in route.by_url] or [route]
+
+
+def named_servers(upstream: Upstream) -> Sequence[Server]:
+    """Return the servers of an upstream that a URL can name: fixed ones, and names in DNS.
+
+    An SRV name is a service's, whose hosts and ports are unknown until they are looked up.
+    """
+    found = [each.template for each in upstream.discovered if not each.is_service]
+    return (*upstream.servers, *found)
+
+
+def url_table(upstreams: Iterable[Upstream]) -> UrlTable[Upstream]:
+    """Return what finds the upstream that a URL leads to."""
+    return UrlTable((upstream, named_servers(upstream)) for upstream in upstreams)
+
+
+def check_by_url(upstreams: Sequence[Upstream]) -> None:
+    """Reject upstreams between which a URL does not decide."""
+    owners: dict[str, Upstream] = {}
+    for number, upstream in enumerate(upstreams):
+        name = show(upstream.name)
+        if any(upstream.name == other.name for other in upstreams[:number]):
+            raise BadValue(f"{name} is listed twice", "remove one of them")
+        if not named_servers(upstream):
+            raise BadValue(
+                f"no URL can name a server of {name}: SRV records name its hosts",
+                "use an upstream whose servers are URLs or dns+ names",
+            )
+        for server in named_servers(upstream):
+            host = f"[{server.host}]" if ":" in server.host else server.host
+            place = f"{server.scheme}://{host}:{server.port}{server.base_path}"
+            owner = owners.setdefault(place, upstream)
+            if owner is not upstream:
+                raise BadValue(
+                    f"{place} is a server of both {show(owner.name)} and {name}",
+                    "name only one of them",
+                )

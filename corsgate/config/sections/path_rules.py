@@ -1,0 +1,120 @@
+"""Read what a route may reach: ``by_url``, ``allow_paths``, and the upstream of other routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+import attrs
+
+from corsgate.config.model.by_url import check_by_url, named_servers, one_per_upstream
+from corsgate.config.model.path_rules import PathPattern
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Route, Upstream
+from corsgate.config.sections.policies import CorsRules, Finding
+from corsgate.config.toml.reader import Named, Table, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+from corsgate.message.target import segments
+
+_UPSTREAM_FIX = "write the name of one under [upstreams]"
+
+
+def read_upstreams(table: Table, upstreams: Named[Upstream]) -> tuple[Upstream, ...] | None:
+    """Read ``upstream`` or ``by_url`` of a route.
+
+    Args:
+        table: The table of the route.
+        upstreams: The upstreams that it may name.
+
+    Returns:
+        The upstreams that its requests go to, or None after recording a fault.
+    """
+    one, several = table.item("upstream"), table.item("by_url")
+    table.notes.ask((*table.path, "by_url"), is_array=True)
+    table.notes.ask((*table.path, "by_url", 0), section=upstreams.section)
+    if several is None:
+        if one is None:
+            table.notes.add((*table.path, "upstream"), "it is missing", _UPSTREAM_FIX)
+        upstream = None if one is None else upstreams.resolve(one)
+        return None if upstream is None else (upstream,)
+    if one is not None:
+        upstreams.resolve(one)
+        several.wrong("it can't go with upstream", "remove one of them")
+    table.refuse("strip_prefix", "the URL is forwarded, not the prefix", "remove it")
+    items = several.items('write an array, such as ["maps"]')
+    if items == []:
+        several.wrong("it is empty", "name an upstream, or write upstream instead")
+    resolved = [upstreams.resolve(item) for item in items or ()]
+    found = tuple(upstream for upstream in resolved if upstream is not None)
+    try:
+        check_by_url(found)
+    except BadValue as error:
+        several.wrong(error.problem, error.fix)
+        return None
+    return found if found and len(found) == len(resolved) else None
+
+
+def read_allow_paths(table: Table) -> tuple[PathPattern, ...]:
+    """Read ``allow_paths`` of a route; empty if it has none."""
+    found = table.list_of("allow_paths", _pattern, '"GET /v1/documents/**"')
+    if found == ():
+        table.notes.add((*table.path, "allow_paths"), "it is empty", "list paths or remove the key")
+    return found or ()
+
+
+@shape({"type": "string"})
+def _pattern(raw: object) -> PathPattern:
+    return PathPattern(text(raw))
+
+
+def check_paths(table: Table, route: Route) -> None:
+    """Record the patterns of a route that no request can match, as far as that is known."""
+    bases = _bases(route)
+    seen: set[PathPattern] = set()
+    for number, pattern in enumerate(route.allow_paths):
+        path = (*table.path, "allow_paths", number)
+        method = "" if pattern.method is None else pattern.method.decode("ascii")
+        if not any(pattern.may_match_below(base) for base in bases):
+            within, fix = f"the route {show(route.prefix)}", "write the path with the prefix"
+            if route.by_url:
+                within, fix = "the paths of its servers", "write the path as the URL has it"
+            problem = f"{show(pattern.text)} never matches: it is outside {within}"
+            table.notes.add(path, problem, fix)
+        elif method and route.methods is not None and method not in route.methods:
+            table.notes.warn(
+                path,
+                f"{show(pattern.text)} never matches: the route does not serve {method}",
+                "remove it, or add the method to the route's methods",
+            )
+        elif pattern in seen:
+            table.notes.warn(path, f"{show(pattern.text)} is a duplicate", "remove it")
+        seen.add(pattern)
+
+
+def _bases(route: Route) -> Sequence[Sequence[bytes]]:
+    """Return the segments below which all paths are that the patterns are compared with."""
+    if route.by_url:
+        paths = {s.base_path for each in route.by_url for s in named_servers(each)}
+    else:
+        paths = {quote(route.prefix.rstrip("/"))}
+    return [segments(path.encode("ascii")) if path else () for path in sorted(paths)]
+
+
+def for_each_upstream(rules: CorsRules) -> CorsRules:
+    """Return rules that check a route as if it had each of its upstreams alone.
+
+    Args:
+        rules: The rules for a route with one upstream.
+    """
+
+    def over(find: Callable[..., Sequence[Finding]]) -> Callable[..., Sequence[Finding]]:
+        def found(route: Route, *more: object) -> Sequence[Finding]:
+            each = one_per_upstream(route)
+            return list(dict.fromkeys(f for one in each for f in find(one, *more)))
+
+        return found
+
+    return attrs.evolve(
+        rules, route_faults=over(rules.route_faults), route_warnings=over(rules.route_warnings)
+    )

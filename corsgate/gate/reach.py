@@ -1,0 +1,181 @@
+"""What a route with ``by_url`` or ``allow_paths`` lets a request reach; all else gets 403."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from copy import copy
+from typing import TYPE_CHECKING
+
+import attrs
+
+from corsgate.balance.state import ServerState
+from corsgate.config.model.by_url import OUTSIDE
+from corsgate.config.model.path_rules import AllowedPaths, judges_methods
+from corsgate.config.model.values import Route, Server, Upstream
+from corsgate.errors import TargetError
+from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape
+from corsgate.message.proxied_url import ProxiedUrl, UrlTable, read_url, url_in
+from corsgate.message.target import segments
+from corsgate.server.parsed_request import malformed
+from corsgate.server.request import GateRequest
+
+if TYPE_CHECKING:
+    from corsgate.gate.runtime import CompiledRoute
+
+_FORBIDDEN = 403
+
+
+class Reach:
+    """What a route lets its requests reach.
+
+    Args:
+        route: How it is configured.
+        depth: How many segments its prefix has.
+    """
+
+    def __init__(self, route: Route, depth: int) -> None:
+        self._depth = depth
+        self._allowed = AllowedPaths(route.allow_paths) if route.allow_paths else None
+        self._routes: Sequence[CompiledRoute] = ()
+        self._states: Sequence[Mapping[str, ServerState]] = ()
+        self._table: UrlTable[CompiledRoute] = UrlTable(())
+
+    def choose_among(self, routes: Sequence[CompiledRoute]) -> None:
+        """Have the URL of each request choose its route.
+
+        Args:
+            routes: One for each upstream of ``by_url``.
+        """
+        self._routes = routes
+
+    def admitted(
+        self, request: GateRequest, route: CompiledRoute, gate_origin: Callable[[], bytes]
+    ) -> CompiledRoute:
+        """Return the route that serves a request; note in the request if it must not be served.
+
+        What the policy does not forward, it responds to: a preflight is granted as ever, and the
+        request that it asks for gets its reason in a response that the page may read.
+
+        Args:
+            request: The request.
+            route: The route that was found by its path.
+            gate_origin: Returns the origin that the client's browser knows the gate by.
+        """
+        if request.refusal is not None:
+            return route
+        head = request.head
+        try:
+            if self._routes:
+                url = read_url(url_in(head.target, self._depth))
+                table = self._current_table()
+                found = table.find(url)
+                if found is None:
+                    raise TargetError(OUTSIDE)
+                self._check(head.method, url.path, request, None)
+                return _toward(found.value, found.rest, url, table)
+            self._check(head.method, head.target, request, gate_origin)
+        except TargetError as error:
+            refusal = malformed(error, _FORBIDDEN)
+            request.refusal = attrs.evolve(refusal, after_policy=True)
+        return route
+
+    def _check(
+        self,
+        method: bytes,
+        target: bytes,
+        request: GateRequest,
+        gate_origin: Callable[[], bytes] | None,
+    ) -> None:
+        """Raise TargetError where a target, or what a Destination names, is not allowed.
+
+        Args:
+            method: The request's method.
+            target: What the paths are compared with.
+            request: The request.
+            gate_origin: As in `admitted`; None where a Destination can't name a path of the gate.
+        """
+        if self._allowed is None:
+            return
+        reason = self._allowed.refusal(method, segments(target))
+        if reason:
+            raise TargetError(reason)
+        # RFC 4918 10.3: COPY and MOVE write there.
+        for value in request.index.get(b"destination", ()):
+            path = b"" if gate_origin is None else path_at_gate(value, gate_origin())
+            if not path or not self._allowed.allows(method, path):
+                raise TargetError("the Destination is not one that this route allows")
+
+    def _current_table(self) -> UrlTable[CompiledRoute]:
+        """Return what finds a URL's route; discovery and files may have changed the servers."""
+        states = [route.upstream.balancer.states for route in self._routes]
+        if len(states) != len(self._states) or any(
+            now is not before for now, before in zip(states, self._states, strict=True)
+        ):
+            self._states = states
+            self._table = UrlTable(
+                (
+                    route,
+                    (*(each.server for each in known.values()), *_to_come(route.route.upstream)),
+                )
+                for route, known in zip(self._routes, states, strict=True)
+            )
+        return self._table
+
+
+def reach_key(route: Route) -> Hashable:
+    """Return what decides which fields a server gets, of what a route lets requests reach."""
+    return tuple(each.name for each in route.by_url), judges_methods(route.allow_paths)
+
+
+def as_one(routes: Sequence[CompiledRoute]) -> CompiledRoute:
+    """Return the route that is found by its path, of those to each of its upstreams.
+
+    Args:
+        routes: One for each upstream. To clients and to the log they are one route.
+    """
+    first = routes[0]
+    if first.route.by_url:
+        assert first.reach is not None, "a route with by_url has a Reach"
+        first.reach.choose_among(routes)
+        for other in routes[1:]:
+            other.report_only, other.log_throttle = first.report_only, first.log_throttle
+    return first
+
+
+def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
+    """Return the path that a Destination names at the gate.
+
+    Args:
+        destination: The field's value.
+        gate_origin: The origin that the client's browser knows the gate by; empty if unknown.
+
+    Returns:
+        The path; empty if the value is not a path, and not a URL of the gate. The gate does not
+        map such a value, so that its path would be another one for the server.
+
+    Raises:
+        TargetError: The value has more than one reading.
+    """
+    own = read_url(gate_origin or b"http://localhost")
+    is_path = destination.startswith(b"/")
+    url = read_url(bytes(own).removesuffix(b"/") + destination if is_path else destination)
+    is_own = url[:3] == own[:3] and (is_path or bool(gate_origin))
+    return url.path if is_own else b""
+
+
+def _to_come(upstream: Upstream) -> Sequence[Server]:
+    """Return what stands for the servers that DNS is asked for: their name counts before that."""
+    return [each.template for each in upstream.discovered if not each.is_service]
+
+
+def _toward(
+    route: CompiledRoute, rest: bytes, url: ProxiedUrl, table: UrlTable[CompiledRoute]
+) -> CompiledRoute:
+    """Return a route whose requests go to one URL."""
+    request_shape, response_shape = route.request_shape, route.response_shape
+    assert isinstance(request_shape, UrlRequestShape)
+    assert isinstance(response_shape, UrlResponseShape)
+    made = copy(route)
+    made.request_shape = request_shape.toward(rest)
+    made.response_shape = response_shape.of(url, table, route.prefix)
+    return made

@@ -1,0 +1,106 @@
+"""What a route with ``by_url`` makes of heads, once a request's URL is known."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+from corsgate.config.model.by_url import signed_upstream
+from corsgate.config.model.values import Route, Server
+from corsgate.cors.decide import Decision
+from corsgate.gate.request_shape import RequestShape
+from corsgate.gate.response_shape import ResponseShape
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import Header
+from corsgate.message.proxied_url import ProxiedUrl, UrlTable, proxied_location
+
+
+def withheld_fields(route: Route) -> frozenset[bytes]:
+    """Return the client's fields that no server behind a route gets, lower-cased.
+
+    A browser keeps one set of cookies for the gate, and one server's must not reach another's.
+    The client's own Authorization would authenticate connections (NTLM) that the gate, which adds
+    credentials on this route, takes for its own.
+    """
+    if not route.by_url:
+        return frozenset()
+    return frozenset((b"cookie", *((b"authorization",) if signed_upstream(route) else ())))
+
+
+class UrlRequestShape(RequestShape):
+    """Sends each request to the URL that its target names."""
+
+    __slots__ = ("_rest",)
+
+    _rest: bytes
+
+    def toward(self, rest: bytes) -> UrlRequestShape:
+        """Return the shape for requests to one URL.
+
+        Args:
+            rest: Its path behind the server's own path, and its query.
+        """
+        made = copy(self)
+        made.maps_target = True
+        made._rest = rest
+        return made
+
+    def upstream_target(self, _target: bytes, server: Server) -> bytes:
+        """Return the URL's path and query at a server."""
+        base, rest = server.base_path.encode("ascii"), self._rest
+        # The URL may be that of a server's own path, where another server has none.
+        return base + rest if base or rest.startswith(b"/") else b"/" + rest
+
+
+class UrlResponseShape(ResponseShape):
+    """Leads redirects of a server through the route, and withholds its cookies."""
+
+    __slots__ = ("_asked", "_prefix", "_table")
+
+    _asked: ProxiedUrl
+    _prefix: bytes
+    _table: UrlTable[Any]
+
+    def of(self, asked: ProxiedUrl, table: UrlTable[Any], prefix: bytes) -> UrlResponseShape:
+        """Return the shape for responses to requests for one URL.
+
+        Args:
+            asked: The URL.
+            table: What the route reaches.
+            prefix: The route's prefix.
+        """
+        made = copy(self)
+        made._asked, made._table, made._prefix = asked, table, prefix
+        return made
+
+    def client_head(
+        self,
+        response: ResponseHead,
+        server: Server,
+        decision: Decision,
+        asked: RequestHead,
+        **known: Any,
+    ) -> ResponseHead:
+        """Return the head that the client gets.
+
+        Location leads back through the route, since a browser follows it by itself. URLs in other
+        fields and in bodies are the client's to call as it called this one.
+        """
+        headers = [self._mapped(field) for field in response.headers if not _is_cookie(field)]
+        response = ResponseHead(response.status, response.reason, headers)
+        return super().client_head(response, server, decision, asked, **known)
+
+    def _mapped(self, field: Header) -> Header:
+        name, value = field
+        if name.lower() != b"location":
+            return field
+        return name, proxied_location(value, self._asked, self._table, self._prefix)
+
+    def _plan_for(self, names: Any) -> Any:
+        plan = super()._plan_for(names)
+        plan.rewrites = False  # A path of the gate is no path of the server's.
+        return plan
+
+
+def _is_cookie(field: Header) -> bool:
+    return field[0].lower() == b"set-cookie"
