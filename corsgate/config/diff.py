@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.diff_reach import COMPARED, destination, reach_changes
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.rules import SHOWN_LENGTH, show
@@ -101,17 +102,16 @@ def _routes(old: Config, new: Config) -> Iterator[Difference]:
     after = {_label(route): route for route in new.routes}
     for label, route in before.items():
         if label not in after:
-            yield _difference(
-                Kind.TAKES, label, f"the route to upstream {route.upstream.name} is removed"
-            )
+            yield _difference(Kind.TAKES, label, f"the route to {destination(route)} is removed")
     for label, route in after.items():
         was = before.get(label)
         if was is None:
-            yield _difference(Kind.GIVES, label, f"a route to upstream {route.upstream.name}")
+            yield _difference(Kind.GIVES, label, f"a route to {destination(route)}")
             was = Route(
                 host=route.host,
                 prefix=route.prefix,
                 upstream=route.upstream,
+                by_url=route.by_url,
                 limits=old.limits,
             )
         yield from _route(label, was, route)
@@ -132,9 +132,9 @@ def _label(route: Route) -> str:
 
 
 def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
-    if old.upstream.name != new.upstream.name:
-        words = f"it forwards to upstream {new.upstream.name}, before to {old.upstream.name}"
-        yield _difference(Kind.CHANGES, where, words)
+    for gives, words in reach_changes(old, new):
+        kind = Kind.CHANGES if gives is None else Kind.GIVES if gives else Kind.TAKES
+        yield _difference(kind, where, words)
     if old.cors is None and new.cors is not None:
         yield _difference(Kind.GIVES, where, "a CORS policy")
     if old.cors is not None and new.cors is None:
@@ -156,7 +156,7 @@ def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
     if new.allow_framing != old.allow_framing:
         kind, can = (Kind.GIVES, "may") if new.allow_framing else (Kind.TAKES, "may no longer")
         yield _difference(kind, where, f"pages of other origins {can} show it in frames")
-    known = ("host", "prefix", "upstream", "cors", "methods", "limits", "allow_framing")
+    known = ("host", "prefix", "cors", "methods", "limits", "allow_framing", *COMPARED)
     yield from _fields(where, old, new, skip=known)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import attrs
 
+from corsgate.config.model.by_url import signed_upstream
 from corsgate.config.model.endpoint import is_loopback, is_tls, port_of
 from corsgate.config.model.values import Config, Route
 from corsgate.cors.debug import tell
@@ -19,6 +20,7 @@ from corsgate.explain.call import Call
 from corsgate.explain.cookies import CookieVerdict, cookies_of_route
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
+from corsgate.explain.reach import reach_refusal
 from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
@@ -246,13 +248,16 @@ class SimulatedGate:
         if forbidden or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"
             return Answer(status=405, headers=headers, by=why, refusal=why)
+        why = reach_refusal(route, request.method, request.url.target.encode("ascii"))
+        if why:
+            return Answer(status=403, headers=headers, by=why, refusal=why)
         return Answer(status=200, headers=headers, by=by)
 
 
 def _confines(route: Route, request: Request) -> bool:
     """Return whether requests without CORS are confined: credentials would go with them."""
     with_session = request.credentials and request.url.scheme == "https"
-    return route.upstream.credentials is not None or (route.shares_cookies and with_session)
+    return signed_upstream(route) is not None or (route.shares_cookies and with_session)
 
 
 def _refuse(status: int, why: str) -> Answer:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
+from corsgate.config.model.by_url import one_per_upstream
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Cors, Route
 from corsgate.config.sections.policies import Finding
@@ -19,6 +20,7 @@ from corsgate.cors.warnings import route_warnings
 from corsgate.errors import BadValue, PolicyError
 from corsgate.explain.call import Call, unsafe_names
 from corsgate.explain.near_miss import spell
+from corsgate.explain.reach import missing_pattern
 
 _LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _KEYS = ("allow_origins", "allow_methods", "allow_headers", "expose_headers", "allow_credentials")
@@ -222,6 +224,11 @@ def fix(
     if widened.methods is not None and method not in widened.methods and place is not None:
         widened = attrs.evolve(widened, methods=(*widened.methods, method))
         changes.append(Change(table=place.route, key="methods", value=list(widened.methods or ())))
+    pattern = missing_pattern(widened, call.sent_method, call.url.target.encode("ascii"))
+    if pattern is not None and place is not None:
+        widened = attrs.evolve(widened, allow_paths=(*widened.allow_paths, pattern))
+        paths = [each.text for each in widened.allow_paths]
+        changes.append(Change(table=place.route, key="allow_paths", value=paths))
     if call.url.origin != call.origin:
         try:
             wider = widen(widened.cors, call)
@@ -230,7 +237,7 @@ def fix(
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
-    risky = route_faults(widened)
+    risky = [found for each in one_per_upstream(widened) for found in route_faults(each)]
     if risky:
         return Fix(advice=(*advice, *_lines(risky)))
     advice += _new_warnings(route, widened, own=place is None or not place.shared)

@@ -14,6 +14,7 @@ from corsgate.config.diff import Difference, Kind, differences
 from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.values import (
     BearerCredentials,
     Config,
@@ -341,6 +342,8 @@ on_down = { status = 503 }
             "addresses": Addresses(cookies="drop"),
             "aliases": ("http://box.lan",),
             "cookies": "pass",
+            "by_url": (upstream,),
+            "allow_paths": (PathPattern("/v1/x"),),
         }
         for owner, put in owners:
             for field in attrs.fields(type(owner)):

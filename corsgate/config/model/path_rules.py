@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from urllib.parse import quote
 
 import attrs
 
@@ -17,6 +18,8 @@ _EXAMPLE = 'write a path, such as "/v1/*/search" or "GET /v1/documents/**"'
 # An encoded slash, backslash, "?" or "#", an escape that is left to decode, or parameters alone.
 _MORE_THAN_ONE = re.compile(rb"[/\\?#]|%[0-9A-Fa-f]{2}|\A;")
 _NAMES_NOTHING = b". "
+# What may stand in a segment as it is, beside letters and digits (RFC 3986 3.3), except for a star.
+_PLAIN = ":@!$&'()+,;="
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _QUERY = re.compile("[?#]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -141,6 +144,20 @@ class AllowedPaths:
         if is_covered:
             return "this route does not allow this method on this path"
         return "this route does not allow this path"
+
+
+def literal_pattern(method: bytes, path: Iterable[bytes | None]) -> PathPattern:
+    """Return the pattern for one method and path.
+
+    Args:
+        method: The method.
+        path: The segments, percent-decoded; None for ``*``.
+
+    Raises:
+        BadValue: No pattern matches this path alone, since servers could read it differently.
+    """
+    steps = [ANY if step is None else quote(step, safe=_PLAIN) for step in path]
+    return PathPattern(f"{method.decode('latin-1')} /{'/'.join(steps)}")
 
 
 def judges_methods(patterns: Iterable[PathPattern]) -> bool:
