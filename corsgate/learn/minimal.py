@@ -12,13 +12,14 @@ from corsgate.config.model.rules import check_prefix
 from corsgate.config.model.values import Cors
 from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.writer import Toml, toml_tables
+from corsgate.config.toml.writer import Toml, toml_tables, toml_value
 from corsgate.cors.policy import compile_policy
 from corsgate.errors import BadValue, PolicyError, TargetError
 from corsgate.explain.call import Call, unsafe_names
 from corsgate.explain.fix import widen, written
 from corsgate.explain.trace import text
 from corsgate.explain.url import Url
+from corsgate.learn.paths import calls_by_url, proposed_paths
 from corsgate.learn.record import Recorded
 from corsgate.message.host import is_loopback_name
 from corsgate.message.target import segments
@@ -102,10 +103,21 @@ def learn(recorded: Sequence[Recorded], max_age_s: int | None = None) -> Learned
         route: Path = ("routes", f"{host or ''}{prefix}")
         parts += [
             in_policy + _commented(comments.pop(group.key, ())),
-            toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)]),
+            toml_tables([(route, "upstream", names[group.server]), (route, "cors", policy)])
+            + _commented(_reach(group)),
         ]
     parts += map(_commented, comments.values())  # For routes whose calls were all refused.
     return Learned(toml="\n".join(parts), refused=tuple(refused), notes=tuple(dict.fromkeys(notes)))
+
+
+def _reach(group: _Group) -> list[str]:
+    """Return what to consider writing in a group's route: keys that restrict what it reaches."""
+    if group.recorded[0].place is not None and calls_by_url(group.recorded, group.place[1]):
+        return ["its calls name URLs: write by_url with the upstreams, instead of upstream"]
+    paths = proposed_paths(group.recorded)
+    if not paths:
+        return []
+    return ["to serve only the recorded paths:", f"allow_paths = {toml_value(paths)}"]
 
 
 def _servers(groups: Sequence[_Group]) -> tuple[list[str], list[str]]:
@@ -214,6 +226,7 @@ def _allow(group: _Group, refused: list[str]) -> bool:
         assert group.cors is not None
         group.cors = _expose(group.cors, each.exposed)
     refused[:] = dict.fromkeys(refused)
+    group.recorded = allowed
     return group.cors is not None
 
 

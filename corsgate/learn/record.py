@@ -45,6 +45,7 @@ class Recorded:
         place: Host and prefix of the gate's route, or None.
         server: The origin of the server that got the call; empty if unknown.
         was_refused: Whether the call was not granted, and so is no evidence that it should be.
+        has_cut_path: Whether the log has only the beginning of the call's path.
     """
 
     call: Call
@@ -52,6 +53,7 @@ class Recorded:
     place: tuple[str | None, str] | None = None
     server: str = ""
     was_refused: bool = False
+    has_cut_path: bool = False
 
 
 def read_record(text: str) -> list[Recorded]:
@@ -204,8 +206,9 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
     route, host = event.get("route"), event.get("host")
     if not origin or not isinstance(route, str) or not isinstance(host, str):
         return None
+    target = str(event["target"])
     try:
-        url = Url.parse(f"http://{host}{str(event['target']).removesuffix(CUT)}")
+        url = Url.parse(f"http://{host}{target.removesuffix(CUT)}")
         place = parse_place(route)
     except BadValue:
         return None
@@ -227,4 +230,10 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
         # Without a server, the gate itself responded with an error such as 403 or 405.
         granted = bool(server) and "ungranted" not in event
         call = Call(origin=origin, method=_bytes(event["method"]), url=url)
-    return Recorded(call=call, place=place, server=server, was_refused=not granted)
+    return Recorded(
+        call=call,
+        place=place,
+        server=server,
+        was_refused=not granted,
+        has_cut_path=target.endswith(CUT) and "?" not in target,
+    )

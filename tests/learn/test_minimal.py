@@ -208,7 +208,10 @@ class LearnTests(SynchronousTestCase):
             '[cors.learned]\nallow_origins = ["http://localhost:4200", "https://app.example"]\n'
             'allow_methods = ["PUT"]\nallow_headers = ["content-type", "x-app"]\n'
             'expose_headers = ["ETag"]\n\n'
-            '[routes."/v1"]\nupstream = "api"\ncors = "learned"\n',
+            '[routes."/v1"]\nupstream = "api"\ncors = "learned"\n'
+            "# to serve only the recorded paths:\n"
+            '# allow_paths = ["PUT /v1/documents", "POST /v1/form", "GET /v1/other",'
+            ' "GET /v1/search"]\n',
         )
 
     def test_cookies(self) -> None:

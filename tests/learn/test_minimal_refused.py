@@ -76,12 +76,12 @@ class RefusedTests(SynchronousTestCase):
         granted = entry("OPTIONS", f"{BOX}/a", asked, {"Access-Control-Allow-Methods": "*"})
         found = learn(read_record(har(granted, own)))
         self.assertEqual(tomllib.loads(found.toml)["cors"]["learned"]["allow_methods"], ["PUT"])
-        self.assertNotIn("#", found.toml)
+        self.assertNotIn("refused", found.toml)
 
     def test_refused_once_and_granted_later(self) -> None:
         """A call that was granted later is learned, and not listed in a comment."""
         text = "\n".join((line("GET", "/v1/a", status=403, server=None), line("GET", "/v1/a")))
-        self.assertNotIn("#", learn(read_record(text)).toml)
+        self.assertNotIn("refused", learn(read_record(text)).toml)
 
     def test_comments_are_bounded_lines(self) -> None:
         """Strangers' text stays in comments, whose number and length are bounded."""
@@ -96,7 +96,7 @@ class RefusedTests(SynchronousTestCase):
         self.assertEqual(document["cors"], {"learned": {"allow_origins": [APP]}})
         self.assertEqual(list(document["routes"]), ["/v1"])
         comments = [each for each in found.toml.split("\n") if each.startswith("#")]
-        self.assertEqual(len(comments), 42)
+        self.assertEqual(len([each for each in comments if "refused" in each]), 42)
         self.assertIn("# refused before: 980 more", comments)
         self.assertLess(max(map(len, comments)), 250)
         self.assertTrue(found.toml.isascii())

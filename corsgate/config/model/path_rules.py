@@ -64,6 +64,8 @@ class PathPattern:
             method, blank, path = path.partition(" ")
         if blank:
             check_method(method)
+        if method == ANY:
+            raise BadValue(f"{show(self.text)} names no method", f"write {show(path)} for all")
         steps = _steps(self.text, path)
         has_rest = steps[-1] == REST
         parts = steps[:-1] if has_rest else steps

@@ -122,6 +122,7 @@ FAULTS: dict[str, str] = {
     "https://box/x": "is not a path",
     "get /v1": "is not upper-case",
     "GET,PUT /v1": "is not a method",
+    "* /v1": "names no method",
     "GET  /v1": "is not a path",
     " /v1": "is not a method",
     "/v1?x=*": "has a query or fragment",
