@@ -175,7 +175,15 @@ def _toward(
     request_shape, response_shape = route.request_shape, route.response_shape
     assert isinstance(request_shape, UrlRequestShape)
     assert isinstance(response_shape, UrlResponseShape)
+
+    def reaches(other: ProxiedUrl) -> bool:
+        # A server must not lead a page's request to where another's credentials are added.
+        found = table.find(other)
+        return found is not None and (
+            found.value is route or found.value.upstream.credentials is None
+        )
+
     made = copy(route)
     made.request_shape = request_shape.toward(rest)
-    made.response_shape = response_shape.of(url, table, route.prefix)
+    made.response_shape = response_shape.of(url, reaches, route.prefix)
     return made

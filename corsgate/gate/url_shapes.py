@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
@@ -12,7 +13,10 @@ from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
-from corsgate.message.proxied_url import ProxiedUrl, UrlTable, proxied_location
+from corsgate.message.proxied_url import ProxiedUrl, proxied_location
+from corsgate.message.uri_mapping import Mount
+
+_SANDBOX = (b"Content-Security-Policy", b"sandbox")
 
 
 def withheld_fields(route: Route) -> frozenset[bytes]:
@@ -53,24 +57,31 @@ class UrlRequestShape(RequestShape):
 
 
 class UrlResponseShape(ResponseShape):
-    """Leads redirects of a server through the route, and withholds its cookies."""
+    """Leads redirects of a server through the route, and keeps its pages from being the gate's."""
 
-    __slots__ = ("_asked", "_prefix", "_table")
+    __slots__ = ("_asked", "_prefix", "_reaches")
 
     _asked: ProxiedUrl
     _prefix: bytes
-    _table: UrlTable[Any]
+    _reaches: Callable[[ProxiedUrl], bool]
 
-    def of(self, asked: ProxiedUrl, table: UrlTable[Any], prefix: bytes) -> UrlResponseShape:
+    def __init__(self, route: Route, mount: Mount, **known: Any) -> None:
+        super().__init__(route, mount, **known)
+        self._dropped |= {b"set-cookie"}
+        self._dropped_beside |= {b"set-cookie"}
+
+    def of(
+        self, asked: ProxiedUrl, reaches: Callable[[ProxiedUrl], bool], prefix: bytes
+    ) -> UrlResponseShape:
         """Return the shape for responses to requests for one URL.
 
         Args:
             asked: The URL.
-            table: What the route reaches.
+            reaches: Returns whether a redirect may lead to a URL through the route.
             prefix: The route's prefix.
         """
         made = copy(self)
-        made._asked, made._table, made._prefix = asked, table, prefix
+        made._asked, made._reaches, made._prefix = asked, reaches, prefix
         return made
 
     def client_head(
@@ -84,9 +95,11 @@ class UrlResponseShape(ResponseShape):
         """Return the head that the client gets.
 
         Location leads back through the route, since a browser follows it by itself. URLs in other
-        fields and in bodies are the client's to call as it called this one.
+        fields and in bodies are the client's to call as it called this one. A page from a URL is
+        put into a sandbox, or its scripts could call all routes as the gate's own (CSP 3
+        ``#directive-sandbox``).
         """
-        headers = [self._mapped(field) for field in response.headers if not _is_cookie(field)]
+        headers = [*map(self._mapped, response.headers), _SANDBOX]
         response = ResponseHead(response.status, response.reason, headers)
         return super().client_head(response, server, decision, asked, **known)
 
@@ -94,13 +107,9 @@ class UrlResponseShape(ResponseShape):
         name, value = field
         if name.lower() != b"location":
             return field
-        return name, proxied_location(value, self._asked, self._table, self._prefix)
+        return name, proxied_location(value, self._asked, self._reaches, self._prefix)
 
     def _plan_for(self, names: Any) -> Any:
         plan = super()._plan_for(names)
         plan.rewrites = False  # A path of the gate is no path of the server's.
         return plan
-
-
-def _is_cookie(field: Header) -> bool:
-    return field[0].lower() == b"set-cookie"

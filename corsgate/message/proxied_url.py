@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import AddressValueError, IPv6Address
 from typing import Generic, NamedTuple, Protocol, TypeVar
 from urllib.parse import urljoin
@@ -247,20 +247,20 @@ class UrlTable(Generic[T]):
 
 
 def proxied_location(
-    location: bytes, asked: ProxiedUrl, table: UrlTable[T], prefix: bytes
+    location: bytes, asked: ProxiedUrl, reaches: Callable[[ProxiedUrl], bool], prefix: bytes
 ) -> bytes:
     """Return the Location that leads a client to a redirect's target through the same route.
 
     Args:
         location: The value that the server sent: a reference to the URL that was asked for.
         asked: The URL that was asked for.
-        table: What the route reaches.
+        reaches: Returns whether the server may lead the client to a URL through the route.
         prefix: The route's prefix as it stands in a target; empty for ``/``.
 
     Returns:
-        A path with the target's URL as its query. A target that the route does not reach becomes
-        an absolute URL, because a path would lead to the gate. A value that is not a URL, or has
-        control characters, stays unchanged.
+        A path with the target's URL as its query. A target that is not reached becomes an absolute
+        URL, because a path would lead to the gate. A value that is not a URL, or has control
+        characters, stays unchanged.
 
     Source: RFC 9110 10.2.2.
     """
@@ -276,6 +276,6 @@ def proxied_location(
         url = read_url(absolute)
     except TargetError:
         return absolute + mark + fragment
-    if table.find(url) is None:
+    if not reaches(url):
         return absolute + mark + fragment
     return b"%b?%b%b%b" % (prefix or b"/", bytes(url), mark, fragment)

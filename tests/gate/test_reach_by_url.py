@@ -118,6 +118,15 @@ class ByUrl(ByUrlTestCase):
         self.assertNotIn(b"authorization", self.maps.requests[0].fields)
         self.assertTrue(self.box.requests[0].one(b"authorization").startswith(b"Basic "))
 
+    async def test_pages_are_not_the_gates_own(self) -> None:
+        """A page from a URL can't run scripts that call the gate's other routes as its own."""
+        gate = await self.begin()
+        theirs = (b"Content-Security-Policy", b"default-src 'self'")
+        self.maps.script(response(200, [theirs, (b"Content-Type", b"text/html")]))
+        answer = await self.ask(gate, target=encoded(f"{self.maps.url}/page"))
+        policies = answer.fields[b"content-security-policy"]
+        self.assertEqual(policies, [theirs[1], b"sandbox"])
+
     async def test_client_logs_in_itself(self) -> None:
         """Where no upstream of the route has credentials, the client's own Authorization passes."""
         upstream = await self.upstream()
@@ -223,7 +232,9 @@ class ByUrl(ByUrlTestCase):
         gate = await self.begin()
         for location, mapped in (
             ("/next?x#y", f"/proxy?{self.maps.url}/next?x#y"),
-            (f"{self.box.url}/z", f"/proxy?{self.box.url}/z"),
+            (f"{self.maps.url}/z", f"/proxy?{self.maps.url}/z"),
+            # The gate adds credentials there, which this server has no right to use.
+            (f"{self.box.url}/z", f"{self.box.url}/z"),
             (f"{self.decoy.url}/z", f"{self.decoy.url}/z"),
             (f"//{self.decoy.authority.decode()}/z", f"{self.decoy.url}/z"),
         ):
@@ -233,6 +244,10 @@ class ByUrl(ByUrlTestCase):
             )
             self.assertEqual((answer.status, answer.one(b"location")), (302, mapped.encode()))
         self.assertEqual((self.box.connections, self.decoy.connections), ([], []))
+        for server in (self.maps, self.box):
+            self.box.script(response(302, [(b"Location", f"{server.url}/z".encode())]))
+            answer = await self.ask(gate, target=encoded(f"{self.box.url}/a"))
+            self.assertEqual(answer.one(b"location"), f"/proxy?{server.url}/z".encode())
         self.maps.script(response(302, [(b"Location", b"next")]), response(200))
         found = await self.ask(gate, target=encoded(f"{self.maps.url}/a/b"))
         followed = await self.ask(gate, target=found.one(b"location"))

@@ -278,6 +278,12 @@ LOCATIONS: tuple[tuple[bytes, bytes], ...] = (
     (b"mailto:a@b", b"mailto:a@b"),
 )
 
+
+def reaches(url: ProxiedUrl) -> bool:
+    """Return whether a URL is within a server of the table."""
+    return TABLE.find(url) is not None
+
+
 hosts = st.sampled_from(("box.lan", "[2001:db8::1]", "10.0.0.1"))
 texts = st.text(st.sampled_from("ab/%?&=;:@!$'()*,+{}| \u00e9-_~"), max_size=20)
 
@@ -376,22 +382,24 @@ class LocationTests(SynchronousTestCase):
     def test_locations(self) -> None:
         """A redirect to what the route reaches leads through the route."""
         for location, mapped in LOCATIONS:
-            self.assertEqual(proxied_location(location, ASKED, TABLE, b"/proxy"), mapped, location)
+            self.assertEqual(
+                proxied_location(location, ASKED, reaches, b"/proxy"), mapped, location
+            )
 
     def test_control_characters(self) -> None:
         """A value that browsers read as another one stays as it is."""
         for location in (b"https://bo\tx.lan/", b"/a\x7fb"):
-            self.assertEqual(proxied_location(location, ASKED, TABLE, b"/proxy"), location)
+            self.assertEqual(proxied_location(location, ASKED, reaches, b"/proxy"), location)
 
     def test_at_the_root(self) -> None:
         """The prefix may be empty."""
-        mapped = proxied_location(b"/x", ASKED, TABLE, b"")
+        mapped = proxied_location(b"/x", ASKED, reaches, b"")
         self.assertEqual(mapped, b"/?https://box.lan/x")
 
     @given(st.binary(max_size=30))
     def test_is_read_as_meant(self, location: bytes) -> None:
         """What leads through the route is read as the URL that was resolved."""
-        mapped = proxied_location(location, ASKED, TABLE, b"/proxy")
+        mapped = proxied_location(location, ASKED, reaches, b"/proxy")
         if mapped.startswith(b"/proxy?"):
             target = mapped.partition(b"#")[0]
             url = read_url(url_in(target, 1))

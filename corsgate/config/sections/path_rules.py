@@ -15,8 +15,14 @@ from corsgate.config.sections.policies import CorsRules, Finding
 from corsgate.config.toml.reader import Named, Table, text
 from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
+from corsgate.message.identity import METHOD_OVERRIDES
 from corsgate.message.target import segments
 
+# What some servers take for the target or the method, in place of the request line's.
+_LEADS_ELSEWHERE = METHOD_OVERRIDES | {
+    *(b"x-http-path-override", b"x-original-method", b"x-original-uri", b"x-original-url"),
+    *(b"x-override-url", b"x-proxy-url", b"x-rewrite-url"),
+}
 _UPSTREAM_FIX = "write the name of one under [upstreams]"
 
 
@@ -90,6 +96,14 @@ def check_paths(table: Table, route: Route) -> None:
         elif pattern in seen:
             table.notes.warn(path, f"{show(pattern.text)} is a duplicate", "remove it")
         seen.add(pattern)
+    for number, name in enumerate(route.pass_headers):
+        lowered = name.lower().replace("_", "-").encode("ascii")
+        if route.allow_paths and lowered in _LEADS_ELSEWHERE:
+            table.notes.warn(
+                (*table.path, "pass_headers", number),
+                f"{show(name)} may lead the upstream to what allow_paths does not allow",
+                "remove it",
+            )
 
 
 def _bases(route: Route) -> Sequence[Sequence[bytes]]:

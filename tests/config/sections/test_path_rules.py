@@ -127,3 +127,13 @@ class AllowPathsTests(SynchronousTestCase):
                 '/v1" is a duplicate; remove it',
             ],
         )
+
+    def test_passed_headers(self) -> None:
+        """A field that some servers take for the target would go round the patterns."""
+        passed = 'pass_headers = ["X-Original-URL", "X-Real-IP", "X_HTTP_Method_Override"]\n'
+        found = [each for each in warned(f'{PATHS}{passed}allow_paths = ["/v1"]') if "lead" in each]
+        self.assertEqual(
+            [each.partition("pass_headers")[2].partition(" may")[0] for each in found],
+            ['[0]: "X-Original-URL"', '[2]: "X_HTTP_Method_Override"'],
+        )
+        self.assertFalse([each for each in warned(f"{PATHS}{passed}") if "lead" in each])
