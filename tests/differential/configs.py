@@ -77,6 +77,17 @@ cors_report_only = "strict"
 upstream = "open"
 cors = "any"
 """
+_REACH = """
+[upstreams.geo]
+servers = ["http://127.0.0.1:8009/geo"]
+[routes."/proxy"]
+by_url = ["a", "geo"]
+cors = "app"
+[routes."/some"]
+upstream = "a"
+cors = "app"
+allow_paths = ["GET /some/docs/**", "/some/*/find"]
+"""
 
 
 def _with(upstream: str, more: str = "", top: str = "") -> str:
@@ -88,6 +99,7 @@ _STICKY = 'sticky = { cookie = "gate", secret = { env = "PASSWORD" } }\n'
 CONFIGS = {
     "cors": _with(_ONE),
     "routes": _with(_ONE + BASIC, _MORE_ROUTES),
+    "reach": _with(_ONE + BASIC, _REACH),
     "basic": _with(_ONE + BASIC),
     "digest": _with(_ONE + DIGEST),
     "two": _with(_TWO + "retries = 2"),

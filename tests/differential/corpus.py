@@ -15,6 +15,7 @@ from tests.differential import (
     corpus_faults,
     corpus_http2,
     corpus_kept,
+    corpus_reach,
     corpus_servers,
 )
 from tests.differential.script import Case
@@ -25,7 +26,14 @@ Family: TypeAlias = Callable[[Random], Iterator[Case]]
 
 FAMILIES: Mapping[str, Family] = {
     name: family
-    for module in (corpus_kept, corpus_bodies, corpus_faults, corpus_servers, corpus_http2)
+    for module in (
+        corpus_kept,
+        corpus_bodies,
+        corpus_faults,
+        corpus_servers,
+        corpus_http2,
+        corpus_reach,
+    )
     for name, family in module.FAMILIES.items()
 }
 """By kind; each one draws by itself, so that what is added to one does not change the others."""

@@ -94,9 +94,10 @@ class PathPattern:
         _, parts, has_rest = self._parsed
         if len(path) < len(parts) or (len(path) > len(parts) and not has_rest):
             return False
-        return all(
-            is_one_segment(segment) if part is None else segment == part
-            for part, segment in zip(parts, path, strict=False)
+        # The cheaper comparison first: a path may have thousands of segments.
+        pairs = tuple(zip(parts, path, strict=False))
+        return all(part is None or segment == part for part, segment in pairs) and all(
+            part is not None or is_one_segment(segment) for part, segment in pairs
         )
 
     def may_match_below(self, prefix: Sequence[bytes]) -> bool:
