@@ -150,15 +150,16 @@ def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
         gate_origin: The origin that the client's browser knows the gate by; empty if unknown.
 
     Returns:
-        The path; empty if the value is not a path, and not a URL of the gate. The gate does not
-        map such a value, so that its path would be another one for the server.
-
-    Raises:
-        TargetError: The value has more than one reading.
+        The path; empty if the value is not a path, and not a URL of the gate, or has more than one
+        reading. The gate does not map such a value, so that its path would be another one for the
+        server.
     """
-    own = read_url(gate_origin or b"http://localhost")
     is_path = destination.startswith(b"/")
-    url = read_url(bytes(own).removesuffix(b"/") + destination if is_path else destination)
+    try:
+        own = read_url(gate_origin or b"http://localhost")
+        url = read_url(bytes(own).removesuffix(b"/") + destination if is_path else destination)
+    except TargetError:
+        return b""
     is_own = url[:3] == own[:3] and (is_path or bool(gate_origin))
     return url.path if is_own else b""
 

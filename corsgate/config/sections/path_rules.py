@@ -96,14 +96,34 @@ def check_paths(table: Table, route: Route) -> None:
         elif pattern in seen:
             table.notes.warn(path, f"{show(pattern.text)} is a duplicate", "remove it")
         seen.add(pattern)
+    if route.allow_paths:
+        _check_others(table, route)
+
+
+def _check_others(table: Table, route: Route) -> None:
+    """Warn about what else the route lets through, to no effect or past the patterns."""
     for number, name in enumerate(route.pass_headers):
-        lowered = name.lower().replace("_", "-").encode("ascii")
-        if route.allow_paths and lowered in _LEADS_ELSEWHERE:
+        if name.lower().replace("_", "-").encode("ascii") in _LEADS_ELSEWHERE:
             table.notes.warn(
                 (*table.path, "pass_headers", number),
                 f"{show(name)} may lead the upstream to what allow_paths does not allow",
                 "remove it",
             )
+    judged = {pattern.method for pattern in route.allow_paths}
+    if None in judged:
+        return
+    listed = [((*table.path, "methods"), route.methods or ())]
+    if route.cors is not None and isinstance(table.raw.get("cors"), dict):
+        listed.append(((*table.path, "cors", "allow_methods"), route.cors.allow_methods))
+    for path, methods in listed:
+        for number, method in enumerate(methods):
+            encoded = b"GET" if method == "HEAD" else method.encode("utf-8", "replace")
+            if method != "*" and encoded not in judged and method.encode() not in judged:
+                table.notes.warn(
+                    (*path, number),
+                    f"{show(method)} never gets through: no pattern of allow_paths is for it",
+                    "remove it, or add a pattern",
+                )
 
 
 def _bases(route: Route) -> Sequence[Sequence[bytes]]:

@@ -137,3 +137,18 @@ class AllowPathsTests(SynchronousTestCase):
             ['[0]: "X-Original-URL"', '[2]: "X_HTTP_Method_Override"'],
         )
         self.assertFalse([each for each in warned(f"{PATHS}{passed}") if "lead" in each])
+
+    def test_methods_of_no_pattern(self) -> None:
+        """A method that the route or its own policy allows, and no pattern does, is pointed out."""
+        cors = (
+            'cors = { allow_origins = ["https://a.example"], allow_methods = ["PUT", "PATCH"] }\n'
+        )
+        for more, methods in (
+            (f'{cors}allow_paths = ["GET /v1", "PATCH /v1"]', ['cors.allow_methods[0]: "PUT"']),
+            (f'{cors}allow_paths = ["GET /v1", "/v1/x"]', []),
+            ('methods = ["GET", "HEAD", "PUT"]\nallow_paths = ["GET /v1"]', ['methods[2]: "PUT"']),
+            ('cors = "app"\nallow_paths = ["GET /v1"]', []),
+        ):
+            found = [each for each in warned(PATHS + more) if "no pattern of" in each]
+            shown = [each.partition('"/v1".')[2].partition(" never")[0] for each in found]
+            self.assertEqual(shown, methods)
