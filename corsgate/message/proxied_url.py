@@ -30,8 +30,9 @@ _AUTHORITY = re.compile(
     re.IGNORECASE,
 )
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
-# What the URL standard encodes in a path, except for braces, which it leaves in a query.
-_TO_ENCODE = re.compile(rb'[\x80-\xff "<>`]')
+# What a target can't have; and what it can, but the URL standard encodes.
+_TO_ENCODE = re.compile(rb"[\x80-\xff ]")
+_BETTER_ENCODED = re.compile(rb'["<>`]')
 _LONGEST_HOST = 253
 _SCHEMES = {b"http": b"http", b"https": b"https", b"ws": b"http", b"wss": b"https"}
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
@@ -122,7 +123,7 @@ def url_in(target: bytes, depth: int) -> bytes:
     named = query.startswith(_NAME)
     value, _, more = query.removeprefix(_NAME).partition(b"&")
     if _IS_ENCODED.match(value):
-        url = percent_decoded(value)
+        url = _BETTER_ENCODED.sub(_encoded, percent_decoded(value))
     elif named and _IS_URL.match(value):
         url = value
     else:
@@ -147,8 +148,8 @@ def read_url(url: bytes) -> ProxiedUrl:
         url: Any bytes.
 
     Returns:
-        The URL's parts. As in the URL standard, blanks, ``"<>``, backticks and bytes beyond ASCII
-        in path and query are percent-encoded; all other bytes are as they were.
+        The URL's parts. As in the URL standard, blanks and bytes beyond ASCII in path and query are
+        percent-encoded; all other bytes are as they were.
 
     Raises:
         TargetError: The URL has more than one reading, or is not an http, https, ws or wss URL.

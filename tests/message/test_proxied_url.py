@@ -51,6 +51,8 @@ FORMS: tuple[tuple[bytes, bytes], ...] = (
     (b"/proxy?url=https%3A%2F%2Fbox%2Fa%3F&x=1", b"https://box/a?x=1"),
     (b"/proxy?https%3A%2F%2Fbox%2Fa%3Fb%26&x=1", b"https://box/a?b&x=1"),
     (b"/proxy?url=https%3A%2F%2Fbox%2Fa&", b"https://box/a"),
+    (b'/proxy?https://box/"a"?<b>`', b'https://box/"a"?<b>`'),
+    (b"/proxy?url=https%3A%2F%2Fbox%2F%22a%22%3F%3Cb%3E%60", b"https://box/%22a%22?%3Cb%3E%60"),
     (b"/proxy?url=http://box/wms?service=WMS&request=X", b"http://box/wms?service=WMS&request=X"),
     (b"/proxy?url=http://box/wms&request=X", b"http://box/wms?request=X"),
     (b"/proxy?url=https%3A%2F%2Fbox%2Fa%2Bb+c", b"https://box/a+b+c"),
@@ -104,7 +106,7 @@ READ: tuple[tuple[bytes, ProxiedUrl], ...] = (
     (b"https://box/{z}|^?{x}|", ProxiedUrl(b"https", b"box", 443, b"/{z}|^", b"?{x}|")),
     (
         'https://box/stra\u00dfe x?"\u00e9'.encode(),
-        ProxiedUrl(b"https", b"box", 443, b"/stra%C3%9Fe%20x", b"?%22%C3%A9"),
+        ProxiedUrl(b"https", b"box", 443, b"/stra%C3%9Fe%20x", b'?"%C3%A9'),
     ),
     (b"https://box/@x:y@/", ProxiedUrl(b"https", b"box", 443, b"/@x:y@/", b"")),
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote_from_bytes
-
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -72,5 +70,4 @@ class LocationTests(SynchronousTestCase):
             target = mapped.partition(b"#")[0]
             url = read_url(url_in(target, 1))
             self.assertIsNotNone(TABLE.find(url))
-            encoded = b"/proxy?url=" + quote_from_bytes(bytes(url), safe="").encode()
-            self.assertEqual(read_url(url_in(encoded, 1)), url)
+            self.assertEqual(bytes(url), target.removeprefix(b"/proxy?"))
