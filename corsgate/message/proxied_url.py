@@ -94,10 +94,10 @@ def url_in(target: bytes, depth: int) -> bytes:
         /proxy?https://box/path?x=y            everything behind the first "?" is the URL
         /proxy?https%3A%2F%2Fbox%2Fpath        the same, percent-encoded once
         /proxy?url=https%3A%2F%2Fbox%2Fpath    the same with a name; also not encoded
-        /proxy/https://box/path?x=y            also with merged slashes, and behind "_1d/"
+        /proxy/https://box/path?x=y            also encoded, with merged slashes, behind "_1d/"
 
     Map libraries append parameters to the URL of a layer. So what follows an encoded or a named
-    URL behind a ``&`` is appended to the URL's own query.
+    URL, behind a ``&`` or as the query of a path, is appended to the URL's own query.
 
     Args:
         target: A target in origin-form, of visible ASCII.
@@ -115,21 +115,30 @@ def url_in(target: bytes, depth: int) -> bytes:
     rest = _CACHE_TIME.sub(b"", rest, count=1) if rest.startswith(b"_") else rest
     if rest:
         found = _IN_PATH.fullmatch(rest)
-        if found is None:
-            raise TargetError("the path below the route's prefix is not an http or https URL")
-        return b"%b://%b%b%b" % (found[1], found[2], mark, query)
+        if found is not None:
+            return b"%b://%b%b%b" % (found[1], found[2], mark, query)
+        if _IS_ENCODED.match(rest):
+            return _with_query(_decoded(rest), query)
+        raise TargetError("the path below the route's prefix is not an http or https URL")
     if _IS_URL.match(query):
         return query
     named = query.startswith(_NAME)
     value, _, more = query.removeprefix(_NAME).partition(b"&")
-    if _IS_ENCODED.match(value):
-        url = _BETTER_ENCODED.sub(_encoded, percent_decoded(value))
-    elif named and _IS_URL.match(value):
-        url = value
-    else:
-        raise TargetError("the target has no http or https URL: append ?url= and the encoded URL")
     if any(each.startswith(_NAME) for each in more.split(b"&")):
         raise TargetError("the target has more than one URL")
+    if _IS_ENCODED.match(value):
+        return _with_query(_decoded(value), more)
+    if named and _IS_URL.match(value):
+        return _with_query(value, more)
+    raise TargetError("the target has no http or https URL: append ?url= and the encoded URL")
+
+
+def _decoded(value: bytes) -> bytes:
+    return _BETTER_ENCODED.sub(_encoded, percent_decoded(value))
+
+
+def _with_query(url: bytes, more: bytes) -> bytes:
+    """Return a URL with more parameters in its query."""
     if not more:
         return url
     return url + (b"" if url.endswith((b"?", b"&")) else b"&" if b"?" in url else b"?") + more

@@ -58,6 +58,9 @@ FORMS: tuple[tuple[bytes, bytes], ...] = (
     (b"/proxy?url=https%3A%2F%2Fbox%2Fa%2Bb+c", b"https://box/a+b+c"),
     (b"/proxy/https://box/a?b=c", b"https://box/a?b=c"),
     (b"/proxy/https:/box/a", b"https://box/a"),
+    (b"/proxy/https%3A%2F%2Fbox%2Fa%3Fb", b"https://box/a?b"),
+    (b"/proxy/https%3A%2F%2Fbox%2Fa?b&url=c", b"https://box/a?b&url=c"),
+    (b"/proxy/_1d/https%3a//box/a/b", b"https://box/a/b"),
     (b"/proxy/_1d/https://box/a", b"https://box/a"),
     (b"/proxy/_30m/http:/box/a?b", b"http://box/a?b"),
     (b"/proxy/https://box/a?https://other/", b"https://box/a?https://other/"),
@@ -90,7 +93,7 @@ NO_URL: tuple[bytes, ...] = (
     b"/proxy/https:///box/a",
     b"/proxy/https://",
     b"/proxy/box/a",
-    b"/proxy/https%3A%2F%2Fbox/a",
+    b"/proxy/ftp%3A%2F%2Fbox/a",
     b"/proxy/_1d/_1d/https://box/a",
 )
 
