@@ -12,7 +12,7 @@ from corsgate.cors.decide import Decision
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import Header
+from corsgate.message.headers import Header, end_to_end
 from corsgate.message.proxied_url import ProxiedUrl, proxied_location
 from corsgate.message.uri_mapping import Mount
 
@@ -102,6 +102,11 @@ class UrlResponseShape(ResponseShape):
         headers = [*map(self._mapped, response.headers), _SANDBOX]
         response = ResponseHead(response.status, response.reason, headers)
         return super().client_head(response, server, decision, asked, **known)
+
+    def interim_head(self, response: ResponseHead, *_: object, **_known: object) -> ResponseHead:
+        """Return the head of an interim response that the client gets; its links stay."""
+        headers = end_to_end(response.headers, self._dropped_beside)
+        return ResponseHead(status=response.status, reason=response.reason, headers=headers)
 
     def _mapped(self, field: Header) -> Header:
         name, value = field
