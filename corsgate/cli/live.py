@@ -15,7 +15,7 @@ from corsgate.explain.trace import Answer, Request, text
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.upstream.hosts import LOOPBACK
-from corsgate.upstream.parser import ResponseParser
+from corsgate.upstream.lenient_parser import LenientParser
 
 TIMEOUT_S = 10.0
 """The maximum time for the whole head of a response."""
@@ -70,7 +70,7 @@ def _request(request: Request) -> bytes:
 
 def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHead:
     """Send a request; return the head of its final response."""
-    reader = ResponseParser(_ignore)
+    reader = LenientParser(_ignore)
     reader.expect(method, upgrade=False)
     with _connection(url, deadline) as connection:
         connection.sendall(request)

@@ -25,7 +25,7 @@ from corsgate.gate.choice import FREE, choice_of
 from corsgate.gate.error_page import TOO_LARGE, Problem
 from corsgate.gate.failover import Failover, report
 from corsgate.gate.own_responses import respond, respond_to_failure
-from corsgate.gate.relay import Relay, tunnelled
+from corsgate.gate.relay import Relay, note_unsealed, tunnelled
 from corsgate.gate.route_timeout import RouteTimeout
 from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
@@ -324,6 +324,7 @@ class Exchange:
         if ruling.takes_trailers:
             request.trailers = route.response_shape.response_trailers(response.trailers)
         if length is None:
+            note_unsealed(request, response)
             request.respond(head, whole, announced=False)
         elif len(whole) == length:
             request.respond(head, whole)
@@ -340,6 +341,7 @@ class Exchange:
                 self._request.trailers = self._route.response_shape.response_trailers(
                     response.trailers
                 )
+            note_unsealed(self._request, response)
             self._request.finish()
             self._end(served=True)
         except Exception:

@@ -21,6 +21,10 @@ from corsgate.message.headers import HeaderList, forwardable_trailers
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import SMALL_PIECE_BYTES, RequestBody
 from corsgate.transport.tunnel import Tunnel, TunnelEnd
+from corsgate.upstream.response import UpstreamResponse
+
+UNSEALED = "the body ended without TLS close_notify"
+"""The outcome that is logged where somebody on the way may have cut a body short."""
 
 
 @implementer(IBodyProducer)
@@ -178,6 +182,17 @@ class Relay(Protocol):
         transport: Any = self.transport
         if transport is not None:
             transport.stopProducing()
+
+
+def note_unsealed(request: GateRequest, response: UpstreamResponse) -> None:
+    """Have the access log say that somebody on the way may have cut a response's body short.
+
+    Args:
+        request: The client's request.
+        response: The server's response, whose body has ended.
+    """
+    if response.unsealed:
+        request.log.outcome = UNSEALED
 
 
 def tunnelled(

@@ -113,19 +113,20 @@ def request_framing(method: bytes, length: int | None) -> bytes:
     return b"Content-Length: %d\r\n" % length
 
 
-def check_response(status: int, version: str, reason: bytes = b"") -> None:
+def check_response(status: int, version: str, reason: bytes = b"", max_status: int = 599) -> None:
     """Reject a response that llhttp accepts but that can't be passed on.
 
     Args:
         status: The status code.
         version: The server's protocol version.
         reason: The reason phrase.
+        max_status: The highest status that may be passed on.
 
     Raises:
         BadUpstreamResponse: An unrequested 101, or a status outside 100 to 599 (RFC 9110 15). Or
             an unknown version, or a control character in the reason phrase (RFC 9112 4).
     """
-    if status == 101 or not 100 <= status <= 599:
+    if status == 101 or not 100 <= status <= max_status:
         raise BadUpstreamResponse(f"its status is {status}")
     if version not in ("1.1", "1.0"):
         raise BadUpstreamResponse(f"its version is HTTP/{version}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from OpenSSL.SSL import Error, WantReadError
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IOpenSSLClientConnectionCreator,
     IProtocol,
@@ -15,6 +16,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     IStreamClientEndpoint,
 )
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -42,7 +44,13 @@ class TLSTransport(BufferingTLSTransport):
 
     If the protocol above has a method `tls_ended`, it is called at once. `connectionLost` follows
     when what was encrypted before has left, which a peer that reads nothing can delay.
+
+    Attributes:
+        closed_below: Whether the peer closed the connection below without ending TLS; it is set
+            before `connectionLost` is called.
     """
+
+    closed_below = False
 
     # Whether a part of the last read is still to be decrypted.
     _encrypted = False
@@ -82,6 +90,12 @@ class TLSTransport(BufferingTLSTransport):
             # The end, or what is no TLS: the read that comes to it finds out which.
             return True
         return True
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note how the connection below ended: Twisted reports a reset and a close alike."""
+        closed = not self._lostTLSConnection and reason.check(ConnectionDone) is not None
+        self.closed_below = closed
+        super().connectionLost(reason)
 
     def _tlsShutdownFinished(self, reason: Failure | None) -> None:
         super()._tlsShutdownFinished(reason)

@@ -97,6 +97,7 @@ class UpstreamAgent:
                 lambda: self.short(),
                 self._shortcuts,
                 self._hosts,
+                strict=self._upstream.strict_responses,
             )
             for origin, server in by_origin.items()
         }

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -26,8 +25,10 @@ from corsgate.transport.hangup import unread_check
 from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
-from corsgate.upstream.parser import ResponseParser
+from corsgate.upstream.ending import Ending, ending_of
+from corsgate.upstream.lenient_parser import parser_for
 from corsgate.upstream.pins import Pins
+from corsgate.upstream.repairs import Repaired, ignore_repair
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.revocation import Holder
 from corsgate.upstream.sending import CarriedHead
@@ -44,9 +45,9 @@ class UpstreamConnection(Protocol):
         deadlines: Ends what takes too long.
         released: Called with this connection and whether it can serve another request, when
             its exchange has ended, and once more when it is lost.
-        switched: Called with this connection when it would become a tunnel; returns whether it
-            may.
+        switched: Called with this connection to become a tunnel; returns whether it may.
         shortcuts: Which ones are taken.
+        repaired: Called with what is put right of a response; None: nothing is.
 
     Attributes:
         state: What it is at.
@@ -54,8 +55,7 @@ class UpstreamConnection(Protocol):
         limits: Of the request that came last.
         has_unread: Returns something true if the server has sent more than was read, or has left.
         pinned: Whether it belongs to one client's connection alone, from now on until its end.
-        pins: What that is, or the client's connection whose request came last; None if it may
-            keep no connection.
+        pins: That, or the client's connection that asked last; None if it may keep none.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class UpstreamConnection(Protocol):
         released: Callable[[UpstreamConnection, bool], None],
         switched: Callable[[UpstreamConnection], bool] = lambda _: True,
         shortcuts: Shortcuts = ALL,
+        repaired: Repaired | None = ignore_repair,
     ) -> None:
         self.deadline_s = NEVER
         self.state = State.IDLE
@@ -74,7 +75,7 @@ class UpstreamConnection(Protocol):
         self._deadlines = deadlines
         self._now = deadlines.now
         self._released = released
-        self._parser = ResponseParser(self._informed, shortcuts)
+        self._parser = parser_for(self._informed, shortcuts, repaired)
         # The request, until its response is handed on; and that, until it has ended.
         self._sending: CarriedHead | None = None
         self._response: UpstreamResponse | None = None
@@ -128,11 +129,9 @@ class UpstreamConnection(Protocol):
     def send(self, sending: CarriedHead) -> None:
         """Send a request.
 
-        Its `result` gets the response once the head has come; `failed` is called where there is
-        none.
-
         Args:
-            sending: The request.
+            sending: The request. Its `result` gets the response once the head has come; its
+                `failed` is called where there is none.
         """
         assert self.state is State.IDLE, "one exchange at a time"
         self.state = State.ASKED
@@ -207,10 +206,12 @@ class UpstreamConnection(Protocol):
         if ready is not None and not ready.called:
             ready.errback(reason)
         if self._sending is not None or self._response is not None:
-            error = self._parser.finish(cleanly=reason.check(ConnectionDone) is not None)
+            ending = ending_of(reason, self.transport)
+            error = self._parser.finish(ending)
             if error is not None:
                 self._fail(error)
             elif self._response is not None:
+                self._response.unsealed = ending is Ending.UNSEALED
                 self._complete(self._response)
         # These know this: a cycle would be left to the collector.
         self._parser.end()

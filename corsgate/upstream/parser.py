@@ -23,6 +23,7 @@ from corsgate.message.framing import (
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, HeadNames, head_names, index_headers
 from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.upstream.ending import Ending
 
 _KNOWN_REASONS = frozenset(status.phrase.encode("ascii") for status in HTTPStatus)
 _BODILESS = frozenset((204, 304))
@@ -51,6 +52,8 @@ class ResponseParser:
     After each `feed` its attributes say what has come. llhttp calls back for each part of a
     message; most of these calls only append to a list, and what they mean is found out once.
 
+    It is strict: a `LenientParser` puts right what has only one meaning.
+
     Args:
         informed: Called with the head of each interim response (RFC 9110 15.2), during `feed`.
         shortcuts: Which ones are taken.
@@ -58,7 +61,8 @@ class ResponseParser:
     Attributes:
         head: The final response's head, framing fields included; None until it has come.
         announced_length: The length to tell the client; negative where nothing may be said.
-        reusable: Whether the head lets the connection carry another exchange behind this one.
+        reusable: Whether the connection may carry another exchange behind this one, as far as can
+            be known by now.
         switched: Whether the connection now speaks another protocol (RFC 9110 7.8).
         body: What the last `feed` brought of the body.
         complete: Whether all of the response has come.
@@ -84,7 +88,12 @@ class ResponseParser:
         # How long the body is, and how much of it is still to be counted.
         self._length = self._left = 0
         self._unmoved_bytes = 0
+        # The heads, until the final one is there.
         self._raw = b""
+        # What reads in place of llhttp.
+        self._instead: Callable[[bytes], bytes] | None = None
+        # Whether the final head is HTTP/1.0's, where it matters.
+        self._is_old = False
         # What the callbacks append to. They are C functions where there is one that does it.
         self._begun: list[None] = []
         self._reason: list[bytes] = []
@@ -130,25 +139,24 @@ class ResponseParser:
         Raises:
             BadUpstreamResponse: They are no response, or one that can't be passed on.
         """
-        if self._left:
-            self._count(data)
-            return b""
+        if self._instead is not None:
+            return self._instead(data)
         if self.switched:
             return data
         begins = self.head is None
         if begins:
             self._raw = self._raw + data if self._raw else data
-        tail = b""
+        tail: bytes | None = b""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             tail = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
-            self.body = b"" if self._method == b"HEAD" else b"".join(self._pieces)
-            self.has_surplus = self.complete
-            if isinstance(error, httptools.HttpParserCallbackError):
-                raise error.__context__ or error from None
-            raise BadUpstreamResponse(f"it is not well-formed: {error}") from None
+            # Its traceback knows this frame: a cycle would be left to the collector.
+            tail, rejected = None, error.with_traceback(None)
+        if tail is None:
+            # As long as one error is handled, llhttp's next one hides what a callback raised.
+            return self._rejected(rejected, data)
         self.body = body = b"".join(self._pieces)
         self._pieces.clear()
         if self.complete and (self._begun or self._method == b"HEAD"):
@@ -156,27 +164,23 @@ class ResponseParser:
         self._chunks.clear()
         if begins and self.head is not None:
             self._unmoved_bytes = 0
-            if self._length > 0 and not self.complete and self._counted:
-                self._left = self._length - len(body)
-                # A parser that has seen nothing of a body is as good as one that has seen all.
-                self._parser = httptools.HttpResponseParser(self)
+            if not self.complete:
+                self._go_on(body)
+            self._raw = b""
         elif body:
             self._unmoved_bytes = 0
         else:
             # llhttp collects or skips all that is no body: heads, trailers, extensions.
-            self._unmoved_bytes += len(data)
-            if self._unmoved_bytes > MAX_HEAD_BYTES:
-                raise BadUpstreamResponse("its head or trailer is too large")
+            self._count_unmoved(data)
         return tail
 
-    def finish(self, *, cleanly: bool) -> UpstreamError | None:
+    def finish(self, ending: Ending) -> UpstreamError | None:
         """Take the end of the connection, with which a response may end too (RFC 9112 8).
 
         Nothing is raised: a traceback would know the connection that keeps the error.
 
         Args:
-            cleanly: Whether the server closed it. A reset, or TLS that ends without its
-                close_notify, may have cut a body anywhere.
+            ending: How it ended.
 
         Returns:
             Why there is no whole response: BadUpstreamResponse where it was cut short,
@@ -184,17 +188,17 @@ class ResponseParser:
         """
         self.body = b""
         if self.head is None:
-            if self._begun:
+            if self.started:
                 return BadUpstreamResponse("its head was cut short")
             return ConnectionReset("the server closed the connection")
-        if not (self._length == UNTIL_CLOSE and cleanly):
+        if self._length != UNTIL_CLOSE or not self._may_end(ending):
             return BadUpstreamResponse("its body was cut short")
         self.complete = True
         return None
 
     def end(self) -> None:
         """Let go of llhttp's parser, which knows this one, and of who is informed."""
-        self._parser = None
+        self._parser = self._instead = None
         del self._informed
 
     # What llhttp calls, besides the callbacks that only append.
@@ -219,7 +223,7 @@ class ResponseParser:
             self._read_early(status, version, reason, headers)
             return
         if reason not in _KNOWN_REASONS or status > 599 or version != "1.1":
-            check_response(status, version, reason)
+            self._check_status_line(status, version, reason)
         names, method, stated = self._names_of(headers), self._method, b""
         if names.plain_response and status not in _BODILESS and method != b"HEAD":
             stated = headers[names.length_at][1]
@@ -227,12 +231,12 @@ class ResponseParser:
             length = self.announced_length = int(stated)
             self.reusable = parser.should_keep_alive()
         else:
+            self._is_old = version != "1.1"
             length = self._find_length(headers, names, status)
             # RFC 9112 6.1: the framing of HTTP/1.0 with a transfer coding is not to be trusted.
             framed = length != UNTIL_CLOSE and (version == "1.1" or length != CHUNKED)
             self.reusable = framed and parser.should_keep_alive()
         self._length = length
-        self._raw = b""
         self._begun.clear()
         self.trailers = _NO_TRAILERS
         self.head = ResponseHead(status, reason, headers, None, names)
@@ -262,6 +266,10 @@ class ResponseParser:
             raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
         return version
 
+    def _check_status_line(self, status: int, version: str, reason: bytes) -> None:
+        """Reject a status line that can't be passed on."""
+        check_response(status, version, reason)
+
     def _read_early(self, status: int, version: str, reason: bytes, headers: HeaderList) -> None:
         """Take the head of an interim response, or of one that switches to another protocol."""
         self._is_first = False
@@ -273,7 +281,7 @@ class ResponseParser:
             self._length = self.announced_length = NO_BODY
             self.reusable = False
         else:
-            check_response(status, version, reason)
+            self._check_status_line(status, version, reason)
             self._informed(head)
 
     def _find_length(self, headers: HeaderList, names: HeadNames, status: int) -> int:
@@ -284,7 +292,46 @@ class ResponseParser:
             self.announced_length = announced_length(index, status, self._method)
         return length
 
-    def _count(self, data: bytes) -> None:
+    def _may_end(self, ending: Ending) -> bool:
+        """Return whether a body without a length ends whole with its connection."""
+        return ending is Ending.CLOSED
+
+    def _rejected(self, error: httptools.HttpParserError, data: bytes) -> bytes:
+        """Raise what an error of llhttp means.
+
+        Args:
+            error: The error.
+            data: What was being read.
+        """
+        self.body = b"" if self._method == b"HEAD" else b"".join(self._pieces)
+        self.has_surplus = self.complete
+        if not isinstance(error, httptools.HttpParserCallbackError):
+            raise BadUpstreamResponse(f"it is not well-formed: {error}")
+        cause = error.__context__
+        if isinstance(cause, BadUpstreamResponse):
+            # Another one, since this frame knows the cause.
+            raise BadUpstreamResponse(str(cause))
+        raise cause or error
+
+    def _count_unmoved(self, data: bytes) -> None:
+        """Bound what may come while neither a final head nor a part of the body does."""
+        self._unmoved_bytes += len(data)
+        if self._unmoved_bytes > MAX_HEAD_BYTES:
+            raise BadUpstreamResponse("its head or trailer is too large")
+
+    def _go_on(self, body: bytes) -> None:
+        """Have the rest of a body read by what is quicker than llhttp, if there is something.
+
+        Args:
+            body: What has come of it.
+        """
+        if self._length > 0 and self._counted:
+            self._left = self._length - len(body)
+            self._instead = self._count
+            # A parser that has seen nothing of a body is as good as one that has seen all.
+            self._parser = httptools.HttpResponseParser(self)
+
+    def _count(self, data: bytes) -> bytes:
         """Take a part of a body whose length is known; empty lines alone may stand behind it.
 
         llhttp takes as many (some servers send one).
@@ -292,8 +339,16 @@ class ResponseParser:
         left = self._left - len(data)
         self.body = data[:left] if left < 0 else data
         self._left = max(left, 0)
-        self.complete = left <= 0
-        if left < 0 and data[left:].strip(b"\r\n"):
+        if left <= 0:
+            self.complete = True
+            self._instead = None
+            if left < 0:
+                self._check_surplus(data[left:])
+        return b""
+
+    def _check_surplus(self, rest: bytes) -> None:
+        """Reject what stands behind a whole response, other than empty lines."""
+        if rest.strip(b"\r\n"):
             self.has_surplus = True
             raise BadUpstreamResponse("bytes follow the response")
 

@@ -21,6 +21,7 @@ from corsgate.upstream.connector import Connector
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.keep_alive import KeepAlive
 from corsgate.upstream.pins import Pins
+from corsgate.upstream.repairs import RepairLog
 from corsgate.upstream.revocation import Holder, Revoker
 from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import VerifyingCreator
@@ -76,6 +77,8 @@ class ServerPool:
         short: Called where the process lacks what a connection needs; it closes what it can.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS.
+        strict: Whether responses that are not well-formed are rejected; otherwise they are put
+            right where they can have only one meaning.
 
     Attributes:
         keep_alive: Which connections are used again.
@@ -92,11 +95,14 @@ class ServerPool:
         short: Callable[[], None] = lambda: None,
         shortcuts: Shortcuts = ALL,
         hosts: Hosts | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
         self.deadline_s = NEVER
         self._deadlines = deadlines
         self._server = server
         self._shortcuts = shortcuts
+        self._repaired = None if strict else RepairLog(server.origin).note
         self._bounds = bounds
         make = self._make_connection
         self._connector = Connector(reactor, server, tls, make, short, hosts or Hosts())
@@ -303,7 +309,9 @@ class ServerPool:
         return connecting.addCallbacks(connected, not_connected)
 
     def _make_connection(self) -> UpstreamConnection:
-        return UpstreamConnection(self._deadlines, self._released, self._switched, self._shortcuts)
+        return UpstreamConnection(
+            self._deadlines, self._released, self._switched, self._shortcuts, self._repaired
+        )
 
     def _queue_full(self) -> QueueFull:
         return QueueFull(f"{self._server.origin}: too many requests wait")

@@ -77,6 +77,8 @@ class UpstreamResponse:
         complete: Whether the body has arrived whole.
         trailers: The fields that came behind the body, once it is complete.
         tunnel: The connection itself, where it now speaks another protocol.
+        unsealed: Whether the body ended with a TLS connection that was closed without its
+            close_notify, so that anyone on the way could have cut it short.
     """
 
     __slots__ = (
@@ -90,6 +92,7 @@ class UpstreamResponse:
         "head",
         "trailers",
         "tunnel",
+        "unsealed",
     )
 
     version = (b"HTTP", 1, 1)
@@ -102,7 +105,7 @@ class UpstreamResponse:
     ) -> None:
         self.head = head
         self.body_length = length if length >= 0 else None
-        self.complete = False
+        self.complete = self.unsealed = False
         self.trailers = _NO_TRAILERS
         self.tunnel: TunnelEnd | None = None
         self._connection = connection

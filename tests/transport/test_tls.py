@@ -6,7 +6,9 @@ import contextlib
 import ssl
 from typing import Any
 
+from OpenSSL.SSL import Error
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
@@ -171,6 +173,27 @@ class Ended(SynchronousTestCase):
         self.tls.unregisterProducer()
         self.tls.loseConnection()
         self.assert_let_go()
+
+    def test_closed_below(self) -> None:
+        """A close without a farewell is told from a reset, a farewell and broken TLS."""
+
+        def nothing() -> None:
+            pass
+
+        close, reset = Failure(connectionDone.value), Failure(ConnectionLost())
+        for before, reason, closed, lost in (
+            (nothing, close, True, ConnectionLost),
+            (nothing, reset, False, ConnectionLost),
+            (lambda: self.peer.say_goodbye(), close, False, ConnectionDone),
+            (lambda: self.peer.break_tls(), close, False, Error),
+        ):
+            self.setUp()
+            self.peer.send(b"all of it")
+            before()
+            self.tls.connectionLost(reason)
+            self.assertEqual(self.source.data, b"all of it")
+            self.assertEqual(self.tls.closed_below, closed)
+            self.assertIs(self.source.lost.type, lost)
 
     def test_goes_on(self) -> None:
         """A connection whose peer says nothing of the sort keeps its producer."""

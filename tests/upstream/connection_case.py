@@ -10,6 +10,7 @@ from corsgate.config.model.values import Limits
 from corsgate.message.head import RequestHead
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
+from corsgate.upstream.repairs import Repair
 from corsgate.upstream.response import UpstreamResponse
 from tests.server.support import Body, Collector, Wire
 from tests.upstream.playing import request
@@ -20,15 +21,24 @@ LIMITS = Limits(first_byte_timeout_s=10, response_idle_timeout_s=20)
 
 
 class ConnectionTestCase(SynchronousTestCase):
-    """A connection over a `Wire`."""
+    """A connection over a `Wire`.
+
+    Attributes:
+        strict: Whether responses that are not well-formed are rejected.
+    """
+
+    strict = False
 
     def setUp(self) -> None:
         """Begin with a fresh one."""
+        self.repairs: list[Repair] = []
         self.clock = Clock()
         self.released: list[bool] = []
         self.wire = Wire(lenient=True)
         self.connection = UpstreamConnection(
-            Deadlines(self.clock), lambda _, reusable: self.released.append(reusable)
+            Deadlines(self.clock),
+            lambda _, reusable: self.released.append(reusable),
+            repaired=None if self.strict else lambda repair, _: self.repairs.append(repair),
         )
         self.connection.makeConnection(self.wire)
 

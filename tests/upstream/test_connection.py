@@ -12,10 +12,13 @@ from zope.interface.verify import verifyObject
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
 from corsgate.message.head import RequestHead
 from corsgate.upstream.body import KeptBody
+from corsgate.upstream.repairs import Repair
 from corsgate.upstream.response import UpstreamResponse
 from tests.server.support import LEFT, Body, Collector
 from tests.upstream.connection_case import EMPTY, LIMITS, OK, ConnectionTestCase
+from tests.upstream.parsing import by_bytes
 from tests.upstream.playing import request
+from tests.upstream.sloppy_forms import AMBIGUOUS_HEADS, FORMS
 
 
 class RequestTests(ConnectionTestCase):
@@ -154,39 +157,70 @@ class ResponseTests(ConnectionTestCase):
             self.assertIsInstance(collector.reasons[0], BadUpstreamResponse)
             self.assertEqual(self.released, [False])
 
+    def test_without_close_notify(self) -> None:
+        """A body of HTTP/1.0 may end with TCP alone below TLS, unless it is read strictly."""
+        reset = Failure(ConnectionLost())
+        for strict, below, whole in (
+            (False, True, True),
+            (False, False, False),
+            (True, True, False),
+        ):
+            self.strict = strict
+            self.setUp()
+            self.wire.closed_below = below  # type: ignore[attr-defined]  # a TLS transport's
+            response = self.answered(b"HTTP/1.0 200 OK\r\n\r\nhello")
+            collector = self.collect(response)
+            self.connection.connectionLost(reset)
+            done = isinstance(collector.reasons[0], ResponseDone)
+            self.assertEqual(
+                (done, response.unsealed, self.repairs), (whole, whole, [Repair.UNSEALED] * whole)
+            )
+
     def test_refused(self) -> None:
         """What is no response, or one that could be read in two ways, is none."""
+        for raw in AMBIGUOUS_HEADS:
+            self.setUp()
+            self.refuse(raw)
+
+    def test_strict(self) -> None:
+        """A strict connection has no response for what is not well-formed."""
+        self.strict = True
         cl, te = b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n"
         for raw in (
-            b"<html>",
-            b"\x00",
             b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n",
             b"HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n",
-            b"HTTP/1.1 20 OK\r\n\r\n",
-            b"HTTP/1.1 101 S\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
             b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
             OK + cl + te + b"\r\n0\r\n\r\n",
             OK + te + cl + b"\r\n0\r\n\r\n",
             OK + cl + cl + b"\r\nhello",
             OK + b"Content-Length: 5, 5\r\n\r\nhello",
-            OK + b"Content-Length: -5\r\n\r\nhello",
-            OK + b"Content-Length:\r\n\r\nhello",
-            OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-            OK + b"Transfer-Encoding: gzip\r\n\r\n",
             OK + b"X : y\r\n\r\n",
             OK + b"X: y\r\n z\r\n\r\n",
-            OK + b"X: y\x00\r\n\r\n",
-            b"HTTP/1.1 304 N\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
+            *AMBIGUOUS_HEADS,
         ):
+            # Empty lines are no fault to it, and CR alone is one.
+            if not raw.startswith(b"\r"):
+                self.setUp()
+                self.refuse(raw)
+
+    def test_put_right(self) -> None:
+        """What has one meaning is a response, behind which the connection is not used again."""
+        for raw, found in FORMS:
             self.setUp()
-            asked = self.ask()
-            self.connection.dataReceived(raw)
-            self.failureResultOf(asked, BadUpstreamResponse)
-            self.assertTrue(self.wire.disconnected, raw)
-            self.connection.connectionLost(LEFT)
-            self.assertEqual(self.released, [False], raw)
+            collector = self.collect(self.answered(*by_bytes(raw)))
+            if not self.released:
+                self.connection.connectionLost(LEFT)
+            self.assertEqual((collector.data, self.released), (found.body, [False]), raw)
+            self.assertEqual(set(self.repairs), found.repairs, raw)
+
+    def refuse(self, raw: bytes) -> None:
+        """Assert that bytes are no response."""
+        asked = self.ask()
+        self.connection.dataReceived(raw)
+        self.failureResultOf(asked, BadUpstreamResponse)
+        self.assertTrue(self.wire.disconnected, raw)
+        self.connection.connectionLost(LEFT)
+        self.assertEqual(self.released, [False], raw)
 
     def test_long_length(self) -> None:
         """A length with thousands of zeros before it is a length."""

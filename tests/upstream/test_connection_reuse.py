@@ -317,13 +317,27 @@ class GarbageTests(ConnectionTestCase):
             self.failureResultOf(asked, BadUpstreamResponse)
             self.connection.connectionLost(LEFT)
 
+        def kept(asked: Deferred[Any]) -> None:
+            self.connection.dataReceived(b"HTTP/1.1 200 OK\n")
+            self.connection.connectionLost(LEFT)
+            self.failureResultOf(asked, BadUpstreamResponse)
+
+        def in_chunks(asked: Deferred[Any]) -> None:
+            self.connection.dataReceived(OK + b"Transfer-Encoding: chunked\r\n\r\n5 \r\nhe")
+            self.connection.connectionLost(LEFT)
+            self.successResultOf(asked)
+
         def late(asked: Deferred[Any]) -> None:
             self.wait(12)
             self.failureResultOf(asked, UpstreamTimedOut)
             self.connection.connectionLost(LEFT)
 
         self.addCleanup(gc.enable)
-        ends = [(end, body) for end in (lost, cancelled, bad) for body in (None, Body(4))]
+        ends = [
+            (end, body)
+            for end in (lost, cancelled, bad, kept, in_chunks)
+            for body in (None, Body(4))
+        ]
         for end, body in [*ends, (late, None)]:
             self.setUp()
             asked = self.ask(b"PUT", body)

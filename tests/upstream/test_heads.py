@@ -10,7 +10,7 @@ from corsgate.message.framing import framed_head
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import HeaderList
 from tests.server.http1.test_parser import read
-from tests.upstream.test_parser import read as read_response
+from tests.upstream.parsing import read as read_response
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789abcXYZ"
 # Host, and what says where a body ends or what follows it, is the reader's own business.

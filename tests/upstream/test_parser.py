@@ -10,85 +10,28 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
-from corsgate.message.head import ResponseHead
 from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.upstream.parser import MAX_HEAD_BYTES, ResponseParser
-
-OK = b"HTTP/1.1 200 OK\r\n"
-TEN = b"HTTP/1.0 200 OK\r\n"
-CL = b"Content-Length: 5\r\n"
-TE = b"Transfer-Encoding: chunked\r\n"
-CHUNKS = b"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n"
-FINE = OK + b"Content-Length: 0\r\n\r\n"
-UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
-SWITCH = b"HTTP/1.1 101 S\r\n" + UPGRADE
-EARLY = b"HTTP/1.1 103 E\r\nLink: x\r\n\r\n"
-
-Event = tuple[object, ...]
-END: Event = ("end", ())
-BODY: Event = ("body", b"hello")
-SURPLUS: Event = ("surplus",)
-BAD: Event = ("bad",)
-
-
-class Recorder:
-    """Keeps what a parser finds, bodies joined."""
-
-    def __init__(self, shortcuts: Shortcuts = ALL) -> None:
-        self.events: list[Event] = []
-        self.heads: list[ResponseHead] = []
-        self.parser = ResponseParser(self.informed, shortcuts)
-
-    def informed(self, head: ResponseHead) -> None:
-        """Note an interim response."""
-        self.heads.append(head)
-        self.events.append(("informed", head.status))
-
-    def feed(self, data: bytes) -> bytes:
-        """Have the parser read bytes, and note what they were; return what follows a switch."""
-        before = self.parser.head, self.parser.complete
-        try:
-            return self.parser.feed(data)
-        finally:
-            self.note(*before)
-
-    def note(self, head: ResponseHead | None, complete: bool) -> None:
-        """Note what is new since there was this head, and what was complete or not."""
-        parser = self.parser
-        if parser.head is not None and parser.head is not head:
-            self.heads.append(parser.head)
-            told = (parser.head.status, parser.announced_length, parser.reusable)
-            self.events.append(("switched",) if parser.switched else told)
-        if parser.body:
-            data = parser.body
-            if self.events[-1][0] == "body":
-                data = self.events.pop()[1] + data  # type: ignore[operator]  # bytes
-            self.events.append(("body", data))
-        if parser.complete and not complete:
-            self.events.append(("end", tuple(parser.trailers)))
-        if parser.has_surplus:
-            self.events.append(SURPLUS)
-
-
-def read(
-    *reads: bytes, method: bytes = b"GET", upgrade: bool = False, shortcuts: Shortcuts = ALL
-) -> tuple[Recorder, bytes]:
-    """Return what a connection is told that gets these reads, and what followed a switch."""
-    sink = Recorder(shortcuts)
-    sink.parser.expect(method, upgrade=upgrade)
-    tail = b""
-    try:
-        for data in reads:
-            tail += sink.feed(data)
-    except BadUpstreamResponse:
-        sink.events.append(BAD)
-    return sink, tail
-
-
-def by_bytes(raw: bytes) -> list[bytes]:
-    """Return the slowest way to send bytes."""
-    return [raw[at : at + 1] for at in range(len(raw))]
-
+from corsgate.upstream.ending import Ending
+from corsgate.upstream.parser import MAX_HEAD_BYTES
+from tests.upstream.parsing import (
+    BAD,
+    BODY,
+    CHUNKS,
+    CL,
+    EARLY,
+    END,
+    FINE,
+    OK,
+    SURPLUS,
+    SWITCH,
+    TE,
+    TEN,
+    UPGRADE,
+    Event,
+    Recorder,
+    by_bytes,
+    read,
+)
 
 GOOD: tuple[tuple[bytes, bytes, tuple[Event, ...]], ...] = (
     (b"GET", FINE, ((200, 0, True), END)),
@@ -210,14 +153,14 @@ class CaseTests(SynchronousTestCase):
 class FinishTests(SynchronousTestCase):
     """The connection ends."""
 
-    def finish(self, raw: bytes, *, cleanly: bool) -> list[Event]:
+    def finish(self, raw: bytes, ending: Ending) -> list[Event]:
         """Return what a connection is told that gets these bytes and ends."""
         sink = Recorder()
         reader = sink.parser
         reader.expect(b"GET", upgrade=False)
         sink.feed(raw)
         before = reader.head, reader.complete
-        error = reader.finish(cleanly=cleanly)
+        error = reader.finish(ending)
         sink.note(*before)
         if error is not None:
             sink.events.append((type(error), str(error)))
@@ -226,9 +169,10 @@ class FinishTests(SynchronousTestCase):
     def test_until_close(self) -> None:
         """A body without a length ends with it, if the server closed it."""
         for raw in (OK + b"\r\nhello", TEN + b"\r\nhello"):
-            self.assertEqual(self.finish(raw, cleanly=True), [(200, -1, False), BODY, END])
+            self.assertEqual(self.finish(raw, Ending.CLOSED), [(200, -1, False), BODY, END])
             cut: Event = (BadUpstreamResponse, "its body was cut short")
-            self.assertEqual(self.finish(raw, cleanly=False)[1:], [BODY, cut])
+            for ending in (Ending.CUT, Ending.UNSEALED):
+                self.assertEqual(self.finish(raw, ending)[1:], [BODY, cut])
 
     def test_cut_short(self) -> None:
         """Any other is cut short, however the connection ends; what has not begun is not."""
@@ -239,8 +183,8 @@ class FinishTests(SynchronousTestCase):
             (OK + CL + b"\r\nhell", BadUpstreamResponse, "its body was cut short"),
             (OK + TE + b"\r\n" + CHUNKS, BadUpstreamResponse, "its body was cut short"),
         ):
-            for cleanly in (True, False):
-                self.assertEqual(self.finish(raw, cleanly=cleanly)[-1], (error, said), raw)
+            for ending in Ending:
+                self.assertEqual(self.finish(raw, ending)[-1], (error, said), raw)
 
 
 class HeadTests(SynchronousTestCase):
@@ -371,7 +315,7 @@ class CountedTests(SynchronousTestCase):
         sink.parser.expect(b"GET", upgrade=False)
         sink.feed(self.LONG)
         sink.feed(b"012")
-        self.assertIsInstance(sink.parser.finish(cleanly=True), BadUpstreamResponse)
+        self.assertIsInstance(sink.parser.finish(Ending.CLOSED), BadUpstreamResponse)
 
     def test_not_begun(self) -> None:
         """A status that has no body has none to count, whatever its length says."""

@@ -220,6 +220,8 @@ class Upstream:
         verify: Whether https servers are verified.
         tls: How TLS is spoken with https servers that are old, or have a pinned key.
         addresses: What the servers call themselves, and what becomes of their cookies.
+        strict_responses: Whether responses that are not well-formed are rejected, even if they can
+            have only one meaning.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -242,6 +244,7 @@ class Upstream:
     verify: bool = True
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
     addresses: Addresses = attrs.field(factory=Addresses)
+    strict_responses: bool = False
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""

@@ -59,6 +59,7 @@ def read_upstream(
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
     addresses = read_addresses(table, () if listed is None else listed.templates)
+    strict_responses = table.get("strict_responses", boolean, False)
     table.finish()
     if listed is None:
         return None
@@ -83,6 +84,7 @@ def read_upstream(
             verify=verify,
             tls=upstream_tls,
             addresses=addresses,
+            strict_responses=strict_responses,
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.

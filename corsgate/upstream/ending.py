@@ -1,0 +1,39 @@
+"""How a connection to a server ended, which decides whether a body may end with it."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+
+
+class Ending(Enum):
+    """How a connection ended.
+
+    Attributes:
+        CLOSED: The server closed it; over TLS, it said so by close_notify.
+        UNSEALED: The server closed TCP without the close_notify of TLS. So might anyone on the way
+            (RFC 9112 9.8).
+        CUT: It was reset, timed out, or TLS broke.
+    """
+
+    CLOSED = auto()
+    UNSEALED = auto()
+    CUT = auto()
+
+
+def ending_of(reason: Failure, transport: Any) -> Ending:
+    """Return how a connection ended.
+
+    Args:
+        reason: What `connectionLost` was called with.
+        transport: The connection's, which may be a `TLSTransport`.
+    """
+    if reason.check(ConnectionDone):
+        return Ending.CLOSED
+    # Twisted names a TLS end without close_notify like a TCP reset.
+    if reason.type is ConnectionLost and getattr(transport, "closed_below", False):
+        return Ending.UNSEALED
+    return Ending.CUT

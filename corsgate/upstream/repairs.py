@@ -1,0 +1,71 @@
+"""What is put right of a response that is not well-formed, and the log of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import TypeAlias
+
+from twisted.logger import Logger
+
+_log = Logger()
+
+
+class Repair(StrEnum):
+    """A fault of a response that leaves it only one meaning; its value names it in the log."""
+
+    BARE_LF = "a head with bare LF line ends"
+    EMPTY_LINE = "an empty line before the status line"
+    STATUS_LINE = "superfluous blanks in the status line"
+    VERSION = "a version other than HTTP/1.0 and HTTP/1.1"
+    STATUS = "a status above 599"
+    OLD_SWITCH = "a 101 as HTTP/1.0"
+    CONTROL = "control bytes in its head or trailer"
+    SPACED_NAME = "blanks between a field's name and the colon"
+    FOLDED = "a field folded over several lines"
+    BAD_LINE = "a line without a colon or with an invalid name"
+    REPEATED_LENGTH = "the same Content-Length more than once"
+    LENGTH_WITH_CHUNKED = "Content-Length together with chunked"
+    IDENTITY = "the transfer coding identity"
+    REPEATED_CHUNKED = "the transfer coding chunked more than once"
+    CHUNK_LINE = "a chunk size with blanks or an invalid extension behind it"
+    CHUNK_LF = "chunk lines with bare LF line ends"
+    UNSEALED = "a body that ends without TLS close_notify"
+
+
+Repaired: TypeAlias = Callable[[Repair, int], None]
+"""Called with what was put right, and how often in one head or in a part of a body."""
+
+
+def ignore_repair(repair: Repair, count: int) -> None:
+    """Log nothing."""
+
+
+class RepairLog:
+    """Logs what was put right of a server's responses: each kind once.
+
+    Args:
+        origin: The server's origin.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._logged: set[Repair] = set()
+
+    def note(self, repair: Repair, count: int) -> None:
+        """Log that something was put right, unless that was logged before.
+
+        Args:
+            repair: What it was.
+            count: How often it was, in one head or in a part of a body.
+        """
+        if repair in self._logged:
+            return
+        self._logged.add(repair)
+        _log.warn(
+            "{server} sent {fault}{times}; this was put right, as browsers do. "
+            "strict_responses = true rejects it. Further ones are not logged.",
+            server=self._origin,
+            fault=repair.value,
+            times=f" ({count} times)" if count > 1 else "",
+        )
