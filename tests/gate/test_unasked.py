@@ -20,7 +20,7 @@ READ = 2**16
 """How much Twisted reads at once."""
 
 
-class _OverTls:
+class OverTls:
     """An endpoint that speaks TLS."""
 
     def listen(self, factory: IProtocolFactory) -> Deferred[IListeningPort]:
@@ -52,7 +52,7 @@ class Unasked(GateTestCase):
     async def over_tls(self) -> Gate:
         """Return a gate whose server speaks TLS."""
         server = Upstream()
-        await server.start_on(_OverTls())
+        await server.start_on(OverTls())
         self.addCleanup(server.stop)
         self.answering(server, RECORD)
         return self.serve(
