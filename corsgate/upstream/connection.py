@@ -25,8 +25,9 @@ from corsgate.transport.hangup import unread_check
 from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
-from corsgate.upstream.ending import Ending, ending_of
+from corsgate.upstream.ending import ending_of
 from corsgate.upstream.lenient_parser import parser_for
+from corsgate.upstream.parser import Ending
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.repairs import Repaired, ignore_repair
 from corsgate.upstream.response import UpstreamResponse
@@ -207,8 +208,7 @@ class UpstreamConnection(Protocol):
             ready.errback(reason)
         if self._sending is not None or self._response is not None:
             ending = ending_of(reason, self.transport)
-            error = self._parser.finish(ending)
-            if error is not None:
+            if (error := self._parser.finish(ending)) is not None:
                 self._fail(error)
             elif self._response is not None:
                 self._response.unsealed = ending is Ending.UNSEALED

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Any
 
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
-
-class Ending(Enum):
-    """How a connection ended.
-
-    Attributes:
-        CLOSED: The server closed it; over TLS, it said so by close_notify.
-        UNSEALED: The server closed TCP without the close_notify of TLS. So might anyone on the way
-            (RFC 9112 9.8).
-        CUT: It was reset, timed out, or TLS broke.
-    """
-
-    CLOSED = auto()
-    UNSEALED = auto()
-    CUT = auto()
+from corsgate.upstream.parser import Ending
 
 
 def ending_of(reason: Failure, transport: Any) -> Ending:

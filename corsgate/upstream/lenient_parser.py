@@ -17,9 +17,8 @@ from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, index_headers, list_members
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.upstream.chunk_reader import ChunkReader
-from corsgate.upstream.ending import Ending
 from corsgate.upstream.lenient_head import KeptHeads
-from corsgate.upstream.parser import ResponseParser
+from corsgate.upstream.parser import Ending, ResponseParser
 from corsgate.upstream.repairs import Repair, Repaired, ignore_repair
 
 _MAX_STATUS = 999

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from functools import partial
 from http import HTTPStatus
 from itertools import compress
@@ -23,7 +24,6 @@ from corsgate.message.framing import (
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, HeadNames, head_names, index_headers
 from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.upstream.ending import Ending
 
 _KNOWN_REASONS = frozenset(status.phrase.encode("ascii") for status in HTTPStatus)
 _BODILESS = frozenset((204, 304))
@@ -44,6 +44,21 @@ class _AllButFraming:
 
 
 _ALL_BUT_FRAMING = _AllButFraming()
+
+
+class Ending(Enum):
+    """How a connection ended.
+
+    Attributes:
+        CLOSED: The server closed it; over TLS, it said so by close_notify.
+        UNSEALED: The server closed TCP without the close_notify of TLS. So might anyone on the way
+            (RFC 9112 9.8).
+        CUT: It was reset, timed out, or TLS broke.
+    """
+
+    CLOSED = auto()
+    UNSEALED = auto()
+    CUT = auto()
 
 
 class ResponseParser:

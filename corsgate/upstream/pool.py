@@ -21,7 +21,7 @@ from corsgate.upstream.connector import Connector
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.keep_alive import KeepAlive
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.repairs import RepairLog
+from corsgate.upstream.repair_log import RepairLog
 from corsgate.upstream.revocation import Holder, Revoker
 from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import VerifyingCreator

@@ -1,14 +1,10 @@
-"""What is put right of a response that is not well-formed, and the log of it."""
+"""What is put right of a response that is not well-formed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeAlias
-
-from twisted.logger import Logger
-
-_log = Logger()
 
 
 class Repair(StrEnum):
@@ -39,33 +35,3 @@ Repaired: TypeAlias = Callable[[Repair, int], None]
 
 def ignore_repair(repair: Repair, count: int) -> None:
     """Log nothing."""
-
-
-class RepairLog:
-    """Logs what was put right of a server's responses: each kind once.
-
-    Args:
-        origin: The server's origin.
-    """
-
-    def __init__(self, origin: str) -> None:
-        self._origin = origin
-        self._logged: set[Repair] = set()
-
-    def note(self, repair: Repair, count: int) -> None:
-        """Log that something was put right, unless that was logged before.
-
-        Args:
-            repair: What it was.
-            count: How often it was, in one head or in a part of a body.
-        """
-        if repair in self._logged:
-            return
-        self._logged.add(repair)
-        _log.warn(
-            "{server} sent {fault}{times}; this was put right, as browsers do. "
-            "strict_responses = true rejects it. Further ones are not logged.",
-            server=self._origin,
-            fault=repair.value,
-            times=f" ({count} times)" if count > 1 else "",
-        )

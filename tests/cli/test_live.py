@@ -105,6 +105,12 @@ class SendTests(SynchronousTestCase):
         self.assertEqual(answer.headers[0], (b"X-A", b"b c"))
         self.assertEqual(len(answer.headers), 201)
 
+    def test_sloppy(self) -> None:
+        """A head that is not well-formed is read as browsers and the gate read it."""
+        answer = self.answered(b"HTTP/1.0 200 OK\nX-A : b\nServer: box\n\nbody")
+        self.assertEqual((answer.status, answer.by), (200, "box"))
+        self.assertEqual(answer.headers[0], (b"X-A", b"b"))
+
     def test_endless(self) -> None:
         """A head that never ends is an error, whatever its form."""
         for pieces, told in (

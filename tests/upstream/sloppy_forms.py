@@ -10,8 +10,8 @@ import attrs
 from corsgate.errors import BadUpstreamResponse
 from corsgate.message.headers import HeaderList
 from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.upstream.ending import Ending
 from corsgate.upstream.lenient_parser import LenientParser
+from corsgate.upstream.parser import Ending
 from corsgate.upstream.repairs import Repair
 from tests.upstream.parsing import CHUNKS, CL, EARLY, OK, TE, TEN, UPGRADE, by_bytes
 

@@ -11,7 +11,8 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.ending import Ending, ending_of
+from corsgate.upstream.ending import ending_of
+from corsgate.upstream.parser import Ending
 from tests.server.support import Wire
 
 

@@ -6,9 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import BadUpstreamResponse
 from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.upstream.ending import Ending
 from corsgate.upstream.lenient_parser import LenientParser, parser_for
-from corsgate.upstream.parser import MAX_HEAD_BYTES, ResponseParser
+from corsgate.upstream.parser import MAX_HEAD_BYTES, Ending, ResponseParser
 from corsgate.upstream.repairs import Repair
 from tests.upstream.parsing import CHUNKS, CL, OK, SWITCH, TE, TEN, UPGRADE, Recorder, by_bytes
 from tests.upstream.sloppy_forms import (

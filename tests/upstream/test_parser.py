@@ -11,8 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import BadUpstreamResponse, ConnectionReset
 from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.upstream.ending import Ending
-from corsgate.upstream.parser import MAX_HEAD_BYTES
+from corsgate.upstream.parser import MAX_HEAD_BYTES, Ending
 from tests.upstream.parsing import (
     BAD,
     BODY,

@@ -1,30 +1,24 @@
-"""The log of what was put right."""
+"""What can be put right."""
 
 from __future__ import annotations
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.repairs import Repair, RepairLog, ignore_repair
-from tests.gate.fakes import logged
+from corsgate.upstream.lenient_parser import LenientParser
+from corsgate.upstream.repairs import Repair, ignore_repair
+from tests.upstream.sloppy_forms import FORMS, OTHER_FORMS
 
 
-class LogTests(TestCase):
-    def test_once(self) -> None:
-        """Each kind is logged once for each server, with what it is and how to reject it."""
-        lines = logged(self)
-        logs = [RepairLog("http://10.0.0.11:8000"), RepairLog("http://10.0.0.12:8000")]
-        for log in (*logs, *logs):
-            log.note(Repair.BARE_LF, 1)
-            log.note(Repair.BAD_LINE, 3)
-            log.note(Repair.BARE_LF, 1)
-        first, second, third, _ = lines()
-        self.assertIn("http://10.0.0.11:8000 sent a head with bare LF line ends;", first)
-        self.assertIn("strict_responses = true rejects it", first)
-        self.assertIn("an invalid name (3 times);", second)
-        self.assertIn("http://10.0.0.12:8000", third)
+class RepairTests(SynchronousTestCase):
+    def test_each_has_a_form(self) -> None:
+        """Each kind is in the tables of forms, or belongs to a switch or the connection's end."""
+        found = [*(each for _, each in FORMS), *(each for _, _, each in OTHER_FORMS)]
+        shown = frozenset[Repair]().union(*(each.repairs for each in found))
+        self.assertEqual(set(Repair) - shown, {Repair.OLD_SWITCH, Repair.UNSEALED})
 
     def test_ignored(self) -> None:
-        """Without a log, nothing is said."""
-        lines = logged(self)
-        ignore_repair(Repair.BARE_LF, 1)
-        self.assertEqual(lines(), [])
+        """A parser that nobody listens to puts the same right."""
+        parser = LenientParser(lambda _: None, repaired=ignore_repair)
+        parser.expect(b"GET", upgrade=False)
+        parser.feed(b"HTTP/1.1 204 N\n\n")
+        self.assertTrue(parser.complete)

@@ -166,6 +166,7 @@ class DefaultTests(SynchronousTestCase):
         self.assertEqual((ROUTE.cors, ROUTE.pass_headers), (None, ()))
         self.assertTrue(UPSTREAM.verify)
         self.assertFalse(UPSTREAM.preserve_host)
+        self.assertFalse(UPSTREAM.strict_responses)
         self.assertEqual((SERVER.backup, SERVER.drain, SERVER.weight), (False, False, 1))
 
     def test_digest_takes_what_most_boxes_have(self) -> None:

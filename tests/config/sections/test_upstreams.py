@@ -98,6 +98,13 @@ class UpstreamTests(TableTestCase):
         self.assertEqual((found.name, found.pool), ("a", PoolLimits()))
         self.assertEqual((found.verify, found.ca_pem, found.server_name), (True, None, None))
         self.assertEqual((found.credentials, found.preserve_host), (None, False))
+        self.assertFalse(found.strict_responses)
+
+    def test_strict_responses(self) -> None:
+        """Responses may have to be well-formed."""
+        found, recorded = self.read('servers = ["https://b"]\nstrict_responses = true')
+        assert found is not None
+        self.assertEqual((found.strict_responses, recorded), (True, []))
 
     def test_pool(self) -> None:
         """Each bound is written by its unit."""

@@ -294,6 +294,10 @@ UPSTREAMS = (
         "c.toml:4: upstreams.a.preserve_host: 1 is an integer; write true or false",
     ),
     (
+        'strict_responses = "all"',
+        'c.toml:4: upstreams.a.strict_responses: "all" is text; write true or false',
+    ),
+    (
         'ca = "/none"',
         (
             'c.toml:4: upstreams.a.ca: "/none" can\'t be read: No such file or directory; '
