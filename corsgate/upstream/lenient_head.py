@@ -28,6 +28,7 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(rb"[^0-9A-Za-z]")
 _FRAMING_LETTERS = (b"contentlength", b"transferencoding")
+_FRAMING_PARTS = (b"contentl", b"length", b"transfere", b"encoding")
 
 
 @attrs.frozen
@@ -171,7 +172,8 @@ def read_fields(lines: Iterable[bytes], repairs: Counter[Repair]) -> HeaderList:
             if name != spelled:
                 repairs[Repair.SPACED_NAME] += 1
             fields.append((name, [value]))
-        elif _resembles_framing(spelled):
+        elif _contains(spelled, _FRAMING_PARTS if colon else _FRAMING_LETTERS):
+            # In part, too: a single byte may have been damaged.
             raise BadUpstreamResponse("it has a line that resembles a framing field")
         else:
             repairs[Repair.BAD_LINE] += 1
@@ -198,13 +200,13 @@ def _without_controls(value: bytes, repairs: Counter[Repair]) -> bytes:
 def _may_frame(line: bytes) -> bool:
     """Return whether a folded line, read as a field, would resemble a framing field."""
     name, colon, _ = line.partition(b":")
-    return bool(colon) and _resembles_framing(name)
+    return bool(colon) and _contains(name, _FRAMING_LETTERS)
 
 
-def _resembles_framing(name: bytes) -> bool:
-    """Return whether somebody could take text for the name of a framing field."""
-    letters = _NOT_ALPHANUMERIC.sub(b"", name).lower()
-    return any(each in letters for each in _FRAMING_LETTERS)
+def _contains(text: bytes, words: tuple[bytes, ...]) -> bool:
+    """Return whether somebody could find one of some lower-cased words in a text."""
+    letters = _NOT_ALPHANUMERIC.sub(b"", text).lower()
+    return any(word in letters for word in words)
 
 
 def _with_plain_framing(fields: HeaderList, version: bytes, repairs: Counter[Repair]) -> HeaderList:
