@@ -26,6 +26,7 @@ _EXTENSION = re.compile(
 # The usual line between the data of two chunks.
 _BETWEEN = re.compile(rb"\r\n([0-9A-Fa-f]{1,8})\r\n")
 _TakeLine: TypeAlias = Callable[["ChunkReader", bytes, bytes], None]
+_CR = ord("\r")
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -45,8 +46,10 @@ class ChunkReader:
         self.complete = False
         self.trailers: HeaderList = []
         self.repairs: Counter[Repair] = Counter()
-        # How much of a chunk is to come.
+        # How much of a chunk is to come, whether its size has a bare LF behind it, and whether what
+        # came of it ends with CR.
         self._left = 0
+        self._has_lf = self._ends_with_cr = False
         # A line of which only a part has come, and what takes the next one: no bound method, which
         # would make a cycle.
         self._partial = bytearray()
@@ -102,7 +105,9 @@ class ChunkReader:
             between = _BETWEEN.match(data, stop)
             if between is None:
                 self._left, self._take_line = 0, ChunkReader._take_data_end
+                self._ends_with_cr = data[stop - 1] == _CR
                 return stop
+            self._has_lf = False
             left, at = int(between[1], 16), between.end()
         self._begin_chunk(0)
         return at
@@ -121,6 +126,7 @@ class ChunkReader:
                 # Some take the LF for a part of the extension.
                 raise BadUpstreamResponse("a chunk's extension has a bare LF")
             self.repairs[Repair.CHUNK_LF] += 1
+        self._has_lf = end == b"\n"
         if blanks or (extension and _EXTENSION.fullmatch(extension) is None):
             self.repairs[Repair.CHUNK_LINE] += 1
         self._begin_chunk(size)
@@ -135,6 +141,9 @@ class ChunkReader:
         if line:
             raise BadUpstreamResponse("a chunk is longer than it says")
         if end == b"\n":
+            if self._ends_with_cr and not self._has_lf:
+                # Its data may be shorter by one byte than its size, and CR belong to the line end.
+                raise BadUpstreamResponse("a chunk's end is uncertain")
             self.repairs[Repair.CHUNK_LF] += 1
         self._take_line = ChunkReader._take_size
 

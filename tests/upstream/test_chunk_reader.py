@@ -92,6 +92,16 @@ class ChunkReaderTests(SynchronousTestCase):
         """What came before a fault is passed on."""
         self.assertEqual(read(b"5\r\nhello\r\n3\r\nabcd\r\n")[:3], (b"helloabc", False, BAD))
 
+    def test_ends_with_cr(self) -> None:
+        """A chunk may end with CR, where no bare LF behind it makes that the line's."""
+        for raw, body in (
+            (b"2\r\na\r\r\n0\r\n\r\n", b"a\r"),
+            (b"2\na\r\n0\n\n", b"a\r"),
+            (b"1\na\n2\nb\r\n0\n\n", b"ab\r"),
+        ):
+            for reads in ([raw], [raw[at : at + 1] for at in range(len(raw))]):
+                self.assertEqual(read(*reads)[:3], (body, True, None), raw)
+
     def test_large(self) -> None:
         """A chunk may have a size of 64 bits, and no more; leading zeros don't matter."""
         for size, fault in ((b"F" * 16, None), (b"0" * 99 + b"A", None), (b"1" + b"0" * 16, BAD)):
