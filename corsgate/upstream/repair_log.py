@@ -31,7 +31,7 @@ class RepairLog:
             return
         self._logged.add(repair)
         _log.warn(
-            "{server} sent {fault}{times}; this was put right, as browsers do. "
+            "{server} sent {fault}{times}: it was read all the same, as browsers do. "
             "strict_responses = true rejects it. Further ones are not logged.",
             server=self._origin,
             fault=repair.value,

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from corsgate.upstream.repairs import Repair
 from tests.gate.fakes import logged
+from tests.gate.test_http2 import Http2TestCase
 from tests.gate.test_unasked import OverTls
 from tests.peers import ABORTED, Client, Message, Upstream, request, response
 from tests.support import APP, FROM_APP, POLICY, GateTestCase
@@ -24,7 +25,7 @@ from tests.upstream.sloppy_forms import (
 )
 
 STRICT = "strict_responses = true"
-PUT_RIGHT = "this was put right"
+PUT_RIGHT = "it was read all the same"
 
 
 def ends(found: Found) -> bool:
@@ -189,6 +190,20 @@ class SloppyTests(GateTestCase):
         self.assertEqual((answer.status, answer.one(b"Content-Length")), (200, b"5"))
         await self.ask(gate)
         self.assertEqual(len(server.connections), 2)
+
+
+class Http2Tests(Http2TestCase):
+    async def test_forms(self) -> None:
+        """To a client of HTTP/2, a head and a trailer in odd form are well-formed."""
+        server = await self.upstream(
+            b"HTTP/2 999 Denied\nX-A : \x01a\x02b\x03\nbad line\n"
+            b"Trailer: X-B\nTransfer-Encoding: chunked\n\n"
+            b"5 \nhello\n0\nX-B :\n \x01c\n\n"
+        )
+        peer = await self.peer(self.over_tls(server))
+        got = await peer.whole(peer.ask(headers=[(b"te", b"trailers")]))
+        self.assertEqual((got.status, bytes(got.body)), (999, b"hello"))
+        self.assertEqual((got.one(b"x-a"), got.trailers), (b"a b", [(b"x-b", b"c")]))
 
 
 class CloseNotifyTests(GateTestCase):
