@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import ConnectFailed, ConnectionReset
 from corsgate.gate.exchange import Exchange
+from corsgate.gate.relay import UNSEALED
 from corsgate.message.headers import Header
 from corsgate.server.request_body import RequestBody
 from corsgate.shortcuts import ALL, Shortcuts
@@ -67,6 +68,23 @@ class ExchangeTestCase(SynchronousTestCase):
 
 class FirstAttempt(ExchangeTestCase):
     """What most requests need."""
+
+    def test_unsealed(self) -> None:
+        """A body that ended without close_notify is logged, whether it came whole or in parts."""
+        for is_late, is_unsealed in ((False, False), (False, True), (True, False), (True, True)):
+            request = self.begin()
+            made = response(200)
+            made.body_data(b"abc")
+            if is_late:
+                self.servers.waiting[-1].callback(made)
+            made.unsealed = is_unsealed
+            made.body_ended(RESPONSE_DONE)
+            if is_late:
+                made.flush()
+            else:
+                self.servers.waiting[-1].callback(made)
+            self.assertEqual((request.sent, request.ended), (b"abc", True))
+            self.assertEqual(request.log.outcome, UNSEALED if is_unsealed else None)
 
     def test_whole(self) -> None:
         """A response that has come whole is passed on, with the policy's headers."""
