@@ -338,9 +338,8 @@ class Exchange:
         """End the response."""
         try:
             if self._ruling.takes_trailers:
-                self._request.trailers = self._route.response_shape.response_trailers(
-                    response.trailers
-                )
+                shape = self._route.response_shape
+                self._request.trailers = shape.response_trailers(response.trailers)
             note_unsealed(self._request, response)
             self._request.finish()
             self._end(served=True)

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
@@ -25,41 +24,7 @@ from corsgate.upstream.repair_log import RepairLog
 from corsgate.upstream.revocation import Holder, Revoker
 from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.tls import VerifyingCreator
-
-
-@attrs.define(eq=False)
-class _Waiter:
-    """A request that waits for a connection.
-
-    Attributes:
-        limits: Bound the time to connect, should it come to that.
-        holder: Who will hold the connection; None if it is held for no client, as a probe's is.
-        taken: Gets the connection.
-        connecting: The connection being made for it, once one is.
-    """
-
-    limits: Limits
-    holder: Holder | None
-    taken: Deferred[Taken]
-    connecting: Deferred[Taken] | None = None
-
-    @property
-    def client(self) -> str | None:
-        """The client whose share it counts in."""
-        return None if self.holder is None else self.holder.client_key
-
-
-@attrs.frozen(eq=False)
-class Taken:
-    """A connection for one request.
-
-    Attributes:
-        connection: It is the request's alone.
-        fresh: Whether it has never carried another.
-    """
-
-    connection: UpstreamConnection
-    fresh: bool
+from corsgate.upstream.waiter import Taken, Waiter
 
 
 class ServerPool:
@@ -106,7 +71,7 @@ class ServerPool:
         self._bounds = bounds
         make = self._make_connection
         self._connector = Connector(reactor, server, tls, make, short, hosts or Hosts())
-        self._slots: Slots[UpstreamConnection, _Waiter] = Slots(
+        self._slots: Slots[UpstreamConnection, Waiter] = Slots(
             most=bounds.max_connections,
             most_waiting=bounds.max_queue,
             most_tunnels=bounds.max_tunnels,
@@ -115,7 +80,7 @@ class ServerPool:
         self.keep_alive = KeepAlive(server.origin, deadlines, bounds)
         self._reuse = self.keep_alive.reuse
         # Waiters that a slot came free for, and nobody has connected for yet.
-        self._connect_next: deque[_Waiter] = deque()
+        self._connect_next: deque[Waiter] = deque()
         # Idle, but kept for one client's connection each; the longest idle first.
         self._pinned: dict[UpstreamConnection, Pins] = {}
         self._closed = False
@@ -131,7 +96,7 @@ class ServerPool:
         return self._server.origin
 
     @property
-    def slots(self) -> Slots[UpstreamConnection, _Waiter]:
+    def slots(self) -> Slots[UpstreamConnection, Waiter]:
         """Whose connections they are."""
         return self._slots
 
@@ -191,7 +156,7 @@ class ServerPool:
             A Deferred of the connection; it fails with ConnectFailed, ConnectTimedOut,
             UpstreamBusy or QueueFull. Cancelling it leaves the queue.
         """
-        waiter = _Waiter(limits, holder, Deferred(lambda _: self._given_up(waiter)))
+        waiter = Waiter(limits, holder, Deferred(lambda _: self._given_up(waiter)))
         deadline_s = self._deadlines.now() + self._bounds.queue_timeout_s
         turn = self._slots.ask(waiter, deadline_s, waiter.client)
         if turn is Turn.CONNECT:
@@ -260,14 +225,14 @@ class ServerPool:
             self.deadline_s = deadline_s
             self._deadlines.add(self)
 
-    def _given_up(self, waiter: _Waiter) -> None:
+    def _given_up(self, waiter: Waiter) -> None:
         """Forget a waiter whose client has left."""
         if self._slots.give_up(waiter):
             self._watch()
         elif waiter.connecting is not None:
             waiter.connecting.cancel()
 
-    def _freed(self, waiter: _Waiter | None) -> None:
+    def _freed(self, waiter: Waiter | None) -> None:
         """Connect for the waiter that gets the slot that came free, if there is one.
 
         A connection that can't even be begun frees its slot at once. With a server that is
@@ -283,7 +248,7 @@ class ServerPool:
             self._connect_for(self._connect_next[0])
             self._connect_next.popleft()
 
-    def _connect_for(self, waiter: _Waiter) -> None:
+    def _connect_for(self, waiter: Waiter) -> None:
         if waiter.taken.called:  # It was cancelled in the meantime.
             self._freed(self._slots.not_connected(waiter.client))
             return

@@ -21,7 +21,8 @@ from corsgate.upstream.revocation import Holder
 
 if TYPE_CHECKING:
     from corsgate.upstream.connection import UpstreamConnection
-    from corsgate.upstream.pool import ServerPool, Taken
+    from corsgate.upstream.pool import ServerPool
+    from corsgate.upstream.waiter import Taken
 
 _NO_FIELDS: Mapping[bytes, list[bytes]] = MappingProxyType({})
 

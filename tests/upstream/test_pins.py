@@ -9,7 +9,7 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import QueueFull
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.pins import Pins
-from corsgate.upstream.pool import Taken
+from corsgate.upstream.waiter import Taken
 from tests.server.support import Collector
 from tests.upstream.playing import CLOSE, HEAD, LIMITS, OK, Link, Playing, request
 

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import ConnectFailed, ConnectionReset, QueueFull, UpstreamBusy
-from corsgate.upstream.pool import Taken
+from corsgate.upstream.waiter import Taken
 from tests.upstream.playing import CLOSE, HEAD, LIMITS, Playing, ask, request
 
 

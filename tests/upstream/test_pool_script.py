@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.pool import Taken
+from corsgate.upstream.waiter import Taken
 from tests.upstream.playing import CLOSE, LIMITS, Link, Playing, ask
 
 

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.balance.rates import CONTENDED_GRACE_S
 from corsgate.errors import QueueFull, TunnelsFull
 from corsgate.message.head import RequestHead
-from corsgate.upstream.pool import Taken
 from corsgate.upstream.revocation import RECHECK_S
+from corsgate.upstream.waiter import Taken
 from tests.upstream.playing import HEAD, LIMITS, Playing, request
 
 OFFER = [(b"Host", b"a"), (b"Upgrade", b"websocket"), (b"Connection", b"Upgrade")]

@@ -13,8 +13,9 @@ from corsgate.config.model.values import Limits
 from corsgate.errors import BadUpstreamResponse, ConnectFailed, ConnectionReset
 from corsgate.message.head import RequestHead
 from corsgate.upstream.body import KeptBody
-from corsgate.upstream.pool import ServerPool, Taken
+from corsgate.upstream.pool import ServerPool
 from corsgate.upstream.sending import CarriedHead
+from corsgate.upstream.waiter import Taken
 from tests.server.support import Body
 
 RESET = Failure(ConnectionReset("the server closed the connection"))
