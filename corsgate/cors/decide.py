@@ -318,7 +318,7 @@ def _why_denied(origins: list[bytes]) -> str:
     if origin == b"null":
         return (
             "origin 'null' (of a local file, a sandboxed frame, a form under Referrer-Policy:"
-            " no-referrer, or a request redirected from elsewhere) is allowed by '*' only"
+            " no-referrer, or a request redirected from elsewhere) is not allowed"
         )
     return f"origin {shown(origin)} is not allowed"
 

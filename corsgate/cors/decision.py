@@ -32,7 +32,7 @@ class Verdict(Enum):
     FORWARD = "forward"
     """It goes on to the upstream."""
     PREFLIGHT = "preflight"
-    """It is answered here with 204 and the decision's headers, and nothing else."""
+    """It is answered here with the policy's status and the decision's headers, and nothing else."""
     REFUSE = "refuse"
     """It is answered here with 403."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import (
     VARY_BOTH,
@@ -67,11 +68,19 @@ class GrantFactory:
             exposes_all=cors.expose_auto,
         )
 
-    def grant(self, origin: bytes) -> Grant:
-        """Return the answers to an allowed origin; ``*`` for those to all."""
+    def grant(self, origin: bytes, pattern: str = "") -> Grant:
+        """Return the answers to an allowed origin.
+
+        Args:
+            origin: The origin; ``*`` for the answers to all.
+            pattern: The pattern that allows it; empty where it is allowed by name.
+        """
         opening = ((b"Access-Control-Allow-Origin", origin), *self._credentials)
+        by = f" by {show(pattern)}" if pattern else ""
         why = (
-            "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
+            "every origin is allowed"
+            if origin == b"*"
+            else f"origin {origin.decode()} is allowed{by}"
         )
         preflight = None
         if not self._repeats:

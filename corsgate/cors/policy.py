@@ -11,7 +11,7 @@ from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
 from corsgate.cors.grants import Grant, GrantFactory
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, NULL, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
@@ -88,8 +88,27 @@ class Policy:
         return (
             self.public is not None
             or origin in self.exact
-            or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.match(origin))
+            or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.find(origin) != "")
         )
+
+    def names(self, origin: bytes) -> bool:
+        """Return whether an entry allows an origin by its name, or by a pattern of its host's name.
+
+        Only then does the policy say whose pages they are. ``*``, ``null`` and ``chrome-extension://*``
+        let strangers in on purpose, so what they allow is not trusted further: see
+        `corsgate.cors.sites.confine`.
+
+        Args:
+            origin: A value of an Origin field, of any bytes and length.
+        """
+        if self.public is not None or origin == NULL.encode("ascii"):
+            return False
+        if origin in self.exact:
+            return True
+        if len(origin) > MAX_ORIGIN_BYTES:
+            return False
+        pattern = self.wildcards.find(origin)
+        return pattern != "" and not pattern.endswith("://*")
 
     @property
     def debugs(self) -> bool:
@@ -116,9 +135,11 @@ class Policy:
         if self.public is not None:
             return self.public
         found = self._grants.get(origin)
-        if found is None and self.wildcards.match(origin):
-            found = self._granting.grant(origin)
-            self._grants.add(origin, found)
+        if found is None:
+            pattern = self.wildcards.find(origin)
+            if pattern:
+                found = self._granting.grant(origin, pattern)
+                self._grants.add(origin, found)
         return found
 
 
@@ -154,7 +175,7 @@ def compile_policy(cors: Cors) -> Policy:
         loopback=frozenset(
             f"{p.scheme}://{p.host}".encode("ascii")
             for p in patterns
-            if not p.subdomains and p.is_loopback
+            if p.is_loopback and not p.above
         ),
         unmarked=grant.actual if grant else granting.forwarded((), "not cross-origin"),
         referred=Decision(

@@ -231,7 +231,8 @@ class SimulatedGate:
         if decision.verdict is Verdict.REFUSE:
             return Answer(status=403, headers=headers, by=by, refusal=refusal)
         if decision.verdict is Verdict.PREFLIGHT:
-            return Answer(status=204, headers=headers, by=by, refusal=refusal)
+            status = 204 if policy is None else policy.source.preflight_status
+            return Answer(status=status, headers=headers, by=by, refusal=refusal)
         method = request.method.decode("latin-1")
         if method == "TRACE" or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"

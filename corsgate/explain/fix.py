@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -230,9 +230,9 @@ def fix(
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
-    risky = route_faults(widened)
+    risky = [*_lines(route_faults(widened)), *_faults_elsewhere(config, place, widened)]
     if risky:
-        return Fix(advice=(*advice, *_lines(risky)))
+        return Fix(advice=(*advice, *risky))
     advice += _new_warnings(route, widened, own=place is None or not place.shared)
     if place is None:
         changes += _route_changes(widened)
@@ -241,6 +241,15 @@ def fix(
     routes = (*(each for each in config.routes if each is not route), widened)
     fixed = attrs.evolve(config, hosts=hosts, routes=routes)
     return Fix(changes=tuple(changes), advice=tuple(advice), config=fixed)
+
+
+def _faults_elsewhere(config: Config, place: Place | None, widened: Route) -> Iterator[str]:
+    """Return the faults of other routes if they shared the wider policy too."""
+    shared = () if place is None else tuple(map(parse_place, place.shared))
+    for route in config.routes:
+        if (route.host, route.prefix) in shared:
+            for line in _lines(route_faults(attrs.evolve(route, cors=widened.cors))):
+                yield f"route {route.host or ''}{route.prefix}: {line}"
 
 
 def _new_warnings(route: Route | None, widened: Route, *, own: bool) -> list[str]:

@@ -164,7 +164,8 @@ on_down = { status = 503 }
 
     def test_any(self) -> None:
         """Changing a list to ``*`` removes nothing except Authorization."""
-        old = BASE.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
+        bare = BASE.replace('credentials = "one"\n', "")
+        old = bare.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
         new = old.replace('["X-A", "Authorization"]', '["*"]').replace('["PUT"]', '["*"]')
         (methods, authorization, names) = diff(old, new)
         self.assertEqual((methods.kind, names.kind), (Kind.GIVES, Kind.GIVES))
@@ -318,6 +319,7 @@ on_down = { status = 503 }
             "access_log": "off",
             "max_body_bytes": 7,
             "max_age_s": 7,
+            "preflight_status": 200,
         }
         for owner, put in owners:
             for field in attrs.fields(type(owner)):

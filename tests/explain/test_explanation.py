@@ -275,7 +275,7 @@ class Fixes(SynchronousTestCase):
     def test_what_no_policy_can_allow(self) -> None:
         """If no change helps, none is proposed and the reason is given."""
         for found, told in (
-            (ask("null"), "sandboxed frame"),
+            (ask("null"), "dangerously_allow_null_origin = true"),
             (ask("not an origin"), "allow_origins"),
             (ask("https://app.example", base="http://localhost.example:5555"), "https"),
             (ask(APP, "TRACK"), "another method"),
@@ -287,8 +287,12 @@ class Fixes(SynchronousTestCase):
     def test_shared(self) -> None:
         """Advice names the other routes and origins that a change affects."""
         self.assertIn("[cors.spa] is also the policy of /v2.", ask(APP, "DELETE").advice)
-        useless = "\n".join(ask(APP, "PUT", "/own", "Authorization", toml=OWN).advice)
-        self.assertIn('"Authorization" never gets through', useless)
+        useless = ask(APP, "PUT", "/own", "Authorization", toml=OWN)
+        self.assertEqual(useless.toml, "")
+        self.assertIn('"Authorization" can\'t come from a script', "\n".join(useless.advice))
+        useless = ask(APP, "GET", "/v2", "Authorization")
+        self.assertEqual(useless.toml, "")
+        self.assertIn('route /v1: cors.allow_headers[1]: "Authorization"', useless.advice[-1])
         self.assertEqual(ask(APP, "PUT", "/own", "X-App", toml=OWN).advice, ())
         lost = ask(APP, path="/open", credentials=True).advice
         self.assertIn("Other origins lose", "\n".join(lost))

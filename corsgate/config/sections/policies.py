@@ -9,9 +9,10 @@ from typing import TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.cors import PREFLIGHT_STATUSES, check_preflight_status
 from corsgate.config.model.values import Cors, Route
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Item, Table, boolean, duration, text
+from corsgate.config.toml.reader import Item, Table, boolean, duration, integer, text
 from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
 
@@ -75,6 +76,7 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
         expose_auto=expose_auto,
         allow_credentials=table.get("allow_credentials", boolean, False),
         max_age_s=table.get("max_age", _whole_seconds, None),
+        preflight_status=table.get("preflight_status", _preflight_status, PREFLIGHT_STATUSES[0]),
         enforce_origin=table.get("enforce_origin", boolean, True),
         debug=table.get("debug", boolean, False),
         debug_origins=table.list_of("debug_origins", text, '"https://app.example.com"') or (),
@@ -133,3 +135,10 @@ def _whole_seconds(raw: object) -> int:
     if not seconds.is_integer():
         raise BadValue(f"{rules.show(text(raw))} is not a whole number of seconds", "round it")
     return int(seconds)
+
+
+@shape({"enum": list(PREFLIGHT_STATUSES)})
+def _preflight_status(raw: object) -> int:
+    status = integer(raw)
+    check_preflight_status(status)
+    return status
