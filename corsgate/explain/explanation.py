@@ -18,6 +18,7 @@ from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
+from corsgate.explain.refused_by import GATE
 from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
@@ -45,6 +46,8 @@ class Explanation:
         toml: The changes as TOML.
         advice: What else to do or know.
         servers: What to configure on a server that is not a gate: title and text.
+        refused_by: Who refused it, ``gate`` or ``server``; empty if nobody did, or if unknown. A
+            page may read a refusal, too.
     """
 
     call: Call
@@ -59,6 +62,7 @@ class Explanation:
     toml: str = ""
     advice: tuple[str, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
+    refused_by: str = ""
 
 
 def explain(config: Config, document: Mapping[str, object], call: Call) -> Explanation:
@@ -109,6 +113,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         near_misses=() if policy is None else tuple(near_misses(policy, call)),
         changes=found.changes,
         toml=found.toml,
+        refused_by=GATE if refusal else "",
         advice=(*found.advice, *explanation.advice),
     )
 
