@@ -57,6 +57,27 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         '+ routes."/v1": pages of https://b.example may call it',
     ),
     ("4200", "4201", '- routes."/v1": pages of http://localhost:4200 may no longer call it'),
+    (
+        '4200"]',
+        '4200", "https://pr-*.b.example"]',
+        '+ routes."/v1": pages of https://pr-*.b.example may call it',
+    ),
+    (
+        '4200"]',
+        '4200", "moz-extension://*"]\ndangerously_allow_any_browser_extension = true',
+        '+ routes."/v1": pages of any extension (moz-extension://*) may call it',
+    ),
+    (
+        '4200"]',
+        '4200", "null"]\ndangerously_allow_null_origin = true\n'
+        "dangerously_allow_any_origin_to_use_upstream_credentials = true",
+        '+ routes."/v1": pages of null (local files, and sandboxed frames in any page) may call it',
+    ),
+    (
+        '4200"]',
+        '4200"]\npreflight_status = 200',
+        '~ routes."/v1": preflight_status is 200, before 204',
+    ),
     ('["PUT"]', '["*"]', '+ routes."/v1": pages may use any name or origin'),
     ('["PUT"]', '["PUT"]\nallow_headers = ["X-A"]', "pages may send the header X-A"),
     ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
