@@ -104,11 +104,8 @@ def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:
     """Record faults of the route, and warnings about its origins and the endpoint."""
     (route,) = config.routes
     assert route.cors is not None
-    for key, problem, _ in cors_rules.route_faults(route):
-        # The user did not choose the rest of the policy. That a script's Authorization is dropped
-        # if the gate has its own is what a developer wants.
-        if key == "cors":
-            origins.wrong(problem, "list the origins, with one option for each")
+    for _, problem, _ in cors_rules.route_faults(route):
+        origins.wrong(problem, "list the origins, with one option for each")
     local = serves_only_this_machine(config.listeners, None)
     found = [*cors_rules.warnings(route.cors, local), *cors_rules.route_warnings(route, True)]
     for key, problem, fix in found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
@@ -53,7 +53,7 @@ def faults(cors: Cors) -> list[Finding]:
 
 
 def route_faults(route: Route) -> list[Finding]:
-    """Return the faults of the combination of a route and its policy.
+    """Return the faults of the combination of a route and its policy, apart from others' routes.
 
     Args:
         route: A route with or without a policy, which has no faults of its own.
@@ -63,7 +63,7 @@ def route_faults(route: Route) -> list[Finding]:
     """
     if route.cors is None or route.upstream.credentials is None:
         return []
-    return [*_open_credentials(route.cors, route.upstream), *_injected(route.cors, route.upstream)]
+    return list(_open_credentials(route.cors, route.upstream))
 
 
 def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
@@ -92,21 +92,36 @@ def injected_name(upstream: Upstream) -> str:
     return "" if credentials is None else "authorization"
 
 
-def _injected(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Return faults if scripts are to send or read the field with an upstream's credentials."""
-    own = injected_name(upstream)
-    for key, names, problem in (
-        ("allow_headers", cors.allow_headers, "can't come from a script"),
-        ("expose_headers", cors.expose_headers, "must not be shown to a script"),
-    ):
-        for index, name in enumerate(names):
-            if name.lower() == own:
-                yield (
-                    f"cors.{key}[{index}]",
-                    f"{show(name)} {problem}: the gate itself sends it, with the credentials of the"
-                    f" upstream {show(upstream.name)}",
-                    "leave it out; if another route needs it, give that one a policy of its own",
-                )
+def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:
+    """Return faults if scripts are to send or read the field with an upstream's credentials.
+
+    An entry that is of use on another route with the same policy is left alone: nothing that a
+    script sends in that field gets past the gate here.
+
+    Args:
+        route: A route with a policy.
+        upstreams: Those of all routes with this policy, its own among them.
+
+    Returns:
+        Findings whose keys belong to the route.
+    """
+    cors, own = route.cors, injected_name(route.upstream)
+    if cors is None or not own or any(injected_name(upstream) != own for upstream in upstreams):
+        return []
+    return [
+        (
+            f"cors.{key}[{index}]",
+            f"{show(name)} {problem}: the gate itself sends it, with the credentials of the"
+            f" upstream {show(route.upstream.name)}",
+            "leave it out",
+        )
+        for key, names, problem in (
+            ("allow_headers", cors.allow_headers, "can't come from a script"),
+            ("expose_headers", cors.expose_headers, "must not be shown to a script"),
+        )
+        for index, name in enumerate(names)
+        if name.lower() == own
+    ]
 
 
 def _origin_faults(cors: Cors) -> Iterator[Finding]:

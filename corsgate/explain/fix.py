@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -12,7 +12,7 @@ from corsgate.config.sections.policies import Finding
 from corsgate.config.sections.routes import parse_place
 from corsgate.config.toml.lines import Path, key_text
 from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.faults import route_faults
+from corsgate.cors.faults import injection_faults, route_faults
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.policy import compile_policy
 from corsgate.cors.warnings import route_warnings
@@ -230,7 +230,7 @@ def fix(
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
-    risky = [*_lines(route_faults(widened)), *_faults_elsewhere(config, place, widened)]
+    risky = _faults(config, place, widened)
     if risky:
         return Fix(advice=(*advice, *risky))
     advice += _new_warnings(route, widened, own=place is None or not place.shared)
@@ -243,13 +243,17 @@ def fix(
     return Fix(changes=tuple(changes), advice=tuple(advice), config=fixed)
 
 
-def _faults_elsewhere(config: Config, place: Place | None, widened: Route) -> Iterator[str]:
-    """Return the faults of other routes if they shared the wider policy too."""
-    shared = () if place is None else tuple(map(parse_place, place.shared))
-    for route in config.routes:
-        if (route.host, route.prefix) in shared:
-            for line in _lines(route_faults(attrs.evolve(route, cors=widened.cors))):
-                yield f"route {route.host or ''}{route.prefix}: {line}"
+def _faults(config: Config, place: Place | None, widened: Route) -> list[str]:
+    """Return the faults of a route with a wider policy, and of all that share it."""
+    places = () if place is None else tuple(map(parse_place, place.shared))
+    others = [route for route in config.routes if (route.host, route.prefix) in places]
+    upstreams = [route.upstream for route in (widened, *others)]
+    lines = _lines([*route_faults(widened), *injection_faults(widened, upstreams)])
+    for other in others:
+        changed = attrs.evolve(other, cors=widened.cors)
+        found = _lines([*route_faults(changed), *injection_faults(changed, upstreams)])
+        lines += [f"route {other.host or ''}{other.prefix}: {line}" for line in found]
+    return lines
 
 
 def _new_warnings(route: Route | None, widened: Route, *, own: bool) -> list[str]:

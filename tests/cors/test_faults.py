@@ -21,7 +21,7 @@ from corsgate.config.model.values import (
     Upstream,
 )
 from corsgate.config.sections.policies import Finding
-from corsgate.cors.faults import faults, route_faults
+from corsgate.cors.faults import faults, injection_faults, route_faults
 from corsgate.cors.policy import compile_policy
 from corsgate.errors import BadValue, PolicyError
 
@@ -216,7 +216,8 @@ def of_route(changes: Mapping[str, object], credentials: Credentials | None) -> 
     """Return the faults of a route to an upstream with these credentials."""
     server = Server(scheme="http", host="h", port=1)
     upstream = Upstream(name="box", servers=(server,), credentials=credentials)
-    return route_faults(Route(prefix="/", upstream=upstream, cors=_cors(dict(changes))))
+    route = Route(prefix="/", upstream=upstream, cors=_cors(dict(changes)))
+    return [*route_faults(route), *injection_faults(route, [upstream])]
 
 
 class RouteFaultsTests(SynchronousTestCase):
@@ -266,3 +267,16 @@ class RouteFaultsTests(SynchronousTestCase):
                 self.assertEqual((name, changes, found), (name, changes, keys))
                 self.assertEqual(of_route(changes, None), [])
         self.assertEqual(of_route({"allow_headers": ("Authorization",)}, KEY), [])
+
+    def test_shared_policy(self) -> None:
+        """A name that another route with the same policy has a use for is no fault."""
+        server = Server(scheme="http", host="h", port=1)
+        keyed = Upstream(name="a", servers=(server,), credentials=KEY)
+        bearer = Upstream(
+            name="b", servers=(server,), credentials=BearerCredentials(token=Secret("t"))
+        )
+        bare = Upstream(name="c", servers=(server,))
+        route = Route(prefix="/", upstream=keyed, cors=_cors({"allow_headers": ("X-Key",)}))
+        for others, count in (([], 1), ([keyed], 1), ([bearer], 0), ([keyed, bare], 0)):
+            self.assertEqual(len(injection_faults(route, [keyed, *others])), count)
+        self.assertEqual(injection_faults(attrs.evolve(route, cors=None), [keyed]), [])

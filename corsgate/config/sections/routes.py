@@ -15,7 +15,7 @@ from corsgate.config.model.values import (
     Route,
     Upstream,
 )
-from corsgate.config.sections.policies import CorsRules, check_route
+from corsgate.config.sections.policies import CorsRules, check_injection, check_route
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
@@ -84,7 +84,7 @@ def read_routes(
     Returns:
         The routes without faults, each with its place in the document.
     """
-    routes: list[tuple[Path, Route]] = []
+    routes: list[tuple[Table, Route]] = []
     seen: dict[tuple[str | None, str], Table] = {}
     for name, table in top.tables("routes"):
         key = Item(table.notes, table.path, name)
@@ -96,8 +96,9 @@ def read_routes(
             seen[place] = table
         route = _read_route(table, place or (None, "/"), upstreams, policies, limits, cors_rules)
         if route is not None:
-            routes.append((table.path, route))
-    return routes
+            routes.append((table, route))
+    check_injection(routes, cors_rules)
+    return [(table.path, route) for table, route in routes]
 
 
 def _read_route(

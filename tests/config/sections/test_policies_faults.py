@@ -182,8 +182,7 @@ FAULTS = (
 def _own(key: str, name: str, problem: str) -> str:
     return (
         f'{AT}.{key}: "{name}" {problem}: the gate itself sends it, with the credentials of the'
-        ' upstream "box"; leave it out; if another route needs it, give that one a policy of its'
-        " own"
+        ' upstream "box"; leave it out'
     )
 
 
@@ -249,6 +248,20 @@ class FaultTests(FindingTestCase):
         """Strangers are rejected if the upstream has credentials, and so is their field's name."""
         self.assert_found(INJECTED, INJECTED_FAULTS)
         self.assert_found(WITH_A_KEY, WITH_A_KEY_FAULTS)
+
+    def test_shared_with_a_route_that_needs_it(self) -> None:
+        """A named policy has the fault unless a route that uses it injects no such field."""
+        policy = f'[cors.spa]\n{HTTPS}\nallow_headers = ["Authorization"]\n'
+        alone = policy + BOX + 'cors = "spa"\n'
+        told = _own("allow_headers[0]", "Authorization", "can't come from a script")
+        told = told.replace("c.toml:9", "c.toml:12")
+        self.assertEqual(found(TOP + alone), (told, ""))
+        both = '[routes."/b"]\nupstream = "box"\ncors = "spa"\n'
+        self.assertEqual(found(TOP + alone + both)[0].count("can't come from a script"), 2)
+        other = OPEN.replace('"/"', '"/open"') + 'cors = "spa"\n'
+        self.assertEqual(found(TOP + alone + both + other), ("", ""))
+        trial = OPEN.replace('"/"', '"/open"') + 'cors_report_only = "spa"\n'
+        self.assertEqual(found(TOP + alone + trial), ("", ""))
 
     def test_null_with_injected_credentials(self) -> None:
         """``null`` is as open as ``*`` there, and needs the same key besides its own."""
