@@ -1,4 +1,4 @@
-"""A route's CORS policy, checked once and compiled to answers that are ready to be given."""
+"""A route's CORS policy, checked once and compiled to prepared responses."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 
 MAX_REMEMBERED = 256
-"""How many origins that a wildcard allows have their answers kept, for each policy, and as many
-newcomers beside them; the same holds of the questions that preflights ask."""
+"""For how many origins that a pattern allows each policy keeps its responses, and for as many
+newcomers besides. The same bound applies to what preflights ask for."""
 
 
 Question: TypeAlias = tuple[bytes, bytes]
-"""What a preflight asks: the method, and the value of Access-Control-Request-Headers."""
+"""What a preflight asks for: the method, and the value of Access-Control-Request-Headers."""
 
 
 def _store() -> TwoTierCache[Any, Any]:
@@ -34,22 +34,22 @@ class Policy:
     """A policy compiled by `compile_policy`, which alone makes valid ones.
 
     Attributes:
-        source: The policy as it was written.
-        public: The one grant for all origins where ``*`` is allowed, else None.
+        source: The policy as written.
+        public: The one grant for all origins if ``*`` is allowed, else None.
         exact: Grants by origin.
-        wildcards: The patterns that stand for many origins.
+        wildcards: The patterns that cover many origins.
         any_method: Whether ``*`` is among the methods.
-        methods: The methods listed, byte for byte.
+        methods: The listed methods, byte for byte.
         any_header: Whether ``*`` is among the request headers; it never covers Authorization.
-        header_names: The lower-cased names of the request headers listed.
-        loopback: Scheme and host of the loopback origins allowed, such as ``http://localhost``.
+        header_names: The lower-cased names of the listed request headers.
+        loopback: Scheme and host of the allowed loopback origins, such as ``http://localhost``.
         unmarked: The decisions on a request without Origin, or with the gate's own; to be
             indexed with ``credentialed``. An origin that is not allowed gets their headers.
-        referred: The decision on a request that its Referer alone says the origin of.
-        granted: The questions of preflights that may be granted: method and request headers.
-        repeated: The decisions on preflights whose answer repeats them, by origin and question.
+        referred: The decision on a request whose origin only its Referer names.
+        granted: What preflights may be granted: method and request headers.
+        repeated: The decisions on preflights whose response repeats them, by origin and question.
         enforce_origin: Whether an origin that is not allowed is refused.
-        debug_origins: Those whose pages are told why they are refused.
+        debug_origins: The origins whose pages get the reason of a refusal.
     """
 
     source: Cors
@@ -76,11 +76,11 @@ class Policy:
 
     @property
     def remembered(self) -> int:
-        """How many grants to wildcards' origins are kept, at most twice `MAX_REMEMBERED`."""
+        """The number of kept grants to origins of patterns, at most twice `MAX_REMEMBERED`."""
         return len(self._grants)
 
     def allows(self, origin: bytes) -> bool:
-        """Return whether an origin is allowed, and remember nothing of it.
+        """Return whether an origin is allowed, without remembering it.
 
         Args:
             origin: A serialized origin.
@@ -112,14 +112,14 @@ class Policy:
 
     @property
     def debugs(self) -> bool:
-        """Whether anybody is told why a request was refused."""
+        """Whether any client gets the reason of a refusal."""
         return self.source.debug or bool(self.source.debug_origins)
 
     def grant(self, origin: bytes) -> Grant | None:
-        """Return the grant to an origin, or None where it is not allowed.
+        """Return the grant to an origin, or None if it is not allowed.
 
-        Only what a wildcard allows is remembered. Refusals are not, so that a flood of foreign
-        origins takes no memory and drives nothing out; nor does one of origins that the wildcard
+        Only what a pattern allows is remembered. Refusals are not, so that a flood of foreign
+        origins takes no memory and evicts nothing. Nor does a flood of origins that the pattern
         allows, see `TwoTierCache`.
 
         Args:
@@ -144,13 +144,13 @@ class Policy:
 
 
 def compile_policy(cors: Cors) -> Policy:
-    """Return the policy in the form that decisions are taken with.
+    """Return a policy in the form that decisions are made with.
 
     Args:
-        cors: The policy as it is written.
+        cors: The policy as written.
 
     Returns:
-        A policy without faults. It holds no clock or connection and may be shared by routes.
+        A policy without faults. It has no clock or connection, and routes may share it.
 
     Raises:
         PolicyError: The policy has faults; it carries all of them.

@@ -325,11 +325,11 @@ class LawTests(SynchronousTestCase):
             (preflight("none", APP, (b"GET",), ()), "no CORS policy"),
             (preflight("full", APP, (b"PATCH",), ()), "method 'PATCH'"),
             (preflight("full", APP, (b"put",), ()), "upper case"),
-            (preflight("full", APP, (b"P\nT",), ()), "no method"),
+            (preflight("full", APP, (b"P\nT",), ()), "is not a method"),
             (preflight("full", APP, (b"PUT", b"GET"), ()), "more than one"),
             (preflight("full", APP, (b"PUT",), (b"x-b,x-a",)), "request header 'x-a'"),
             (preflight("stars", APP, (b"PUT",), (b"authorization",)), "never covers it"),
-            (preflight("stars", APP, (b"PUT",), (b"x a",)), "'x a' is no header name"),
+            (preflight("stars", APP, (b"PUT",), (b"x a",)), "'x a' is not a header name"),
             (preflight("full", APP, (b"X" * 500,), ()), "'..."),
         ):
             self.assertEqual(decision.verdict, REFUSE)

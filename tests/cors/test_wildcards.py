@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
+from types import FrameType
+from typing import Any
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -10,6 +13,24 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.cors.origin import parse_pattern
 from corsgate.cors.wildcards import Wildcards
+
+
+def _steps(wildcards: Wildcards, origin: str) -> int:
+    """Return how many lines of Python it takes to look for an origin."""
+    count = 0
+
+    def trace(_frame: FrameType, event: str, _argument: object) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        wildcards.find(origin.encode())
+    finally:
+        sys.settrace(before)
+    return count
 
 
 class WildcardsTests(SynchronousTestCase):
@@ -82,6 +103,20 @@ class WildcardsTests(SynchronousTestCase):
             ("http://a--a.aa.test", texts[4]),
         ):
             self.assertEqual((origin, wildcards.find(origin.encode())), (origin, expected))
+
+    def test_cost_does_not_grow(self) -> None:
+        """Thousands of patterns of one form take as many steps as one, match or not."""
+        for form, origin in (
+            ("https://*.t{}.example.com", "https://a.t7.example.com"),
+            ("https://t{}-*.example.com", "https://t7-1.example.com"),
+            ("https://*--t{}.example.com:*", "https://1--t7.example.com:8443"),
+            ("http://t{}.example.com:*", "http://t7.example.com:1"),
+        ):
+            one = Wildcards([parse_pattern(form.format(7))])
+            many = Wildcards([parse_pattern(form.format(n)) for n in range(2_000)])
+            for asked in (origin, origin.replace("7", "x"), "https://a.b.c.d.test"):
+                steps = [_steps(each, asked) for each in (one, many)]
+                self.assertLess(steps[1], 1.5 * steps[0], (form, asked))
 
     def test_extensions(self) -> None:
         """A star for all of them covers no other browser's, and nothing that is no extension."""
