@@ -34,6 +34,7 @@ KEYS = (
 # Changes of a policy, and the keys that it needs.
 NEEDED: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
     ({}, ()),
+    ({"allow_origins": ("http://a.test",)}, ()),
     ({"allow_origins": ("http://a.test",), "allow_credentials": True}, (INSECURE_ORIGINS,)),
     ({"allow_origins": ("https://*.co.uk",)}, (PUBLIC_SUFFIXES,)),
     ({"allow_origins": ("https://*--app.netlify.app",)}, (PUBLIC_SUFFIXES,)),
