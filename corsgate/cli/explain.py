@@ -32,8 +32,8 @@ from corsgate.message.headers import Header
 _DESCRIPTION = """\
 Follow a page's call through the steps of the Fetch standard, as a browser does, and explain why it
 is allowed or blocked. With --config, a configuration responds; with --live, the server itself does:
-it receives the preflight and, if that passes, the request itself. If the response is 403, it says
-whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
+it receives the preflight and, if that passes, the request itself. If the response is an error, it
+says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
 without Origin. --error reads a message from the console of Chromium or Firefox instead; with
 --config it also finds the fix.
 

@@ -38,9 +38,8 @@ def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> Refus
     """Return who refused a call.
 
     A gate's CORS headers are on both kinds of refusal, so they don't tell. The gate's error pages
-    have a form of their own. Where a server refuses, a safe request is sent once more without
-    Origin: many servers have a check of their own that refuses foreign origins, whatever the gate
-    decided.
+    have a form of their own. If a server refuses, a safe request is sent once more without Origin:
+    many servers have a check of their own that refuses foreign origins, whatever the gate decided.
 
     Args:
         trace: The call that was made.
@@ -57,9 +56,9 @@ def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> Refus
     is_preflight = any(
         name.lower() == b"access-control-request-method" for name, _ in request.headers
     )
-    if answer.status != 403 or is_preflight:
+    if answer.status >= 500 or is_preflight:
         return RefusedBy()
-    return RefusedBy(who=SERVER, words=_of_server(request, again, was_let_through=trace.allowed))
+    return _of_server(request, answer.status, again, was_let_through=trace.allowed)
 
 
 def _page(answer: Answer) -> tuple[str, str] | None:
@@ -106,35 +105,55 @@ def _of_gate(answer: Answer, detail: str, request_id: str) -> list[str]:
 
 
 def _of_server(
-    request: Request, again: Callable[[Request], Answer | None], *, was_let_through: bool
-) -> tuple[str, ...]:
+    request: Request,
+    status: int,
+    again: Callable[[Request], Answer | None],
+    *,
+    was_let_through: bool,
+) -> RefusedBy:
+    """Find out whether a server refuses the page's origin by itself.
+
+    403 is the usual status for that; Jupyter uses 404 to hide what is there. A status other than
+    403 counts only if the same request succeeds without Origin.
+    """
     who = (
-        "CORS lets the page read this 403. So it is no refusal by a gate, but by the server itself."
+        f"CORS lets the page read this {status}. So it is no refusal by a gate, but by the server"
+        " itself."
         if was_let_through
-        else "The server itself responded with 403."
+        else f"The server itself responded with {status}."
     )
     fix = (
         'If there is a gate in front, origin = "server" on the upstream sends the server\'s own'
         " origin in its place."
     )
-    if request.method not in _SAFE:
-        return (
-            who,
-            "Many servers refuse foreign origins by a check of their own. Whether this one does was"
-            f" not tried, since {text(request.method)} may change something. {fix}",
+    is_safe = request.method in _SAFE
+    without = _without_origin(request)
+    answer = again(without) if is_safe and without != request else None
+    if answer is not None and answer.status < 400:
+        why = (
+            f"The same request without Origin gets {answer.status}: the server refuses foreign"
+            f" origins by a check of its own. {fix}"
         )
+        return RefusedBy(who=SERVER, words=(who, why))
+    if status != 403:
+        return RefusedBy()
+    if not is_safe:
+        why = (
+            "Many servers refuse foreign origins by a check of their own. Whether this one does was"
+            f" not tried, since {text(request.method)} may change something. {fix}"
+        )
+        return RefusedBy(who=SERVER, words=(who, why))
+    if answer is None:
+        return RefusedBy(who=SERVER, words=(who,))
+    why = f"Without Origin it gets {answer.status}, so the page's origin is not the only cause."
+    return RefusedBy(who=SERVER, words=(who, why))
+
+
+def _without_origin(request: Request) -> Request:
+    """Return a request as a program that is no browser would make it."""
     headers = tuple(
         (name, value)
         for name, value in request.headers
         if name.lower() != b"origin" and not name.lower().startswith(b"sec-fetch-")
     )
-    answer = again(attrs.evolve(request, headers=headers))
-    if answer is None:
-        return (who,)
-    if answer.status == 403:
-        return (who, "It is 403 without an Origin too, so the page's origin is not the cause.")
-    return (
-        who,
-        f"The same request without Origin gets {answer.status}: the server refuses foreign origins"
-        f" by a check of its own. {fix}",
-    )
+    return attrs.evolve(request, headers=headers)

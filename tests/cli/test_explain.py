@@ -328,8 +328,10 @@ class LiveGate(GateTestCase):
         """A 403 of the gate is told from one of the box, which may be for the Origin alone."""
 
         def answer(_method: str, path: str) -> tuple[int, dict[str, str]]:
-            picky = path == "/v1/picky" and "Origin" in box.seen[-1][2]
-            return (403 if picky or path == "/v1/closed" else 200), {}
+            statuses = {"/v1/closed": 403, "/v1/none": 404}
+            if "Origin" in box.seen[-1][2]:
+                statuses |= {"/v1/picky": 403, "/v1/hidden": 404}
+            return statuses.get(path, 200), {}
 
         box = Server(answer)
         self.addCleanup(box.stop)
@@ -340,7 +342,9 @@ class LiveGate(GateTestCase):
         for origin, path, status, who, said in (
             (APP.decode(), "/v1/open", 0, None, None),
             (APP.decode(), "/v1/picky", 0, "server", "without Origin gets 200"),
-            (APP.decode(), "/v1/closed", 0, "server", "403 without an Origin too"),
+            (APP.decode(), "/v1/hidden", 0, "server", "without Origin gets 200"),
+            (APP.decode(), "/v1/none", 0, None, None),
+            (APP.decode(), "/v1/closed", 0, "server", "Without Origin it gets 403"),
             ("http://evil.example", "/v1/picky", 1, "gate", "The gate itself responded with 403"),
         ):
             url = f"http://localhost:{gate.port}{path}"

@@ -109,15 +109,27 @@ class RefusedByTests(SynchronousTestCase):
 
     def test_server_without_cors(self) -> None:
         """What the page can't read may be the same."""
-        found, asked = self.find(request(), answer(), answer(401), allowed=False)
+        found, asked = self.find(request(), answer(), answer(204), allowed=False)
         self.assertEqual((found.who, len(asked)), ("server", 1))
         self.assertEqual(found.words[0], "The server itself responded with 403.")
-        self.assertIn("gets 401", found.words[1])
+        self.assertIn("gets 204", found.words[1])
+
+    def test_server_that_hides(self) -> None:
+        """Another status counts if the same request succeeds without Origin."""
+        for status in (400, 401, 404, 421):
+            found, asked = self.find(request(), answer(status, ALLOWED), answer(200))
+            self.assertEqual((found.who, len(asked)), ("server", 1), status)
+            self.assertIn(f"lets the page read this {status}", found.words[0])
+            for again in (answer(status), answer(502), None):
+                found, _ = self.find(request(), answer(status, ALLOWED), again)
+                self.assertEqual(found, RefusedBy())
+            found, asked = self.find(request(b"PUT"), answer(status, ALLOWED), answer(200))
+            self.assertEqual((found, asked), (RefusedBy(), []))
 
     def test_server_that_refuses_everybody(self) -> None:
         """It is 403 without Origin, too."""
         found, _ = self.find(request(), answer(403, ALLOWED), answer(403))
-        self.assertIn("the page's origin is not the cause", found.words[1])
+        self.assertIn("gets 403, so the page's origin is not the only cause", found.words[1])
         found, _ = self.find(request(), answer(403, ALLOWED), None)
         self.assertEqual((found.who, len(found.words)), ("server", 1))
 
@@ -132,7 +144,7 @@ class RefusedByTests(SynchronousTestCase):
         preflight = request(b"OPTIONS", (b"Access-Control-Request-Method", b"PUT"))
         for sent, got in (
             (request(), answer(200, ALLOWED)),
-            (request(), answer(404)),
+            (request(), answer(301)),
             (request(), answer(500, JSON)),
             (preflight, answer(403)),
         ):
