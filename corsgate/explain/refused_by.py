@@ -113,8 +113,8 @@ def _of_server(
 ) -> RefusedBy:
     """Find out whether a server refuses the page's origin by itself.
 
-    403 is the usual status for that; Jupyter uses 404 to hide what is there. A status other than
-    403 counts only if the same request succeeds without Origin.
+    403 is the usual status for that; some servers use 404 to hide what is there. A status other
+    than 403 counts only if the same request succeeds without Origin.
     """
     who = (
         f"CORS lets the page read this {status}. So it is no refusal by a gate, but by the server"

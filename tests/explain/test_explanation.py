@@ -127,6 +127,30 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((found.reason, found.toml, found.cause), ("", "", None))
             self.assertEqual((found.near_misses, found.advice), ((), ()))
 
+    def test_patterns(self) -> None:
+        """The gate says by which entry an origin is allowed, and passes preflights as written."""
+        toml = CONFIG.replace(
+            "[cors.spa]",
+            "[cors.spa]\npreflight_status = 200\ndangerously_allow_null_origin = true\n"
+            "dangerously_allow_any_browser_extension = true\n"
+            "dangerously_allow_any_origin_to_use_upstream_credentials = true",
+        ).replace(
+            '"https://*.sub.example"', '"https://pr-*.sub.example", "null", "moz-extension://*"'
+        )
+        for origin, by in (
+            ("https://pr-1.sub.example", ' by "https://pr-*.sub.example"'),
+            ("moz-extension://abc", ' by "moz-extension://*"'),
+            ("null", ""),
+        ):
+            found = ask(origin, "PUT", toml=toml)
+            self.assertTrue(found.allowed, found.reason)
+            said = [(answer.status, answer.by) for _, answer in found.trace.exchanges]
+            why = f"origin {origin} is allowed{by}"
+            self.assertEqual(said, [(200, why), (200, why)])
+        found = ask("https://pr-1.x.sub.example", "PUT", toml=toml)
+        self.assertIn('"https://pr-*.sub.example" stands for', found.near_misses[0])
+        self.assertIn('"https://pr-1.x.sub.example"]', found.toml)
+
     def test_reasons(self) -> None:
         """The gate's own reason is reported, with the browser's cause."""
         for found, reason, cause in (
