@@ -35,7 +35,8 @@ class CorsOptions(TypedDict, total=False):
     """The arguments of `cors_resource`, which are the keys of a ``[cors.NAME]`` table.
 
     Attributes:
-        allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
+        allow_origins: Exact origins, ``https://*.example.com``, ``https://pr-*.example.com``,
+            ``http://localhost:*``, ``chrome-extension://*``, ``null`` or ``*``.
         allow_methods: Methods besides GET, HEAD and POST; or ``*``.
         allow_headers: Request headers besides the safelisted ones; or ``*``, which never covers
             Authorization.
@@ -44,6 +45,7 @@ class CorsOptions(TypedDict, total=False):
         allow_credentials: Whether the browser may send and use credentials such as cookies.
         max_age: How long a browser may cache a preflight response: whole seconds, or text such as
             ``10m``. With None, which is the default, the browser decides.
+        preflight_status: The status of the response to a preflight: 204, the default, or 200.
         enforce_origin: Whether a request from an origin that is not allowed gets 403; on by
             default. Otherwise it is served, but the page can't read the response.
         debug: Whether a refused client on this machine gets the reason.
@@ -52,6 +54,12 @@ class CorsOptions(TypedDict, total=False):
             may have been modified in transit, may use the browser's credentials.
         dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may cover names that
             anyone can register.
+        dangerously_allow_any_browser_extension: Whether a wildcard may cover every extension that a
+            user has installed.
+        dangerously_allow_null_origin: Whether ``null`` may be allowed, which every page can have in
+            a sandboxed frame.
+        dangerously_allow_null_origin_with_credentials: Whether ``null`` may also use the browser's
+            credentials.
     """
 
     allow_origins: Required[Iterable[str]]
@@ -60,11 +68,15 @@ class CorsOptions(TypedDict, total=False):
     expose_headers: Iterable[str] | Literal["auto"]
     allow_credentials: bool
     max_age: int | timedelta | str | None
+    preflight_status: int
     enforce_origin: bool
     debug: bool
     debug_origins: Iterable[str]
     dangerously_allow_insecure_origins_with_credentials: bool
     dangerously_allow_subdomains_of_public_suffixes: bool
+    dangerously_allow_any_browser_extension: bool
+    dangerously_allow_null_origin: bool
+    dangerously_allow_null_origin_with_credentials: bool
 
 
 def cors_resource(resource: IResource, **options: Unpack[CorsOptions]) -> CorsResource:
@@ -141,7 +153,7 @@ class CorsResource:
     def __init__(self, resource: IResource, policy: Policy) -> None:
         self._resource = resource
         self._policy = policy
-        self._preflight = _Preflight()
+        self._preflight = _Preflight(policy.source.preflight_status)
         self._refusal = forbidden(message="This origin may not use this server.")
 
     @property
@@ -199,14 +211,25 @@ class CorsResource:
 
 
 class _Preflight(Resource):
-    """Responds to a preflight that passed: 204 without content and Content-Length."""
+    """Responds without content to a preflight that passed.
+
+    Args:
+        status: The status, 204 or 200.
+    """
 
     isLeaf = True
 
-    def render(self, request: Request) -> int:
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self._status = status
+
+    def render(self, request: Request) -> bytes | int:
+        request.setResponseCode(self._status)
+        if self._status != NO_CONTENT:
+            request.defaultContentType = None
+            return b""
         # Twisted would add a Content-Length to returned bytes, which 204 must not have (RFC 9110
         # 8.6).
-        request.setResponseCode(NO_CONTENT)
         request.finish()
         return NOT_DONE_YET
 

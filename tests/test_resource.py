@@ -16,11 +16,13 @@ from zope.interface.verify import verifyObject
 
 import corsgate
 from corsgate import cors_resource
+from corsgate.errors import PolicyError
 from tests.demo.wire import Answer, answer_in, ask, begin
 from tests.tree import ROOT, run
 
 APP = "https://app.example"
 FROM_APP = ("Origin", APP)
+NULL = ("Origin", "null")
 FROM_FOREIGN = ("Origin", "http://evil.example")
 ASKS_PUT = ("Access-Control-Request-Method", "PUT")
 
@@ -153,6 +155,25 @@ class DecisionTests(ResourceTestCase):
         self.assertNotIn(b"content-type", answer.fields)
         self.assert_varies(answer)
         self.assertEqual(self.leaf.methods, [])
+
+    def test_preflight_status(self) -> None:
+        """With another status it has no content either, but its length."""
+        root = cors(self.leaf, preflight_status=200)
+        answer = ask(root, "OPTIONS", "/any/where", FROM_APP, ASKS_PUT)
+        self.assertEqual((answer.status, answer.body), (200, b""))
+        self.assertEqual(answer.one(b"content-length"), b"0")
+        self.assertEqual(answer.one(b"access-control-allow-methods"), b"PUT")
+        self.assertNotIn(b"content-type", answer.fields)
+        self.assertEqual(ask(root, "OPTIONS", "/", FROM_FOREIGN, ASKS_PUT).status, 403)
+        self.assertRaises(PolicyError, cors, self.leaf, preflight_status=302)
+
+    def test_null(self) -> None:
+        """The origin of sandboxed frames is allowed only where its risk is named."""
+        self.assertRaises(PolicyError, cors, self.leaf, allow_origins=["null"])
+        key = "dangerously_allow_null_origin_with_credentials"
+        answer = ask(cors(self.leaf, allow_origins=["null"], **{key: True}), "GET", "/", NULL)
+        self.assertEqual(answer.one(b"access-control-allow-origin"), b"null")
+        self.assertEqual(ask(self.root, "GET", "/", NULL).status, 403)
 
     def test_preflight_refused(self) -> None:
         """A preflight from elsewhere, or for an unlisted method, gets 403."""

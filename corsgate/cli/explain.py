@@ -23,16 +23,20 @@ from corsgate.explain.call import Call, usual_value
 from corsgate.explain.console import Message, read_message
 from corsgate.explain.cookies import CookieVerdict, cookies_of_response
 from corsgate.explain.explanation import Explanation, explain
+from corsgate.explain.refused_by import GATE, refused_by
 from corsgate.explain.report import as_dict, as_text
 from corsgate.explain.servers import server_fixes
+from corsgate.explain.trace import Answer, Request
 from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
 _DESCRIPTION = """\
 Follow a page's call through the steps of the Fetch standard, as a browser does, and explain why it
 is allowed or blocked. With --config, a configuration responds; with --live, the server itself does:
-it receives the preflight and, if that passes, the request itself. --error reads a message from the
-console of Chromium or Firefox instead; with --config it also finds the fix.
+it receives the preflight and, if that passes, the request itself. If the response is an error, it
+says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
+without Origin. --error reads a message from the console of Chromium or Firefox instead; with
+--config it also finds the fix.
 
 exit status: 0 allowed, 1 blocked, 2 unknown: bad usage, a faulty file, no response"""
 
@@ -141,22 +145,38 @@ def _configured(given: argparse.Namespace, call: Call) -> int:
 
 def _live(given: argparse.Namespace, call: Call) -> int:
     trace = fetch(call, send)
-    failed = trace.failed
+    failed, refusal = trace.failed, refused_by(trace, _again)
     cookies: tuple[CookieVerdict, ...] = ()
     if call.credentials and trace.exchanges:
         cookies = cookies_of_response(call, trace.exchanges[-1][1].headers)
-    explanation = Explanation(call=call, allowed=trace.allowed, trace=trace, cookies=cookies)
+    explanation = Explanation(
+        call=call,
+        allowed=trace.allowed,
+        trace=trace,
+        advice=refusal.words,
+        refused_by=refusal.who,
+        cookies=cookies,
+    )
     if failed is not None and failed.cause is not None:
+        is_of_gate = refusal.who == GATE
         explanation = attrs.evolve(
             explanation,
             reason=failed.why,
             cause=failed.cause,
-            advice=(WORDS[failed.cause].fix,),
+            # What a server would have to do is no help where a gate decides.
+            advice=refusal.words if is_of_gate else (WORDS[failed.cause].fix, *refusal.words),
             servers=tuple(server_fixes(call, trace.exchanges[-1][1].headers))
-            if trace.exchanges and failed.cause not in _REDIRECTED
+            if trace.exchanges and failed.cause not in _REDIRECTED and not is_of_gate
             else (),
         )
     return _print(given, explanation)
+
+
+def _again(request: Request) -> Answer | None:
+    try:
+        return send(request)
+    except NoAnswer:
+        return None
 
 
 def _read(given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from time import monotonic
 
@@ -22,6 +22,8 @@ TIMEOUT_S = 10.0
 
 _WITH_BODY = (b"POST", b"PUT", b"PATCH")
 _PIECE_BYTES = 64 * 1024
+_MAX_ERROR_BYTES = 16 * 1024
+_ERROR_TIMEOUT_S = 2.0
 _UNSENDABLE = re.compile(rb"[\r\n\0]")
 
 
@@ -30,7 +32,7 @@ class NoAnswer(CorsgateError):
 
 
 def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
-    """Send a request without a body, and return the head of the response.
+    """Send a request without a body, and return the response: its head, and an error's body.
 
     Redirects are not followed. No cookies are sent, since the browser's are unknown.
 
@@ -43,11 +45,11 @@ def send(request: Request, timeout_s: float = TIMEOUT_S) -> Answer:
     """
     url = request.url
     try:
-        head = _ask(url, request.method, _request(request), monotonic() + timeout_s)
+        head, body = _ask(url, request.method, _request(request), monotonic() + timeout_s)
     except (OSError, BadUpstreamResponse, ValueError) as error:
         raise NoAnswer(f"{url.scheme}://{url.authority} {_why(error)}") from error
     server = b" ".join(value for name, value in head.headers if name.lower() == b"server")
-    return Answer(status=head.status, headers=tuple(head.headers), by=text(server))
+    return Answer(status=head.status, headers=tuple(head.headers), body=body, by=text(server))
 
 
 def _request(request: Request) -> bytes:
@@ -68,8 +70,8 @@ def _request(request: Request) -> bytes:
     return RequestHead(method=request.method, target=target, headers=headers).to_bytes()
 
 
-def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHead:
-    """Send a request; return the head of its final response."""
+def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> tuple[ResponseHead, bytes]:
+    """Send a request; return its final response's head, and the body of a small error page."""
     reader = LenientParser(_ignore)
     reader.expect(method, upgrade=False)
     with _connection(url, deadline) as connection:
@@ -85,7 +87,26 @@ def _ask(url: Url, method: bytes, request: bytes, deadline: float) -> ResponseHe
                 # A bad body does not matter once there is a head.
                 if reader.head is None:
                     raise
-    return reader.head
+                break
+        body = _error_page(connection, reader, min(deadline, monotonic() + _ERROR_TIMEOUT_S))
+    return reader.head, body
+
+
+def _error_page(connection: socket.socket, reader: LenientParser, deadline: float) -> bytes:
+    """Return the body of an error, as far as it comes in time; empty for another response."""
+    assert reader.head is not None
+    if reader.head.status < 400:
+        return b""
+    body = reader.body
+    with suppress(OSError, BadUpstreamResponse):
+        while not reader.complete and len(body) < _MAX_ERROR_BYTES:
+            connection.settimeout(_left(deadline))
+            piece = connection.recv(_PIECE_BYTES)
+            if not piece:
+                break
+            reader.feed(piece)
+            body += reader.body
+    return body[:_MAX_ERROR_BYTES]
 
 
 def _ignore(head: ResponseHead) -> None:

@@ -62,6 +62,14 @@ _LISTS: Mapping[str, tuple[str, str]] = {
 }
 """How to describe added and removed entries of lists."""
 
+_OPEN_ENTRIES: Mapping[str, str] = {
+    "*": "any name or origin",
+    "null": "null (local files, and sandboxed frames in any page)",
+    "chrome-extension://*": "any extension (chrome-extension://*)",
+    "moz-extension://*": "any extension (moz-extension://*)",
+}
+"""How to describe entries of lists that let strangers in."""
+
 _COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky, UpstreamTls)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
@@ -299,7 +307,7 @@ def _stands_for(entries: tuple[object, ...], entry: object) -> bool:
 
 
 def _entry(entry: object) -> str:
-    return "any name or origin" if entry == "*" else str(entry)
+    return _OPEN_ENTRIES.get(str(entry), str(entry))
 
 
 def _has_keys(*values: tuple[object, ...]) -> bool:

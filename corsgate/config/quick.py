@@ -84,7 +84,7 @@ def quick_config(
     if not allow_origins:
         origins.wrong("it is missing", "write --allow-origin http://localhost:4200")
     for _, problem, fix in cors_rules.faults(policy) if allow_origins else ():
-        origins.wrong(problem, fix)
+        origins.wrong(problem, fix.replace(" = true", " = true in a configuration file"))
     config = None
     # Each of these is None only if a fault was recorded.
     if server is not None and endpoint is not None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from corsgate.config.sections.policies import CorsRules
-from corsgate.cors.faults import faults, route_faults
+from corsgate.cors.faults import faults, injection_faults, route_faults
 from corsgate.cors.warnings import route_warnings, warnings
 
 CORS_RULES = CorsRules(
-    faults=faults, warnings=warnings, route_faults=route_faults, route_warnings=route_warnings
+    faults=faults,
+    warnings=warnings,
+    route_faults=route_faults,
+    injection_faults=injection_faults,
+    route_warnings=route_warnings,
 )
 """The rules to pass to the configuration reader."""

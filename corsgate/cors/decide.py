@@ -1,4 +1,4 @@
-"""What a route's CORS policy makes of one request: forward it, answer it here, or refuse it."""
+"""Decide by a route's CORS policy on one request: forward it, respond here, or refuse it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ __all__ = [
 ]
 
 MAX_ASKED_BYTES = 8 * 1024
-"""How long Access-Control-Request-Headers may be, all its fields joined."""
+"""The bound of Access-Control-Request-Headers, with all its fields joined."""
 
 MAX_ASKED_NAMES = 256
-"""How many names it may have."""
+"""The bound of the number of its names."""
 
 MAX_ASKED_EMPTY = 16
-"""How many empty elements it may have: RFC 9110 5.6.1.2 asks for a reasonable number."""
+"""The bound of the number of its empty elements: RFC 9110 5.6.1.2 asks for a reasonable one."""
 
 MAX_VARY_BYTES = 8 * 1024
-"""How long an upstream's Vary may be; a longer one names more than any cache can tell apart."""
+"""The bound of an upstream's Vary; a longer one names more than any cache can distinguish."""
 
 MAX_REMEMBERED_BYTES = 512
-"""How long method and request headers that a preflight asks for may be, to be remembered."""
+"""The bound of the method and request headers of a preflight that is remembered."""
 
 _NONE = [b""]
 
@@ -62,22 +62,22 @@ def decide(
     credentialed: bool,
     allow_framing: bool = False,
 ) -> Decision:
-    """Return what becomes of a request, and the CORS headers of its answer.
+    """Decide what happens to a request, and which CORS headers its response gets.
 
     Args:
         policy: The route's policy; None for no cross-origin access.
         method: The request's method, case as it came.
         index: The request's fields, by `corsgate.message.headers.index_headers`.
         own_origin: The origin that the client reached the gate by, as a browser spells it;
-            empty where it named no host.
-        credentialed: Whether the upstream's credentials are put on this route's requests.
-        allow_framing: Whether pages from elsewhere may show the answers in frames all the same.
+            empty if it named no host.
+        credentialed: Whether the gate adds the upstream's credentials on this route.
+        allow_framing: Whether pages of other origins may show the responses in frames.
 
     Returns:
-        A decision, mostly one that was ready: its headers go on the answer whatever it is.
+        A decision, usually a prepared one. Its headers go on every response to this request.
 
-    Source: Fetch ``#http-requests`` for what the two kinds of request look like, and
-    ``#http-responses`` for what each is answered.
+    Source: Fetch ``#http-requests`` for the two kinds of request, and ``#http-responses`` for the
+    responses to them.
     """
     origins = index.get(b"origin")
     if (
@@ -100,10 +100,10 @@ def decide(
 
 
 def ungranted(policy: Policy | None, method: bytes, index: HeaderIndex, decision: Decision) -> str:
-    """Return what a forwarded request was not granted; empty where it was, or had no Origin.
+    """Return what a forwarded request was not granted; empty if it was, or had no Origin.
 
-    Anybody can send any Origin, and any method without a preflight: that it was forwarded does not
-    say that a page of that origin may do the same.
+    Anybody can send any Origin, and any method without a preflight. That a request was forwarded
+    does not mean that a page of that origin may do the same.
 
     Args:
         policy: The route's, or None.
@@ -145,10 +145,10 @@ def _decide_actual(
 def _without_policy(
     method: bytes, index: HeaderIndex, own_origin: bytes, credentialed: bool
 ) -> Decision:
-    """Decide on an actual request on a route that has no policy.
+    """Decide on an actual request on a route without a policy.
 
-    Where the gate adds credentials, a foreign page must not act with them. Where it adds none,
-    the page has no more power here than at the upstream itself.
+    If the gate adds credentials, a foreign page must not act with them. Otherwise the page has no
+    more power here than at the upstream itself.
     """
     if not credentialed:
         return _NO_POLICY_PLAIN
@@ -163,11 +163,11 @@ def _without_policy(
 
 
 def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) -> Decision:
-    """Decide on a preflight, which never goes further than here.
+    """Decide on a preflight, which is never forwarded.
 
-    An allowed origin is answered with all that the policy lists, not with what was asked: the
-    answer is ready made, and the browser's preflight cache spares later preflights. Only a
-    ``*`` together with credentials is answered by repeating the question.
+    An allowed origin gets all that the policy lists, not only what was asked for: that response is
+    prepared, and the browser's preflight cache saves later preflights. Only for ``*`` together with
+    credentials the response repeats what was asked for.
 
     Source: Fetch ``#cors-preflight-fetch``.
     """
@@ -206,7 +206,7 @@ def _decide_preflight(policy: Policy | None, origin: bytes, index: HeaderIndex) 
 
 
 def _question(methods: list[bytes], values: list[bytes]) -> Question | None:
-    """Return what a preflight asks, if it is one that may be remembered."""
+    """Return what a preflight asks for, if it may be remembered."""
     if len(methods) != 1 or len(values) != 1:
         return None
     (method,), (value,) = methods, values
@@ -226,7 +226,7 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
         methods: The values of Access-Control-Request-Method.
 
     Returns:
-        One line of ASCII; empty where it may be used.
+        One line of ASCII; empty if it may be used.
     """
     if len(methods) != 1:
         return "more than one Access-Control-Request-Method"
@@ -234,8 +234,10 @@ def method_refusal(policy: Policy, methods: list[bytes]) -> str:
     # Fetch #cors-preflight-fetch compares case and all.
     if method in SAFELISTED_METHODS or method in policy.methods:
         return ""
-    if method.upper() in FORBIDDEN_METHODS or not TOKEN.fullmatch(method):
-        return f"{shown(method)} is no method that a script can send"
+    if not TOKEN.fullmatch(method):
+        return f"{shown(method)} is not a method"
+    if method.upper() in FORBIDDEN_METHODS:
+        return f"{shown(method)} is a method that scripts can't send"
     if policy.any_method:
         return ""
     if method.upper() in policy.methods:
@@ -248,10 +250,10 @@ def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
 
     Args:
         policy: The route's.
-        names: What `asked_names` answered.
+        names: The result of `asked_names`.
 
     Returns:
-        One line of ASCII; empty where all may be used.
+        One line of ASCII; empty if all may be used.
     """
     unlisted = names - policy.header_names
     if not unlisted:
@@ -262,15 +264,15 @@ def names_refusal(policy: Policy, names: frozenset[bytes]) -> str:
         # Fetch #cors-non-wildcard-request-header-name
         return "request header 'authorization' is not in allow_headers, and '*' never covers it"
     odd = [name for name in unlisted if not TOKEN.fullmatch(name)]
-    return f"{shown(min(odd))} is no header name" if odd else ""
+    return f"{shown(min(odd))} is not a header name" if odd else ""
 
 
 def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
-    """Return the lower-cased names asked for, or None where they are too many or too long.
+    """Return the lower-cased names asked for, or None if they are too many or too long.
 
-    Browsers send them sorted, in one field, without spaces; what stands between may split the
-    field, add white space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear
-    in the bytes, of which `MAX_ASKED_BYTES` are looked at.
+    Browsers send them sorted, in one field, without spaces. Proxies may split the field, add white
+    space and leave empty elements (RFC 9110 5.3 and 5.6.1). The time is linear in the bytes, at
+    most `MAX_ASKED_BYTES`.
 
     Args:
         values: The values of Access-Control-Request-Headers, in order.
@@ -290,7 +292,7 @@ def asked_names(values: Sequence[bytes]) -> frozenset[bytes] | None:
 
 
 def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]) -> Decision:
-    """Return a preflight with what it asked, where ``*`` can't be said.
+    """Return a decision that grants what a preflight asked for, because ``*`` would not.
 
     With credentials browsers take ``*`` for the name of a method or header (Fetch
     ``#cors-protocol-and-credentials``).
@@ -311,14 +313,14 @@ def _repeat(policy: Policy, grant: Grant, method: bytes, names: frozenset[bytes]
 def _why_denied(origins: list[bytes]) -> str:
     """Return why these Origin fields are not allowed."""
     if len(origins) != 1:
-        return f"{len(origins)} Origin fields, where one may be"
+        return f"{len(origins)} Origin fields instead of one"
     origin = origins[0]
     if len(origin) > MAX_ORIGIN_BYTES:
-        return f"an Origin of {len(origin)} bytes, where {MAX_ORIGIN_BYTES} may be"
+        return f"an Origin of {len(origin)} bytes, more than {MAX_ORIGIN_BYTES}"
     if origin == b"null":
         return (
             "origin 'null' (of a local file, a sandboxed frame, a form under Referrer-Policy:"
-            " no-referrer, or a request redirected from elsewhere) is allowed by '*' only"
+            " no-referrer, or a request redirected from elsewhere) is not allowed"
         )
     return f"origin {shown(origin)} is not allowed"
 

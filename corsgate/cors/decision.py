@@ -1,4 +1,4 @@
-"""What becomes of a request by its route's CORS policy, as a value."""
+"""The decision of a route's CORS policy on a request, as a value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from corsgate.message.head import field_lines
 from corsgate.message.headers import Header
 
 MAX_SHAPES = 64
-"""For how many sets of a response's fields what they expose is kept, for each decision."""
+"""For how many sets of response fields each decision keeps what they expose."""
 
 VARY_ORIGIN: Header = (b"Vary", b"Origin")
 VARY_FETCH_SITE: Header = (b"Vary", b"Sec-Fetch-Site, Sec-Fetch-Mode, Sec-Fetch-Dest")
@@ -27,24 +27,24 @@ VARY_PREFLIGHT: Header = (
 
 
 class Verdict(Enum):
-    """What becomes of a request."""
+    """What happens to a request."""
 
     FORWARD = "forward"
-    """It goes on to the upstream."""
+    """It is forwarded to the upstream."""
     PREFLIGHT = "preflight"
-    """It is answered here with 204 and the decision's headers, and nothing else."""
+    """The gate responds with the policy's status and the decision's headers, and nothing else."""
     REFUSE = "refuse"
-    """It is answered here with 403."""
+    """The gate responds with 403."""
 
 
 @attrs.frozen(kw_only=True)
 class Decision:
-    """What becomes of a request, and the CORS headers of its answer.
+    """What happens to a request, and the CORS headers of its response.
 
     Attributes:
-        verdict: Where it goes.
-        headers: The fields that go on whatever answer the route gives, the upstream's or one
-            made here; Vary, where there is one, is the last.
+        verdict: What happens to it.
+        headers: The fields of every response to it, the upstream's or one made here. If there is
+            Vary, it is the last.
         reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
             `corsgate.cors.debug.tell`.
         exposes_all: Whether `exposing` has to complete the headers for each response.
@@ -55,7 +55,7 @@ class Decision:
     verdict: Verdict
     headers: tuple[Header, ...]
     reason: str
-    # Worked out once they are asked for: most refusals are told nobody but the log.
+    # Worked out on first use: most refusals only go to the log.
 
     @cached_property
     def lines(self) -> bytes:
@@ -64,7 +64,7 @@ class Decision:
 
     @cached_property
     def vary(self) -> bytes:
-        """The value of the Vary field among the headers; empty where there is none."""
+        """The value of the Vary field among the headers; empty if there is none."""
         if self.headers and self.headers[-1][0] == b"Vary":
             return self.headers[-1][1]
         return b""
@@ -91,7 +91,7 @@ class Decision:
 
 @attrs.frozen(kw_only=True)
 class ExposingDecision(Decision):
-    """A decision by a policy that exposes all of an answer that is meant for scripts."""
+    """A decision by a policy that exposes all of a response that is meant for scripts."""
 
     exposes_all: ClassVar[bool] = True
 
@@ -100,14 +100,14 @@ class ExposingDecision(Decision):
     )
 
     def exposing(self, headers: Sequence[Header]) -> Decision:
-        """Return the decision on one response, mostly one that was ready.
+        """Return the decision on one response, usually a prepared one.
 
         Args:
             headers: The fields that the response has apart from the decision's own.
 
         Returns:
-            A decision whose Access-Control-Expose-Headers names all of them that a script needs
-            leave to read, except for `UNEXPOSED`; the field is left out where there are none.
+            A decision whose Access-Control-Expose-Headers names all of them that a script may not
+            read otherwise, except for `UNEXPOSED`; the field is left out if there are none.
 
         Source: Fetch ``#http-access-control-expose-headers``.
         """
@@ -115,7 +115,7 @@ class ExposingDecision(Decision):
         found = self._ready.get(names)
         if found is None:
             if len(self._ready) >= MAX_SHAPES:
-                # The shapes are the upstream's: so many more mean that none comes often.
+                # The sets are the upstream's: if there are more, none comes often.
                 self._ready.clear()
             found = self._ready[names] = self._expose(names)
         return found

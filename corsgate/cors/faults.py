@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from corsgate.config.model.rules import show
-from corsgate.config.model.values import Cors, Route
+from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
 from corsgate.config.sections.policies import Finding
 from corsgate.cors.names import (
     FORBIDDEN_METHODS,
@@ -17,7 +17,7 @@ from corsgate.cors.names import (
     RESPONSE_ONLY,
     TOKEN,
 )
-from corsgate.cors.origin import Pattern, parse_pattern
+from corsgate.cors.origin import ANY, NULL, Pattern, parse_pattern
 from corsgate.cors.suffixes import suffix_within
 from corsgate.errors import BadValue
 
@@ -27,6 +27,9 @@ LONGEST_MAX_AGE_S = 86_400
 ANY_ORIGIN = "dangerously_allow_any_origin_to_use_upstream_credentials"
 INSECURE_ORIGINS = "dangerously_allow_insecure_origins_with_credentials"
 PUBLIC_SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
+ANY_EXTENSION = "dangerously_allow_any_browser_extension"
+NULL_ORIGIN = "dangerously_allow_null_origin"
+NULL_CREDENTIALS = "dangerously_allow_null_origin_with_credentials"
 
 
 def faults(cors: Cors) -> list[Finding]:
@@ -49,7 +52,7 @@ def faults(cors: Cors) -> list[Finding]:
 
 
 def route_faults(route: Route) -> list[Finding]:
-    """Return the faults of the combination of a route and its policy.
+    """Return the faults of the combination of a route and its policy, apart from others' routes.
 
     Args:
         route: A route with or without a policy, which has no faults of its own.
@@ -57,21 +60,66 @@ def route_faults(route: Route) -> list[Finding]:
     Returns:
         Findings whose keys belong to the route.
     """
-    cors, upstream = route.cors, route.upstream
-    if (
-        cors is None
-        or upstream.credentials is None
-        or "*" not in cors.allow_origins
-        or cors.dangerously_allow_any_origin_to_use_upstream_credentials
+    if route.cors is None or route.upstream.credentials is None:
+        return []
+    return list(_open_credentials(route.cors, route.upstream))
+
+
+def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
+    """Return a fault if every page on the web could act with an upstream's credentials."""
+    if cors.dangerously_allow_any_origin_to_use_upstream_credentials:
+        return
+    for text, what in (
+        (ANY, "any origin"),
+        # A sandboxed frame is in reach of everybody who can write a page.
+        (NULL, 'the origin "null", which a page has in a sandboxed frame'),
     ):
+        if text in cors.allow_origins:
+            yield (
+                "cors",
+                f"the policy allows {what}, and the upstream {show(upstream.name)} has credentials:"
+                " every page on the web could act with them",
+                f"list the origins, or set {ANY_ORIGIN} = true in the policy",
+            )
+
+
+def injected_name(upstream: Upstream) -> str:
+    """Return the lower-cased name of the field with an upstream's credentials; empty without."""
+    credentials = upstream.credentials
+    if isinstance(credentials, HeaderCredentials):
+        return credentials.name.lower()
+    return "" if credentials is None else "authorization"
+
+
+def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:
+    """Return faults if scripts are to send or read the field with an upstream's credentials.
+
+    An entry that is of use on another route with the same policy is left alone: nothing that a
+    script sends in that field gets past the gate here.
+
+    Args:
+        route: A route with a policy.
+        upstreams: Those of all routes with this policy, its own among them.
+
+    Returns:
+        Findings whose keys belong to the route.
+    """
+    cors, own = route.cors, injected_name(route.upstream)
+    if cors is None or not own or any(injected_name(upstream) != own for upstream in upstreams):
         return []
     return [
         (
-            "cors",
-            f"the policy allows any origin, and the upstream {show(upstream.name)} has credentials:"
-            " every page on the web could act with them",
-            f"list the origins, or set {ANY_ORIGIN} = true in the policy",
+            f"cors.{key}[{index}]",
+            f"{show(name)} {problem}: the gate itself sends it, with the credentials of the"
+            f" upstream {show(route.upstream.name)}",
+            "leave it out",
         )
+        for key, names, problem in (
+            ("allow_headers", cors.allow_headers, "can't come from a script"),
+            ("expose_headers", cors.expose_headers, "must not be shown to a script"),
+        )
+        for index, name in enumerate(names)
+        if name.lower() == own
     ]
 
 
@@ -86,7 +134,7 @@ def _origin_faults(cors: Cors) -> Iterator[Finding]:
         except BadValue as error:
             yield (at, error.problem, error.fix)
             continue
-        if text == "*" and cors.allow_credentials:
+        if pattern.is_any and cors.allow_credentials:
             # Fetch #cors-protocol-and-credentials
             yield (
                 at,
@@ -101,8 +149,9 @@ def _origin_faults(cors: Cors) -> Iterator[Finding]:
 def _debug_faults(cors: Cors) -> Iterator[Finding]:
     for index, text in enumerate(cors.debug_origins):
         at = f"debug_origins[{index}]"
-        if text == "*":
-            yield (at, '"*" would show reasons to every page', "list the developers' origins")
+        if text in (ANY, NULL):
+            problem = f"{show(text)} would show reasons to every page"
+            yield (at, problem, "list the developers' origins")
             continue
         try:
             pattern = parse_pattern(text)
@@ -129,17 +178,50 @@ def _insecure(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
 
 
 def _too_wide(key: str, pattern: Pattern, cors: Cors) -> Iterator[Finding]:
-    """Return a fault if anyone can register an allowed origin."""
-    if not pattern.subdomains or cors.dangerously_allow_subdomains_of_public_suffixes:
+    """Return a fault if a stranger can have an allowed origin."""
+    if pattern.is_null:
+        yield from _null(key, cors)
+    elif pattern.is_any_extension and not cors.dangerously_allow_any_browser_extension:
+        yield (
+            key,
+            f"{show(pattern.text)} allows every extension that a user has installed",
+            f"list the origins of your own extensions, or set {ANY_EXTENSION} = true",
+        )
+    if not pattern.above or cors.dangerously_allow_subdomains_of_public_suffixes:
         return
-    suffix = suffix_within(pattern.host)
+    suffix = suffix_within(pattern.above)
     if suffix is not None:
-        owned = pattern.text.replace(f"*.{pattern.host}", f"*.example.{suffix}", 1)
+        owned = pattern.text.replace(f".{pattern.above}", f".example.{suffix}", 1)
+        fix = f"put your own name before it, as in {show(owned)}"
+        if pattern.has_star_within and pattern.host.partition("*")[2][0].isalnum():
+            below = pattern.text.replace("*", "*.", 1)
+            fix = f"write {show(below)} for the names below it"
         yield (
             key,
             f"{show(pattern.text)} allows anyone who registers a name under {show(suffix)},"
             " which is a public suffix",
-            f"put your own name before it, as in {show(owned)}, or set {PUBLIC_SUFFIXES} = true",
+            f"{fix}, or set {PUBLIC_SUFFIXES} = true",
+        )
+
+
+def _null(key: str, cors: Cors) -> Iterator[Finding]:
+    """Return a fault if ``null`` is allowed without the key that names its risk."""
+    if cors.allow_credentials:
+        if not cors.dangerously_allow_null_origin_with_credentials:
+            yield (
+                key,
+                '"null" can\'t go with allow_credentials: every page has this origin in a sandboxed'
+                " frame, and could act as the browser's user",
+                "serve the page from an http or https origin, and list that, or set"
+                f" {NULL_CREDENTIALS} = true",
+            )
+    elif not cors.dangerously_allow_null_origin:
+        yield (
+            key,
+            '"null" is the origin of local files and of sandboxed frames, and every page can have'
+            " such a frame",
+            "serve the page from an http or https origin, and list that, or set"
+            f" {NULL_ORIGIN} = true",
         )
 
 
@@ -148,6 +230,9 @@ def _method_faults(cors: Cors) -> Iterator[Finding]:
         key = f"allow_methods[{index}]"
         if not _is_token(text):
             yield (key, f"{show(text)} is not a method", 'write a method, such as "PUT"')
+            continue
+        if _is_half_star(text):
+            yield _never_matches(key, text)
             continue
         upper = text.upper()
         method = upper.encode("ascii")
@@ -172,7 +257,9 @@ def _request_header_faults(cors: Cors) -> Iterator[Finding]:
             )
             continue
         name = text.lower().encode("ascii")
-        if name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_PREFIXES):
+        if _is_half_star(text):
+            yield _never_matches(key, text)
+        elif name in FORBIDDEN_REQUEST_HEADERS or name.startswith(FORBIDDEN_REQUEST_PREFIXES):
             # Fetch #forbidden-request-header
             yield (key, f"{show(text)} is a header that scripts can't set", "leave it out")
         elif name in RESPONSE_ONLY:
@@ -187,14 +274,37 @@ def _response_header_faults(cors: Cors) -> Iterator[Finding]:
         key = f"expose_headers[{index}]"
         if not _is_token(text):
             yield (key, f"{show(text)} is not a header name", 'write one name, such as "X-Total"')
-        elif text.lower().encode("ascii") in FORBIDDEN_RESPONSE_HEADERS:
+            continue
+        name = text.lower().encode("ascii")
+        if _is_half_star(text):
+            yield _never_matches(key, text)
+        elif name in FORBIDDEN_RESPONSE_HEADERS:
             # Fetch #forbidden-response-header-name
             yield (key, f"{show(text)} is a header that scripts can't read", "leave it out")
-        elif text.lower().encode("ascii") in REQUEST_ONLY:
+        elif name in REQUEST_ONLY:
             yield (key, f"{show(text)} is a header that only clients send", "leave it out")
+        elif name.startswith(b"access-control-"):
+            yield (
+                key,
+                f"{show(text)} is a header of CORS itself, which the gate writes for the browser",
+                "leave it out",
+            )
         elif text == "*" and cors.allow_credentials:
             yield (key, '"*" can\'t go with allow_credentials', "list the headers")
     yield from _mixed_star("expose_headers", cors.expose_headers)
+
+
+def _is_half_star(text: str) -> bool:
+    """Return whether text looks like a pattern; only ``*`` alone is one (Fetch ``#wildcards``)."""
+    return "*" in text and text != "*"
+
+
+def _never_matches(key: str, text: str) -> Finding:
+    return (
+        key,
+        f'{show(text)} never matches: "*" is a wildcard only if it is alone',
+        'write each name, or "*" for all',
+    )
 
 
 def _max_age_faults(cors: Cors) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
-"""The ready answers to an allowed origin, and how they are made."""
+"""The prepared responses to an allowed origin, and how they are made."""
 
 from __future__ import annotations
 
 import attrs
 
+from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import (
     VARY_BOTH,
@@ -20,13 +21,13 @@ from corsgate.message.headers import Header
 
 @attrs.frozen(kw_only=True, eq=False)
 class Grant:
-    """The ready answers to one allowed origin, or to all where ``*`` is.
+    """The prepared responses to one allowed origin, or to all if ``*`` is allowed.
 
     Attributes:
-        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
+        opening: Access-Control-Allow-Origin, and -Credentials if they are allowed.
         actual: The decisions on an actual request, to be indexed with ``credentialed``.
-        preflight: The decision on a preflight that asks for nothing unlisted; None where the
-            answer must repeat what was asked.
+        preflight: The decision on a preflight that asks for nothing unlisted; None if the
+            response must repeat what was asked for.
     """
 
     opening: tuple[Header, ...]
@@ -36,9 +37,9 @@ class Grant:
 
 @attrs.frozen(kw_only=True, eq=False)
 class GrantFactory:
-    """What the answers of one policy have in common, worked out once.
+    """What the responses of one policy have in common, worked out once.
 
-    Nothing here grows with the number of origins: a wildcard's origins are granted one by one as
+    Nothing here grows with the number of origins: a pattern's origins are granted one by one as
     they come.
     """
 
@@ -51,7 +52,7 @@ class GrantFactory:
 
     @classmethod
     def of(cls, cors: Cors) -> GrantFactory:
-        """Return how a policy without faults grants."""
+        """Return the factory of a policy without faults."""
         exposed = _listed(cors.expose_headers)
         any_listed = "*" in cors.allow_methods or "*" in cors.allow_headers
         return cls(
@@ -67,11 +68,19 @@ class GrantFactory:
             exposes_all=cors.expose_auto,
         )
 
-    def grant(self, origin: bytes) -> Grant:
-        """Return the answers to an allowed origin; ``*`` for those to all."""
+    def grant(self, origin: bytes, pattern: str = "") -> Grant:
+        """Return the responses to an allowed origin.
+
+        Args:
+            origin: The origin; ``*`` for the responses to all.
+            pattern: The pattern that allows it; empty if it is allowed by name.
+        """
         opening = ((b"Access-Control-Allow-Origin", origin), *self._credentials)
+        by = f" by {show(pattern)}" if pattern else ""
         why = (
-            "every origin is allowed" if origin == b"*" else f"origin {origin.decode()} is allowed"
+            "every origin is allowed"
+            if origin == b"*"
+            else f"origin {origin.decode()} is allowed{by}"
         )
         preflight = None
         if not self._repeats:
@@ -94,10 +103,10 @@ class GrantFactory:
 
 
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
-    """Return the Vary field of an actual request's answer, if it needs one.
+    """Return the Vary field of the response to an actual request, if it needs one.
 
-    Where Sec-Fetch-* can get a request refused, a cache between must not give the answer of
-    one that passed to one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
+    If Sec-Fetch-* can get a request refused, a cache must not reuse the response of one that passed
+    for one that would not: the Vary of RFC 9110 12.5.5 covers that as well.
     """
     fetch_site = credentialed and cors.enforce_origin
     if "*" in cors.allow_origins:
@@ -108,13 +117,13 @@ def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:
 def preflight_headers(
     cors: Cors, opening: tuple[Header, ...], methods: bytes, names: bytes
 ) -> tuple[Header, ...]:
-    """Return the headers of a preflight's answer (Fetch ``#http-new-header-syntax``).
+    """Return the headers of a preflight response (Fetch ``#http-new-header-syntax``).
 
     Args:
-        cors: The policy, for how long the answer may be kept.
-        opening: Access-Control-Allow-Origin, and -Credentials where they are allowed.
-        methods: The value of Access-Control-Allow-Methods; left out where empty.
-        names: The value of Access-Control-Allow-Headers; left out where empty.
+        cors: The policy, for how long the response may be cached.
+        opening: Access-Control-Allow-Origin, and -Credentials if they are allowed.
+        methods: The value of Access-Control-Allow-Methods; left out if empty.
+        names: The value of Access-Control-Allow-Headers; left out if empty.
     """
     headers = list(opening)
     if methods:
@@ -128,13 +137,13 @@ def preflight_headers(
 
 
 def listed_methods(cors: Cors) -> bytes:
-    """Return the list for Access-Control-Allow-Methods; empty where none needs listing."""
+    """Return the list for Access-Control-Allow-Methods; empty if none needs listing."""
     methods = _listed(cors.allow_methods)
     return b"" if SAFELISTED_METHODS.issuperset(methods) else b", ".join(methods)
 
 
 def listed_headers(cors: Cors) -> bytes:
-    """Return the list for Access-Control-Allow-Headers; empty where there is none."""
+    """Return the list for Access-Control-Allow-Headers; empty if there is none."""
     return b", ".join(_listed(cors.allow_headers))
 
 

@@ -28,18 +28,18 @@ def hint(policy: Policy | None, origins: Sequence[bytes]) -> str:
     if len(origins) != 1:
         return "This request may not be made from another site."
     origin = origins[0]
-    if origin == b"null":
+    if origin == b"null" and not (policy is not None and policy.allows(origin)):
         return (
             "The origin null is not allowed here. Local files and sandboxed frames send it, and so"
             " do forms under Referrer-Policy: no-referrer and requests redirected from elsewhere."
         )
     parts = take_apart(origin) if len(origin) <= MAX_ORIGIN_BYTES else None
-    if parts is None:
+    if parts is None and origin != b"null":
         return "This origin is not allowed here."
     named = origin.decode("ascii")
     if policy is None:
         return f"The origin {named} is not allowed here."
-    if policy.allows(origin):
+    if parts is None or policy.allows(origin):
         return f"The origin {named} may not do this here."
     why = _near_miss(policy, *parts) if is_loopback_name(parts[1].strip(b"[]")) else ""
     return f"The origin {named} is not allowed here{why}."

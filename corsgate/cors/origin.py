@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 
 import attrs
 
 from corsgate.config.model.rules import SHOWN_LENGTH, show
+from corsgate.cors.origin_host import NAME, WEB_PORTS, check_host, ip_text
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
 
 MAX_ORIGIN_BYTES = 512
 """A longer Origin never matches; a scheme, a DNS name of 253 bytes and a port fit easily."""
 
-_WEB_PORTS = {"http": 80, "https": 443}
+ANY = "*"
+"""The pattern that covers every origin."""
+
+NULL = "null"
+"""The origin of sandboxed frames, of local files, and of other pages that hide theirs."""
+
 _SOCKET_SCHEMES = {"ws": "http", "wss": "https"}
+_EXTENSION_SCHEMES = frozenset(("chrome-extension", "moz-extension"))
 _OPAQUE_SCHEMES = frozenset(("about", "blob", "data", "file", "filesystem", "javascript"))
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-_LABEL = r"[a-z0-9_-]{1,63}"
-_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 # The part before a path, query or fragment, even if it is malformed.
 _AUTHORITY = re.compile(r"(\[[^]]*\]|[^/\\?#:]*)(?::([0-9]*|\*))?(?=[/\\?#]|\Z)")
 _SERIALIZED = re.compile(
-    rf"({_SCHEME.pattern})://({_NAME.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?".encode()
+    rf"({_SCHEME.pattern})://({NAME.pattern}|\[[0-9a-f:]+\])(?::({_PORT.pattern}))?".encode()
 )
 
 
@@ -36,8 +40,9 @@ class Pattern:
 
     Attributes:
         text: The pattern as written, which is also its only valid form.
-        scheme: The scheme; empty for ``*``.
-        host: The host without a leading ``*.``; an IPv6 address is in brackets.
+        scheme: The scheme; empty for ``*`` and ``null``.
+        host: The host without a leading ``*.``, with the ``*`` that may be within a label; ``*``
+            for every extension. An IPv6 address is in brackets.
         port: Digits, ``*`` for any port or none, or empty for the scheme's default.
         subdomains: Whether it covers all names below `host`, but not `host` itself.
     """
@@ -51,7 +56,17 @@ class Pattern:
     @property
     def is_any(self) -> bool:
         """Whether this is ``*``, which covers every origin."""
-        return not self.scheme
+        return self.text == ANY
+
+    @property
+    def is_null(self) -> bool:
+        """Whether this is ``null``, the origin of sandboxed frames and of local files."""
+        return self.text == NULL
+
+    @property
+    def is_any_extension(self) -> bool:
+        """Whether this covers every extension of a browser."""
+        return self.host == "*"
 
     @property
     def is_loopback(self) -> bool:
@@ -61,7 +76,19 @@ class Pattern:
     @property
     def is_exact(self) -> bool:
         """Whether this covers one origin only, which is `text`."""
-        return not (self.is_any or self.subdomains or self.port == "*")
+        return "*" not in self.text
+
+    @property
+    def has_star_within(self) -> bool:
+        """Whether there is a ``*`` within a label of the host."""
+        return "*" in self.host and not self.is_any_extension
+
+    @property
+    def above(self) -> str:
+        """The name below which all hosts are that a ``*`` covers; empty without one in the host."""
+        if self.subdomains:
+            return self.host
+        return self.host.partition("*")[2].partition(".")[2]
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -71,8 +98,8 @@ def parse_pattern(text: str) -> Pattern:
     allow something.
 
     Args:
-        text: ``scheme://host[:port]``, ``https://*.example.com``, ``http://localhost:*`` or
-            ``*``.
+        text: ``scheme://host[:port]``, ``https://*.example.com``, ``https://pr-*.example.com``,
+            ``http://localhost:*``, ``chrome-extension://*``, ``null`` or ``*``.
 
     Returns:
         The pattern.
@@ -121,18 +148,18 @@ def _meant(text: str) -> str:
     host = host.removesuffix(".")
     if host.startswith("["):
         try:
-            host = f"[{_ipv6_text(IPv6Address(host[1:-1].partition('%')[0]))}]"
+            host = ip_text(IPv6Address(host[1:-1].partition("%")[0]))
         except AddressValueError:
             return ""
     if port != "*":
         port = port.lstrip("0") if port.strip("0") else port
-        port = "" if port == str(_WEB_PORTS.get(scheme)) else port
+        port = "" if port == str(WEB_PORTS.get(scheme)) else port
     return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
 
 
 def _parse(text: str) -> Pattern:
     """Parse like `parse_pattern`, but with a fix for the first fault only."""
-    if text == "*":
+    if text in (ANY, NULL):
         return Pattern(text=text)
     _refuse_by_characters(text)
     scheme, authority = _split_scheme(text)
@@ -142,12 +169,15 @@ def _parse(text: str) -> Pattern:
     subdomains = host.startswith("*.")
     if subdomains:
         host = host[2:]
-    if scheme not in _WEB_PORTS and (subdomains or port == "*"):
+    if scheme in _EXTENSION_SCHEMES and authority == "*":
+        return Pattern(text=text, scheme=scheme, host=host)
+    if scheme not in WEB_PORTS and "*" in authority:
         raise BadValue(
             f'{show(text)} has a "*" with the scheme {show(scheme)}',
-            '"*" goes with http and https only; write the origin in full',
+            '"*" goes with http and https only, and "chrome-extension://*" and "moz-extension://*"'
+            " are for every extension; write the origin in full",
         )
-    _check_host(text, scheme, host, subdomains)
+    check_host(text, scheme, host, subdomains)
     return Pattern(text=text, scheme=scheme, host=host, port=port, subdomains=subdomains)
 
 
@@ -167,11 +197,8 @@ def _refuse_by_characters(text: str) -> None:
         raise BadValue(
             f"{show(text)} is longer than {MAX_ORIGIN_BYTES} bytes", "write a shorter origin"
         )
-    if text.lower() == "null":
-        raise BadValue(
-            f"{show(text)} is the origin of every sandboxed frame and local file, of any author",
-            "serve the page from an http or https origin, and write that origin",
-        )
+    if text.lower() == NULL:
+        raise BadValue(f"{show(text)} has another spelling in browsers", f"write {show(NULL)}")
     if "," in text or text.count("://") > 1 or any(c.isspace() for c in text.strip()):
         raise BadValue(
             f"{show(text)} looks like two origins joined",
@@ -270,78 +297,11 @@ def _check_port(text: str, scheme: str, host: str, port: str) -> None:
             f"{show(text)} has no valid port",
             "write a number from 1 to 65535 without leading zeros",
         )
-    if int(port) == _WEB_PORTS.get(scheme):
+    if int(port) == WEB_PORTS.get(scheme):
         raise BadValue(
             f"{show(text)} has the default port of {scheme}, which browsers leave out",
             f"leave out {show(f':{port}')}",
         )
-
-
-def _check_host(text: str, scheme: str, host: str, subdomains: bool) -> None:
-    """Reject a host that browsers serialize in another form (URL ``#host-serializing``)."""
-    if "*" in host:
-        raise BadValue(
-            f'{show(text)} has a "*" in a place where it is not allowed',
-            'write "*" alone for every origin, or "https://*.example.com" for all its subdomains',
-        )
-    if host.startswith("["):
-        _check_ipv6(text, host)
-        return
-    if host.endswith("."):
-        raise BadValue(f"{show(text)} has a host that ends in a dot", "leave out the last dot")
-    if not _NAME.fullmatch(host) or len(host) > 253:
-        raise BadValue(
-            f"{show(text)} has no valid host",
-            "write a host name of letters, digits, '-' and dots, or an IP address",
-        )
-    if scheme in _WEB_PORTS and _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]):
-        _check_ipv4(text, host, subdomains)
-
-
-def _check_ipv4(text: str, host: str, subdomains: bool) -> None:
-    """Reject anything except four decimal numbers (URL ``#ends-in-a-number-checker``)."""
-    if subdomains:
-        raise BadValue(
-            f'{show(text)} has a "*" before an IP address',
-            "write one origin for each address",
-        )
-    try:
-        IPv4Address(host)
-    except AddressValueError:
-        raise BadValue(
-            f"{show(text)} has a host that ends in a number but is not an IPv4 address",
-            'write four decimal numbers, as in "http://127.0.0.1:8080"',
-        ) from None
-
-
-def _check_ipv6(text: str, host: str) -> None:
-    """Reject an IPv6 address that is not in serialized form (URL ``#concept-ipv6-serializer``)."""
-    if "%" in host:
-        raise BadValue(f"{show(text)} has a zone in its address", "leave out '%' and the zone")
-    try:
-        address = IPv6Address(host[1:-1])
-    except AddressValueError:
-        raise BadValue(
-            f"{show(text)} has no IPv6 address in its brackets",
-            'write it as in "http://[::1]:8080"',
-        ) from None
-    wanted = f"[{_ipv6_text(address)}]"
-    if host != wanted:
-        raise BadValue(
-            f"{show(text)} has an IPv6 address that browsers write in another form",
-            f"write {show(wanted)} instead",
-        )
-
-
-def _ipv6_text(address: IPv6Address) -> str:
-    """Return the compressed form, in hexadecimal only.
-
-    Newer Python versions write the IPv4 part of a mapped address in decimal; browsers never do.
-    """
-    mapped = address.ipv4_mapped
-    if mapped is None:
-        return address.compressed
-    return f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}"
 
 
 def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
@@ -358,6 +318,6 @@ def take_apart(origin: bytes) -> tuple[bytes, bytes, bytes] | None:
     if parsed is None:
         return None
     scheme, host, port = parsed.groups(b"")
-    if port and (int(port) > 65535 or int(port) == _WEB_PORTS.get(scheme.decode("ascii"))):
+    if port and (int(port) > 65535 or int(port) == WEB_PORTS.get(scheme.decode("ascii"))):
         return None
     return scheme, host, port

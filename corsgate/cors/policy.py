@@ -1,4 +1,4 @@
-"""A route's CORS policy, checked once and compiled to answers that are ready to be given."""
+"""A route's CORS policy, checked once and compiled to prepared responses."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
 from corsgate.cors.grants import Grant, GrantFactory
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, NULL, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
 
 MAX_REMEMBERED = 256
-"""How many origins that a wildcard allows have their answers kept, for each policy, and as many
-newcomers beside them; the same holds of the questions that preflights ask."""
+"""For how many origins that a pattern allows each policy keeps its responses, and for as many
+newcomers besides. The same bound applies to what preflights ask for."""
 
 
 Question: TypeAlias = tuple[bytes, bytes]
-"""What a preflight asks: the method, and the value of Access-Control-Request-Headers."""
+"""What a preflight asks for: the method, and the value of Access-Control-Request-Headers."""
 
 
 def _store() -> TwoTierCache[Any, Any]:
@@ -34,22 +34,22 @@ class Policy:
     """A policy compiled by `compile_policy`, which alone makes valid ones.
 
     Attributes:
-        source: The policy as it was written.
-        public: The one grant for all origins where ``*`` is allowed, else None.
+        source: The policy as written.
+        public: The one grant for all origins if ``*`` is allowed, else None.
         exact: Grants by origin.
-        wildcards: The patterns that stand for many origins.
+        wildcards: The patterns that cover many origins.
         any_method: Whether ``*`` is among the methods.
-        methods: The methods listed, byte for byte.
+        methods: The listed methods, byte for byte.
         any_header: Whether ``*`` is among the request headers; it never covers Authorization.
-        header_names: The lower-cased names of the request headers listed.
-        loopback: Scheme and host of the loopback origins allowed, such as ``http://localhost``.
+        header_names: The lower-cased names of the listed request headers.
+        loopback: Scheme and host of the allowed loopback origins, such as ``http://localhost``.
         unmarked: The decisions on a request without Origin, or with the gate's own; to be
             indexed with ``credentialed``. An origin that is not allowed gets their headers.
-        referred: The decision on a request that its Referer alone says the origin of.
-        granted: The questions of preflights that may be granted: method and request headers.
-        repeated: The decisions on preflights whose answer repeats them, by origin and question.
+        referred: The decision on a request whose origin only its Referer names.
+        granted: What preflights may be granted: method and request headers.
+        repeated: The decisions on preflights whose response repeats them, by origin and question.
         enforce_origin: Whether an origin that is not allowed is refused.
-        debug_origins: Those whose pages are told why they are refused.
+        debug_origins: The origins whose pages get the reason of a refusal.
     """
 
     source: Cors
@@ -76,11 +76,11 @@ class Policy:
 
     @property
     def remembered(self) -> int:
-        """How many grants to wildcards' origins are kept, at most twice `MAX_REMEMBERED`."""
+        """The number of kept grants to origins of patterns, at most twice `MAX_REMEMBERED`."""
         return len(self._grants)
 
     def allows(self, origin: bytes) -> bool:
-        """Return whether an origin is allowed, and remember nothing of it.
+        """Return whether an origin is allowed, without remembering it.
 
         Args:
             origin: A serialized origin.
@@ -88,19 +88,38 @@ class Policy:
         return (
             self.public is not None
             or origin in self.exact
-            or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.match(origin))
+            or (len(origin) <= MAX_ORIGIN_BYTES and self.wildcards.find(origin) != "")
         )
+
+    def names(self, origin: bytes) -> bool:
+        """Return whether an entry allows an origin by its name, or by a pattern of its host's name.
+
+        Only then does the policy say whose pages they are. ``*``, ``null`` and ``chrome-extension://*``
+        let strangers in on purpose, so what they allow is not trusted further: see
+        `corsgate.cors.sites.confine`.
+
+        Args:
+            origin: A value of an Origin field, of any bytes and length.
+        """
+        if self.public is not None or origin == NULL.encode("ascii"):
+            return False
+        if origin in self.exact:
+            return True
+        if len(origin) > MAX_ORIGIN_BYTES:
+            return False
+        pattern = self.wildcards.find(origin)
+        return pattern != "" and not pattern.endswith("://*")
 
     @property
     def debugs(self) -> bool:
-        """Whether anybody is told why a request was refused."""
+        """Whether any client gets the reason of a refusal."""
         return self.source.debug or bool(self.source.debug_origins)
 
     def grant(self, origin: bytes) -> Grant | None:
-        """Return the grant to an origin, or None where it is not allowed.
+        """Return the grant to an origin, or None if it is not allowed.
 
-        Only what a wildcard allows is remembered. Refusals are not, so that a flood of foreign
-        origins takes no memory and drives nothing out; nor does one of origins that the wildcard
+        Only what a pattern allows is remembered. Refusals are not, so that a flood of foreign
+        origins takes no memory and evicts nothing. Nor does a flood of origins that the pattern
         allows, see `TwoTierCache`.
 
         Args:
@@ -116,20 +135,22 @@ class Policy:
         if self.public is not None:
             return self.public
         found = self._grants.get(origin)
-        if found is None and self.wildcards.match(origin):
-            found = self._granting.grant(origin)
-            self._grants.add(origin, found)
+        if found is None:
+            pattern = self.wildcards.find(origin)
+            if pattern:
+                found = self._granting.grant(origin, pattern)
+                self._grants.add(origin, found)
         return found
 
 
 def compile_policy(cors: Cors) -> Policy:
-    """Return the policy in the form that decisions are taken with.
+    """Return a policy in the form that decisions are made with.
 
     Args:
-        cors: The policy as it is written.
+        cors: The policy as written.
 
     Returns:
-        A policy without faults. It holds no clock or connection and may be shared by routes.
+        A policy without faults. It has no clock or connection, and routes may share it.
 
     Raises:
         PolicyError: The policy has faults; it carries all of them.
@@ -154,7 +175,7 @@ def compile_policy(cors: Cors) -> Policy:
         loopback=frozenset(
             f"{p.scheme}://{p.host}".encode("ascii")
             for p in patterns
-            if not p.subdomains and p.is_loopback
+            if p.is_loopback and not p.above
         ),
         unmarked=grant.actual if grant else granting.forwarded((), "not cross-origin"),
         referred=Decision(

@@ -113,9 +113,9 @@ def _harmful_navigation(method: bytes, index: HeaderIndex, *, allow_framing: boo
 
 
 def _names_origin(policy: Policy, index: HeaderIndex) -> bool:
-    """Return whether the request has one Origin, and an entry other than ``*`` allows it."""
+    """Return whether the request has one Origin, and the policy names it."""
     origins = index.get(b"origin", ())
-    return policy.public is None and len(origins) == 1 and policy.allows(origins[0])
+    return len(origins) == 1 and policy.names(origins[0])
 
 
 def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decision) -> Decision:
@@ -129,14 +129,17 @@ def _confine_sibling(policy: Policy | None, index: HeaderIndex, decision: Decisi
     Source: Fetch Metadata ``#sec-fetch-site-header``, Referrer Policy
     ``#referrer-policy-strict-origin-when-cross-origin``.
     """
-    if b"origin" in index or (policy is not None and policy.public is not None):
+    what = "same-site request in mode no-cors, where credentials are injected, from a page whose"
+    if policy is not None and policy.public is not None:
         return decision
+    if b"origin" in index:
+        if policy is None or not policy.allows(index[b"origin"][0]) or _names_origin(policy, index):
+            return decision
+        # A page that is not allowed sends null, too, if its referrer policy is no-referrer.
+        reason = f"{what} origin is allowed by no name"
+        return Decision(verdict=Verdict.REFUSE, headers=decision.headers, reason=reason)
     return _refuse_unless_referred(
-        policy,
-        index,
-        decision,
-        "same-site request in mode no-cors, where credentials are injected, from a page"
-        " whose origin is not allowed, or not shown by Referer",
+        policy, index, decision, f"{what} origin is not allowed, or not shown by Referer"
     )
 
 
@@ -150,7 +153,7 @@ def _refuse_unless_referred(
     headers = decision.headers
     if policy is not None and policy.public is None:
         referers = index.get(b"referer", ())
-        if len(referers) == 1 and policy.allows(b"/".join(referers[0].split(b"/", 3)[:3])):
+        if len(referers) == 1 and policy.names(b"/".join(referers[0].split(b"/", 3)[:3])):
             return policy.referred
         headers = policy.referred.headers
     return Decision(verdict=Verdict.REFUSE, headers=headers, reason=reason)

@@ -1,4 +1,4 @@
-"""Answers kept for those who ask again, so that those who ask once can't drive them out."""
+"""A cache whose entries for those who come again are not evicted by those who come once."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _V = TypeVar("_V")
 
 
 class TwoTierCache(Generic[_K, _V]):
-    """A bounded store of answers, whose keys come from clients.
+    """A bounded cache whose keys come from clients.
 
-    An answer that was asked for once waits among the newcomers; asked for again, it is kept. A
-    flood of keys that are made up at random passes through the newcomers alone. Where the kept are
-    full, the oldest goes back among the newcomers, and returns should it be asked for: even keys
-    that are each made up twice drive out only what nobody else asks for meanwhile.
+    A value that was requested once is among the newcomers; requested again, it is kept. A flood of
+    random keys passes through the newcomers only. If there is no more room for kept ones, the
+    oldest becomes a newcomer again, and comes back if it is requested. So even keys that are each
+    made up twice evict only what nobody else requests meanwhile.
 
     Args:
-        most: How many are kept, and how many newcomers there are beside them.
+        most: The number of kept values, and that of newcomers besides.
     """
 
     __slots__ = ("_kept", "_most", "_new")

@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 
 from corsgate.config.model.rules import show
-from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
+from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import Finding
-from corsgate.cors.faults import ANY_ORIGIN, INSECURE_ORIGINS, PUBLIC_SUFFIXES
+from corsgate.cors.faults import injected_name
 from corsgate.cors.names import (
     KNOWN_METHODS,
     MAX_METHOD_BYTES,
     SAFELISTED_METHODS,
     SAFELISTED_RESPONSE_HEADERS,
 )
-from corsgate.cors.origin import Pattern, parse_pattern
-from corsgate.cors.suffixes import public_suffix, suffix_within
-from corsgate.errors import BadValue
+from corsgate.cors.origin import Pattern
+from corsgate.cors.risks import policy_risks, route_risks, valid_patterns
+from corsgate.cors.suffixes import public_suffix
+from corsgate.cors.wildcards import Wildcards
 from corsgate.message.headers import HOP_BY_HOP
 from corsgate.message.identity import WRITTEN_FIELDS, speaks_of_client
 
@@ -35,8 +36,8 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
     Returns:
         Findings in the order of the keys.
     """
-    patterns = _patterns(cors.allow_origins)
-    debugged = _patterns(cors.debug_origins)
+    patterns = valid_patterns(cors.allow_origins)
+    debugged = valid_patterns(cors.debug_origins)
     return [
         *_repeated("allow_origins", cors.allow_origins, str),
         *_covered("allow_origins", patterns),
@@ -50,7 +51,7 @@ def warnings(cors: Cors, local: bool) -> list[Finding]:
         *_max_age_warnings(cors),
         *_repeated("debug_origins", cors.debug_origins, str),
         *_covered("debug_origins", debugged),
-        *_dangers(cors, patterns, debugged),
+        *policy_risks(cors, patterns, debugged),
     ]
 
 
@@ -70,7 +71,7 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
     if own:
         found += _unserved(route.cors, route)
     if route.upstream.credentials is not None:
-        found += _sharing(route.cors, route.upstream)
+        found += route_risks(route.cors, route.upstream)
     return found
 
 
@@ -85,7 +86,7 @@ def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
         and "authorization" not in names
         and upstream.credentials is None
         and not cors.allow_credentials
-        and not all(pattern.is_loopback for _, pattern in _patterns(cors.allow_origins))
+        and not all(pattern.is_loopback for _, pattern in valid_patterns(cors.allow_origins))
     ):
         # Fetch #cors-non-wildcard-request-header-name
         yield (
@@ -115,67 +116,21 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
             " the request",
             "remove it, or add it to the route's pass_headers",
         )
-    credentials = route.upstream.credentials
-    if credentials is None:
+    if route.upstream.credentials is None:
         return
-    own = {"authorization"}
-    if isinstance(credentials, HeaderCredentials):
-        own.add(credentials.name.lower())
+    # The name of the field with the credentials is a fault already.
     for key, names, withheld in (
-        ("allow_headers", cors.allow_headers, own),
-        ("expose_headers", cors.expose_headers, {"www-authenticate"}),
+        ("allow_headers", cors.allow_headers, "authorization"),
+        ("expose_headers", cors.expose_headers, "www-authenticate"),
     ):
         for index, name in enumerate(names):
-            if name.lower() in withheld:
+            if name.lower() == withheld != injected_name(route.upstream):
                 yield (
                     f"cors.{key}[{index}]",
                     f"{show(name)} never gets through: the gate itself logs in at the upstream"
                     f" {show(route.upstream.name)}",
                     "remove it",
                 )
-
-
-def _sharing(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
-    """Return the settings that let strangers act with an upstream's credentials."""
-    if not cors.enforce_origin:
-        yield (
-            "cors.enforce_origin",
-            "pages of every origin can act with the credentials of the upstream"
-            f" {show(upstream.name)}, though they can't read the responses",
-            "remove it",
-        )
-    if "*" in cors.allow_origins and cors.dangerously_allow_any_origin_to_use_upstream_credentials:
-        yield (
-            f"cors.{ANY_ORIGIN}",
-            f"every page on the web can act with the credentials of {show(upstream.name)}",
-            "list the origins",
-        )
-    insecure = [
-        (index, pattern)
-        for index, pattern in _patterns(cors.allow_origins)
-        if pattern.scheme == "http" and not pattern.is_loopback
-    ]
-    # With allow_credentials this is a fault of the policy, or the policy has its own warning.
-    if insecure and not cors.allow_credentials:
-        index, pattern = insecure[0]
-        others = f" (and {len(insecure) - 1} more)" if len(insecure) > 1 else ""
-        yield (
-            f"cors.allow_origins[{index}]",
-            f"{show(pattern.text)}{others} uses http: anyone who can modify the page in transit"
-            f" can act with the credentials of the upstream {show(upstream.name)}",
-            "serve the page over https",
-        )
-
-
-def _patterns(texts: Sequence[str]) -> list[tuple[int, Pattern]]:
-    """Return the patterns with their positions; invalid ones are faults already."""
-    found = []
-    for index, text in enumerate(texts):
-        try:
-            found.append((index, parse_pattern(text)))
-        except BadValue:
-            continue
-    return found
 
 
 def _repeated(key: str, entries: Sequence[str], normal: Callable[[str], str]) -> Iterator[Finding]:
@@ -192,9 +147,13 @@ def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Find
     Patterns are looked up rather than compared in pairs, since there may be thousands.
     """
     known = {pattern.text for _, pattern in patterns}
+    wildcards = Wildcards(pattern for _, pattern in patterns)
     for index, pattern in patterns:
-        wider = next((text for text in _wider(pattern) if text in known), None)
-        if wider is not None:
+        if pattern.is_exact:
+            wider = wildcards.find(pattern.text.encode("ascii"))
+        else:
+            wider = next((text for text in _wider(pattern) if text in known), "")
+        if wider:
             yield (
                 f"{key}[{index}]",
                 f"{show(pattern.text)} is covered by {show(wider)}",
@@ -203,8 +162,8 @@ def _covered(key: str, patterns: Sequence[tuple[int, Pattern]]) -> Iterator[Find
 
 
 def _wider(pattern: Pattern) -> Iterator[str]:
-    """Return the patterns that cover all that this one covers, and more."""
-    if pattern.is_any:
+    """Return the patterns that cover all that this one with a ``*`` covers, and more."""
+    if pattern.is_any or pattern.is_any_extension:
         return
     ends = [f":{pattern.port}" if pattern.port else "", ":*"]
     host = pattern.host
@@ -254,6 +213,12 @@ def _method_warnings(cors: Cors) -> Iterator[Finding]:
             "remove it; to serve only some methods, set methods in the route",
         )
     for index, text in enumerate(cors.allow_methods):
+        if text == "OPTIONS":
+            yield (
+                f"allow_methods[{index}]",
+                "the gate answers preflights by itself, whether or not OPTIONS is listed",
+                "remove it, unless scripts call the API with OPTIONS",
+            )
         upper = text.upper()
         if len(text) > MAX_METHOD_BYTES:
             yield (
@@ -306,46 +271,3 @@ def _max_age_warnings(cors: Cors) -> Iterator[Finding]:
             "only Firefox caches a preflight response that long; Chromium does for at most 2h",
             'write "2h"',
         )
-
-
-def _dangers(
-    cors: Cors,
-    patterns: Sequence[tuple[int, Pattern]],
-    debugged: Sequence[tuple[int, Pattern]],
-) -> Iterator[Finding]:
-    """Return the risks that a ``dangerously_`` key permits, and the keys that permit nothing."""
-    insecure = (
-        [p.text for _, p in patterns if p.scheme == "http" and not p.is_loopback]
-        if cors.allow_credentials
-        else []
-    )
-    wide = [
-        p.text
-        for _, p in (*patterns, *debugged)
-        if p.subdomains
-        and cors.dangerously_allow_subdomains_of_public_suffixes
-        and suffix_within(p.host) is not None
-    ]
-    for key, is_set, found, problem in (
-        (
-            INSECURE_ORIGINS,
-            cors.dangerously_allow_insecure_origins_with_credentials,
-            insecure,
-            "anyone who can modify a page of {} in transit can act as its user",
-        ),
-        (
-            PUBLIC_SUFFIXES,
-            cors.dangerously_allow_subdomains_of_public_suffixes,
-            wide,
-            "anyone who registers a name that {} covers is allowed",
-        ),
-    ):
-        if is_set and found:
-            yield (key, problem.format(show(found[0])), "list https origins of your own")
-        elif is_set:
-            yield (key, "it has no effect: no origin here needs it", "remove it")
-    if (
-        cors.dangerously_allow_any_origin_to_use_upstream_credentials
-        and "*" not in cors.allow_origins
-    ):
-        yield (ANY_ORIGIN, 'it has no effect: "*" is not in allow_origins', "remove it")

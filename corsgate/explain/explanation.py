@@ -21,6 +21,7 @@ from corsgate.explain.cookies import CookieVerdict, cookies_of_route
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
 from corsgate.explain.reach import reach_refusal
+from corsgate.explain.refused_by import GATE
 from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
@@ -48,6 +49,8 @@ class Explanation:
         toml: The changes as TOML.
         advice: What else to do or know.
         servers: What to configure on a server that is not a gate: title and text.
+        refused_by: Who refused it, ``gate`` or ``server``; empty if nobody did, or if unknown. A
+            page may read a refusal, too.
         cookies: Which browsers keep the server's cookies, if the call has credentials.
     """
 
@@ -63,6 +66,7 @@ class Explanation:
     toml: str = ""
     advice: tuple[str, ...] = ()
     servers: tuple[tuple[str, str], ...] = ()
+    refused_by: str = ""
     cookies: tuple[CookieVerdict, ...] = ()
 
 
@@ -115,6 +119,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         near_misses=() if policy is None else tuple(near_misses(policy, call)),
         changes=found.changes,
         toml=found.toml,
+        refused_by=GATE if refusal else "",
         advice=(*found.advice, *explanation.advice),
     )
 
@@ -237,7 +242,8 @@ class SimulatedGate:
             decision = tell(policy, decision, index, loopback=request.url.is_loopback)
         headers = decision.headers
         if decision.verdict is Verdict.PREFLIGHT:
-            return Answer(status=204, headers=headers, by=by, refusal=refusal)
+            status = 204 if policy is None else policy.source.preflight_status
+            return Answer(status=status, headers=headers, by=by, refusal=refusal)
         if bad is not None:
             status, why = bad
             return Answer(status=status, headers=headers, by=why, refusal=why)

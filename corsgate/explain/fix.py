@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from corsgate.config.model.by_url import one_per_upstream
+from corsgate.config.model.by_url import one_per_upstream, upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Cors, Route
 from corsgate.config.sections.policies import Finding
 from corsgate.config.sections.routes import parse_place
 from corsgate.config.toml.lines import Path, key_text
 from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.faults import route_faults
+from corsgate.cors.faults import injection_faults, route_faults
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.policy import compile_policy
 from corsgate.cors.warnings import route_warnings
@@ -237,9 +237,9 @@ def fix(
         if place is not None:
             changes += _policy_changes(place, widened.cors, wider, advice)
         widened = attrs.evolve(widened, cors=wider)
-    risky = [found for each in one_per_upstream(widened) for found in route_faults(each)]
+    risky = _faults(config, place, widened)
     if risky:
-        return Fix(advice=(*advice, *_lines(risky)))
+        return Fix(advice=(*advice, *risky))
     advice += _new_warnings(route, widened, own=place is None or not place.shared)
     if place is None:
         changes += _route_changes(widened)
@@ -248,6 +248,27 @@ def fix(
     routes = (*(each for each in config.routes if each is not route), widened)
     fixed = attrs.evolve(config, hosts=hosts, routes=routes)
     return Fix(changes=tuple(changes), advice=tuple(advice), config=fixed)
+
+
+def _faults(config: Config, place: Place | None, widened: Route) -> list[str]:
+    """Return the faults of a route with a wider policy, and of all that share it."""
+    places = () if place is None else tuple(map(parse_place, place.shared))
+    others = [route for route in config.routes if (route.host, route.prefix) in places]
+    upstreams = [upstream for route in (widened, *others) for upstream in upstreams_of(route)]
+
+    def found(route: Route) -> list[str]:
+        findings = (
+            finding
+            for each in one_per_upstream(route)
+            for finding in (*route_faults(each), *injection_faults(each, upstreams))
+        )
+        return _lines(dict.fromkeys(findings))
+
+    lines = found(widened)
+    for other in others:
+        where = f"route {other.host or ''}{other.prefix}"
+        lines += [f"{where}: {line}" for line in found(attrs.evolve(other, cors=widened.cors))]
+    return lines
 
 
 def _new_warnings(route: Route | None, widened: Route, *, own: bool) -> list[str]:

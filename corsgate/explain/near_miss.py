@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from corsgate.config.model.values import Cors
 from corsgate.cors.names import KNOWN_METHODS, SAFELISTED_METHODS
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, take_apart
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern, take_apart
 from corsgate.cors.policy import Policy
 from corsgate.errors import BadValue
 from corsgate.explain.call import Call, unsafe_names
@@ -62,7 +62,15 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
             yield f'bare domain: "{allowed}" covers subdomains of {url.host}, but not {url.host}'
     for other, what in _variants(url):
         if policy.allows(other.encode()):
-            yield f"{what}: {other} is allowed"
+            pattern = policy.wildcards.find(other.encode())
+            by = f' by "{pattern}"' if pattern else ""
+            yield f"{what}: {other} is allowed{by}"
+    for allowed in policy.source.allow_origins:
+        if _is_nearly(allowed, url):
+            yield (
+                f'star: the "*" in "{allowed}" stands for letters, digits and hyphens within one'
+                " label, at least one of them"
+            )
     for allowed in policy.source.allow_origins:
         if allowed.startswith(f"{url.scheme}://{url.host}:") or allowed == (
             f"{url.scheme}://{url.host}"
@@ -71,6 +79,16 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
     near = difflib.get_close_matches(spelled, policy.source.allow_origins, n=1, cutoff=0.85)
     if near:
         yield f"spelling: {near[0]} is allowed"
+
+
+def _is_nearly(allowed: str, url: Url) -> bool:
+    """Return whether a star within a label would cover an origin's host if it were for any text."""
+    pattern = parse_pattern(allowed)
+    if not pattern.has_star_within or pattern.scheme != url.scheme:
+        return False
+    before, _, behind = pattern.host.partition("*")
+    literals = len(before) + len(behind)
+    return len(url.host) >= literals and url.host.startswith(before) and url.host.endswith(behind)
 
 
 def _variants(url: Url) -> Iterator[tuple[str, str]]:
@@ -82,6 +100,8 @@ def _variants(url: Url) -> Iterator[tuple[str, str]]:
         for host in _LOOPBACK:
             if host != url.host:
                 yield f"{url.scheme}://{host}{port}", f"{url.host} instead of {host}"
+    if port:
+        yield f"{url.scheme}://{url.host}", "port"
     bare = url.host.removeprefix("www.")
     named = bare if bare != url.host else f"www.{bare}"
     yield f"{url.scheme}://{named}{port}", f"{url.host} instead of {named}"

@@ -120,6 +120,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "reason": explanation.reason or None,
         "cause": None if cause is None else cause.value,
         "fix": None if cause is None else WORDS[cause].fix,
+        "refused_by": explanation.refused_by or None,
         "near_misses": list(explanation.near_misses),
         "toml": explanation.toml or None,
         "advice": list(explanation.advice),

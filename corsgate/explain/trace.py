@@ -62,17 +62,19 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """The parts of a response's head that matter to CORS.
+    """The parts of a response that matter to CORS.
 
     Attributes:
         status: The status code.
         headers: The fields.
+        body: The beginning of a real error's body; else empty.
         by: Who answered and why; empty if unknown.
         refusal: Why a gate refused the request; empty if it did not.
     """
 
     status: int
     headers: tuple[Header, ...]
+    body: bytes = b""
     by: str = ""
     refusal: str = ""
 

@@ -9,7 +9,7 @@ from corsgate.cors.decide import Verdict, decide, ungranted
 from corsgate.cors.hint import hint
 from corsgate.cors.names import FORBIDDEN_METHODS
 from corsgate.cors.policy import Policy
-from corsgate.gate.error_page import Problem
+from corsgate.gate.error_page import Problem, title_of
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
 from corsgate.message.forwarded import UNKNOWN, loop_of
@@ -60,6 +60,7 @@ class Ruling:
     refused: str | None = None
     takes_trailers = False
     binds = False
+    _preflight_status = 204
     _no_content: tuple[bytes, ResponseHead] | None = None
 
     def __init__(
@@ -98,7 +99,10 @@ class Ruling:
                 and method.upper() not in FORBIDDEN_METHODS
                 and (route.methods is None or method in route.methods)
             ) or self._look_further(route, method, index)
-        elif decision.verdict is Verdict.REFUSE:
+            return
+        if policy is not None:
+            self._preflight_status = policy.source.preflight_status
+        if decision.verdict is Verdict.REFUSE:
             self._refuse(policy, shown, index)
 
     def precedes(self, status: int, *, after_policy: bool = False) -> bool:
@@ -123,7 +127,9 @@ class Ruling:
         """
         if self._no_content is None or self._no_content[0] is not date:
             headers = [*self.decision.headers, (b"Date", date)]
-            head = ResponseHead(204, b"No Content", headers, field_lines(headers))
+            status = self._preflight_status
+            reason = title_of(status).encode("ascii")
+            head = ResponseHead(status, reason, headers, field_lines(headers))
             self._no_content = (date, head)
         return self._no_content[1]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.model.cors import PREFLIGHT_STATUSES
 from corsgate.config.sections.routes import parse_place
 from corsgate.errors import BadValue
 from corsgate.explain.browser import READABLE, fetch
@@ -222,8 +223,9 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
         # preflight that asks for it.
         if not isinstance(asked, str):
             return None
-        # With debug, a refused preflight also gets a 204, so that the browser reports the reason.
-        granted = event.get("status") == 204 and not server and "outcome" not in event
+        # With debug, a refused preflight also passes, so that the browser reports the reason.
+        passed = event.get("status") in PREFLIGHT_STATUSES
+        granted = passed and not server and "outcome" not in event
         names = tokens([_bytes(event.get("asked_headers") or "")]) or ()
         call = _asked(origin, url, _bytes(asked), names)
     else:

@@ -324,6 +324,39 @@ class LiveGate(GateTestCase):
             self.assertEqual(live.json["cause"], said.json["cause"])
             self.assertEqual(_cors_of(live.json), _cors_of(said.json))
 
+    async def test_who_refused(self) -> None:
+        """A 403 of the gate is told from one of the box, which may be for the Origin alone."""
+
+        def answer(_method: str, path: str) -> tuple[int, dict[str, str]]:
+            statuses = {"/v1/closed": 403, "/v1/none": 404}
+            if "Origin" in box.seen[-1][2]:
+                statuses |= {"/v1/picky": 403, "/v1/hidden": 404}
+            return statuses.get(path, 200), {}
+
+        box = Server(answer)
+        self.addCleanup(box.stop)
+        gate = self.serve(
+            f'[upstreams.a]\nservers = ["{box.url}"]\n{POLICY}\n'
+            '[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
+        )
+        for origin, path, status, who, said in (
+            (APP.decode(), "/v1/open", 0, None, None),
+            (APP.decode(), "/v1/picky", 0, "server", "without Origin gets 200"),
+            (APP.decode(), "/v1/hidden", 0, "server", "without Origin gets 200"),
+            (APP.decode(), "/v1/none", 0, None, None),
+            (APP.decode(), "/v1/closed", 0, "server", "Without Origin it gets 403"),
+            ("http://evil.example", "/v1/picky", 1, "gate", "The gate itself responded with 403"),
+        ):
+            url = f"http://localhost:{gate.port}{path}"
+            arguments = ("explain", "--live", "--json", "--origin", origin, url)
+            done = await deferToThread(corsgate, *arguments)
+            found = done.json
+            self.assertEqual((path, done.status, found["refused_by"]), (path, status, who))
+            self.assertIn(said or "", "".join(found["advice"]))
+            self.assertEqual(found["servers"], [])
+            text = await deferToThread(corsgate, "explain", "--live", "--origin", origin, url)
+            self.assertIn(f"note: {found['advice'][0]}" if said else "allowed", text.out)
+
 
 def _cors_of(found: dict[str, list[dict[str, object]]]) -> list[object]:
     """Return the status and CORS headers of each response."""

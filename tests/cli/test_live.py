@@ -105,6 +105,16 @@ class SendTests(SynchronousTestCase):
         self.assertEqual(answer.headers[0], (b"X-A", b"b c"))
         self.assertEqual(len(answer.headers), 201)
 
+    def test_body(self) -> None:
+        """The beginning of an error's body is read, if it comes; of no other response."""
+        head = b"HTTP/1.1 %b\r\nContent-Length: 100000\r\n\r\n"
+        for status, body in ((b"200 OK", b""), (b"403 Forbidden", b"x" * 16 * 1024)):
+            found = self.answered(head % status + b"x" * 10, b"x" * 8192)
+            self.assertEqual((status, found.body), (status, body))
+        chunked = b"HTTP/1.1 502 Bad\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+        for end in (b"0\r\n\r\n", b"zzz\r\n"):
+            self.assertEqual(self.answered(chunked, end).body, b"abc")
+
     def test_sloppy(self) -> None:
         """A head that is not well-formed is read as browsers and the gate read it."""
         answer = self.answered(b"HTTP/1.0 200 OK\nX-A : b\nServer: box\n\nbody")

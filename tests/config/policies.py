@@ -45,6 +45,9 @@ HTTPS = 'allow_origins = ["https://a.example.com"]'
 ANY = "dangerously_allow_any_origin_to_use_upstream_credentials"
 INSECURE = "dangerously_allow_insecure_origins_with_credentials"
 SUFFIXES = "dangerously_allow_subdomains_of_public_suffixes"
+EXTENSIONS = "dangerously_allow_any_browser_extension"
+NULL = "dangerously_allow_null_origin"
+NULL_CREDENTIALS = "dangerously_allow_null_origin_with_credentials"
 
 
 def found(source: str) -> tuple[str, str]:

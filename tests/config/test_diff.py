@@ -60,6 +60,27 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
         '+ routes."/v1": pages of https://b.example may call it',
     ),
     ("4200", "4201", '- routes."/v1": pages of http://localhost:4200 may no longer call it'),
+    (
+        '4200"]',
+        '4200", "https://pr-*.b.example"]',
+        '+ routes."/v1": pages of https://pr-*.b.example may call it',
+    ),
+    (
+        '4200"]',
+        '4200", "moz-extension://*"]\ndangerously_allow_any_browser_extension = true',
+        '+ routes."/v1": pages of any extension (moz-extension://*) may call it',
+    ),
+    (
+        '4200"]',
+        '4200", "null"]\ndangerously_allow_null_origin = true\n'
+        "dangerously_allow_any_origin_to_use_upstream_credentials = true",
+        '+ routes."/v1": pages of null (local files, and sandboxed frames in any page) may call it',
+    ),
+    (
+        '4200"]',
+        '4200"]\npreflight_status = 200',
+        '~ routes."/v1": preflight_status is 200, before 204',
+    ),
     ('["PUT"]', '["*"]', '+ routes."/v1": pages may use any name or origin'),
     ('["PUT"]', '["PUT"]\nallow_headers = ["X-A"]', "pages may send the header X-A"),
     ('["PUT"]', '["PUT"]\nexpose_headers = ["X-A"]', "pages may read the header X-A"),
@@ -177,7 +198,8 @@ on_down = { status = 503 }
 
     def test_any(self) -> None:
         """Changing a list to ``*`` removes nothing except Authorization."""
-        old = BASE.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
+        bare = BASE.replace('credentials = "one"\n', "")
+        old = bare.replace('["PUT"]', '["PUT"]\nallow_headers = ["X-A", "Authorization"]')
         new = old.replace('["X-A", "Authorization"]', '["*"]').replace('["PUT"]', '["*"]')
         (methods, authorization, names) = diff(old, new)
         self.assertEqual((methods.kind, names.kind), (Kind.GIVES, Kind.GIVES))
@@ -339,6 +361,7 @@ on_down = { status = 503 }
             "max_body_bytes": 7,
             "max_requests_per_connection": 7,
             "max_age_s": 7,
+            "preflight_status": 200,
             "addresses": Addresses(cookies="drop"),
             "aliases": ("http://box.lan",),
             "cookies": "pass",

@@ -89,6 +89,26 @@ class RightTests(SynchronousTestCase):
         config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen="tcp:0")
         self.assertEqual((Listener(endpoint="tcp:0"),), config.listeners)
 
+    def test_patterns(self) -> None:
+        """A pattern is fine; what needs a key that names a danger needs a file."""
+        config = quick_config(
+            upstream=URL, allow_origins=["https://pr-*.example.com"], cors_rules=CORS_RULES
+        )
+        assert config.routes[0].cors is not None
+        self.assertEqual(config.routes[0].cors.allow_origins, ("https://pr-*.example.com",))
+        for origin, key in (
+            ("null", "dangerously_allow_null_origin"),
+            ("moz-extension://*", "dangerously_allow_any_browser_extension"),
+            ("https://*.github.io", "dangerously_allow_subdomains_of_public_suffixes"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                quick_config(upstream=URL, allow_origins=[origin], cors_rules=CORS_RULES)
+            self.assertIn(f"set {key} = true in a configuration file", str(caught.exception))
+
+    def test_a_scripts_own_login_is_dropped(self) -> None:
+        """The user did not write the policy, so that its Authorization is no fault."""
+        quick_config(upstream=URL, allow_origins=[ORIGIN], auth="bearer:t", cors_rules=CORS_RULES)
+
     def test_off_loopback(self) -> None:
         """With credentials this produces a warning, since there is no option for hosts."""
         told = (

@@ -16,6 +16,7 @@ OWN = b"https://gate.example"
 APP = b"https://app.example"
 SUB = b"https://x.sub.example"
 EVIL = b"https://evil.test"
+EXTENSION = b"moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc"
 LONG = b"https://" + b"a" * MAX_ORIGIN_BYTES
 
 POLICIES: dict[str, Policy | None] = {
@@ -76,6 +77,13 @@ POLICIES: dict[str, Policy | None] = {
             allow_methods=("*",),
             allow_headers=("*", "Authorization"),
             expose_headers=("*",),
+        )
+    ),
+    "null": compile_policy(
+        Cors(
+            allow_origins=("https://app.example", "null", "moz-extension://*"),
+            dangerously_allow_null_origin=True,
+            dangerously_allow_any_browser_extension=True,
         )
     ),
     "public-lenient": compile_policy(Cors(allow_origins=("*",), enforce_origin=False)),
@@ -334,6 +342,18 @@ FETCH_SITES: tuple[tuple[str, bytes, tuple[bytes, ...], bytes, bytes | None, Ver
     ("public", b"GET", (APP,), b"cross-site", b"cors", FORWARD),
     ("public", b"POST", (APP,), b"cross-site", b"no-cors", REFUSE),
     ("lenient", b"GET", (), b"cross-site", b"no-cors", FORWARD),
+    # What every page or extension may have says of nobody that it may act without CORS.
+    ("null", b"POST", (APP,), b"cross-site", b"no-cors", FORWARD),
+    ("null", b"POST", (b"null",), b"cross-site", b"cors", FORWARD),
+    ("null", b"GET", (b"null",), b"cross-site", b"websocket", FORWARD),
+    ("null", b"POST", (b"null",), b"cross-site", b"no-cors", REFUSE),
+    ("null", b"POST", (b"null",), b"cross-site", b"navigate", REFUSE),
+    ("null", b"POST", (b"null",), b"same-site", b"no-cors", REFUSE),
+    ("null", b"POST", (b"null",), b"same-site", b"navigate", REFUSE),
+    ("null", b"POST", (b"null",), b"same-origin", b"navigate", FORWARD),
+    ("null", b"POST", (EXTENSION,), b"cross-site", b"cors", FORWARD),
+    ("null", b"POST", (EXTENSION,), b"cross-site", b"no-cors", REFUSE),
+    ("null", b"POST", (APP,), b"same-site", b"no-cors", FORWARD),
 )
 
 

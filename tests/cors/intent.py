@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from corsgate.config.model.values import Cors
 from tests.cors.oracle import SAFELISTED_RESPONSE, Header, Request, normalize, unsafe_names
 
@@ -18,18 +20,29 @@ def stands_for(pattern: str, origin: str) -> bool:
     """Return whether one entry of ``allow_origins`` covers an origin."""
     if pattern in ("*", origin):
         return True
-    if origin == "null" or "*" not in pattern:
+    if "null" in (pattern, origin) or "*" not in pattern:
         return False
     scheme, host, port = parts(pattern)
     its_scheme, its_host, its_port = parts(origin)
     if scheme != its_scheme:
         return False
+    if host == "*":
+        return re.fullmatch("[a-z0-9-]+", its_host) is not None and not its_port
     if port not in ("*", its_port):
         return False
     if host.startswith("*."):
         labels, above = its_host.split("."), host[2:].split(".")
         return len(labels) > len(above) and labels[-len(above) :] == above
+    if "*" in host:
+        before, behind = map(re.escape, host.split("*"))
+        return re.fullmatch(f"{before}[a-z0-9-]+{behind}", its_host) is not None
     return host == its_host
+
+
+def is_of_strangers(cors: Cors, origin: str) -> bool:
+    """Return whether a policy allows an origin by entries that let everybody in."""
+    allowing = [pattern for pattern in cors.allow_origins if stands_for(pattern, origin)]
+    return all(pattern in ("*", "null") or pattern.endswith("://*") for pattern in allowing)
 
 
 def parts(text: str) -> tuple[str, str, str]:
@@ -64,9 +77,9 @@ def lets_send(cors: Cors, origin: str, *, credentialed: bool) -> bool:
     """
     if not cors.enforce_origin:
         return True
-    if "*" in cors.allow_origins:
-        return not credentialed
-    return allows_origin(cors, origin)
+    if not allows_origin(cors, origin):
+        return False
+    return not (credentialed and is_of_strangers(cors, origin))
 
 
 def allows_method(cors: Cors, method: str) -> bool:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.secret import Secret
-from corsgate.config.model.values import Cors, HeaderCredentials, Route, Server, Upstream
-from corsgate.cors.faults import faults, route_faults
+from corsgate.config.model.values import (
+    BasicCredentials,
+    BearerCredentials,
+    Cors,
+    Credentials,
+    HeaderCredentials,
+    Route,
+    Server,
+    Upstream,
+)
+from corsgate.config.sections.policies import Finding
+from corsgate.cors.faults import faults, injection_faults, route_faults
 from corsgate.cors.policy import compile_policy
 from corsgate.errors import BadValue, PolicyError
 
@@ -18,7 +30,24 @@ SPA = Cors(allow_origins=("https://spa.example",))
 # Changes of a valid policy; the keys with faults; a part of the first fix.
 FAULTS: tuple[tuple[dict[str, object], tuple[str, ...], str], ...] = (
     ({"allow_origins": ()}, ("allow_origins",), "remove the policy to allow no origin"),
-    ({"allow_origins": ("null",)}, ("allow_origins[0]",), "https"),
+    ({"allow_origins": ("null",)}, ("allow_origins[0]",), "dangerously_allow_null_origin = true"),
+    (
+        {"allow_origins": ("null",), "allow_credentials": True},
+        ("allow_origins[0]",),
+        "dangerously_allow_null_origin_with_credentials = true",
+    ),
+    (
+        {"allow_origins": ("moz-extension://*", "chrome-extension://*")},
+        ("allow_origins[0]", "allow_origins[1]"),
+        "dangerously_allow_any_browser_extension = true",
+    ),
+    ({"allow_origins": ("https://*example.com",)}, ("allow_origins[0]",), "https://*.example.com"),
+    ({"debug_origins": ("null", "*")}, ("debug_origins[0]", "debug_origins[1]"), "developers"),
+    ({"allow_headers": ("X-A", "X-*")}, ("allow_headers[1]",), "each name"),
+    ({"expose_headers": ("X-*", "*-A")}, ("expose_headers[0]", "expose_headers[1]"), "each name"),
+    ({"allow_methods": ("M-*",)}, ("allow_methods[0]",), "each name"),
+    ({"expose_headers": ("access-control-max-age",)}, ("expose_headers[0]",), "leave it out"),
+    ({"expose_headers": ("Access-Control-X",)}, ("expose_headers[0]",), "leave it out"),
     (
         {"allow_origins": ("https://a.example", "https://b.example/", "c")},
         ("allow_origins[1]", "allow_origins[2]"),
@@ -178,6 +207,17 @@ class FaultsTests(SynchronousTestCase):
             self.assertIn(f"set {right} = true", fix)
 
 
+KEY = HeaderCredentials(name="X-Key", value=Secret("k"))
+
+
+def of_route(changes: Mapping[str, object], credentials: Credentials | None) -> list[Finding]:
+    """Return the faults of a route to an upstream with these credentials."""
+    server = Server(scheme="http", host="h", port=1)
+    upstream = Upstream(name="box", servers=(server,), credentials=credentials)
+    route = Route(prefix="/", upstream=upstream, cors=_cors(dict(changes)))
+    return [*route_faults(route), *injection_faults(route, [upstream])]
+
+
 class RouteFaultsTests(SynchronousTestCase):
     """`route_faults`."""
 
@@ -199,3 +239,42 @@ class RouteFaultsTests(SynchronousTestCase):
             cors = None if changes is None else _cors(dict(changes))
             found = route_faults(Route(prefix="/", upstream=upstream, cors=cors))
             self.assertEqual((changes, injects, [f[0] for f in found]), (changes, injects, keys))
+
+    def test_null_with_injected_credentials(self) -> None:
+        """``null`` is as open as ``*``; its own key does not permit what the other one does."""
+        null = {"allow_origins": ("null",), "dangerously_allow_null_origin": True}
+        any_origin = "dangerously_allow_any_origin_to_use_upstream_credentials"
+        for changes, keys in ((null, ["cors"]), ({**null, any_origin: True}, [])):
+            self.assertEqual([key for key, _, _ in of_route(changes, KEY)], keys)
+            self.assertEqual(of_route(changes, None), [])
+
+    def test_name_of_the_credentials(self) -> None:
+        """No script may send or read the field that the gate sends, in any spelling."""
+        for credentials, name in (
+            (KEY, "x-key"),
+            (BearerCredentials(token=Secret("t")), "Authorization"),
+            (BasicCredentials(username="u", password=Secret("p")), "AUTHORIZATION"),
+        ):
+            for changes, keys in (
+                ({"allow_headers": ("X-A", name)}, ["cors.allow_headers[1]"]),
+                ({"expose_headers": (name,)}, ["cors.expose_headers[0]"]),
+                ({"allow_headers": ("*",)}, []),
+                ({"allow_headers": ("X-Other",)}, []),
+            ):
+                found = [key for key, _, _ in of_route(changes, credentials)]
+                self.assertEqual((name, changes, found), (name, changes, keys))
+                self.assertEqual(of_route(changes, None), [])
+        self.assertEqual(of_route({"allow_headers": ("Authorization",)}, KEY), [])
+
+    def test_shared_policy(self) -> None:
+        """A name that another route with the same policy has a use for is no fault."""
+        server = Server(scheme="http", host="h", port=1)
+        keyed = Upstream(name="a", servers=(server,), credentials=KEY)
+        bearer = Upstream(
+            name="b", servers=(server,), credentials=BearerCredentials(token=Secret("t"))
+        )
+        bare = Upstream(name="c", servers=(server,))
+        route = Route(prefix="/", upstream=keyed, cors=_cors({"allow_headers": ("X-Key",)}))
+        for others, count in (([], 1), ([keyed], 1), ([bearer], 0), ([keyed, bare], 0)):
+            self.assertEqual(len(injection_faults(route, [keyed, *others])), count)
+        self.assertEqual(injection_faults(attrs.evolve(route, cors=None), [keyed]), [])

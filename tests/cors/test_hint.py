@@ -44,6 +44,13 @@ class HintTests(SynchronousTestCase):
             self.assertIn(f"The origin {origin.decode()} is not allowed here: ", said)
             self.assertIn(told, said)
 
+    def test_null(self) -> None:
+        """Who sends null is explained, unless the origin is not what was refused."""
+        allowing = compile_policy(Cors(allow_origins=("null",), dangerously_allow_null_origin=True))
+        for refusing in (DEVELOPER, None):
+            self.assertIn("null is not allowed here. Local files", hint(refusing, [b"null"]))
+        self.assertEqual(hint(allowing, [b"null"]), "The origin null may not do this here.")
+
     def test_no_near_miss(self) -> None:
         """An origin with a larger difference is only named."""
         for origin in (b"http://127.0.0.1:1", b"capacitor://localhost", b"http://127.0.0.2:1"):

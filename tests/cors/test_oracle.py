@@ -9,6 +9,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.cors import PREFLIGHT_STATUSES
 from corsgate.config.model.values import Cors
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
@@ -43,6 +44,11 @@ PATTERNS = (
     "https://[2001:db8::1]",
     "capacitor://localhost",
     "chrome-extension://abcdef",
+    "chrome-extension://*",
+    "https://app*.example.com",
+    "https://*--x.b.example.com:*",
+    "https://a.b*.example.com:8443",
+    "null",
 )
 METHODS = ("PUT", "DELETE", "PATCH", "GET", "PROPFIND", "POST")
 NAMES = ("Content-Type", "If-Match", "X-App", "Authorization", "Accept", "Range", "x-b")
@@ -54,12 +60,13 @@ ORIGINS = st.builds(
         (
             *("app.example.com", "example.com", "a.b.example.com", "b.example.com"),
             *("app.example.com.evil.test", "evilexample.com", "xapp.example.com", "example.co"),
+            *("app-1.example.com", "pr-7--x.b.example.com", "a.bc.example.com", "app_.example.com"),
             *("localhost", "app.localhost", "127.0.0.1", "127.0.0.2", "[::1]", "[2001:db8::1]"),
             *("[::ffff:7f00:1]", "abcdef", "abcdefg", "gate.example.com"),
         )
     ),
     st.sampled_from(("", "", "", ":8443", ":3000", ":8080", ":1", ":65535")),
-) | st.sampled_from((*(p for p in PATTERNS if "*" not in p), "null", GATE.decode()))
+) | st.sampled_from((*(p for p in PATTERNS if "*" not in p), GATE.decode()))
 
 
 def listed(names: Sequence[str]) -> st.SearchStrategy[tuple[str, ...]]:
@@ -86,6 +93,10 @@ def policies(draw: st.DrawFn) -> Cors:
         max_age_s=draw(st.none() | st.integers(0, 86_400)),
         enforce_origin=draw(st.booleans()),
         debug=draw(st.booleans()),
+        preflight_status=draw(st.sampled_from(PREFLIGHT_STATUSES)),
+        dangerously_allow_any_browser_extension=True,
+        dangerously_allow_null_origin=True,
+        dangerously_allow_null_origin_with_credentials=True,
     )
     assume(not faults(cors))
     return cors
@@ -97,9 +108,11 @@ def allowed_pages(cors: Cors) -> list[bytes]:
     for pattern in cors.allow_origins:
         if pattern == "*":
             found |= {"https://any.test", "null"}
+            continue
         for name, port in (("a.", ""), ("b.a.", ":81")):
-            found.add(pattern.replace("*.", name).replace(":*", port))
-    return [origin.encode() for origin in sorted(found - {"*"})]
+            exact = pattern.replace("*.", name, pattern.count("//*.")).replace(":*", port)
+            found.add(exact.replace("*", name.replace(".", "-")))
+    return [origin.encode() for origin in sorted(found)]
 
 
 @st.composite
@@ -156,7 +169,8 @@ class SimulatedGate:
             return Response(200, [*UPSTREAM, *ours])
         if decision.verdict is Verdict.REFUSE and self.policy.debugs:
             decision = tell(self.policy, decision, index, loopback=True)
-        status = 204 if decision.verdict is Verdict.PREFLIGHT else 403
+        passed = decision.verdict is Verdict.PREFLIGHT
+        status = self.policy.source.preflight_status if passed else 403
         return Response(status, decision.headers)
 
 

@@ -25,13 +25,16 @@ EXACT = (
     "http://[::1]",
     "http://[::1]:8080",
     "https://[2001:db8::8:800:200c:417a]",
-    "http://[::ffff:102:304]",
     "capacitor://localhost",
     "ionic://localhost",
     "app://obsidian.md",
     "app://1.2",
     "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
     "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+    "null",
+    "https://xn--i-7iq.ws",
+    "https://xn--strae-oqa.example",
+    "capacitor://xn--a",
     "https://example.co.0x.uk",
 )
 
@@ -42,13 +45,18 @@ MANY = (
     ("http://localhost:*", "http", "localhost", "*", False),
     ("http://127.0.0.1:*", "http", "127.0.0.1", "*", False),
     ("http://[::1]:*", "http", "[::1]", "*", False),
+    ("https://pr-*.example.com", "https", "pr-*.example.com", "", False),
+    ("https://*--app.netlify.app", "https", "*--app.netlify.app", "", False),
+    ("https://a.p*r.example.com:*", "https", "a.p*r.example.com", "*", False),
+    ("https://xn--*.example.com", "https", "xn--*.example.com", "", False),
+    ("chrome-extension://*", "chrome-extension", "*", "", False),
+    ("moz-extension://*", "moz-extension", "*", "", False),
 )
 
 # The entry; a part of the problem; a part of the fix.
 REFUSED = (
     ("", "empty", "https://app.example.com"),
-    ("null", "sandboxed", "https"),
-    ("NULL", "sandboxed", "https"),
+    ("NULL", "another spelling", 'write "null"'),
     ("example.com", "no scheme", "https://example.com"),
     ("localhost:4200", "no scheme", 'write "http://localhost:4200"'),
     ("localhost", "no scheme", 'write "http://localhost"'),
@@ -106,7 +114,15 @@ REFUSED = (
     ("https://example.com:\uff18\uff14", "non-ASCII", "Punycode"),
     ("https://*", "a place where it is not allowed", "https://*.example.com"),
     ("https://*:8080", "a place where it is not allowed", "https://*.example.com"),
-    ("https://*example.com", "a place where it is not allowed", "https://*.example.com"),
+    ("https://a*b*.example.com", "a place where it is not allowed", "https://pr-*.example.com"),
+    ("https://*.pr-*.example.com", "a place where it is not allowed", "https://pr-*.example.com"),
+    ("http://[a*]", "a place where it is not allowed", "https://pr-*.example.com"),
+    ("https://app*", "last label", "each host"),
+    ("https://example.co*:8443", "last label", "each host"),
+    ("https://PR-*.Example.com/", "upper-case", 'write "https://pr-*.example.com"'),
+    ("https://pr-*..com", "no valid host", "host name"),
+    ("https://" + "a" * 63 + "*.example", "no valid host", "host name"),
+    ("https://1*.0.0.1", "before an IP address", "each address"),
     ("https://app.*.example.com", "a place where it is not allowed", "https://*.example.com"),
     ("https://*.*.example.com", "a place where it is not allowed", "https://*.example.com"),
     ("https://example.*", "a place where it is not allowed", "https://*.example.com"),
@@ -116,7 +132,13 @@ REFUSED = (
     ("https://*.127.0.0.1", "before an IP address", "one origin for each address"),
     ("capacitor://*.localhost", "with the scheme", "in full"),
     ("capacitor://localhost:*", "with the scheme", "in full"),
-    ("chrome-extension://*", "a place where it is not allowed", "https://*.example.com"),
+    ("capacitor://a*b.localhost", "with the scheme", "in full"),
+    ("chrome-extension://a*", "with the scheme", "chrome-extension://*"),
+    ("moz-extension://*:*", "with the scheme", "moz-extension://*"),
+    ("safari-web-extension://*", "with the scheme", "in full"),
+    ("https://xn--a.example", "not valid Punycode", "location.origin"),
+    ("http://xn--a.example:*", "not valid Punycode", "location.origin"),
+    ("https://pr-*.xn--a.example", "not valid Punycode", "location.origin"),
     ("https://a.example,https://b.example", "two origins", "a separate string"),
     ("https://a.example, https://b.example", "two origins", "a separate string"),
     ("https://a.example https://b.example", "two origins", "a separate string"),
@@ -146,7 +168,9 @@ REFUSED = (
     ("http://[fe80::1%eth0]", "zone", '"http://[fe80::1]"'),
     ("http://[0:0:0:0:0:0:0:1]:3000", "another form", '"http://[::1]:3000"'),
     ("http://[2001:db8:0:0:1::1]", "another form", '"http://[2001:db8::1:0:0:1]"'),
-    ("http://[::ffff:1.2.3.4]", "another form", '"http://[::ffff:102:304]"'),
+    ("http://[::ffff:1.2.3.4]", "an IPv4 address", '"http://1.2.3.4"'),
+    ("http://[::ffff:102:304]:8080", "an IPv4 address", 'write "http://1.2.3.4:8080"'),
+    ("https://[::FFFF:102:304]:443/x", "upper-case", 'write "https://1.2.3.4"'),
 )
 
 
@@ -176,6 +200,22 @@ class PatternTests(SynchronousTestCase):
         pattern = parse_pattern("*")
         self.assertTrue(pattern.is_any)
         self.assertFalse(pattern.is_exact)
+
+    def test_kinds(self) -> None:
+        """Each pattern says what its star or name is for, and below which name its hosts are."""
+        for text, within, extension, null, above in (
+            ("https://*.example.com", False, False, False, "example.com"),
+            ("https://pr-*.example.com:*", True, False, False, "example.com"),
+            ("https://a.*-x.b.example.com", True, False, False, "b.example.com"),
+            ("http://localhost:*", False, False, False, ""),
+            ("chrome-extension://*", False, True, False, ""),
+            ("chrome-extension://abc", False, False, False, ""),
+            ("null", False, False, True, ""),
+            ("*", False, False, False, ""),
+        ):
+            pattern = parse_pattern(text)
+            kinds = (pattern.has_star_within, pattern.is_any_extension, pattern.is_null)
+            self.assertEqual((text, *kinds, pattern.above), (text, within, extension, null, above))
 
     def test_refused(self) -> None:
         """An entry that no Origin can equal is rejected, with problem and fix."""

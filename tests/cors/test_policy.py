@@ -159,6 +159,43 @@ NEARLY = st.builds(
 )
 
 
+class NamesTests(SynchronousTestCase):
+    """`Policy.names`."""
+
+    def test_only_names_and_patterns_of_hosts(self) -> None:
+        """What lets strangers in allows an origin, but does not name it."""
+        listed = (
+            *("https://a.example", "https://*.b.example", "https://pr-*.c.example"),
+            *("http://localhost:*", "null", "chrome-extension://*", "moz-extension://abc"),
+        )
+        policy = compile_policy(
+            Cors(
+                allow_origins=listed,
+                dangerously_allow_null_origin=True,
+                dangerously_allow_any_browser_extension=True,
+            )
+        )
+        for origin, named in (
+            (b"https://a.example", True),
+            (b"https://x.b.example", True),
+            (b"https://pr-1.c.example", True),
+            (b"http://localhost:1", True),
+            (b"moz-extension://abc", True),
+            (b"chrome-extension://abc", False),
+            (b"null", False),
+        ):
+            self.assertEqual((origin, policy.allows(origin)), (origin, True))
+            self.assertEqual((origin, policy.names(origin)), (origin, named))
+        for origin in (b"https://evil.test", b"https://" + b"a" * MAX_ORIGIN_BYTES, b""):
+            self.assertFalse(policy.allows(origin) or policy.names(origin), origin)
+
+    def test_any(self) -> None:
+        """A policy that allows every origin names none."""
+        policy = _policy("*")
+        self.assertTrue(policy.allows(b"https://a.example"))
+        self.assertFalse(policy.names(b"https://a.example"))
+
+
 class GrantTests(SynchronousTestCase):
     """`Policy.grant`."""
 
@@ -222,6 +259,20 @@ class GrantTests(SynchronousTestCase):
             if not number % 100:
                 self.assertIs(policy.grant(hot), kept)
         self.assertLessEqual(policy.remembered, 2 * MAX_REMEMBERED)
+
+    def test_reason(self) -> None:
+        """The reason says by which pattern an origin is allowed."""
+        policy = _policy("https://a.example", "https://pr-*.example.com")
+        for origin, reason in (
+            (b"https://a.example", "origin https://a.example is allowed"),
+            (
+                b"https://pr-1.example.com",
+                'origin https://pr-1.example.com is allowed by "https://pr-*.example.com"',
+            ),
+        ):
+            grant = policy.grant(origin)
+            assert grant is not None
+            self.assertEqual([each.reason for each in grant.actual], [reason, reason])
 
     def test_same_grant_again(self) -> None:
         """An origin's responses are made once and reused."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.message.headers import Header
-from tests.cors.cases import APP, EVIL, FETCH_SITES, FORWARD, REFUSE, run
+from tests.cors.cases import APP, EVIL, EXTENSION, FETCH_SITES, FORWARD, REFUSE, run
 from tests.explain.cases_navigation import CROSS, DOCUMENT, IFRAME, NAVIGATIONS, SIBLING, Navigation
 
 
@@ -41,6 +41,21 @@ class NavigationTests(SynchronousTestCase):
                 self.assertLess(len(decision.reason), 300)
             # Without injected credentials, the page could frame the upstream itself.
             self.assertEqual(run(policy, method, headers), run(policy, method, origins), case)
+
+    def test_referer_names_an_origin(self) -> None:
+        """What only lets strangers in allows no Referer."""
+        for referer, verdict in (
+            (APP + b"/page", FORWARD),
+            (EXTENSION + b"/page.html", REFUSE),
+            (b"null", REFUSE),
+        ):
+            headers = [
+                (b"Sec-Fetch-Site", b"same-site"),
+                (b"Sec-Fetch-Mode", b"no-cors"),
+                (b"Referer", referer),
+            ]
+            decision = run("null", b"GET", headers, credentialed=True)
+            self.assertEqual((referer, decision.verdict), (referer, verdict))
 
     def test_allow_framing(self) -> None:
         """It opens a route to frames, but not to forms or anything else."""

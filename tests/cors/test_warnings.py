@@ -42,6 +42,12 @@ POLICIES: tuple[tuple[dict[str, Any], list[str]], ...] = (
     ({"allow_origins": ("https://example.com", "https://*.example.com")}, []),
     ({"allow_origins": ("http://a.example.com", "https://*.example.com")}, []),
     ({"allow_origins": ("https://a.example.com:1", "https://*.example.com")}, []),
+    ({"allow_origins": ("https://a-1.test", "https://a-*.test")}, ["allow_origins[0]"]),
+    ({"allow_origins": ("https://a-1.test:1", "https://a-*.test:*")}, ["allow_origins[0]"]),
+    ({"allow_origins": ("https://a-*.b.test", "https://*.test")}, ["allow_origins[0]"]),
+    ({"allow_origins": ("https://a-*.test", "https://a-*.test:*")}, ["allow_origins[0]"]),
+    ({"allow_origins": ("https://a-*.test", "https://a-*.b.test")}, []),
+    ({"allow_origins": ("https://a-.test", "https://a-*.test")}, []),
     # Methods that are always allowed, in an unusual case, or too long to pass.
     ({"allow_methods": ("GET", "HEAD", "POST")}, ["allow_methods"]),
     ({"allow_methods": ("GET", "PUT")}, []),
@@ -49,6 +55,7 @@ POLICIES: tuple[tuple[dict[str, Any], list[str]], ...] = (
     ({"allow_methods": ("PROPFIND", "BREW", "VERSION-CONTROL", "M" * 64)}, []),
     ({"allow_methods": ("patch", "brew", "Purge")}, ["allow_methods[0]", "allow_methods[2]"]),
     ({"allow_methods": ("PUT", "M" * 65)}, ["allow_methods[1]"]),
+    ({"allow_methods": ("PUT", "OPTIONS")}, ["allow_methods[1]"]),
     # Headers that never arrive, and those that need not be exposed.
     ({"allow_headers": ("X-Forwarded-For", "X-App")}, ["allow_headers[0]"]),
     ({"expose_headers": ("content-type", "ETag")}, ["expose_headers[0]"]),
@@ -145,13 +152,10 @@ ROUTES: tuple[tuple[dict[str, Any], dict[str, Any], Any, list[str]], ...] = (
     ({"allow_headers": ("X-A", "X-Remote-User")}, {}, None, ["cors.allow_headers[1]"]),
     ({"allow_headers": ("X-Remote-User",)}, {"pass_headers": ("x-remote-user",)}, None, []),
     # What the gate itself sends or hides.
-    ({"allow_headers": ("Authorization", "X-Key")}, {}, BEARER, ["cors.allow_headers[0]"]),
-    (
-        {"allow_headers": ("Authorization", "x-key")},
-        {},
-        KEY,
-        ["cors.allow_headers[0]", "cors.allow_headers[1]"],
-    ),
+    ({"allow_headers": ("X-Key", "Authorization")}, {}, KEY, ["cors.allow_headers[1]"]),
+    # The name of the field with the credentials is a fault, so it has no warning.
+    ({"allow_headers": ("Authorization", "X-Key")}, {}, BEARER, []),
+    ({"expose_headers": ("X-Key",)}, {}, KEY, []),
     ({"expose_headers": ("WWW-Authenticate",)}, {}, KEY, ["cors.expose_headers[0]"]),
     ({"expose_headers": ("WWW-Authenticate",)}, {}, None, []),
     # Who may act with the upstream's credentials.

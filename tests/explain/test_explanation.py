@@ -127,6 +127,30 @@ class Verdicts(SynchronousTestCase):
             self.assertEqual((found.reason, found.toml, found.cause), ("", "", None))
             self.assertEqual((found.near_misses, found.advice), ((), ()))
 
+    def test_patterns(self) -> None:
+        """The gate says by which entry an origin is allowed, and passes preflights as written."""
+        toml = CONFIG.replace(
+            "[cors.spa]",
+            "[cors.spa]\npreflight_status = 200\ndangerously_allow_null_origin = true\n"
+            "dangerously_allow_any_browser_extension = true\n"
+            "dangerously_allow_any_origin_to_use_upstream_credentials = true",
+        ).replace(
+            '"https://*.sub.example"', '"https://pr-*.sub.example", "null", "moz-extension://*"'
+        )
+        for origin, by in (
+            ("https://pr-1.sub.example", ' by "https://pr-*.sub.example"'),
+            ("moz-extension://abc", ' by "moz-extension://*"'),
+            ("null", ""),
+        ):
+            found = ask(origin, "PUT", toml=toml)
+            self.assertTrue(found.allowed, found.reason)
+            said = [(answer.status, answer.by) for _, answer in found.trace.exchanges]
+            why = f"origin {origin} is allowed{by}"
+            self.assertEqual(said, [(200, why), (200, why)])
+        found = ask("https://pr-1.x.sub.example", "PUT", toml=toml)
+        self.assertIn('"https://pr-*.sub.example" stands for', found.near_misses[0])
+        self.assertIn('"https://pr-1.x.sub.example"]', found.toml)
+
     def test_any_method(self) -> None:
         """A method is what the policy says, however few servers know it."""
         for method in ("LIST", "VERSION-CONTROL", "patch"):
@@ -291,7 +315,7 @@ class Fixes(SynchronousTestCase):
     def test_what_no_policy_can_allow(self) -> None:
         """If no change helps, none is proposed and the reason is given."""
         for found, told in (
-            (ask("null"), "sandboxed frame"),
+            (ask("null"), "dangerously_allow_null_origin = true"),
             (ask("not an origin"), "allow_origins"),
             (ask("https://app.example", base="http://localhost.example:5555"), "https"),
             (ask(APP, "TRACK"), "another method"),
@@ -303,8 +327,12 @@ class Fixes(SynchronousTestCase):
     def test_shared(self) -> None:
         """Advice names the other routes and origins that a change affects."""
         self.assertIn("[cors.spa] is also the policy of /v2.", ask(APP, "DELETE").advice)
-        useless = "\n".join(ask(APP, "PUT", "/own", "Authorization", toml=OWN).advice)
-        self.assertIn('"Authorization" never gets through', useless)
+        useless = ask(APP, "PUT", "/own", "Authorization", toml=OWN)
+        self.assertEqual(useless.toml, "")
+        self.assertIn('"Authorization" can\'t come from a script', "\n".join(useless.advice))
+        # Of two routes with the same policy, one has a use for the header.
+        shared = ask(APP, "GET", "/v2", "Authorization")
+        self.assertIn('allow_headers = ["Content-Type", "Authorization"]', shared.toml)
         self.assertEqual(ask(APP, "PUT", "/own", "X-App", toml=OWN).advice, ())
         lost = ask(APP, path="/open", credentials=True).advice
         self.assertIn("Other origins lose", "\n".join(lost))

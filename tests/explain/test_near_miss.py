@@ -79,6 +79,27 @@ class OriginTests(SynchronousTestCase):
             ["app.example instead of www.app.example: https://www.app.example is allowed"],
         )
 
+    def test_star_within_a_label(self) -> None:
+        """A pattern is named if scheme or port differ, or if it only seems to cover the host."""
+        pattern = "https://pr-*.app.example"
+        policy = Cors(allow_origins=(pattern, "http://localhost:*"))
+        star = (
+            f'star: the "*" in "{pattern}" stands for letters, digits and hyphens within one label,'
+            " at least one of them"
+        )
+        for origin, near in (
+            ("http://pr-1.app.example", "http instead of https: https://pr-1.app.example"),
+            ("https://pr-1.app.example:8443", "port: https://pr-1.app.example"),
+            ("https://pr-.app.example", star),
+            ("https://pr-1.x.app.example", star),
+            ("https://pr-1_2.app.example", star),
+        ):
+            said = near if near == star else f'{near} is allowed by "{pattern}"'
+            self.assertEqual((origin, misses(origin, policy=policy)), (origin, [said]))
+        for origin in ("https://pr.app.example", "https://x.example"):
+            self.assertNotIn(star, misses(origin, policy=policy))
+        self.assertEqual(misses("https://pr-1.app.example", policy=policy), [])
+
     def test_nothing_similar(self) -> None:
         """Without a similar origin there is no line."""
         for origin in ("https://else.where", "null", "chrome-extension://abc", "\xff", "http://["):

@@ -73,6 +73,17 @@ class Promises(Http2TestCase):
         self.assertIn(b"PUT", got.one(b"access-control-allow-methods"))
         self.assertEqual(upstream.requests, [])
 
+    async def test_preflight_status(self) -> None:
+        """A preflight may pass with 200, whose length is known to be none."""
+        policy = f'{{ allow_origins = ["{APP.decode()}"], preflight_status = 200 }}'
+        rest = f'[routes."/ok"]\nupstream = "a"\ncors = {policy}\n'
+        peer = await self.peer(self.over_tls(await self.upstream(), rest=rest))
+        asked = [FROM_APP, (b"access-control-request-method", b"GET")]
+        got = await peer.whole(peer.ask(b"/ok", method=b"OPTIONS", headers=asked))
+        self.assertEqual((got.status, bytes(got.body), got.ended), (200, b"", True))
+        self.assertEqual(got.one(b"content-length"), b"0")
+        self.assertEqual(got.one(b"access-control-allow-origin"), APP)
+
     async def test_foreign(self) -> None:
         """An origin that is not allowed changes nothing, and costs no other stream."""
         upstream = await self.upstream()

@@ -69,6 +69,20 @@ class AskedTests(SynchronousTestCase):
         self.assertIsNone(ruling.problem)
         self.assertIsNotNone(ruling.refused)
 
+    def test_preflight_status(self) -> None:
+        """The policy says by which status a preflight passes, also one that is told why not."""
+        asked = (b"Access-Control-Request-Method", b"DELETE")
+        debug = "debug_origins = ['https://app.example']"
+        for cors, method, status, reason in (
+            (CORS, WANTS_PUT, 204, b"No Content"),
+            (f"{CORS}, preflight_status = 200", WANTS_PUT, 200, b"OK"),
+            (f"{CORS}, preflight_status = 200, {debug}", asked, 200, b"OK"),
+        ):
+            ruling = self.ask([APP, method], b"OPTIONS", cors=cors)
+            self.assertIsNone(ruling.problem)
+            head = ruling.no_content(b"today")
+            self.assertEqual((head.status, head.reason), (status, reason))
+
     def test_loop(self) -> None:
         """A request that has passed this gate gets 508."""
         ruling = self.ask([(b"Via", b"1.1 a, 1.1 corsgate-0")])

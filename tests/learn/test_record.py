@@ -162,6 +162,7 @@ class LogTests(SynchronousTestCase):
             ({"method": "GET", "ungranted": "origin not allowed"}, True),
             ({"method": "GET", "status": 403, "server": None}, True),
             ({"method": "OPTIONS", "asked_method": "PUT"}, False),
+            ({"method": "OPTIONS", "asked_method": "PUT", "status": 200}, False),
             ({"method": "OPTIONS", "asked_method": "PUT", "status": 403}, True),
             ({"method": "OPTIONS", "asked_method": "PUT", "outcome": "no method"}, True),
             ({"method": "OPTIONS", "asked_method": "PUT", "server": BOX}, True),

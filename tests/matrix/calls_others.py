@@ -110,8 +110,12 @@ call("PUT", "/below/x", read(), "PUT", preflights=1, **put)
 call("events", "/below/events", HEARD, "GET", call="eventsource")
 call("socket", "/below/socket", GREETED, "GET", call="websocket")
 call("exact origin", "/app/x", BLOCKED)
+call("star within a label", "/previews/x", read(), "PUT", preflights=1, **put)
+call("socket by it", "/previews/socket", GREETED, "GET", call="websocket")
 bare = Page("bare")
 call = bare.call
+call("star within a label", "/previews/x", BLOCKED, preflights=1, **put)
+call("socket by it", "/previews/socket", BLOCKED, call="websocket")
 call("GET", "/below/x", BLOCKED)
 call("PUT", "/below/x", BLOCKED, preflights=1, **put)
 call("socket", "/below/socket", BLOCKED, call="websocket")
@@ -127,6 +131,27 @@ call("events", "/app/events", BLOCKED, call="eventsource")
 call("guarded POST", "/guarded/x", BLOCKED, method="POST", body="text")
 call("guarded iframe", "/guarded/x", LOADED, call="iframe")
 call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
+
+# In a file. Its origin is null, as in a sandbox.
+file = Page("file")
+call = file.call
+call("GET", "/app/x", BLOCKED)
+call("guarded POST", "/guarded/x", BLOCKED, method="POST", body="text")
+call("public", "/public/x", read("ok", 200, "x-hidden"), "GET")
+# Unlike a sandbox, it may send forms. No name allows what they have for an origin.
+call("trusted form", "/trusting/x", LOADED, call="form", method="post")
+
+# Both may do where null is allowed what it says, but with the gate's credentials by CORS alone.
+for page in (sandbox, file):
+    call = page.call
+    call("null", "/null/x", read(), "GET")
+    call("null, PUT", "/null/x", read(), "PUT", preflights=1, **put)
+    call("null, DELETE", "/null/x", BLOCKED, preflights=1, method="DELETE")
+    call("socket by null", "/null/socket", GREETED, "GET", call="websocket")
+    call("events by null", "/null/events", HEARD, "GET", call="eventsource")
+    call("trusted PUT", "/trusting/x", read(), "PUT", preflights=1, **put)
+    call("trusted no-cors POST", "/trusting/x", OPAQUE, mode="no-cors", **post)
+    call("trusted image", "/trusting/image.gif", BLOCKED, call="img")
 
 # Behind the gate itself, where nothing is cross-origin.
 own = Page("own")

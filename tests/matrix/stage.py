@@ -14,14 +14,17 @@ from twisted.web.server import Request, Site
 from tests.daemon import Daemon
 from tests.matrix.box import OWN_CREDENTIALS, Box
 from tests.matrix.calls_app import app
-from tests.matrix.calls_others import bare, below, foreign, other, own, sandbox
+from tests.matrix.calls_others import bare, below, file, foreign, other, own, sandbox
 from tests.matrix.notation import Call, Page
 from tests.peers import Watched, reactor
 
 HERE = Path(__file__).parent
 
-ROUND: Sequence[Page] = (app, sandbox, below, bare, own, other, foreign)
-"""The pages in the order that they are opened in, each by the one before."""
+ROUND: Sequence[Page] = (file, app, sandbox, below, bare, own, other, foreign)
+"""The pages in the order that they are opened in, each by the one before.
+
+The first is a file: no page of a server may open one.
+"""
 
 CALLS: Sequence[Call] = [call for page in ROUND for call in page.calls]
 
@@ -56,7 +59,9 @@ class Stage(Watched):
         return port
 
     def origin_of(self, page: Page) -> str:
-        """Return where a page is served."""
+        """Return where a page is served; for the file, what its scripts are told instead."""
+        if page is file:
+            return "null"
         places = {
             app: f"localhost:{self.app}",
             sandbox: f"localhost:{self.app}",
@@ -93,6 +98,13 @@ class Stage(Watched):
             "next": self.url_of(after[0]) if after else "",
         }
 
+    def html_of(self, name: str, *, inside: bool) -> str:
+        """Return a page; see `work_of`."""
+        work = json.dumps(self.work_of(name, inside))
+        html = (HERE / "page.html").read_text("utf-8")
+        script = (HERE / "page.js").read_text("utf-8")
+        return html.replace("@SCRIPT@", script).replace("@WORK@", work)
+
     def take(self, report: dict[str, Any]) -> None:
         """Keep what a page saw."""
         self.seen.update(report["seen"])
@@ -117,10 +129,7 @@ class _Pages(Resource):
         request.setHeader(b"Content-Type", b"text/html; charset=utf-8")
         request.setHeader(b"Cache-Control", b"no-store")
         (name,) = request.args[b"page"]
-        work = json.dumps(self._stage.work_of(name.decode(), b"inside" in request.args))
-        html = (HERE / "page.html").read_text("utf-8")
-        script = (HERE / "page.js").read_text("utf-8")
-        return html.replace("@SCRIPT@", script).replace("@WORK@", work).encode()
+        return self._stage.html_of(name.decode(), inside=b"inside" in request.args).encode()
 
     def render_POST(self, request: Request) -> bytes:
         """Take what a page saw."""
@@ -171,5 +180,5 @@ def faults(
 
 def _authorizations(call: Call) -> tuple[bytes, ...]:
     """Return what may come as Authorization: the gate's own where it guards, else the page's."""
-    guarded = call.target.startswith(("/guarded", "/sealed", "/abroad", "/framed"))
+    guarded = call.target.startswith(("/guarded", "/sealed", "/abroad", "/framed", "/trusting"))
     return (OWN_CREDENTIALS,) if guarded else (call.authorization,)

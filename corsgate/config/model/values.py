@@ -14,6 +14,7 @@ from corsgate.config.model import rules
 from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.cors import Cors as Cors
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
@@ -258,46 +259,6 @@ class Upstream:
                 raise BadValue(
                     f"{origin} is listed twice", "remove one, or raise the other's weight"
                 )
-
-
-@attrs.frozen(kw_only=True)
-class Cors:
-    """A CORS policy as written in the file; `corsgate.cors.policy` checks it.
-
-    Attributes:
-        allow_origins: Exact origins, ``https://*.example.com``, ``http://localhost:*`` or ``*``.
-        allow_methods: Methods, or ``*``; Fetch always allows GET, HEAD and POST.
-        allow_headers: Field names, or ``*``, which never includes Authorization.
-        expose_headers: Field names that scripts may read in addition to the safelisted ones, or
-            ``*``.
-        expose_auto: Whether scripts may read all suitable fields of each response, instead of
-            `expose_headers`.
-        allow_credentials: Whether the browser may send and store cookies and other credentials.
-        max_age_s: How long a browser may cache a preflight response; None for no such header.
-        enforce_origin: Whether a request from an origin that is not allowed gets 403.
-        debug: Whether clients on the gate's own machine get the reason for a refusal.
-        debug_origins: Origins and patterns whose pages get the reason from any machine.
-        dangerously_allow_any_origin_to_use_upstream_credentials: Whether a route with upstream
-            credentials may allow ``*``. Every page on the web can then use them.
-        dangerously_allow_insecure_origins_with_credentials: Whether http pages may use the
-            browser's credentials, although anyone on the network path can modify such pages.
-        dangerously_allow_subdomains_of_public_suffixes: Whether a wildcard may include names
-            that anyone can register.
-    """
-
-    allow_origins: tuple[str, ...]
-    allow_methods: tuple[str, ...] = ()
-    allow_headers: tuple[str, ...] = ()
-    expose_headers: tuple[str, ...] = ()
-    allow_credentials: bool = False
-    max_age_s: int | None = None
-    expose_auto: bool = False
-    enforce_origin: bool = True
-    debug: bool = False
-    debug_origins: tuple[str, ...] = ()
-    dangerously_allow_any_origin_to_use_upstream_credentials: bool = False
-    dangerously_allow_insecure_origins_with_credentials: bool = False
-    dangerously_allow_subdomains_of_public_suffixes: bool = False
 
 
 @attrs.frozen(kw_only=True)

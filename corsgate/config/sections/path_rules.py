@@ -150,5 +150,8 @@ def for_each_upstream(rules: CorsRules) -> CorsRules:
         return found
 
     return attrs.evolve(
-        rules, route_faults=over(rules.route_faults), route_warnings=over(rules.route_warnings)
+        rules,
+        route_faults=over(rules.route_faults),
+        injection_faults=over(rules.injection_faults),
+        route_warnings=over(rules.route_warnings),
     )

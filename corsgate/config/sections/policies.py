@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 import attrs
 
 from corsgate.config.model import rules
-from corsgate.config.model.values import Cors, Route
+from corsgate.config.model.by_url import upstreams_of
+from corsgate.config.model.cors import PREFLIGHT_STATUSES, check_preflight_status
+from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Item, Table, boolean, duration, text
+from corsgate.config.toml.reader import Item, Table, boolean, duration, integer, text
 from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
 
@@ -39,6 +41,8 @@ class CorsRules:
         warnings: Returns warnings about a policy; the second argument is whether the gate serves
             only browsers on its own machine.
         route_faults: Returns the faults of a route and its policy.
+        injection_faults: Returns those that depend on who else uses the policy; the second argument
+            is the upstreams of all routes with the same one.
         route_warnings: Returns warnings about a route and its policy; the second argument is
             whether the policy is written in the route, so that no other route shares it.
     """
@@ -46,6 +50,7 @@ class CorsRules:
     faults: Callable[[Cors], Sequence[Finding]] = _nothing
     warnings: Callable[[Cors, bool], Sequence[Finding]] = _nothing
     route_faults: Callable[[Route], Sequence[Finding]] = _nothing
+    injection_faults: Callable[[Route, Iterable[Upstream]], Sequence[Finding]] = _nothing
     route_warnings: Callable[[Route, bool], Sequence[Finding]] = _nothing
 
 
@@ -75,6 +80,7 @@ def read_cors(table: Table, cors_rules: CorsRules, *, local: bool) -> Cors | Non
         expose_auto=expose_auto,
         allow_credentials=table.get("allow_credentials", boolean, False),
         max_age_s=table.get("max_age", _whole_seconds, None),
+        preflight_status=table.get("preflight_status", _preflight_status, PREFLIGHT_STATUSES[0]),
         enforce_origin=table.get("enforce_origin", boolean, True),
         debug=table.get("debug", boolean, False),
         debug_origins=table.list_of("debug_origins", text, '"https://app.example.com"') or (),
@@ -118,6 +124,29 @@ def check_route(item: Item, route: Route, cors_rules: CorsRules) -> None:
         item.notes.warn((*item.path, *path_of(key)[1:]), problem, fix)
 
 
+def check_injection(routes: Iterable[tuple[Table, Route]], cors_rules: CorsRules) -> None:
+    """Record the faults that depend on which routes share a policy.
+
+    Args:
+        routes: All routes with their tables.
+        cors_rules: Check each route.
+    """
+    routes = list(routes)
+    upstreams: dict[int, dict[str, Upstream]] = {}
+    for _, route in routes:
+        for cors in (route.cors, route.cors_report_only):
+            known = upstreams.setdefault(id(cors), {})
+            known.update((upstream.name, upstream) for upstream in upstreams_of(route))
+    for table, route in routes:
+        tried = {"cors": route}
+        if route.cors_report_only is not None:
+            tried["cors_report_only"] = attrs.evolve(route, cors=route.cors_report_only)
+        for key, each in tried.items():
+            sharing = upstreams[id(each.cors)].values()
+            for place, problem, fix in cors_rules.injection_faults(each, sharing):
+                table.notes.add((*table.path, key, *path_of(place)[1:]), problem, fix)
+
+
 def path_of(key: str) -> Path:
     """Parse the key of a finding, such as ``cors.allow_methods[1]``, into a path."""
     path: list[str | int] = []
@@ -133,3 +162,10 @@ def _whole_seconds(raw: object) -> int:
     if not seconds.is_integer():
         raise BadValue(f"{rules.show(text(raw))} is not a whole number of seconds", "round it")
     return int(seconds)
+
+
+@shape({"enum": list(PREFLIGHT_STATUSES)})
+def _preflight_status(raw: object) -> int:
+    status = integer(raw)
+    check_preflight_status(status)
+    return status

@@ -22,7 +22,7 @@ from corsgate.config.sections.path_rules import (
     read_allow_paths,
     read_upstreams,
 )
-from corsgate.config.sections.policies import CorsRules, check_route
+from corsgate.config.sections.policies import CorsRules, check_injection, check_route
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
@@ -91,7 +91,7 @@ def read_routes(
     Returns:
         The routes without faults, each with its place in the document.
     """
-    routes: list[tuple[Path, Route]] = []
+    routes: list[tuple[Table, Route]] = []
     seen: dict[tuple[str | None, str], Table] = {}
     for name, table in top.tables("routes"):
         key = Item(table.notes, table.path, name)
@@ -103,8 +103,9 @@ def read_routes(
             seen[place] = table
         route = _read_route(table, place or (None, "/"), upstreams, policies, limits, cors_rules)
         if route is not None:
-            routes.append((table.path, route))
-    return routes
+            routes.append((table, route))
+    check_injection(routes, for_each_upstream(cors_rules))
+    return [(table.path, route) for table, route in routes]
 
 
 def _read_route(

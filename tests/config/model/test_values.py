@@ -157,7 +157,7 @@ class DefaultTests(SynchronousTestCase):
         """Every risk must be written out: no default takes one."""
         cors = Cors(allow_origins=("https://a.example",))
         risks = [name for name in attrs.asdict(cors) if name.startswith("dangerously_")]
-        self.assertEqual(len(risks), 3)
+        self.assertEqual(len(risks), 6)
         for name in (*risks, "allow_credentials", "debug", "expose_auto"):
             self.assertIs(getattr(cors, name), False, name)
         self.assertTrue(cors.enforce_origin)

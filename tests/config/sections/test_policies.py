@@ -40,7 +40,7 @@ class ReadTests(TableTestCase):
 
     def test_dangerous_keys(self) -> None:
         """Each of them can be written, and turns on itself alone."""
-        self.assertEqual(len(DANGEROUS), 3)
+        self.assertEqual(len(DANGEROUS), 6)
         plain = Cors(allow_origins=("https://a.example",))
         for key in DANGEROUS:
             found, recorded = read(f"{ORIGINS}{key} = true")
@@ -78,6 +78,30 @@ class ReadTests(TableTestCase):
         _, recorded = read(f'{ORIGINS}max_age = "1500ms"')
         fault = 'c.toml:2: max_age: "1500ms" is not a whole number of seconds; round it'
         self.assertEqual(recorded, [fault])
+
+    def test_preflight_status(self) -> None:
+        """It is 204 or 200; any other value is a fault."""
+        for value, status, recorded in (
+            ("200", 200, []),
+            ("204", 204, []),
+            (
+                "302",
+                204,
+                [
+                    "c.toml:2: preflight_status: 302 is not a status for preflight responses;"
+                    " write 204 or 200"
+                ],
+            ),
+            (
+                '"200"',
+                204,
+                ['c.toml:2: preflight_status: "200" is text; write a whole number, without quotes'],
+            ),
+        ):
+            found, noticed = read(f"{ORIGINS}preflight_status = {value}")
+            assert found is not None
+            self.assertEqual((value, found.preflight_status), (value, status))
+            self.assertEqual(noticed, recorded)
 
     def test_without_origins(self) -> None:
         """There is no policy, and the rules are not asked about half of one."""

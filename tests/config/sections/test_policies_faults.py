@@ -6,13 +6,17 @@ from tests.config.policies import (
     ANY,
     AT,
     BOX,
+    EXTENSIONS,
     HTTPS,
     INJECTED,
     INSECURE,
+    NULL,
+    NULL_CREDENTIALS,
     OPEN,
     POLICY,
     SUFFIXES,
     TOP,
+    WITH_A_KEY,
     FindingTestCase,
     found,
 )
@@ -62,6 +66,74 @@ FAULTS = (
         _suffix("https://*.kawasaki.jp", "kawasaki.jp", "https://*.example.kawasaki.jp"),
     ),
     (
+        'allow_origins = ["https://*--app.netlify.app"]',
+        _suffix("https://*--app.netlify.app", "netlify.app", "https://*--app.example.netlify.app"),
+    ),
+    (
+        'allow_origins = ["https://pr-*.co.uk:8443"]',
+        _suffix("https://pr-*.co.uk:8443", "co.uk", "https://pr-*.example.co.uk:8443"),
+    ),
+    (
+        'allow_origins = ["https://*example.com"]',
+        f'{AT}.allow_origins[0]: "https://*example.com" allows anyone who registers a name under'
+        ' "com", which is a public suffix; write "https://*.example.com" for the names below it, or'
+        f" set {SUFFIXES} = true",
+    ),
+    (
+        'allow_origins = ["chrome-extension://*", "moz-extension://*"]',
+        f'{AT}.allow_origins[0]: "chrome-extension://*" allows every extension that a user has'
+        f" installed; list the origins of your own extensions, or set {EXTENSIONS} = true\n"
+        f'{AT}.allow_origins[1]: "moz-extension://*" allows every extension that a user has'
+        f" installed; list the origins of your own extensions, or set {EXTENSIONS} = true",
+    ),
+    (
+        'allow_origins = ["null"]',
+        f'{AT}.allow_origins[0]: "null" is the origin of local files and of sandboxed frames, and'
+        " every page can have such a frame; serve the page from an http or https origin, and list"
+        f" that, or set {NULL} = true",
+    ),
+    (
+        'allow_origins = ["null"], allow_credentials = true',
+        f'{AT}.allow_origins[0]: "null" can\'t go with allow_credentials: every page has this'
+        " origin in a sandboxed frame, and could act as the browser's user; serve the page from an"
+        f" http or https origin, and list that, or set {NULL_CREDENTIALS} = true",
+    ),
+    (
+        'allow_origins = ["*", "http://a"]',
+        f'{AT}.allow_origins: "*" already covers the other entries; write "*" alone, or leave it'
+        " out",
+    ),
+    (
+        f'{HTTPS}, debug_origins = ["null"]',
+        f'{AT}.debug_origins[0]: "null" would show reasons to every page; list the developers\''
+        " origins",
+    ),
+    (
+        f'{HTTPS}, debug_origins = ["moz-extension://*"]',
+        f'{AT}.debug_origins[0]: "moz-extension://*" allows every extension that a user has'
+        f" installed; list the origins of your own extensions, or set {EXTENSIONS} = true",
+    ),
+    (
+        f'{HTTPS}, allow_headers = ["X-*"]',
+        f'{AT}.allow_headers[0]: "X-*" never matches: "*" is a wildcard only if it is alone; write'
+        ' each name, or "*" for all',
+    ),
+    (
+        f'{HTTPS}, expose_headers = ["*-Total"], allow_credentials = true',
+        f'{AT}.expose_headers[0]: "*-Total" never matches: "*" is a wildcard only if it is alone;'
+        ' write each name, or "*" for all',
+    ),
+    (
+        f'{HTTPS}, allow_methods = ["M-*"]',
+        f'{AT}.allow_methods[0]: "M-*" never matches: "*" is a wildcard only if it is alone; write'
+        ' each name, or "*" for all',
+    ),
+    (
+        f'{HTTPS}, expose_headers = ["Access-Control-Allow-Origin"]',
+        f'{AT}.expose_headers[0]: "Access-Control-Allow-Origin" is a header of CORS itself, which'
+        " the gate writes for the browser; leave it out",
+    ),
+    (
         'allow_origins = ["http://a.example.com"], allow_credentials = true',
         _insecure("http://a.example.com"),
     ),
@@ -106,7 +178,23 @@ FAULTS = (
     ),
 )
 
+
+def _own(key: str, name: str, problem: str) -> str:
+    return (
+        f'{AT}.{key}: "{name}" {problem}: the gate itself sends it, with the credentials of the'
+        ' upstream "box"; leave it out'
+    )
+
+
 INJECTED_FAULTS = (
+    (
+        f'{HTTPS}, allow_headers = ["X-A", "authorization"]',
+        _own("allow_headers[1]", "authorization", "can't come from a script"),
+    ),
+    (
+        f'{HTTPS}, expose_headers = ["Authorization"]',
+        _own("expose_headers[0]", "Authorization", "must not be shown to a script"),
+    ),
     (
         'allow_origins = ["*"]',
         f'{AT}: the policy allows any origin, and the upstream "box" has credentials: every page'
@@ -114,7 +202,23 @@ INJECTED_FAULTS = (
     ),
 )
 
+WITH_A_KEY_FAULTS = (
+    (
+        f'{HTTPS}, allow_headers = ["X-Api-Key"], expose_headers = ["x-api-key"]',
+        _own("allow_headers[0]", "X-Api-Key", "can't come from a script")
+        + "\n"
+        + _own("expose_headers[0]", "x-api-key", "must not be shown to a script"),
+    ),
+)
+
 NO_FAULTS = (
+    'allow_origins = ["https://pr-*.example.com", "https://*--app.example.netlify.app:*"]',
+    f'allow_origins = ["https://*--app.netlify.app"], {SUFFIXES} = true',
+    f'allow_origins = ["moz-extension://*"], allow_credentials = true, {EXTENSIONS} = true',
+    f'allow_origins = ["null", "https://a.example.com"], {NULL} = true',
+    f'allow_origins = ["null"], allow_credentials = true, {NULL_CREDENTIALS} = true',
+    'allow_origins = ["chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb"]',
+    f'{HTTPS}, allow_headers = ["Authorization"], expose_headers = ["Authorization"]',
     'allow_origins = ["https://*.example.org", "https://*.my-bucket.s3.amazonaws.com"]',
     'allow_origins = ["https://s3.amazonaws.com", "https://*.city.kobe.jp"]',
     f'{HTTPS}, debug_origins = ["https://*.example.com", "http://*.localhost:*"]',
@@ -141,8 +245,45 @@ class FaultTests(FindingTestCase):
         self.assert_found(POLICY, FAULTS)
 
     def test_injected_credentials(self) -> None:
-        """``*`` is rejected if the upstream has credentials."""
+        """Strangers are rejected if the upstream has credentials, and so is their field's name."""
         self.assert_found(INJECTED, INJECTED_FAULTS)
+        self.assert_found(WITH_A_KEY, WITH_A_KEY_FAULTS)
+
+    def test_shared_with_a_route_that_needs_it(self) -> None:
+        """A named policy has the fault unless a route that uses it injects no such field."""
+        policy = f'[cors.spa]\n{HTTPS}\nallow_headers = ["Authorization"]\n'
+        alone = policy + BOX + 'cors = "spa"\n'
+        told = _own("allow_headers[0]", "Authorization", "can't come from a script")
+        told = told.replace("c.toml:9", "c.toml:12")
+        self.assertEqual(found(TOP + alone), (told, ""))
+        both = '[routes."/b"]\nupstream = "box"\ncors = "spa"\n'
+        self.assertEqual(found(TOP + alone + both)[0].count("can't come from a script"), 2)
+        other = OPEN.replace('"/"', '"/open"') + 'cors = "spa"\n'
+        self.assertEqual(found(TOP + alone + both + other), ("", ""))
+        trial = OPEN.replace('"/"', '"/open"') + 'cors_report_only = "spa"\n'
+        self.assertEqual(found(TOP + alone + trial), ("", ""))
+
+    def test_null_with_injected_credentials(self) -> None:
+        """``null`` is as open as ``*`` there, and needs the same key besides its own."""
+        policy = f'allow_origins = ["null"], {NULL} = true'
+        faults, _ = found(INJECTED.replace("@@", policy))
+        self.assertEqual(
+            faults,
+            f'{AT}: the policy allows the origin "null", which a page has in a sandboxed frame, and'
+            ' the upstream "box" has credentials: every page on the web could act with them; list'
+            f" the origins, or set {ANY} = true in the policy",
+        )
+        self.assertEqual(found(INJECTED.replace("@@", f"{policy}, {ANY} = true"))[0], "")
+
+    def test_keys_of_null(self) -> None:
+        """Each of the two keys permits its own risk alone."""
+        for policy in (
+            f'allow_origins = ["null"], {NULL_CREDENTIALS} = true',
+            f'allow_origins = ["null"], allow_credentials = true, {NULL} = true',
+        ):
+            faults, warnings = found(POLICY.replace("@@", policy))
+            self.assertIn("allow_origins[0]", faults)
+            self.assertIn("it has no effect", warnings)
 
     def test_report_only(self) -> None:
         """A report-only policy has the same rules as a live one."""

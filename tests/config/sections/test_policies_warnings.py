@@ -8,9 +8,12 @@ from tests.config.policies import (
     AT_10,
     AT_HOME,
     BEHIND_A_PROXY,
+    EXTENSIONS,
     HTTPS,
     INJECTED,
     INSECURE,
+    NULL,
+    NULL_CREDENTIALS,
     POLICY,
     SERVING,
     SUFFIXES,
@@ -118,15 +121,71 @@ WARNINGS = (
     ),
     (
         f"{HTTPS}, {ANY} = true",
-        f'{AT}.{ANY}: it has no effect: "*" is not in allow_origins; remove it',
+        f"{AT}.{ANY}: it has no effect: no origin here needs it; remove it",
+    ),
+    (
+        'allow_origins = ["https://pr-1.example.com", "https://pr-*.example.com"]',
+        f'{AT}.allow_origins[0]: "https://pr-1.example.com" is covered by'
+        ' "https://pr-*.example.com"; remove one of them',
+    ),
+    (
+        'allow_origins = ["https://pr-*.example.com", "https://*.example.com"]',
+        f'{AT}.allow_origins[0]: "https://pr-*.example.com" is covered by "https://*.example.com";'
+        " remove one of them",
+    ),
+    (
+        'allow_origins = ["https://pr-*.example.com", "https://pr-*.example.com:*"]',
+        f'{AT}.allow_origins[0]: "https://pr-*.example.com" is covered by'
+        ' "https://pr-*.example.com:*"; remove one of them',
+    ),
+    (
+        f'allow_origins = ["chrome-extension://abc", "chrome-extension://*"], {EXTENSIONS} = true',
+        f'{AT}.allow_origins[0]: "chrome-extension://abc" is covered by "chrome-extension://*";'
+        f" remove one of them\n{AT}.{EXTENSIONS}: every extension that"
+        ' "chrome-extension://*" covers is allowed, whoever wrote it; list the origins of your own'
+        " extensions",
+    ),
+    (
+        f'allow_origins = ["https://*--app.netlify.app"], {SUFFIXES} = true',
+        f'{AT}.{SUFFIXES}: anyone who registers a name that "https://*--app.netlify.app" covers is'
+        " allowed; list https origins of your own",
+    ),
+    (
+        f'allow_origins = ["null"], {NULL} = true, {NULL_CREDENTIALS} = true',
+        f'{AT}.{NULL}: every page can have the origin "null", in a sandboxed frame; serve the page'
+        f" from an http or https origin\n{AT}.{NULL_CREDENTIALS}: it has no effect: no origin here"
+        " needs it; remove it",
+    ),
+    (
+        f'allow_origins = ["null"], allow_credentials = true, {NULL_CREDENTIALS} = true',
+        f'{AT}.{NULL_CREDENTIALS}: every page can have the origin "null", in a sandboxed frame, and'
+        " act as its user; serve the page from an http or https origin",
+    ),
+    (
+        f"{HTTPS}, {EXTENSIONS} = true",
+        f"{AT}.{EXTENSIONS}: it has no effect: no origin here needs it; remove it",
+    ),
+    (
+        f'{HTTPS}, allow_methods = ["PUT", "OPTIONS"]',
+        f"{AT}.allow_methods[1]: the gate answers preflights by itself, whether or not OPTIONS is"
+        " listed; remove it, unless scripts call the API with OPTIONS",
+    ),
+    (
+        'allow_origins = ["http://localhost:1", "http://[::1]:*"], allow_credentials = true',
+        f'{AT}.allow_origins[1]: "http://[::1]:*" with allow_credentials: every program that serves'
+        " pages on the user's machine, whoever started it, can act as the user; write the port of"
+        " the development server",
+    ),
+    (
+        f'{HTTPS}, allow_headers = ["*"], allow_credentials = true',
+        f'{AT}.allow_headers: "*" with allow_credentials: pages may send any header, except'
+        " Authorization, with the user's cookies; list the headers that the pages send",
     ),
 )
 
 INJECTED_WARNINGS = (
     (
-        f'{HTTPS}, allow_headers = ["X-A", "authorization"], expose_headers = ["WWW-Authenticate"]',
-        f'{AT}.allow_headers[1]: "authorization" never gets through: the gate itself logs in '
-        'at the upstream "box"; remove it\n'
+        f'{HTTPS}, expose_headers = ["WWW-Authenticate"]',
         f'{AT}.expose_headers[0]: "WWW-Authenticate" never gets through: the gate itself logs in '
         'at the upstream "box"; remove it',
     ),
@@ -134,6 +193,19 @@ INJECTED_WARNINGS = (
         f'allow_origins = ["*"], {ANY} = true',
         f'{AT}.{ANY}: every page on the web can act with the credentials of "box"; '
         "list the origins",
+    ),
+    (
+        f'allow_origins = ["null"], {NULL} = true, {ANY} = true',
+        f'{AT}.{NULL}: every page can have the origin "null", in a sandboxed frame; serve the page'
+        f" from an http or https origin\n{AT}.{ANY}: every page on the web can act with the"
+        ' credentials of "box"; list the origins',
+    ),
+    (
+        f'allow_origins = ["moz-extension://*"], {EXTENSIONS} = true',
+        f'{AT}.{EXTENSIONS}: every extension that "moz-extension://*" covers is allowed, whoever'
+        f" wrote it; list the origins of your own extensions\n{AT}.allow_origins[0]: every"
+        ' extension that "moz-extension://*" covers can act with the credentials of "box"; list the'
+        " origins of your own extensions",
     ),
     (
         f"{HTTPS}, enforce_origin = false",
@@ -164,8 +236,8 @@ INJECTED_NO_WARNINGS = (
 )
 WITH_A_KEY_WARNINGS = (
     (
-        f'{HTTPS}, allow_headers = ["X-Api-Key", "X-A"]',
-        f'{AT}.allow_headers[0]: "X-Api-Key" never gets through: the gate itself logs in '
+        f'{HTTPS}, allow_headers = ["authorization", "X-A"]',
+        f'{AT}.allow_headers[0]: "authorization" never gets through: the gate itself logs in '
         'at the upstream "box"; remove it',
     ),
 )
@@ -200,7 +272,11 @@ NO_WARNINGS = (
     'allow_origins = ["http://[::1]:8080", "http://[::1]", "http://127.0.0.1:1"]',
     f'{HTTPS}, allow_methods = ["GET", "PUT", "POST", "DELETE"], max_age = "2h"',
     f'{HTTPS}, allow_methods = ["*"], allow_headers = ["*", "Authorization"]',
-    f'{HTTPS}, allow_headers = ["*"], allow_credentials = true',
+    'allow_origins = ["http://localhost:1"], allow_headers = ["X"], allow_credentials = true',
+    'allow_origins = ["https://a.example.com:*"], allow_credentials = true',
+    'allow_origins = ["https://pr-*.example.com", "https://pr-1.a.example.com"]',
+    'allow_origins = ["https://pr-*.example.com", "https://pr-a*.example.com"]',
+    'allow_origins = ["http://pr-1.example.com", "https://pr-*.example.com"]',
     'allow_origins = ["http://localhost:*", "http://[::1]"], allow_headers = ["*"]',
     f'{HTTPS}, allow_headers = ["Content-Type", "Accept"], expose_headers = ["*"]',
     f'{HTTPS}, enforce_origin = false, expose_headers = "auto"',

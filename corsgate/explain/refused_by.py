@@ -1,0 +1,159 @@
+"""Tell who refused a call that was really made: the gate, or the server behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+
+import attrs
+
+from corsgate.explain.trace import Answer, Request, Trace, text, values
+
+GATE = "gate"
+SERVER = "server"
+
+_SAFE = (b"GET", b"HEAD")
+_KEYS = frozenset(("type", "title", "status", "detail", "request_id"))
+_PROBLEM, _HTML, _PLAIN = b"application/problem+json", b"text/html", b"text/plain"
+_HTML_PAGE = re.compile(r"<p>(.*)</p>\n<p><small>Request (\S+)</small></p>\n</html>\n\Z")
+_PLAIN_PAGE = re.compile(r"\A[0-9]{3} .*\n(.*)\nRequest (\S+)\n\Z")
+
+
+@attrs.frozen(kw_only=True)
+class RefusedBy:
+    """Who refused a call.
+
+    Attributes:
+        who: `GATE` or `SERVER`; empty if nobody did, or if that is unknown.
+        words: What to know about it, one sentence or more in each.
+    """
+
+    who: str = ""
+    words: tuple[str, ...] = ()
+
+
+def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> RefusedBy:
+    """Return who refused a call.
+
+    A gate's CORS headers are on both kinds of refusal, so they don't tell. The gate's error pages
+    have a form of their own. If a server refuses, a safe request is sent once more without Origin:
+    many servers have a check of their own that refuses foreign origins, whatever the gate decided.
+
+    Args:
+        trace: The call that was made.
+        again: Makes a request; returns None if there is no response.
+    """
+    if not trace.exchanges:
+        return RefusedBy()
+    request, answer = trace.exchanges[-1]
+    if answer.status < 400:
+        return RefusedBy()
+    page = _page(answer)
+    if page is not None:
+        return RefusedBy(who=GATE, words=tuple(_of_gate(answer, *page)))
+    is_preflight = any(
+        name.lower() == b"access-control-request-method" for name, _ in request.headers
+    )
+    if answer.status >= 500 or is_preflight:
+        return RefusedBy()
+    return _of_server(request, answer.status, again, was_let_through=trace.allowed)
+
+
+def _page(answer: Answer) -> tuple[str, str] | None:
+    """Return what a gate's error page says, and the request's id; None if it is not a gate's.
+
+    Both are empty if the response has no body.
+    """
+    media = b"".join(values(answer.headers, b"content-type")).partition(b";")[0]
+    if (
+        media not in (_PROBLEM, _HTML, _PLAIN)
+        or values(answer.headers, b"cache-control") != [b"no-store"]
+        or values(answer.headers, b"x-content-type-options") != [b"nosniff"]
+    ):
+        return None
+    if not answer.body:
+        return "", ""
+    body = answer.body.decode("utf-8", "replace")
+    if media != _PROBLEM:
+        found = (_HTML_PAGE.search if media == _HTML else _PLAIN_PAGE.search)(body)
+        return None if found is None else (unescape(found[1]), found[2])
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(problem, dict) or problem.keys() != _KEYS:
+        return None
+    return str(problem["detail"]), str(problem["request_id"])
+
+
+def _of_gate(answer: Answer, detail: str, request_id: str) -> list[str]:
+    said = f": {text(detail.encode('utf-8'))}" if detail else "."
+    words = [f"The gate itself responded with {answer.status}{said}"]
+    reasons = values(answer.headers, b"corsgate-reason")
+    if reasons:
+        words.append(f"Its reason: {text(reasons[0])}.")
+    elif request_id:
+        shown = text(request_id.encode("utf-8"))
+        words.append(f"Its access log has the reason, in the line of request {shown}.")
+    if answer.status == 403:
+        words.append(
+            "Run `corsgate explain --config` with the gate's file, for the change that allows it."
+        )
+    return words
+
+
+def _of_server(
+    request: Request,
+    status: int,
+    again: Callable[[Request], Answer | None],
+    *,
+    was_let_through: bool,
+) -> RefusedBy:
+    """Find out whether a server refuses the page's origin by itself.
+
+    403 is the usual status for that; some servers use 404 to hide what is there. A status other
+    than 403 counts only if the same request succeeds without Origin.
+    """
+    who = (
+        f"CORS lets the page read this {status}. So it is no refusal by a gate, but by the server"
+        " itself."
+        if was_let_through
+        else f"The server itself responded with {status}."
+    )
+    fix = (
+        'If there is a gate in front, origin = "server" on the upstream sends the server\'s own'
+        " origin in its place."
+    )
+    is_safe = request.method in _SAFE
+    without = _without_origin(request)
+    answer = again(without) if is_safe and without != request else None
+    if answer is not None and answer.status < 400:
+        why = (
+            f"The same request without Origin gets {answer.status}: the server refuses foreign"
+            f" origins by a check of its own. {fix}"
+        )
+        return RefusedBy(who=SERVER, words=(who, why))
+    if status != 403:
+        return RefusedBy()
+    if not is_safe:
+        why = (
+            "Many servers refuse foreign origins by a check of their own. Whether this one does was"
+            f" not tried, since {text(request.method)} may change something. {fix}"
+        )
+        return RefusedBy(who=SERVER, words=(who, why))
+    if answer is None:
+        return RefusedBy(who=SERVER, words=(who,))
+    why = f"Without Origin it gets {answer.status}, so the page's origin is not the only cause."
+    return RefusedBy(who=SERVER, words=(who, why))
+
+
+def _without_origin(request: Request) -> Request:
+    """Return a request as a program that is no browser would make it."""
+    headers = tuple(
+        (name, value)
+        for name, value in request.headers
+        if name.lower() != b"origin" and not name.lower().startswith(b"sec-fetch-")
+    )
+    return attrs.evolve(request, headers=headers)
