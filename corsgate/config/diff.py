@@ -58,7 +58,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
 _COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
-_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing")
+_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing", "request_rules")
 _NO_POLICY = Cors(allow_origins=())
 
 
@@ -180,6 +180,7 @@ def _upstreams(
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         yield from _fields(where, was.pool, upstream.pool)
         yield from _fields(where, was.balancing, upstream.balancing)
+        yield from _fields(where, was.request_rules, upstream.request_rules)
 
 
 def _upstream(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
     BasicCredentials,
@@ -59,7 +60,7 @@ _SPECIMEN: Mapping[str, Any] = {
 _MODEL: Mapping[Path, Sequence[type]] = {
     (): (Config,),
     ("listener", 0): (Listener,),
-    ("upstreams", "x"): (Upstream, PoolLimits, Balancing),
+    ("upstreams", "x"): (Upstream, PoolLimits, Balancing, RequestRules),
     ("upstreams", "x", "sticky"): (Sticky,),
     ("upstreams", "x", "health"): (HealthCheck,),
     ("upstreams", "x", "eject"): (Ejection,),

@@ -12,13 +12,15 @@ from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide
 from corsgate.cors.names import KNOWN_METHODS
 from corsgate.cors.policy import Policy, compile_policy
+from corsgate.cors.vouching import origin_mode
 from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
+from corsgate.explain.box_view import origin_seen
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
-from corsgate.explain.trace import Answer, Request, Trace
+from corsgate.explain.trace import Answer, Request, Trace, text
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
 from corsgate.message.host import HostRules
@@ -38,6 +40,7 @@ class Explanation:
         route: The route's host and prefix; empty if no route matches or there is no gate.
         policy: Where the route's policy is written; empty without one.
         trace: What the browser does and finds.
+        seen: What the upstream sees of the page; empty if the call does not get there.
         reason: Why the call is refused; empty if it is allowed.
         cause: The step of Fetch that blocks it; None if the gate refuses it.
         near_misses: How the call differs from similar ones that are allowed.
@@ -52,6 +55,7 @@ class Explanation:
     route: str = ""
     policy: str = ""
     trace: Trace
+    seen: str = ""
     reason: str = ""
     cause: Cause | None = None
     near_misses: tuple[str, ...] = ()
@@ -90,6 +94,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         route="" if route is None else f"{route.host or ''}{route.prefix}",
         policy="" if place is None or route is None or route.cors is None else place.label,
         trace=trace,
+        seen=next((answer.seen for _, answer in trace.exchanges if answer.seen), ""),
         advice=tuple(_unreached(config, call.url)),
     )
     if allowed:
@@ -172,6 +177,9 @@ class SimulatedGate:
             HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
             for listener in config.listeners
         ]
+        self._hosts_checked = config.hosts is not None or all(
+            is_loopback(listener.endpoint) for listener in config.listeners
+        )
         self._policies: dict[tuple[str | None, str], Policy] = {}
 
     def serves(self, call: Call) -> bool:
@@ -236,7 +244,20 @@ class SimulatedGate:
         if method == "TRACE" or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"
             return Answer(status=405, headers=headers, by=why, refusal=why)
-        return Answer(status=200, headers=headers, by=by)
+        mode = origin_mode(
+            route.upstream.request_rules.origin,
+            policy,
+            decision,
+            request.method,
+            index,
+            request.url.origin,
+            hosts_checked=self._hosts_checked,
+        )
+        seen = ""
+        if b"origin" in index:
+            page = text(index[b"origin"][0])
+            seen = origin_seen(mode, route.upstream, page, request.url.origin)
+        return Answer(status=200, headers=headers, by=by, seen=seen)
 
 
 def _refuse(status: int, why: str) -> Answer:

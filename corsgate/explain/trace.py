@@ -69,12 +69,14 @@ class Answer:
         headers: The fields.
         by: Who answered and why; empty if unknown.
         refusal: Why a gate refused the request; empty if it did not.
+        seen: What the server behind a gate sees of the page; empty if unknown.
     """
 
     status: int
     headers: tuple[Header, ...]
     by: str = ""
     refusal: str = ""
+    seen: str = ""
 
 
 Send: TypeAlias = Callable[[Request], Answer]

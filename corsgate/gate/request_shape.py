@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from corsgate.config.model.values import Route, Server
-from corsgate.message.client import Client
+from corsgate.cors.vouching import KEEP, SERVER
+from corsgate.message.client import Client, gate_origin, serialized_origin
 from corsgate.message.forwarded import forwarded, via
 from corsgate.message.head import RequestHead, field_lines
 from corsgate.message.headers import (
@@ -25,6 +26,7 @@ from corsgate.shortcuts import ALL, Shortcuts
 
 # Expect is made anew where the client's wait is passed on.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+_OF_PAGE = frozenset((b"origin", b"referer", b"sec-fetch-site"))
 # The spellings of a name double with each; no field in use has half as many.
 _MOST_HYPHENS = 12
 _LONGEST_REMEMBERED = 256
@@ -50,6 +52,7 @@ class RequestShape:
     __slots__ = (
         "_depth",
         "_dropped",
+        "_dropped_with_page",
         "_ending",
         "_ending_lines",
         "_fixed",
@@ -83,6 +86,9 @@ class RequestShape:
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
         self._dropped = DroppedFields(_spelled(own_fields | overrides), self._passed)
+        self._dropped_with_page = DroppedFields(
+            _spelled(own_fields | overrides | _OF_PAGE), self._passed - _OF_PAGE
+        )
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )
@@ -97,6 +103,7 @@ class RequestShape:
         trailers: bool = False,
         expect: bool = False,
         framing: bytes | None = None,
+        origin_mode: str = KEEP,
     ) -> RequestHead:
         """Return the head that a server gets, signed where all requests are signed alike.
 
@@ -109,6 +116,7 @@ class RequestShape:
             expect: Whether the client waits for the server's 100 Continue.
             framing: For a request without a body, the line that says so or no line; the head is
                 made ready to be written then.
+            origin_mode: What the server sees as Origin and Referer.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -116,8 +124,17 @@ class RequestShape:
         """
         host = self.host_for(server, client.authority)
         names = head.names or self._names_of(head.headers)
-        passed = passing(head.headers, names, self._dropped)
         told, told_lines = self._told(head, client)
+        if origin_mode == KEEP:
+            passed = passing(head.headers, names, self._dropped)
+        else:
+            passed = passing(head.headers, names, self._dropped_with_page)
+            sent = names.names & _OF_PAGE
+            if origin_mode == SERVER and len(host) <= _LONGEST_REMEMBERED:
+                page, page_lines = _page_of(server.scheme, host, sent)
+            else:
+                page, page_lines = self._page(origin_mode, head, sent, server.scheme, host, client)
+            told, told_lines = [*told, *page], told_lines + page_lines
         ending, ending_lines = self._ending, self._ending_lines
         if offers or trailers or expect:
             ending = self._ending_with(offers, trailers=trailers, expect=expect)
@@ -162,6 +179,32 @@ class RequestShape:
             return _told_of.__wrapped__(client.peer, client.scheme, client.authority)
         return _told_of(client.peer, client.scheme, client.authority)
 
+    def _page(
+        self,
+        mode: str,
+        head: RequestHead,
+        sent: frozenset[bytes],
+        scheme: str,
+        host: bytes,
+        client: Client,
+    ) -> tuple[Sequence[Header], bytes]:
+        """Return the fields that say which page asks, and their lines.
+
+        Args:
+            mode: What the server sees as Origin, but not `KEEP`.
+            head: The client's.
+            sent: Which of `_OF_PAGE` are in it.
+            scheme: The scheme of the server's URL.
+            host: The Host value that the server is sent.
+            client: Who asks.
+        """
+        if mode == SERVER:
+            return _page_of.__wrapped__(scheme, host, sent)
+        if mode == "gate":
+            # Without Host there is no such origin, and no browser.
+            return _page_fields(gate_origin(client, head.headers), sent)
+        return _page_fields(b"" if mode == "drop" else mode.encode("ascii"), sent)
+
     def _ending_with(
         self, offers: Sequence[bytes], *, trailers: bool, expect: bool
     ) -> Sequence[Header]:
@@ -186,6 +229,29 @@ def _told_of(peer: str, scheme: bytes, authority: bytes) -> tuple[Sequence[Heade
     """Return the fields that say who asks, whose word counts for nothing, and their lines."""
     told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False)
     return told, field_lines(told)
+
+
+@lru_cache(maxsize=1024)
+def _page_of(scheme: str, host: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
+    """Return `_page_fields` for a page that a server itself has served."""
+    return _page_fields(serialized_origin(scheme.encode("ascii"), host), sent)
+
+
+def _page_fields(origin: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
+    """Return the fields that say that a page of an origin asks, and their lines.
+
+    Args:
+        origin: The origin; empty for neither Origin nor Referer.
+        sent: Which of `_OF_PAGE` the client sent; only these are sent on.
+    """
+    fields = []
+    if origin and b"origin" in sent:
+        fields.append((b"Origin", origin))
+    if origin and b"referer" in sent:
+        fields.append((b"Referer", origin + b"/"))
+    if b"sec-fetch-site" in sent:
+        fields.append((b"Sec-Fetch-Site", b"same-origin"))
+    return fields, field_lines(fields)
 
 
 # Thousands of routes may have the same few upstreams.

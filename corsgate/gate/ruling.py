@@ -8,6 +8,7 @@ from corsgate.cors.debug import tell
 from corsgate.cors.decide import Verdict, decide, ungranted
 from corsgate.cors.hint import hint
 from corsgate.cors.policy import Policy
+from corsgate.cors.vouching import KEEP, origin_mode
 from corsgate.gate.error_page import Problem
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
@@ -46,6 +47,8 @@ class Ruling:
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         binds: Whether its credentials authenticate the upstream connection that they go over.
         shared: Whether the client's connection may carry the requests of several users.
+        origin_mode: What the upstream sees as Origin and Referer, see
+            `corsgate.cors.vouching.origin_mode`.
     """
 
     # Most of it is never made, so that each part has its default in the class.
@@ -55,6 +58,7 @@ class Ruling:
     refused: str | None = None
     takes_trailers = False
     binds = False
+    origin_mode = KEEP
     _no_content: tuple[bytes, ResponseHead] | None = None
 
     def __init__(
@@ -89,6 +93,16 @@ class Ruling:
                 and method != b"TRACE"
                 and (route.methods is None or method in route.methods)
             ) or self._look_further(route, method, index)
+            if b"origin" in index or b"referer" in index:
+                self.origin_mode = origin_mode(
+                    route.origin,
+                    policy,
+                    decision,
+                    method,
+                    index,
+                    self.gate_origin,
+                    hosts_checked=client.hosts_checked,
+                )
         elif decision.verdict is Verdict.REFUSE:
             self._refuse(policy, shown, index)
 

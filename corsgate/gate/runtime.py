@@ -141,6 +141,7 @@ class CompiledRoute:
         kind: What routes have in common that make the same of the same fields, wherever they are:
             thousands of them may share what a connection remembers.
         label: Its host and prefix, for the log.
+        origin: What its upstream sees as Origin, if that is configured; None for the default.
         policy: Its compiled CORS policy, or None.
         report_only: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
@@ -160,6 +161,7 @@ class CompiledRoute:
         "limits",
         "log_throttle",
         "methods",
+        "origin",
         "policy",
         "prefix",
         "pseudonym",
@@ -189,6 +191,7 @@ class CompiledRoute:
         self.prefix = prefix
         self.credentialed = credentials is not None
         self.pseudonym = pseudonym
+        self.origin = route.upstream.request_rules.origin
         self.request_shape = RequestShape(
             route,
             depth,

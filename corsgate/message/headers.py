@@ -303,6 +303,7 @@ _NO_TRAILERS = HOP_BY_HOP | frozenset(
         b"origin",
         b"pragma",
         b"range",
+        b"referer",
         b"retry-after",
         b"set-cookie",
         b"vary",

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.diff import Difference, Kind, differences
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     BearerCredentials,
     Config,
@@ -270,6 +271,12 @@ on_down = { status = 503 }
                     config, upstreams={"a": attrs.evolve(upstream, balancing=new)}
                 ),
             ),
+            (
+                RequestRules(),
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, request_rules=new)}
+                ),
+            ),
             (config, lambda new: new),
         )
         other: dict[str, Any] = {
@@ -293,6 +300,8 @@ on_down = { status = 503 }
             "socket": "/run/a.sock",
             "timeout_s": 7.0,
             "balancing": Balancing(balance="hash"),
+            "request_rules": RequestRules(origin="gate"),
+            "origin": "drop",
             "balance": "hash",
             "hash_on": "target",
             "sticky": Sticky(cookie="a", secret=Secret("q")),

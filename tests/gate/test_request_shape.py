@@ -9,8 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client
-from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderList, end_to_end, index_headers
+from corsgate.message.head import RequestHead, field_lines
+from corsgate.message.headers import HeaderIndex, HeaderList, end_to_end, index_headers
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
 CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
@@ -48,6 +48,14 @@ def upstream_head(
     """Return what the server gets."""
     head = RequestHead(method=b"GET", target=target, headers=headers)
     return made.upstream_head(head, SERVER, client)
+
+
+def seen(mode: str, headers: HeaderList, client: Client = CLIENT) -> HeaderIndex:
+    """Return the fields that the server gets, where the ruling has this mode."""
+    head = RequestHead(method=b"GET", target=b"/v1/x", headers=headers)
+    made = shape().upstream_head(head, SERVER, client, origin_mode=mode)
+    assert made.lines == field_lines(made.headers)
+    return index_headers(made.headers)
 
 
 class Requests(SynchronousTestCase):
@@ -88,6 +96,47 @@ class Requests(SynchronousTestCase):
         self.assertEqual(index[b"host"], [b"10.0.0.1:8000"])
         for name in (b"content-length", b"transfer-encoding", b"expect"):
             self.assertNotIn(name, index)
+
+    def test_page(self) -> None:
+        """What says which page asks is replaced, once and only where it is there."""
+        page: HeaderList = [
+            (b"ORIGIN", b"https://app.example"),
+            (b"origin", b"https://other.example"),
+            (b"Referer", b"https://app.example/page?secret"),
+            (b"Sec-Fetch-Site", b"cross-site"),
+            (b"X-App", b"1"),
+        ]
+        own = b"http://10.0.0.1:8000"
+        for mode, wanted in (
+            ("server", own),
+            ("gate", b"https://api.example"),
+            ("https://box.example", b"https://box.example"),
+        ):
+            index = seen(mode, page)
+            self.assertEqual(index[b"origin"], [wanted])
+            self.assertEqual(index[b"referer"], [wanted + b"/"])
+            self.assertEqual(index[b"sec-fetch-site"], [b"same-origin"])
+            self.assertEqual(index[b"x-app"], [b"1"])
+            self.assertEqual(seen(mode, page[2:3])[b"referer"], [wanted + b"/"])
+            for name in (b"origin", b"sec-fetch-site"):
+                self.assertNotIn(name, seen(mode, page[2:3]))
+        index = seen("drop", page)
+        self.assertEqual([name in index for name in (b"origin", b"referer")], [False, False])
+        self.assertEqual(index[b"sec-fetch-site"], [b"same-origin"])
+        self.assertEqual(len(seen("keep", page)[b"origin"]), 2)
+
+    def test_page_without_host(self) -> None:
+        """A client that named no host knows no origin of the gate: the fields are dropped."""
+        nameless = Client(peer="192.0.2.1", trusted=False, scheme=b"http", authority=b"")
+        page: HeaderList = [(b"Origin", b"https://app.example")]
+        self.assertNotIn(b"origin", seen("gate", page, nameless))
+
+    def test_page_passed_on_purpose(self) -> None:
+        """pass_headers lets nobody say which page asks."""
+        made = shape(passing=("Origin", "Sec-Fetch-Site"))
+        head = RequestHead(b"GET", b"/", [(b"Origin", b"x"), (b"Sec-Fetch-Site", b"cross-site")])
+        sent = made.upstream_head(head, SERVER, CLIENT, origin_mode="server").headers
+        self.assertEqual(index_headers(sent)[b"origin"], [b"http://10.0.0.1:8000"])
 
     def test_underscores(self) -> None:
         """A server that reads ``_`` as ``-`` sees no field that the gate owns or drops."""

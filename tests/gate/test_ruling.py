@@ -69,6 +69,17 @@ class AskedTests(SynchronousTestCase):
         self.assertIsNone(ruling.problem)
         self.assertIsNotNone(ruling.refused)
 
+    def test_origin_mode(self) -> None:
+        """The upstream sees its own origin for a page that the policy allows, or as configured."""
+        self.assertEqual(self.ask([APP]).origin_mode, "server")
+        self.assertEqual(self.ask().origin_mode, "keep")
+        self.assertEqual(self.ask([EVIL]).origin_mode, "keep")
+        self.assertEqual(self.ask([APP], upstream='origin = "drop"').origin_mode, "drop")
+        own = [(b"Origin", b"http://localhost")]
+        self.assertEqual(self.ask(own).origin_mode, "keep")
+        checked = attrs.evolve(ASKING, hosts_checked=True)
+        self.assertEqual(self.ask(own, client=checked).origin_mode, "server")
+
     def test_loop(self) -> None:
         """A request that has passed this gate gets 508."""
         ruling = self.ask([(b"Via", b"1.1 a, 1.1 corsgate-0")])

@@ -16,6 +16,7 @@ from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.secret import Secret as Secret
 from corsgate.config.model.validators import Validator, at_least_one, choice, count, each, rule
 from corsgate.errors import BadValue, Fault
@@ -215,6 +216,7 @@ class Upstream:
             None for the host in each server's URL.
         client_certificate: The certificate for https servers that ask for one, or None.
         verify: Whether https servers are verified.
+        request_rules: What the servers are shown of who asks.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -235,6 +237,7 @@ class Upstream:
     )
     client_certificate: CertifiedKey | None = None
     verify: bool = True
+    request_rules: RequestRules = attrs.field(factory=RequestRules)
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""

@@ -21,6 +21,7 @@ from corsgate.config.model.values import (
 from corsgate.config.sections import tls
 from corsgate.config.sections.balancing import read_balancing
 from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
 from corsgate.config.toml.reader import Named, Table, boolean, bound, checked, text
@@ -55,6 +56,7 @@ def read_upstream(
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
+    request_rules = read_request_rules(table)
     table.finish()
     if listed is None:
         return None
@@ -77,6 +79,7 @@ def read_upstream(
             server_name=server_name,
             client_certificate=client_certificate,
             verify=verify,
+            request_rules=request_rules,
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.
