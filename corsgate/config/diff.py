@@ -49,6 +49,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "expose_headers": ("pages may read the header {}", "pages may no longer read the header {}"),
     "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
+    "forwarded": ("it gets {}", "it no longer gets {}"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),

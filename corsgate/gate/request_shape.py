@@ -8,7 +8,7 @@ from functools import lru_cache
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.vouching import KEEP, SERVER
 from corsgate.message.client import Client, gate_origin, serialized_origin
-from corsgate.message.forwarded import forwarded, via
+from corsgate.message.forwarded import forwarded, only_listed
 from corsgate.message.head import RequestHead, field_lines
 from corsgate.message.headers import (
     HOP_BY_HOP,
@@ -20,7 +20,13 @@ from corsgate.message.headers import (
     head_names,
     passing,
 )
-from corsgate.message.identity import CLIENT_FIELDS, METHOD_OVERRIDES, DroppedFields
+from corsgate.message.identity import (
+    CLIENT_FIELDS,
+    FORWARDED_FIELDS,
+    METHOD_OVERRIDES,
+    DroppedFields,
+)
+from corsgate.message.loops import loop_mark, via
 from corsgate.message.target import join_base, strip_segments
 from corsgate.shortcuts import ALL, Shortcuts
 
@@ -40,6 +46,7 @@ class RequestShape:
     Args:
         route: How it is configured.
         depth: How many segments the route's prefix has; so many are stripped, where it is.
+        prefix: That prefix, percent-encoded; empty for ``/``.
         own_fields: Lower-cased names of fields that the upstream's credentials own.
         fixed: The fields that sign every request alike.
         pseudonym: What this process calls itself in Via.
@@ -47,6 +54,7 @@ class RequestShape:
 
     Attributes:
         maps_target: Whether all servers get other targets than the client sent.
+        names_prefix: Whether heads depend on the route's prefix.
     """
 
     __slots__ = (
@@ -56,12 +64,15 @@ class RequestShape:
         "_ending",
         "_ending_lines",
         "_fixed",
+        "_listed",
+        "_mark",
         "_names_of",
         "_passed",
+        "_prefix",
         "_preserves_host",
         "_strips_prefix",
-        "_via",
         "maps_target",
+        "names_prefix",
     )
 
     def __init__(
@@ -69,6 +80,7 @@ class RequestShape:
         route: Route,
         depth: int,
         *,
+        prefix: bytes = b"",
         own_fields: frozenset[bytes] = frozenset(),
         fixed: Sequence[Header] = (),
         pseudonym: bytes = b"corsgate",
@@ -79,16 +91,31 @@ class RequestShape:
         self.maps_target = route.strip_prefix and depth > 0
         self._preserves_host = route.upstream.preserve_host
         self._passed = frozenset(name.lower().encode() for name in route.pass_headers)
-        self._via = via(pseudonym=pseudonym)
+        rules = route.upstream.request_rules
+        # What tells this process its own requests if they come back.
+        self._mark = via(pseudonym=pseudonym) if rules.via else loop_mark(pseudonym)
+        self._listed = (
+            None
+            if rules.forwarded == FORWARDED_FIELDS
+            else frozenset(name.encode("ascii") for name in rules.forwarded)
+        )
+        sends_prefix = (
+            self.maps_target
+            and "x-forwarded-prefix" in rules.forwarded
+            and b"x-forwarded-prefix" not in self._passed
+        )
+        self._prefix = prefix if sends_prefix else b""
+        self.names_prefix = sends_prefix
         self._fixed = tuple(fixed)
-        self._ending: Sequence[Header] = (self._via, *self._fixed)
+        self._ending: Sequence[Header] = (self._mark, *self._fixed)
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
-        self._dropped = DroppedFields(_spelled(own_fields | overrides), self._passed)
-        self._dropped_with_page = DroppedFields(
-            _spelled(own_fields | overrides | _OF_PAGE), self._passed - _OF_PAGE
-        )
+        gone = own_fields | overrides
+        if not rules.via:
+            gone |= {b"via"}
+        self._dropped = DroppedFields(_spelled(gone), self._passed)
+        self._dropped_with_page = DroppedFields(_spelled(gone | _OF_PAGE), self._passed - _OF_PAGE)
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )
@@ -173,11 +200,13 @@ class RequestShape:
                 host=client.authority,
                 trusted=True,
                 passed=self._passed,
+                prefix=self._prefix,
             )
+            if self._listed is not None:
+                told = only_listed(told, self._listed)
             return told, field_lines(told)
-        if len(client.authority) > _LONGEST_REMEMBERED:
-            return _told_of.__wrapped__(client.peer, client.scheme, client.authority)
-        return _told_of(client.peer, client.scheme, client.authority)
+        make = _told_of if len(client.authority) <= _LONGEST_REMEMBERED else _told_of.__wrapped__
+        return make(client.peer, client.scheme, client.authority, self._prefix, self._listed)
 
     def _page(
         self,
@@ -209,7 +238,7 @@ class RequestShape:
         self, offers: Sequence[bytes], *, trailers: bool, expect: bool
     ) -> Sequence[Header]:
         """Return the last fields of a head that asks for more than a plain response."""
-        ending = [self._via]
+        ending = [self._mark]
         if expect:
             ending.append((b"Expect", b"100-continue"))
         options = []
@@ -225,9 +254,13 @@ class RequestShape:
 
 
 @lru_cache(maxsize=1024)
-def _told_of(peer: str, scheme: bytes, authority: bytes) -> tuple[Sequence[Header], bytes]:
+def _told_of(
+    peer: str, scheme: bytes, authority: bytes, prefix: bytes, listed: frozenset[bytes] | None
+) -> tuple[Sequence[Header], bytes]:
     """Return the fields that say who asks, whose word counts for nothing, and their lines."""
-    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False)
+    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False, prefix=prefix)
+    if listed is not None:
+        told = only_listed(told, listed)
     return told, field_lines(told)
 
 

@@ -12,10 +12,11 @@ from corsgate.cors.vouching import KEEP, origin_mode
 from corsgate.gate.error_page import Problem
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
-from corsgate.message.forwarded import UNKNOWN, loop_of
+from corsgate.message.forwarded import UNKNOWN
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import HeaderIndex, short_list
 from corsgate.message.host import is_loopback_address
+from corsgate.message.loops import loop_of
 
 if TYPE_CHECKING:
     from corsgate.gate.runtime import CompiledRoute
@@ -90,6 +91,7 @@ class Ruling:
         if decision.verdict is Verdict.FORWARD:
             self.passes = (
                 b"via" not in index
+                and b"cdn-loop" not in index
                 and method != b"TRACE"
                 and (route.methods is None or method in route.methods)
             ) or self._look_further(route, method, index)
@@ -133,7 +135,9 @@ class Ruling:
         Returns:
             Whether there is nothing.
         """
-        loop = loop_of(index[b"via"], route.pseudonym) if b"via" in index else ""
+        loop = loop_of(index.get(b"via", ()), route.pseudonym) or loop_of(
+            index.get(b"cdn-loop", ()), route.pseudonym
+        )
         if loop:
             self.outcome = f"the request goes round in a loop: {loop}"
             self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")

@@ -140,6 +140,7 @@ class CompiledRoute:
         response_shape: What becomes of the heads of responses.
         kind: What routes have in common that make the same of the same fields, wherever they are:
             thousands of them may share what a connection remembers.
+        head_kind: The same for the heads that servers get.
         label: Its host and prefix, for the log.
         origin: What its upstream sees as Origin, if that is configured; None for the default.
         policy: Its compiled CORS policy, or None.
@@ -156,6 +157,7 @@ class CompiledRoute:
     __slots__ = (
         "credentialed",
         "direct",
+        "head_kind",
         "kind",
         "label",
         "limits",
@@ -188,6 +190,7 @@ class CompiledRoute:
         credentials = upstream.credentials
         fixed = () if credentials is None else credentials.fixed
         self.route = route
+        self.upstream = upstream
         self.prefix = prefix
         self.credentialed = credentials is not None
         self.pseudonym = pseudonym
@@ -195,6 +198,7 @@ class CompiledRoute:
         self.request_shape = RequestShape(
             route,
             depth,
+            prefix=prefix,
             own_fields=frozenset() if credentials is None else credentials.header_names,
             fixed=fixed or (),
             pseudonym=pseudonym,
@@ -218,19 +222,24 @@ class CompiledRoute:
             if route.methods is None
             else frozenset(method.encode("ascii") for method in route.methods)
         )
-        key = (
-            id(self.policy),
-            upstream.name,
-            route.pass_headers,
-            route.methods,
-            route.allow_framing,
-        )
-        self.kind = object() if kinds is None else kinds.setdefault(key, object())
+        self.kind = self.head_kind = self._kind(kinds)
+        if self.request_shape.names_prefix:
+            self.head_kind = object()
         self.limits = route.limits
-        self.upstream = upstream
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
+
+    def _kind(self, kinds: dict[Hashable, object] | None) -> object:
+        """Return the kind of the route, which is a new one if no route before is of it."""
+        key = (
+            id(self.policy),
+            self.upstream.name,
+            self.route.pass_headers,
+            self.route.methods,
+            self.route.allow_framing,
+        )
+        return object() if kinds is None else kinds.setdefault(key, object())
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -107,7 +107,7 @@ class Sender:
         if route.request_shape.maps_target or server.base_path:
             target = route.request_shape.upstream_target(target, server)
         # An address may get another name, and with it another Host.
-        key = (route.kind, server.origin, server.name, self._ruling.origin_mode)
+        key = (route.head_kind, server.origin, server.name, self._ruling.origin_mode)
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))

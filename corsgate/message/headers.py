@@ -288,6 +288,7 @@ _NO_TRAILERS = HOP_BY_HOP | frozenset(
         b"authentication-info",
         b"authorization",
         b"cache-control",
+        b"cdn-loop",
         b"content-encoding",
         b"content-length",
         b"content-range",

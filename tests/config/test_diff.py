@@ -302,6 +302,7 @@ on_down = { status = 503 }
             "balancing": Balancing(balance="hash"),
             "request_rules": RequestRules(origin="gate"),
             "origin": "drop",
+            "forwarded": ("forwarded",),
             "balance": "hash",
             "hash_on": "target",
             "sticky": Sticky(cookie="a", secret=Secret("q")),

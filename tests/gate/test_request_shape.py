@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client
 from corsgate.message.head import RequestHead, field_lines
 from corsgate.message.headers import HeaderIndex, HeaderList, end_to_end, index_headers
+from corsgate.message.identity import FORWARDED_FIELDS
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
 CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
+RULES = RequestRules()
 
 names = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True) | st.sampled_from(
     (b"Location", b"Set-Cookie", b"Vary", b"Connection", b"Content-Length", b"vary", b"Host")
@@ -29,9 +32,12 @@ def shape(
     own: frozenset[bytes] = frozenset(),
     methods: tuple[str, ...] | None = None,
     passing: tuple[str, ...] = (),
+    rules: RequestRules = RULES,
 ) -> RequestShape:
     """Return the shape of a route ``/v1`` to `SERVER`."""
-    upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
+    upstream = Upstream(
+        name="a", servers=(SERVER,), preserve_host=preserve_host, request_rules=rules
+    )
     route = Route(
         prefix="/v1",
         upstream=upstream,
@@ -39,7 +45,7 @@ def shape(
         methods=methods,
         pass_headers=passing,
     )
-    return RequestShape(route, 1, own_fields=own)
+    return RequestShape(route, 1, prefix=b"/v1", own_fields=own)
 
 
 def upstream_head(
@@ -190,6 +196,48 @@ class Requests(SynchronousTestCase):
         proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
         kept = [h for h in upstream_head(shape(), sent, client=proxy).headers if h in sent]
         self.assertEqual(sorted(kept), sorted([sent[0], sent[2], sent[4]]))
+
+    def test_about_the_client(self) -> None:
+        """The upstream gets the fields about the client that it is to get, and no others."""
+        proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
+        port: HeaderList = [(b"X-Forwarded-Port", b"443")]
+        for rules, wanted in (
+            (RequestRules(), set(FORWARDED_FIELDS)),
+            (RequestRules(forwarded=()), set[str]()),
+            (RequestRules(forwarded=("x-forwarded-for",)), {"x-forwarded-for"}),
+        ):
+            made = shape(strip=True, rules=rules)
+            for client in (CLIENT, proxy):
+                head = upstream_head(made, port, client=client)
+                self.assertEqual(head.lines, field_lines(head.headers))
+                names = {name.decode().lower() for name, _ in head.headers}
+                found = {each for each in names if "forwarded" in each}
+                usual = client is proxy and rules == RequestRules()
+                self.assertEqual(found, wanted | ({"x-forwarded-port"} if usual else set()))
+
+    def test_stripped_prefix(self) -> None:
+        """The upstream is told of a prefix that it doesn't see, and of no other."""
+        self.assertTrue(shape(strip=True).names_prefix)
+        sent = index_headers(upstream_head(shape(strip=True), []).headers)
+        self.assertEqual(sent[b"x-forwarded-prefix"], [b"/v1"])
+        for made in (
+            shape(),
+            shape(strip=True, rules=RequestRules(forwarded=("forwarded",))),
+            shape(strip=True, passing=("X-Forwarded-Prefix",)),
+        ):
+            self.assertFalse(made.names_prefix)
+            index = index_headers(upstream_head(made, [(b"X-Forwarded-Prefix", b"/a")]).headers)
+            self.assertNotIn([b"/v1"], index.values())
+
+    def test_without_via(self) -> None:
+        """An upstream that shall get no Via gets nobody's, and another mark."""
+        sent: HeaderList = [(b"Via", b"1.1 a"), (b"CDN-Loop", b"a")]
+        index = index_headers(upstream_head(shape(rules=RequestRules(via=False)), sent).headers)
+        self.assertNotIn(b"via", index)
+        self.assertEqual(index[b"cdn-loop"], [b"a", b"corsgate"])
+        index = index_headers(upstream_head(shape(), sent).headers)
+        self.assertEqual(index[b"via"], [b"1.1 a", b"1.1 corsgate"])
+        self.assertEqual(index[b"cdn-loop"], [b"a"])
 
     def test_passed_on_purpose(self) -> None:
         """What the route passes goes on once, whoever sent it."""

@@ -87,6 +87,9 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(ruling.problem.status, 508)
         self.assertIn("goes round in a loop", ruling.outcome or "")
         self.assertTrue(self.ask([(b"Via", b"1.1 a, 1.1 corsgate-1")]).passes)
+        self.assertFalse(self.ask([(b"CDN-Loop", b"a, corsgate-0")]).passes)
+        self.assertFalse(self.ask([(b"Via", b"1.1 a"), (b"CDN-Loop", b"corsgate-0")]).passes)
+        self.assertTrue(self.ask([(b"CDN-Loop", b"a, corsgate-1")]).passes)
 
     def test_methods(self) -> None:
         """A method that the route doesn't serve gets 405 and those that it does."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 
 from corsgate.config.model import rules
-from corsgate.config.model.validators import rule
+from corsgate.config.model.validators import each, rule
 from corsgate.errors import BadValue
+from corsgate.message.identity import FORWARDED_FIELDS
 
 ORIGIN_MODES = ("server", "gate", "drop", "keep")
 """The words for what an upstream sees as Origin; any other value is an origin itself."""
@@ -43,6 +44,12 @@ def check_origin(text: str) -> None:
             )
 
 
+def check_forwarded(text: str) -> None:
+    """Reject the name of a field that is not one of `FORWARDED_FIELDS`, in any case."""
+    if text.lower() not in FORWARDED_FIELDS:
+        raise BadValue(f"{rules.show(text)} is unknown", f"write {rules.one_of(FORWARDED_FIELDS)}")
+
+
 @attrs.frozen(kw_only=True)
 class RequestRules:
     """What an upstream is shown of who asks.
@@ -52,8 +59,16 @@ class RequestRules:
             origin that the client used), drop (neither field), keep (what the client sent), or an
             origin. None for server where the gate has checked the origin itself, and keep
             elsewhere.
+        forwarded: The fields about the client and its URL that the upstream gets: all, none, or a
+            list of forwarded, x-forwarded-for, x-forwarded-proto, x-forwarded-host and
+            x-forwarded-prefix.
+        via: Whether the upstream gets Via.
     """
 
     origin: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(check_origin))
     )
+    forwarded: tuple[str, ...] = attrs.field(
+        default=FORWARDED_FIELDS, validator=each(check_forwarded)
+    )
+    via: bool = True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from corsgate.config.model.request_rules import RequestRules, check_origin
+from corsgate.config.model.request_rules import RequestRules, check_forwarded, check_origin
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Route
-from corsgate.config.toml.reader import Table, checked
+from corsgate.config.toml.reader import Table, boolean, checked, text
+from corsgate.config.toml.shape import shape
+from corsgate.message.identity import FORWARDED_FIELDS
 
 
 def read_request_rules(table: Table) -> RequestRules:
@@ -19,7 +21,35 @@ def read_request_rules(table: Table) -> RequestRules:
     Returns:
         The rules. After a fault, which is recorded, the default is used.
     """
-    return RequestRules(origin=table.get("origin", checked(check_origin), None))
+    return RequestRules(
+        origin=table.get("origin", checked(check_origin), None),
+        forwarded=_read_forwarded(table),
+        via=table.get("via", boolean, True),
+    )
+
+
+def _read_forwarded(table: Table) -> tuple[str, ...]:
+    """Read which fields about the client the upstream gets: a word or a list."""
+    key = "forwarded"
+    if table.is_word(key, "all"):
+        return FORWARDED_FIELDS
+    item = table.item(key)
+    if item is not None and isinstance(item.raw, str):
+        if item.raw != "none":
+            item.wrong(
+                f"{show(item.raw)} is unknown",
+                'write "all", "none", or an array of names, such as ["x-forwarded-for"]',
+            )
+        return ()
+    listed = table.list_of(key, _forwarded_name, '"x-forwarded-for"')
+    return FORWARDED_FIELDS if listed is None else listed
+
+
+@shape({"type": "string"})
+def _forwarded_name(raw: object) -> str:
+    name = text(raw)
+    check_forwarded(name)
+    return name.lower()
 
 
 def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]:

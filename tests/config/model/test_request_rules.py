@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model.request_rules import ORIGIN_MODES, RequestRules, check_origin
+from corsgate.config.model.request_rules import (
+    ORIGIN_MODES,
+    RequestRules,
+    check_forwarded,
+    check_origin,
+)
 from corsgate.errors import BadValue
+from corsgate.message.identity import FORWARDED_FIELDS
 
 GOOD = (
     *ORIGIN_MODES,
@@ -34,6 +40,20 @@ BAD = {
     " address",
     "http://": '"" is not a host name; write a host name or an IP address',
 }
+
+
+class ForwardedTests(SynchronousTestCase):
+    """`check_forwarded`."""
+
+    def test_names(self) -> None:
+        """The five fields are known in any case, and no others."""
+        for name in (*FORWARDED_FIELDS, "Forwarded", "X-Forwarded-Prefix"):
+            check_forwarded(name)
+        for name in ("", "X-Real-IP", "x-forwarded-port", "Via"):
+            with self.assertRaises(BadValue):
+                check_forwarded(name)
+            with self.assertRaises(BadValue):
+                RequestRules(forwarded=(name,))
 
 
 class OriginTests(SynchronousTestCase):

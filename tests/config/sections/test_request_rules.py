@@ -30,16 +30,30 @@ class ReadTests(TableTestCase):
         self.assertEqual(self.read(""), (RequestRules(), []))
         self.assertEqual(self.read('origin = "gate"'), (RequestRules(origin="gate"), []))
 
+    def test_forwarded(self) -> None:
+        """All, none or a list of names in any case."""
+        for source, wanted in (
+            ('forwarded = "all"', RequestRules()),
+            ('forwarded = "none"', RequestRules(forwarded=())),
+            ("forwarded = []", RequestRules(forwarded=())),
+            ('forwarded = ["X-Forwarded-For"]', RequestRules(forwarded=("x-forwarded-for",))),
+            ("via = false", RequestRules(via=False)),
+        ):
+            self.assertEqual(self.read(source), (wanted, []), source)
+
     def test_faults(self) -> None:
         """A fault has its place and its fix."""
         for source, wanted in (
             ("origin = true", "true is a boolean"),
             ('origin = "proxy"', '"proxy" is unknown'),
+            ('forwarded = "some"', '"some" is unknown'),
+            ("forwarded = 1", "it is an integer"),
+            ('forwarded = ["x-real-ip"]', 'forwarded[0]: "x-real-ip" is unknown'),
+            ('via = "no"', '"no" is text'),
         ):
-            found, recorded = self.read(source)
-            self.assertEqual(found, RequestRules())
+            _, recorded = self.read(source)
             self.assertEqual(len(recorded), 1)
-            self.assertIn("origin", recorded[0])
+            self.assertIn(source.partition(" ")[0], recorded[0])
             self.assertIn(wanted, recorded[0])
 
 
