@@ -10,6 +10,7 @@ import attrs
 
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.rules import SHOWN_LENGTH, show
 from corsgate.config.model.units import format_duration, format_size, is_size
 from corsgate.config.model.values import Config, Cors, Limits, Listener, Route, Server, Upstream
@@ -50,13 +51,16 @@ _LISTS: Mapping[str, tuple[str, str]] = {
     "discovered": ("it has the servers of {}", "it no longer has the servers of {}"),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
     "forwarded": ("it gets {}", "it no longer gets {}"),
+    "set": ("it has {}", "it no longer has {}"),
+    "add": ("it also has {}", "it no longer also has {}"),
+    "remove": ("{} is removed", "{} is no longer removed"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
     "trusted_proxies": ("proxies in {} are trusted", "proxies in {} are no longer trusted"),
 }
 """How to describe added and removed entries of lists."""
 
-_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky)
+_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HeaderRules, HealthCheck, Sticky)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing", "request_rules")

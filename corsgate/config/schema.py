@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
@@ -47,12 +48,20 @@ _SPECIMEN: Mapping[str, Any] = {
             "servers": ["", {}],
             "credentials": "basic",
             "client_certificate": {},
-            **{key: {} for key in ("sticky", "health", "eject", "on_down")},
+            **{key: {} for key in ("sticky", "health", "eject", "on_down", "request_headers")},
         },
     },
     "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
     "cors": {"x": {}},
-    "routes": {"/": {"upstream": "x", "cors": "x", "cors_report_only": "x", "limits": {}}},
+    "routes": {
+        "/": {
+            "upstream": "x",
+            "cors": "x",
+            "cors_report_only": "x",
+            "limits": {},
+            "response_headers": {},
+        }
+    },
     "limits": {},
 }
 """A document with every kind of table; its values do not matter."""
@@ -73,6 +82,8 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),
+    ("routes", "/", "response_headers"): (HeaderRules,),
+    ("upstreams", "x", "request_headers"): (HeaderRules,),
     ("limits",): (Limits,),
 }
 """The classes whose docstrings describe the keys of each table."""

@@ -61,7 +61,7 @@ def route_faults(route: Route) -> list[Finding]:
     cors, upstream = route.cors, route.upstream
     if (
         cors is None
-        or upstream.credentials is None
+        or not upstream.adds_secrets
         or "*" not in cors.allow_origins
         or cors.dangerously_allow_any_origin_to_use_upstream_credentials
     ):

@@ -64,7 +64,7 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
     found = [*_login_warnings(route.cors, route.upstream)]
     if own:
         found += _unserved(route.cors, route)
-    if route.upstream.credentials is not None:
+    if route.upstream.adds_secrets:
         found += _sharing(route.cors, route.upstream)
     return found
 

@@ -227,7 +227,7 @@ class SimulatedGate:
             request.method,
             index,
             request.url.origin,
-            credentialed=route.upstream.credentials is not None,
+            credentialed=route.upstream.adds_secrets,
             allow_framing=route.allow_framing,
         )
         by = decision.reason

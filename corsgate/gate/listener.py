@@ -180,6 +180,7 @@ def _client_of(
         authority=authority,
         key=None if shown == UNKNOWN else client_key(shown),
         hosts_checked=is_checked,
+        address=shown,
     )
 
 

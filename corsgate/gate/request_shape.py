@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
+from corsgate.config.model.header_rules import normal_name
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.vouching import KEEP, SERVER
+from corsgate.gate.header_rules import FieldMaker
 from corsgate.message.client import Client, gate_origin, serialized_origin
 from corsgate.message.forwarded import forwarded, only_listed
 from corsgate.message.head import RequestHead, field_lines
@@ -47,6 +49,7 @@ class RequestShape:
         route: How it is configured.
         depth: How many segments the route's prefix has; so many are stripped, where it is.
         prefix: That prefix, percent-encoded; empty for ``/``.
+        label: The route's host and prefix, percent-encoded.
         own_fields: Lower-cased names of fields that the upstream's credentials own.
         fixed: The fields that sign every request alike.
         pseudonym: What this process calls itself in Via.
@@ -54,7 +57,9 @@ class RequestShape:
 
     Attributes:
         maps_target: Whether all servers get other targets than the client sent.
-        names_prefix: Whether heads depend on the route's prefix.
+        by_route: Whether heads depend on the route's host or prefix.
+        by_request: Whether heads are different for each request.
+        added: Fields that the operator adds to each request alike.
     """
 
     __slots__ = (
@@ -65,14 +70,17 @@ class RequestShape:
         "_ending_lines",
         "_fixed",
         "_listed",
+        "_maker",
         "_mark",
         "_names_of",
         "_passed",
         "_prefix",
         "_preserves_host",
         "_strips_prefix",
+        "added",
+        "by_request",
+        "by_route",
         "maps_target",
-        "names_prefix",
     )
 
     def __init__(
@@ -81,6 +89,7 @@ class RequestShape:
         depth: int,
         *,
         prefix: bytes = b"",
+        label: bytes = b"/",
         own_fields: frozenset[bytes] = frozenset(),
         fixed: Sequence[Header] = (),
         pseudonym: bytes = b"corsgate",
@@ -90,8 +99,11 @@ class RequestShape:
         self._strips_prefix = route.strip_prefix
         self.maps_target = route.strip_prefix and depth > 0
         self._preserves_host = route.upstream.preserve_host
-        self._passed = frozenset(name.lower().encode() for name in route.pass_headers)
         rules = route.upstream.request_rules
+        self._maker = maker = FieldMaker(rules.request_headers, label)
+        self.added, self.by_request = maker.fixed, maker.by_request
+        passed = (name for name in route.pass_headers if normal_name(name) not in maker.dropped)
+        self._passed = frozenset(name.lower().encode("ascii") for name in passed)
         # What tells this process its own requests if they come back.
         self._mark = via(pseudonym=pseudonym) if rules.via else loop_mark(pseudonym)
         self._listed = (
@@ -102,16 +114,16 @@ class RequestShape:
         sends_prefix = (
             self.maps_target
             and "x-forwarded-prefix" in rules.forwarded
-            and b"x-forwarded-prefix" not in self._passed
+            and b"x-forwarded-prefix" not in self._passed | maker.dropped
         )
         self._prefix = prefix if sends_prefix else b""
-        self.names_prefix = sends_prefix
-        self._fixed = tuple(fixed)
+        self.by_route = sends_prefix or maker.by_route
+        self._fixed = (*maker.fixed, *fixed)
         self._ending: Sequence[Header] = (self._mark, *self._fixed)
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         overrides = METHOD_OVERRIDES if route.methods is not None else frozenset()
-        gone = own_fields | overrides
+        gone = own_fields | overrides | maker.dropped
         if not rules.via:
             gone |= {b"via"}
         self._dropped = DroppedFields(_spelled(gone), self._passed)
@@ -131,6 +143,7 @@ class RequestShape:
         expect: bool = False,
         framing: bytes | None = None,
         origin_mode: str = KEEP,
+        request_id: str = "",
     ) -> RequestHead:
         """Return the head that a server gets, signed where all requests are signed alike.
 
@@ -144,6 +157,7 @@ class RequestShape:
             framing: For a request without a body, the line that says so or no line; the head is
                 made ready to be written then.
             origin_mode: What the server sees as Origin and Referer.
+            request_id: The id of the request in the access log.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -166,6 +180,9 @@ class RequestShape:
         if offers or trailers or expect:
             ending = self._ending_with(offers, trailers=trailers, expect=expect)
             ending_lines = field_lines(ending)
+        if self._maker.varies:
+            more = self._maker.varying(client, head, request_id)
+            ending, ending_lines = [*ending, *more], ending_lines + field_lines(more)
         lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
         target = head.target
         if self.maps_target or server.base_path:
@@ -202,6 +219,9 @@ class RequestShape:
                 passed=self._passed,
                 prefix=self._prefix,
             )
+            dropped = self._maker.dropped
+            if dropped:
+                told = [field for field in told if field[0].lower() not in dropped]
             if self._listed is not None:
                 told = only_listed(told, self._listed)
             return told, field_lines(told)

@@ -9,7 +9,7 @@ from itertools import compress
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
 from corsgate.message.connection_auth import without_connection_challenges
-from corsgate.message.head import ResponseHead, field_lines
+from corsgate.message.head import ResponseHead
 from corsgate.message.headers import (
     HOP_BY_HOP,
     Header,
@@ -95,7 +95,9 @@ class ResponseShape:
         self._sent_host = sent_host
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
-        self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
+        self._dropped = (
+            _NOT_FOR_CLIENTS | {b"content-length"} | withheld | route.response_headers.dropped
+        )
         self._plans: dict[HeadNames, _ResponsePlan] = {}
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
@@ -110,7 +112,7 @@ class ResponseShape:
         authority: bytes,
         gate_origin: bytes,
         shared: bool = False,
-        cookie: bytes | None = None,
+        added: Iterable[Header] = (),
     ) -> ResponseHead:
         """Return the head that the client gets.
 
@@ -122,7 +124,7 @@ class ResponseShape:
             gate_origin: Scheme and authority by which the client reached the gate.
             shared: Whether the client's connection may carry the requests of several users. A
                 proxy's next user would be taken for the one who met a challenge that binds it.
-            cookie: The value of a Set-Cookie of the gate's own, or None.
+            added: Further fields of the gate's own.
 
         Returns:
             A head without hop-by-hop and framing fields, the upstream's places turned to the
@@ -146,6 +148,7 @@ class ResponseShape:
                 strip_prefix=self._strips_prefix,
                 gate_origin=gate_origin,
             )
+        headers += added
         if decision.exposes_all:
             decision = decision.exposing(headers)
         if plan.challenges and shared:
@@ -153,9 +156,6 @@ class ResponseShape:
         ours, our_lines = decision.headers, decision.lines
         if plan.varies:
             ours, our_lines = _with_vary(decision, _vary_of(came, plan.vary_at, decision.vary))
-        if cookie is not None:
-            field = (b"Set-Cookie", cookie)
-            ours, our_lines = (*ours, field), our_lines + field_lines((field,))
         lines = b"\r\n".join([*map(_line, headers), our_lines]) if dated else None
         headers += ours
         return ResponseHead(response.status, response.reason, headers, lines)

@@ -85,7 +85,7 @@ class Ruling:
             codings = [coding.lower() for coding in short_list(index[b"te"]) or ()]
             self.takes_trailers = b"trailers" in codings
         # A client's own credentials don't reach an upstream that gets the gate's.
-        if b"authorization" in index and not route.credentialed:
+        if b"authorization" in index and route.upstream.credentials is None:
             self.binds = credentials_bind(index[b"authorization"])
         self.shared = client.trusted or client.peer == UNKNOWN
         if decision.verdict is Verdict.FORWARD:

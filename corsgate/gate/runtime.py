@@ -21,6 +21,7 @@ from corsgate.config.model.values import Config, Cors, Route, Server, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.build import build
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.header_rules import FieldMaker
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
@@ -134,10 +135,12 @@ class CompiledRoute:
     Attributes:
         route: As above.
         prefix: As above.
-        credentialed: Whether the gate adds credentials.
+        credentialed: Whether the gate adds secrets, so that other sites are kept out.
         pseudonym: As above.
         request_shape: What becomes of its requests' heads.
         response_shape: What becomes of the heads of responses.
+        response_fields: Makes the fields that the operator adds to them.
+        adds_fields: Whether there are such fields, or a cookie of the gate's own.
         kind: What routes have in common that make the same of the same fields, wherever they are:
             thousands of them may share what a connection remembers.
         head_kind: The same for the heads that servers get.
@@ -155,6 +158,7 @@ class CompiledRoute:
     """
 
     __slots__ = (
+        "adds_fields",
         "credentialed",
         "direct",
         "head_kind",
@@ -169,6 +173,7 @@ class CompiledRoute:
         "pseudonym",
         "report_only",
         "request_shape",
+        "response_fields",
         "response_shape",
         "route",
         "upstream",
@@ -192,13 +197,15 @@ class CompiledRoute:
         self.route = route
         self.upstream = upstream
         self.prefix = prefix
-        self.credentialed = credentials is not None
+        self.credentialed = route.upstream.adds_secrets
+        label = (route.host or "").encode("ascii") + (prefix or b"/")
         self.pseudonym = pseudonym
         self.origin = route.upstream.request_rules.origin
         self.request_shape = RequestShape(
             route,
             depth,
             prefix=prefix,
+            label=label,
             own_fields=frozenset() if credentials is None else credentials.header_names,
             fixed=fixed or (),
             pseudonym=pseudonym,
@@ -207,10 +214,12 @@ class CompiledRoute:
         self.response_shape = ResponseShape(
             route,
             prefix,
-            credentialed=self.credentialed,
+            credentialed=credentials is not None,
             sent_host=self.request_shape.host_for,
             shortcuts=shortcuts,
         )
+        self.response_fields = FieldMaker(route.response_headers, label)
+        self.adds_fields = upstream.sticky is not None or self.response_fields.makes_any
         report_only = route.cors_report_only
         self.label = f"{route.host or ''}{route.prefix}"
         self.policy = None if route.cors is None else compiled(route.cors)
@@ -223,7 +232,7 @@ class CompiledRoute:
             else frozenset(method.encode("ascii") for method in route.methods)
         )
         self.kind = self.head_kind = self._kind(kinds)
-        if self.request_shape.names_prefix:
+        if self.request_shape.by_route:
             self.head_kind = object()
         self.limits = route.limits
         self.log_throttle = LogThrottle()

@@ -22,6 +22,7 @@ class Client:
         authority: The effective Host value, possibly empty.
         hosts_checked: Whether the listener serves only configured hosts, or loopback names. Without
             that, a page whose name was pointed at the gate (DNS rebinding) passes for its own.
+        address: The address behind trusted proxies, as the log shows it.
         key: The key that identifies the client where clients share a resource, as
             `corsgate.server.admission.client_key` returns it: the address behind trusted proxies.
             None for a client on a Unix socket, and for one whose address no proxy reports.
@@ -33,6 +34,11 @@ class Client:
     authority: bytes
     key: str | None = None
     hosts_checked: bool = False
+    address: str = attrs.field()
+
+    @address.default
+    def _peer(self) -> str:
+        return self.peer
 
 
 def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:

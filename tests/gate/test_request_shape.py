@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.header_rules import HeaderField, HeaderRules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.gate.request_shape import RequestShape
@@ -217,7 +219,7 @@ class Requests(SynchronousTestCase):
 
     def test_stripped_prefix(self) -> None:
         """The upstream is told of a prefix that it doesn't see, and of no other."""
-        self.assertTrue(shape(strip=True).names_prefix)
+        self.assertTrue(shape(strip=True).by_route)
         sent = index_headers(upstream_head(shape(strip=True), []).headers)
         self.assertEqual(sent[b"x-forwarded-prefix"], [b"/v1"])
         for made in (
@@ -225,7 +227,7 @@ class Requests(SynchronousTestCase):
             shape(strip=True, rules=RequestRules(forwarded=("forwarded",))),
             shape(strip=True, passing=("X-Forwarded-Prefix",)),
         ):
-            self.assertFalse(made.names_prefix)
+            self.assertFalse(made.by_route)
             index = index_headers(upstream_head(made, [(b"X-Forwarded-Prefix", b"/a")]).headers)
             self.assertNotIn([b"/v1"], index.values())
 
@@ -238,6 +240,33 @@ class Requests(SynchronousTestCase):
         index = index_headers(upstream_head(shape(), sent).headers)
         self.assertEqual(index[b"via"], [b"1.1 a", b"1.1 corsgate"])
         self.assertEqual(index[b"cdn-loop"], [b"a"])
+
+    def test_operators_fields(self) -> None:
+        """What the operator sets or removes passes from nobody, a trusted proxy included."""
+        rules = RequestRules(
+            request_headers=HeaderRules(
+                set=(HeaderField("X-Real-IP", "{client_ip}"), HeaderField("X-A", "1")),
+                remove=("X_Remote_User", "X-B"),
+            )
+        )
+        sent: HeaderList = [
+            (b"X-Real-IP", b"10.9.9.9"),
+            (b"X-Remote-User", b"admin"),
+            (b"X-B", b"2"),
+            (b"X-Client-Cert", b"3"),
+        ]
+        made = shape(rules=rules, passing=("X-Remote-User",))
+        self.assertEqual((made.added, made.by_request, made.by_route), (((b"X-A", b"1"),), 0, 0))
+        proxy = attrs.evolve(CLIENT, trusted=True, address="192.0.2.7")
+        for client, address in ((CLIENT, b"192.0.2.1"), (proxy, b"192.0.2.7")):
+            head = upstream_head(made, sent, client=client)
+            self.assertEqual(head.lines, field_lines(head.headers))
+            index = index_headers(head.headers)
+            self.assertEqual((index[b"x-real-ip"], index[b"x-a"]), ([address], [b"1"]))
+            for name in (b"x-remote-user", b"x-b"):
+                self.assertNotIn(name, index)
+            self.assertEqual(b"x-client-cert" in index, client is proxy)
+        self.assertEqual(made.request_trailers(sent), [])
 
     def test_passed_on_purpose(self) -> None:
         """What the route passes goes on once, whoever sent it."""

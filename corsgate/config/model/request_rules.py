@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.validators import each, rule
 from corsgate.errors import BadValue
 from corsgate.message.identity import FORWARDED_FIELDS
@@ -63,6 +64,7 @@ class RequestRules:
             list of forwarded, x-forwarded-for, x-forwarded-proto, x-forwarded-host and
             x-forwarded-prefix.
         via: Whether the upstream gets Via.
+        request_headers: Fields that are set, added or removed in its requests.
     """
 
     origin: str | None = attrs.field(
@@ -72,3 +74,4 @@ class RequestRules:
         default=FORWARDED_FIELDS, validator=each(check_forwarded)
     )
     via: bool = True
+    request_headers: HeaderRules = attrs.field(factory=HeaderRules)

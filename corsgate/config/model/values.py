@@ -14,6 +14,7 @@ from corsgate.config.model import rules
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.endpoint import check_endpoint
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
 from corsgate.config.model.request_rules import RequestRules
@@ -239,6 +240,11 @@ class Upstream:
     verify: bool = True
     request_rules: RequestRules = attrs.field(factory=RequestRules)
 
+    @property
+    def adds_secrets(self) -> bool:
+        """Whether the gate adds secrets to its requests: credentials, or in a field."""
+        return self.credentials is not None or self.request_rules.request_headers.is_secret
+
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""
         servers = self.servers
@@ -313,6 +319,7 @@ class Route:
         pass_headers: Names of request fields that are forwarded although an upstream may trust
             them for the client's identity or the target; only in this spelling.
         limits: The limits of the file, overridden by those of the route.
+        response_headers: Fields that are set, added or removed in the upstream's responses.
     """
 
     host: str | None = attrs.field(
@@ -331,6 +338,7 @@ class Route:
         default=(), validator=each(rules.check_passed_header)
     )
     limits: Limits = attrs.field(factory=Limits)
+    response_headers: HeaderRules = attrs.field(factory=HeaderRules)
 
 
 @attrs.frozen(kw_only=True)

@@ -40,7 +40,7 @@ def listener_warnings(
 
     Source: Fetch Metadata ``#sec-fetch-site-header``: only to a potentially trustworthy URL.
     """
-    guarded = [route for route in routes if route.upstream.credentials is not None]
+    guarded = [route for route in routes if route.upstream.adds_secrets]
     nameless = [] if has_hosts else [route for route in guarded if route.host is None]
     enforced = [route for route in guarded if route.cors is None or route.cors.enforce_origin]
     for number, one in enumerate(listeners):

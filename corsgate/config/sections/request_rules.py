@@ -6,50 +6,60 @@ from collections.abc import Iterable
 
 from corsgate.config.model.request_rules import RequestRules, check_forwarded, check_origin
 from corsgate.config.model.rules import show
-from corsgate.config.model.values import Route
+from corsgate.config.model.values import Credentials, Route
+from corsgate.config.sections.header_rules import read_request_headers
+from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table, boolean, checked, text
 from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
 from corsgate.message.identity import FORWARDED_FIELDS
 
 
-def read_request_rules(table: Table) -> RequestRules:
+def read_request_rules(
+    table: Table, credentials: Credentials | None, sources: Sources
+) -> RequestRules:
     """Read what an upstream is shown of who asks.
 
     Args:
         table: The table of the upstream.
+        credentials: Its credentials.
+        sources: Where secrets come from.
 
     Returns:
         The rules. After a fault, which is recorded, the default is used.
     """
     return RequestRules(
         origin=table.get("origin", checked(check_origin), None),
-        forwarded=_read_forwarded(table),
+        forwarded=table.get("forwarded", _forwarded, FORWARDED_FIELDS),
         via=table.get("via", boolean, True),
+        request_headers=read_request_headers(table, credentials, sources),
     )
 
 
-def _read_forwarded(table: Table) -> tuple[str, ...]:
-    """Read which fields about the client the upstream gets: a word or a list."""
-    key = "forwarded"
-    if table.is_word(key, "all"):
+@shape(
+    {
+        "anyOf": [
+            {"enum": ["all", "none"]},
+            {"type": "array", "items": {"type": "string"}},
+        ]
+    }
+)
+def _forwarded(raw: object) -> tuple[str, ...]:
+    """Return which fields about the client the upstream gets: by a word or a list."""
+    if raw == "all":
         return FORWARDED_FIELDS
-    item = table.item(key)
-    if item is not None and isinstance(item.raw, str):
-        if item.raw != "none":
-            item.wrong(
-                f"{show(item.raw)} is unknown",
-                'write "all", "none", or an array of names, such as ["x-forwarded-for"]',
-            )
+    if raw == "none":
         return ()
-    listed = table.list_of(key, _forwarded_name, '"x-forwarded-for"')
-    return FORWARDED_FIELDS if listed is None else listed
-
-
-@shape({"type": "string"})
-def _forwarded_name(raw: object) -> str:
-    name = text(raw)
-    check_forwarded(name)
-    return name.lower()
+    if not isinstance(raw, list):
+        shown = show(raw) if isinstance(raw, str) else "it"
+        raise BadValue(
+            f"{shown} is unknown",
+            'write "all", "none", or an array of names, such as ["x-forwarded-for"]',
+        )
+    names = [text(each) for each in raw]
+    for name in names:
+        check_forwarded(name)
+    return tuple(name.lower() for name in names)
 
 
 def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.header_rules import normal_name
 from corsgate.config.model.values import (
     Cors,
     HeaderCredentials,
@@ -15,6 +16,7 @@ from corsgate.config.model.values import (
     Route,
     Upstream,
 )
+from corsgate.config.sections.header_rules import check_withheld, read_response_headers
 from corsgate.config.sections.policies import CorsRules, check_route
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
@@ -120,6 +122,7 @@ def _read_route(
     strip_prefix = table.get("strip_prefix", boolean, False)
     allow_framing = table.get("allow_framing", boolean, False)
     pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
+    response_headers = read_response_headers(table)
     own = table.item("limits")
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
@@ -138,8 +141,10 @@ def _read_route(
         allow_framing=allow_framing,
         pass_headers=pass_headers or (),
         limits=limits,
+        response_headers=response_headers,
     )
-    if allow_framing and (upstream.credentials is None or (cors and not cors.enforce_origin)):
+    check_withheld(table, response_headers, upstream.credentials)
+    if allow_framing and (not upstream.adds_secrets or (cors and not cors.enforce_origin)):
         table.notes.warn(
             (*table.path, "allow_framing"),
             "it has no effect: frames are refused only where the upstream has credentials and"
@@ -162,6 +167,7 @@ def _check_passed(table: Table, route: Route) -> None:
         owned.add(b"authorization")
     if isinstance(credentials, HeaderCredentials):
         owned.add(credentials.name.lower().replace("_", "-").encode())
+    set_here = {normal_name(f.name) for f in route.upstream.request_rules.request_headers.set}
     seen = set()
     for number, name in enumerate(route.pass_headers):
         path = (*table.path, "pass_headers", number)
@@ -171,6 +177,9 @@ def _check_passed(table: Table, route: Route) -> None:
         if spelled in owned:
             problem = f"{rules.show(name)} is set by the gate where the upstream has credentials"
             table.notes.add(path, problem, "remove it, or the upstream's credentials")
+        elif spelled in set_here:
+            problem = f"{rules.show(name)} is set by the upstream's request_headers"
+            table.notes.add(path, problem, "remove it here, or there")
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
         elif not (overrides or speaks_of_client(lowered)):

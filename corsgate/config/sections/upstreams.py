@@ -20,7 +20,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections import tls
 from corsgate.config.sections.balancing import read_balancing
-from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear, warn_of_exposed
 from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
@@ -56,7 +56,7 @@ def read_upstream(
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
-    request_rules = read_request_rules(table)
+    request_rules = read_request_rules(table, found, sources)
     table.finish()
     if listed is None:
         return None
@@ -64,6 +64,10 @@ def read_upstream(
     clear = sent_in_clear(found, listed.templates)
     if clear:
         table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
+    elif request_rules.request_headers.is_secret:
+        clear = in_clear(listed.templates)
+        if clear:
+            table.notes.warn((*table.path, "request_headers"), clear, CLEAR_FIX)
     try:
         return Upstream(
             name=name,
