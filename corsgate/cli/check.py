@@ -15,6 +15,7 @@ from corsgate.config.sections.tls import tls_findings
 from corsgate.config.toml.lines import key_lines, key_text, line_of
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError, Fault
+from corsgate.explain.box_view import origins_seen
 from corsgate.gate.load import load_config
 from corsgate.gate.startup_checks import listener_path
 from corsgate.transport.files import read_given
@@ -37,6 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     faults: Sequence[Fault] = ()
     warnings: Sequence[Fault] = ()
+    seen: Sequence[str] = ()
     sources: list[bytes] = []
 
     def read(file: str) -> bytes:
@@ -51,12 +53,14 @@ def main(argv: Sequence[str]) -> int:
     else:
         found = (*config.warnings, *_tls_warnings(given.file, sources[0], config))
         warnings = sorted(found, key=lambda warning: warning.line or 0)
+        seen = list(origins_seen(config))
     if given.json:
         result = {
             "file": given.file,
             "ok": not faults,
             "faults": [attrs.asdict(fault) for fault in faults],
             "warnings": [attrs.asdict(warning) for warning in warnings],
+            "seen": seen,
         }
         print(json.dumps(result, indent=2))
         return FOUND if faults else FINE
@@ -67,6 +71,7 @@ def main(argv: Sequence[str]) -> int:
     if not faults:
         routes, upstreams = len(config.routes), len(config.upstreams)
         print(f"{given.file}: ok, {routes} route(s) to {upstreams} upstream(s)")
+        print(*seen, sep="\n", end="\n" if seen else "")
     return FOUND if faults else FINE
 
 

@@ -11,6 +11,7 @@ import attrs
 from corsgate.config.diff_reach import COMPARED, destination, reach_changes
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.rules import SHOWN_LENGTH, show
 from corsgate.config.model.units import format_duration, format_size, is_size
 from corsgate.config.model.upstream_tls import UpstreamTls
@@ -55,6 +56,10 @@ _LISTS: Mapping[str, tuple[str, str]] = {
         "URLs of {} in responses no longer become the gate's",
     ),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
+    "forwarded": ("it gets {}", "it no longer gets {}"),
+    "set": ("it has {}", "it no longer has {}"),
+    "add": ("it also has {}", "it no longer also has {}"),
+    "remove": ("{} is removed", "{} is no longer removed"),
     "pin": ("servers with the key {} are accepted", "the key {} is no longer accepted"),
     "methods": ("it serves {}", "it no longer serves {}"),
     "hosts": ("the host {} is served", "the host {} is no longer served"),
@@ -70,10 +75,18 @@ _OPEN_ENTRIES: Mapping[str, str] = {
 }
 """How to describe entries of lists that let strangers in."""
 
-_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HealthCheck, Sticky, UpstreamTls)
+_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HeaderRules, HealthCheck, Sticky, UpstreamTls)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
-_OWN_WORDS = ("name", "servers", "credentials", "pool", "balancing", "addresses")
+_OWN_WORDS = (
+    "name",
+    "servers",
+    "credentials",
+    "pool",
+    "balancing",
+    "addresses",
+    "request_rules",
+)
 _NO_POLICY = Cors(allow_origins=())
 
 
@@ -195,6 +208,7 @@ def _upstreams(
         yield from _fields(where, was.pool, upstream.pool)
         yield from _fields(where, was.balancing, upstream.balancing)
         yield from _fields(where, was.addresses, upstream.addresses)
+        yield from _fields(where, was.request_rules, upstream.request_rules)
 
 
 def _upstream(name: str) -> str:

@@ -19,6 +19,7 @@ from corsgate.config.model.values import (
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
+from corsgate.config.sections.request_rules import vouching_warnings
 from corsgate.config.sections.routes import read_limits, read_routes
 from corsgate.config.sections.secrets import Sources, nobody
 from corsgate.config.sections.upstreams import read_credentials, read_upstream
@@ -108,6 +109,8 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
     _check_listeners(top, [route for _, route in routes], listeners)
+    for name, problem, fix in vouching_warnings(route for _, route in routes):
+        notes.warn(("upstreams", name, "origin"), problem, fix)
     if not notes.faults:  # A misspelled name would also make its entry unused.
         _warn_of_unused(notes, credentials, "use it as the credentials of an upstream")
         _warn_of_unused(notes, upstreams, "use it as the upstream of a route")

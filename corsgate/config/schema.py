@@ -16,6 +16,8 @@ import attrs
 
 from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
+from corsgate.config.model.header_rules import HeaderRules
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
     BasicCredentials,
@@ -48,12 +50,23 @@ _SPECIMEN: Mapping[str, Any] = {
             "servers": ["", {}],
             "credentials": "basic",
             "client_certificate": {},
-            **{key: {} for key in ("sticky", "health", "eject", "on_down", "tls")},
+            **{
+                key: {}
+                for key in ("sticky", "health", "eject", "on_down", "tls", "request_headers")
+            },
         },
     },
     "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
     "cors": {"x": {}},
-    "routes": {"/": {"upstream": "x", "cors": "x", "cors_report_only": "x", "limits": {}}},
+    "routes": {
+        "/": {
+            "upstream": "x",
+            "cors": "x",
+            "cors_report_only": "x",
+            "limits": {},
+            "response_headers": {},
+        }
+    },
     "limits": {},
 }
 """A document with every kind of table; its values do not matter."""
@@ -61,7 +74,7 @@ _SPECIMEN: Mapping[str, Any] = {
 _MODEL: Mapping[Path, Sequence[type]] = {
     (): (Config,),
     ("listener", 0): (Listener,),
-    ("upstreams", "x"): (Upstream, PoolLimits, Balancing, Addresses),
+    ("upstreams", "x"): (Upstream, PoolLimits, Balancing, Addresses, RequestRules),
     ("upstreams", "x", "sticky"): (Sticky,),
     ("upstreams", "x", "health"): (HealthCheck,),
     ("upstreams", "x", "eject"): (Ejection,),
@@ -75,6 +88,8 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),
+    ("routes", "/", "response_headers"): (HeaderRules,),
+    ("upstreams", "x", "request_headers"): (HeaderRules,),
     ("limits",): (Limits,),
 }
 """The classes whose docstrings describe the keys of each table."""

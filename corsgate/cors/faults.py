@@ -60,7 +60,7 @@ def route_faults(route: Route) -> list[Finding]:
     Returns:
         Findings whose keys belong to the route.
     """
-    if route.cors is None or route.upstream.credentials is None:
+    if route.cors is None or not route.upstream.adds_secrets:
         return []
     return list(_open_credentials(route.cors, route.upstream))
 
@@ -83,12 +83,15 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
             )
 
 
-def injected_name(upstream: Upstream) -> str:
-    """Return the lower-cased name of the field with an upstream's credentials; empty without."""
+def injected_names(upstream: Upstream) -> frozenset[str]:
+    """Return the lower-cased names of the fields in which an upstream gets secrets of the gate."""
+    names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
     credentials = upstream.credentials
     if isinstance(credentials, HeaderCredentials):
-        return credentials.name.lower()
-    return "" if credentials is None else "authorization"
+        names.add(credentials.name.lower())
+    elif credentials is not None:
+        names.add("authorization")
+    return frozenset(names)
 
 
 def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:
@@ -104,8 +107,9 @@ def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Findin
     Returns:
         Findings whose keys belong to the route.
     """
-    cors, own = route.cors, injected_name(route.upstream)
-    if cors is None or not own or any(injected_name(upstream) != own for upstream in upstreams):
+    cors = route.cors
+    own = injected_names(route.upstream).intersection(*map(injected_names, upstreams))
+    if cors is None or not own:
         return []
     return [
         (
@@ -119,7 +123,7 @@ def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Findin
             ("expose_headers", cors.expose_headers, "must not be shown to a script"),
         )
         for index, name in enumerate(names)
-        if name.lower() == own
+        if name.lower() in own
     ]
 
 

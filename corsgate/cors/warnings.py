@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import Finding
-from corsgate.cors.faults import injected_name
+from corsgate.cors.faults import injected_names
 from corsgate.cors.names import (
     KNOWN_METHODS,
     MAX_METHOD_BYTES,
@@ -70,7 +70,7 @@ def route_warnings(route: Route, own: bool) -> list[Finding]:
     found = [*_login_warnings(route.cors, route.upstream)]
     if own:
         found += _unserved(route.cors, route)
-    if route.upstream.credentials is not None:
+    if route.upstream.adds_secrets:
         found += route_risks(route.cors, route.upstream)
     return found
 
@@ -124,7 +124,7 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
         ("expose_headers", cors.expose_headers, "www-authenticate"),
     ):
         for index, name in enumerate(names):
-            if name.lower() == withheld != injected_name(route.upstream):
+            if name.lower() == withheld and withheld not in injected_names(route.upstream):
                 yield (
                     f"cors.{key}[{index}]",
                     f"{show(name)} never gets through: the gate itself logs in at the upstream"

@@ -10,11 +10,13 @@ from corsgate.config.model.by_url import signed_upstream
 from corsgate.config.model.endpoint import is_loopback, is_tls, port_of
 from corsgate.config.model.values import Config, Route
 from corsgate.cors.debug import tell
-from corsgate.cors.decide import Verdict, decide
+from corsgate.cors.decide import Decision, Verdict, decide
 from corsgate.cors.names import FORBIDDEN_METHODS, MAX_METHOD_BYTES
 from corsgate.cors.policy import Policy, compile_policy
+from corsgate.cors.vouching import origin_mode
 from corsgate.errors import BadValue, TargetError
 from corsgate.explain.block_causes import WORDS, Cause
+from corsgate.explain.box_view import origin_seen
 from corsgate.explain.browser import fetch
 from corsgate.explain.call import Call
 from corsgate.explain.cookies import CookieVerdict, cookies_of_route
@@ -22,7 +24,7 @@ from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
 from corsgate.explain.reach import reach_refusal
 from corsgate.explain.refused_by import GATE
-from corsgate.explain.trace import Answer, Request, Trace
+from corsgate.explain.trace import Answer, Request, Trace, text
 from corsgate.explain.url import Url
 from corsgate.message.headers import index_headers
 from corsgate.message.host import HostRules
@@ -42,6 +44,7 @@ class Explanation:
         route: The route's host and prefix; empty if no route matches or there is no gate.
         policy: Where the route's policy is written; empty without one.
         trace: What the browser does and finds.
+        seen: What the upstream sees of the page; empty if the call does not get there.
         reason: Why the call is refused; empty if it is allowed.
         cause: The step of Fetch that blocks it; None if the gate refuses it.
         near_misses: How the call differs from similar ones that are allowed.
@@ -59,6 +62,7 @@ class Explanation:
     route: str = ""
     policy: str = ""
     trace: Trace
+    seen: str = ""
     reason: str = ""
     cause: Cause | None = None
     near_misses: tuple[str, ...] = ()
@@ -99,6 +103,7 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         route="" if route is None else f"{route.host or ''}{route.prefix}",
         policy="" if place is None or route is None or route.cors is None else place.label,
         trace=trace,
+        seen=next((answer.seen for _, answer in trace.exchanges if answer.seen), ""),
         advice=tuple(_unreached(config, call.url)),
         cookies=(() if route is None or not call.credentials else cookies_of_route(call, route)),
     )
@@ -183,6 +188,9 @@ class SimulatedGate:
             HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
             for listener in config.listeners
         ]
+        self._hosts_checked = config.hosts is not None or all(
+            is_loopback(listener.endpoint) for listener in config.listeners
+        )
         self._policies: dict[tuple[str | None, str], Policy] = {}
 
     def serves(self, call: Call) -> bool:
@@ -257,7 +265,22 @@ class SimulatedGate:
         why = reach_refusal(route, request.method, request.url.target.encode("ascii"))
         if why:
             return Answer(status=403, headers=headers, by=why, refusal=why)
-        return Answer(status=200, headers=headers, by=by)
+        seen = self._seen(route, decision, request) if b"origin" in index else ""
+        return Answer(status=200, headers=headers, by=by, seen=seen)
+
+    def _seen(self, route: Route, decision: Decision, request: Request) -> str:
+        """Return what the upstream sees of the page whose request it gets."""
+        index, own_origin = index_headers(request.headers), request.url.origin
+        mode = origin_mode(
+            route.upstream.request_rules.origin,
+            self.policy(route),
+            decision,
+            request.method,
+            index,
+            own_origin,
+            hosts_checked=self._hosts_checked,
+        )
+        return origin_seen(mode, route.upstream, text(index[b"origin"][0]), own_origin)
 
 
 def _confines(route: Route, request: Request) -> bool:

@@ -50,6 +50,8 @@ def _lines(explanation: Explanation, file: str) -> Iterator[str]:
             request, answer = explanation.trace.exchanges[number]
             number += 1
             yield from _wire(request, answer)
+    if explanation.seen:
+        yield f"     {explanation.seen}"
     if explanation.allowed:
         yield ""
         yield from (f"note: {line}" for line in explanation.advice)
@@ -96,6 +98,7 @@ def as_dict(explanation: Explanation) -> dict[str, object]:
         "credentials": call.credentials,
         "route": explanation.route or None,
         "policy": explanation.policy or None,
+        "seen": explanation.seen or None,
         "steps": [
             {
                 "rule": step.rule,

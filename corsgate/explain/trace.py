@@ -70,6 +70,7 @@ class Answer:
         body: The beginning of a real error's body; else empty.
         by: Who answered and why; empty if unknown.
         refusal: Why a gate refused the request; empty if it did not.
+        seen: What the server behind a gate sees of the page; empty if unknown.
     """
 
     status: int
@@ -77,6 +78,7 @@ class Answer:
     body: bytes = b""
     by: str = ""
     refusal: str = ""
+    seen: str = ""
 
 
 Send: TypeAlias = Callable[[Request], Answer]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from corsgate.config.model.values import Server
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
+from corsgate.message.client import Client
+from corsgate.message.headers import Header
 from corsgate.server.request import GateRequest
 from corsgate.upstream.pins import Pins
 
@@ -23,6 +26,27 @@ class Choice(NamedTuple):
     key: bytes = b""
     sticks_to: str | None = None
     pinned_to: str | None = None
+
+    def added(
+        self,
+        request: GateRequest,
+        route: CompiledRoute,
+        server: Server,
+        client: Client,
+        gate_origin: bytes,
+    ) -> Sequence[Header]:
+        """Return the fields of a response that neither its server nor a policy sends.
+
+        Args:
+            request: What the client asked.
+            route: The request's.
+            server: The server that has responded.
+            client: Who asks.
+            gate_origin: The origin that the client's browser knows the gate by.
+        """
+        fields = route.response_fields.fields(client, request.head, request.log.id)
+        cookie = self.cookie(route, server, gate_origin)
+        return fields if cookie is None else [*fields, (b"Set-Cookie", cookie)]
 
     def cookie(self, route: CompiledRoute, server: Server, gate_origin: bytes) -> bytes | None:
         """Return the Set-Cookie value that leads the client back to a server that is new to it.

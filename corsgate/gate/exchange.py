@@ -299,10 +299,10 @@ class Exchange:
             authority=self._client.authority,
             gate_origin=ruling.gate_origin,
             shared=ruling.shared,
-            cookie=(
-                None
-                if route.upstream.sticky is None
-                else self._choice.cookie(route, server, ruling.gate_origin)
+            added=(
+                self._choice.added(request, route, server, self._client, ruling.gate_origin)
+                if route.adds_fields
+                else ()
             ),
         )
         if response.tunnel is not None:

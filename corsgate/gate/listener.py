@@ -76,6 +76,7 @@ class ListenerSite:
         self.listener = listener
         self._new_id = new_id
         self._access_log = access_log
+        self._hosts_checked = config.hosts is not None or is_loopback(listener.endpoint)
         hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
@@ -131,12 +132,16 @@ class ListenerSite:
         networks = self.listener.trusted_proxies
         peer = getattr(request.client, "host", UNKNOWN)
         scheme, authority = b"https" if request.isSecure() else b"http", request.authority
+        is_checked = self._hosts_checked
         if networks and trusted(peer, networks):
             shown = client_address(request.head.headers, peer, networks)
-            return _client_of(peer, scheme, authority, shown, is_trusted=True), shown
+            client = _client_of(
+                peer, scheme, authority, shown, is_checked=is_checked, is_trusted=True
+            )
+            return client, shown
         if len(authority) > _LONGEST_REMEMBERED:
-            return _client_of(peer, scheme, authority, peer), peer
-        return _known_client(peer, scheme, authority), peer
+            return _client_of(peer, scheme, authority, peer, is_checked=is_checked), peer
+        return _known_client(peer, scheme, authority, is_checked), peer
 
     def _admit(self, request: GateRequest, route: CompiledRoute) -> CompiledRoute:
         """Return the route that serves a request, of one that restricts what its requests reach."""
@@ -167,7 +172,13 @@ class ListenerSite:
 
 
 def _client_of(
-    peer: str, scheme: bytes, authority: bytes, shown: str, *, is_trusted: bool = False
+    peer: str,
+    scheme: bytes,
+    authority: bytes,
+    shown: str,
+    *,
+    is_checked: bool,
+    is_trusted: bool = False,
 ) -> Client:
     return Client(
         peer=peer,
@@ -175,10 +186,12 @@ def _client_of(
         scheme=scheme,
         authority=authority,
         key=None if shown == UNKNOWN else client_key(shown),
+        hosts_checked=is_checked,
+        address=shown,
     )
 
 
 @lru_cache(maxsize=1024)
-def _known_client(peer: str, scheme: bytes, authority: bytes) -> Client:
+def _known_client(peer: str, scheme: bytes, authority: bytes, is_checked: bool) -> Client:
     """Return a client that no trusted proxy speaks for: the same value for all its requests."""
-    return _client_of(peer, scheme, authority, peer)
+    return _client_of(peer, scheme, authority, peer, is_checked=is_checked)

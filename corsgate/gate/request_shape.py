@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
+from corsgate.config.model.header_rules import normal_name
 from corsgate.config.model.path_rules import judges_methods
 from corsgate.config.model.values import Route, Server
-from corsgate.message.client import Client, gate_origin
-from corsgate.message.forwarded import forwarded, via
+from corsgate.cors.vouching import KEEP, SERVER
+from corsgate.gate.header_rules import FieldMaker
+from corsgate.message.client import Client, gate_origin, serialized_origin
+from corsgate.message.forwarded import forwarded, only_listed
 from corsgate.message.head import RequestHead, field_lines
 from corsgate.message.headers import (
     HOP_BY_HOP,
@@ -21,13 +24,20 @@ from corsgate.message.headers import (
     head_names,
     passing,
 )
-from corsgate.message.identity import CLIENT_FIELDS, METHOD_OVERRIDES, DroppedFields
+from corsgate.message.identity import (
+    CLIENT_FIELDS,
+    FORWARDED_FIELDS,
+    METHOD_OVERRIDES,
+    DroppedFields,
+)
+from corsgate.message.loops import loop_mark, via
 from corsgate.message.target import join_base, segments, strip_segments
 from corsgate.message.webdav import ResourceMap
 from corsgate.shortcuts import ALL, Shortcuts
 
 # Expect is made anew where the client's wait is passed on.
 _OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+_OF_PAGE = frozenset((b"origin", b"referer", b"sec-fetch-site"))
 # The spellings of a name double with each; no field in use has half as many.
 _MOST_HYPHENS = 12
 _LONGEST_REMEMBERED = 256
@@ -44,6 +54,8 @@ class RequestShape:
     Args:
         route: How it is configured.
         depth: How many segments the route's prefix has; so many are stripped, where it is.
+        prefix: That prefix, percent-encoded; empty for ``/``.
+        label: The route's host and prefix, percent-encoded.
         own_fields: Lower-cased names of fields that the upstream's credentials own.
         fixed: The fields that sign every request alike.
         pseudonym: What this process calls itself in Via.
@@ -52,21 +64,31 @@ class RequestShape:
 
     Attributes:
         maps_target: Whether all servers get other targets than the client sent.
+        by_route: Whether heads depend on the route's host or prefix.
+        by_request: Whether heads are different for each request.
+        added: Fields that the operator adds to each request alike.
     """
 
     __slots__ = (
         "_closes",
         "_depth",
         "_dropped",
+        "_dropped_with_page",
         "_ending",
         "_ending_lines",
         "_fixed",
         "_is_served",
+        "_listed",
+        "_maker",
+        "_mark",
         "_names_of",
         "_passed",
+        "_prefix",
         "_preserves_host",
         "_strips_prefix",
-        "_via",
+        "added",
+        "by_request",
+        "by_route",
         "maps_target",
     )
 
@@ -75,6 +97,8 @@ class RequestShape:
         route: Route,
         depth: int,
         *,
+        prefix: bytes = b"",
+        label: bytes = b"/",
         own_fields: frozenset[bytes] = frozenset(),
         fixed: Sequence[Header] = (),
         pseudonym: bytes = b"corsgate",
@@ -86,19 +110,42 @@ class RequestShape:
         self._strips_prefix = route.strip_prefix
         self.maps_target = route.strip_prefix and depth > 0
         self._preserves_host = route.upstream.preserve_host
-        self._passed = frozenset(name.lower().encode() for name in route.pass_headers)
-        self._via = via(pseudonym=pseudonym)
-        self._fixed = tuple(fixed)
+        rules = route.upstream.request_rules
+        self._maker = maker = FieldMaker(rules.request_headers, label)
+        self.added, self.by_request = maker.fixed, maker.by_request
+        passed = (name for name in route.pass_headers if normal_name(name) not in maker.dropped)
+        self._passed = frozenset(name.lower().encode("ascii") for name in passed)
+        # What tells this process its own requests if they come back.
+        self._mark = via(pseudonym=pseudonym) if rules.via else loop_mark(pseudonym)
+        self._listed = (
+            None
+            if rules.forwarded == FORWARDED_FIELDS
+            else frozenset(name.encode("ascii") for name in rules.forwarded)
+        )
+        sends_prefix = (
+            self.maps_target
+            and not route.by_url
+            and "x-forwarded-prefix" in rules.forwarded
+            and b"x-forwarded-prefix" not in self._passed | maker.dropped
+        )
+        self._prefix = prefix if sends_prefix else b""
+        self.by_route = sends_prefix or maker.by_route
+        self._fixed = (*maker.fixed, *fixed)
         # RFC 9112 9.6: a client that sends no further request says so.
         self._closes = () if route.upstream.pool.keep_alive else ((b"Connection", b"close"),)
-        self._ending: Sequence[Header] = (self._via, *self._closes, *self._fixed)
+        self._ending: Sequence[Header] = (self._mark, *self._closes, *self._fixed)
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         is_judged = route.methods is not None or judges_methods(route.allow_paths)
-        overrides = METHOD_OVERRIDES if is_judged else frozenset()
+        gone = own_fields | maker.dropped | (METHOD_OVERRIDES if is_judged else frozenset())
+        if not rules.via:
+            gone |= {b"via"}
         cookies = {b"cookie"} if route.upstream.addresses.cookies == "drop" else set()
-        dropped = _spelled(own_fields | overrides | cookies)
-        self._dropped = DroppedFields(dropped, self._passed - cookies)
+        gone |= cookies
+        self._dropped = DroppedFields(_spelled(gone), self._passed - cookies)
+        self._dropped_with_page = DroppedFields(
+            _spelled(gone | _OF_PAGE), self._passed - cookies - _OF_PAGE
+        )
         self._names_of: Callable[[Iterable[Header]], HeadNames] = (
             head_names if shortcuts.head_names else forget_names
         )
@@ -113,6 +160,8 @@ class RequestShape:
         trailers: bool = False,
         expect: bool = False,
         framing: bytes | None = None,
+        origin_mode: str = KEEP,
+        request_id: str = "",
     ) -> RequestHead:
         """Return the head that a server gets, signed where all requests are signed alike.
 
@@ -123,8 +172,9 @@ class RequestShape:
             offers: The protocols that it may switch to.
             trailers: Whether the client takes trailers.
             expect: Whether the client waits for the server's 100 Continue.
-            framing: For a request without a body, the line that says so or no line; the head is
-                made ready to be written then.
+            framing: For a request without a body, the line of its framing, or none.
+            origin_mode: What the server sees as Origin and Referer.
+            request_id: The id of the request in the access log.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -132,23 +182,34 @@ class RequestShape:
         """
         host = self.host_for(server, client.authority)
         names = head.names or self._names_of(head.headers)
-        passed = passing(head.headers, names, self._dropped)
+        told, told_lines = self._told(head, client)
+        if origin_mode == KEEP:
+            passed = passing(head.headers, names, self._dropped)
+        else:
+            passed = passing(head.headers, names, self._dropped_with_page)
+            page, page_lines = (
+                _page_of(server.scheme, host, names.names & _OF_PAGE)
+                if origin_mode == SERVER and len(host) <= _LONGEST_REMEMBERED
+                else self._page(origin_mode, head, names, server.scheme, host, client)
+            )
+            told, told_lines = [*told, *page], told_lines + page_lines
         if names.resources:
             passed = self._map_resources(head, passed, server, client)
-        told, told_lines = self._told(head, client)
         ending, ending_lines = self._ending, self._ending_lines
         if offers or trailers or expect:
             ending = self._ending_with(offers, trailers=trailers, expect=expect)
+            ending_lines = field_lines(ending)
+        if self._maker.varies:
+            ending = [*ending, *self._maker.varying(client, head, request_id)]
             ending_lines = field_lines(ending)
         lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
         target = head.target
         if self.maps_target or server.base_path:
             target = self.upstream_target(target, server)
-        method, headers = head.method, [(b"Host", host), *passed, *told, *ending]
-        wire = None
+        made = RequestHead(head.method, target, [(b"Host", host), *passed, *told, *ending], lines)
         if framing is not None:
-            wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
-        return RequestHead(method, target, headers, lines, None, wire)
+            made.wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (made.method, target, lines, framing)
+        return made
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:
         """Return the target that a server gets for a client's."""
@@ -189,17 +250,49 @@ class RequestShape:
                 host=client.authority,
                 trusted=True,
                 passed=self._passed,
+                prefix=self._prefix,
             )
+            dropped = self._maker.dropped
+            if dropped:
+                told = [field for field in told if field[0].lower() not in dropped]
+            if self._listed is not None:
+                told = only_listed(told, self._listed)
             return told, field_lines(told)
-        if len(client.authority) > _LONGEST_REMEMBERED:
-            return _told_of.__wrapped__(client.peer, client.scheme, client.authority)
-        return _told_of(client.peer, client.scheme, client.authority)
+        make = _told_of if len(client.authority) <= _LONGEST_REMEMBERED else _told_of.__wrapped__
+        return make(client.peer, client.scheme, client.authority, self._prefix, self._listed)
+
+    def _page(
+        self,
+        mode: str,
+        head: RequestHead,
+        names: HeadNames,
+        scheme: str,
+        host: bytes,
+        client: Client,
+    ) -> tuple[Sequence[Header], bytes]:
+        """Return the fields that say which page asks, and their lines.
+
+        Args:
+            mode: What the server sees as Origin, but not `KEEP`.
+            head: The client's.
+            names: What the names of its fields imply.
+            scheme: The scheme of the server's URL.
+            host: The Host value that the server is sent.
+            client: Who asks.
+        """
+        sent = names.names & _OF_PAGE
+        if mode == SERVER:
+            return _page_of.__wrapped__(scheme, host, sent)
+        if mode == "gate":
+            # Without Host there is no such origin, and no browser.
+            return _page_fields(gate_origin(client, head.headers), sent)
+        return _page_fields(b"" if mode == "drop" else mode.encode("ascii"), sent)
 
     def _ending_with(
         self, offers: Sequence[bytes], *, trailers: bool, expect: bool
     ) -> Sequence[Header]:
         """Return the last fields of a head that asks for more than a plain response."""
-        ending = [self._via]
+        ending = [self._mark]
         if expect:
             ending.append((b"Expect", b"100-continue"))
         options = []
@@ -217,10 +310,37 @@ class RequestShape:
 
 
 @lru_cache(maxsize=1024)
-def _told_of(peer: str, scheme: bytes, authority: bytes) -> tuple[Sequence[Header], bytes]:
+def _told_of(
+    peer: str, scheme: bytes, authority: bytes, prefix: bytes, listed: frozenset[bytes] | None
+) -> tuple[Sequence[Header], bytes]:
     """Return the fields that say who asks, whose word counts for nothing, and their lines."""
-    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False)
+    told = forwarded((), peer=peer, scheme=scheme, host=authority, trusted=False, prefix=prefix)
+    if listed is not None:
+        told = only_listed(told, listed)
     return told, field_lines(told)
+
+
+@lru_cache(maxsize=1024)
+def _page_of(scheme: str, host: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
+    """Return `_page_fields` for a page that a server itself has served."""
+    return _page_fields(serialized_origin(scheme.encode("ascii"), host), sent)
+
+
+def _page_fields(origin: bytes, sent: frozenset[bytes]) -> tuple[Sequence[Header], bytes]:
+    """Return the fields that say that a page of an origin asks, and their lines.
+
+    Args:
+        origin: The origin; empty for neither Origin nor Referer.
+        sent: Which of `_OF_PAGE` the client sent; only these are sent on.
+    """
+    fields = []
+    if origin and b"origin" in sent:
+        fields.append((b"Origin", origin))
+    if origin and b"referer" in sent:
+        fields.append((b"Referer", origin + b"/"))
+    if b"sec-fetch-site" in sent:
+        fields.append((b"Sec-Fetch-Site", b"same-origin"))
+    return fields, field_lines(fields)
 
 
 # Thousands of routes may have the same few upstreams.

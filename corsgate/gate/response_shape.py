@@ -9,7 +9,7 @@ from itertools import compress
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
 from corsgate.message.connection_auth import without_connection_challenges
-from corsgate.message.head import RequestHead, ResponseHead, field_lines
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import (
     HOP_BY_HOP,
     Header,
@@ -116,6 +116,7 @@ class ResponseShape:
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
         if cookies == "drop":
             withheld.add(b"set-cookie")
+        withheld |= route.response_headers.dropped
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
         # The final head alone says what a browser is to do with the host from now on.
         self._dropped_beside = self._dropped | {_HSTS}
@@ -134,7 +135,7 @@ class ResponseShape:
         authority: bytes,
         gate_origin: bytes,
         shared: bool = False,
-        cookie: bytes | None = None,
+        added: Iterable[Header] = (),
     ) -> ResponseHead:
         """Return the head that the client gets.
 
@@ -147,7 +148,7 @@ class ResponseShape:
             gate_origin: Scheme and authority by which the client reached the gate.
             shared: Whether the client's connection may carry the requests of several users. A
                 proxy's next user would be taken for the one who met a challenge that binds it.
-            cookie: The value of a Set-Cookie of the gate's own, or None.
+            added: Further fields of the gate's own.
 
         Raises:
             RedirectLoop: A redirect would lead the client round in a loop.
@@ -169,6 +170,7 @@ class ResponseShape:
             headers = self._rewrite(response.status, headers, server, asked, authority, gate_origin)
         if plan.conditional:
             headers = _fitting(headers, response, gate_origin)
+        headers += added
         if decision.exposes_all:
             decision = decision.exposing(headers)
         if plan.challenges and shared:
@@ -176,9 +178,6 @@ class ResponseShape:
         ours, our_lines = decision.headers, decision.lines
         if plan.varies:
             ours, our_lines = _with_vary(decision, _vary_of(came, plan.vary_at, decision.vary))
-        if cookie is not None:
-            field = (b"Set-Cookie", cookie)
-            ours, our_lines = (*ours, field), our_lines + field_lines((field,))
         lines = b"\r\n".join([*map(_line, headers), our_lines]) if dated else None
         headers += ours
         return ResponseHead(response.status, response.reason, headers, lines)

@@ -9,13 +9,15 @@ from corsgate.cors.decide import Verdict, decide, ungranted
 from corsgate.cors.hint import hint
 from corsgate.cors.names import FORBIDDEN_METHODS
 from corsgate.cors.policy import Policy
+from corsgate.cors.vouching import KEEP, origin_mode
 from corsgate.gate.error_page import Problem, title_of
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
-from corsgate.message.forwarded import UNKNOWN, loop_of
+from corsgate.message.forwarded import UNKNOWN
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
 from corsgate.message.headers import HeaderIndex, short_list
 from corsgate.message.host import is_loopback_address
+from corsgate.message.loops import loop_of
 
 if TYPE_CHECKING:
     from corsgate.gate.runtime import CompiledRoute
@@ -51,6 +53,8 @@ class Ruling:
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         binds: Whether its credentials authenticate the upstream connection that they go over.
         shared: Whether the client's connection may carry the requests of several users.
+        origin_mode: What the upstream sees as Origin and Referer, see
+            `corsgate.cors.vouching.origin_mode`.
     """
 
     # Most of it is never made, so that each part has its default in the class.
@@ -60,6 +64,7 @@ class Ruling:
     refused: str | None = None
     takes_trailers = False
     binds = False
+    origin_mode = KEEP
     _preflight_status = 204
     _no_content: tuple[bytes, ResponseHead] | None = None
 
@@ -90,15 +95,26 @@ class Ruling:
             codings = [coding.lower() for coding in short_list(index[b"te"]) or ()]
             self.takes_trailers = b"trailers" in codings
         # A client's own credentials don't reach an upstream that gets the gate's.
-        if b"authorization" in index and not route.credentialed:
+        if b"authorization" in index and not route.authenticates:
             self.binds = credentials_bind(index[b"authorization"])
         self.shared = client.trusted or client.peer == UNKNOWN
         if decision.verdict is Verdict.FORWARD:
             self.passes = (
                 b"via" not in index
+                and b"cdn-loop" not in index
                 and method.upper() not in FORBIDDEN_METHODS
                 and (route.methods is None or method in route.methods)
             ) or self._look_further(route, method, index)
+            if b"origin" in index or b"referer" in index:
+                self.origin_mode = origin_mode(
+                    route.origin,
+                    policy,
+                    decision,
+                    method,
+                    index,
+                    self.gate_origin,
+                    hosts_checked=client.hosts_checked,
+                )
             return
         if policy is not None:
             self._preflight_status = policy.source.preflight_status
@@ -148,7 +164,9 @@ class Ruling:
         Returns:
             Whether there is nothing.
         """
-        loop = loop_of(index[b"via"], route.pseudonym) if b"via" in index else ""
+        loop = loop_of(index.get(b"via", ()), route.pseudonym) or loop_of(
+            index.get(b"cdn-loop", ()), route.pseudonym
+        )
         if loop:
             self.outcome = f"the request goes round in a loop: {loop}"
             self.problem = Problem(status=508, detail=f"The request goes round in a loop: {loop}.")

@@ -9,10 +9,11 @@ from typing import Any, TypeAlias
 import attrs
 from twisted.logger import Logger
 
-from corsgate.config.model.by_url import one_per_upstream, signed_upstream
-from corsgate.config.model.values import Config, Cors, Route
+from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
+from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.header_rules import FieldMaker
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
 from corsgate.gate.reach import Reach, as_one, reach_key
 from corsgate.gate.report_only import ReportOnly
@@ -52,14 +53,19 @@ class CompiledRoute:
     Attributes:
         route: As above.
         prefix: As above.
-        credentialed: Whether the gate adds credentials, to any upstream that the route names.
+        credentialed: Whether the gate adds secrets, for any upstream that the route names.
+        authenticates: Whether the gate logs in at one of these upstreams.
         shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
         pseudonym: As above.
         request_shape: What becomes of its requests' heads.
         response_shape: What becomes of the heads of responses.
+        response_fields: Makes the fields that the operator adds to them.
+        adds_fields: Whether there are such fields, or a cookie of the gate's own.
         kind: What routes have in common that make the same of the same fields, wherever they are:
             thousands of them may share what a connection remembers.
+        head_kind: The same for the heads that servers get.
         label: Its host and prefix, for the log.
+        origin: What its upstream sees as Origin, if that is configured; None for the default.
         policy: Its compiled CORS policy, or None.
         report_only: Its ``cors_report_only``, or None.
         methods: The methods it serves, or None for all.
@@ -73,19 +79,24 @@ class CompiledRoute:
     """
 
     __slots__ = (
+        "adds_fields",
+        "authenticates",
         "credentialed",
         "direct",
+        "head_kind",
         "kind",
         "label",
         "limits",
         "log_throttle",
         "methods",
+        "origin",
         "policy",
         "prefix",
         "pseudonym",
         "reach",
         "report_only",
         "request_shape",
+        "response_fields",
         "response_shape",
         "route",
         "shares_cookies",
@@ -110,14 +121,20 @@ class CompiledRoute:
         credentials = upstream.credentials
         fixed = () if credentials is None else credentials.fixed
         self.route = route
+        self.upstream = upstream
         self.prefix = prefix
         self.credentialed = signed_upstream(route) is not None
+        self.authenticates = authenticates(route)
         self.shares_cookies = route.shares_cookies
         self.pseudonym = pseudonym
+        self.origin = route.upstream.request_rules.origin
+        label = (route.host or "").encode("ascii") + (prefix or b"/")
         own_fields = frozenset() if credentials is None else credentials.header_names
         self.request_shape = (UrlRequestShape if route.by_url else RequestShape)(
             route,
             depth,
+            prefix=prefix,
+            label=label,
             own_fields=own_fields | withheld_fields(route),
             fixed=fixed or (),
             pseudonym=pseudonym,
@@ -128,21 +145,20 @@ class CompiledRoute:
         self.response_shape = (UrlResponseShape if route.by_url else ResponseShape)(
             route,
             self._mount(find, is_foreign),
-            credentialed=self.credentialed,
+            credentialed=self.authenticates,
             sent_host=self.request_shape.host_for,
             shortcuts=shortcuts,
         )
-        report_only = route.cors_report_only
+        self.response_fields = FieldMaker(route.response_headers, label)
+        self.adds_fields = upstream.sticky is not None or self.response_fields.makes_any
+        trial = route.cors_report_only
         self.label = f"{route.host or ''}{route.prefix}"
         self.policy = None if route.cors is None else compiled(route.cors)
-        self.report_only = (
-            None if report_only is None else ReportOnly(self.label, compiled(report_only))
-        )
+        self.report_only = None if trial is None else ReportOnly(self.label, compiled(trial))
         self.methods = _encoded(route.methods)
-        key = _kind_of(route, self.policy)
-        self.kind = object() if kinds is None else kinds.setdefault(key, object())
+        self.kind = _kind_of(route, self.policy, kinds)
+        self.head_kind = object() if self.request_shape.by_route else self.kind
         self.limits = route.limits
-        self.upstream = upstream
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
@@ -169,9 +185,9 @@ def _encoded(methods: Sequence[str] | None) -> frozenset[bytes] | None:
     return None if methods is None else frozenset(method.encode("ascii") for method in methods)
 
 
-def _kind_of(route: Route, policy: Policy | None) -> Hashable:
+def _kind_of(route: Route, policy: Policy | None, kinds: dict[Hashable, object] | None) -> object:
     """Return what routes have in common that make the same of the same fields."""
-    return (
+    key = (
         id(policy),
         route.upstream.name,
         route.pass_headers,
@@ -179,6 +195,7 @@ def _kind_of(route: Route, policy: Policy | None) -> Hashable:
         route.allow_framing,
         reach_key(route),
     )
+    return object() if kinds is None else kinds.setdefault(key, object())
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -223,17 +240,12 @@ def make_runtime(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    upstreams: dict[str, UpstreamRuntime] = {}
     hosts = hosts or Hosts()
-    faults: list[Fault] = []
-    for name, upstream in config.upstreams.items():
-        try:
-            upstreams[name] = make_upstream(upstream, reactor, deadlines, rng, shortcuts, hosts)
-        except BadValue as error:
-            key = f"upstreams.{name}"
-            faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
-    if faults:
-        raise ConfigError(faults)
+    upstreams = _made(
+        config.upstreams,
+        lambda each: make_upstream(each, reactor, deadlines, rng, shortcuts, hosts),
+        file,
+    )
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
@@ -259,3 +271,20 @@ def make_runtime(
 
     table = RouteTable.build(config.routes, compile_route)
     return Runtime(table=table, upstreams=upstreams)
+
+
+def _made(
+    upstreams: Mapping[str, Upstream], make: Callable[[Upstream], UpstreamRuntime], file: str
+) -> Mapping[str, UpstreamRuntime]:
+    """Return all upstreams made ready, or raise all their faults at once."""
+    made: dict[str, UpstreamRuntime] = {}
+    faults: list[Fault] = []
+    for name, upstream in upstreams.items():
+        try:
+            made[name] = make(upstream)
+        except BadValue as error:
+            key = f"upstreams.{name}"
+            faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))
+    if faults:
+        raise ConfigError(faults)
+    return made

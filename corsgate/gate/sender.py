@@ -111,13 +111,14 @@ class Sender:
     def _head_for(self, server: Server) -> RequestHead:
         """Return the head that a server gets; signed, where all requests are signed alike."""
         request, route = self._request, self._route
-        if request.body is not None or request.offers:
+        shape = route.request_shape
+        if request.body is not None or request.offers or shape.by_request:
             return self._make_head(server, None)
         memo, method, target = request.memo, request.method, request.uri
-        if route.request_shape.maps_target or server.base_path:
-            target = route.request_shape.upstream_target(target, server)
+        if shape.maps_target or server.base_path:
+            target = shape.upstream_target(target, server)
         # An address may get another name, and with it another Host.
-        key = (route.kind, server.origin, server.name)
+        key = (route.head_kind, server.origin, server.name, self._ruling.origin_mode)
         known = memo.heads.get(key)
         if known is None:
             known = self._make_head(server, request_framing(method, None))
@@ -143,6 +144,8 @@ class Sender:
             trailers=self._ruling.takes_trailers,
             expect=self._pass_expect,
             framing=framing,
+            origin_mode=self._ruling.origin_mode,
+            request_id=self._request.log.id,
         )
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:
@@ -196,8 +199,9 @@ class Sender:
             return
         credentials = self._route.upstream.credentials
         assert credentials is not None
-        host = (b"Host", self._route.request_shape.host_for(server, self._client.authority))
-        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host])
+        shape = self._route.request_shape
+        host = (b"Host", shape.host_for(server, self._client.authority))
+        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host, *shape.added])
         signed = await credentials.authorize(probe, server.origin)
         response = await self._send(server, signed, None)
         drain(response)  # First, since a challenge that is too weak raises.

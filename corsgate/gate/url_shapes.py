@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any
 
-from corsgate.config.model.by_url import signed_upstream
+from corsgate.config.model.by_url import authenticates
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import Decision
 from corsgate.gate.request_shape import RequestShape
@@ -28,7 +28,7 @@ def withheld_fields(route: Route) -> frozenset[bytes]:
     """
     if not route.by_url:
         return frozenset()
-    return frozenset((b"cookie", *((b"authorization",) if signed_upstream(route) else ())))
+    return frozenset((b"cookie", *((b"authorization",) if authenticates(route) else ())))
 
 
 class UrlRequestShape(RequestShape):

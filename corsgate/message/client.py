@@ -20,6 +20,9 @@ class Client:
         trusted: Whether the peer is a proxy whose Forwarded is trusted.
         scheme: ``http`` or ``https``, as used by the peer.
         authority: The effective Host value, possibly empty.
+        hosts_checked: Whether the listener serves only configured hosts, or loopback names. Without
+            that, a page whose name was pointed at the gate (DNS rebinding) passes for its own.
+        address: The address behind trusted proxies, as the log shows it.
         key: The key that identifies the client where clients share a resource, as
             `corsgate.server.admission.client_key` returns it: the address behind trusted proxies.
             None for a client on a Unix socket, and for one whose address no proxy reports.
@@ -30,6 +33,12 @@ class Client:
     scheme: bytes
     authority: bytes
     key: str | None = None
+    hosts_checked: bool = False
+    address: str = attrs.field()
+
+    @address.default
+    def _peer(self) -> str:
+        return self.peer
 
 
 def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
@@ -46,11 +55,22 @@ def gate_origin(client: Client, headers: Sequence[Header]) -> bytes:
     scheme, authority = client.scheme, client.authority
     if client.trusted:
         scheme, authority = reached_by(headers, scheme, authority)
-    return _serialized(scheme, authority)
+    return serialized_origin(scheme, authority)
 
 
 @lru_cache(maxsize=1024)
-def _serialized(scheme: bytes, authority: bytes) -> bytes:
+def serialized_origin(scheme: bytes, authority: bytes) -> bytes:
+    """Return an origin as browsers write it: lower-cased and without a default port.
+
+    Args:
+        scheme: ``http`` or ``https``.
+        authority: A Host value, possibly empty.
+
+    Returns:
+        Scheme and authority; empty without an authority.
+
+    Source: HTML ``#ascii-serialisation-of-an-origin``.
+    """
     if not authority:
         return b""
     default = b":443" if scheme == b"https" else b":80"

@@ -1,4 +1,4 @@
-"""The fields that describe the client to an upstream: Forwarded, X-Forwarded-* and Via."""
+"""The fields that describe the client to an upstream: Forwarded and X-Forwarded-*."""
 
 from __future__ import annotations
 
@@ -26,12 +26,6 @@ Address: TypeAlias = IPv4Address | IPv6Address
 UNKNOWN = "unknown"
 """The address of a peer that has none, as on a Unix socket (RFC 7239 6.2)."""
 
-MAX_HOPS = 16
-"""The most proxies that may have forwarded a request.
-
-It ends a loop in which the gate's own pseudonym is lost, as when several processes share a port.
-Real chains of proxies are much shorter."""
-
 # Parsing each node costs time, and a client may send thousands. Only the nearest are read: those
 # further left were sent by the client of the nearest trusted proxy.
 _MOST_NODES = 32
@@ -45,6 +39,7 @@ _PAIR = re.compile(
     r"[ \t]*+(?:(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)="
     r'(?:(?P<token>[^\s",;=]++)|"(?P<quoted>(?:[^"\\]|\\.)*+)"))?[ \t]*+(?P<end>[,;]|\Z)'
 )
+_PREFIX = re.compile(rb"(?:/[0-9A-Za-z._~!$&'()*+=:@%-]++)*+")
 _NODE = re.compile(r"\[([^\]]*)\](?::[^:]*)?|([^:\[\]]+)(?::[^:]*)?")
 
 
@@ -66,6 +61,7 @@ def forwarded(
     host: bytes,
     trusted: bool,
     passed: frozenset[bytes] = frozenset(),
+    prefix: bytes = b"",
 ) -> HeaderList:
     """Return the fields that describe the client and its request to an upstream.
 
@@ -84,19 +80,24 @@ def forwarded(
         host: The request's Host value, or empty.
         trusted: Whether the peer is a trusted proxy.
         passed: Lower-cased names that pass from any sender, and so are not returned.
+        prefix: The path that is stripped from the target, percent-encoded; empty for none. It is
+            put behind that of a trusted proxy, so that the result is what the client used.
 
     Returns:
         Fields to add after all fields about the client are dropped (RFC 7239 4 and 7.4).
     """
     node = _plain(peer) if ":" in peer else peer  # only IPv6 has more than one spelling
     if not trusted:
-        return list(_own_fields(node, scheme, host))
+        return [*_own_fields(node, scheme, host), *_prefix_field(b"", prefix)]
     index = index_headers(headers)
     kept = [
         header
         for header in headers
-        if is_proxys_word(name := header[0].lower()) and name not in passed
+        if is_proxys_word(name := header[0].lower())
+        and name not in passed
+        and not (prefix and name == b"x-forwarded-prefix")
     ]
+    kept += _prefix_field(_nearest(index, b"x-forwarded-prefix"), prefix)
     story, whole = _told(index)
     proto = _joined(index, b"x-forwarded-proto") or story.proto or scheme
     outer_host = _joined(index, b"x-forwarded-host") or story.host or host
@@ -110,6 +111,22 @@ def forwarded(
     chain = list_members([_nearest(index, b"x-forwarded-for")])[-_MOST_NODES:]
     chain = [*(chain or (_plain(each).encode() for each in story.nodes)), node.encode()]
     return kept + _fields(b", ".join(elements), b", ".join(chain), proto, outer_host)
+
+
+def only_listed(fields: Iterable[Header], listed: frozenset[bytes]) -> HeaderList:
+    """Return fields about the client without those that an upstream is not to see.
+
+    Args:
+        fields: The result of `forwarded`.
+        listed: Lower-cased names from `corsgate.message.identity.FORWARDED_FIELDS`. Of the names
+            that begin with ``x-forwarded-``, no others are returned.
+    """
+    return [
+        field
+        for field in fields
+        if (name := field[0].lower()) in listed
+        or not (name == b"forwarded" or name.startswith(b"x-forwarded-"))
+    ]
 
 
 def trusted(peer: str, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
@@ -202,44 +219,24 @@ def told_hosts(index: HeaderIndex) -> list[bytes]:
     return hosts
 
 
-def via(version: bytes = b"1.1", pseudonym: bytes = b"corsgate") -> Header:
-    """Return the Via field that the gate adds to a request, after those of the request.
-
-    Args:
-        version: The protocol version of the received request: ``1.0``, ``1.1`` or ``2``.
-        pseudonym: This process's name, which is unique, so that a request that returns is
-            recognized.
-
-    Returns:
-        A separate field, which recipients join to those before it (RFC 9110 7.6.3). The pseudonym
-        takes the place of the host, so that the gate's address is not revealed.
-    """
-    return b"Via", version + b" " + pseudonym
-
-
-def loop_of(values: Iterable[bytes], pseudonym: bytes) -> str:
-    """Return why a request seems to be in a loop; empty if it does not.
-
-    The values are searched and counted without splitting them, which could be expensive.
-
-    Args:
-        values: The values of its Via fields.
-        pseudonym: The pseudonym of this process.
-
-    Source: RFC 9110 7.6.3: Via is for "avoiding request loops".
-    """
-    hops = 0
-    for value in values:
-        if pseudonym in value:
-            return "it has passed this gate already"
-        hops += value.count(b",") + 1
-    return f"it has passed more than {MAX_HOPS} proxies" if hops > MAX_HOPS else ""
-
-
 # A client usually requests the same host.
 @lru_cache(maxsize=1024)
 def _own_fields(node: str, scheme: bytes, host: bytes) -> tuple[Header, ...]:
     return tuple(_fields(_element(node, host, scheme), node.encode(), scheme, host))
+
+
+def _prefix_field(outer: bytes, prefix: bytes) -> HeaderList:
+    """Return X-Forwarded-Prefix for a stripped prefix behind those that proxies have stripped.
+
+    The values are joined to one path, which every reader understands: some read only the first
+    member of a list, others only the last.
+    """
+    if not prefix:
+        return []
+    outers = [path.rstrip(b"/") for path in list_members([outer])]
+    # A path that begins with "//" would be the host of another site in a server's redirects.
+    whole = all(_PREFIX.fullmatch(path) for path in outers)
+    return [(b"X-Forwarded-Prefix", b"".join([*outers, prefix]) if whole else prefix)]
 
 
 def _fields(elements: bytes, chain: bytes, proto: bytes, host: bytes) -> HeaderList:

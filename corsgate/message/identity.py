@@ -71,6 +71,15 @@ WRITTEN_FIELDS = frozenset(
 )
 """Lower-cased names of the fields that the gate itself writes for every client."""
 
+FORWARDED_FIELDS = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-forwarded-prefix",
+)
+"""Lower-cased names of the fields that tell an upstream who asks, and by which URL."""
+
 # No proxy sets these to describe its client: they change the behaviour of a program, or use the
 # rights of the gate's own credentials.
 _NO_PROXYS = frozenset(

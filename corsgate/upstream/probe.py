@@ -38,6 +38,8 @@ SPREAD = 0.1
 
 _log = Logger()
 
+_USUAL = ((b"User-Agent", b"corsgate"), (b"Accept", b"*/*"))
+
 
 class Prober:
     """Probes the servers of an upstream and reports the results to its balancer.
@@ -74,6 +76,12 @@ class Prober:
         self._clock: IReactorTime = reactor
         self._balancer = balancer
         self._credentials = None if check.anonymous else credentials
+        rules = upstream.request_rules.request_headers
+        # A probe that lacks what the server wants of each request would take it down.
+        self._fields = [
+            *(f for f in _USUAL if f[0].lower() not in rules.dropped),
+            *rules.constant(secrets=not check.anonymous),
+        ]
         self._chance = chance
         self._limits = Limits(
             connect_timeout_s=check.timeout_s,
@@ -153,8 +161,7 @@ class Prober:
             target=join_base(server.base_path, check.path.encode("ascii")),
             headers=[
                 (b"Host", server.authority.encode("ascii")),
-                (b"User-Agent", b"corsgate"),
-                (b"Accept", b"*/*"),
+                *self._fields,
             ],
         )
         response = await self._signed(server, head)

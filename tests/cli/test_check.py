@@ -38,6 +38,15 @@ class Check(SynchronousTestCase):
         self.assertEqual((status, err), (0, ""))
         self.assertIn("ok, 1 route(s) to 1 upstream(s)", out)
 
+    def test_what_the_box_sees(self) -> None:
+        """A line says what an upstream sees as the Origin of other origins' pages."""
+        status, out, err = self.check(GOOD + 'cors = { allow_origins = ["https://a.example"] }\n')
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(
+            out.splitlines()[1:],
+            ["upstreams.a: the box sees Origin: http://h:1 from allowed pages"],
+        )
+
     def test_bad(self) -> None:
         """A bad file is 1 and a line for each fault, on standard error."""
         status, out, err = self.check(BAD)

@@ -14,7 +14,9 @@ from corsgate.config.diff import Difference, Kind, differences
 from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.path_rules import PathPattern
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     BearerCredentials,
     Config,
@@ -259,6 +261,24 @@ on_down = { status = 503 }
         words = [each.words for each in differences(more, plain)]
         self.assertIn("it is removed, with dns+http://d.example", words)
 
+    def test_header_rules(self) -> None:
+        """The fields that are set, added and removed are listed, without secrets."""
+        toml = (
+            'listen = ["tcp:1"]\n[upstreams.a]\nservers = ["http://h"]\nrequest_headers = {}\n'
+            '[routes."/v1"]\nupstream = "a"\n'
+        )
+        rules = '{ set = { X-A = "1", X-Token = "hunter2" }, remove = ["Cookie"] }'
+        found = differences(parse(toml), parse(toml.replace("{}", rules)))
+        where = "upstreams.a, request_headers"
+        self.assertEqual(
+            [str(each) for each in found],
+            [
+                f"+ {where}: it has X-A: 1",
+                f"+ {where}: it has X-Token: a secret",
+                f"+ {where}: Cookie is removed",
+            ],
+        )
+
     def test_every_field(self) -> None:
         """A change of any field of the model is reported, including future fields."""
         issued = Authority.make().issue("a.example")
@@ -306,6 +326,12 @@ on_down = { status = 503 }
                 ),
             ),
             (
+                RequestRules(),
+                lambda new: attrs.evolve(
+                    config, upstreams={"a": attrs.evolve(upstream, request_rules=new)}
+                ),
+            ),
+            (
                 Addresses(),
                 lambda new: attrs.evolve(
                     config, upstreams={"a": attrs.evolve(upstream, addresses=new)}
@@ -334,6 +360,11 @@ on_down = { status = 503 }
             "socket": "/run/a.sock",
             "timeout_s": 7.0,
             "balancing": Balancing(balance="hash"),
+            "request_rules": RequestRules(origin="gate"),
+            "origin": "drop",
+            "forwarded": ("forwarded",),
+            "request_headers": HeaderRules(remove=("Cookie",)),
+            "response_headers": HeaderRules(remove=("Server",)),
             "balance": "hash",
             "hash_on": "target",
             "sticky": Sticky(cookie="a", secret=Secret("q")),

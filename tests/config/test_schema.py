@@ -59,6 +59,9 @@ WRONG: tuple[tuple[str, str], ...] = (
     (GOOD.replace("[routes", 'health = { path = "x" }\n[routes'), "no slash"),
     (GOOD.replace('["http://h:1"]', "{}"), "no file"),
     (GOOD.replace("http://", "dns+ftp://"), "no scheme"),
+    (GOOD + 'response_headers = { set = { X-A = { env = "A" } } }', "no secret in a response"),
+    (GOOD + "response_headers = { remove = { X-A = true } }", "no list of names"),
+    (GOOD.replace("[routes", 'forwarded = "some"\n[routes'), "no such word"),
     (GOOD + '[[listener]]\nendpoint = "tcp:1"\ncertificates = [{ chain = "a" }]', "no key"),
 )
 RIGHT = (
@@ -72,6 +75,9 @@ RIGHT = (
     GOOD.replace("[routes", 'balance = "hash"\nhash_on = "header:X"\n[routes'),
     GOOD.replace("[routes", 'health = { path = "/", status = [200] }\n[routes'),
     GOOD.replace("[routes", 'eject = { failures = 0 }\nretry_on = ["500"]\n[routes'),
+    GOOD + 'response_headers = { set = { X-A = "{route}" }, remove = ["Server"] }',
+    GOOD.replace("[routes", 'request_headers = { set = { X-A = "b" } }\n[routes'),
+    GOOD.replace("[routes", 'origin = "drop"\nforwarded = "none"\nvia = false\n[routes'),
     GOOD + '[credentials.c]\ntype = "header"\nname = "X-K"\nvalue = { systemd = "k" }',
 )
 
@@ -107,14 +113,15 @@ def places() -> Iterator[tuple[Any, str]]:
     yield top["upstreams"]["additionalProperties"], "[upstreams.a]\nKEY\n"
     listed = upstream["servers"]["anyOf"][0]
     yield listed["items"]["anyOf"][1], "[upstreams.a]\nservers = [{ KEY }]"
-    for key in ("sticky", "health", "eject", "on_down", "tls"):
+    for key in ("sticky", "health", "eject", "on_down", "tls", "request_headers"):
         yield upstream[key], f"[upstreams.a]\n{key} = {{ KEY }}"
     yield upstream["client_certificate"], "[upstreams.a]\nclient_certificate = { KEY }"
     yield inline["cors"], "[cors.a]\nKEY\n"
     yield top["limits"], "[limits]\nKEY\n"
     route = top["routes"]["additionalProperties"]
     yield route, '[routes."/"]\nKEY\n'
-    yield route["properties"]["limits"], '[routes."/"]\nlimits = { KEY }'
+    for key in ("limits", "response_headers"):
+        yield route["properties"][key], f'[routes."/"]\n{key} = {{ KEY }}'
     for kind in inline["credentials"]["anyOf"]:
         name = kind["properties"]["type"]["const"]
         others = {

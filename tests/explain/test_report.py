@@ -56,6 +56,7 @@ class TextTests(SynchronousTestCase):
         """Without a refusal there is no reason, no fix and no failed step."""
         said = as_text(ask(APP, "PUT"), "gate.toml")
         self.assertIn(": allowed\n", said)
+        self.assertIn("the box sees Origin: http://10.0.0.1:8000\n", said)
         for part in ("FAIL", "reason:", "near miss:", "to allow it", "gate.toml"):
             self.assertNotIn(part, said)
 

@@ -8,7 +8,7 @@ from tempfile import mkdtemp
 
 from twisted.internet.task import deferLater
 
-from corsgate.message.forwarded import MAX_HOPS
+from corsgate.message.loops import MAX_HOPS
 from tests.gate.test_http2 import Http2TestCase
 from tests.peers import reactor
 from tests.support import APP, FROM_APP, FROM_FOREIGN, POLICY, Gate, parse
@@ -26,12 +26,12 @@ class LoopTests(Http2TestCase):
         # After the gates have let go of their sockets, which takes a turn of the reactor.
         self.addCleanup(deferLater, reactor, 0, shutil.rmtree, self.directory)
 
-    def gate(self, name: str, servers: str, seed: bytes) -> Gate:
+    def gate(self, name: str, servers: str, seed: bytes, upstream: str = "") -> Gate:
         """Return a gate that also listens on the socket NAME."""
         return self.serve_config(
             parse(
                 f'listen = ["tcp:0:interface=127.0.0.1", "unix:{self.directory}/{name}"]\n'
-                f'[upstreams.a]\nservers = ["{servers}"]\n{POLICY}\n'
+                f'[upstreams.a]\nservers = ["{servers}"]\n{upstream}\n{POLICY}\n'
                 '[routes."/v1"]\nupstream = "a"\ncors = "app"\n'
             ),
             seed=seed,
@@ -54,6 +54,13 @@ class LoopTests(Http2TestCase):
             event["outcome"], "the request goes round in a loop: it has passed this gate already"
         )
         self.assertNotIn("server", event)
+
+    async def test_without_via(self) -> None:
+        """Where the upstream gets no Via, CDN-Loop ends the loop."""
+        gate = self.gate("a", f"unix:{self.directory}/a", b"\x0a", "via = false")
+        self.assertEqual((await self.ask(gate, headers=[FROM_APP])).status, 508)
+        await gate.logged(2)
+        self.assertEqual(len(gate.lines), 2)
 
     async def test_two(self) -> None:
         """So does one of two gates that ask each other, however the request got in."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.header_rules import HeaderField, HeaderRules
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import PoolLimits, Route, Server, Upstream
 from corsgate.errors import AddressRefused
 from corsgate.gate.request_shape import RequestShape
 from corsgate.message.client import Client
-from corsgate.message.head import RequestHead
-from corsgate.message.headers import HeaderList, end_to_end, index_headers
+from corsgate.message.head import RequestHead, field_lines
+from corsgate.message.headers import HeaderIndex, HeaderList, end_to_end, index_headers
+from corsgate.message.identity import FORWARDED_FIELDS
 
 SERVER = Server(scheme="http", host="10.0.0.1", port=8000, base_path="/base")
 CLIENT = Client(peer="192.0.2.1", trusted=False, scheme=b"https", authority=b"api.example")
+RULES = RequestRules()
 
 names = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,20}", fullmatch=True) | st.sampled_from(
     (b"Location", b"Set-Cookie", b"Vary", b"Connection", b"Content-Length", b"vary", b"Host")
@@ -31,9 +36,12 @@ def shape(
     own: frozenset[bytes] = frozenset(),
     methods: tuple[str, ...] | None = None,
     passing: tuple[str, ...] = (),
+    rules: RequestRules = RULES,
 ) -> RequestShape:
     """Return the shape of a route ``/v1`` to `SERVER`."""
-    upstream = Upstream(name="a", servers=(SERVER,), preserve_host=preserve_host)
+    upstream = Upstream(
+        name="a", servers=(SERVER,), preserve_host=preserve_host, request_rules=rules
+    )
     route = Route(
         prefix="/v1",
         upstream=upstream,
@@ -41,7 +49,13 @@ def shape(
         methods=methods,
         pass_headers=passing,
     )
-    return RequestShape(route, 1, own_fields=own, is_served=lambda _host, path: path[:1] == [b"v1"])
+    return RequestShape(
+        route,
+        1,
+        prefix=b"/v1",
+        own_fields=own,
+        is_served=lambda _host, path: path[:1] == [b"v1"],
+    )
 
 
 def upstream_head(
@@ -50,6 +64,14 @@ def upstream_head(
     """Return what the server gets."""
     head = RequestHead(method=b"GET", target=target, headers=headers)
     return made.upstream_head(head, SERVER, client)
+
+
+def seen(mode: str, headers: HeaderList, client: Client = CLIENT) -> HeaderIndex:
+    """Return the fields that the server gets, where the ruling has this mode."""
+    head = RequestHead(method=b"GET", target=b"/v1/x", headers=headers)
+    made = shape().upstream_head(head, SERVER, client, origin_mode=mode)
+    assert made.lines == field_lines(made.headers)
+    return index_headers(made.headers)
 
 
 class Requests(SynchronousTestCase):
@@ -106,6 +128,47 @@ class Requests(SynchronousTestCase):
         for name in (b"content-length", b"transfer-encoding", b"expect"):
             self.assertNotIn(name, index)
 
+    def test_page(self) -> None:
+        """What says which page asks is replaced, once and only where it is there."""
+        page: HeaderList = [
+            (b"ORIGIN", b"https://app.example"),
+            (b"origin", b"https://other.example"),
+            (b"Referer", b"https://app.example/page?secret"),
+            (b"Sec-Fetch-Site", b"cross-site"),
+            (b"X-App", b"1"),
+        ]
+        own = b"http://10.0.0.1:8000"
+        for mode, wanted in (
+            ("server", own),
+            ("gate", b"https://api.example"),
+            ("https://box.example", b"https://box.example"),
+        ):
+            index = seen(mode, page)
+            self.assertEqual(index[b"origin"], [wanted])
+            self.assertEqual(index[b"referer"], [wanted + b"/"])
+            self.assertEqual(index[b"sec-fetch-site"], [b"same-origin"])
+            self.assertEqual(index[b"x-app"], [b"1"])
+            self.assertEqual(seen(mode, page[2:3])[b"referer"], [wanted + b"/"])
+            for name in (b"origin", b"sec-fetch-site"):
+                self.assertNotIn(name, seen(mode, page[2:3]))
+        index = seen("drop", page)
+        self.assertEqual([name in index for name in (b"origin", b"referer")], [False, False])
+        self.assertEqual(index[b"sec-fetch-site"], [b"same-origin"])
+        self.assertEqual(len(seen("keep", page)[b"origin"]), 2)
+
+    def test_page_without_host(self) -> None:
+        """A client that named no host knows no origin of the gate: the fields are dropped."""
+        nameless = Client(peer="192.0.2.1", trusted=False, scheme=b"http", authority=b"")
+        page: HeaderList = [(b"Origin", b"https://app.example")]
+        self.assertNotIn(b"origin", seen("gate", page, nameless))
+
+    def test_page_passed_on_purpose(self) -> None:
+        """pass_headers lets nobody say which page asks."""
+        made = shape(passing=("Origin", "Sec-Fetch-Site"))
+        head = RequestHead(b"GET", b"/", [(b"Origin", b"x"), (b"Sec-Fetch-Site", b"cross-site")])
+        sent = made.upstream_head(head, SERVER, CLIENT, origin_mode="server").headers
+        self.assertEqual(index_headers(sent)[b"origin"], [b"http://10.0.0.1:8000"])
+
     def test_underscores(self) -> None:
         """A server that reads ``_`` as ``-`` sees no field that the gate owns or drops."""
         made = shape(own=frozenset((b"x-api-key", b"my_token")))
@@ -158,6 +221,75 @@ class Requests(SynchronousTestCase):
         proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
         kept = [h for h in upstream_head(shape(), sent, client=proxy).headers if h in sent]
         self.assertEqual(sorted(kept), sorted([sent[0], sent[2], sent[4]]))
+
+    def test_about_the_client(self) -> None:
+        """The upstream gets the fields about the client that it is to get, and no others."""
+        proxy = Client(peer="10.0.0.1", trusted=True, scheme=b"https", authority=b"api.example")
+        port: HeaderList = [(b"X-Forwarded-Port", b"443")]
+        for rules, wanted in (
+            (RequestRules(), set(FORWARDED_FIELDS)),
+            (RequestRules(forwarded=()), set[str]()),
+            (RequestRules(forwarded=("x-forwarded-for",)), {"x-forwarded-for"}),
+        ):
+            made = shape(strip=True, rules=rules)
+            for client in (CLIENT, proxy):
+                head = upstream_head(made, port, client=client)
+                self.assertEqual(head.lines, field_lines(head.headers))
+                names = {name.decode().lower() for name, _ in head.headers}
+                found = {each for each in names if "forwarded" in each}
+                usual = client is proxy and rules == RequestRules()
+                self.assertEqual(found, wanted | ({"x-forwarded-port"} if usual else set()))
+
+    def test_stripped_prefix(self) -> None:
+        """The upstream is told of a prefix that it doesn't see, and of no other."""
+        self.assertTrue(shape(strip=True).by_route)
+        sent = index_headers(upstream_head(shape(strip=True), []).headers)
+        self.assertEqual(sent[b"x-forwarded-prefix"], [b"/v1"])
+        for made in (
+            shape(),
+            shape(strip=True, rules=RequestRules(forwarded=("forwarded",))),
+            shape(strip=True, passing=("X-Forwarded-Prefix",)),
+        ):
+            self.assertFalse(made.by_route)
+            index = index_headers(upstream_head(made, [(b"X-Forwarded-Prefix", b"/a")]).headers)
+            self.assertNotIn([b"/v1"], index.values())
+
+    def test_without_via(self) -> None:
+        """An upstream that shall get no Via gets nobody's, and another mark."""
+        sent: HeaderList = [(b"Via", b"1.1 a"), (b"CDN-Loop", b"a")]
+        index = index_headers(upstream_head(shape(rules=RequestRules(via=False)), sent).headers)
+        self.assertNotIn(b"via", index)
+        self.assertEqual(index[b"cdn-loop"], [b"a", b"corsgate"])
+        index = index_headers(upstream_head(shape(), sent).headers)
+        self.assertEqual(index[b"via"], [b"1.1 a", b"1.1 corsgate"])
+        self.assertEqual(index[b"cdn-loop"], [b"a"])
+
+    def test_operators_fields(self) -> None:
+        """What the operator sets or removes passes from nobody, a trusted proxy included."""
+        rules = RequestRules(
+            request_headers=HeaderRules(
+                set=(HeaderField("X-Real-IP", "{client_ip}"), HeaderField("X-A", "1")),
+                remove=("X_Remote_User", "X-B"),
+            )
+        )
+        sent: HeaderList = [
+            (b"X-Real-IP", b"10.9.9.9"),
+            (b"X-Remote-User", b"admin"),
+            (b"X-B", b"2"),
+            (b"X-Client-Cert", b"3"),
+        ]
+        made = shape(rules=rules, passing=("X-Remote-User",))
+        self.assertEqual((made.added, made.by_request, made.by_route), (((b"X-A", b"1"),), 0, 0))
+        proxy = attrs.evolve(CLIENT, trusted=True, address="192.0.2.7")
+        for client, address in ((CLIENT, b"192.0.2.1"), (proxy, b"192.0.2.7")):
+            head = upstream_head(made, sent, client=client)
+            self.assertEqual(head.lines, field_lines(head.headers))
+            index = index_headers(head.headers)
+            self.assertEqual((index[b"x-real-ip"], index[b"x-a"]), ([address], [b"1"]))
+            for name in (b"x-remote-user", b"x-b"):
+                self.assertNotIn(name, index)
+            self.assertEqual(b"x-client-cert" in index, client is proxy)
+        self.assertEqual(made.request_trailers(sent), [])
 
     def test_passed_on_purpose(self) -> None:
         """What the route passes goes on once, whoever sent it."""

@@ -83,6 +83,17 @@ class AskedTests(SynchronousTestCase):
             head = ruling.no_content(b"today")
             self.assertEqual((head.status, head.reason), (status, reason))
 
+    def test_origin_mode(self) -> None:
+        """The upstream sees its own origin for a page that the policy allows, or as configured."""
+        self.assertEqual(self.ask([APP]).origin_mode, "server")
+        self.assertEqual(self.ask().origin_mode, "keep")
+        self.assertEqual(self.ask([EVIL]).origin_mode, "keep")
+        self.assertEqual(self.ask([APP], upstream='origin = "drop"').origin_mode, "drop")
+        own = [(b"Origin", b"http://localhost")]
+        self.assertEqual(self.ask(own).origin_mode, "keep")
+        checked = attrs.evolve(ASKING, hosts_checked=True)
+        self.assertEqual(self.ask(own, client=checked).origin_mode, "server")
+
     def test_loop(self) -> None:
         """A request that has passed this gate gets 508."""
         ruling = self.ask([(b"Via", b"1.1 a, 1.1 corsgate-0")])
@@ -90,6 +101,9 @@ class AskedTests(SynchronousTestCase):
         self.assertEqual(ruling.problem.status, 508)
         self.assertIn("goes round in a loop", ruling.outcome or "")
         self.assertTrue(self.ask([(b"Via", b"1.1 a, 1.1 corsgate-1")]).passes)
+        self.assertFalse(self.ask([(b"CDN-Loop", b"a, corsgate-0")]).passes)
+        self.assertFalse(self.ask([(b"Via", b"1.1 a"), (b"CDN-Loop", b"corsgate-0")]).passes)
+        self.assertTrue(self.ask([(b"CDN-Loop", b"a, corsgate-1")]).passes)
 
     def test_methods(self) -> None:
         """A method that the route doesn't serve gets 405 and those that it does."""

@@ -54,13 +54,13 @@ class WebSockets(GateTestCase):
         self.assertEqual(len(gate.lines), 1)
 
     async def test_handshake(self) -> None:
-        """Each side sees the other's handshake, and the server who asks."""
+        """Each side sees the other's handshake, and the server who asks, as from its own page."""
         gate = await self.begin()
         caller = await self.call(gate, target="/v1/chat?room=1%2F2")
         told: Any = self.server.speakers[0].handshake
         self.assertEqual(told.path, "/v1/chat?room=1%2F2")
         fields = self.server.speakers[0].fields
-        self.assertEqual(fields["Origin"], APP.decode())
+        self.assertEqual(fields["Origin"], self.server.url)
         self.assertEqual(fields["X-Forwarded-For"], "127.0.0.1")
         self.assertEqual(fields["Host"], self.server.url.removeprefix("http://"))
         self.assertEqual(caller.fields["Sec-WebSocket-Protocol"], "chat")

@@ -24,8 +24,13 @@ def upstreams_of(route: Route) -> Sequence[Upstream]:
 
 
 def signed_upstream(route: Route) -> Upstream | None:
-    """Return the first of a route's upstreams that has credentials, or None."""
-    return next((each for each in upstreams_of(route) if each.credentials is not None), None)
+    """Return the first of a route's upstreams to which the gate adds secrets, or None."""
+    return next((each for each in upstreams_of(route) if each.adds_secrets), None)
+
+
+def authenticates(route: Route) -> bool:
+    """Return whether the gate logs in at one of a route's upstreams, instead of its clients."""
+    return any(each.credentials is not None for each in upstreams_of(route))
 
 
 def one_per_upstream(route: Route) -> Sequence[Route]:

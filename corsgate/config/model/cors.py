@@ -69,3 +69,8 @@ class Cors:
     dangerously_allow_any_browser_extension: bool = False
     dangerously_allow_null_origin: bool = False
     dangerously_allow_null_origin_with_credentials: bool = False
+
+    @property
+    def admits_strangers(self) -> bool:
+        """Whether an entry admits pages of unknown owners: ``*``, ``null`` or any extension."""
+        return any(each in ("*", "null") or each.endswith("://*") for each in self.allow_origins)

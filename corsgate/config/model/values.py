@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
@@ -15,25 +15,27 @@ from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
+from corsgate.config.model.credentials import DIGEST_ALGORITHMS as DIGEST_ALGORITHMS
+from corsgate.config.model.credentials import BasicCredentials as BasicCredentials
+from corsgate.config.model.credentials import BearerCredentials as BearerCredentials
+from corsgate.config.model.credentials import Credentials as Credentials
+from corsgate.config.model.credentials import DigestCredentials as DigestCredentials
+from corsgate.config.model.credentials import HeaderCredentials as HeaderCredentials
 from corsgate.config.model.endpoint import check_endpoint
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
 from corsgate.config.model.path_rules import PathPattern
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.secret import Secret as Secret
 from corsgate.config.model.upstream_tls import UpstreamTls as UpstreamTls
-from corsgate.config.model.validators import Validator, at_least_one, choice, count, each, rule
+from corsgate.config.model.validators import at_least_one, choice, count, each, rule
 from corsgate.errors import BadValue, Fault
 
 SCHEMES = ("http", "https")
 LOG_FORMATS = ("json", "combined")
-DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
-"""The Digest algorithms, weakest first; each includes its ``-sess`` variant (RFC 7616 3.3)."""
 
 MAX_WEIGHT = 1000
-
-
-def _secret(check: Callable[[str], None]) -> Validator[Secret]:
-    return rule(lambda secret: check(secret.reveal()))
 
 
 def _read_only(upstreams: Mapping[str, Upstream]) -> Mapping[str, Upstream]:
@@ -137,68 +139,6 @@ class Discovered:
 
 
 @attrs.frozen(kw_only=True)
-class BasicCredentials:
-    """A user name and password for Basic authentication (RFC 7617).
-
-    Attributes:
-        username: The user's name, without a colon.
-        password: Where to get the password.
-    """
-
-    username: str = attrs.field(validator=rule(rules.check_basic_username))
-    password: Secret = attrs.field(validator=_secret(rules.check_secret))
-
-
-@attrs.frozen(kw_only=True)
-class DigestCredentials:
-    """A user name and password for Digest authentication (RFC 7616).
-
-    Attributes:
-        username: The user's name.
-        password: Where to get the password.
-        min_algorithm: The weakest algorithm that a challenge may use: MD5, SHA-256 or
-            SHA-512-256, each with its -sess variant. Many boxes support only MD5.
-        require_qop: Whether challenges without ``qop="auth"`` (RFC 2069) are rejected.
-    """
-
-    username: str = attrs.field(validator=rule(rules.check_username))
-    password: Secret = attrs.field(validator=_secret(rules.check_secret))
-    min_algorithm: str = attrs.field(
-        default=DIGEST_ALGORITHMS[0], validator=choice(DIGEST_ALGORITHMS)
-    )
-    require_qop: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class BearerCredentials:
-    """A bearer token (RFC 6750).
-
-    Attributes:
-        token: Where to get the token.
-    """
-
-    token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
-
-
-@attrs.frozen(kw_only=True)
-class HeaderCredentials:
-    """A secret that is sent in a named field, such as ``X-Api-Key``.
-
-    Attributes:
-        name: The field's name.
-        value: Where to get the field's value.
-    """
-
-    name: str = attrs.field(validator=rule(rules.check_field_name))
-    value: Secret = attrs.field(validator=_secret(rules.check_field_value))
-
-
-Credentials: TypeAlias = (
-    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials
-)
-
-
-@attrs.frozen(kw_only=True)
 class Upstream:
     """A REST API that requests are forwarded to: one or more equivalent servers.
 
@@ -223,6 +163,7 @@ class Upstream:
         addresses: What the servers call themselves, and what becomes of their cookies.
         strict_responses: Whether responses that are not well-formed are rejected, even if they can
             have only one meaning.
+        request_rules: What the servers are shown of who asks.
     """
 
     name: str = attrs.field(validator=rule(rules.check_entry_name))
@@ -246,6 +187,12 @@ class Upstream:
     tls: UpstreamTls = attrs.field(factory=UpstreamTls)
     addresses: Addresses = attrs.field(factory=Addresses)
     strict_responses: bool = False
+    request_rules: RequestRules = attrs.field(factory=RequestRules)
+
+    @property
+    def adds_secrets(self) -> bool:
+        """Whether the gate adds secrets to its requests: credentials, or in a field."""
+        return self.credentials is not None or bool(self.request_rules.request_headers.secret_names)
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""
@@ -285,6 +232,7 @@ class Route:
             ``/proxy?url=https%3A%2F%2Fbox%2Fmap``; empty for a route with one upstream.
         allow_paths: The paths to serve, such as ``GET /v1/documents/**``; others get 403. With
             ``by_url`` these are paths of the URLs. Empty for all.
+        response_headers: Fields that are set, added or removed in the upstream's responses.
     """
 
     host: str | None = attrs.field(
@@ -307,6 +255,7 @@ class Route:
     limits: Limits = attrs.field(factory=Limits)
     by_url: tuple[Upstream, ...] = ()
     allow_paths: tuple[PathPattern, ...] = ()
+    response_headers: HeaderRules = attrs.field(factory=HeaderRules)
 
     @property
     def shares_cookies(self) -> bool:
@@ -320,7 +269,7 @@ class Route:
             cors is not None
             and cors.allow_credentials
             and cors.enforce_origin
-            and "*" not in cors.allow_origins
+            and not cors.admits_strangers
             and self.upstream.addresses.cookies == "adapt"
             and not self.by_url  # No cookies pass there.
         )

@@ -34,6 +34,18 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     """
     if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
         return ""
+    return in_clear(servers)
+
+
+def in_clear(servers: Iterable[Server]) -> str:
+    """Return a warning if what is sent to a server as it is can be read by others.
+
+    Args:
+        servers: The servers; of discovered servers, the template.
+
+    Returns:
+        One line; empty if nothing is sent unencrypted over a network.
+    """
     places = [
         server.origin
         for server in servers

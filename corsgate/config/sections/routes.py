@@ -8,6 +8,7 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.by_url import signed_upstream, upstreams_of
+from corsgate.config.model.header_rules import normal_name
 from corsgate.config.model.values import (
     Cors,
     HeaderCredentials,
@@ -16,6 +17,7 @@ from corsgate.config.model.values import (
     Route,
     Upstream,
 )
+from corsgate.config.sections.header_rules import check_withheld, read_response_headers
 from corsgate.config.sections.path_rules import (
     check_paths,
     for_each_upstream,
@@ -128,6 +130,7 @@ def _read_route(
     strip_prefix = table.get("strip_prefix", boolean, False)
     allow_framing = table.get("allow_framing", boolean, False)
     pass_headers = table.list_of("pass_headers", checked(rules.check_passed_header), '"X-Real-IP"')
+    response_headers = read_response_headers(table)
     own = table.item("limits")
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
@@ -148,7 +151,9 @@ def _read_route(
         limits=limits,
         by_url=found if "by_url" in table.raw else (),
         allow_paths=allow_paths,
+        response_headers=response_headers,
     )
+    check_withheld(table, response_headers, upstreams_of(route))
     confined = signed_upstream(route) is not None or route.shares_cookies
     if allow_framing and (not confined or (cors and not cors.enforce_origin)):
         table.notes.warn(
@@ -170,12 +175,14 @@ def _read_route(
 def _check_passed(table: Table, route: Route) -> None:
     """Record faults and warnings of ``pass_headers``: names that can't or needn't be listed."""
     owned = set()
+    set_here = set()
     for upstream in upstreams_of(route):
         credentials = upstream.credentials
         if credentials is not None:
             owned.add(b"authorization")
         if isinstance(credentials, HeaderCredentials):
             owned.add(credentials.name.lower().replace("_", "-").encode())
+        set_here |= {normal_name(f.name) for f in upstream.request_rules.request_headers.set}
     seen = set()
     for number, name in enumerate(route.pass_headers):
         path = (*table.path, "pass_headers", number)
@@ -185,6 +192,9 @@ def _check_passed(table: Table, route: Route) -> None:
         if spelled in owned:
             problem = f"{rules.show(name)} is set by the gate where the upstream has credentials"
             table.notes.add(path, problem, "remove it, or the upstream's credentials")
+        elif spelled in set_here:
+            problem = f"{rules.show(name)} is set by the upstream's request_headers"
+            table.notes.add(path, problem, "remove it here, or there")
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
         elif not (overrides or speaks_of_client(lowered)):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     DIGEST_ALGORITHMS,
     BasicCredentials,
@@ -16,12 +17,14 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     PoolLimits,
     Secret,
+    Server,
     Upstream,
 )
 from corsgate.config.sections import tls
 from corsgate.config.sections.addresses import read_addresses
 from corsgate.config.sections.balancing import read_balancing
-from corsgate.config.sections.exposure import CLEAR_FIX, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
 from corsgate.config.sections.upstream_tls import read_upstream_tls
@@ -60,13 +63,12 @@ def read_upstream(
     balancing = read_balancing(table, sources)
     addresses = read_addresses(table, () if listed is None else listed.templates)
     strict_responses = table.get("strict_responses", boolean, False)
+    request_rules = read_request_rules(table, found, sources)
     table.finish()
     if listed is None:
         return None
     tls.check_upstream_tls(table, listed.templates)
-    clear = sent_in_clear(found, listed.templates)
-    if clear:
-        table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
+    _warn_of_clear(table, found, request_rules, listed.templates)
     try:
         return Upstream(
             name=name,
@@ -85,9 +87,21 @@ def read_upstream(
             tls=upstream_tls,
             addresses=addresses,
             strict_responses=strict_responses,
+            request_rules=request_rules,
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.
+
+
+def _warn_of_clear(
+    table: Table, credentials: Credentials | None, rules: RequestRules, servers: Sequence[Server]
+) -> None:
+    """Warn about secrets that are sent unencrypted, at the key that holds them."""
+    clear = sent_in_clear(credentials, servers)
+    if clear:
+        table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
+    elif rules.request_headers.secret_names and (clear := in_clear(servers)):
+        table.notes.warn((*table.path, "request_headers"), clear, CLEAR_FIX)
 
 
 def _read_pool(table: Table) -> PoolLimits:

@@ -21,3 +21,15 @@ class CorsTests(SynchronousTestCase):
         for status in (0, 201, 299, 302, 403):
             with self.assertRaises(BadValue):
                 Cors(allow_origins=(), preflight_status=status)
+
+    def test_strangers(self) -> None:
+        """Only entries that name nobody admit pages of unknown owners."""
+        for origin, admits in (
+            ("*", True),
+            ("null", True),
+            ("chrome-extension://*", True),
+            ("https://*.example.com", False),
+            ("http://localhost:*", False),
+            ("https://app.example", False),
+        ):
+            self.assertEqual(Cors(allow_origins=(origin,)).admits_strangers, admits, origin)

@@ -1,0 +1,81 @@
+"""Credentials for an upstream, one class for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+
+from corsgate.config.model import rules
+from corsgate.config.model.secret import Secret
+from corsgate.config.model.validators import Validator, choice, rule
+
+DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
+"""The Digest algorithms, weakest first; each includes its ``-sess`` variant (RFC 7616 3.3)."""
+
+
+def _secret(check: Callable[[str], None]) -> Validator[Secret]:
+    return rule(lambda secret: check(secret.reveal()))
+
+
+@attrs.frozen(kw_only=True)
+class BasicCredentials:
+    """A user name and password for Basic authentication (RFC 7617).
+
+    Attributes:
+        username: The user's name, without a colon.
+        password: Where to get the password.
+    """
+
+    username: str = attrs.field(validator=rule(rules.check_basic_username))
+    password: Secret = attrs.field(validator=_secret(rules.check_secret))
+
+
+@attrs.frozen(kw_only=True)
+class DigestCredentials:
+    """A user name and password for Digest authentication (RFC 7616).
+
+    Attributes:
+        username: The user's name.
+        password: Where to get the password.
+        min_algorithm: The weakest algorithm that a challenge may use: MD5, SHA-256 or
+            SHA-512-256, each with its -sess variant. Many boxes support only MD5.
+        require_qop: Whether challenges without ``qop="auth"`` (RFC 2069) are rejected.
+    """
+
+    username: str = attrs.field(validator=rule(rules.check_username))
+    password: Secret = attrs.field(validator=_secret(rules.check_secret))
+    min_algorithm: str = attrs.field(
+        default=DIGEST_ALGORITHMS[0], validator=choice(DIGEST_ALGORITHMS)
+    )
+    require_qop: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class BearerCredentials:
+    """A bearer token (RFC 6750).
+
+    Attributes:
+        token: Where to get the token.
+    """
+
+    token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
+
+
+@attrs.frozen(kw_only=True)
+class HeaderCredentials:
+    """A secret that is sent in a named field, such as ``X-Api-Key``.
+
+    Attributes:
+        name: The field's name.
+        value: Where to get the field's value.
+    """
+
+    name: str = attrs.field(validator=rule(rules.check_field_name))
+    value: Secret = attrs.field(validator=_secret(rules.check_field_value))
+
+
+Credentials: TypeAlias = (
+    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials
+)

@@ -1,0 +1,95 @@
+"""Read the keys of ``[upstreams.NAME]`` that say what the upstream is shown of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from corsgate.config.model.request_rules import RequestRules, check_forwarded, check_origin
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Credentials, Route
+from corsgate.config.sections.header_rules import read_request_headers
+from corsgate.config.sections.secrets import Sources
+from corsgate.config.toml.reader import Table, boolean, checked, text
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+from corsgate.message.identity import FORWARDED_FIELDS
+
+
+def read_request_rules(
+    table: Table, credentials: Credentials | None, sources: Sources
+) -> RequestRules:
+    """Read what an upstream is shown of who asks.
+
+    Args:
+        table: The table of the upstream.
+        credentials: Its credentials.
+        sources: Where secrets come from.
+
+    Returns:
+        The rules. After a fault, which is recorded, the default is used.
+    """
+    return RequestRules(
+        origin=table.get("origin", checked(check_origin), None),
+        forwarded=table.get("forwarded", _forwarded, FORWARDED_FIELDS),
+        via=table.get("via", boolean, True),
+        request_headers=read_request_headers(table, credentials, sources),
+    )
+
+
+@shape(
+    {
+        "anyOf": [
+            {"enum": ["all", "none"]},
+            {"type": "array", "items": {"type": "string"}},
+        ]
+    }
+)
+def _forwarded(raw: object) -> tuple[str, ...]:
+    """Return which fields about the client the upstream gets: by a word or a list."""
+    if raw == "all":
+        return FORWARDED_FIELDS
+    if raw == "none":
+        return ()
+    if not isinstance(raw, list):
+        shown = show(raw) if isinstance(raw, str) else "it"
+        raise BadValue(
+            f"{shown} is unknown",
+            'write "all", "none", or an array of names, such as ["x-forwarded-for"]',
+        )
+    names = [text(each) for each in raw]
+    for name in names:
+        check_forwarded(name)
+    return tuple(name.lower() for name in names)
+
+
+def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]:
+    """Find upstreams that are told to trust pages whose origin nobody checks.
+
+    Args:
+        routes: All routes.
+
+    Returns:
+        The name of each such upstream, once; the problem; the fix.
+    """
+    found: dict[str, tuple[str, str, str]] = {}
+    for route in routes:
+        upstream, cors = route.upstream, route.cors
+        origin = upstream.request_rules.origin
+        if origin in (None, "keep") or upstream.name in found:
+            continue
+        if cors is None:
+            why = "has no CORS policy"
+        elif not cors.enforce_origin:
+            why = "does not enforce its policy"
+        elif "*" in cors.allow_origins:
+            why = "allows any origin"
+        else:
+            continue
+        place = show(f"{route.host or ''}{route.prefix}")
+        found[upstream.name] = (
+            upstream.name,
+            f"the route {place} {why}, so the upstream can't tell which page asks, and its own"
+            " check of Origin stops none",
+            'remove it, or write "keep"; or list the origins in the policy',
+        )
+    return found.values()

@@ -1,0 +1,80 @@
+"""For which requests the gate vouches to an upstream that has an Origin check of its own."""
+
+from __future__ import annotations
+
+from corsgate.cors.decision import Decision
+from corsgate.cors.policy import Policy
+from corsgate.cors.sites import is_own
+from corsgate.message.headers import HeaderIndex
+
+KEEP = "keep"
+SERVER = "server"
+
+
+def origin_mode(
+    configured: str | None,
+    policy: Policy | None,
+    decision: Decision,
+    method: bytes,
+    index: HeaderIndex,
+    own_origin: bytes,
+    *,
+    hosts_checked: bool,
+) -> str:
+    """Return what an upstream is to see as the Origin and Referer of a forwarded request.
+
+    By default it sees its own origin where the gate has checked the page's: an enforced policy
+    allows this very origin (`Policy.names`), or the page is the gate's own. Everywhere else it
+    sees what the client sent, and decides for itself.
+
+    Args:
+        configured: The ``origin`` of the upstream; None for the default.
+        policy: The route's policy, or None.
+        decision: What the policy decided, which is to forward the request.
+        method: The request's method.
+        index: The request's fields.
+        own_origin: The origin that the client used to reach the gate; empty if it named no host.
+        hosts_checked: Whether the listener serves only configured hosts, or loopback names.
+
+    Returns:
+        One of `corsgate.config.model.request_rules.ORIGIN_MODES`, or an origin. It is `KEEP`
+        where there is neither Origin nor Referer.
+    """
+    origins = index.get(b"origin")
+    if origins is None:
+        if b"referer" not in index:
+            return KEEP
+        if configured is not None:
+            return configured
+        origin = _referring(index)
+        is_checked = (policy is not None and policy.enforce_origin and policy.names(origin)) or (
+            # Without checked hosts, a page whose name was pointed at the gate has its origin.
+            hosts_checked and origin != b"" and origin == own_origin
+        )
+        return SERVER if is_checked else KEEP
+    if configured is not None:
+        return configured
+    if (
+        decision.grants_origin
+        and policy is not None
+        and policy.enforce_origin
+        and policy.names(origins[0])
+    ):
+        return SERVER
+    if hosts_checked and len(origins) == 1 and is_own(method, index, own_origin):
+        return SERVER
+    return KEEP
+
+
+def _referring(index: HeaderIndex) -> bytes:
+    """Return the origin that Referer alone names; empty if it proves nothing.
+
+    After a redirect by another site, Referer still names the page that made the first request.
+    Origin would be ``null`` then; without it, only Sec-Fetch-Site shows the other site.
+
+    Source: Fetch ``#concept-request-tainted-origin``, Fetch Metadata ``#sec-fetch-site-header``.
+    """
+    referers = index[b"referer"]
+    if len(referers) != 1 or b"cross-site" in index.get(b"sec-fetch-site", ()):
+        return b""
+    return b"/".join(referers[0].split(b"/", 3)[:3])

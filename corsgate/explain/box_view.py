@@ -1,0 +1,90 @@
+"""What an upstream sees of the page that calls it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Config, Route, Upstream
+from corsgate.cors.vouching import KEEP, SERVER
+from corsgate.message.client import serialized_origin
+
+
+def origin_seen(mode: str, upstream: Upstream, page: str, gate_origin: bytes) -> str:
+    """Return what an upstream sees as the Origin of a call.
+
+    Args:
+        mode: The result of `corsgate.cors.vouching.origin_mode`.
+        upstream: The upstream.
+        page: The Origin that the page sends.
+        gate_origin: The origin that the page uses for the gate.
+
+    Returns:
+        A clause. Of several servers it names the first, since each sees its own origin.
+    """
+    if mode == "drop":
+        return "the box sees no Origin"
+    if mode == "gate":
+        return f"the box sees Origin: {gate_origin.decode('latin-1')}"
+    if mode == KEEP:
+        return f"the box sees the page's own Origin: {page}"
+    if mode != SERVER:
+        return f"the box sees Origin: {mode}"
+    return f"the box sees Origin: {_own_origin(upstream, gate_origin)}"
+
+
+def _own_origin(upstream: Upstream, gate_origin: bytes) -> str:
+    """Return the origin of the URLs that an upstream's first server gets."""
+    server = (*upstream.servers, *(each.template for each in upstream.discovered))[0]
+    host = server.host_value
+    if upstream.preserve_host:
+        host = gate_origin.partition(b"://")[2] or host
+    return serialized_origin(server.scheme.encode("ascii"), host).decode("latin-1")
+
+
+def origins_seen(config: Config) -> Iterator[str]:
+    """Return what each upstream with a route for other origins sees as the Origin of its pages.
+
+    Args:
+        config: The configuration.
+
+    Returns:
+        Lines, in the order of the upstreams.
+    """
+    for upstream in config.upstreams.values():
+        routes = [r for r in config.routes if r.upstream.name == upstream.name and r.cors]
+        if not routes:
+            continue
+        said = f"upstreams.{upstream.name}: the box sees"
+        mode = upstream.request_rules.origin
+        if mode is not None:
+            yield f"{said} {_in_general(mode, upstream)}"
+            continue
+        checked = [route for route in routes if _checks(route)]
+        if checked:
+            yield f"{said} {_in_general(SERVER, upstream)} from allowed pages"
+        for route in routes:
+            if route not in checked:
+                place = show(f"{route.host or ''}{route.prefix}")
+                yield f"{said} {_in_general(KEEP, upstream)} on the route {place}"
+                break
+
+
+def _checks(route: Route) -> bool:
+    cors = route.cors
+    return cors is not None and cors.enforce_origin and "*" not in cors.allow_origins
+
+
+def _in_general(mode: str, upstream: Upstream) -> str:
+    """Return what an upstream sees, whatever page calls it."""
+    if mode == "drop":
+        return "no Origin"
+    if mode == KEEP:
+        return "the page's own Origin"
+    if mode == "gate":
+        return "the gate's origin, as the client uses it"
+    if mode != SERVER:
+        return f"Origin: {mode}"
+    if upstream.preserve_host:
+        return "its own origin, by the client's Host,"
+    return f"Origin: {_own_origin(upstream, b'')}"
