@@ -13,6 +13,7 @@ from tests.support import (
     FROM_APP,
     FROM_FOREIGN,
     PASSWORD,
+    POLICY,
     Gate,
     GateTestCase,
 )
@@ -183,6 +184,30 @@ class Secrets(GateTestCase):
         self.assertEqual([each.method for each in upstream.requests], [b"HEAD", b"PUT"])
         for sent in upstream.requests:
             self.assertEqual(sent.fields[b"x-gate-key"], [PASSWORD.encode()])
+
+
+class ByUrl(GateTestCase):
+    """A route whose requests name their server by its URL."""
+
+    async def test_its_own_upstream_alone(self) -> None:
+        """The secret goes to its own upstream, and confines the whole route."""
+        one, other = await self.upstream(), await self.upstream()
+        gate = self.serve(
+            f'[upstreams.one]\nservers = ["{one.url}"]\n{KEY}\n'
+            f'[upstreams.other]\nservers = ["{other.url}"]\norigin = "drop"\n{POLICY}\n'
+            '[routes."/proxy"]\nby_url = ["one", "other"]\ncors = "app"\n'
+        )
+        for server in (one, other):
+            target = b"/proxy?" + server.url.encode() + b"/x"
+            self.assertEqual((await self.ask(gate, target=target, headers=[FROM_APP])).status, 200)
+        (mine,), (theirs,) = one.requests, other.requests
+        self.assertEqual(mine.fields[b"x-gate-key"], [PASSWORD.encode()])
+        self.assertEqual(mine.fields[b"origin"], [one.url.encode()])
+        for name in (b"x-gate-key", b"origin", b"x-forwarded-prefix"):
+            self.assertNotIn(name, theirs.fields)
+        embedded = [(b"Sec-Fetch-Site", b"cross-site"), (b"Sec-Fetch-Mode", b"no-cors")]
+        target = b"/proxy?" + other.url.encode() + b"/x"
+        self.assertEqual((await self.ask(gate, target=target, headers=embedded)).status, 403)
 
 
 class Probes(HealthTestCase):
