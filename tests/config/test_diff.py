@@ -297,46 +297,24 @@ on_down = { status = 503 }
             upstreams={"a": upstream},
             routes=(route,),
         )
+
+        def upstream_with(key: str) -> Callable[[Any], Config]:
+            return lambda new: attrs.evolve(
+                config, upstreams={"a": attrs.evolve(upstream, **{key: new})}
+            )
+
         owners: tuple[tuple[Any, Callable[[Any], Config]], ...] = (
             (route, lambda new: attrs.evolve(config, routes=(new,))),
             (route.cors, lambda new: attrs.evolve(config, routes=(attrs.evolve(route, cors=new),))),
             (Limits(), lambda new: attrs.evolve(config, limits=new)),
             (config.listeners[0], lambda new: attrs.evolve(config, listeners=(new,))),
             (upstream, lambda new: attrs.evolve(config, upstreams={"a": new})),
-            (
-                server,
-                lambda new: attrs.evolve(
-                    config, upstreams={"a": attrs.evolve(upstream, servers=(new,))}
-                ),
-            ),
-            (
-                PoolLimits(),
-                lambda new: attrs.evolve(config, upstreams={"a": attrs.evolve(upstream, pool=new)}),
-            ),
-            (
-                upstream.credentials,
-                lambda new: attrs.evolve(
-                    config, upstreams={"a": attrs.evolve(upstream, credentials=new)}
-                ),
-            ),
-            (
-                Balancing(),
-                lambda new: attrs.evolve(
-                    config, upstreams={"a": attrs.evolve(upstream, balancing=new)}
-                ),
-            ),
-            (
-                RequestRules(),
-                lambda new: attrs.evolve(
-                    config, upstreams={"a": attrs.evolve(upstream, request_rules=new)}
-                ),
-            ),
-            (
-                Addresses(),
-                lambda new: attrs.evolve(
-                    config, upstreams={"a": attrs.evolve(upstream, addresses=new)}
-                ),
-            ),
+            (server, lambda new: upstream_with("servers")((new,))),
+            (PoolLimits(), upstream_with("pool")),
+            (upstream.credentials, upstream_with("credentials")),
+            (Balancing(), upstream_with("balancing")),
+            (RequestRules(), upstream_with("request_rules")),
+            (Addresses(), upstream_with("addresses")),
             (config, lambda new: new),
         )
         other: dict[str, Any] = {
