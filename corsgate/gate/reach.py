@@ -72,7 +72,8 @@ class Reach:
                 if found is None:
                     raise TargetError(OUTSIDE)
                 self._check(head.method, url.path, request, None)
-                return _toward(found.value, found.rest, url, table)
+                logs_in = b"authorization" in request.index and not route.authenticates
+                return _toward(found.value, found.rest, url, table, logs_in=logs_in)
             self._check(head.method, head.target, request, gate_origin)
         except TargetError as error:
             refusal = malformed(error, _FORBIDDEN)
@@ -170,18 +171,33 @@ def _to_come(upstream: Upstream) -> Sequence[Server]:
 
 
 def _toward(
-    route: CompiledRoute, rest: bytes, url: ProxiedUrl, table: UrlTable[CompiledRoute]
+    route: CompiledRoute,
+    rest: bytes,
+    url: ProxiedUrl,
+    table: UrlTable[CompiledRoute],
+    *,
+    logs_in: bool,
 ) -> CompiledRoute:
-    """Return a route whose requests go to one URL."""
+    """Return a route whose requests go to one URL.
+
+    Args:
+        route: The route of the URL's upstream.
+        rest: The URL's path behind the server's own path, and its query.
+        url: The URL.
+        table: Finds a URL's route.
+        logs_in: Whether the upstream gets the request's own Authorization.
+    """
     request_shape, response_shape = route.request_shape, route.response_shape
     assert isinstance(request_shape, UrlRequestShape)
     assert isinstance(response_shape, UrlResponseShape)
 
     def reaches(other: ProxiedUrl) -> bool:
-        # A server must not lead a page's request to where another's credentials are added.
+        # A server must not lead a page's request to where another's secrets are added. Nor may it
+        # get the page's own Authorization to another upstream: a browser repeats that where a
+        # redirect stays at the gate (Fetch #http-redirect-fetch).
         found = table.find(other)
         return found is not None and (
-            found.value is route or found.value.upstream.credentials is None
+            found.value is route or not (logs_in or found.value.route.upstream.adds_secrets)
         )
 
     made = copy(route)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
@@ -17,6 +17,10 @@ from corsgate.message.proxied_url import ProxiedUrl, proxied_location
 from corsgate.message.uri_mapping import Mount
 
 _SANDBOX = (b"Content-Security-Policy", b"sandbox")
+# What a browser would apply to all routes of the gate.
+_OF_ORIGIN = frozenset(
+    (b"clear-site-data", b"nel", b"report-to", b"set-cookie", b"strict-transport-security")
+)
 
 
 def withheld_fields(route: Route) -> frozenset[bytes]:
@@ -67,8 +71,8 @@ class UrlResponseShape(ResponseShape):
 
     def __init__(self, route: Route, mount: Mount, **known: Any) -> None:
         super().__init__(route, mount, **known)
-        self._dropped |= {b"set-cookie"}
-        self._dropped_beside |= {b"set-cookie"}
+        self._dropped |= _OF_ORIGIN
+        self._dropped_beside |= _OF_ORIGIN
 
     def of(
         self, asked: ProxiedUrl, reaches: Callable[[ProxiedUrl], bool], prefix: bytes
@@ -90,6 +94,8 @@ class UrlResponseShape(ResponseShape):
         server: Server,
         decision: Decision,
         asked: RequestHead,
+        *,
+        added: Iterable[Header] = (),
         **known: Any,
     ) -> ResponseHead:
         """Return the head that the client gets.
@@ -97,11 +103,13 @@ class UrlResponseShape(ResponseShape):
         Location leads back through the route, since a browser follows it by itself. URLs in other
         fields and in bodies are the client's to call as it called this one. A page from a URL is
         put into a sandbox, or its scripts could call all routes as the gate's own (CSP 3
-        ``#directive-sandbox``).
+        ``#directive-sandbox``). It is added last: neither the server, by Connection, nor the
+        route's `response_headers` can remove it.
         """
-        headers = [*map(self._mapped, response.headers), _SANDBOX]
+        headers = [*map(self._mapped, response.headers)]
         response = ResponseHead(response.status, response.reason, headers)
-        return super().client_head(response, server, decision, asked, **known)
+        added = (_SANDBOX, *added)
+        return super().client_head(response, server, decision, asked, added=added, **known)
 
     def interim_head(self, response: ResponseHead, *_: object, **_known: object) -> ResponseHead:
         """Return the head of an interim response that the client gets; its links stay."""

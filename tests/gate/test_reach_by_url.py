@@ -126,6 +126,22 @@ class ByUrl(ByUrlTestCase):
         answer = await self.ask(gate, target=encoded(f"{self.maps.url}/page"))
         policies = answer.fields[b"content-security-policy"]
         self.assertEqual(policies, [theirs[1], b"sandbox"])
+        # It is not the server's, or another rule's, to remove.
+        gate = await self.begin(route='response_headers.remove = ["Content-Security-Policy"]')
+        for headers in ([(b"Connection", b"close, Content-Security-Policy")], [theirs]):
+            self.maps.script(response(200, headers))
+            answer = await self.ask(gate, target=encoded(f"{self.maps.url}/page"))
+            self.assertEqual(answer.fields[b"content-security-policy"], [b"sandbox"])
+
+    async def test_fields_of_the_whole_gate(self) -> None:
+        """A server can't clear, watch or pin what the browser has of the gate's other routes."""
+        gate = await self.begin()
+        names = (b"Clear-Site-Data", b"NEL", b"Report-To", b"Set-Cookie")
+        self.maps.script(response(200, [(b"X", b"1"), *((name, b"x") for name in names)]))
+        answer = await self.ask(gate, target=encoded(f"{self.maps.url}/x"))
+        self.assertIn(b"x", answer.fields)
+        for name in names:
+            self.assertNotIn(name.lower(), answer.fields)
 
     async def test_client_logs_in_itself(self) -> None:
         """Where no upstream of the route has credentials, the client's own Authorization passes."""
@@ -252,6 +268,31 @@ class ByUrl(ByUrlTestCase):
         found = await self.ask(gate, target=encoded(f"{self.maps.url}/a/b"))
         followed = await self.ask(gate, target=found.one(b"location"))
         self.assertEqual((followed.status, self.maps.requests[-1].target), (200, b"/a/next"))
+
+    async def test_redirects_and_secrets(self) -> None:
+        """None leads to another upstream's secret, or takes a page's Authorization elsewhere."""
+        one, other, keyed = [await self.upstream() for _ in range(3)]
+        key = 'request_headers.set = { X-Api-Key = "k" }'
+        upstreams = (("a", one, ""), ("b", other, ""), ("c", keyed, key))
+        gate = self.serve(
+            "".join(f'[upstreams.{n}]\nservers = ["{u.url}"]\n{more}\n' for n, u, more in upstreams)
+            + '[routes."/proxy"]\nby_url = ["a", "b"]\n'
+            + '[routes."/keyed"]\nby_url = ["a", "b", "c"]\n'
+        )
+        login = (b"Authorization", b"Basic mine")
+        for prefix, fields, server, leads_back in (
+            ("/proxy", [], other, True),
+            ("/proxy", [login], one, True),
+            ("/proxy", [login], other, False),
+            ("/keyed", [], other, True),
+            ("/keyed", [], keyed, False),
+        ):
+            one.script(response(302, [(b"Location", f"{server.url}/z".encode())]))
+            target = f"{prefix}?{one.url}/x".encode()
+            answer = await self.ask(gate, target=target, headers=fields)
+            location = (f"{prefix}?" if leads_back else "") + f"{server.url}/z"
+            self.assertEqual(answer.one(b"location"), location.encode(), (prefix, fields))
+        self.assertEqual((other.connections, keyed.connections), ([], []))
 
     async def test_preflight(self) -> None:
         """It is the policy's to respond to; the request itself then gets its reason."""
