@@ -26,6 +26,8 @@ _CROSS_SITE_FIX = (
     "serve page and gate under one site, or the gate over https with allow_credentials = true"
 )
 
+_OPEN = "since another route to the same server admits unknown pages"
+
 
 @attrs.frozen(kw_only=True)
 class CookieVerdict:
@@ -59,12 +61,13 @@ class _Relation:
     between: str
 
 
-def cookies_of_route(call: Call, route: Route) -> tuple[CookieVerdict, ...]:
+def cookies_of_route(call: Call, route: Route, *, shared: bool) -> tuple[CookieVerdict, ...]:
     """Return what browsers do with the cookies of a gate's route.
 
     Args:
         call: A call of a page, with credentials.
         route: The route. Its upstream is assumed to set `TYPICAL_COOKIE`.
+        shared: Whether pages of other sites may use the route's cookies over https.
     """
     secure = call.url.scheme == "https"
     match route.upstream.addresses.cookies:
@@ -75,9 +78,18 @@ def cookies_of_route(call: Call, route: Route) -> tuple[CookieVerdict, ...]:
                 for browser in BROWSERS
             )
         case "adapt":
-            rules = CookieRules(plain_http=not secure, cross_site=secure and route.shares_cookies)
-            return cookie_verdicts(call, [adapt_cookie(TYPICAL_COOKIE, rules, lambda path: path)])
+            rules = CookieRules(plain_http=not secure, cross_site=secure and shared)
+            adapted = adapt_cookie(TYPICAL_COOKIE, rules, lambda path: path)
+            found = cookie_verdicts(call, [adapted])
+            if route.shares_cookies and not shared:
+                return tuple(each if each.kept else _kept_from(each) for each in found)
+            return found
     return cookie_verdicts(call, [TYPICAL_COOKIE])
+
+
+def _kept_from(verdict: CookieVerdict) -> CookieVerdict:
+    why = f"{verdict.why}. The gate does not let pages of other sites use it, {_OPEN}"
+    return attrs.evolve(verdict, why=why)
 
 
 def cookies_of_response(call: Call, headers: Sequence[Header]) -> tuple[CookieVerdict, ...]:

@@ -8,6 +8,7 @@ import attrs
 
 from corsgate.config.model.by_url import signed_upstream
 from corsgate.config.model.endpoint import is_loopback, is_tls, port_of
+from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Route
 from corsgate.cors.debug import tell
 from corsgate.cors.decide import Decision, Verdict, decide
@@ -105,7 +106,11 @@ def explain(config: Config, document: Mapping[str, object], call: Call) -> Expla
         trace=trace,
         seen=next((answer.seen for _, answer in trace.exchanges if answer.seen), ""),
         advice=tuple(_unreached(config, call.url)),
-        cookies=(() if route is None or not call.credentials else cookies_of_route(call, route)),
+        cookies=(
+            ()
+            if route is None or not call.credentials
+            else cookies_of_route(call, route, shared=gate.cookies.sets(route))
+        ),
     )
     if allowed:
         return explanation
@@ -180,9 +185,13 @@ class SimulatedGate:
 
     Args:
         config: The configuration.
+
+    Attributes:
+        cookies: The cookies that pages of other sites may use.
     """
 
     def __init__(self, config: Config) -> None:
+        self.cookies = SharedCookies(config.routes)
         self._table = RouteTable.build(config.routes, lambda route, _prefix, _depth: route)
         self._hosts = [
             HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
@@ -240,7 +249,7 @@ class SimulatedGate:
             request.method,
             index,
             request.url.origin,
-            credentialed=_confines(route, request),
+            credentialed=self._confines(route, request),
             allow_framing=route.allow_framing,
         )
         by = decision.reason
@@ -282,11 +291,10 @@ class SimulatedGate:
         )
         return origin_seen(mode, route.upstream, text(index[b"origin"][0]), own_origin)
 
-
-def _confines(route: Route, request: Request) -> bool:
-    """Return whether requests without CORS are confined: credentials would go with them."""
-    with_session = request.credentials and request.url.scheme == "https"
-    return signed_upstream(route) is not None or (route.shares_cookies and with_session)
+    def _confines(self, route: Route, request: Request) -> bool:
+        """Return whether requests without CORS are confined: credentials would go with them."""
+        with_session = request.credentials and request.url.scheme == "https"
+        return signed_upstream(route) is not None or (with_session and self.cookies.rides_on(route))
 
 
 def _refuse(status: int, why: str) -> Answer:

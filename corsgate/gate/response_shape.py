@@ -83,6 +83,7 @@ class ResponseShape:
         route: How it is configured.
         mount: How it mounts its upstream.
         credentialed: Whether the gate adds credentials.
+        shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
         sent_host: Returns the Host value that a server was sent, for the client's.
         shortcuts: Which ones are taken.
     """
@@ -104,13 +105,14 @@ class ResponseShape:
         mount: Mount,
         *,
         credentialed: bool = False,
+        shares_cookies: bool = False,
         sent_host: Callable[[Server, bytes], bytes],
         shortcuts: Shortcuts = ALL,
     ) -> None:
         cookies = route.upstream.addresses.cookies
         self._mount = mount
         self._adapts_cookies = cookies == "adapt"
-        self._shares_cookies = route.shares_cookies
+        self._shares_cookies = shares_cookies
         self._sent_host = sent_host
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()

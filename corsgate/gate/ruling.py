@@ -80,7 +80,7 @@ class Ruling:
         self.gate_origin = gate_origin(client, head.headers)
         # A session whose cookie any site's requests carry is like credentials of the gate's own.
         self.confines = route.credentialed or (
-            route.shares_cookies and b"cookie" in index and self.gate_origin.startswith(b"https:")
+            route.carries_sessions and b"cookie" in index and self.gate_origin.startswith(b"https:")
         )
         self.live = self.decision = decision = decide(
             policy,

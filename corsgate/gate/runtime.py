@@ -10,6 +10,7 @@ import attrs
 from twisted.logger import Logger
 
 from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
+from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
@@ -47,6 +48,7 @@ class CompiledRoute:
         find: Returns the route of a Host value and the segments of a path, once all
             routes are compiled.
         is_foreign: Returns whether an endpoint is a server of another upstream.
+        cookies: The cookies that pages of other sites may use.
         pseudonym: What this process calls itself in Via.
         shortcuts: Which ones are taken.
 
@@ -55,7 +57,8 @@ class CompiledRoute:
         prefix: As above.
         credentialed: Whether the gate adds secrets, for any upstream that the route names.
         authenticates: Whether the gate logs in at one of these upstreams.
-        shares_cookies: Whether pages of other sites may use the upstream's cookies over https.
+        carries_sessions: Whether its requests may carry cookies over https that pages of other
+            sites may use.
         pseudonym: As above.
         request_shape: What becomes of its requests' heads.
         response_shape: What becomes of the heads of responses.
@@ -81,6 +84,7 @@ class CompiledRoute:
     __slots__ = (
         "adds_fields",
         "authenticates",
+        "carries_sessions",
         "credentialed",
         "direct",
         "head_kind",
@@ -99,7 +103,6 @@ class CompiledRoute:
         "response_fields",
         "response_shape",
         "route",
-        "shares_cookies",
         "upstream",
         "whole",
     )
@@ -115,17 +118,16 @@ class CompiledRoute:
         kinds: dict[Hashable, object] | None = None,
         find: FindRoute,
         is_foreign: IsForeign,
+        cookies: SharedCookies,
         pseudonym: bytes,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         credentials = upstream.credentials
         fixed = () if credentials is None else credentials.fixed
-        self.route = route
-        self.upstream = upstream
-        self.prefix = prefix
+        self.route, self.prefix, self.upstream = route, prefix, upstream
         self.credentialed = signed_upstream(route) is not None
         self.authenticates = authenticates(route)
-        self.shares_cookies = route.shares_cookies
+        self.carries_sessions = cookies.rides_on(route)
         self.pseudonym = pseudonym
         self.origin = route.upstream.request_rules.origin
         label = (route.host or "").encode("ascii") + (prefix or b"/")
@@ -146,6 +148,7 @@ class CompiledRoute:
             route,
             self._mount(find, is_foreign),
             credentialed=self.authenticates,
+            shares_cookies=cookies.sets(route),
             sent_host=self.request_shape.host_for,
             shortcuts=shortcuts,
         )
@@ -156,7 +159,7 @@ class CompiledRoute:
         self.policy = None if route.cors is None else compiled(route.cors)
         self.report_only = None if trial is None else ReportOnly(self.label, compiled(trial))
         self.methods = _encoded(route.methods)
-        self.kind = _kind_of(route, self.policy, kinds)
+        self.kind = _kind_of(route, self.policy, self.carries_sessions, kinds)
         self.head_kind = object() if self.request_shape.by_route else self.kind
         self.limits = route.limits
         self.log_throttle = LogThrottle()
@@ -185,7 +188,12 @@ def _encoded(methods: Sequence[str] | None) -> frozenset[bytes] | None:
     return None if methods is None else frozenset(method.encode("ascii") for method in methods)
 
 
-def _kind_of(route: Route, policy: Policy | None, kinds: dict[Hashable, object] | None) -> object:
+def _kind_of(
+    route: Route,
+    policy: Policy | None,
+    carries_sessions: bool,
+    kinds: dict[Hashable, object] | None,
+) -> object:
     """Return what routes have in common that make the same of the same fields."""
     key = (
         id(policy),
@@ -193,6 +201,7 @@ def _kind_of(route: Route, policy: Policy | None, kinds: dict[Hashable, object] 
         route.pass_headers,
         route.methods,
         route.allow_framing,
+        carries_sessions,
         reach_key(route),
     )
     return object() if kinds is None else kinds.setdefault(key, object())
@@ -240,16 +249,13 @@ def make_runtime(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    hosts = hosts or Hosts()
-    upstreams = _made(
-        config.upstreams,
-        lambda each: make_upstream(each, reactor, deadlines, rng, shortcuts, hosts),
-        file,
-    )
+    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts())
+    upstreams = _made(config.upstreams, lambda each: make_upstream(each, *more), file)
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
     is_foreign = foreign_to(config.upstreams)
+    cookies = SharedCookies(config.routes)
 
     def compile_route(route: Route, prefix: bytes, depth: int) -> CompiledRoute:
         found = [
@@ -262,6 +268,7 @@ def make_runtime(
                 kinds=kinds,
                 find=lambda host, path: table.find(host, path),
                 is_foreign=is_foreign(each.upstream.name),
+                cookies=cookies,
                 pseudonym=pseudonym,
                 shortcuts=shortcuts,
             )

@@ -112,7 +112,7 @@ class RouteTests(SynchronousTestCase):
     """`cookies_of_route`: what the gate makes of a cookie counts."""
 
     def verdicts(
-        self, url: str, *, cookies: str = "adapt", credentials: bool = True
+        self, url: str, *, cookies: str = "adapt", credentials: bool = True, shared: bool = True
     ) -> dict[str, CookieVerdict]:
         """Return the verdicts on a route's cookie by browser."""
         upstream = Upstream(
@@ -122,10 +122,18 @@ class RouteTests(SynchronousTestCase):
         )
         cors = Cors(allow_origins=(PAGE,), allow_credentials=credentials)
         route = Route(prefix="/", upstream=upstream, cors=cors)
-        return {each.browser: each for each in cookies_of_route(call(PAGE, url), route)}
+        return {
+            each.browser: each
+            for each in cookies_of_route(
+                call(PAGE, url), route, shared=shared and route.shares_cookies
+            )
+        }
 
     def test_adapt(self) -> None:
         """Over https Chromium keeps it; without TLS, or without credentials, it doesn't."""
+        unshared = self.verdicts("https://127.0.0.1:8443/", shared=False)[CHROMIUM]
+        self.assertFalse(unshared.kept)
+        self.assertIn("another route to the same server admits unknown pages", unshared.why)
         self.assertTrue(self.verdicts("https://127.0.0.1:8443/")[CHROMIUM].kept)
         for found in (
             self.verdicts("http://127.0.0.1:5555/"),

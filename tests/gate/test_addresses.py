@@ -154,6 +154,22 @@ class Cookies(TlsTestCase):
         self.assertEqual((await self.over_tls(secure, (b"Cookie", b"sid=1"))).status, 200)
         self.assertEqual((await self.ask(plain, headers=foreign)).status, 200)
 
+    async def test_other_routes_confined(self) -> None:
+        """Other routes to the same server get the cookie too, so no page can ride on it there."""
+        upstream = await self.upstream(response(200, [COOKIE]), response(200, [COOKIE]))
+        lines, other = f'servers = ["{upstream.url}"]\n', '[routes."/w"]\nupstream = "a"\n'
+        gate = self.serve_config(config(lines, FIRST, rest=other))
+        client = await self.secured(gate)
+        for fields, status in (((b"Cookie", b"sid=1"), 403), ((b"X", b"1"), 200)):
+            client.send(request(target=b"/w/x", headers=[fields, *EMBEDDED], host=b"gate.test"))
+            self.assertEqual((await client.response()).status, status)
+        # Where any page may call another route, no page of another site gets the cookie.
+        other += 'cors.allow_origins = ["*"]\n'
+        gate = self.serve_config(config(lines, FIRST, rest=other))
+        got = await self.over_tls(gate, FROM_APP)
+        self.assertEqual(got.one(b"Set-Cookie"), b"sid=1; Path=/; HttpOnly; SameSite=Lax")
+        self.assertEqual((await self.over_tls(gate, (b"Cookie", b"s=1"), *EMBEDDED)).status, 200)
+
     async def test_pass(self) -> None:
         """``pass`` changes nothing, and confines nothing."""
         upstream = await self.upstream(response(200, [COOKIE]), response(200, [COOKIE]))

@@ -109,5 +109,9 @@ class InChromium(Http2TestCase):
             credentials=True,
         )
         route: Route = next(each for each in served.routes if url.endswith(each.prefix))
-        (kept,) = [each.kept for each in cookies_of_route(call, route) if each.browser == CHROMIUM]
+        (kept,) = [
+            each.kept
+            for each in cookies_of_route(call, route, shared=route.shares_cookies)
+            if each.browser == CHROMIUM
+        ]
         return kept

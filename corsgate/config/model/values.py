@@ -262,7 +262,8 @@ class Route:
         """Whether pages of other sites may use the upstream's cookies over https.
 
         Only pages that the policy names may: any other page could act with a user's session. So
-        the route is confined like one where the gate adds credentials.
+        all routes to the same server are confined like one where the gate adds credentials; see
+        `corsgate.config.model.shared_cookies`.
         """
         cors = self.cors
         return (

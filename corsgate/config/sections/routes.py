@@ -9,6 +9,7 @@ import attrs
 from corsgate.config.model import rules
 from corsgate.config.model.by_url import signed_upstream, upstreams_of
 from corsgate.config.model.header_rules import normal_name
+from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import (
     Cors,
     HeaderCredentials,
@@ -107,6 +108,9 @@ def read_routes(
         if route is not None:
             routes.append((table, route))
     check_injection(routes, for_each_upstream(cors_rules))
+    cookies = SharedCookies(route for _, route in routes)
+    for table, route in routes:
+        _check_framing(table, route, cookies)
     return [(table.path, route) for table, route in routes]
 
 
@@ -154,14 +158,6 @@ def _read_route(
         response_headers=response_headers,
     )
     check_withheld(table, response_headers, upstreams_of(route))
-    confined = signed_upstream(route) is not None or route.shares_cookies
-    if allow_framing and (not confined or (cors and not cors.enforce_origin)):
-        table.notes.warn(
-            (*table.path, "allow_framing"),
-            "it has no effect: frames are refused only where the upstream has credentials and"
-            " enforce_origin is true, or where pages of other sites may use its cookies",
-            "remove it",
-        )
     _check_passed(table, route)
     check_paths(table, route)
     cors_rules = for_each_upstream(cors_rules)
@@ -170,6 +166,19 @@ def _read_route(
     if trial is not None and report_only is not None:
         check_route(trial, attrs.evolve(route, cors=report_only), cors_rules)
     return route
+
+
+def _check_framing(table: Table, route: Route, cookies: SharedCookies) -> None:
+    """Record a warning if ``allow_framing`` has no effect."""
+    cors = route.cors
+    confined = signed_upstream(route) is not None or cookies.rides_on(route)
+    if route.allow_framing and (not confined or (cors and not cors.enforce_origin)):
+        table.notes.warn(
+            (*table.path, "allow_framing"),
+            "it has no effect: frames are refused only where the upstream has credentials and"
+            " enforce_origin is true, or where pages of other sites may use its cookies",
+            "remove it",
+        )
 
 
 def _check_passed(table: Table, route: Route) -> None:

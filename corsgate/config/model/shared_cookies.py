@@ -1,0 +1,68 @@
+"""Which routes get cookies that pages of other sites may use, and which routes set them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from corsgate.config.model.values import Route
+
+_GateHosts: TypeAlias = set[str | None]
+"""Hosts of the gate; None is any host."""
+
+
+class SharedCookies:
+    """The cookies that pages of other sites may use, in calls to a gate over https.
+
+    A browser sends a cookie to every route of the gate's host that its Path matches. So each route
+    to the same server is confined, or any page could act there with a user's session. Where one of
+    them can't be, since its policy lets pages of unknown owners in, the cookie stays as it is.
+
+    Args:
+        routes: All routes.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._open: dict[Hashable, _GateHosts] = {}
+        self._shared: dict[Hashable, _GateHosts] = {}
+        known = [route for route in routes if _passes_cookies(route)]
+        for route in known:
+            cors = route.cors
+            if cors is not None and (cors.admits_strangers or not cors.enforce_origin):
+                _note(route, self._open)
+        for route in known:
+            if self.sets(route):
+                _note(route, self._shared)
+
+    def sets(self, route: Route) -> bool:
+        """Return whether pages of other sites may use the cookies that a route's server sets."""
+        return route.shares_cookies and not _meets(route, self._open)
+
+    def rides_on(self, route: Route) -> bool:
+        """Return whether requests on a route may carry such cookies of its server."""
+        return _passes_cookies(route) and _meets(route, self._shared)
+
+
+def _passes_cookies(route: Route) -> bool:
+    return not route.by_url and route.upstream.addresses.cookies != "drop"
+
+
+def _places(route: Route) -> Iterable[Hashable]:
+    """Return where a route's servers are, whatever their scheme and path are."""
+    yield route.upstream.name
+    for server in (*route.upstream.servers, *(each.template for each in route.upstream.discovered)):
+        yield server.socket or (server.host, server.port)
+
+
+def _note(route: Route, hosts: dict[Hashable, _GateHosts]) -> None:
+    for place in _places(route):
+        hosts.setdefault(place, set()).add(route.host)
+
+
+def _meets(route: Route, hosts: Mapping[Hashable, _GateHosts]) -> bool:
+    """Return whether a route serves the same place by a host of the gate that was noted for it."""
+    return any(
+        found and (route.host is None or not found.isdisjoint((None, route.host)))
+        for found in (hosts.get(place) for place in _places(route))
+    )
