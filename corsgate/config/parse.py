@@ -16,6 +16,7 @@ from corsgate.config.model.values import (
     Listener,
     Route,
 )
+from corsgate.config.sections.addresses import warn_of_foreign
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
@@ -109,6 +110,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
     _check_listeners(top, [route for _, route in routes], listeners)
+    warn_of_foreign(notes, [found for found in upstreams.entries.values() if found is not None])
     for name, problem, fix in vouching_warnings(route for _, route in routes):
         notes.warn(("upstreams", name, "origin"), problem, fix)
     if not notes.faults:  # A misspelled name would also make its entry unused.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from corsgate.config.model import rules
 from corsgate.config.model.addresses import COOKIES, Addresses, check_alias
-from corsgate.config.model.values import Server
-from corsgate.config.toml.reader import Table, checked, text
+from corsgate.config.model.values import Server, Upstream
+from corsgate.config.toml.reader import Notes, Table, checked, text
 from corsgate.config.toml.shape import shape
-from corsgate.message.uri_mapping import parse_origin, server_endpoints
+from corsgate.message.uri_mapping import Endpoint, parse_origin, server_endpoints
 
 
 def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
@@ -26,7 +26,7 @@ def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
     cookies = table.get("cookies", _cookies, COOKIES[0])
     own = {found for server in servers for found in server_endpoints(server)}
     for number, alias in enumerate(aliases):
-        named = parse_origin(alias.lower().rstrip("/").encode())
+        named = _endpoint(alias)
         if named in own:
             path = (*table.path, "aliases", number)
             problem = f"{rules.show(alias)} is a server of this upstream, or is listed already"
@@ -34,6 +34,36 @@ def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
         elif named is not None:
             own.add(named)
     return Addresses(aliases=aliases, cookies=cookies)
+
+
+def warn_of_foreign(notes: Notes, upstreams: Iterable[Upstream]) -> None:
+    """Warn about aliases that are servers of other upstreams.
+
+    URLs of those servers would lead clients to the routes of the wrong upstream.
+
+    Args:
+        notes: Where the warnings are recorded.
+        upstreams: All upstreams.
+    """
+    owners: dict[Endpoint, set[str]] = {}
+    for each in upstreams:
+        for server in (*each.servers, *(found.template for found in each.discovered)):
+            for endpoint in server_endpoints(server):
+                owners.setdefault(endpoint, set()).add(each.name)
+    for each in upstreams:
+        for number, alias in enumerate(each.addresses.aliases):
+            named = _endpoint(alias)
+            others = owners.get(named, set()) if named is not None else set()
+            if others and each.name not in others:
+                path = ("upstreams", each.name, "aliases", number)
+                problem = (
+                    f"{rules.show(alias)} is a server of upstream {rules.one_of(sorted(others))}"
+                )
+                notes.warn(path, problem, "remove it")
+
+
+def _endpoint(alias: str) -> Endpoint | None:
+    return parse_origin(alias.lower().rstrip("/").encode())
 
 
 @shape({"enum": list(COOKIES)})

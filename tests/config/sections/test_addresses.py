@@ -6,6 +6,7 @@ from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.values import Server
 from corsgate.config.sections.addresses import read_addresses
 from tests.config.support import TableTestCase, noted, table_of
+from tests.support import LISTEN, parse
 
 SERVERS = (Server(scheme="http", host="box", port=80),)
 
@@ -38,3 +39,18 @@ class ReadTests(TableTestCase):
             _, recorded = self.read(f"aliases = [{aliases}]")
             self.assertEqual(len(recorded), 1)
             self.assertIn("remove it", recorded[0])
+
+    def test_foreign(self) -> None:
+        """An alias that is a server of another upstream produces a warning."""
+        for server, warned in (("http://10.0.0.2", True), ("http://10.0.0.1", False)):
+            toml = (
+                f'[upstreams.a]\nservers = ["{server}"]\n[upstreams.b]\nservers = ["http://x"]\n'
+                'aliases = ["http://10.0.0.2:80/"]\n'
+                '[routes."/a"]\nupstream = "a"\n[routes."/b"]\nupstream = "b"\n'
+            )
+            warnings = [str(each) for each in parse(LISTEN + toml).warnings]
+            self.assertEqual(len(warnings), warned, warnings)
+            if warned:
+                self.assertIn(
+                    '"http://10.0.0.2:80/" is a server of upstream "a"; remove it', warnings[0]
+                )
