@@ -68,9 +68,11 @@ $(INSTALLED): setup.cfg pyproject.toml
 	touch $@
 
 # Those of Debian are not installed here: .ci/run names them. Without npm, its boxes are skipped.
-$(BOXES)/.installed: $(addprefix tests/boxes/,requirements.txt package.json package-lock.json .npmrc)
+# The lock names no registry; to renew it, run in tests/boxes:
+# npm install --package-lock-only --omit-lockfile-registry-resolved
+$(BOXES)/.installed: $(addprefix tests/boxes/,requirements.txt package.json package-lock.json)
 	$(PYTHON) -m venv $(BOXES)/venv
-	$(BOXES)/venv/bin/python -m pip install --quiet --no-deps --no-compile -r $<
+	$(BOXES)/venv/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<
 	mkdir -p $(BOXES)/node
 	cp $(filter-out $<,$^) $(BOXES)/node
 	! command -v npm >/dev/null || npm ci --prefix $(BOXES)/node --ignore-scripts --silent

@@ -44,9 +44,9 @@ class Streamlit(Box):
 
 
 class Bokeh(Box):
-    """A Bokeh app at ``/sliders``."""
+    """A Bokeh app at ``/bokeh/sliders``."""
 
-    ready = "/sliders"
+    ready = "/bokeh/sliders"
 
     def prepare(self) -> None:
         """Write the app."""
@@ -55,7 +55,7 @@ class Bokeh(Box):
     def command(self, port: int) -> Sequence[str]:
         """Return what starts it."""
         return [
-            *(python(), "-m", "bokeh", "serve", "sliders.py"),
+            *(python(), "-m", "bokeh", "serve", "--prefix=bokeh", "sliders.py"),
             *("--address=127.0.0.1", f"--port={port}"),
         ]
 
@@ -92,20 +92,20 @@ class BokehTests(BoxTestCase):
         """Its session's WebSocket opens for an app, and its own page works at the gate."""
         box = self.start(Bokeh)
         self.open("python-apps", {5006: box.port, 8501: free_port()})
-        page = self.read("/sliders").body.decode()
+        page = self.read("/bokeh/sliders").body.decode()
         found = re.search(r'"token":"([^"]+)"', page)
         assert found is not None, page
         protocols = ["bokeh", found[1]]
         strict = {"Origin": self.app.origin, "Connection": "Upgrade", "Upgrade": "websocket"}
         strict |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
         strict |= {"Sec-WebSocket-Protocol": ", ".join(protocols)}
-        self.assertEqual(direct(box.port, "GET", "/sliders/ws", strict).status, 403)
-        socket = self.websocket("/sliders/ws", protocols=protocols)
+        self.assertEqual(direct(box.port, "GET", "/bokeh/sliders/ws", strict).status, 403)
+        socket = self.websocket("/bokeh/sliders/ws", protocols=protocols)
         self.assertIn("ACK", str(socket.recv(timeout=30)))
         socket.close()
-        self.check_strange_socket("/sliders/ws", protocols=protocols)
+        self.check_strange_socket("/bokeh/sliders/ws", protocols=protocols)
         browser = self.browser()
-        browser.open(f"{self.url}/sliders")
+        browser.open(f"{self.url}/bokeh/sliders")
         waited = self.run_script(
             browser,
             """

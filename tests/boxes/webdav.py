@@ -21,6 +21,8 @@ class Dav(Box):
 
     locks = True
     """Whether it has LOCK and PROPFIND."""
+    relative = True
+    """Whether it takes a path for Destination, as RFC 4918 10.3 wants."""
     configuration = ""
     """Its file, with ``{home}`` and ``{port}``."""
 
@@ -46,6 +48,7 @@ class Dav(Box):
 class Apache(Dav):
     """Apache with mod_dav."""
 
+    relative = False
     configuration = (
         "".join(
             f'LoadModule {name}_module "{MODULES}/mod_{name}.so"\n'
@@ -91,6 +94,7 @@ server.username = "@USER@"
 server.groupname = "@USER@"
 server.document-root = "@HOME@/files"
 server.upload-dirs = ("@HOME@/work")
+mimetype.assign = (".txt" => "text/plain")
 webdav.activate = "enable"
 webdav.sqlite-db-name = "@HOME@/work/locks.db"
 """

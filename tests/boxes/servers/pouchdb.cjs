@@ -3,17 +3,17 @@
 const { createRequire } = require("node:module");
 const [modules, port, password] = process.argv.slice(2);
 const load = createRequire(`${modules}/`);
+const http = require("node:http");
 const PouchDB = load("pouchdb").plugin(load("pouchdb-adapter-memory"));
 
-const app = load("express")();
-const Databases = PouchDB.defaults({ adapter: "memory" });
+const databases = PouchDB.defaults({ adapter: "memory" });
+const couch = load("express-pouchdb")(databases, { inMemoryConfig: true, logPath: "log.txt" });
 const expected = `Basic ${Buffer.from(`replicator:${password}`).toString("base64")}`;
-app.use((request, response, next) => {
+const server = http.createServer((request, response) => {
   const { authorization } = request.headers;
   delete request.headers.authorization;
-  if (authorization === expected) return next();
-  response.set("WWW-Authenticate", 'Basic realm="server"');
-  response.status(401).json({ error: "unauthorized" });
+  if (authorization === expected) return couch(request, response);
+  response.writeHead(401, { "WWW-Authenticate": 'Basic realm="server"' });
+  response.end('{"error": "unauthorized"}');
 });
-app.use("/", load("express-pouchdb")(Databases, { inMemoryConfig: true, logPath: "log.txt" }));
-app.listen(Number(port), "127.0.0.1");
+server.listen(Number(port), "127.0.0.1");
