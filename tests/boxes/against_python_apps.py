@@ -81,7 +81,7 @@ class StreamlitTests(BoxTestCase):
         browser = self.browser()
         browser.open(f"{self.url}/")
         browser.wait_for_text("body", "hello from streamlit")
-        browser.find("input").send_keys("Ada\n")
+        browser.wait_for_enabled("input").send_keys("Ada\n")
         browser.wait_for_text("body", "name is Ada")
 
 
