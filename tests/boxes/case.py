@@ -187,15 +187,16 @@ class BoxTestCase(SynchronousTestCase):
             protocols: The subprotocols that it offers.
             origin: Another page's origin than the app's.
         """
-        socket = connect(
+        stack = ExitStack()
+        opening = connect(
             f"ws://localhost:{self.gate.port}{target}",
             origin=Origin(origin or self.app.origin),
             subprotocols=[Subprotocol(name) for name in protocols] or None,
             proxy=None,
             open_timeout=PATIENCE_S,
         )
-        self.addCleanup(socket.close)
-        return socket
+        self.addCleanup(stack.close)
+        return stack.enter_context(opening)
 
     def browser(self, script: str = "") -> Browser:
         """Return a browser that shows the app's page, with one of its scripts."""
