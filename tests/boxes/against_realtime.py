@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from tests.boxes.box import Box, free_port
 from tests.boxes.case import BoxTestCase, from_json
 from tests.boxes.installed import node
+from tests.boxes.recipes import blocks
 
 
 class SocketIo(Box):
@@ -101,6 +102,46 @@ class SocketIoTests(RealtimeTestCase):
         self.read("/socket.io/?EIO=4&transport=polling&sid=none", 400)
         self.check_stranger("GET", "/socket.io/?EIO=4&transport=polling")
         self.check_strange_socket("/socket.io/?EIO=4&transport=websocket")
+
+
+class SeveralSocketIoTests(BoxTestCase):
+    """Two servers of socket.io, each with sessions of its own."""
+
+    def test_sticky(self) -> None:
+        """With the recipe's cookie, each session stays at its server, by polling too."""
+        ports = [self.start(SocketIo).port for _ in range(2)]
+        (text,) = blocks("realtime")
+        both = ", ".join(f'"http://localhost:{port}"' for port in ports)
+        sticky = 'sticky = { cookie = "chat-server" }'
+        text = text.replace(
+            'servers = ["http://localhost:3000"]', f"servers = [{both}]\n{sticky}", 1
+        )
+        text = text.replace("[cors.app]\n", "[cors.app]\nallow_credentials = true\n", 1)
+        self.open_text(text, {4000: free_port(), 1080: free_port()})
+        browser = self.browser("socket.io.js")
+        seen = self.run_script(
+            browser,
+            """
+            const replies = [];
+            for (let session = 0; session < 4; session++) {
+              const options = {
+                transports: ["polling"], withCredentials: true, forceNew: true, reconnection: false,
+              };
+              const socket = io(args[0], options);
+              await new Promise((resolve, reject) => {
+                socket.on("connect", resolve);
+                socket.on("connect_error", reject);
+              });
+              for (const value of [1, 2, 3]) {
+                replies.push((await socket.emitWithAck("echo", value)).value);
+              }
+              socket.close();
+            }
+            return replies;
+            """,
+            self.url,
+        )
+        self.assertEqual(seen, [1, 2, 3] * 4)
 
 
 class GraphQlTests(RealtimeTestCase):
