@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.apache import MODULES, UNPRIVILEGED
 from tests.boxes.box import Box
 from tests.boxes.installed import python
-from tests.programs import require
+from tests.programs import missing, require
+
+WEBDAV_OF_LIGHTTPD = Path("/usr/lib/lighttpd/mod_webdav.so")
 
 
 class Dav(Box):
@@ -101,6 +104,8 @@ webdav.sqlite-db-name = "@HOME@/work/locks.db"
 
     def command(self, port: int) -> Sequence[str]:
         """Return what starts it."""
+        if not WEBDAV_OF_LIGHTTPD.exists():
+            missing(f"there is no {WEBDAV_OF_LIGHTTPD} here (Debian: lighttpd-mod-webdav)")
         return [require("lighttpd", "lighttpd"), "-D", "-f", self.configured(port)]
 
 
