@@ -1,11 +1,16 @@
-"""A stand-in for cameras: digest credentials, and responses that only browsers read."""
+"""Motion, and a stand-in for older cameras: digest credentials, responses that browsers read."""
 
 from __future__ import annotations
 
 import http.client
+from collections.abc import Sequence
+from pathlib import Path
 
+from tests.boxes.box import Box
 from tests.boxes.camera import PASSWORD, PICTURE, Camera
-from tests.boxes.case import BoxTestCase
+from tests.boxes.case import BoxTestCase, direct
+from tests.boxes.stand_in import Reply, StandIn
+from tests.programs import require
 from tests.running import PATIENCE_S
 
 SHOW = """
@@ -24,8 +29,64 @@ return [shown, width];
 """
 
 
+MOTION = """\
+daemon off
+setup_mode off
+picture_output off
+movie_output off
+webcontrol_port 0
+netcam_url http://127.0.0.1:@SOURCE@/picture.jpg
+width 64
+height 64
+framerate 5
+stream_localhost on
+stream_port @PORT@
+stream_auth_method 2
+stream_authentication viewer:@PASSWORD@
+"""
+
+
+class Motion(Box):
+    """Motion, which makes a camera with digest credentials of a picture that it fetches."""
+
+    def prepare(self) -> None:
+        """Serve the picture."""
+        picture = (Path(__file__).parent / "picture.jpg").read_bytes()
+        kind = {"Content-Type": "image/jpeg"}
+        self._source = StandIn(lambda asked: Reply(headers=kind, pieces=(picture,)))
+
+    def command(self, port: int) -> Sequence[str]:
+        """Return what starts it."""
+        text = MOTION.replace("@SOURCE@", str(self._source.port)).replace("@PORT@", str(port))
+        path = self.home / "motion.conf"
+        path.write_text(text.replace("@PASSWORD@", PASSWORD), "utf-8")
+        return [require("motion", "motion"), "-n", "-c", str(path)]
+
+    def stop(self) -> None:
+        """End it, and its picture."""
+        super().stop()
+        self._source.stop()
+
+
+class MotionTests(BoxTestCase):
+    """Motion."""
+
+    def test_page(self) -> None:
+        """A page shows its picture and its video, without the password."""
+        box = self.start(Motion)
+        self.assertEqual(direct(box.port, "GET", "/current", {}).status, 401)
+        self.open("cameras", {8081: box.port}, {"CAMERA_PASSWORD": PASSWORD})
+        picture = self.read("/cameras/door/current")
+        self.assertEqual(picture.headers["Content-Type"], "image/jpeg")
+        self.check_stranger("GET", "/cameras/door/current")
+        browser = self.browser()
+        for name in ("current", "stream"):
+            shown = self.run_script(browser, SHOW, f"{self.url}/cameras/door/{name}", True)
+            self.assertEqual(shown, [True, 64], name)
+
+
 class CameraTests(BoxTestCase):
-    """A camera."""
+    """A camera that is older than the standards."""
 
     def setUp(self) -> None:
         """Start the camera, and the gate before it."""
