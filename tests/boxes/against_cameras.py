@@ -13,22 +13,6 @@ from tests.boxes.stand_in import Reply, StandIn
 from tests.programs import require
 from tests.running import PATIENCE_S
 
-SHOW = """
-const image = new Image();
-image.crossOrigin = args[1] ? "anonymous" : null;
-document.body.append(image);
-const loaded = new Promise((resolve) => {
-  image.onload = () => resolve(true);
-  image.onerror = () => resolve(false);
-});
-image.src = args[0];
-const shown = await loaded;
-const width = image.naturalWidth;
-image.remove();
-return [shown, width];
-"""
-
-
 MOTION = """\
 daemon off
 setup_mode off
@@ -81,8 +65,8 @@ class MotionTests(BoxTestCase):
         self.check_stranger("GET", "/cameras/door/current")
         browser = self.browser()
         for name in ("current", "stream"):
-            shown = self.run_script(browser, SHOW, f"{self.url}/cameras/door/{name}", True)
-            self.assertEqual(shown, [True, 64], name)
+            shown = self.show(browser, f"{self.url}/cameras/door/{name}")
+            self.assertEqual(shown, 64, name)
 
 
 class CameraTests(BoxTestCase):
@@ -111,12 +95,12 @@ class CameraTests(BoxTestCase):
         browser = self.browser()
         base = f"{self.url}/cameras/door"
         for name in ("picture.gif", "video.mjpg"):
-            shown = self.run_script(browser, SHOW, f"{base}/{name}", True)
-            self.assertEqual(shown, [True, 1], name)
+            shown = self.show(browser, f"{base}/{name}")
+            self.assertEqual(shown, 1, name)
         # Of another site, the browser says nothing but that: the gate's password is not for it.
         browser.open(self.app.stranger)
-        unsaid = self.run_script(browser, SHOW, f"{base}/picture.gif", False)
-        self.assertEqual(unsaid, [False, 0])
+        unsaid = self.show(browser, f"{base}/picture.gif", cors=False)
+        self.assertEqual(unsaid, 0)
 
     def test_leaving(self) -> None:
         """The video streams, and ends at the camera when the page is gone."""

@@ -1,12 +1,28 @@
-"""Stand-ins for GeoServer and ArcGIS, reached by the URL that the page names."""
+"""MapProxy, and stand-ins for GeoServer and ArcGIS, reached by the URL that the page names."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from urllib.parse import quote
 
+from tests.boxes.box import Box, free_port
 from tests.boxes.case import BoxTestCase, from_json
+from tests.boxes.installed import SERVERS, python
 from tests.boxes.stand_in import Asked, Reply, StandIn
+
+LAYER = """\
+services:
+  wms: {md: {title: maps}}
+layers:
+  - {name: plain, title: plain, sources: [plain]}
+sources:
+  plain: {type: debug}
+"""
+MAP = (
+    "request=GetMap&version=1.1.1&layers=plain&styles=&srs=EPSG:4326&bbox=-10,-10,10,10"
+    "&width=64&height=64&format=image/png"
+)
 
 
 def geoserver(asked: Asked) -> Reply:
@@ -28,8 +44,32 @@ def arcgis(asked: Asked) -> Reply:
     return Reply(pieces=(json.dumps({"target": asked.target}).encode(),))
 
 
+class MapProxy(Box):
+    """MapProxy, which serves WMS as GeoServer does, at the same path."""
+
+    ready = "/geoserver/"
+
+    def command(self, port: int) -> Sequence[str]:
+        """Return what starts it."""
+        path = self.home / "maps.yaml"
+        path.write_text(LAYER, "utf-8")
+        return [python(), str(SERVERS / "wms.py"), str(port), str(path)]
+
+
 class MapTests(BoxTestCase):
     """A map."""
+
+    def test_wms(self) -> None:
+        """A page reads the capabilities of a server that it names, and shows its map."""
+        box = self.start(MapProxy)
+        self.open("maps", {8080: box.port, 6080: free_port()})
+        service = f"/proxy?http://localhost:{box.port}/geoserver/service?service=WMS&"
+        capabilities = self.read(f"{service}request=GetCapabilities&version=1.3.0")
+        self.assertIn(b"<Name>plain</Name>", capabilities.body)
+        failed = self.read(f"{service}request=GetMap&version=1.3.0", 500)
+        self.assertIn(b"ServiceException", failed.body)
+        picture = f"{self.url}{service}{MAP}"
+        self.assertEqual(self.show(self.browser(), picture), 64)
 
     def test_page(self) -> None:
         """Layers of both servers are read by URL, raw and encoded; nothing else is reached."""

@@ -30,6 +30,20 @@ const [args, done] = arguments;
   (error) => done({error: String(error && (error.stack || error.message || error))}),
 );
 """
+SHOW = """
+const image = new Image();
+image.crossOrigin = args[1] ? "anonymous" : null;
+document.body.append(image);
+const loaded = new Promise((resolve) => {
+  image.onload = () => resolve(true);
+  image.onerror = () => resolve(false);
+});
+image.src = args[0];
+const shown = await loaded;
+const width = image.naturalWidth;
+image.remove();
+return shown ? width : 0;
+"""
 JSON = {"Content-Type": "application/json"}
 
 
@@ -217,6 +231,17 @@ class BoxTestCase(SynchronousTestCase):
         result = browser.driver.execute_async_script(RUN % script, list(arguments))
         self.assertNotIn("error", result, f"{result}\n{browser.console()}\n{self.gate.said}")
         return result.get("value")
+
+    def show(self, browser: Browser, url: str, *, cors: bool = True) -> int:
+        """Return the width of an image on the page; 0 where there is none to be seen.
+
+        Args:
+            browser: It.
+            url: The image's.
+            cors: Whether the element has ``crossorigin``.
+        """
+        width: int = self.run_script(browser, SHOW, url, cors)
+        return width
 
 
 def direct(
