@@ -75,7 +75,7 @@ $(BOXES)/.installed: $(addprefix tests/boxes/,requirements.txt package.json pack
 	$(BOXES)/venv/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<
 	mkdir -p $(BOXES)/node
 	cp $(filter-out $<,$^) $(BOXES)/node
-	! command -v npm >/dev/null || npm ci --prefix $(BOXES)/node --ignore-scripts --silent
+	! command -v npm >/dev/null || npm ci --prefix $(BOXES)/node --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 clean:
