@@ -25,8 +25,12 @@ class MlFlow(Box):
         ]
 
     def environ(self, port: int) -> Mapping[str, str]:
-        """Keep it from calling home."""
-        return {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"}
+        """Keep it from calling home, and from starting workers for jobs."""
+        return {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "1",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
 
 
 class MlFlowTests(BoxTestCase):
