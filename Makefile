@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+BOXES := .boxes
+BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test lint format bench bench-calls bench-scale bench-cors soak attack clean
+.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors soak attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
 	@echo 'make test   all tests'
+	@echo 'make test-boxes  the gate before real boxes, which it installs; some minutes'
 	@echo 'make lint   ruff and mypy'
 	@echo 'make format let ruff lay out the code'
 	@echo 'make bench  the gate and its peers under load; ARGS=--help lists the options'
@@ -26,6 +29,9 @@ run: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m twisted.trial -j2 tests
+
+test-boxes: $(INSTALLED) $(BOXES)/.installed
+	$(BIN)/python -m twisted.trial -j2 $(BOX_TESTS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(SOURCES)
@@ -61,5 +67,16 @@ $(INSTALLED): setup.cfg pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
+# Those of Debian are not installed here: .ci/run names them. Without npm, its boxes are skipped.
+# The lock names no registry; to renew it, run in tests/boxes:
+# npm install --package-lock-only --omit-lockfile-registry-resolved
+$(BOXES)/.installed: $(addprefix tests/boxes/,requirements.txt package.json package-lock.json)
+	$(PYTHON) -m venv $(BOXES)/venv
+	$(BOXES)/venv/bin/python -m pip install --quiet --no-deps --no-compile --requirement $<
+	mkdir -p $(BOXES)/node
+	cp $(filter-out $<,$^) $(BOXES)/node
+	! command -v npm >/dev/null || npm ci --prefix $(BOXES)/node --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
+
 clean:
-	rm -rf $(VENV) bench/.peers build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BOXES) bench/.peers build dist *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache

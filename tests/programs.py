@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from typing import NoReturn
 
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest
@@ -25,9 +26,21 @@ def require(name: str, package: str) -> str:
     """
     # Debian has servers where only root looks for them.
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-    if found is not None:
-        return found
-    reason = f"there is no {name} here (Debian: {package})"
+    if found is None:
+        missing(f"there is no {name} here (Debian: {package})")
+    return found
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip a test for lack of something, but not in CI.
+
+    Args:
+        reason: What there is not, and what would bring it.
+
+    Raises:
+        SkipTest: This is no CI run.
+        AssertionError: It is one.
+    """
     if os.environ.get("CI"):
         raise AssertionError(reason)
     raise SkipTest(reason)

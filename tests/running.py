@@ -67,7 +67,7 @@ class Gate:
             self._end()
             raise AssertionError(f"the gate did not start; it said:\n{''.join(self._said)}")
         # Nobody reads the log from here on; a full pipe would stop the gate.
-        self._drainer = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._drainer = threading.Thread(target=self._keep_reading, daemon=True)
         self._drainer.start()
         return self
 
@@ -83,6 +83,10 @@ class Gate:
         finally:
             self._end()
 
+    def _keep_reading(self) -> None:
+        assert self._process.stdout is not None
+        self._said.extend(self._process.stdout)
+
     def _end(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -91,9 +95,19 @@ class Gate:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
+    @property
+    def port(self) -> int:
+        """The port of 127.0.0.1 that it listens on."""
+        return self._port
+
+    @property
+    def said(self) -> str:
+        """What it has written so far; all of it once it is gone."""
+        return "".join(self._said)
+
     def get(self, target: str, origin: str) -> Answer:
         """Send a GET as a page of an origin would."""
-        return self._request("GET", target, {"Origin": origin})
+        return self.request("GET", target, {"Origin": origin})
 
     def preflight(self, target: str, origin: str, method: str, headers: str) -> Answer:
         """Ask whether a page of an origin may send a method with headers."""
@@ -102,12 +116,15 @@ class Gate:
             "Access-Control-Request-Method": method,
             "Access-Control-Request-Headers": headers,
         }
-        return self._request("OPTIONS", target, asked)
+        return self.request("OPTIONS", target, asked)
 
-    def _request(self, method: str, target: str, headers: Mapping[str, str]) -> Answer:
+    def request(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """Send a request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
-            connection.request(method, target, headers=headers)
+            connection.request(method, target, body, headers)
             response = connection.getresponse()
             return Answer(status=response.status, headers=response.headers, body=response.read())
         finally:

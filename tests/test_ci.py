@@ -20,6 +20,8 @@ class LastLineTests(SynchronousTestCase):
         status: int,
         *,
         test_status: int = 0,
+        boxes: str = "PASSED (successes=1)",
+        boxes_status: int = 0,
         lint_status: int = 0,
     ) -> None:
         """Run it with an ``apt-get`` that does nothing and a ``make`` that plays a part.
@@ -29,6 +31,8 @@ class LastLineTests(SynchronousTestCase):
             expected: The last line of the whole.
             status: How it is to end.
             test_status: How ``make test`` ends.
+            boxes: The last line of the tests against boxes.
+            boxes_status: How ``make test-boxes`` ends.
             lint_status: How ``make lint`` ends.
         """
         programs = Path(self.mktemp()).resolve()
@@ -36,6 +40,9 @@ class LastLineTests(SynchronousTestCase):
         make = (
             'if [ "$1" = test ]; then\n'
             f"    echo 'Ran 12 tests in 1.0s'; echo; echo '{summary}'; exit {test_status}\n"
+            "fi\n"
+            'if [ "$1" = test-boxes ]; then\n'
+            f"    echo '{boxes}'; exit {boxes_status}\n"
             "fi\n"
             f"echo 'All checks passed!'; exit {lint_status}\n"
         )
@@ -51,34 +58,41 @@ class LastLineTests(SynchronousTestCase):
 
     def test_all_passed(self) -> None:
         """Without failures it ends well."""
-        self.check("PASSED (successes=12)", "12 passed, 0 failed", 0)
+        self.check("PASSED (successes=12)", "13 passed, 0 failed", 0)
 
     def test_skipped(self) -> None:
         """Skipped tests are told, where there are some."""
-        self.check("PASSED (skips=3, successes=9)", "9 passed, 0 failed, 3 skipped", 0)
+        self.check("PASSED (skips=3, successes=9)", "10 passed, 0 failed, 3 skipped", 0)
 
     def test_failed(self) -> None:
         """Failures, errors and what passed against expectation are all failures."""
         self.check(
             "FAILED (skips=1, expectedFailures=2, failures=1, errors=2, unexpectedSuccesses=1,"
             " successes=5)",
-            "7 passed, 4 failed, 1 skipped",
+            "8 passed, 4 failed, 1 skipped",
             1,
             test_status=2,
         )
 
     def test_failed_set_up(self) -> None:
         """Tests that never ran have failed."""
-        self.check("make: *** [Makefile:33: .venv] Error 1", "0 passed, 1 failed", 1, test_status=2)
+        self.check("make: *** [Makefile:33: .venv] Error 1", "1 passed, 1 failed", 1, test_status=2)
 
     def test_no_tests(self) -> None:
         """Finding nothing to run is no success."""
-        self.check("PASSED (ran 0 tests)", "0 passed, 1 failed", 1)
+        self.check("PASSED (ran 0 tests)", "1 passed, 1 failed", 1)
 
     def test_broke_off(self) -> None:
         """A run that ends badly although no test failed has failed."""
-        self.check("PASSED (successes=12)", "12 passed, 1 failed", 1, test_status=1)
+        self.check("PASSED (successes=12)", "13 passed, 1 failed", 1, test_status=1)
+
+    def test_boxes(self) -> None:
+        """The tests against boxes count like the others, also those that never ran."""
+        usual = "PASSED (successes=12)"
+        failed = "FAILED (failures=2, successes=3, skips=1)"
+        self.check(usual, "15 passed, 2 failed, 1 skipped", 1, boxes=failed, boxes_status=1)
+        self.check(usual, "12 passed, 1 failed", 1, boxes="npm error", boxes_status=2)
 
     def test_lint(self) -> None:
         """Bad form fails the whole, and leaves the count of tests as it is."""
-        self.check("PASSED (successes=12)", "12 passed, 0 failed", 1, lint_status=2)
+        self.check("PASSED (successes=12)", "13 passed, 0 failed", 1, lint_status=2)

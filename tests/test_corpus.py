@@ -39,16 +39,24 @@ CONFIGS = {
 
 ROW_KEYS = frozenset(("name", "rfc", "todo", "config", "send", "get", "then"))
 REQUEST_KEYS = ROW_KEYS | {"seen", "methods", "eof"}
-RESPONSE_KEYS = ROW_KEYS | {"ask", "reuse", "early"}
+RESPONSE_KEYS = ROW_KEYS | {"ask", "reuse", "early", "read"}
 
 
 class CorpusCase(GateTestCase):
     """A test case whose methods are the rows of a corpus."""
 
-    timeout = 20
+    timeout = 30
 
-    async def peers(self, row: Row, script: Script) -> tuple[Gate, Recorder, Client]:
-        """Return a gate with one route, the only server behind it, and a client of it."""
+    async def peers(
+        self, row: Row, script: Script, more: str = ""
+    ) -> tuple[Gate, Recorder, Client]:
+        """Return a gate with one route, the only server behind it, and a client of it.
+
+        Args:
+            row: The row, which may name a configuration.
+            script: What the server does.
+            more: A further line for the upstream.
+        """
         recorder = await Recorder(script).start()
         self.addCleanup(lambda: Deferred.fromCoroutine(recorder.stop()))
         upstream, route, rest = CONFIGS[row.get("config", "plain")]
@@ -56,7 +64,7 @@ class CorpusCase(GateTestCase):
             'hosts = ["localhost", "gate.example", "127.0.0.1", "[::1]"]\n'
             'listen = ["tcp:0:interface=127.0.0.1"]\n'
             f'[upstreams.a]\nservers = ["http://{recorder.authority.decode()}"]\n{upstream}\n'
-            f'{rest}\n[routes."/"]\nupstream = "a"\n{route}\n'
+            f'{more}\n{rest}\n[routes."/"]\nupstream = "a"\n{route}\n'
         )
         return gate, recorder, await self.connect(gate)
 
@@ -202,18 +210,28 @@ class Requests(CorpusCase):
 
 @corpus("responses")
 class Responses(CorpusCase):
-    """What an upstream sends: what of it the client gets, and what it never takes for whole."""
+    """What an upstream sends: what of it the client gets, and what it never takes for whole.
+
+    ``get`` says what the client gets with ``strict_responses``. Where it gets something else
+    without, as the response is put right, ``read`` says what.
+    """
 
     async def check(self, row: Row, step: int) -> None:
         """Check one row."""
         self.assertLessEqual(row.keys(), RESPONSE_KEYS)
+        self.assertFalse(row.keys() >= {"read", "reuse"}, "nothing put right is used again")
+        await self.check_response({**row, "get": row.get("read", row["get"])}, step)
+        await self.check_response(row, step, "strict_responses = true")
+
+    async def check_response(self, row: Row, step: int, more: str = "") -> None:
+        """Check one row in one way of reading."""
         script = Script(
             answer=decode(row["send"]),
             ends=row.get("then", "keep"),
             step=step,
             early=row.get("early", False),
         )
-        gate, recorder, client = await self.peers(row, script)
+        gate, recorder, client = await self.peers(row, script, more)
         ask = decode(row.get("ask", ASK))
         client.send(ask)
         await self.check_client(row, client, ask.partition(b" ")[0], recorder)

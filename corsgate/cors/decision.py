@@ -47,6 +47,9 @@ class Decision:
             Vary, it is the last.
         reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
             `corsgate.cors.debug.tell`.
+        names_origin: Whether an entry allows the request's origin by its name, or by a pattern of
+            its host's name. Only then does the policy say whose pages they are: ``*``, ``null`` and
+            ``chrome-extension://*`` admit strangers.
         exposes_all: Whether `exposing` has to complete the headers for each response.
     """
 
@@ -55,6 +58,7 @@ class Decision:
     verdict: Verdict
     headers: tuple[Header, ...]
     reason: str
+    names_origin: bool = False
     # Worked out on first use: most refusals only go to the log.
 
     @cached_property

@@ -88,18 +88,29 @@ class GrantFactory:
             preflight = Decision(verdict=Verdict.PREFLIGHT, headers=headers, reason=why)
         return Grant(
             opening=opening,
-            actual=self.forwarded((*opening, *self._exposed), why),
+            actual=self.forwarded(
+                (*opening, *self._exposed),
+                why,
+                names_origin=origin not in (b"*", b"null") and not pattern.endswith("://*"),
+            ),
             preflight=preflight,
         )
 
-    def forwarded(self, headers: tuple[Header, ...], why: str) -> tuple[Decision, Decision]:
+    def forwarded(
+        self, headers: tuple[Header, ...], why: str, *, names_origin: bool = False
+    ) -> tuple[Decision, Decision]:
         """Return the decisions on an actual request that passes, by ``credentialed``."""
         make = ExposingDecision if headers and self._exposes_all else Decision
-        plain, credentialed = self._vary
-        return (
-            make(verdict=Verdict.FORWARD, headers=headers + plain, reason=why),
-            make(verdict=Verdict.FORWARD, headers=headers + credentialed, reason=why),
+        plain, credentialed = (
+            make(
+                verdict=Verdict.FORWARD,
+                headers=headers + vary,
+                reason=why,
+                names_origin=names_origin,
+            )
+            for vary in self._vary
         )
+        return plain, credentialed
 
 
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:

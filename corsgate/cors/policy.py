@@ -11,7 +11,7 @@ from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
 from corsgate.cors.grants import Grant, GrantFactory
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, NULL, parse_pattern
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
@@ -92,23 +92,13 @@ class Policy:
         )
 
     def names(self, origin: bytes) -> bool:
-        """Return whether an entry allows an origin by its name, or by a pattern of its host's name.
-
-        Only then does the policy say whose pages they are. ``*``, ``null`` and ``chrome-extension://*``
-        let strangers in on purpose, so what they allow is not trusted further: see
-        `corsgate.cors.sites.confine`.
+        """Return whether an entry allows an origin by name: see `Decision.names_origin`.
 
         Args:
             origin: A value of an Origin field, of any bytes and length.
         """
-        if self.public is not None or origin == NULL.encode("ascii"):
-            return False
-        if origin in self.exact:
-            return True
-        if len(origin) > MAX_ORIGIN_BYTES:
-            return False
-        pattern = self.wildcards.find(origin)
-        return pattern != "" and not pattern.endswith("://*")
+        grant = self.grant(origin)
+        return grant is not None and grant.actual[0].names_origin
 
     @property
     def debugs(self) -> bool:

@@ -54,12 +54,7 @@ def origin_mode(
         return SERVER if is_checked else KEEP
     if configured is not None:
         return configured
-    if (
-        decision.grants_origin
-        and policy is not None
-        and policy.enforce_origin
-        and policy.names(origins[0])
-    ):
+    if decision.names_origin and policy is not None and policy.enforce_origin:
         return SERVER
     if hosts_checked and len(origins) == 1 and is_own(method, index, own_origin):
         return SERVER

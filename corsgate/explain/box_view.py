@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Route, Upstream
 from corsgate.cors.vouching import KEEP, SERVER
@@ -52,7 +53,7 @@ def origins_seen(config: Config) -> Iterator[str]:
         Lines, in the order of the upstreams.
     """
     for upstream in config.upstreams.values():
-        routes = [r for r in config.routes if r.upstream.name == upstream.name and r.cors]
+        routes = [r for r in config.routes if r.cors and upstream in upstreams_of(r)]
         if not routes:
             continue
         said = f"upstreams.{upstream.name}: the box sees"

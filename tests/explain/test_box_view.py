@@ -65,6 +65,13 @@ cors = "app"
 [routes."/found"]
 upstream = "found"
 cors = "app"
+[upstreams.map]
+servers = ["http://10.0.0.17"]
+[upstreams.tiles]
+servers = ["http://10.0.0.18"]
+[routes."/proxy"]
+by_url = ["map", "tiles"]
+cors = "app"
 """
 
 
@@ -115,5 +122,7 @@ class ConfigTests(SynchronousTestCase):
                 "upstreams.rails: the box sees the gate's origin, as the client uses it",
                 "upstreams.raw: the box sees the page's own Origin",
                 "upstreams.found: the box sees Origin: http://box.lan:3000 from allowed pages",
+                "upstreams.map: the box sees Origin: http://10.0.0.17 from allowed pages",
+                "upstreams.tiles: the box sees Origin: http://10.0.0.18 from allowed pages",
             ],
         )

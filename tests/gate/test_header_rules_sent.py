@@ -209,6 +209,23 @@ class ByUrl(GateTestCase):
         target = b"/proxy?" + other.url.encode() + b"/x"
         self.assertEqual((await self.ask(gate, target=target, headers=embedded)).status, 403)
 
+    async def test_redirect(self) -> None:
+        """A server doesn't lead a page to where the gate would add the secret."""
+        one, other = await self.upstream(), await self.upstream()
+        gate = self.serve(
+            f'[upstreams.one]\nservers = ["{one.url}"]\n{KEY}\n'
+            f'[upstreams.other]\nservers = ["{other.url}"]\n{POLICY}\n'
+            '[routes."/proxy"]\nby_url = ["one", "other"]\ncors = "app"\n'
+        )
+        secret_url, plain_url = one.url.encode() + b"/x", other.url.encode() + b"/x"
+        for server, asked, named, wanted in (
+            (other, plain_url, secret_url, secret_url),
+            (one, secret_url, plain_url, b"/proxy?" + plain_url),
+        ):
+            server.script(response(302, [(b"Location", named)]))
+            answer = await self.ask(gate, target=b"/proxy?" + asked, headers=[FROM_APP])
+            self.assertEqual((answer.status, answer.one(b"location")), (302, wanted))
+
 
 class Probes(HealthTestCase):
     """Probes have the fields that the upstream wants of each request."""

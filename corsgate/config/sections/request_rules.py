@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.request_rules import RequestRules, check_forwarded, check_origin
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Credentials, Route
@@ -72,9 +73,8 @@ def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]
         The name of each such upstream, once; the problem; the fix.
     """
     found: dict[str, tuple[str, str, str]] = {}
-    for route in routes:
-        upstream, cors = route.upstream, route.cors
-        origin = upstream.request_rules.origin
+    for route, upstream in ((each, one) for each in routes for one in upstreams_of(each)):
+        cors, origin = route.cors, upstream.request_rules.origin
         if origin in (None, "keep") or upstream.name in found:
             continue
         if cors is None:
@@ -83,6 +83,8 @@ def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]
             why = "does not enforce its policy"
         elif "*" in cors.allow_origins:
             why = "allows any origin"
+        elif cors.admits_strangers:
+            why = 'allows the origin "null", or any extension'
         else:
             continue
         place = show(f"{route.host or ''}{route.prefix}")

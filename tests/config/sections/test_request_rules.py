@@ -80,6 +80,21 @@ class VouchingTests(TableTestCase):
                 self.assertIn(f'the route "/v1" {why}', problem)
             self.assertEqual(self.warned("keep", cors), [])
 
+    def test_strangers(self) -> None:
+        """An origin that strangers can have is not checked either."""
+        cors = 'cors = { allow_origins = ["null"], dangerously_allow_null_origin = true }'
+        (problem,) = self.warned("server", cors)
+        self.assertIn('the route "/v1" allows the origin "null", or any extension', problem)
+
+    def test_each_upstream_of_a_route(self) -> None:
+        """Each upstream that a URL may lead to is looked at."""
+        toml = SERVED.format(origin="keep", cors="").replace(
+            'upstream = "a"', 'by_url = ["a", "b"]'
+        )
+        other = '[upstreams.b]\nservers = ["http://127.0.0.1:8001"]\norigin = "drop"\n'
+        found = parse(toml.replace("[routes", f"{other}[routes")).warnings
+        self.assertIn("upstreams.b.origin", [each.key for each in found])
+
     def test_checked_pages(self) -> None:
         """Where the gate checks the origin, there is nothing to warn of."""
         cors = 'cors = { allow_origins = ["https://a.example"] }'
