@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Route, Upstream
+from corsgate.cors.origin import NULL
 from corsgate.cors.vouching import KEEP, SERVER
 from corsgate.message.client import serialized_origin
 
@@ -59,7 +60,7 @@ def origins_seen(config: Config) -> Iterator[str]:
         said = f"upstreams.{upstream.name}: the box sees"
         mode = upstream.request_rules.origin
         if mode is not None:
-            yield f"{said} {_in_general(mode, upstream)}"
+            yield f"{said} {_in_general(mode, upstream).rstrip(',')}"
             continue
         checked = [route for route in routes if _checks(route)]
         if checked:
@@ -72,8 +73,11 @@ def origins_seen(config: Config) -> Iterator[str]:
 
 
 def _checks(route: Route) -> bool:
+    """Return whether a route's policy allows an origin by its name (`Policy.names`)."""
     cors = route.cors
-    return cors is not None and cors.enforce_origin and "*" not in cors.allow_origins
+    if cors is None or not cors.enforce_origin or "*" in cors.allow_origins:
+        return False
+    return any(origin != NULL and not origin.endswith("://*") for origin in cors.allow_origins)
 
 
 def _in_general(mode: str, upstream: Upstream) -> str:

@@ -22,8 +22,11 @@ TYPICAL_COOKIE = b"session=...; Path=/; HttpOnly"
 
 _MOST_COOKIES = 16
 
+_ONE_SITE = "serve page and gate under one site"
+
 _CROSS_SITE_FIX = (
-    "serve page and gate under one site, or the gate over https with allow_credentials = true"
+    f'{_ONE_SITE}, or the gate over https, with cookies = "adapt" on the upstream, and a policy'
+    " that has allow_credentials and is enforced"
 )
 
 _OPEN = "since another route to the same server admits unknown pages"
@@ -140,7 +143,7 @@ def _judge(
     if is_same:
         return "", "page and gate are the same site"
     if not relation.same_site and browser == SAFARI and "partitioned" not in attributes:
-        return f"Safari blocks cookies of other sites ({relation.between}): {_CROSS_SITE_FIX}", ""
+        return f"Safari blocks cookies of other sites ({relation.between}): {_ONE_SITE}", ""
     why = f"page and gate are different sites ({relation.between})"
     if same_site in ("lax", "strict"):
         return f"it is SameSite={same_site.capitalize()}, and {why}: {_CROSS_SITE_FIX}", ""

@@ -32,6 +32,18 @@ servers = ["dns+http://box.lan:3000"]
 origin = "keep"
 [upstreams.found]
 servers = ["dns+http://box.lan:3000"]
+[upstreams.sandboxed]
+servers = ["http://10.0.0.17"]
+[upstreams.far]
+servers = ["http://10.0.0.18"]
+[upstreams.hosted]
+servers = ["http://10.0.0.19"]
+origin = "server"
+preserve_host = true
+[cors.sandboxed]
+allow_origins = ["null", "chrome-extension://*"]
+dangerously_allow_null_origin = true
+dangerously_allow_any_browser_extension = true
 [cors.app]
 allow_origins = ["https://app.example"]
 [cors.any]
@@ -59,18 +71,17 @@ upstream = "unseen"
 [routes."/rails"]
 upstream = "rails"
 cors = "app"
+[routes."/sandboxed"]
+upstream = "sandboxed"
+cors = "sandboxed"
+[routes."/proxy"]
+by_url = ["found", "far"]
+cors = "app"
+[routes."/hosted"]
+upstream = "hosted"
+cors = "app"
 [routes."/raw"]
 upstream = "raw"
-cors = "app"
-[routes."/found"]
-upstream = "found"
-cors = "app"
-[upstreams.map]
-servers = ["http://10.0.0.17"]
-[upstreams.tiles]
-servers = ["http://10.0.0.18"]
-[routes."/proxy"]
-by_url = ["map", "tiles"]
 cors = "app"
 """
 
@@ -122,7 +133,9 @@ class ConfigTests(SynchronousTestCase):
                 "upstreams.rails: the box sees the gate's origin, as the client uses it",
                 "upstreams.raw: the box sees the page's own Origin",
                 "upstreams.found: the box sees Origin: http://box.lan:3000 from allowed pages",
-                "upstreams.map: the box sees Origin: http://10.0.0.17 from allowed pages",
-                "upstreams.tiles: the box sees Origin: http://10.0.0.18 from allowed pages",
+                "upstreams.sandboxed: the box sees the page's own Origin on the route"
+                ' "/sandboxed"',
+                "upstreams.far: the box sees Origin: http://10.0.0.18 from allowed pages",
+                "upstreams.hosted: the box sees its own origin, by the client's Host",
             ],
         )
