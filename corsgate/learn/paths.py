@@ -36,6 +36,8 @@ def proposed_paths(recorded: Iterable[Recorded]) -> list[str]:
     """
     called: dict[bytes, set[_Path]] = {}
     for each in recorded:
+        if each.is_preflight:  # It is granted on paths that are not allowed too.
+            continue
         path = _path(each)
         if path is None:
             return []

@@ -47,6 +47,7 @@ class Recorded:
         server: The origin of the server that got the call; empty if unknown.
         was_refused: Whether the call was not granted, and so is no evidence that it should be.
         has_cut_path: Whether the log has only the beginning of the call's path.
+        is_preflight: Whether the call was only asked for.
     """
 
     call: Call
@@ -55,6 +56,7 @@ class Recorded:
     server: str = ""
     was_refused: bool = False
     has_cut_path: bool = False
+    is_preflight: bool = False
 
 
 def read_record(text: str) -> list[Recorded]:
@@ -117,6 +119,7 @@ def _of_entry(entry: Mapping[str, Any]) -> Recorded | None:
         exposed=_exposed(came),
         server=url.origin.decode("ascii"),
         was_refused=not (_passes(call, answer) if is_preflight else _shares(call, came)),
+        is_preflight=is_preflight,
     )
 
 
@@ -238,4 +241,5 @@ def _of_line(event: Mapping[str, Any]) -> Recorded | None:
         server=server,
         was_refused=not granted,
         has_cut_path=target.endswith(CUT) and "?" not in target,
+        is_preflight=event["method"] == "OPTIONS",
     )

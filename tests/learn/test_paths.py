@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 from hypothesis import given
@@ -121,6 +122,18 @@ class LogTests(SynchronousTestCase):
             )
         )
         self.assertIn('# allow_paths = ["GET /v1/a"]\n', learn(read_record(text)).toml)
+
+    def test_preflights(self) -> None:
+        """A preflight proposes nothing, since it is granted on paths that are not allowed too."""
+        asked = json.loads(line("OPTIONS", "/v1/refused", status=204, server=None))
+        text = "\n".join(
+            (
+                line("PUT", "/v1/a"),
+                json.dumps(asked | {"asked_method": "PUT"}),
+                line("PUT", "/v1/refused", status=403, server=None),
+            )
+        )
+        self.assertIn('# allow_paths = ["PUT /v1/a"]\n', learn(read_record(text)).toml)
 
     def test_by_url(self) -> None:
         """Where every call names a URL, a note says how to write such a route."""
