@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import attrs
 
-from corsgate.config.model.rules import check_method, show
+from corsgate.config.model.rules import check_served_method, show
 from corsgate.errors import BadValue, TargetError
 from corsgate.message.target import percent_decoded, segments
 
@@ -63,7 +63,7 @@ class PathPattern:
         if not path.startswith("/"):
             method, blank, path = path.partition(" ")
         if blank:
-            check_method(method)
+            check_served_method(method)
         if method == ANY:
             raise BadValue(f"{show(self.text)} names no method", f"write {show(path)} for all")
         steps = _steps(self.text, path)

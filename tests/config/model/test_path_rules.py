@@ -123,6 +123,7 @@ FAULTS: dict[str, str] = {
     "get /v1": "is not upper-case",
     "GET,PUT /v1": "is not a method",
     "* /v1": "names no method",
+    "TRACE /v1": "is refused on every route",
     "GET  /v1": "is not a path",
     " /v1": "is not a method",
     "/v1?x=*": "has a query or fragment",
