@@ -124,7 +124,8 @@ def _of_server(
     )
     fix = (
         'If there is a gate in front, origin = "server" on the upstream sends the server\'s own'
-        " origin in its place."
+        ' origin in its place. origin = "gate" sends the gate\'s, for servers that read'
+        " X-Forwarded-Host (Rails, Django)."
     )
     is_safe = request.method in _SAFE
     without = _without_origin(request)

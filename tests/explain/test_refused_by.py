@@ -106,6 +106,7 @@ class RefusedByTests(SynchronousTestCase):
         self.assertIn("no refusal by a gate", said)
         self.assertIn("without Origin gets 200: the server refuses foreign origins", why)
         self.assertIn('origin = "server"', why)
+        self.assertIn('origin = "gate"', why)
 
     def test_server_without_cors(self) -> None:
         """What the page can't read may be the same."""
