@@ -30,10 +30,9 @@ from corsgate.errors import BadValue
 
 DEFAULT_LISTEN = "tcp:5555:interface=127.0.0.1"
 
-QUICK_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-"""The methods that pages may use when there is no file."""
-
-# A developer's app may send any header; "*" never includes Authorization (Fetch #cors-preflight).
+# A developer's app may use any method, such as LIST or PROPFIND, and send any header; "*" never
+# includes Authorization (Fetch #cors-preflight).
+_ALLOW_METHODS = ("*",)
 _ALLOW_HEADERS = ("*", "Authorization")
 _AUTH_FIX = "write basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 
@@ -75,7 +74,7 @@ def quick_config(
     )
     policy = Cors(
         allow_origins=tuple(allow_origins),
-        allow_methods=QUICK_METHODS,
+        allow_methods=_ALLOW_METHODS,
         allow_headers=_ALLOW_HEADERS,
         expose_headers=("*",),
         debug=True,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import attrs
 
 from corsgate.config.model.endpoint import is_reached_at
-from corsgate.config.quick import DEFAULT_LISTEN, QUICK_METHODS
+from corsgate.config.quick import DEFAULT_LISTEN
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.writer import Toml, toml_tables
 from corsgate.cors.names import SAFELISTED_METHODS
@@ -179,8 +179,7 @@ def _gate(call: Call) -> list[tuple[str, str]]:
     if is_reached_at(DEFAULT_LISTEN, call.url.host, call.url.effective_port):
         return []  # The call already went to a gate's address; a gate can't forward to itself.
     server, origin = text(call.url.origin), text(call.origin)
-    quick = not call.credentials and set(cors.allow_methods) <= set(QUICK_METHODS)
-    if quick:
+    if not call.credentials:
         said = f"twistd -n --pidfile= corsgate --upstream {server} --allow-origin {origin}\n"
     else:
         keys: list[tuple[Path, str, Toml]] = [

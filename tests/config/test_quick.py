@@ -57,7 +57,7 @@ class RightTests(SynchronousTestCase):
         )
         policy = Cors(
             allow_origins=(ORIGIN,),
-            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+            allow_methods=("*",),
             allow_headers=("*", "Authorization"),
             expose_headers=("*",),
             debug=True,
