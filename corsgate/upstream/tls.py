@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from OpenSSL.crypto import X509
@@ -35,7 +35,7 @@ from corsgate.config.model.upstream_tls import WEAK_CIPHERS
 from corsgate.config.model.values import Server, Upstream, UpstreamTls
 from corsgate.errors import BadValue, CertificateRefused
 from corsgate.upstream.certificates import misnamed, unpinned, untrusted
-from corsgate.upstream.handshake import handshake_problem
+from corsgate.upstream.handshake import handshake_problem, openssl_reasons
 
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _PEM_END = b"-----END CERTIFICATE-----"
@@ -86,7 +86,7 @@ def refused(certified: CertifiedKey, error: Exception) -> BadValue:
         certified: The certificate.
         error: OpenSSL's error; of its words only the reasons are said.
     """
-    reasons = ", ".join(_reasons(error)) or type(error).__name__
+    reasons = ", ".join(openssl_reasons(error)) or type(error).__name__
     return BadValue(
         f'"{certified.chain_file}" is refused by OpenSSL: {reasons}',
         "get a certificate of today's strength",
@@ -177,7 +177,7 @@ class VerifyingCreator:
             return str(error)
         if not isinstance(error, SSLError | ConnectionClosed):
             return f"its certificate can't be verified: {error}"
-        return handshake_problem(_reasons(error), first, self._tls.min_version)
+        return handshake_problem(openssl_reasons(error), first, self._tls.min_version)
 
     def _problem(self, certificate: X509, error: int, depth: int, *, chain_ok: bool) -> str | None:
         """Return why a certificate of the server's chain is refused, or None.
@@ -211,12 +211,6 @@ def _set_strength(context: Context, tls: UpstreamTls) -> None:
     if tls.is_weak:
         # Servers of that age don't know RFC 5746.
         context.set_options(_OP_LEGACY_SERVER_CONNECT)
-
-
-def _reasons(error: BaseException) -> Sequence[str]:
-    """Return OpenSSL's reasons for an error, of which some have none."""
-    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    return [str(entry[-1]) for entry in queue]
 
 
 def _shown_as(certified: CertifiedKey) -> dict[str, Any]:
