@@ -8,6 +8,7 @@ from typing import Any
 from OpenSSL.crypto import X509
 from OpenSSL.crypto import Error as CryptoError
 from OpenSSL.SSL import (
+    TLS_METHOD,
     VERIFY_FAIL_IF_NO_PEER_CERT,
     VERIFY_NONE,
     VERIFY_PEER,
@@ -109,7 +110,7 @@ class VerifyingCreator:
         tls: How TLS is spoken. With pins, nothing but the server's key is verified.
 
     Raises:
-        BadValue: OpenSSL refuses the certificate in `certified`, or knows none of the ciphers.
+        BadValue: OpenSSL refuses the certificate in `certified`, or can use none of the ciphers.
     """
 
     def __init__(
@@ -196,6 +197,15 @@ class VerifyingCreator:
         return misnamed(certificate.to_cryptography(), self._identity) if depth == 0 else None
 
 
+def check_ciphers_here(tls: UpstreamTls) -> None:
+    """Reject a list of ciphers of which this machine's OpenSSL can use none.
+
+    Raises:
+        BadValue: There is none.
+    """
+    _set_strength(Context(TLS_METHOD), tls)
+
+
 def _set_strength(context: Context, tls: UpstreamTls) -> None:
     """Set which ciphers, keys and signatures a context accepts."""
     ciphers = tls.cipher_list
@@ -205,8 +215,8 @@ def _set_strength(context: Context, tls: UpstreamTls) -> None:
         context.set_cipher_list(f"{ciphers}{_UNVERIFIABLE}".encode("ascii"))
     except SSLError:
         raise BadValue(
-            f"OpenSSL knows none of the ciphers in tls.ciphers = '{ciphers}'",
-            f'write them as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
+            f'"{tls.ciphers}" leaves no cipher that OpenSSL can use',
+            f'write ciphers as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
         ) from None
     if tls.is_weak:
         # Servers of that age don't know RFC 5746.
