@@ -51,7 +51,7 @@ def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) 
     if refusal is not None:
         return refusal
     if "handshake failure" in reason:
-        return "it accepts no cipher that was offered: set tls.ciphers, or client_certificate"
+        return "it accepts no cipher that was offered: set tls.ciphers"
     return f"the TLS handshake failed: {reason or 'it closed the connection'}"
 
 
