@@ -82,7 +82,7 @@ class Daemonized(SynchronousTestCase):
         self.assertEqual(ended, [daemon])
         self.assertFalse(self.pid_file.exists())
         log = self.log.read_text()
-        self.assertIn("told to end", log)
+        self.assertIn("stopping: no new connections", log)
         self.assertIn("Server Shut Down", log)
         self.assertNotIn("Traceback", log)
 

@@ -25,7 +25,7 @@ def load(block: str) -> Config:
     return parse_config(
         LISTEN + SPA + more + block,
         file="routing.md",
-        environ={"TERRAIN_TOKEN": "t"},
+        environ={"TERRAIN_TOKEN": "t", "BOX_TENANT": "t"},
         read_file=lambda _: b"",
         cors_rules=CORS_RULES,
     )
@@ -37,7 +37,7 @@ class RoutingTests(SynchronousTestCase):
     def test_tables_load(self) -> None:
         """Each block of TOML is a valid part of a file, without doubtful settings."""
         blocks = list(PAGE.blocks("toml"))
-        self.assertEqual(len(blocks), 2)
+        self.assertEqual(len(blocks), 3)
         for block in blocks:
             doubts = [str(each) for each in load(block).warnings if "allow_paths" in str(each)]
             self.assertEqual(doubts, [])

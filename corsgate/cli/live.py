@@ -25,6 +25,8 @@ _PIECE_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 16 * 1024
 _ERROR_TIMEOUT_S = 2.0
 _UNSENDABLE = re.compile(rb"[\r\n\0]")
+# How OpenSSL says that what it got is no TLS.
+_NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"))
 
 
 class NoAnswer(CorsgateError):
@@ -153,6 +155,9 @@ def _why(error: Exception) -> str:
         case ssl.SSLCertVerificationError():
             why = error.verify_message.rstrip(".")
             return f"shows a certificate that a browser would not accept: {why}"
+        case ssl.SSLError(reason=str(reason)) if reason not in _NO_TLS:
+            words = reason.lower().replace("_", " ")
+            return f"does not speak TLS as a browser does: {words}"
         case ssl.SSLError():
             return f"does not use TLS on this port: {error.reason or error}"
         case socket.gaierror():

@@ -56,7 +56,7 @@ _LISTS: Mapping[str, tuple[str, str]] = {
         "URLs of {} in responses no longer become the gate's",
     ),
     "pass_headers": ("clients may send {}", "clients may no longer send {}"),
-    "forwarded": ("it gets {}", "it no longer gets {}"),
+    "forwarded": ("it gets the field {}", "it no longer gets the field {}"),
     "set": ("it has {}", "it no longer has {}"),
     "add": ("it also has {}", "it no longer also has {}"),
     "remove": ("{} is removed", "{} is no longer removed"),
@@ -205,6 +205,11 @@ def _upstreams(
         before, after = _credentials(old_document, was), _credentials(new_document, upstream)
         yield from _signing(where, was, upstream, before, after)
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
+        if bool(was.tls.pin) != bool(upstream.tls.pin):
+            # A first pin replaces all that authorities, or nobody, would say.
+            kind = Kind.TAKES if upstream.tls.pin else Kind.GIVES
+            words = "no other key is" if upstream.tls.pin else "keys that are not pinned are"
+            yield _difference(kind, f"{where}, tls", f"{words} accepted")
         yield from _fields(where, was.pool, upstream.pool)
         yield from _fields(where, was.balancing, upstream.balancing)
         yield from _fields(where, was.addresses, upstream.addresses)

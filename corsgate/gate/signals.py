@@ -59,11 +59,11 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
     def end() -> None:
         nonlocal asked
         if asked:
-            _log.warn("told to end again: cutting what is in flight")
+            _log.warn("stopping at once: running requests are cut")
             cut()
             return
         asked = True
-        _log.info("told to end: no new connections; waiting for what is in flight")
+        _log.info("stopping: no new connections; waiting for running requests")
         reactor.stop()
 
     def handler(number: int, frame: FrameType | None) -> None:

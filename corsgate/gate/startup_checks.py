@@ -17,7 +17,7 @@ from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.server.alpn import HTTP1
 from corsgate.server.tls import CertificateTable
 from corsgate.transport.files import check_regular
-from corsgate.upstream.tls import creators
+from corsgate.upstream.tls import check_ciphers_here, creators
 
 _LOG_MEND = "name a file that the daemon may write"
 
@@ -41,9 +41,10 @@ def preflight(
     known = lines or {}
     faults: list[Fault] = []
 
-    def attempt(path: Path, make: Callable[[], object]) -> None:
+    def attempt(path: Path, make: Callable[[], object]) -> bool:
         try:
             make()
+            return True
         except BadValue as error:
             faults.append(
                 Fault(
@@ -54,18 +55,21 @@ def preflight(
                     fix=error.fix,
                 )
             )
+            return False
 
     for number, listener in enumerate(config.listeners):
-        place = listener_path(known, number)
+        where = listener_path(known, number)
         text, certificates = listener.endpoint, listener.certificates
-        at = place if place[0] == "listen" else (*place, "endpoint")
+        at = where if where[0] == "listen" else (*where, "endpoint")
         attempt(at, partial(check_endpoint_here, text, reactor))
         if certificates:
-            attempt((*place, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
+            attempt((*where, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
     for name, upstream in config.upstreams.items():
         templates = [each.template for each in upstream.discovered]
         servers = [*upstream.servers, *templates]
-        attempt(("upstreams", name), partial(creators, upstream, servers))
+        place = ("upstreams", name)
+        if attempt((*place, "tls", "ciphers"), partial(check_ciphers_here, upstream.tls)):
+            attempt(place, partial(creators, upstream, servers))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)

@@ -25,7 +25,7 @@ from corsgate.transport.hangup import unread_check
 from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
-from corsgate.upstream.ending import ending_of
+from corsgate.upstream.ending import ending_of, explained
 from corsgate.upstream.lenient_parser import parser_for
 from corsgate.upstream.parser import Ending
 from corsgate.upstream.pins import Pins
@@ -209,7 +209,7 @@ class UpstreamConnection(Protocol):
         if self._sending is not None or self._response is not None:
             ending = ending_of(reason, self.transport)
             if (error := self._parser.finish(ending)) is not None:
-                self._fail(error)
+                self._fail(explained(error, reason))
             elif self._response is not None:
                 self._response.unsealed = ending is Ending.UNSEALED
                 self._complete(self._response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from corsgate.config.model.upstream_tls import VERSIONS, WEAK_CIPHERS
 from corsgate.transport.tls import FIRST_BYTES
@@ -44,11 +44,41 @@ def handshake_problem(reasons: Collection[str], first: bytes, min_version: str) 
         return f"it speaks TLS {newest} at most: set tls.min_version"
     if any(each in reason for each in _WEAK):
         return f'its TLS is too weak ({reason}): set tls.ciphers = "{WEAK_CIPHERS}"'
-    if any(each in reason for each in _WANTS_CLIENT):
-        return f"it does not accept the gate ({reason}): set client_certificate"
+    if "handshake failure" in reason and _is_server_hello(first):
+        # It has chosen a cipher, so that the gate's certificate is what it lacks (RFC 5246 7.4.6).
+        return _unwanted(reason)
+    refusal = late_refusal(reasons)
+    if refusal is not None:
+        return refusal
     if "handshake failure" in reason:
-        return "it accepts no cipher that was offered: set tls.ciphers, or client_certificate"
+        return "it accepts no cipher that was offered: set tls.ciphers"
     return f"the TLS handshake failed: {reason or 'it closed the connection'}"
+
+
+def openssl_reasons(error: BaseException) -> Sequence[str]:
+    """Return OpenSSL's reasons for an error, of which some have none."""
+    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    return [str(entry[-1]) for entry in queue]
+
+
+def late_refusal(reasons: Collection[str]) -> str | None:
+    """Return how a server refuses the gate's certificate, or its lack of one; None if it doesn't.
+
+    With TLS 1.3 that comes when the handshake is already over for the gate (RFC 8446 4.4.2.4).
+
+    Args:
+        reasons: As in `handshake_problem`.
+    """
+    reason = ", ".join(reasons)
+    return _unwanted(reason) if any(each in reason for each in _WANTS_CLIENT) else None
+
+
+def _unwanted(reason: str) -> str:
+    return f"it does not accept the gate ({reason}): set client_certificate"
+
+
+def _is_server_hello(first: bytes) -> bool:
+    return len(first) >= FIRST_BYTES and first[0] == _HANDSHAKE and first[5] == _SERVER_HELLO
 
 
 def _newest_version(first: bytes) -> str | None:
@@ -56,7 +86,7 @@ def _newest_version(first: bytes) -> str | None:
 
     It is empty for SSL 3.0.
     """
-    if len(first) < FIRST_BYTES or first[0] != _HANDSHAKE or first[5] != _SERVER_HELLO:
+    if not _is_server_hello(first):
         return None
     # TLS 1.0 is 3.1, and 1.1 is 3.2; both 1.2 and 1.3 say 3.3 here (RFC 8446 4.1.3).
     minor = first[10]

@@ -19,6 +19,7 @@ from corsgate.upstream.repairs import Repair
 
 _LEADING = re.compile(rb"(?:\r?\n)*")
 _HEAD_END = re.compile(rb"\n\r?\n")
+_TLS_ALERT = b"\x15\x03"
 _START = b"HTTP/"
 
 _STATUS_LINE = re.compile(
@@ -83,6 +84,9 @@ class KeptHeads:
             self._searched = max(self._searched, begin)
         start = bytes(data[begin : begin + len(_START)])
         # HTTP/0.9 has no head: to wait for its end would be to wait for ever.
+        if data.startswith(_TLS_ALERT):
+            # What a server of TLS says to a request that is none (RFC 8446 6).
+            raise BadUpstreamResponse("it speaks TLS on this port: write https:// in servers")
         if not _START.startswith(start) and start != b"\r":
             raise BadUpstreamResponse("its status line does not begin with HTTP/1.1")
         end = _HEAD_END.search(data, max(begin, self._searched - 2))

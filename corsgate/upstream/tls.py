@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from OpenSSL.crypto import X509
 from OpenSSL.crypto import Error as CryptoError
 from OpenSSL.SSL import (
+    TLS_METHOD,
     VERIFY_FAIL_IF_NO_PEER_CERT,
     VERIFY_NONE,
     VERIFY_PEER,
@@ -35,7 +36,7 @@ from corsgate.config.model.upstream_tls import WEAK_CIPHERS
 from corsgate.config.model.values import Server, Upstream, UpstreamTls
 from corsgate.errors import BadValue, CertificateRefused
 from corsgate.upstream.certificates import misnamed, unpinned, untrusted
-from corsgate.upstream.handshake import handshake_problem
+from corsgate.upstream.handshake import handshake_problem, openssl_reasons
 
 _PEM_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _PEM_END = b"-----END CERTIFICATE-----"
@@ -86,7 +87,7 @@ def refused(certified: CertifiedKey, error: Exception) -> BadValue:
         certified: The certificate.
         error: OpenSSL's error; of its words only the reasons are said.
     """
-    reasons = ", ".join(_reasons(error)) or type(error).__name__
+    reasons = ", ".join(openssl_reasons(error)) or type(error).__name__
     return BadValue(
         f'"{certified.chain_file}" is refused by OpenSSL: {reasons}',
         "get a certificate of today's strength",
@@ -109,7 +110,7 @@ class VerifyingCreator:
         tls: How TLS is spoken. With pins, nothing but the server's key is verified.
 
     Raises:
-        BadValue: OpenSSL refuses the certificate in `certified`, or knows none of the ciphers.
+        BadValue: OpenSSL refuses the certificate in `certified`, or can use none of the ciphers.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class VerifyingCreator:
             return str(error)
         if not isinstance(error, SSLError | ConnectionClosed):
             return f"its certificate can't be verified: {error}"
-        return handshake_problem(_reasons(error), first, self._tls.min_version)
+        return handshake_problem(openssl_reasons(error), first, self._tls.min_version)
 
     def _problem(self, certificate: X509, error: int, depth: int, *, chain_ok: bool) -> str | None:
         """Return why a certificate of the server's chain is refused, or None.
@@ -196,6 +197,15 @@ class VerifyingCreator:
         return misnamed(certificate.to_cryptography(), self._identity) if depth == 0 else None
 
 
+def check_ciphers_here(tls: UpstreamTls) -> None:
+    """Reject a list of ciphers of which this machine's OpenSSL can use none.
+
+    Raises:
+        BadValue: There is none.
+    """
+    _set_strength(Context(TLS_METHOD), tls)
+
+
 def _set_strength(context: Context, tls: UpstreamTls) -> None:
     """Set which ciphers, keys and signatures a context accepts."""
     ciphers = tls.cipher_list
@@ -205,18 +215,12 @@ def _set_strength(context: Context, tls: UpstreamTls) -> None:
         context.set_cipher_list(f"{ciphers}{_UNVERIFIABLE}".encode("ascii"))
     except SSLError:
         raise BadValue(
-            f"OpenSSL knows none of the ciphers in tls.ciphers = '{ciphers}'",
-            f'write them as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
+            f'"{tls.ciphers}" leaves no cipher that OpenSSL can use',
+            f'write ciphers as "openssl ciphers" takes them, such as "{WEAK_CIPHERS}"',
         ) from None
     if tls.is_weak:
         # Servers of that age don't know RFC 5746.
         context.set_options(_OP_LEGACY_SERVER_CONNECT)
-
-
-def _reasons(error: BaseException) -> Sequence[str]:
-    """Return OpenSSL's reasons for an error, of which some have none."""
-    queue = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    return [str(entry[-1]) for entry in queue]
 
 
 def _shown_as(certified: CertifiedKey) -> dict[str, Any]:

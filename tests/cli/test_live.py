@@ -24,6 +24,13 @@ def get(url: str, method: bytes = b"GET") -> Request:
     return Request(method=method, url=Url.parse(url), headers=headers, credentials=False)
 
 
+def tls_error(reason: str) -> ssl.SSLError:
+    """Return an error of a handshake, as OpenSSL names it."""
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
 class SendTests(SynchronousTestCase):
     """`send`."""
 
@@ -155,6 +162,11 @@ class SendTests(SynchronousTestCase):
             (ConnectionRefusedError(111, "x"), "refuses connections"),
             (ConnectionResetError(104, "x"), "closed the connection without a response"),
             (BadUpstreamResponse("it is odd"), "does not respond in HTTP: it is odd"),
+            (
+                tls_error("TLSV1_ALERT_PROTOCOL_VERSION"),
+                "does not speak TLS as a browser does: tlsv1 alert protocol version",
+            ),
+            (tls_error("WRONG_VERSION_NUMBER"), "does not use TLS on this port"),
             (OSError(101, "Network is unreachable"), "can't be reached: Network is unreachable"),
             (ValueError("odd"), "can't be sent this request: odd"),
         ):

@@ -86,6 +86,24 @@ class PreflightTests(SynchronousTestCase):
             [(each.line, each.key) for each in error.faults], [(1, "listen[0]"), (2, "access_log")]
         )
 
+    def test_ciphers(self) -> None:
+        """Ciphers that this machine's OpenSSL can't use are a fault of their own key."""
+        text = f"{LISTEN}[upstreams.a]\nservers = ['https://10.0.0.1']\n" + (
+            'tls = { min_version = "1.3", ciphers = "DEFAULT:@SECLEVEL=9" }\n'
+            '[routes."/"]\nupstream = "a"\n'
+        )
+        error = self.assertRaises(
+            ConfigError,
+            preflight,
+            parse(text),
+            reactor=MemoryReactorClock(),
+            file="gate.toml",
+            lines=key_lines(text),
+        )
+        (fault,) = error.faults
+        self.assertEqual(fault.key, "upstreams.a.tls.ciphers")
+        self.assertIn("ciphers", text.splitlines()[(fault.line or 0) - 1])
+
     def test_options(self) -> None:
         """Without a file, the command's options are what is at fault."""
         config = attrs.evolve(parse(f"{LISTEN}{REST}"), access_log="/none/a.log")

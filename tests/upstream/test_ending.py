@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from OpenSSL.SSL import Error as SSLError
 from twisted.internet.error import (
     ConnectionAborted,
     ConnectionDone,
@@ -11,7 +12,8 @@ from twisted.internet.error import (
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.upstream.ending import ending_of
+from corsgate.errors import BadUpstreamResponse, ConnectionReset, UpstreamError
+from corsgate.upstream.ending import ending_of, explained
 from corsgate.upstream.parser import Ending
 from tests.server.support import Wire
 
@@ -33,3 +35,20 @@ class EndingTests(SynchronousTestCase):
             (ConnectionLost(), None, Ending.CUT),
         ):
             self.assertIs(ending_of(Failure(reason), transport), ending, reason)
+
+    def test_explained(self) -> None:
+        """Only a reset for want of a certificate is put better."""
+        wanted = SSLError([("SSL routines", "", "tlsv13 alert certificate required")])
+        other = SSLError([("SSL routines", "", "tlsv1 alert internal error")])
+        reset, cut = ConnectionReset("closed"), BadUpstreamResponse("cut short")
+        cases: tuple[tuple[UpstreamError, Exception, str], ...] = (
+            (reset, other, "closed"),
+            (reset, SSLError(), "closed"),
+            (reset, ConnectionLost(), "closed"),
+            (cut, wanted, "cut short"),
+        )
+        for error, reason, expected in cases:
+            self.assertEqual(str(explained(error, Failure(reason))), expected)
+        found = explained(reset, Failure(wanted))
+        self.assertIsInstance(found, ConnectionReset)
+        self.assertIn("set client_certificate", str(found))

@@ -70,6 +70,12 @@ class HeadTests(SynchronousTestCase):
 
 
 class KeptTests(SynchronousTestCase):
+    def test_tls(self) -> None:
+        """A server that speaks TLS, and gets a plain request, is named so."""
+        kept = KeptHeads(bytes.fromhex("15030300020246"), 0)
+        error = self.assertRaises(BadUpstreamResponse, kept.take)
+        self.assertIn("write https:// in servers", str(error))
+
     def test_waits(self) -> None:
         """A head is there once its end is; what follows is the rest."""
         kept = KeptHeads(b"HTTP/1.1 103 E\r\n\r\nHTTP/1.0 200 OK\nX: 1\n", 18)

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL.SSL import TLS1_2_VERSION, TLS1_3_VERSION
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.trial.unittest import SynchronousTestCase
@@ -237,15 +238,21 @@ class ClientCertificateTests(TlsTestCase):
         self.assertEqual(behind, [AUTHORITY.certificate])
 
     async def test_refused(self) -> None:
-        """Without one, or with another authority's, the server gets no request."""
-        for certified in (None, Authority.make().issue("gate").certified):
-            await self.refused(
-                "localhost",
-                AUTHORITY.context("x", "localhost", ask=True),
-                AUTHORITY.pem,
-                error=UpstreamError,
-                client_certificate=certified,
-            )
+        """Without one, or with another authority's, the server gets no request; it is said why."""
+        for certified in (None, Authority.make("other").issue("gate").certified):
+            for newest in (TLS1_2_VERSION, TLS1_3_VERSION):
+                context = AUTHORITY.context("x", "localhost", ask=True)
+                context.getContext().set_max_proto_version(newest)
+                said = await self.refused(
+                    "localhost",
+                    context,
+                    AUTHORITY.pem,
+                    error=UpstreamError,
+                    client_certificate=certified,
+                )
+                self.assertRegex(
+                    said, r"it does not accept the gate \(.+\): set client_certificate"
+                )
 
     async def test_not_asked(self) -> None:
         """A server that doesn't ask isn't shown it."""

@@ -152,11 +152,11 @@ class StrengthTests(TlsTestCase):
 
 class CreatorTests(SynchronousTestCase):
     def test_unknown_ciphers(self) -> None:
-        """Ciphers of which OpenSSL knows none are a fault before the first connection."""
+        """Ciphers of which OpenSSL can use none are a fault before the first connection."""
         trust = trust_from_pem(AUTHORITY.pem)
         with self.assertRaises(BadValue) as caught:
             VerifyingCreator("a.test", trust, tls=UpstreamTls(ciphers="NO-SUCH-CIPHER"))
-        self.assertIn("tls.ciphers", caught.exception.problem)
+        self.assertIn('"NO-SUCH-CIPHER" leaves no cipher', caught.exception.problem)
 
 
 async def sha1_signed(directory: Path) -> Issued:

@@ -24,6 +24,14 @@ def check_origin(text: str) -> None:
     if text in ORIGIN_MODES:
         return
     scheme, separator, authority = text.partition("://")
+    if "@" in authority:
+        raise BadValue(
+            "it has a user name or password before the host", "leave out everything up to the '@'"
+        )
+    if authority and text != text.lower():
+        raise BadValue(
+            f"{rules.show(text)} has upper-case letters", f"write {rules.show(text.lower())}"
+        )
     if not separator or scheme not in _DEFAULT_PORTS:
         raise BadValue(
             f"{rules.show(text)} is unknown",

@@ -60,7 +60,7 @@ def read_request_headers(
     secret = sources.secret(check_field_value)
     found = HeaderRules(
         set=_fields(part, "set", not_owned(check_sent_name), secret, sources),
-        add=_fields(part, "add", not_owned(check_sent_name)),
+        add=_fields(part, "add", not_owned(check_sent_name), named_secret=_set_instead),
         remove=part.list_of("remove", checked(not_owned(check_request_name)), '"Cookie"') or (),
     )
     part.finish()
@@ -119,8 +119,19 @@ def _fields(
     check_name: Callable[[str], None],
     secret: Callable[[object], Secret] | None = None,
     sources: Sources | None = None,
+    named_secret: Callable[[object], Secret] | None = None,
 ) -> tuple[HeaderField, ...]:
-    """Read a table of names and values; `secret` reads values that are secrets."""
+    """Read a table of names and values.
+
+    Args:
+        part: The table that it is in.
+        key: Its key.
+        check_name: Rejects names.
+        secret: Reads values that say where a secret is; None if there is none here.
+        sources: Where secrets come from.
+        named_secret: Reads text in a field that is named like a secret; None for `secret`.
+    """
+    named_secret = named_secret or secret
     item = part.item(key)
     values = shape_of(secret or _plain)
     part.notes.ask(
@@ -136,18 +147,24 @@ def _fields(
         except BadValue as error:
             at.wrong(error.problem, error.fix)
             continue
-        value: str | Secret | None
-        if secret is None or (isinstance(raw, str) and not looks_secret(name, raw)):
-            value = at.read(_plain)
-        else:
-            value = at.read(secret)
-            if table is not None and sources is not None:
-                warn_of_exposed(table, name, sources)
+        reader: Callable[[object], str | Secret] = _plain
+        if named_secret is not None and isinstance(raw, str) and looks_secret(name, raw):
+            reader = named_secret
+        elif secret is not None and isinstance(raw, dict):
+            reader = secret
+        value = at.read(reader)
+        if reader is secret and table is not None and sources is not None:
+            warn_of_exposed(table, name, sources)
         if normal_name(name) in found:
             at.wrong(f"{show(name)} is already listed", "remove one of them")
         elif value is not None:
             found[normal_name(name)] = HeaderField(name, value)
     return tuple(found.values())
+
+
+def _set_instead(_raw: object) -> Secret:
+    """Reject text that would be shown and sent for any page, though it is a secret by its name."""
+    raise BadValue("its name says that it is a secret", "write it in request_headers.set")
 
 
 @shape(

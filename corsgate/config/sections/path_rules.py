@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ _LEADS_ELSEWHERE = METHOD_OVERRIDES | {
     *(b"x-http-path-override", b"x-original-method", b"x-original-uri", b"x-original-url"),
     *(b"x-override-url", b"x-proxy-url", b"x-rewrite-url"),
 }
+# What stands for any segment in other programs' patterns.
+_TEMPLATE = re.compile(r"/(\{[^/]*\}|<[^/]*>|\[[^/]*\]\+?|:\w+)(?=/|\Z)")
 _UPSTREAM_FIX = "write the name of one under [upstreams]"
 
 
@@ -95,6 +98,10 @@ def check_paths(table: Table, route: Route) -> None:
             )
         elif pattern in seen:
             table.notes.warn(path, f"{show(pattern.text)} is a duplicate", "remove it")
+        elif template := _TEMPLATE.search(pattern.text):
+            table.notes.warn(
+                path, f"{show(template[1])} only matches itself", 'write "*" for any one segment'
+            )
         seen.add(pattern)
     if route.allow_paths:
         _check_others(table, route)

@@ -43,6 +43,13 @@ ROUTE_LIMITS = (
 
 _LIMIT_FIELDS = {field.name.removesuffix("_s"): field.name for field in attrs.fields(Limits)}
 
+OF_UPSTREAMS = (
+    *("aliases", "balance", "ca", "cookies", "credentials", "forwarded", "health", "keep_alive"),
+    *("origin", "preserve_host", "request_headers", "retries", "servers", "sticky"),
+    *("strict_responses", "tls", "verify", "via"),
+)
+"""Keys of an upstream that somebody may look for in a route."""
+
 _UPSTREAM_LIMITS = [
     *(field.name.removesuffix("_s") for field in attrs.fields(PoolLimits)),
     "max_requests",
@@ -123,9 +130,8 @@ def _read_route(
     cors_rules: CorsRules,
 ) -> Route | None:
     found = read_upstreams(table, upstreams)
-    policy = table.item("cors")
+    policy, trial = table.item("cors"), table.item("cors_report_only")
     cors = None if policy is None else policies.resolve(policy)
-    trial = table.item("cors_report_only")
     report_only = None if trial is None else policies.resolve(trial)
     methods = table.list_of("methods", checked(rules.check_served_method), '"GET"')
     if methods == ():
@@ -139,6 +145,7 @@ def _read_route(
     overrides = None if own is None else own.table('write { max_body_bytes = "10MiB" }')
     if overrides is not None:
         limits = read_limits(overrides, limits, ROUTE_LIMITS)
+    _refuse_misplaced(table)
     table.finish()
     if found is None:
         return None
@@ -166,6 +173,15 @@ def _read_route(
     if trial is not None and report_only is not None:
         check_route(trial, attrs.evolve(route, cors=report_only), cors_rules)
     return route
+
+
+def _refuse_misplaced(table: Table) -> None:
+    """Record a fault for each key of an upstream or a policy, and say where it belongs."""
+    for key in OF_UPSTREAMS:
+        table.refuse(key, "it belongs to an upstream", "write it in [upstreams.NAME]")
+    for field in attrs.fields(Cors):
+        key = field.name.removesuffix("_s")
+        table.refuse(key, "it belongs to a policy", "write it in [cors.NAME], or in cors = { ... }")
 
 
 def _check_framing(table: Table, route: Route, cookies: SharedCookies) -> None:

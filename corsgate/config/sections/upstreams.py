@@ -33,6 +33,11 @@ from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
 
 _LATER_TYPES = ("oauth2", "session")
+OF_ROUTES = (
+    *("allow_framing", "allow_paths", "by_url", "cors", "methods", "pass_headers"),
+    *("response_headers", "strip_prefix"),
+)
+"""Keys of a route that somebody may look for in an upstream."""
 
 
 def read_upstream(
@@ -64,6 +69,8 @@ def read_upstream(
     addresses = read_addresses(table, () if listed is None else listed.templates)
     strict_responses = table.get("strict_responses", boolean, False)
     request_rules = read_request_rules(table, found, sources)
+    for key in OF_ROUTES:
+        table.refuse(key, "it belongs to a route", 'write it in [routes."/PREFIX"]')
     table.finish()
     if listed is None:
         return None

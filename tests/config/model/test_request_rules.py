@@ -27,6 +27,10 @@ BAD = {
     ' "https://box.example"',
     "ws://box": '"ws://box" is unknown; write "server", "gate", "drop" or "keep", or an origin,'
     ' such as "https://box.example"',
+    "https://Box": '"https://Box" has upper-case letters; write "https://box"',
+    "HTTPS://box": '"HTTPS://box" has upper-case letters; write "https://box"',
+    "https://u:hunter2@box": "it has a user name or password before the host; leave out everything"
+    " up to the '@'",
     "https://box/": '"https://box/" has a path; write "https://box"',
     "https://box/a/b": '"https://box/a/b" has a path; write "https://box"',
     "https://box:443": '"https://box:443" has the default port, which browsers leave out; write'
@@ -34,9 +38,8 @@ BAD = {
     "http://box:80": '"http://box:80" has the default port, which browsers leave out; write'
     ' "http://box"',
     "http://box:0": '"http://box:0" has a bad port; write a port from 1 to 65535',
-    "http://Box": '"Box" is not a host name; write a host name or an IP address',
     "http://a b": '"a b" is not a host name; write a host name or an IP address',
-    "http://box\r\nX": '"box\\u000d\\u000aX" is not a host name; write a host name or an IP'
+    "http://box\r\nx": '"box\\u000d\\u000ax" is not a host name; write a host name or an IP'
     " address",
     "http://": '"" is not a host name; write a host name or an IP address',
 }

@@ -128,6 +128,17 @@ class AllowPathsTests(SynchronousTestCase):
             ],
         )
 
+    def test_templates(self) -> None:
+        """What other programs write for any segment is compared as it stands, with a warning."""
+        for part, is_doubtful in (
+            *(("{id}", True), (":id", True), ("<id>", True), ("[0-9]+", True)),
+            *(("a:b", False), ("x{1}", False), ("*", False)),
+        ):
+            for pattern in (f"/v1/{part}", f"GET /v1/{part}/x"):
+                found = warned(f'{PATHS}allow_paths = ["{pattern}"]')
+                said = f'"{part}" only matches itself; write "*" for any one segment'
+                self.assertEqual(any(said in each for each in found), is_doubtful, pattern)
+
     def test_passed_headers(self) -> None:
         """A field that some servers take for the target would go round the patterns."""
         passed = 'pass_headers = ["X-Original-URL", "X-Real-IP", "X_HTTP_Method_Override"]\n'

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Cors, Route, Upstream
+from corsgate.config.schema import config_schema
 from corsgate.config.sections.policies import NO_RULES, CorsRules
-from corsgate.config.sections.routes import ROUTE_LIMITS, parse_place, read_limits, read_routes
+from corsgate.config.sections.routes import (
+    OF_UPSTREAMS,
+    ROUTE_LIMITS,
+    parse_place,
+    read_limits,
+    read_routes,
+)
 from corsgate.config.sections.server_url import parse_server
+from corsgate.config.sections.upstreams import OF_ROUTES
 from corsgate.config.toml.reader import Named
 from corsgate.errors import BadValue
 from tests.config.support import TableTestCase, noted, table_of
@@ -130,6 +140,32 @@ class RouteTests(TableTestCase):
                 'c.toml:7: routes."/x".limits.max_headers: a route can\'t set it',
             ],
         )
+
+    def test_keys_of_others(self) -> None:
+        """A key of an upstream or of a policy is said to belong there."""
+        source = '[routes."/"]\nupstream = "a"\norigin = "gate"\nmax_age = "5m"\n'
+        _, recorded = self.read(source)
+        self.assertEqual(
+            recorded,
+            [
+                'c.toml:3: routes."/".origin: it belongs to an upstream; write it in'
+                " [upstreams.NAME]",
+                'c.toml:4: routes."/".max_age: it belongs to a policy; write it in [cors.NAME], or'
+                " in cors = { ... }",
+            ],
+        )
+
+    def test_no_key_is_refused_that_is_read(self) -> None:
+        """What a route refuses is a key of an upstream, and the other way round."""
+        sections: Any = config_schema()["properties"]
+        keys = {
+            name: set(sections[name]["additionalProperties"]["properties"])
+            for name in ("routes", "upstreams")
+        }
+        for known, refused in (("upstreams", OF_UPSTREAMS), ("routes", OF_ROUTES)):
+            self.assertEqual(set(refused) - keys[known], set())
+        self.assertEqual(set(OF_UPSTREAMS) & keys["routes"], set())
+        self.assertEqual(set(OF_ROUTES) & keys["upstreams"], set())
 
     def test_the_same_place_twice(self) -> None:
         """Two spellings of one host are one place."""
