@@ -178,10 +178,10 @@ def _toward(
     assert isinstance(response_shape, UrlResponseShape)
 
     def reaches(other: ProxiedUrl) -> bool:
-        # A server must not lead a page's request to where another's credentials are added.
+        # A server must not lead a page's request to where another's secrets are added.
         found = table.find(other)
         return found is not None and (
-            found.value is route or found.value.upstream.credentials is None
+            found.value is route or not found.value.route.upstream.adds_secrets
         )
 
     made = copy(route)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from typing import Any
 
@@ -90,6 +90,8 @@ class UrlResponseShape(ResponseShape):
         server: Server,
         decision: Decision,
         asked: RequestHead,
+        *,
+        added: Iterable[Header] = (),
         **known: Any,
     ) -> ResponseHead:
         """Return the head that the client gets.
@@ -97,11 +99,13 @@ class UrlResponseShape(ResponseShape):
         Location leads back through the route, since a browser follows it by itself. URLs in other
         fields and in bodies are the client's to call as it called this one. A page from a URL is
         put into a sandbox, or its scripts could call all routes as the gate's own (CSP 3
-        ``#directive-sandbox``).
+        ``#directive-sandbox``). That field is the gate's, so neither a server's Connection nor the
+        operator's rules remove it.
         """
-        headers = [*map(self._mapped, response.headers), _SANDBOX]
+        headers = [*map(self._mapped, response.headers)]
         response = ResponseHead(response.status, response.reason, headers)
-        return super().client_head(response, server, decision, asked, **known)
+        added = (_SANDBOX, *added)
+        return super().client_head(response, server, decision, asked, added=added, **known)
 
     def interim_head(self, response: ResponseHead, *_: object, **_known: object) -> ResponseHead:
         """Return the head of an interim response that the client gets; its links stay."""

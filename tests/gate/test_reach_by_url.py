@@ -127,6 +127,22 @@ class ByUrl(ByUrlTestCase):
         policies = answer.fields[b"content-security-policy"]
         self.assertEqual(policies, [theirs[1], b"sandbox"])
 
+    async def test_sandbox_stays(self) -> None:
+        """Neither a server nor ``response_headers`` can take the pages' sandbox away."""
+        gate = await self.begin()
+        drops = (b"Connection", b"close, Content-Security-Policy")
+        self.maps.script(response(200, [(b"Content-Type", b"text/html"), drops]))
+        answer = await self.ask(gate, target=encoded(f"{self.maps.url}/page"))
+        self.assertEqual(answer.fields[b"content-security-policy"], [b"sandbox"])
+        for rules, policies in (
+            ('remove = ["Content-Security-Policy"]', [b"sandbox"]),
+            ('set = { Content-Security-Policy = "base-uri a" }', [b"sandbox", b"base-uri a"]),
+        ):
+            gate = await self.begin(route=f"response_headers = {{ {rules} }}")
+            self.maps.script(response(200, [(b"Content-Type", b"text/html")]))
+            answer = await self.ask(gate, target=encoded(f"{self.maps.url}/page"))
+            self.assertEqual(answer.fields[b"content-security-policy"], policies)
+
     async def test_client_logs_in_itself(self) -> None:
         """Where no upstream of the route has credentials, the client's own Authorization passes."""
         upstream = await self.upstream()
@@ -252,6 +268,19 @@ class ByUrl(ByUrlTestCase):
         found = await self.ask(gate, target=encoded(f"{self.maps.url}/a/b"))
         followed = await self.ask(gate, target=found.one(b"location"))
         self.assertEqual((followed.status, self.maps.requests[-1].target), (200, b"/a/next"))
+
+    async def test_redirect_to_a_secret(self) -> None:
+        """A server can't lead a page to where the gate adds a secret in ``request_headers``."""
+        maps, box = await self.upstream(), await self.upstream()
+        gate = self.serve(
+            f'[upstreams.maps]\nservers = ["{maps.url}"]\n'
+            f'[upstreams.box]\nservers = ["{box.url}"]\n'
+            f'request_headers.set = {{ X-Api-Key = {{ env = "PASSWORD" }} }}\n{POLICY}\n'
+            '[routes."/proxy"]\nby_url = ["maps", "box"]\ncors = "app"\n'
+        )
+        maps.script(response(302, [(b"Location", f"{box.url}/z".encode())]))
+        answer = await self.ask(gate, target=encoded(maps.url), headers=[FROM_APP])
+        self.assertEqual(answer.one(b"location"), f"{box.url}/z".encode())
 
     async def test_preflight(self) -> None:
         """It is the policy's to respond to; the request itself then gets its reason."""

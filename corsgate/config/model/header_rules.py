@@ -20,6 +20,7 @@ PLACEHOLDERS = ("client_ip", "host", "request_id", "route")
 
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
+_NAMES_SOMETHING = re.compile(rf"{{(?:{'|'.join(PLACEHOLDERS)})}}")
 _FRAMING = HOP_BY_HOP | {b"content-length", b"expect"}
 _LOOKS_SECRET = re.compile(
     r"authorization|cookie|token|secret|passw|api[-_]?key|session", re.IGNORECASE
@@ -33,7 +34,7 @@ def looks_secret(name: str, text: str) -> bool:
         name: The field's name.
         text: Its value. One that names something is no secret.
     """
-    return _LOOKS_SECRET.search(name) is not None and "{" not in text
+    return _LOOKS_SECRET.search(name) is not None and not _NAMES_SOMETHING.search(text)
 
 
 def normal_name(name: str) -> bytes:

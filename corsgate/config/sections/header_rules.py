@@ -24,6 +24,7 @@ from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
 
 _WITHHELD = (b"www-authenticate", b"authentication-info")
+_NO_SECRET = ("a secret can't be here", "set it in request_headers.set of an upstream")
 _EXAMPLE = 'set = { X-Api-Version = "2" }'
 
 
@@ -60,7 +61,7 @@ def read_request_headers(
     secret = sources.secret(check_field_value)
     found = HeaderRules(
         set=_fields(part, "set", not_owned(check_sent_name), secret, sources),
-        add=_fields(part, "add", not_owned(check_sent_name)),
+        add=_fields(part, "add", not_owned(check_sent_name), is_sent=True),
         remove=part.list_of("remove", checked(not_owned(check_request_name)), '"Cookie"') or (),
     )
     part.finish()
@@ -119,8 +120,19 @@ def _fields(
     check_name: Callable[[str], None],
     secret: Callable[[object], Secret] | None = None,
     sources: Sources | None = None,
+    *,
+    is_sent: bool = False,
 ) -> tuple[HeaderField, ...]:
-    """Read a table of names and values; `secret` reads values that are secrets."""
+    """Read a table of names and values.
+
+    Args:
+        part: What has the table.
+        key: The table's key.
+        check_name: Rejects names.
+        secret: Reads values that are secrets; None where there can be none.
+        sources: Knows who can read a secret that is written here.
+        is_sent: Whether servers get the fields, so that text in them may be a secret.
+    """
     item = part.item(key)
     values = shape_of(secret or _plain)
     part.notes.ask(
@@ -137,6 +149,9 @@ def _fields(
             at.wrong(error.problem, error.fix)
             continue
         value: str | Secret | None
+        if is_sent and isinstance(raw, str) and looks_secret(name, raw):
+            at.wrong(*_NO_SECRET)
+            continue
         if secret is None or (isinstance(raw, str) and not looks_secret(name, raw)):
             value = at.read(_plain)
         else:
@@ -159,7 +174,7 @@ def _fields(
 )
 def _plain(raw: object) -> str:
     if isinstance(raw, dict):
-        raise BadValue("a secret can't be here", "set it in request_headers.set of an upstream")
+        raise BadValue(*_NO_SECRET)
     value = text(raw)
     check_value(value)
     return value
