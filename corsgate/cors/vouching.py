@@ -10,6 +10,8 @@ from corsgate.message.headers import HeaderIndex
 KEEP = "keep"
 SERVER = "server"
 
+_SAME_ORIGIN = [b"same-origin"]
+
 
 def origin_mode(
     configured: str | None,
@@ -49,7 +51,11 @@ def origin_mode(
         origin = _referring(index)
         is_checked = (policy is not None and policy.enforce_origin and policy.names(origin)) or (
             # Without checked hosts, a page whose name was pointed at the gate has its origin.
-            hosts_checked and origin != b"" and origin == own_origin
+            hosts_checked
+            and origin != b""
+            and origin == own_origin
+            # After a redirect by another port or subdomain it is same-site.
+            and index.get(b"sec-fetch-site", _SAME_ORIGIN) == _SAME_ORIGIN
         )
         return SERVER if is_checked else KEEP
     if configured is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Route, Upstream
 from corsgate.cors.vouching import KEEP, SERVER
@@ -52,7 +53,11 @@ def origins_seen(config: Config) -> Iterator[str]:
         Lines, in the order of the upstreams.
     """
     for upstream in config.upstreams.values():
-        routes = [r for r in config.routes if r.upstream.name == upstream.name and r.cors]
+        routes = [
+            route
+            for route in config.routes
+            if route.cors and any(each.name == upstream.name for each in upstreams_of(route))
+        ]
         if not routes:
             continue
         said = f"upstreams.{upstream.name}: the box sees"
@@ -72,7 +77,7 @@ def origins_seen(config: Config) -> Iterator[str]:
 
 def _checks(route: Route) -> bool:
     cors = route.cors
-    return cors is not None and cors.enforce_origin and "*" not in cors.allow_origins
+    return cors is not None and cors.enforce_origin and cors.names_pages
 
 
 def _in_general(mode: str, upstream: Upstream) -> str:

@@ -123,8 +123,8 @@ def _of_server(
         else f"The server itself responded with {status}."
     )
     fix = (
-        'If there is a gate in front, origin = "server" on the upstream sends the server\'s own'
-        " origin in its place."
+        'If there is a gate in front, try origin on the upstream: "server" sends the server\'s own,'
+        ' "gate" the one that X-Forwarded-Host names. Rails and qBittorrent compare with that one.'
     )
     is_safe = request.method in _SAFE
     without = _without_origin(request)

@@ -43,6 +43,8 @@ CASES: tuple[tuple[Policy | None, list[Header], str, str], ...] = (
     (NAMED, [(b"Referer", APP + b"/"), (b"Sec-Fetch-Site", b"cross-site")], KEEP, KEEP),
     (None, [(b"Referer", OWN + b"/lab")], SERVER, KEEP),
     (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"cross-site")], KEEP, KEEP),
+    (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"same-site")], KEEP, KEEP),
+    (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"same-origin")], SERVER, KEEP),
     # Nobody has checked these origins.
     (None, [(b"Origin", APP)], KEEP, KEEP),
     (LAX, [(b"Origin", APP)], KEEP, KEEP),

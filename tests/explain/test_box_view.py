@@ -32,10 +32,23 @@ servers = ["dns+http://box.lan:3000"]
 origin = "keep"
 [upstreams.found]
 servers = ["dns+http://box.lan:3000"]
+[upstreams.named]
+servers = ["http://10.0.0.18"]
+[upstreams.file]
+servers = ["http://10.0.0.17"]
 [cors.app]
 allow_origins = ["https://app.example"]
 [cors.any]
 allow_origins = ["*"]
+[cors.null]
+allow_origins = ["null"]
+dangerously_allow_null_origin = true
+[routes."/file"]
+upstream = "file"
+cors = "null"
+[routes."/urls"]
+by_url = ["named", "a"]
+cors = "app"
 [routes."/a"]
 upstream = "a"
 cors = "app"
@@ -115,5 +128,7 @@ class ConfigTests(SynchronousTestCase):
                 "upstreams.rails: the box sees the gate's origin, as the client uses it",
                 "upstreams.raw: the box sees the page's own Origin",
                 "upstreams.found: the box sees Origin: http://box.lan:3000 from allowed pages",
+                "upstreams.named: the box sees Origin: http://10.0.0.18 from allowed pages",
+                'upstreams.file: the box sees the page\'s own Origin on the route "/file"',
             ],
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.request_rules import RequestRules, check_forwarded, check_origin
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Credentials, Route
@@ -72,8 +73,8 @@ def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]
         The name of each such upstream, once; the problem; the fix.
     """
     found: dict[str, tuple[str, str, str]] = {}
-    for route in routes:
-        upstream, cors = route.upstream, route.cors
+    for route, upstream in ((one, each) for one in routes for each in upstreams_of(one)):
+        cors = route.cors
         origin = upstream.request_rules.origin
         if origin in (None, "keep") or upstream.name in found:
             continue
@@ -83,6 +84,8 @@ def vouching_warnings(routes: Iterable[Route]) -> Iterable[tuple[str, str, str]]
             why = "does not enforce its policy"
         elif "*" in cors.allow_origins:
             why = "allows any origin"
+        elif cors.admits_strangers:
+            why = "allows origins that strangers can have"
         else:
             continue
         place = show(f"{route.host or ''}{route.prefix}")
