@@ -97,10 +97,27 @@ class OriginModeTests(SynchronousTestCase):
             self.assertEqual(mode(None, headers, hosts_checked=True, own=b""), KEEP)
 
     def test_configured(self) -> None:
-        """What is configured holds for every request that has one of the fields."""
+        """What is configured holds for every request of a page that an enforced policy allows."""
+        cross = (b"Sec-Fetch-Site", b"cross-site")
         for configured in ("server", "gate", "drop", "keep", "https://box.example"):
             for policy in (None, NAMED, LAX, ANY):
-                for headers in ([(b"Origin", EVIL)], [(b"Referer", EVIL)]):
+                for headers in (
+                    [(b"Origin", EVIL)],
+                    [(b"Referer", APP + b"/"), cross],
+                    [(b"Referer", OWN + b"/"), cross],
+                    [(b"Referer", b"http://gate.example/"), (cross[0], b"same-origin")],
+                ):
+                    got = mode(policy, headers, hosts_checked=False, configured=configured)
+                    self.assertEqual(got, configured)
+            for headers in (
+                [(b"Referer", EVIL + b"/"), cross],
+                [(b"Referer", EVIL)],
+                [(b"Referer", b"")],
+                [(b"Referer", APP + b"/"), (b"Referer", EVIL)],
+            ):
+                got = mode(NAMED, headers, hosts_checked=True, configured=configured)
+                self.assertEqual(got, KEEP)
+                for policy in (None, LAX, ANY):
                     got = mode(policy, headers, hosts_checked=False, configured=configured)
                     self.assertEqual(got, configured)
             self.assertEqual(mode(NAMED, [], hosts_checked=True, configured=configured), KEEP)
