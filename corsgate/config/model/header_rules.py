@@ -21,7 +21,9 @@ PLACEHOLDERS = ("client_ip", "host", "request_id", "route")
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
 _NAMES_SOMETHING = re.compile(rf"{{(?:{'|'.join(PLACEHOLDERS)})}}")
-_FRAMING = HOP_BY_HOP | {b"content-length", b"expect"}
+# A WebSocket handshake proves by its key that the server has read it (RFC 6455 1.3).
+_HANDSHAKE = {b"sec-websocket-accept", b"sec-websocket-key", b"sec-websocket-version"}
+_FRAMING = HOP_BY_HOP | {b"content-length", b"expect"} | _HANDSHAKE
 _LOOKS_SECRET = re.compile(
     r"authorization|cookie|token|secret|passw|api[-_]?key|session", re.IGNORECASE
 )

@@ -35,9 +35,17 @@ def check_origin(text: str) -> None:
             f"{rules.show(text)} has a path", f"write {rules.show(f'{scheme}://{authority}')}"
         )
     host, port = rules.split_port(authority)
+    if host != host.lower():
+        raise BadValue(
+            f"{rules.show(text)} has upper-case letters, which an origin never has",
+            f"write {rules.show(text.lower())}",
+        )
     rules.check_bracketed_host(host)
     if port is not None:
         rules.check_port(port, text)
+        if port.startswith("0"):
+            problem = f"{rules.show(text)} has a port with a leading zero"
+            raise BadValue(problem, "leave out the zero")
         if port == _DEFAULT_PORTS[scheme]:
             raise BadValue(
                 f"{rules.show(text)} has the default port, which browsers leave out",

@@ -34,9 +34,11 @@ BAD = {
     "http://box:80": '"http://box:80" has the default port, which browsers leave out; write'
     ' "http://box"',
     "http://box:0": '"http://box:0" has a bad port; write a port from 1 to 65535',
-    "http://Box": '"Box" is not a host name; write a host name or an IP address',
+    "http://Box:8": '"http://Box:8" has upper-case letters, which an origin never has; write'
+    ' "http://box:8"',
+    "http://box:080": '"http://box:080" has a port with a leading zero; leave out the zero',
     "http://a b": '"a b" is not a host name; write a host name or an IP address',
-    "http://box\r\nX": '"box\\u000d\\u000aX" is not a host name; write a host name or an IP'
+    "http://box\r\nx": '"box\\u000d\\u000ax" is not a host name; write a host name or an IP'
     " address",
     "http://": '"" is not a host name; write a host name or an IP address',
 }
