@@ -48,6 +48,7 @@ class Decision:
         reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
             `corsgate.cors.debug.tell`.
         exposes_all: Whether `exposing` has to complete the headers for each response.
+        is_vouched: Whether an enforced policy knows whose page asks, see `Policy.names`.
     """
 
     exposes_all: ClassVar[bool] = False
@@ -55,6 +56,7 @@ class Decision:
     verdict: Verdict
     headers: tuple[Header, ...]
     reason: str
+    is_vouched: bool = attrs.field(default=False, eq=False)
     # Worked out on first use: most refusals only go to the log.
 
     @cached_property

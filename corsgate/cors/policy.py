@@ -10,8 +10,8 @@ import attrs
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
-from corsgate.cors.grants import Grant, GrantFactory
-from corsgate.cors.origin import MAX_ORIGIN_BYTES, NULL, parse_pattern
+from corsgate.cors.grants import Grant, GrantFactory, names_page
+from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
 from corsgate.errors import PolicyError
@@ -101,14 +101,14 @@ class Policy:
         Args:
             origin: A value of an Origin field, of any bytes and length.
         """
-        if self.public is not None or origin == NULL.encode("ascii"):
+        if self.public is not None:
             return False
         if origin in self.exact:
-            return True
+            return names_page(origin)
         if len(origin) > MAX_ORIGIN_BYTES:
             return False
         pattern = self.wildcards.find(origin)
-        return pattern != "" and not pattern.endswith("://*")
+        return pattern != "" and names_page(origin, pattern)
 
     @property
     def debugs(self) -> bool:

@@ -49,12 +49,7 @@ def origin_mode(
         return _mode_by_referer(configured, policy, index, own_origin, hosts_checked=hosts_checked)
     if configured is not None:
         return configured
-    if (
-        decision.grants_origin
-        and policy is not None
-        and policy.enforce_origin
-        and policy.names(origins[0])
-    ):
+    if decision.is_vouched:
         return SERVER
     if hosts_checked and len(origins) == 1 and is_own(method, index, own_origin):
         return SERVER

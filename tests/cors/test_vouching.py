@@ -18,6 +18,13 @@ EVIL = b"https://evil.example"
 NAMED = compile_policy(Cors(allow_origins=(APP.decode(), "https://*.apps.example")))
 LAX = compile_policy(Cors(allow_origins=(APP.decode(),), enforce_origin=False))
 ANY = compile_policy(Cors(allow_origins=("*",)))
+STRANGERS = compile_policy(
+    Cors(
+        allow_origins=("null", "chrome-extension://*", APP.decode()),
+        dangerously_allow_null_origin=True,
+        dangerously_allow_any_browser_extension=True,
+    )
+)
 
 CASES: tuple[tuple[Policy | None, list[Header], str, str], ...] = (
     # The policy, the fields, and the modes with hosts checked and with any host.
@@ -51,6 +58,11 @@ CASES: tuple[tuple[Policy | None, list[Header], str, str], ...] = (
     (ANY, [(b"Origin", APP)], KEEP, KEEP),
     (ANY, [(b"Origin", b"null")], KEEP, KEEP),
     (LAX, [(b"Referer", APP + b"/")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", b"null")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", b"chrome-extension://abc")], KEEP, KEEP),
+    (STRANGERS, [(b"Referer", b"chrome-extension://abc/")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", APP)], SERVER, SERVER),
+    (STRANGERS, [(b"Referer", APP + b"/")], SERVER, SERVER),
     # But the gate's own pages are known wherever its hosts are.
     (None, [(b"Origin", OWN)], SERVER, KEEP),
     (LAX, [(b"Origin", OWN)], SERVER, KEEP),
