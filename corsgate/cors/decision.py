@@ -47,10 +47,8 @@ class Decision:
             Vary, it is the last.
         reason: Why, in one line of ASCII for logs and explanations; a client gets it only by
             `corsgate.cors.debug.tell`.
-        names_origin: Whether an entry allows the request's origin by its name, or by a pattern of
-            its host's name. Only then does the policy say whose pages they are: ``*``, ``null`` and
-            ``chrome-extension://*`` admit strangers.
         exposes_all: Whether `exposing` has to complete the headers for each response.
+        is_vouched: Whether an enforced policy knows whose page asks, see `Policy.names`.
     """
 
     exposes_all: ClassVar[bool] = False
@@ -58,7 +56,7 @@ class Decision:
     verdict: Verdict
     headers: tuple[Header, ...]
     reason: str
-    names_origin: bool = False
+    is_vouched: bool = attrs.field(default=False, eq=False)
     # Worked out on first use: most refusals only go to the log.
 
     @cached_property

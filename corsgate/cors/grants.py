@@ -49,6 +49,7 @@ class GrantFactory:
     _vary: tuple[tuple[Header, ...], tuple[Header, ...]]
     _repeats: bool
     _exposes_all: bool
+    _enforces: bool
 
     @classmethod
     def of(cls, cors: Cors) -> GrantFactory:
@@ -66,6 +67,7 @@ class GrantFactory:
             # #cors-preflight-fetch).
             repeats=cors.allow_credentials and any_listed,
             exposes_all=cors.expose_auto,
+            enforces=cors.enforce_origin,
         )
 
     def grant(self, origin: bytes, pattern: str = "") -> Grant:
@@ -91,26 +93,33 @@ class GrantFactory:
             actual=self.forwarded(
                 (*opening, *self._exposed),
                 why,
-                names_origin=origin not in (b"*", b"null") and not pattern.endswith("://*"),
+                is_vouched=self._enforces and names_page(origin, pattern),
             ),
             preflight=preflight,
         )
 
     def forwarded(
-        self, headers: tuple[Header, ...], why: str, *, names_origin: bool = False
+        self, headers: tuple[Header, ...], why: str, *, is_vouched: bool = False
     ) -> tuple[Decision, Decision]:
         """Return the decisions on an actual request that passes, by ``credentialed``."""
         make = ExposingDecision if headers and self._exposes_all else Decision
         plain, credentialed = (
-            make(
-                verdict=Verdict.FORWARD,
-                headers=headers + vary,
-                reason=why,
-                names_origin=names_origin,
-            )
+            make(verdict=Verdict.FORWARD, headers=headers + vary, reason=why, is_vouched=is_vouched)
             for vary in self._vary
         )
         return plain, credentialed
+
+
+def names_page(origin: bytes, pattern: str = "") -> bool:
+    """Return whether what allows an origin says whose pages they are.
+
+    ``*``, ``null`` and ``chrome-extension://*`` let strangers in on purpose.
+
+    Args:
+        origin: The allowed origin; ``*`` for all.
+        pattern: The pattern that allows it; empty if it is allowed by name.
+    """
+    return origin not in (b"*", b"null") and not pattern.endswith("://*")
 
 
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:

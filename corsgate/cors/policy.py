@@ -10,7 +10,7 @@ import attrs
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
-from corsgate.cors.grants import Grant, GrantFactory
+from corsgate.cors.grants import Grant, GrantFactory, names_page
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
@@ -97,8 +97,14 @@ class Policy:
         Args:
             origin: A value of an Origin field, of any bytes and length.
         """
-        grant = self.grant(origin)
-        return grant is not None and grant.actual[0].names_origin
+        if self.public is not None:
+            return False
+        if origin in self.exact:
+            return names_page(origin)
+        if len(origin) > MAX_ORIGIN_BYTES:
+            return False
+        pattern = self.wildcards.find(origin)
+        return pattern != "" and names_page(origin, pattern)
 
     @property
     def debugs(self) -> bool:

@@ -10,6 +10,8 @@ from corsgate.message.headers import HeaderIndex
 KEEP = "keep"
 SERVER = "server"
 
+_SAME_ORIGIN = [b"same-origin"]
+
 
 def origin_mode(
     configured: str | None,
@@ -44,32 +46,45 @@ def origin_mode(
     if origins is None:
         if b"referer" not in index:
             return KEEP
-        if configured is not None:
-            return configured
-        origin = _referring(index)
-        is_checked = (policy is not None and policy.enforce_origin and policy.names(origin)) or (
-            # Without checked hosts, a page whose name was pointed at the gate has its origin.
-            hosts_checked and origin != b"" and origin == own_origin
-        )
-        return SERVER if is_checked else KEEP
+        return _mode_by_referer(configured, policy, index, own_origin, hosts_checked=hosts_checked)
     if configured is not None:
         return configured
-    if decision.names_origin and policy is not None and policy.enforce_origin:
+    if decision.is_vouched:
         return SERVER
     if hosts_checked and len(origins) == 1 and is_own(method, index, own_origin):
         return SERVER
     return KEEP
 
 
-def _referring(index: HeaderIndex) -> bytes:
-    """Return the origin that Referer alone names; empty if it proves nothing.
+def _mode_by_referer(
+    configured: str | None,
+    policy: Policy | None,
+    index: HeaderIndex,
+    own_origin: bytes,
+    *,
+    hosts_checked: bool,
+) -> str:
+    """Return what an upstream is to see of a page that only Referer names.
+
+    Such a request passes an enforced policy, whatever page made it. What is configured holds for
+    the pages that the policy lists, and for the gate's own.
 
     After a redirect by another site, Referer still names the page that made the first request.
     Origin would be ``null`` then; without it, only Sec-Fetch-Site shows the other site.
 
     Source: Fetch ``#concept-request-tainted-origin``, Fetch Metadata ``#sec-fetch-site-header``.
     """
-    referers = index[b"referer"]
-    if len(referers) != 1 or b"cross-site" in index.get(b"sec-fetch-site", ()):
-        return b""
-    return b"/".join(referers[0].split(b"/", 3)[:3])
+    referers, sites = index[b"referer"], index.get(b"sec-fetch-site", _SAME_ORIGIN)
+    origin = b"/".join(referers[0].split(b"/", 3)[:3]) if len(referers) == 1 else b""
+    is_own = origin != b"" and origin == own_origin
+    is_judged = policy is not None and policy.enforce_origin and policy.public is None
+    is_named = is_judged and policy is not None and policy.names(origin)
+    if configured is not None:
+        # A proxy that ends TLS without saying so makes the gate's own pages look foreign.
+        is_same = index.get(b"sec-fetch-site") == _SAME_ORIGIN
+        return configured if is_own or is_same or is_named or not is_judged else KEEP
+    if is_named and b"cross-site" not in sites:
+        return SERVER
+    # Without checked hosts, a page whose name was pointed at the gate has its origin. After a
+    # redirect by another port or subdomain, the request is same-site.
+    return SERVER if is_own and hosts_checked and sites == _SAME_ORIGIN else KEEP

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from corsgate.config.model.by_url import upstreams_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config, Route, Upstream
-from corsgate.cors.origin import NULL
 from corsgate.cors.vouching import KEEP, SERVER
 from corsgate.message.client import serialized_origin
 
@@ -75,9 +74,7 @@ def origins_seen(config: Config) -> Iterator[str]:
 def _checks(route: Route) -> bool:
     """Return whether a route's policy allows an origin by its name (`Policy.names`)."""
     cors = route.cors
-    if cors is None or not cors.enforce_origin or "*" in cors.allow_origins:
-        return False
-    return any(origin != NULL and not origin.endswith("://*") for origin in cors.allow_origins)
+    return cors is not None and cors.enforce_origin and cors.names_pages
 
 
 def _in_general(mode: str, upstream: Upstream) -> str:

@@ -8,6 +8,7 @@ from itertools import compress
 
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
+from corsgate.cors.faults import injected_names
 from corsgate.message.connection_auth import without_connection_challenges
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import (
@@ -116,7 +117,8 @@ class ResponseShape:
         self._sent_host = sent_host
         # A browser that sees the upstream's challenge asks its user for a password.
         withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
-        if cookies == "drop":
+        # Where a cookie is the gate's own secret, the upstream may renew it with any response.
+        if cookies == "drop" or "cookie" in injected_names(route.upstream):
             withheld.add(b"set-cookie")
         withheld |= route.response_headers.dropped
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld

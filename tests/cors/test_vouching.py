@@ -18,6 +18,13 @@ EVIL = b"https://evil.example"
 NAMED = compile_policy(Cors(allow_origins=(APP.decode(), "https://*.apps.example")))
 LAX = compile_policy(Cors(allow_origins=(APP.decode(),), enforce_origin=False))
 ANY = compile_policy(Cors(allow_origins=("*",)))
+STRANGERS = compile_policy(
+    Cors(
+        allow_origins=("null", "chrome-extension://*", APP.decode()),
+        dangerously_allow_null_origin=True,
+        dangerously_allow_any_browser_extension=True,
+    )
+)
 
 CASES: tuple[tuple[Policy | None, list[Header], str, str], ...] = (
     # The policy, the fields, and the modes with hosts checked and with any host.
@@ -43,12 +50,19 @@ CASES: tuple[tuple[Policy | None, list[Header], str, str], ...] = (
     (NAMED, [(b"Referer", APP + b"/"), (b"Sec-Fetch-Site", b"cross-site")], KEEP, KEEP),
     (None, [(b"Referer", OWN + b"/lab")], SERVER, KEEP),
     (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"cross-site")], KEEP, KEEP),
+    (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"same-site")], KEEP, KEEP),
+    (None, [(b"Referer", OWN + b"/lab"), (b"Sec-Fetch-Site", b"same-origin")], SERVER, KEEP),
     # Nobody has checked these origins.
     (None, [(b"Origin", APP)], KEEP, KEEP),
     (LAX, [(b"Origin", APP)], KEEP, KEEP),
     (ANY, [(b"Origin", APP)], KEEP, KEEP),
     (ANY, [(b"Origin", b"null")], KEEP, KEEP),
     (LAX, [(b"Referer", APP + b"/")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", b"null")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", b"chrome-extension://abc")], KEEP, KEEP),
+    (STRANGERS, [(b"Referer", b"chrome-extension://abc/")], KEEP, KEEP),
+    (STRANGERS, [(b"Origin", APP)], SERVER, SERVER),
+    (STRANGERS, [(b"Referer", APP + b"/")], SERVER, SERVER),
     # But the gate's own pages are known wherever its hosts are.
     (None, [(b"Origin", OWN)], SERVER, KEEP),
     (LAX, [(b"Origin", OWN)], SERVER, KEEP),
@@ -95,10 +109,27 @@ class OriginModeTests(SynchronousTestCase):
             self.assertEqual(mode(None, headers, hosts_checked=True, own=b""), KEEP)
 
     def test_configured(self) -> None:
-        """What is configured holds for every request that has one of the fields."""
+        """What is configured holds for every request of a page that an enforced policy allows."""
+        cross = (b"Sec-Fetch-Site", b"cross-site")
         for configured in ("server", "gate", "drop", "keep", "https://box.example"):
             for policy in (None, NAMED, LAX, ANY):
-                for headers in ([(b"Origin", EVIL)], [(b"Referer", EVIL)]):
+                for headers in (
+                    [(b"Origin", EVIL)],
+                    [(b"Referer", APP + b"/"), cross],
+                    [(b"Referer", OWN + b"/"), cross],
+                    [(b"Referer", b"http://gate.example/"), (cross[0], b"same-origin")],
+                ):
+                    got = mode(policy, headers, hosts_checked=False, configured=configured)
+                    self.assertEqual(got, configured)
+            for headers in (
+                [(b"Referer", EVIL + b"/"), cross],
+                [(b"Referer", EVIL)],
+                [(b"Referer", b"")],
+                [(b"Referer", APP + b"/"), (b"Referer", EVIL)],
+            ):
+                got = mode(NAMED, headers, hosts_checked=True, configured=configured)
+                self.assertEqual(got, KEEP)
+                for policy in (None, LAX, ANY):
                     got = mode(policy, headers, hosts_checked=False, configured=configured)
                     self.assertEqual(got, configured)
             self.assertEqual(mode(NAMED, [], hosts_checked=True, configured=configured), KEEP)

@@ -135,6 +135,20 @@ class Secrets(GateTestCase):
         await gate.logged(2)
         self.assertNotIn(PASSWORD, "".join(gate.lines))
 
+    async def test_session_cookie(self) -> None:
+        """A server that renews the gate's own session does not show it to clients."""
+        renewed = (b"Set-Cookie", b"sid=secret; Path=/")
+        secret = '{ env = "PASSWORD" }'
+        for lines, shown in (
+            (f"request_headers = {{ set = {{ Cookie = {secret} }} }}", False),
+            (f'credentials = {{ type = "header", name = "Cookie", value = {secret} }}', False),
+            (KEY, True),
+        ):
+            upstream = await self.upstream(response(200, [renewed], b"ok"))
+            gate = self.front(upstream, upstream=lines)
+            answer = await self.ask(gate, headers=[FROM_APP, (b"Cookie", b"sid=mine")])
+            self.assertEqual((answer.status, b"set-cookie" in answer.fields), (200, shown))
+
     async def test_redirect(self) -> None:
         """No redirect is followed with it, and none carries it."""
         other = await self.upstream()

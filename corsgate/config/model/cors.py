@@ -73,4 +73,14 @@ class Cors:
     @property
     def admits_strangers(self) -> bool:
         """Whether an entry admits pages of unknown owners: ``*``, ``null`` or any extension."""
-        return any(each in ("*", "null") or each.endswith("://*") for each in self.allow_origins)
+        return any(map(_admits_strangers, self.allow_origins))
+
+    @property
+    def names_pages(self) -> bool:
+        """Whether an entry admits pages of known owners, and ``*`` does not admit all others."""
+        entries = self.allow_origins
+        return "*" not in entries and not all(map(_admits_strangers, entries))
+
+
+def _admits_strangers(entry: str) -> bool:
+    return entry in ("*", "null") or entry.endswith("://*")

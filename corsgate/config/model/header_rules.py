@@ -20,7 +20,10 @@ PLACEHOLDERS = ("client_ip", "host", "request_id", "route")
 
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[^{}]+|[{}]")
-_FRAMING = HOP_BY_HOP | {b"content-length", b"expect"}
+_NAMES_SOMETHING = re.compile(rf"{{(?:{'|'.join(PLACEHOLDERS)})}}")
+# A WebSocket handshake proves by its key that the server has read it (RFC 6455 1.3).
+_HANDSHAKE = {b"sec-websocket-accept", b"sec-websocket-key", b"sec-websocket-version"}
+_FRAMING = HOP_BY_HOP | {b"content-length", b"expect"} | _HANDSHAKE
 _LOOKS_SECRET = re.compile(
     r"authorization|cookie|token|secret|passw|api[-_]?key|session", re.IGNORECASE
 )
@@ -33,7 +36,7 @@ def looks_secret(name: str, text: str) -> bool:
         name: The field's name.
         text: Its value. One that names something is no secret.
     """
-    return _LOOKS_SECRET.search(name) is not None and "{" not in text
+    return _LOOKS_SECRET.search(name) is not None and not _NAMES_SOMETHING.search(text)
 
 
 def normal_name(name: str) -> bytes:

@@ -46,6 +46,9 @@ def check_origin(text: str) -> None:
     rules.check_bracketed_host(host)
     if port is not None:
         rules.check_port(port, text)
+        if port.startswith("0"):
+            problem = f"{rules.show(text)} has a port with a leading zero"
+            raise BadValue(problem, "leave out the zero")
         if port == _DEFAULT_PORTS[scheme]:
             raise BadValue(
                 f"{rules.show(text)} has the default port, which browsers leave out",

@@ -88,6 +88,7 @@ class NameTests(SynchronousTestCase):
             ("TE", "remove it"),
             ("Expect", "remove it"),
             ("Upgrade", "remove it"),
+            ("Sec-WebSocket-Key", "remove it"),
             ("Access-Control-Request-Method", "remove it"),
             ("a b", 'write a name, such as "X-Api-Version"'),
             ("", 'write a name, such as "X-Api-Version"'),
@@ -107,6 +108,7 @@ class NameTests(SynchronousTestCase):
             "Date",
             "Content-Length",
             "Connection",
+            "Sec-WebSocket-Accept",
             "a:b",
         ):
             with self.assertRaises(BadValue, msg=name):

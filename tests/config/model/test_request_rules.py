@@ -38,6 +38,7 @@ BAD = {
     "http://box:80": '"http://box:80" has the default port, which browsers leave out; write'
     ' "http://box"',
     "http://box:0": '"http://box:0" has a bad port; write a port from 1 to 65535',
+    "http://box:080": '"http://box:080" has a port with a leading zero; leave out the zero',
     "http://a b": '"a b" is not a host name; write a host name or an IP address',
     "http://box\r\nx": '"box\\u000d\\u000ax" is not a host name; write a host name or an IP'
     " address",

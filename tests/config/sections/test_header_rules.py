@@ -65,6 +65,11 @@ remove = ["Cookie"]
         """Text of a field that is named like a secret is one."""
         found, recorded = self.read('request_headers = { set = { X-Api-Key = "hunter2" } }')
         self.assertEqual((found.set, recorded), ((HeaderField("X-Api-Key", TEXT),), []))
+        # Braces that name nothing are part of a secret.
+        found, recorded = self.read('request_headers = { set = { X-Api-Key = "a{b{{c}" } }')
+        self.assertEqual(
+            (found.set, recorded), ((HeaderField("X-Api-Key", Secret("a{b{{c}")),), [])
+        )
 
     def test_faults(self) -> None:
         """Each fault has its place, the bad value and the fix, and none shows a secret."""
@@ -80,6 +85,10 @@ remove = ["Cookie"]
             ('{ set = { X-A = { env = "NONE" } } }', 'environment variable "NONE" is not set'),
             ('{ set = { X-A = { env = "TAIL" } } }', "the secret contains control characters"),
             ('{ add = { X-A = { env = "NAME" } } }', "add.X-A: a secret can't be here"),
+            (
+                '{ add = { X-Auth-Token = "hunter2" } }',
+                "add.X-Auth-Token: its name says that it is a secret",
+            ),
             ('{ set = { X-A = "1", x_a = "2" } }', 'set.x_a: "x_a" is already listed'),
             ("{ set = [] }", "set: it is an array"),
             ("{ unset = [] }", "unset: the key is unknown"),
@@ -89,6 +98,7 @@ remove = ["Cookie"]
             self.assertEqual(len(recorded), 1, recorded)
             self.assertIn(wanted, recorded[0])
             self.assertNotIn("from environment", recorded[0])
+            self.assertNotIn("hunter2", recorded[0])
 
     def test_of_the_credentials(self) -> None:
         """What the credentials own is not the operator's, in any spelling."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.sections.request_rules import read_request_rules, vouching_warnings
 from tests.config.support import TableTestCase, noted, parse, sources, table_of
@@ -71,6 +73,11 @@ class VouchingTests(TableTestCase):
             ("", "has no CORS policy"),
             ('cors = { allow_origins = ["*"] }', "allows any origin"),
             (
+                'cors = { allow_origins = ["https://a.example", "null"],'
+                " dangerously_allow_null_origin = true }",
+                "allows the origin "null", or any extension",
+            ),
+            (
                 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }',
                 "does not enforce its policy",
             ),
@@ -106,3 +113,12 @@ class VouchingTests(TableTestCase):
             SERVED.format(origin="server", cors="") + '[routes."/v2"]\nupstream = "a"\n'
         ).routes
         self.assertEqual(len(list(vouching_warnings(routes))), 1)
+
+    def test_by_url(self) -> None:
+        """Each upstream of a route with ``by_url`` is looked at."""
+        (one,) = parse(SERVED.format(origin="keep", cors="")).routes
+        (two,) = parse(SERVED.format(origin="server", cors="")).routes
+        by_url = attrs.evolve(
+            one, by_url=(one.upstream, attrs.evolve(two.upstream, name="b")), host=None
+        )
+        self.assertEqual([name for name, _, _ in vouching_warnings([by_url])], ["b"])
