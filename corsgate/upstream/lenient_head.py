@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import attrs
 
@@ -30,6 +30,10 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(rb"[^0-9A-Za-z]")
 _FRAMING_LETTERS = (b"contentlength", b"transferencoding")
 _FRAMING_PARTS = (b"contentl", b"length", b"transfere", b"encoding")
+
+MAX_LINES = 1000
+"""How many lines of fields a head or a trailer may have here. To judge a line takes microseconds,
+in which nobody else is served."""
 
 
 @attrs.frozen
@@ -148,7 +152,7 @@ def _read_status_line(line: bytes, repairs: Counter[Repair]) -> tuple[bytes, byt
     return version, status, _without_controls(reason, repairs).strip(b" \t")
 
 
-def read_fields(lines: Iterable[bytes], repairs: Counter[Repair]) -> HeaderList:
+def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
     """Return the fields that are stated by the lines of a head or trailer (RFC 9112 5).
 
     Args:
@@ -156,8 +160,10 @@ def read_fields(lines: Iterable[bytes], repairs: Counter[Repair]) -> HeaderList:
         repairs: What is put right is added to it.
 
     Raises:
-        BadUpstreamResponse: A line could be taken for two things.
+        BadUpstreamResponse: A line could be taken for two things, or there are too many.
     """
+    if len(lines) > MAX_LINES:
+        raise BadUpstreamResponse("its head or trailer has too many lines")
     fields: list[tuple[bytes, list[bytes]]] = []
     is_field = False
     for line in lines:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import BadUpstreamResponse
-from corsgate.upstream.lenient_head import KeptHeads, read_fields, read_head
+from corsgate.upstream.lenient_head import MAX_LINES, KeptHeads, read_fields, read_head
 from corsgate.upstream.repairs import Repair
 
 
@@ -67,6 +67,14 @@ class HeadTests(SynchronousTestCase):
         for name, value in fields:
             self.assertRegex(name, rb"\Aa+\Z")
             self.assertRegex(value, rb"\A(?:[!-~\xff](?:[ \t!-~\xff]*[!-~\xff])?)?\Z")
+
+    def test_many_lines(self) -> None:
+        """A head of so many lines that reading it would keep others waiting is rejected."""
+        for line in (b"a:", b"a", b" b"):
+            lines = [b"a:", *[line] * (MAX_LINES - 1)]
+            read_fields(lines, Counter())
+            with self.assertRaises(BadUpstreamResponse):
+                read_fields([*lines, line], Counter())
 
 
 class KeptTests(SynchronousTestCase):
