@@ -136,6 +136,9 @@ class LenientParser(ResponseParser):
     def _read_early(self, status: int, version: str, reason: bytes, headers: HeaderList) -> None:
         """Take an interim head, or one that switches; note where the next one begins."""
         end = self._end
+        # If it is rejected, it is read anew from where it begins, which the last response's heads
+        # don't tell.
+        self._head_at = self._begin
         super()._read_early(status, version, reason, headers)
         self._head_at = end
 

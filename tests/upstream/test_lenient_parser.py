@@ -9,7 +9,18 @@ from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.upstream.lenient_parser import LenientParser, parser_for
 from corsgate.upstream.parser import MAX_HEAD_BYTES, Ending, ResponseParser
 from corsgate.upstream.repairs import Repair
-from tests.upstream.parsing import CHUNKS, CL, OK, SWITCH, TE, TEN, UPGRADE, Recorder, by_bytes
+from tests.upstream.parsing import (
+    CHUNKS,
+    CL,
+    EARLY,
+    OK,
+    SWITCH,
+    TE,
+    TEN,
+    UPGRADE,
+    Recorder,
+    by_bytes,
+)
 from tests.upstream.sloppy_forms import (
     AMBIGUOUS_BODIES,
     AMBIGUOUS_HEADS,
@@ -106,6 +117,17 @@ class WellFormedTests(SynchronousTestCase):
         self.assertEqual(
             [event for event in sink.events if event[0] == "body"], [("body", b"hello")] * 4
         )
+
+    def test_behind_interim(self) -> None:
+        """An interim head that is put right begins where it does, whatever came before it."""
+        informed: list[int] = []
+        parser = LenientParser(lambda head: informed.append(head.status))
+        inner = OK + b"Content-Length: 0\r\n\r\n"
+        for raw in (EARLY + inner, EARLY.replace(b"103 ", b"103  ") + inner):
+            parser.expect(b"GET", upgrade=False)
+            parser.feed(raw)
+            self.assertTrue(parser.complete)
+        self.assertEqual(informed, [103, 103])
 
 
 class AmbiguousTests(SynchronousTestCase):
