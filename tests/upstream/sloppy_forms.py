@@ -57,13 +57,29 @@ def take(
     upgrade: bool = False,
     shortcuts: Shortcuts = ALL,
     ending: Ending = Ending.CLOSED,
+    before: Iterable[tuple[bytes, bytes]] = (),
 ) -> Found:
-    """Return what a lenient parser makes of these reads, and of the connection's end."""
+    """Return what a lenient parser makes of these reads, and of the connection's end.
+
+    Args:
+        reads: What is read.
+        method: The request's.
+        upgrade: Whether the request offers to switch protocols.
+        shortcuts: Which ones are taken.
+        ending: How the connection ends.
+        before: The methods and responses that the connection has carried before, well-formed.
+    """
     repairs: set[Repair] = set()
     informed: list[int] = []
     parser = LenientParser(
         lambda head: informed.append(head.status), shortcuts, lambda each, _: repairs.add(each)
     )
+    for earlier, raw in before:
+        parser.expect(earlier, upgrade=False)
+        parser.feed(raw)
+        assert parser.complete, raw
+        assert parser.reusable, raw
+    informed.clear()
     parser.expect(method, upgrade=upgrade)
     body = tail = b""
     failed = False

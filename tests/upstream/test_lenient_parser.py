@@ -29,6 +29,7 @@ from tests.upstream.sloppy_forms import (
     FORMS,
     LF_OK,
     OTHER_FORMS,
+    fine,
     splits,
     take,
 )
@@ -118,16 +119,20 @@ class WellFormedTests(SynchronousTestCase):
             [event for event in sink.events if event[0] == "body"], [("body", b"hello")] * 4
         )
 
-    def test_behind_interim(self) -> None:
-        """An interim head that is put right begins where it does, whatever came before it."""
-        informed: list[int] = []
-        parser = LenientParser(lambda head: informed.append(head.status))
-        inner = OK + b"Content-Length: 0\r\n\r\n"
-        for raw in (EARLY + inner, EARLY.replace(b"103 ", b"103  ") + inner):
-            parser.expect(b"GET", upgrade=False)
-            parser.feed(raw)
-            self.assertTrue(parser.complete)
-        self.assertEqual(informed, [103, 103])
+
+class BehindTests(SynchronousTestCase):
+    def test_behind_others(self) -> None:
+        """What a connection has carried before changes nothing of what a response means."""
+        early = EARLY.replace(b"103 ", b"103  ") + OK + CL + b"\r\nhello"
+        self.assertEqual(take([early]), fine([FIVE], Repair.STATUS_LINE, informed=(103,)))
+        raws = [early, *(raw for raw, _ in FORMS), *AMBIGUOUS_HEADS]
+        raws += [OK + TE + raw for raw, _ in AMBIGUOUS_BODIES]
+        empty = OK + b"Content-Length: 0\r\n\r\n"
+        trailer = OK + TE + b"\r\n" + CHUNKS + b"X: 1\r\n\r\n"
+        for before in ((b"GET", EARLY + empty), (b"GET", trailer), (b"HEAD", OK + CL + b"\r\n")):
+            for raw in raws:
+                for reads in ([raw], by_bytes(raw)):
+                    self.assertEqual(take(reads, before=[before]), take(reads), (before, raw))
 
 
 class AmbiguousTests(SynchronousTestCase):
