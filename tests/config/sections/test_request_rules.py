@@ -75,7 +75,7 @@ class VouchingTests(TableTestCase):
             (
                 'cors = { allow_origins = ["https://a.example", "null"],'
                 " dangerously_allow_null_origin = true }",
-                "allows the origin "null", or any extension",
+                'allows the origin "null", or any extension',
             ),
             (
                 'cors = { allow_origins = ["https://a.example"], enforce_origin = false }',
