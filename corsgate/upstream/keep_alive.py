@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
-from corsgate.balance.reuse import Reuse
+from corsgate.balance.reuse import CAREFUL_S, Reuse
 from corsgate.config.model.values import PoolLimits
 from corsgate.transport.deadlines import Deadlines
 
@@ -29,6 +29,7 @@ class KeepAlive:
     def __init__(self, origin: str, deadlines: Deadlines, bounds: PoolLimits) -> None:
         self._origin = origin
         self._deadlines = deadlines
+        self._warned = False
         self.reuse: Reuse[UpstreamConnection] = Reuse(bounds.most_per_connection)
 
     def may_use(self, connection: UpstreamConnection, sending: CarriedHead | None) -> bool:
@@ -45,15 +46,30 @@ class KeepAlive:
         """Return whether a connection whose response is complete may be used again."""
         return self.reuse.may_keep(connection, self._deadlines.now())
 
-    def closed(self, connection: UpstreamConnection) -> None:
-        """Record that the server closed a kept connection instead of responding to a request."""
+    def closed(self, connection: UpstreamConnection, *, repeatable: bool) -> None:
+        """Record that the server closed a kept connection instead of responding to a request.
+
+        Args:
+            connection: The connection.
+            repeatable: Whether the request is sent again; if not, its client gets 502.
+        """
         if connection.pinned:
             return  # It serves one client, which may log in again.
         rest_s = self.reuse.closed(connection, self._deadlines.now())
         if rest_s is not None:
+            self._warned = True
             _log.warn(
                 "{origin} closes kept connections on their second request: for {rest_s:g} s each"
                 " request gets a new one. Set keep_alive = false on the upstream if it always does",
                 origin=self._origin,
                 rest_s=rest_s,
+            )
+        elif not repeatable and not self._warned:
+            self._warned = True
+            _log.warn(
+                "{origin} closed a kept connection on a request that can't be sent again: for"
+                " {careful_s:g} s such requests get new connections. Set keep_alive = false on the"
+                " upstream if it always does",
+                origin=self._origin,
+                careful_s=CAREFUL_S,
             )

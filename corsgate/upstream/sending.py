@@ -135,8 +135,9 @@ class CarriedHead(Headers):
         if self.resends and lost is not None and failure.check(ConnectionReset):
             # The server may have closed an idle connection (RFC 9112 9.3.1), or may have acted on
             # the request and then failed: the two can't be told apart.
-            self.pool.keep_alive.closed(lost)
-            if self.repeatable:
+            repeatable = self.repeatable
+            self.pool.keep_alive.closed(lost, repeatable=repeatable)
+            if repeatable:
                 self.connection = None
                 self.connect(self.pool.replace(lost, self.limits, self.holder))
                 return

@@ -77,14 +77,15 @@ class ReuseTests(SynchronousTestCase):
         self.drop(link)
 
     def test_posts(self) -> None:
-        """Of a server that closes on the second request, only one POST fails."""
+        """Of a server that closes on each second request, one POST fails, which is logged once."""
         self.served(b"POST")
         self.failureResultOf(self.lost(b"POST"), ConnectionReset)
         for number in range(3, 10):
             self.served(b"POST")
             self.drop(self.playing.links[-2])
             self.assertEqual(len(self.playing.links), number - 1)
-        self.assertEqual(self.logged, [])
+        self.assertEqual(len(self.logged), 1)
+        self.assertIn("http://10.0.0.1 closed a kept connection", self.logged[0])
 
     def test_rest(self) -> None:
         """After two closes nothing is kept, which is logged once; later it is tried again."""

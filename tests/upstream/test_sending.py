@@ -62,7 +62,7 @@ class FakePool:
         """Return whether a kept connection may carry a request."""
         return not self.doubts or sending.repeatable
 
-    def closed(self, connection: object) -> None:
+    def closed(self, connection: object, *, repeatable: bool) -> None:
         """Note it."""
         self.lost.append(connection)
 
