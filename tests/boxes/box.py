@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -106,16 +107,17 @@ def free_port() -> int:
 
 
 def responds(port: int, target: str) -> bool:
-    """Return whether a server sends any response."""
+    """Return whether a server sends a response, other than that it can't serve yet."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", target)
-        connection.getresponse().read()
+        status = connection.getresponse().status
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
-    return True
+    # Prometheus, for one, answers 503 while it reads its data.
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
