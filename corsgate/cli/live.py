@@ -14,6 +14,7 @@ from corsgate.errors import BadUpstreamResponse, CorsgateError
 from corsgate.explain.trace import Answer, Request, text
 from corsgate.explain.url import Url
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.host import is_localhost
 from corsgate.upstream.hosts import LOOPBACK
 from corsgate.upstream.lenient_parser import LenientParser
 
@@ -140,7 +141,7 @@ def _connection(url: Url, deadline: float) -> Iterator[socket.socket]:
 
 def _reach(host: str, port: int, deadline: float) -> socket.socket:
     """Connect to a host; ``localhost`` is loopback without a look-up (RFC 6761 6.3)."""
-    if host != "localhost" and not host.endswith(".localhost"):
+    if not is_localhost(host.encode("utf-8")):
         return socket.create_connection((host, port), _left(deadline))
     first, second = LOOPBACK
     try:

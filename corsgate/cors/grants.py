@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from corsgate.config.model.cors import admits_strangers
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import (
@@ -93,7 +94,7 @@ class GrantFactory:
             actual=self.forwarded(
                 (*opening, *self._exposed),
                 why,
-                is_vouched=self._enforces and names_page(origin, pattern),
+                is_vouched=self._enforces and not admits_strangers(pattern or origin.decode()),
             ),
             preflight=preflight,
         )
@@ -108,18 +109,6 @@ class GrantFactory:
             for vary in self._vary
         )
         return plain, credentialed
-
-
-def names_page(origin: bytes, pattern: str = "") -> bool:
-    """Return whether what allows an origin says whose pages they are.
-
-    ``*``, ``null`` and ``chrome-extension://*`` let strangers in on purpose.
-
-    Args:
-        origin: The allowed origin; ``*`` for all.
-        pattern: The pattern that allows it; empty if it is allowed by name.
-    """
-    return origin not in (b"*", b"null") and not pattern.endswith("://*")
 
 
 def _vary(cors: Cors, *, credentialed: bool) -> tuple[Header, ...]:

@@ -7,10 +7,11 @@ from typing import Any, TypeAlias
 
 import attrs
 
+from corsgate.config.model.cors import admits_strangers
 from corsgate.config.model.values import Cors
 from corsgate.cors.decision import VARY_REFERRED, Decision, Verdict
 from corsgate.cors.faults import faults
-from corsgate.cors.grants import Grant, GrantFactory, names_page
+from corsgate.cors.grants import Grant, GrantFactory
 from corsgate.cors.origin import MAX_ORIGIN_BYTES, parse_pattern
 from corsgate.cors.two_tier_cache import TwoTierCache
 from corsgate.cors.wildcards import Origins, Wildcards
@@ -100,11 +101,11 @@ class Policy:
         if self.public is not None:
             return False
         if origin in self.exact:
-            return names_page(origin)
+            return not admits_strangers(origin.decode("ascii"))
         if len(origin) > MAX_ORIGIN_BYTES:
             return False
         pattern = self.wildcards.find(origin)
-        return pattern != "" and names_page(origin, pattern)
+        return pattern != "" and not admits_strangers(pattern)
 
     @property
     def debugs(self) -> bool:

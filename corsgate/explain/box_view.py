@@ -36,7 +36,7 @@ def origin_seen(mode: str, upstream: Upstream, page: str, gate_origin: bytes) ->
 
 def _own_origin(upstream: Upstream, gate_origin: bytes) -> str:
     """Return the origin of the URLs that an upstream's first server gets."""
-    server = (*upstream.servers, *(each.template for each in upstream.discovered))[0]
+    server = upstream.configured_servers[0]
     host = server.host_value
     if upstream.preserve_host:
         host = gate_origin.partition(b"://")[2] or host

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from corsgate.config.model.header_rules import HeaderField, HeaderRules, parse_value
-from corsgate.config.model.secret import Secret
+from corsgate.config.model.header_rules import HeaderRules
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import Header, HeaderList
@@ -35,7 +34,7 @@ class FieldMaker:
         self._varying: list[tuple[bytes, Sequence[tuple[bytes, str]]]] = []
         self.by_route = self.by_request = False
         for field in (*rules.set, *rules.add):
-            name, parts = field.name.encode("ascii"), _parts(field)
+            name, parts = field.name.encode("ascii"), field.parts()
             named = {each for _, each in parts}
             self.by_route |= "route" in named
             self.by_request |= "request_id" in named
@@ -72,10 +71,3 @@ class FieldMaker:
             (name, b"".join([values[named] if named else text for text, named in parts]))
             for name, parts in self._varying
         ]
-
-
-def _parts(field: HeaderField) -> list[tuple[bytes, str]]:
-    """Return the literal bytes and the placeholders of a value."""
-    if isinstance(field.value, Secret):
-        return [(field.value.reveal().encode("ascii"), "")]
-    return [(text.encode("ascii"), name) for text, name in parse_value(field.value)]

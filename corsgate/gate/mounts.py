@@ -65,5 +65,5 @@ def foreign_to(upstreams: Mapping[str, Upstream]) -> Callable[[str], IsForeign]:
 
 def _endpoints(upstream: Upstream) -> Iterable[Endpoint]:
     """Return the endpoints of an upstream's servers, as far as the configuration knows them."""
-    for server in (*upstream.servers, *(each.template for each in upstream.discovered)):
+    for server in upstream.configured_servers:
         yield from server_endpoints(server)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from corsgate.balance.state import ServerState
-from corsgate.config.model.by_url import OUTSIDE
+from corsgate.config.model.by_url import OUTSIDE, names_in_dns
 from corsgate.config.model.path_rules import AllowedPaths, judges_methods
-from corsgate.config.model.values import Route, Server, Upstream
+from corsgate.config.model.values import Route
 from corsgate.errors import TargetError
 from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape
 from corsgate.message.proxied_url import ProxiedUrl, UrlTable, read_url, url_in
@@ -116,7 +116,11 @@ class Reach:
             self._table = UrlTable(
                 (
                     route,
-                    (*(each.server for each in known.values()), *_to_come(route.route.upstream)),
+                    # A name in DNS counts before it is looked up.
+                    (
+                        *(each.server for each in known.values()),
+                        *names_in_dns(route.route.upstream),
+                    ),
                 )
                 for route, known in zip(self._routes, states, strict=True)
             )
@@ -163,11 +167,6 @@ def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
         return b""
     is_own = url[:3] == own[:3] and (is_path or bool(gate_origin))
     return url.path if is_own else b""
-
-
-def _to_come(upstream: Upstream) -> Sequence[Server]:
-    """Return what stands for the servers that DNS is asked for: their name counts before that."""
-    return [each.template for each in upstream.discovered if not each.is_service]
 
 
 def _toward(

@@ -15,7 +15,7 @@ from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.webdav import RESOURCE_FIELDS
+from corsgate.message.headers import RESOURCE_FIELDS
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain

@@ -133,8 +133,8 @@ _MOST_MASKS = 16
 # The options of Connection that are not the names of fields that anything but a proxy has.
 _USUAL_OPTIONS = frozenset((b"keep-alive", b"Keep-Alive", b"close", b"Close"))
 
-# Fields in which WebDAV names resources.
-_RESOURCES = frozenset((b"destination", b"if"))
+RESOURCE_FIELDS = frozenset((b"destination", b"if"))
+"""Lower-cased names of the fields in which a WebDAV request names resources (RFC 4918 10)."""
 
 # What has to be looked at closely in a request. Of Connection and Content-Length the value decides.
 _NOT_SIMPLE = frozenset((b"expect", b"transfer-encoding", b"upgrade"))
@@ -192,7 +192,7 @@ class HeadNames:
             and b"upgrade" not in names
             and (self.connection_at >= 0 or b"connection" not in names)
         )
-        self.resources = not names.isdisjoint(_RESOURCES)
+        self.resources = not names.isdisjoint(RESOURCE_FIELDS)
         self._masks: dict[NameSet, tuple[bool, ...]] = {}
 
     def mask(self, gone: NameSet) -> tuple[bool, ...]:

@@ -18,9 +18,8 @@ _HOST = re.compile(
 )
 _LONGEST = 255 + len(b":65535")
 
-# A Host without a port means its scheme's default port. The client's scheme is unknown here,
-# since a proxy in front may have terminated TLS.
-_DEFAULT_PORTS = (80, 443)
+DEFAULT_PORTS = {b"http": 80, b"https": 443}
+"""The ports that a URL without one has, by its scheme."""
 
 
 # A gate gets the same few Host values again and again.
@@ -83,6 +82,15 @@ def read_host(value: bytes) -> HostValue | None:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+def is_localhost(name: bytes) -> bool:
+    """Return whether a name is ``localhost`` or below it: loopback for everybody (RFC 6761 6.3).
+
+    Args:
+        name: A host name in lower case.
+    """
+    return name == b"localhost" or name.endswith(b".localhost")
+
+
 def is_loopback_name(name: bytes) -> bool:
     """Return whether a host is this machine, without asking a name server.
 
@@ -90,9 +98,9 @@ def is_loopback_name(name: bytes) -> bool:
         name: A `HostValue.name`.
 
     Returns:
-        True for ``localhost`` and names below it (RFC 6761 6.3), 127.0.0.0/8 and ``::1``.
+        True for names that `is_localhost` knows, 127.0.0.0/8 and ``::1``.
     """
-    if name in (b"localhost", b"::1") or name.endswith(b".localhost"):
+    if name == b"::1" or is_localhost(name):
         return True
     if not name.startswith(b"127."):
         return False
@@ -192,4 +200,6 @@ class HostRules:
             return False
         if host.port is not None:
             return host in self._ports
-        return any(HostValue(host.name, port) in self._ports for port in _DEFAULT_PORTS)
+        # A Host without a port means its scheme's default port. The client's scheme is unknown
+        # here, since a proxy in front may have terminated TLS.
+        return any(HostValue(host.name, port) in self._ports for port in DEFAULT_PORTS.values())

@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 import attrs
 
 from corsgate.errors import TargetError
+from corsgate.message.host import DEFAULT_PORTS
 from corsgate.message.target import percent_decoded, segments
 
 T = TypeVar("T")
@@ -35,7 +36,6 @@ _TO_ENCODE = re.compile(rb"[\x80-\xff ]")
 _BETTER_ENCODED = re.compile(rb'["<>`]')
 _LONGEST_HOST = 253
 _SCHEMES = {b"http": b"http", b"https": b"https", b"ws": b"http", b"wss": b"https"}
-_DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 
 class ProxiedUrl(NamedTuple):
@@ -58,7 +58,7 @@ class ProxiedUrl(NamedTuple):
 
     def __bytes__(self) -> bytes:
         host = b"[%b]" % self.host if b":" in self.host else self.host
-        port = b"" if self.port == _DEFAULT_PORTS[self.scheme] else b":%d" % self.port
+        port = b"" if self.port == DEFAULT_PORTS[self.scheme] else b":%d" % self.port
         return b"%b://%b%b%b%b" % (self.scheme, host, port, self.path, self.query)
 
 
@@ -182,7 +182,7 @@ def read_url(url: bytes) -> ProxiedUrl:
     path = _TO_ENCODE.sub(_encoded, path or b"/")
     segments(path)
     query = _TO_ENCODE.sub(_encoded, query or b"")
-    return ProxiedUrl(scheme, host, port or _DEFAULT_PORTS[scheme], path, query)
+    return ProxiedUrl(scheme, host, port or DEFAULT_PORTS[scheme], path, query)
 
 
 def _endpoint(authority: bytes) -> tuple[bytes, int | None]:

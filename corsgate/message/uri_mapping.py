@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import attrs
 
-from corsgate.message.host import parse_host
+from corsgate.message.host import DEFAULT_PORTS, parse_host
 
 Endpoint: TypeAlias = tuple[bytes, bytes, int]
 """Scheme, lower-cased host and port: an origin (RFC 6454 4)."""
@@ -24,7 +24,6 @@ ABSOLUTE = re.compile(rb"(?:(https?):)?//([^/\\?#]*)(.*)", re.IGNORECASE | re.DO
 _DOTS = re.compile(rb"[/\\](?:\.|%2e){1,2}(?![^/\\])", re.IGNORECASE)
 _AFTER_PATH = re.compile(rb"[?#]")
 _ANOTHER_HOST = (b"//", b"/\\")  # browsers read "\" as "/"
-_DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 
 class UpstreamServer(Protocol):
@@ -59,20 +58,20 @@ def endpoint(scheme: bytes, authority: bytes) -> Endpoint | None:
         authority: A Host value; user info makes it invalid.
     """
     host = parse_host(authority)
-    return None if host is None else (scheme, host.name, host.port or _DEFAULT_PORTS[scheme])
+    return None if host is None else (scheme, host.name, host.port or DEFAULT_PORTS[scheme])
 
 
 def parse_origin(origin: bytes) -> Endpoint | None:
     """Return the endpoint of ``scheme://authority``; None for another text."""
     scheme, _, authority = origin.partition(b"://")
-    return endpoint(scheme, authority) if scheme in _DEFAULT_PORTS else None
+    return endpoint(scheme, authority) if scheme in DEFAULT_PORTS else None
 
 
 def show_endpoint(named: Endpoint) -> str:
     """Return an endpoint as a URL without a path."""
     scheme, host, port = named
     shown = f"[{host.decode()}]" if b":" in host else host.decode()
-    return f"{scheme.decode()}://{shown}" + ("" if port == _DEFAULT_PORTS[scheme] else f":{port}")
+    return f"{scheme.decode()}://{shown}" + ("" if port == DEFAULT_PORTS[scheme] else f":{port}")
 
 
 def server_endpoints(server: UpstreamServer) -> Iterator[Endpoint]:
@@ -92,7 +91,7 @@ def related_endpoints(server: UpstreamServer) -> Iterator[Endpoint]:
     used to be in front.
     """
     for _, host, port in server_endpoints(server):
-        for scheme, default in _DEFAULT_PORTS.items():
+        for scheme, default in DEFAULT_PORTS.items():
             yield scheme, host, port
             yield scheme, host, default
 

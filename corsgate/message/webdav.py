@@ -12,9 +12,6 @@ from corsgate.message.headers import Header, HeaderList
 from corsgate.message.identity import METHOD_OVERRIDES
 from corsgate.message.uri_mapping import ABSOLUTE, endpoint
 
-RESOURCE_FIELDS = frozenset((b"destination", b"if"))
-"""Lower-cased names of the fields that `ResourceMap.map_fields` may change."""
-
 MAX_TAGS = 256
 """How many brackets, parentheses and quotes an If may have; a client locks a few resources."""
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 
+from corsgate.message.host import is_localhost
 from corsgate.transport.files import read_file
 
 SYSTEM_HOSTS = "/etc/hosts"
@@ -34,7 +35,7 @@ class Hosts:
         Args:
             name: A host name in lower case.
         """
-        if name == "localhost" or name.endswith(".localhost"):
+        if is_localhost(name.encode("utf-8")):
             return LOOPBACK
         self._read()
         return self._names.get(name, ())

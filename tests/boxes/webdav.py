@@ -33,7 +33,7 @@ class Dav(Box):
         """Make its folders, which an unprivileged worker can write to."""
         self.files = self.home / "files"
         (self.files / "sub").mkdir(parents=True)
-        (self.home / "work").mkdir()
+        (self.home / "state").mkdir()
         if os.geteuid() == 0:
             for path in (self.home, *self.home.rglob("*")):
                 shutil.chown(path, UNPRIVILEGED)
@@ -63,12 +63,12 @@ ServerName 127.0.0.1
 Listen 127.0.0.1:@PORT@
 User @USER@
 Group @USER@
-PidFile "@HOME@/work/pid"
-DefaultRuntimeDir "@HOME@/work"
-Mutex file:@HOME@/work default
+PidFile "@HOME@/state/pid"
+DefaultRuntimeDir "@HOME@/state"
+Mutex file:@HOME@/state default
 ErrorLog /dev/stderr
 DocumentRoot "@HOME@/files"
-DavLockDB "@HOME@/work/locks"
+DavLockDB "@HOME@/state/locks"
 StartServers 1
 ServerLimit 1
 ThreadsPerChild 8
@@ -96,10 +96,10 @@ server.port = @PORT@
 server.username = "@USER@"
 server.groupname = "@USER@"
 server.document-root = "@HOME@/files"
-server.upload-dirs = ("@HOME@/work")
+server.upload-dirs = ("@HOME@/state")
 mimetype.assign = (".txt" => "text/plain")
 webdav.activate = "enable"
-webdav.sqlite-db-name = "@HOME@/work/locks.db"
+webdav.sqlite-db-name = "@HOME@/state/locks.db"
 """
 
     def command(self, port: int) -> Sequence[str]:
@@ -115,18 +115,18 @@ class Nginx(Dav):
     locks = False
     configuration = """\
 daemon off;
-pid @HOME@/work/pid;
+pid @HOME@/state/pid;
 error_log stderr;
 user @USER@;
 worker_processes 1;
 events { worker_connections 64; }
 http {
   access_log off;
-  client_body_temp_path @HOME@/work/body;
-  proxy_temp_path @HOME@/work/proxy;
-  fastcgi_temp_path @HOME@/work/fastcgi;
-  uwsgi_temp_path @HOME@/work/uwsgi;
-  scgi_temp_path @HOME@/work/scgi;
+  client_body_temp_path @HOME@/state/body;
+  proxy_temp_path @HOME@/state/proxy;
+  fastcgi_temp_path @HOME@/state/fastcgi;
+  uwsgi_temp_path @HOME@/state/uwsgi;
+  scgi_temp_path @HOME@/state/scgi;
   server {
     listen 127.0.0.1:@PORT@;
     root @HOME@/files;

@@ -38,13 +38,17 @@ def one_per_upstream(route: Route) -> Sequence[Route]:
     return [attrs.evolve(route, upstream=each) for each in route.by_url] or [route]
 
 
-def named_servers(upstream: Upstream) -> Sequence[Server]:
-    """Return the servers of an upstream that a URL can name: fixed ones, and names in DNS.
+def names_in_dns(upstream: Upstream) -> Sequence[Server]:
+    """Return what stands for the servers that DNS is asked for, as far as a URL can name them.
 
     An SRV name is a service's, whose hosts and ports are unknown until they are looked up.
     """
-    found = [each.template for each in upstream.discovered if not each.is_service]
-    return (*upstream.servers, *found)
+    return [each.template for each in upstream.discovered if not each.is_service]
+
+
+def named_servers(upstream: Upstream) -> Sequence[Server]:
+    """Return the servers of an upstream that a URL can name: fixed ones, and names in DNS."""
+    return (*upstream.servers, *names_in_dns(upstream))
 
 
 def url_table(upstreams: Iterable[Upstream]) -> UrlTable[Upstream]:

@@ -72,15 +72,16 @@ class Cors:
 
     @property
     def admits_strangers(self) -> bool:
-        """Whether an entry admits pages of unknown owners: ``*``, ``null`` or any extension."""
-        return any(map(_admits_strangers, self.allow_origins))
+        """Whether an entry admits pages of unknown owners."""
+        return any(map(admits_strangers, self.allow_origins))
 
     @property
     def names_pages(self) -> bool:
         """Whether an entry admits pages of known owners, and ``*`` does not admit all others."""
         entries = self.allow_origins
-        return "*" not in entries and not all(map(_admits_strangers, entries))
+        return "*" not in entries and not all(map(admits_strangers, entries))
 
 
-def _admits_strangers(entry: str) -> bool:
+def admits_strangers(entry: str) -> bool:
+    """Return whether an entry admits pages of unknown owners: ``*``, ``null`` or any extension."""
     return entry in ("*", "null") or entry.endswith("://*")

@@ -145,6 +145,12 @@ class HeaderField:
         else:
             check_value(value)
 
+    def parts(self) -> list[tuple[bytes, str]]:
+        """Return the value as pairs of literal bytes and a name of `PLACEHOLDERS`, one empty."""
+        if isinstance(self.value, Secret):
+            return [(self.value.reveal().encode("ascii"), "")]
+        return [(text.encode("ascii"), name) for text, name in parse_value(self.value)]
+
     def __str__(self) -> str:
         return f"{self.name}: {'a secret' if isinstance(self.value, Secret) else self.value}"
 
@@ -186,12 +192,9 @@ class HeaderRules:
         """
         found: list[Header] = []
         for field in (*self.set, *self.add):
-            if isinstance(field.value, Secret):
-                if secrets:
-                    found.append((field.name.encode(), field.value.reveal().encode("ascii")))
-                continue
-            parts = list(parse_value(field.value))
-            if not any(name for _, name in parts):
-                value = "".join(literal for literal, _ in parts)
-                found.append((field.name.encode(), value.encode("ascii")))
+            parts = field.parts()
+            is_left_out = isinstance(field.value, Secret) and not secrets
+            if not is_left_out and not any(name for _, name in parts):
+                value = b"".join(literal for literal, _ in parts)
+                found.append((field.name.encode("ascii"), value))
         return found

@@ -51,7 +51,7 @@ def _passes_cookies(route: Route) -> bool:
 def _places(route: Route) -> Iterable[Hashable]:
     """Return where a route's servers are, whatever their scheme and path are."""
     yield route.upstream.name
-    for server in (*route.upstream.servers, *(each.template for each in route.upstream.discovered)):
+    for server in route.upstream.configured_servers:
         yield server.socket or (server.host, server.port)
 
 

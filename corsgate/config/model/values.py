@@ -190,6 +190,11 @@ class Upstream:
     request_rules: RequestRules = attrs.field(factory=RequestRules)
 
     @property
+    def configured_servers(self) -> tuple[Server, ...]:
+        """The fixed servers, and what stands for those that are discovered."""
+        return (*self.servers, *(each.template for each in self.discovered))
+
+    @property
     def adds_secrets(self) -> bool:
         """Whether the gate adds secrets to its requests: credentials, or in a field."""
         return self.credentials is not None or bool(self.request_rules.request_headers.secret_names)

@@ -47,7 +47,7 @@ def warn_of_foreign(notes: Notes, upstreams: Iterable[Upstream]) -> None:
     """
     owners: dict[Endpoint, set[str]] = {}
     for each in upstreams:
-        for server in (*each.servers, *(found.template for found in each.discovered)):
+        for server in each.configured_servers:
             for endpoint in server_endpoints(server):
                 owners.setdefault(endpoint, set()).add(each.name)
     for each in upstreams:
