@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
+from corsgate.config.model.addresses import alias_endpoint
 from corsgate.config.model.values import Route, Server, Upstream
 from corsgate.errors import TargetError
 from corsgate.message.target import segments
@@ -41,8 +42,7 @@ def make_mount(
     # A page on the server's host is no other name of the server.
     pages = () if route.cors is None else route.cors.allow_origins
     page_endpoints = {parse_origin(page.encode()) for page in pages}
-    aliases = (alias.lower().rstrip("/").encode() for alias in route.upstream.addresses.aliases)
-    named = map(parse_origin, aliases)
+    named = map(alias_endpoint, route.upstream.addresses.aliases)
     return Mount(
         prefix=prefix if route.strip_prefix else b"",
         aliases=frozenset(found for found in named if found is not None),

@@ -9,7 +9,7 @@ from itertools import compress
 from corsgate.config.model.values import Route, Server
 from corsgate.cors.decide import CORS_RESPONSE_HEADERS, Decision, merge_vary
 from corsgate.cors.faults import injected_names
-from corsgate.message.connection_auth import without_connection_challenges
+from corsgate.message.connection_auth import WITHHELD_CHALLENGES, without_connection_challenges
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import (
     HOP_BY_HOP,
@@ -115,8 +115,7 @@ class ResponseShape:
         self._adapts_cookies = cookies == "adapt"
         self._shares_cookies = shares_cookies
         self._sent_host = sent_host
-        # A browser that sees the upstream's challenge asks its user for a password.
-        withheld = {b"www-authenticate", b"authentication-info"} if credentialed else set()
+        withheld = set(WITHHELD_CHALLENGES) if credentialed else set()
         # Where a cookie is the gate's own secret, the upstream may renew it with any response.
         if cookies == "drop" or "cookie" in injected_names(route.upstream):
             withheld.add(b"set-cookie")

@@ -11,6 +11,10 @@ from collections.abc import Iterable
 
 from corsgate.message.headers import HeaderList
 
+WITHHELD_CHALLENGES = frozenset((b"www-authenticate", b"authentication-info"))
+"""The fields of a response to credentials that the gate itself has added. A browser that sees the
+challenge asks its user for a password."""
+
 # Some servers offer Negotiate as Kerberos or Nego2; CredSSP is used by WinRM.
 _SCHEMES = rb"(?:credssp|kerberos|nego2|negotiate|ntlm)"
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from corsgate.cors.names import TOKEN
 from corsgate.errors import BadUpstreamResponse
 from corsgate.message.framing import FRAMING_FIELDS, content_length
 from corsgate.message.head import field_lines
@@ -25,7 +26,6 @@ _START = b"HTTP/"
 _STATUS_LINE = re.compile(
     rb"HTTP/(1\.[0-9]|2(?:\.0)?)([ \t]+)([1-9][0-9]{2})(?:([ \t]+)(.*))?", re.DOTALL
 )
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(rb"[\x01-\x08\x0a-\x1f\x7f]")
 _NOT_ALPHANUMERIC = re.compile(rb"[^0-9A-Za-z]")
 _FRAMING_LETTERS = (b"contentlength", b"transferencoding")
@@ -177,7 +177,7 @@ def read_fields(lines: Sequence[bytes], repairs: Counter[Repair]) -> HeaderList:
             continue
         spelled, colon, value = line.partition(b":")
         name = spelled.rstrip(b" \t")
-        is_field = bool(colon) and _TOKEN.fullmatch(name) is not None
+        is_field = bool(colon) and TOKEN.fullmatch(name) is not None
         if is_field:
             if name != spelled:
                 repairs[Repair.SPACED_NAME] += 1

@@ -10,6 +10,7 @@ from corsgate.config.model import rules
 from corsgate.config.model.validators import choice, each
 from corsgate.errors import BadValue
 from corsgate.message.host import parse_host
+from corsgate.message.uri_mapping import Endpoint, parse_origin
 
 COOKIES = ("adapt", "pass", "drop")
 """What may become of an upstream's cookies; the first is the default."""
@@ -37,6 +38,11 @@ def check_alias(alias: str) -> None:
         raise BadValue(f"{shown} has a host that is not ASCII", "write it in Punycode (xn--...)")
     if parse_host(authority.encode()) is None:
         raise BadValue(f"{shown} has no valid host or port", _EXAMPLE)
+
+
+def alias_endpoint(alias: str) -> Endpoint | None:
+    """Return the endpoint that an alias names; None for text that `check_alias` rejects."""
+    return parse_origin(alias.lower().rstrip("/").encode())
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.credentials import Credentials, HeaderCredentials
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import each, rule
 from corsgate.errors import BadValue
@@ -42,6 +43,17 @@ def looks_secret(name: str, text: str) -> bool:
 def normal_name(name: str) -> bytes:
     """Return a field's name as it is compared: in lower case, and with ``-`` for ``_``."""
     return name.lower().replace("_", "-").encode("ascii")
+
+
+def owned_names(credentials: Credentials | None) -> frozenset[bytes]:
+    """Return the names of request fields that credentials own, as `normal_name` returns them.
+
+    Authorization is among them whatever their kind is: the client's own is dropped.
+    """
+    if credentials is None:
+        return frozenset()
+    named = (credentials.name,) if isinstance(credentials, HeaderCredentials) else ()
+    return frozenset((b"authorization", *map(normal_name, named)))
 
 
 def parse_value(text: str) -> Iterator[tuple[str, str]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from corsgate.config.model import rules
-from corsgate.config.model.addresses import COOKIES, Addresses, check_alias
+from corsgate.config.model.addresses import COOKIES, Addresses, alias_endpoint, check_alias
 from corsgate.config.model.values import Server, Upstream
 from corsgate.config.toml.reader import Notes, Table, checked, text
 from corsgate.config.toml.shape import shape
-from corsgate.message.uri_mapping import Endpoint, parse_origin, server_endpoints
+from corsgate.message.uri_mapping import Endpoint, server_endpoints
 
 
 def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
@@ -26,7 +26,7 @@ def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
     cookies = table.get("cookies", _cookies, COOKIES[0])
     own = {found for server in servers for found in server_endpoints(server)}
     for number, alias in enumerate(aliases):
-        named = _endpoint(alias)
+        named = alias_endpoint(alias)
         if named in own:
             path = (*table.path, "aliases", number)
             problem = f"{rules.show(alias)} is a server of this upstream, or is listed already"
@@ -52,7 +52,7 @@ def warn_of_foreign(notes: Notes, upstreams: Iterable[Upstream]) -> None:
                 owners.setdefault(endpoint, set()).add(each.name)
     for each in upstreams:
         for number, alias in enumerate(each.addresses.aliases):
-            named = _endpoint(alias)
+            named = alias_endpoint(alias)
             others = owners.get(named, set()) if named is not None else set()
             if others and each.name not in others:
                 path = ("upstreams", each.name, "aliases", number)
@@ -60,10 +60,6 @@ def warn_of_foreign(notes: Notes, upstreams: Iterable[Upstream]) -> None:
                     f"{rules.show(alias)} is a server of upstream {rules.one_of(sorted(others))}"
                 )
                 notes.warn(path, problem, "remove it")
-
-
-def _endpoint(alias: str) -> Endpoint | None:
-    return parse_origin(alias.lower().rstrip("/").encode())
 
 
 @shape({"enum": list(COOKIES)})

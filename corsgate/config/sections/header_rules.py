@@ -13,17 +13,18 @@ from corsgate.config.model.header_rules import (
     check_value,
     looks_secret,
     normal_name,
+    owned_names,
 )
 from corsgate.config.model.rules import check_field_value, show
 from corsgate.config.model.secret import Secret
-from corsgate.config.model.values import Credentials, HeaderCredentials, Upstream
+from corsgate.config.model.values import Credentials, Upstream
 from corsgate.config.sections.exposure import warn_of_exposed
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Item, Table, checked, text
 from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
+from corsgate.message.connection_auth import WITHHELD_CHALLENGES
 
-_WITHHELD = (b"www-authenticate", b"authentication-info")
 _EXAMPLE = 'set = { X-Api-Version = "2" }'
 
 
@@ -43,11 +44,7 @@ def read_request_headers(
     part = _part(table, "request_headers")
     if part is None:
         return HeaderRules()
-    owned = set()
-    if credentials is not None:
-        owned.add(b"authorization")
-    if isinstance(credentials, HeaderCredentials):
-        owned.add(normal_name(credentials.name))
+    owned = owned_names(credentials)
 
     def not_owned(check: Callable[[str], None]) -> Callable[[str], None]:
         def checks(name: str) -> None:
@@ -100,7 +97,7 @@ def check_withheld(table: Table, rules: HeaderRules, upstreams: Iterable[Upstrea
         return
     for key in ("set", "add"):
         for field in getattr(rules, key):
-            if normal_name(field.name) in _WITHHELD:
+            if normal_name(field.name) in WITHHELD_CHALLENGES:
                 table.notes.add(
                     (*table.path, "response_headers", key, field.name),
                     f"{show(field.name)} is withheld where the upstream has credentials",

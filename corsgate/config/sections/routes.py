@@ -8,11 +8,10 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.by_url import signed_upstream, upstreams_of
-from corsgate.config.model.header_rules import normal_name
+from corsgate.config.model.header_rules import normal_name, owned_names
 from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import (
     Cors,
-    HeaderCredentials,
     Limits,
     PoolLimits,
     Route,
@@ -199,14 +198,10 @@ def _check_framing(table: Table, route: Route, cookies: SharedCookies) -> None:
 
 def _check_passed(table: Table, route: Route) -> None:
     """Record faults and warnings of ``pass_headers``: names that can't or needn't be listed."""
-    owned = set()
+    owned: set[bytes] = set()
     set_here = set()
     for upstream in upstreams_of(route):
-        credentials = upstream.credentials
-        if credentials is not None:
-            owned.add(b"authorization")
-        if isinstance(credentials, HeaderCredentials):
-            owned.add(credentials.name.lower().replace("_", "-").encode())
+        owned |= owned_names(upstream.credentials)
         set_here |= {normal_name(f.name) for f in upstream.request_rules.request_headers.set}
     seen = set()
     for number, name in enumerate(route.pass_headers):
