@@ -28,6 +28,8 @@ ORDER = (
     ("server",),
     ("resource",),
     ("gate",),
+    ("admin",),
+    ("daemon",),
     ("tap",),
     ("demo",),
     ("cli",),
@@ -36,7 +38,19 @@ ORDER = (
 """Each package imports only from its own row and those above."""
 
 MAY_IMPORT_TWISTED = frozenset(
-    ("resource", "transport", "upstream", "server", "gate", "tap", "demo", "cli", "__main__")
+    (
+        "resource",
+        "transport",
+        "upstream",
+        "server",
+        "gate",
+        "admin",
+        "daemon",
+        "tap",
+        "demo",
+        "cli",
+        "__main__",
+    )
 )
 DECIDES = frozenset(
     f"corsgate.gate.{name}" for name in ("error_page", "request_shape", "response_shape", "ruling")

@@ -16,9 +16,9 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import Watched, reactor, response
 from tests.support import LISTEN
+from tests.twistd import Daemon, DaemonTestCase
 
 WARM_UP = 10_000
 REQUESTS = 20_000

@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.values import BasicCredentials
 from corsgate.errors import ConfigError
 from corsgate.tap import Options
-from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import ABORTED, Upstream, reactor, request, response
 from tests.support import APP, FROM_APP, LISTEN
+from tests.twistd import Daemon, DaemonTestCase
 
 ANYWHERE = "tcp:0:interface=127.0.0.1"
 

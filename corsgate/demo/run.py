@@ -32,11 +32,11 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from corsgate.daemon.clock import use_monotonic_time
+from corsgate.daemon.signals import exit_cleanly_on_signals
 from corsgate.demo.app import Addresses, app_root
 from corsgate.demo.box import Box, make_box
 from corsgate.demo.child import GateProcess, Ports, checkout_config, config_text
-from corsgate.gate.clock import use_monotonic_time
-from corsgate.gate.signals import exit_cleanly_on_signals
 
 READY_TIMEOUT_S: Final = 30.0
 READY_INTERVAL_S: Final = 0.1

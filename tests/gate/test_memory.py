@@ -15,9 +15,9 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from zope.interface import implementer
 
-from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import Watched, reactor
 from tests.support import LISTEN
+from tests.twistd import Daemon, DaemonTestCase
 
 MIB = 1024 * 1024
 SIZE = 200 * MIB

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from twisted.web.resource import NoResource, Resource
 from twisted.web.server import Request, Site
 
-from tests.daemon import Daemon
 from tests.matrix.box import OWN_CREDENTIALS, Box
 from tests.matrix.calls_app import app
 from tests.matrix.calls_others import bare, below, file, foreign, other, own, sandbox
 from tests.matrix.notation import Call, Page
 from tests.peers import Watched, reactor
+from tests.twistd import Daemon
 
 HERE = Path(__file__).parent
 

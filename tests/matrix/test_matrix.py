@@ -9,11 +9,11 @@ from twisted.internet.defer import TimeoutError
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon import DaemonTestCase
 from tests.matrix.box import PASSWORD
 from tests.matrix.browsers import Running, chromium, firefox
 from tests.matrix.stage import CALLS, ROUND, Stage, faults, logged
 from tests.peers import reactor
+from tests.twistd import DaemonTestCase
 
 PATIENCE_S = 90.0
 """Far more than a round takes."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.application.service import ServiceMaker
 
-from corsgate.gate.signals import hold_signals
+from corsgate.daemon.signals import hold_signals
 
 
 class _GateMaker(ServiceMaker):

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.signals import exit_cleanly_on_signals, reopen_on_hangup
+from corsgate.daemon.signals import exit_cleanly_on_signals, reload_on_hangup
 
 
 class Reactor:
@@ -75,7 +75,7 @@ class Signals(SynchronousTestCase):
     def test_hangup(self) -> None:
         """Each SIGHUP reopens, in the reactor's thread, and ends nothing."""
         reopened: list[None] = []
-        reopen_on_hangup(self.reactor, lambda: reopened.append(None))
+        reload_on_hangup(self.reactor, lambda: reopened.append(None))
         signal.raise_signal(signal.SIGHUP)
         self.assertEqual(reopened, [])
         self.deliver(signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reopens what was replaced.
+"""SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reloads.
 
 SIGUSR1 rotates twistd's own log where it has one; else it means nothing, and SIGUSR2 never does.
 Any of the three ends a process that says nothing else, which systemd takes for a clean end.
@@ -79,15 +79,15 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
     reactor.callWhenRunning(install)
 
 
-def reopen_on_hangup(reactor: Any, reopen: Callable[[], None]) -> None:
-    """Make SIGHUP, which would else kill the process, mean that files were replaced.
+def reload_on_hangup(reactor: Any, reload: Callable[[], None]) -> None:
+    """Make SIGHUP, which would otherwise end the process, mean that it is to reload.
 
     Args:
         reactor: The running reactor.
-        reopen: Called, in the reactor's thread, at each SIGHUP.
+        reload: Called, in the reactor's thread, at each SIGHUP.
     """
 
     def handler(number: int, frame: FrameType | None) -> None:
-        reactor.callFromThread(reopen)
+        reactor.callFromThread(reload)
 
     signal.signal(signal.SIGHUP, handler)

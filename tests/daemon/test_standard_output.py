@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.standard_output import StandardOutput
+from corsgate.daemon.standard_output import StandardOutput
 
 
 class Writer:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hyperframe.frame import SettingsFrame
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.gc_tuning import settle
+from corsgate.daemon.gc_tuning import settle
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http2.connection import make_http2
 from corsgate.server.http2.frames import PREFACE

@@ -10,13 +10,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
-from corsgate.gate.clock import use_monotonic_time
+from corsgate.daemon.clock import use_monotonic_time
 from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import Deadlines
-from tests.daemon import Daemon, DaemonTestCase
 from tests.peers import request, response
 from tests.server.support import Leaf
 from tests.support import LISTEN
+from tests.twistd import Daemon, DaemonTestCase
 
 HOUR_S = 3600
 

@@ -17,10 +17,10 @@ from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Config
-from corsgate.gate.descriptors import fit, needed, raise_limit
-from tests.daemon import Daemon, DaemonTestCase
+from corsgate.daemon.descriptors import fit, needed, raise_limit
 from tests.peers import Client, Upstream, reactor, request, response
 from tests.support import LISTEN, parse
+from tests.twistd import Daemon, DaemonTestCase
 
 LIMIT = 256
 CONNECTIONS = 300

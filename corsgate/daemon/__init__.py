@@ -1,0 +1,1 @@
+"""The process around the gate: signals, standard output, descriptors, start and end."""

@@ -1,0 +1,45 @@
+"""What the log says of a gate when it has started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+from corsgate.config.model.values import Config
+from corsgate.gate.service import GateService
+
+
+class Greeting(Service):
+    """Logs what a gate without a file does, and the URL for the app."""
+
+    _log = Logger()
+
+    def __init__(self, config: Config, gate: GateService) -> None:
+        self._config = config
+        self._gate = gate
+
+    def startService(self) -> None:
+        """Log it."""
+        super().startService()
+        (route,) = self._config.routes
+        assert route.cors is not None, "quick_config always makes a policy"
+        self._log.info(
+            "{origins} may call {url}, which forwards to {upstream}",
+            origins=", ".join(route.cors.allow_origins),
+            url=", ".join(_url(port.getHost()) for port in self._gate.ports),
+            upstream=", ".join(
+                server.origin + server.base_path for server in route.upstream.servers
+            ),
+        )
+
+
+def _url(address: Any) -> str:
+    """Return the URL of a listening address for browsers on this machine."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        return str(address)
+    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104  # Nothing is bound here.
+        host = "localhost"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

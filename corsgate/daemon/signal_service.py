@@ -1,0 +1,51 @@
+"""The signal handlers as a service, which installs them when the gate starts."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import Service
+
+from corsgate.daemon.gc_tuning import settle
+from corsgate.daemon.reload import Reloader
+from corsgate.daemon.signals import (
+    exit_cleanly_on_signals,
+    hold_signals,
+    ignore_unused_signals,
+    release_signals,
+    reload_on_hangup,
+)
+from corsgate.gate.service import GateService
+
+
+class Signals(Service):
+    """Installs the signal handlers when the gate starts.
+
+    It must not be earlier: twistd forks just before, and a signal must still end its parent, which
+    waits for the start. Until then, signals that would end the process are held.
+    """
+
+    def __init__(self, reactor: Any, gate: GateService, reloader: Reloader) -> None:
+        self._reactor = reactor
+        self._gate = gate
+        self._reloader = reloader
+
+    def privilegedStartService(self) -> None:
+        """Hold the signals until there are handlers."""
+        hold_signals(on_terminal=os.isatty(0))
+
+    def startService(self) -> None:
+        """Install the handlers and let the held signals through."""
+        super().startService()
+        exit_cleanly_on_signals(self._reactor, self._gate.abort)
+        settle()
+        ignore_unused_signals()
+        if not os.isatty(0):
+            # On a terminal, SIGHUP means that the terminal was closed. A gate that kept running
+            # would hold its port unnoticed.
+            reload_on_hangup(self._reactor, self._reload)
+        release_signals()
+
+    def _reload(self) -> None:
+        self._reloader.reload("SIGHUP")

@@ -1,0 +1,53 @@
+"""The top of the service tree: a fault at startup ends the process with a status of its own."""
+
+from __future__ import annotations
+
+import sys
+
+from twisted.application.service import MultiService
+from twisted.logger import Logger
+
+from corsgate.errors import ConfigError
+
+
+class Top(MultiService):
+    """The top service under twistd or twist; a fault at startup exits with status 1.
+
+    Args:
+        daemonized: Whether twistd has left the terminal by then.
+    """
+
+    _log = Logger()
+
+    def __init__(self, *, daemonized: bool) -> None:
+        super().__init__()
+        self._daemonized = daemonized
+        self._listens = False
+
+    def startService(self) -> None:
+        """Start all services."""
+        if not self._listens:
+            # twist does not call privilegedStartService, as twistd does; nothing would listen.
+            self.privilegedStartService()
+        super().startService()
+
+    def privilegedStartService(self) -> None:
+        """Listen, or end the process with the faults."""
+        self._listens = True
+        try:
+            super().privilegedStartService()
+        except ConfigError as error:
+            if not self._daemonized:
+                raise exit_for(error) from None
+            for fault in error.faults:
+                self._log.critical("{fault}", fault=str(fault))
+            # twistd reports only an Exception to its parent, which waits on the terminal. After a
+            # SystemExit the parent would wait forever. Only 100 bytes of the text arrive,
+            # including the exception's name, so the name should be short.
+            raise RuntimeError("; ".join(fault.problem for fault in error.faults)) from None
+
+
+def exit_for(error: ConfigError) -> SystemExit:
+    """Print faults where the user sees them, even if twistd has redirected stderr."""
+    print(error, file=sys.__stderr__)
+    return SystemExit(1)
