@@ -163,26 +163,26 @@ def makeService(options: Options) -> IService:
         config, file = options.load(reactor)
         fitted = fit(config, raise_limit(needed(config)))
         if options.has_output:
-            output = Output(reactor, config.limits.max_buffered_log_bytes)
+            output = Output(reactor, config)
         gate = GateService(
             fitted.config,
             reactor,
             rng=secrets.token_bytes,
             file=file,
-            output=None if output is None else output.writer,
+            output=None if output is None else output.lines,
         )
     except ConfigError as error:
         raise exit_for(error) from None
     has_file = options["config"] is not None
     reloader = Reloader(gate, time.time)
     services: list[Any] = [Signals(reactor, gate, reloader), gate]
+    observer = None
     if output is not None:
-        output.take_over(options.parent)
+        observer = output.take_over(options.parent)
         services.insert(0, output)
     services.append(FittedBounds(fitted.lines))
-    if not has_file:
-        services.append(Greeting(config, gate))
-    daemon: Any = Top(daemonized=options.daemonized)
+    services.append(Greeting(config, gate, file, has_file=has_file))
+    daemon: Any = Top(daemonized=options.daemonized, observer=observer)
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService

@@ -25,6 +25,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
+from corsgate.gate.log_style import Place, line_format
 from tests.certificates import Authority
 from tests.tree import ROOT, files, run
 
@@ -174,7 +175,8 @@ class ExampleTests(SynchronousTestCase):
 
     def test_log_has_reasons(self) -> None:
         """The example's access log has the format with the reason for refusals."""
-        self.assertEqual(load(text_of("corsgate.toml")).log_format, "json")
+        config = load(text_of("corsgate.toml"))
+        self.assertEqual(line_format(config.log_format, Place.FILE), "json")
 
     def test_other_listeners(self) -> None:
         """The commented form of listeners works in place of the other."""

@@ -1,15 +1,20 @@
-"""Standard output as a service: a thread writes to it while the gate runs."""
+"""Standard output as a service: a thread writes the log to it while the gate runs."""
 
 from __future__ import annotations
 
 import atexit
+import os
 import sys
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
+from corsgate.config.model.values import Config
+from corsgate.daemon.log_observer import LogObserver
+from corsgate.daemon.log_place import place_of
 from corsgate.daemon.standard_output import StandardOutput
+from corsgate.gate.log_style import OutputLines, daemon_format, line_format
 from corsgate.gate.log_writer import LineWriter
 
 
@@ -18,37 +23,80 @@ class Output(Service):
 
     Args:
         reactor: The reactor of the gate.
-        max_bytes: The maximum number of bytes that may wait to be written.
+        config: What it serves.
 
     Attributes:
-        writer: The writer of the lines.
+        lines: What writes lines to it.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, max_bytes: int) -> None:
+    def __init__(self, reactor: Any, config: Config) -> None:
         self._reactor = reactor
-        self.writer = LineWriter(1, max_bytes, self._warn)
+        self._config = config
+        self._writer = LineWriter(1, config.limits.max_buffered_log_bytes, self._warn)
         assert sys.__stdout__ is not None, "the caller checks has_output"
-        self._stream = StandardOutput(sys.__stdout__, self.writer)
+        self._stream = StandardOutput(sys.__stdout__, self._writer)
+        self._place = place_of(1, os.environ)
+        self.lines = OutputLines(self._writer.put, self._place)
 
-    def take_over(self, parent: Any) -> None:
-        """Replace `sys.stdout` before twistd or twist starts to log to it.
+    def take_over(self, parent: Any) -> LogObserver | None:
+        """Replace `sys.stdout`, and have the daemon's log written to it as the gate's own lines.
+
+        Options by which the user chose another log win.
 
         Args:
             parent: The options of twistd or twist.
+
+        Returns:
+            The observer that twistd has to use; None if it is not needed.
         """
-        if parent.get("logFile") is sys.stdout:
-            # twist has already stored the old one.
+        replaced, sys.stdout = sys.stdout, self._stream
+        if "logFile" not in parent:
+            chosen = parent.get("logger") or parent.get("syslog")
+            if chosen or parent.get("logfile") not in (None, "", "-"):
+                return None
+            return self._observer(None)
+        # twist has already stored the old one, and makes its observer itself.
+        if parent["logFile"] is replaced:
+            usual = "text" if replaced.isatty() else "json"
+            chosen = parent["logFormat"]
+            observer = self._observer(
+                chosen if chosen != usual else None, verbose=parent["logLevel"] is LogLevel.debug
+            )
             parent["logFile"] = self._stream
-        sys.stdout = self._stream
+            parent["fileLogObserverFactory"] = lambda _: observer
+        return None
 
     def startService(self) -> None:
         """Start the thread."""
         super().startService()
         self._stream.start()
         # This can't happen in stopService, since twistd still logs after that.
-        atexit.register(self.writer.stop)
+        atexit.register(self._writer.stop)
+
+    def _observer(self, chosen: str | None, *, verbose: bool = False) -> LogObserver:
+        """Return an observer.
+
+        Args:
+            chosen: The format that twist's options have; None for that of the configuration.
+            verbose: Whether lines for debugging are written.
+        """
+        config, place = self._config, self._place
+        # On a terminal, the line of a refused request has the reason, so a warning adds nothing.
+        is_read_there = place.is_terminal and config.access_log in (None, "-")
+        has_reasons = is_read_there and line_format(config.log_format, place) == "text"
+        return LogObserver(
+            self._write,
+            chosen or daemon_format(config.log_format, place),
+            place,
+            verbose=verbose,
+            hidden=("corsgate.gate.refusals",) if has_reasons else (),
+        )
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
     def _warn(self, what: str) -> None:
         self._reactor.callFromThread(self._log.warn, "standard output {what}", what=what)

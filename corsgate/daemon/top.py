@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
 
+from corsgate.daemon.log_observer import LogObserver
 from corsgate.errors import ConfigError
 
 
@@ -15,14 +18,22 @@ class Top(MultiService):
 
     Args:
         daemonized: Whether twistd has left the terminal by then.
+        observer: What twistd writes its log with; None for what its options say.
     """
 
     _log = Logger()
 
-    def __init__(self, *, daemonized: bool) -> None:
+    def __init__(self, *, daemonized: bool, observer: LogObserver | None = None) -> None:
         super().__init__()
+        self._observer = observer
         self._daemonized = daemonized
         self._listens = False
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Become a part of the application, which twistd asks for the observer of its log."""
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
 
     def startService(self) -> None:
         """Start all services."""

@@ -10,7 +10,9 @@ from json.encoder import encode_basestring_ascii as _quote
 
 from twisted.logger import Logger
 
-from corsgate.gate.log_writer import LineWriter, LogFile
+from corsgate.gate.access_text import TextLines
+from corsgate.gate.log_style import OutputLines, Place, line_format
+from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.learn.record import CUT
 from corsgate.server.request import GateRequest
@@ -32,6 +34,10 @@ _SHORT_VALUE_BYTES = 128
 # As many characters of a JSON string, opening quote included, as end before an escape that is cut.
 _WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
+_PRIORITY = "<6>"
+"""The journal's priority "informational" (sd-daemon(3)). A request that failed is no fault of the
+daemon's, and its own lines warn where it is."""
+
 _log = Logger(namespace="corsgate.access")
 _NOT_REREAD = "the configuration is not read again before a restart"
 _NONE: Sequence[bytes | None] = (None,)
@@ -42,11 +48,12 @@ class AccessLog:
     """Writes a line for each request.
 
     Args:
-        log_format: ``json`` or ``combined``.
+        log_format: As in the configuration.
         write: Takes each line, without its line end, and does not wait; or the file for them; or
             None for no lines.
         clock: Returns the reactor's seconds, by which requests are timed.
         wall_clock: Returns the seconds since 1970.
+        place: Where the lines go.
 
     Attributes:
         refusals: What the CORS decision refused.
@@ -58,8 +65,9 @@ class AccessLog:
         write: Callable[[str], None] | LogFile | None,
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
+        place: Place = Place.FILE,
     ) -> None:
-        self._format = _json_line if log_format == "json" else _combined_line
+        self._format = _formatter(line_format(log_format, place), place, wall_clock)
         self._file = write if isinstance(write, LogFile) else None
         self._write = write.put if isinstance(write, LogFile) else write
         self._clock = clock
@@ -107,9 +115,21 @@ class AccessLog:
         self._write(self._format(request, stamp, took_s if took_s > 0.0 else 0.0))
 
 
+def place_of_log(access_log: str | None, output: OutputLines | None) -> Place:
+    """Return where the lines of an access log go, as far as their looks depend on it.
+
+    Args:
+        access_log: As for `open_log`.
+        output: As for `open_log`.
+    """
+    if access_log in (None, "-") and output is not None:
+        return output.place
+    return Place.FILE
+
+
 def open_log(
     access_log: str | None,
-    output: LineWriter | None,
+    output: OutputLines | None,
     max_bytes: int,
     call_in_reactor: Callable[..., None],
 ) -> Callable[[str], None] | LogFile | None:
@@ -117,8 +137,8 @@ def open_log(
 
     Args:
         access_log: A path, ``off``, or ``-`` or None for standard output.
-        output: Writes to standard output; None where there is none, as for a process that has
-            left its terminal: the lines go to the daemon's log then.
+        output: Standard output; None where there is none, as for a process that has left its
+            terminal: the lines go to the daemon's log then.
         max_bytes: How many bytes of lines may wait for a file.
         call_in_reactor: Calls a function with arguments in the reactor's thread.
 
@@ -133,12 +153,27 @@ def open_log(
     if access_log in (None, "-"):
         if output is None:
             return lambda line: _log.info("{line}", line=line)
+        if output.place is Place.JOURNAL:
+            put = output.put
+            return lambda line: put(_PRIORITY + line)
         return output.put
 
     def tell(what: str) -> None:
         call_in_reactor(_log.warn, "the access log {what}", what=what)
 
     return LogFile(access_log, max_bytes, tell)
+
+
+def _formatter(
+    log_format: str, place: Place, wall_clock: Callable[[], float]
+) -> Callable[[GateRequest, str, float], str]:
+    """Return what makes a line of a request, of the time, and of how long it took in seconds."""
+    if log_format == "json":
+        return _json_line
+    if log_format == "combined":
+        return _combined_line
+    text = TextLines(place, wall_clock)
+    return lambda request, stamp, took_s: text.line(request, _status(request), stamp, took_s)
 
 
 def _status(request: GateRequest) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import attrs
 from twisted.logger import Logger
 
-from corsgate.gate.log_text import shown, shown_bytes
+from corsgate.gate.log_text import sender, shown, shown_bytes
 from corsgate.message.client import gate_origin
 from corsgate.message.headers import HeaderIndex
 from corsgate.server.request import GateRequest
@@ -178,11 +178,11 @@ class Refusals:
         more = self._due(route, kind, now)
         if more is not None:
             _log.warn(
-                "request {id} refused on route {route}: origin {origin}: {reason}{more}",
+                "request {id} refused on route {route}: {reason}{sender}{more}",
                 id=log.id,
                 route=label,
-                origin=shown_bytes(request.index.get(b"origin")),
                 reason=shown(reason),
+                sender=sender(request.index.get(b"origin"), reason),
                 more=more,
             )
 

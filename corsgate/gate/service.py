@@ -21,12 +21,14 @@ from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
-from corsgate.gate.access_log import AccessLog, open_log
+from corsgate.gate.access_log import AccessLog, open_log, place_of_log
 from corsgate.gate.listener import ListenerSite
-from corsgate.gate.log_writer import LineWriter, LogFile
+from corsgate.gate.log_style import OutputLines
+from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.runtime import make_runtime
+from corsgate.gate.start_lines import listening_line
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
@@ -46,7 +48,7 @@ class GateService(Service):
         rng: Returns so many unpredictable random bytes.
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
-        output: Writes to standard output; None where there is none.
+        output: Standard output; None where there is none.
 
     Attributes:
         ports: What it listens on, while it does.
@@ -67,7 +69,7 @@ class GateService(Service):
         rng: Callable[[int], bytes],
         file: str,
         write: Callable[[str], None] | None = None,
-        output: LineWriter | None = None,
+        output: OutputLines | None = None,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
@@ -93,6 +95,7 @@ class GateService(Service):
             self._open_log(output) if write is None else write,
             reactor.seconds,
             time.time,
+            place_of_log(config.access_log, output),
         )
         self._admission = Admission(self._deadlines, config.limits)
         for upstream in self._runtime.upstreams.values():
@@ -136,9 +139,9 @@ class GateService(Service):
             self._log.warn("{caution}", caution=warning)
         for upstream in self._runtime.upstreams.values():
             upstream.start()
-        for port in self.ports:
+        for port, each in zip(self.ports, self.listeners, strict=False):
             bound_unsent(port)
-            self._log.info("corsgate listens on {address}", address=_shown(port.getHost()))
+            self._log.info("{line}", line=listening_line(each.listener, port.getHost()))
 
     def stopService(self) -> Deferred[None]:
         """Accept what waits, listen no more, let what is in flight end, then close.
@@ -212,7 +215,7 @@ class GateService(Service):
         for upstream in self._runtime.upstreams.values():
             upstream.agent.drop_idle()
 
-    def _open_log(self, output: LineWriter | None) -> Callable[[str], None] | LogFile | None:
+    def _open_log(self, output: OutputLines | None) -> Callable[[str], None] | LogFile | None:
         max_bytes = self._config.limits.max_buffered_log_bytes
         in_reactor = self._reactor.callFromThread
         try:
@@ -279,8 +282,3 @@ class GateService(Service):
             problem=f"can't listen on {text!r}: {reason}",
             fix="free that address, or name another",
         )
-
-
-def _shown(address: Any) -> str:
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    return f"{host}:{port}" if host is not None else str(address)

@@ -142,7 +142,7 @@ CHANGES: tuple[tuple[str, str, str], ...] = (
     ('"tcp:5555"', '"tcp:5555", "tcp:5556"', "+ listen: the gate listens on tcp:5556"),
     ('"tcp:5555"', '"tcp:5556"', "- listen: the gate no longer listens on tcp:5555"),
     ("listen", 'hosts = ["api.example"]\nlisten', "~ hosts: api.example, before unset"),
-    ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, before json"),
+    ("listen", 'log_format = "combined"\nlisten', "~ log_format: combined, before auto"),
     (
         "[cors.spa]",
         "[limits]\nmax_headers = 50\n[cors.spa]",

@@ -31,7 +31,10 @@ TOP_LEVEL = (
         'hosts = ["a b"]',
         'c.toml:2: hosts[0]: "a b" is not a host name; write a host name or an IP address',
     ),
-    ('log_format = "xml"', 'c.toml:2: log_format: "xml" is unknown; write "json" or "combined"'),
+    (
+        'log_format = "xml"',
+        'c.toml:2: log_format: "xml" is unknown; write "auto", "json", "text" or "combined"',
+    ),
     ("log_format = 5", "c.toml:2: log_format: 5 is an integer; write text in quotes"),
     ('access_log = ""', "c.toml:2: access_log: it is empty; write a value or remove the key"),
     ("access_log = false", "c.toml:2: access_log: false is a boolean; write text in quotes"),

@@ -302,7 +302,7 @@ class Refused(GateTestCase):
         await self.ask(gate, headers=[FROM_FOREIGN])
         (warning,) = self.warnings(events)
         self.assertIn(f"request {json.loads(gate.lines[0])['id']} refused on route /v1", warning)
-        self.assertIn("origin http://evil.example: ", warning)
+        self.assertIn(": origin 'http://evil.example' is not allowed", warning)
 
     async def test_others_are_not(self) -> None:
         """Neither what is served nor an upstream's own 403 is a refusal."""
@@ -328,7 +328,11 @@ class Refused(GateTestCase):
             refusals.record(refused(origin, route=route), now)
         warnings = self.warnings(events)
         self.assertEqual(len(warnings), 4)
-        self.assertTrue(warnings[2].endswith("because (2 more since the last such line)"))
+        self.assertTrue(
+            warnings[2].endswith(
+                "because (from http://5.example) (2 more since the last such line)"
+            )
+        )
         self.assertIn(r"6.example/\n\x9bxx", warnings[3])
         self.assertLess(len(warnings[3]), 500)
 

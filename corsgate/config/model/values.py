@@ -33,7 +33,7 @@ from corsgate.config.model.validators import at_least_one, choice, count, each, 
 from corsgate.errors import BadValue, Fault
 
 SCHEMES = ("http", "https")
-LOG_FORMATS = ("json", "combined")
+LOG_FORMATS = ("auto", "json", "text", "combined")
 
 MAX_WEIGHT = 1000
 
@@ -294,7 +294,9 @@ class Config:
         upstreams: The upstreams by name.
         routes: The routes in file order, at least one; no two have the same host and prefix.
         limits: The defaults, overridden by the limits of the file.
-        log_format: The format of the access log: ``json`` or ``combined``.
+        log_format: The format of the log: ``json``, ``text``, or ``combined`` for the access log
+            and text for the daemon's lines. ``auto`` means text on a terminal and in the journal,
+            and JSON elsewhere.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
         warnings: Warnings about the file, in line order.
     """
@@ -306,7 +308,7 @@ class Config:
     upstreams: Mapping[str, Upstream] = attrs.field(converter=_read_only)
     routes: tuple[Route, ...] = attrs.field(validator=at_least_one)
     limits: Limits = attrs.field(factory=Limits)
-    log_format: str = attrs.field(default="json", validator=choice(LOG_FORMATS))
+    log_format: str = attrs.field(default="auto", validator=choice(LOG_FORMATS))
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )

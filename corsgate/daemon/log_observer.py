@@ -1,0 +1,46 @@
+"""What Twisted's log goes through where the gate writes its log to standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from twisted.logger import ILogObserver, LogEvent
+from zope.interface import implementer
+
+from corsgate.daemon.log_lines import is_noise, json_line, text_lines
+from corsgate.gate.log_style import Place
+
+
+@implementer(ILogObserver)
+class LogObserver:
+    """Writes log events as lines.
+
+    Args:
+        write: Takes text with its line end, and does not wait.
+        log_format: ``json`` or ``text``.
+        place: Where the lines go.
+        verbose: Whether events are written that are of no use to an operator.
+        hidden: The namespaces whose events are not written.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        log_format: str,
+        place: Place,
+        *,
+        verbose: bool = False,
+        hidden: Collection[str] = (),
+    ) -> None:
+        self._write = write
+        self._is_json = log_format == "json"
+        self._place = place
+        self._verbose = verbose
+        self._hidden = hidden
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write an event."""
+        if (is_noise(event) and not self._verbose) or event.get("log_namespace") in self._hidden:
+            return
+        make = json_line if self._is_json else text_lines
+        self._write(make(event, self._place) + "\n")

@@ -1,0 +1,43 @@
+"""Where the lines of a descriptor go: the journal, a terminal, or anything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from corsgate.gate.log_style import Place
+
+
+def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
+    """Return whether what is written to a descriptor goes to systemd's journal.
+
+    Args:
+        descriptor: Such as 1 for standard output.
+        environ: The environment of the process.
+
+    Source: ``$JOURNAL_STREAM`` in systemd.exec(5). The numbers are compared since a child process
+    inherits the variable, but may have its output redirected.
+    """
+    stream = environ.get("JOURNAL_STREAM", "")
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
+
+
+def place_of(descriptor: int, environ: Mapping[str, str]) -> Place:
+    """Return where what is written to a descriptor goes.
+
+    Args:
+        descriptor: Such as 1 for standard output.
+        environ: The environment of the process.
+
+    Source: https://no-color.org for ``NO_COLOR``, which must not be empty.
+    """
+    if is_journal(descriptor, environ):
+        return Place.JOURNAL
+    if not os.isatty(descriptor):
+        return Place.FILE
+    is_plain = environ.get("NO_COLOR") or environ.get("TERM", "dumb") in ("", "dumb")
+    return Place.TERMINAL if is_plain else Place.COLOR_TERMINAL

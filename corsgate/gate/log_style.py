@@ -1,0 +1,87 @@
+"""How lines of the log look: where they go decides, unless `log_format` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+import attrs
+
+ESCAPES = {
+    "dim": "\x1b[2m",
+    "red": "\x1b[31m",
+    "bold red": "\x1b[1;31m",
+    "green": "\x1b[32m",
+    "yellow": "\x1b[33m",
+    "cyan": "\x1b[36m",
+}
+"""The escape sequences for colours (ECMA-48 8.3.117, SGR), which every terminal knows."""
+
+_END = "\x1b[0m"
+
+
+class Place(Enum):
+    """Where lines go, as far as their looks depend on it."""
+
+    JOURNAL = "journal"
+    """systemd's journal, which has the time itself, and takes the priority from ``<N>``."""
+    TERMINAL = "terminal"
+    """A terminal without colours."""
+    COLOR_TERMINAL = "colour terminal"
+    """A terminal with colours."""
+    FILE = "file"
+    """A file, a pipe, or another program."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person watches the lines as they come."""
+        return self in (Place.TERMINAL, Place.COLOR_TERMINAL)
+
+    def paint(self, color: str, text: str) -> str:
+        """Return text in a colour where there are colours.
+
+        Args:
+            color: A key of `ESCAPES`, or empty for none.
+            text: Printable text.
+        """
+        if self is not Place.COLOR_TERMINAL or not color:
+            return text
+        return f"{ESCAPES[color]}{text}{_END}"
+
+
+@attrs.frozen
+class OutputLines:
+    """Standard output, as what writes lines to it knows it.
+
+    Attributes:
+        put: Writes a line, given without its end; it never waits.
+        place: Where the lines go.
+    """
+
+    put: Callable[[str], None]
+    place: Place
+
+
+def line_format(log_format: str, place: Place) -> str:
+    """Return the format of lines of the access log.
+
+    Args:
+        log_format: As in the configuration; ``auto`` for what suits the place.
+        place: Where the lines go.
+
+    Returns:
+        ``json``, ``text`` or ``combined``.
+    """
+    if log_format != "auto":
+        return log_format
+    return "json" if place is Place.FILE else "text"
+
+
+def daemon_format(log_format: str, place: Place) -> str:
+    """Return the format of the daemon's own lines, ``json`` or ``text``.
+
+    Args:
+        log_format: As for `line_format`; ``combined`` is a format of the access log alone.
+        place: Where the lines go.
+    """
+    return "json" if line_format(log_format, place) == "json" else "text"

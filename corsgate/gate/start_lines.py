@@ -1,0 +1,124 @@
+"""What the log says when a configuration begins to be served: listeners, routes, upstreams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from corsgate.config.model.credentials import HeaderCredentials
+from corsgate.config.model.values import (
+    BasicCredentials,
+    BearerCredentials,
+    Config,
+    Cors,
+    Credentials,
+    DigestCredentials,
+    Listener,
+    Route,
+    Upstream,
+)
+
+MAX_SHOWN = 20
+"""The maximum number of routes, and of upstreams, that have a line."""
+
+MAX_LISTED = 6
+"""The maximum number of origins, methods or servers in a line."""
+
+
+def listening_line(listener: Listener, address: Any) -> str:
+    """Return the line about a listener.
+
+    Args:
+        listener: Its configuration.
+        address: What its port's `getHost` returns.
+    """
+    scheme = "http"
+    if listener.certificates or listener.endpoint.lower().startswith(("tls:", "ssl:")):
+        scheme = "https with HTTP/2" if listener.http2 else "https"
+    return f"corsgate listens on {address_text(address)} ({scheme})"
+
+
+def address_text(address: Any) -> str:
+    """Return a listening address as ``host:port``, or as ``unix:`` and a path."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is not None:
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    name = getattr(address, "name", None)
+    if name is None:
+        return str(address)
+    return f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}"
+
+
+def summary(config: Config, file: str) -> Iterator[str]:
+    """Return the lines about the routes and upstreams.
+
+    Args:
+        config: What is served.
+        file: Its name in messages.
+    """
+    for route in config.routes[:MAX_SHOWN]:
+        yield _of_route(route)
+    if len(config.routes) > MAX_SHOWN:
+        yield f"and {len(config.routes) - MAX_SHOWN:,} more routes in {file}"
+    upstreams = list(config.upstreams.values())
+    for upstream in upstreams[:MAX_SHOWN]:
+        yield _of_upstream(upstream)
+    if len(upstreams) > MAX_SHOWN:
+        yield f"and {len(upstreams) - MAX_SHOWN:,} more upstreams in {file}"
+
+
+def _of_route(route: Route) -> str:
+    said = [_callers(route.cors)]
+    if route.methods is not None:
+        said.append(f"{_listed(route.methods)} only")
+    if route.allow_paths:
+        said.append(f"{len(route.allow_paths)} path(s) only")
+    if route.by_url:
+        names = _listed([each.name for each in route.by_url])
+        said.append(f"forwarded to the upstream of the URL: {names}")
+    else:
+        said.append(f"forwarded to {route.upstream.name}")
+    return f"route {route.host or ''}{route.prefix}: {', '.join(said)}"
+
+
+def _callers(cors: Cors | None) -> str:
+    if cors is None:
+        return "no cross-origin access"
+    if "*" in cors.allow_origins:
+        return "any origin may call"
+    return f"{_listed(cors.allow_origins)} may call"
+
+
+def _of_upstream(upstream: Upstream) -> str:
+    servers = [server.origin + server.base_path for server in upstream.servers]
+    servers += [str(each) for each in upstream.discovered]
+    said = [_listed(servers), _kind(upstream.credentials)]
+    if len(servers) > 1:
+        said.append(f"balanced by {upstream.balancing.balance}")
+    if upstream.balancing.health is not None:
+        said.append(f"probed at {upstream.balancing.health.path}")
+    if not upstream.verify:
+        said.append("certificates NOT verified")
+    return f"upstream {upstream.name}: {', '.join(said)}"
+
+
+def _kind(credentials: Credentials | None) -> str:
+    """Return the kind of credentials; nothing of the secret, and no user name."""
+    match credentials:
+        case None:
+            return "no credentials"
+        case BasicCredentials():
+            return "basic credentials"
+        case DigestCredentials():
+            return "digest credentials"
+        case BearerCredentials():
+            return "a bearer token"
+        case HeaderCredentials():
+            return f"a secret in {credentials.name}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    """Return items with commas in between, the last ones counted if they are too many."""
+    shown = ", ".join(items[:MAX_LISTED])
+    more = len(items) - MAX_LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -1,0 +1,113 @@
+"""What the log says when a configuration begins to be served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.values import Listener
+from corsgate.gate.start_lines import MAX_SHOWN, address_text, listening_line, summary
+from tests.support import LISTEN, parse
+
+
+def lines(toml: str) -> list[str]:
+    """Return the lines about a configuration."""
+    return list(summary(parse(LISTEN + toml), "gate.toml"))
+
+
+class ListeningTests(SynchronousTestCase):
+    """`listening_line`."""
+
+    def test_addresses(self) -> None:
+        """Each kind of address is as its users write it."""
+        for address, text in (
+            (IPv4Address("TCP", "127.0.0.1", 5555), "127.0.0.1:5555"),
+            (IPv6Address("TCP", "::1", 5555), "[::1]:5555"),
+            (UNIXAddress(b"/run/gate.sock"), "unix:/run/gate.sock"),
+        ):
+            self.assertEqual(address_text(address), text)
+
+    def test_protocols(self) -> None:
+        """The line says whether it speaks TLS."""
+        address = IPv4Address("TCP", "127.0.0.1", 1)
+        for listener, scheme in (
+            (Listener(endpoint="tcp:1"), "http"),
+            (Listener(endpoint="tls:/etc/keys:443"), "https"),
+        ):
+            told = f"corsgate listens on 127.0.0.1:1 ({scheme})"
+            self.assertEqual(listening_line(listener, address), told)
+        over_tls: Any = type("L", (), {"endpoint": "tcp:1", "certificates": (1,), "http2": True})
+        self.assertIn("(https with HTTP/2)", listening_line(over_tls, address))
+
+
+class SummaryTests(SynchronousTestCase):
+    """`summary`."""
+
+    def test_routes(self) -> None:
+        """A route has its place, who may call, what is restricted, and its upstream."""
+        found = lines(
+            'hosts = ["api.example"]\n'
+            '[upstreams.a]\nservers = ["http://h:1"]\n[upstreams.b]\nservers = ["http://i:1"]\n'
+            '[routes."/"]\nupstream = "a"\n'
+            '[routes."api.example/v1"]\nupstream = "b"\nmethods = ["GET", "PUT"]\n'
+            'allow_paths = ["/v1/x/**"]\ncors = { allow_origins = ["http://o"] }\n'
+            '[routes."/any"]\nupstream = "a"\ncors = { allow_origins = ["*"] }\n'
+            '[routes."/proxy"]\nby_url = ["a", "b"]\n'
+        )
+        self.assertEqual(
+            found[:4],
+            [
+                "route /: no cross-origin access, forwarded to a",
+                "route api.example/v1: http://o may call, GET, PUT only, 1 path(s) only, "
+                "forwarded to b",
+                "route /any: any origin may call, forwarded to a",
+                "route /proxy: no cross-origin access, forwarded to the upstream of the URL: a, b",
+            ],
+        )
+
+    def test_upstreams(self) -> None:
+        """An upstream has its servers and the kind of its credentials, but nothing secret."""
+        found = lines(
+            '[upstreams.a]\nservers = ["https://h/base", "https://i"]\nverify = "dangerously-off"\n'
+            'credentials = { type = "digest", username = "user-u", password = "pass-p" }\n'
+            'health = { path = "/up" }\n'
+            '[upstreams.b]\nservers = ["dns+https://x"]\n'
+            'credentials = { type = "bearer", token = "pass-p" }\n'
+            '[upstreams.c]\nservers = ["https://y"]\n'
+            'credentials = { type = "header", name = "X-Key", value = "pass-p" }\n'
+            '[upstreams.d]\nservers = ["https://z"]\n'
+            'credentials = { type = "basic", username = "user-u", password = "pass-p" }\n'
+            + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcd")
+        )
+        self.assertEqual(
+            found[4:],
+            [
+                "upstream a: https://h/base, https://i, digest credentials, "
+                "balanced by round_robin, probed at /up, certificates NOT verified",
+                "upstream b: dns+https://x, a bearer token",
+                "upstream c: https://y, a secret in X-Key",
+                "upstream d: https://z, basic credentials",
+            ],
+        )
+        self.assertNotIn("pass-p", "".join(found))
+        self.assertNotIn("user-u", "".join(found))
+
+    def test_many(self) -> None:
+        """Of very many only the first have a line; the rest are counted."""
+        servers = ", ".join(f'"http://h{number}"' for number in range(100))
+        origins = ", ".join(f'"http://o{number}"' for number in range(100))
+        found = lines(
+            f"[cors.c]\nallow_origins = [{origins}]\n"
+            + f"[upstreams.big]\nservers = [{servers}]\n"
+            + "".join(f'[upstreams.u{n}]\nservers = ["http://h{n}"]\n' for n in range(2000))
+            + "".join(f'[routes."/{n}"]\nupstream = "u{n}"\ncors = "c"\n' for n in range(2000))
+            + '[routes."/big"]\nupstream = "big"\n'
+        )
+        self.assertEqual(len(found), 2 * MAX_SHOWN + 2)
+        self.assertEqual(found[MAX_SHOWN], "and 1,981 more routes in gate.toml")
+        self.assertEqual(found[-1], "and 1,981 more upstreams in gate.toml")
+        self.assertIn("http://o5 and 94 more may call", found[0])
+        self.assertIn("http://h5 and 94 more, no credentials", found[MAX_SHOWN + 1])
+        self.assertLess(max(map(len, found)), 200)
