@@ -26,6 +26,20 @@ def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
     return stream == f"{found.st_dev}:{found.st_ino}"
 
 
+def marked(text: str, descriptor: int, environ: Mapping[str, str], priority: int = 3) -> str:
+    """Return text with a priority before each line if a descriptor is the journal.
+
+    Args:
+        text: One line or more.
+        descriptor: Where it is to be written.
+        environ: The environment of the process.
+        priority: The journal's, by syslog(3); the default is that of an error.
+    """
+    if not is_journal(descriptor, environ):
+        return text
+    return "\n".join([f"<{priority}>{line}" for line in text.splitlines()])
+
+
 def place_of(descriptor: int, environ: Mapping[str, str]) -> Place:
     """Return where what is written to a descriptor goes.
 

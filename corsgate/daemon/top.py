@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 
 from corsgate.daemon.log_observer import LogObserver
+from corsgate.daemon.log_place import marked
 from corsgate.errors import ConfigError
 
 
@@ -60,5 +62,5 @@ class Top(MultiService):
 
 def exit_for(error: ConfigError) -> SystemExit:
     """Print faults where the user sees them, even if twistd has redirected stderr."""
-    print(error, file=sys.__stderr__)
+    print(marked(str(error), 2, os.environ), file=sys.__stderr__)
     return SystemExit(1)

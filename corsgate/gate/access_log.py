@@ -94,8 +94,12 @@ class AccessLog:
             return
         try:
             self._file.reopen()
-        except OSError:
-            _log.failure("SIGHUP: the access log can't be opened again; its old file is kept")
+        except OSError as error:
+            _log.error(
+                "SIGHUP: the access log can't be opened again ({reason}): lines go on into the old"
+                " file",
+                reason=error.strerror or str(error),
+            )
         else:
             _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
 

@@ -63,4 +63,4 @@ class MemoryHolder:
         try:
             self.cut(outcome)
         except Exception:
-            self.__log.failure("what waits could not be cut")
+            self.__log.failure("a connection could not be cut to free memory")

@@ -7,7 +7,7 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.daemon.log_place import is_journal, place_of
+from corsgate.daemon.log_place import is_journal, marked, place_of
 from corsgate.gate.log_style import Place
 
 
@@ -44,6 +44,9 @@ class PlaceTests(SynchronousTestCase):
         self.assertIs(place_of(ours.fileno(), {"JOURNAL_STREAM": stream}), Place.FILE)
         inherited = {"JOURNAL_STREAM": stream, "TERM": "xterm"}
         self.assertIs(place_of(self.terminal(), inherited), Place.COLOR_TERMINAL)
+        environ = {"JOURNAL_STREAM": stream}
+        self.assertEqual(marked("a\nb", journal.fileno(), environ), "<3>a\n<3>b")
+        self.assertEqual(marked("a\nb", ours.fileno(), environ), "a\nb")
         for odd in ("", ":", "1", f"{stream}:", f" {stream}", "x:y"):
             self.assertFalse(is_journal(journal.fileno(), {"JOURNAL_STREAM": odd}), odd)
 

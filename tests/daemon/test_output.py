@@ -159,6 +159,27 @@ class ProcessTests(SynchronousTestCase):
         )
         self.assertTrue(all(re.match(r"<[2346]>\D|<6>\d{3} ", line) for line in lines), lines)
 
+    def test_faults_in_the_journal(self) -> None:
+        """What keeps it from starting is there as errors."""
+        ours, journal = socket.socketpair()
+        self.addCleanup(ours.close)
+        found = os.fstat(journal.fileno())
+        stream = f"{found.st_dev}:{found.st_ino}"
+        with journal:
+            done = subprocess.run(
+                [*self.command, "corsgate", "--upstream", "ftp://x", "--allow-origin", "nonsense"],
+                env={**outside(), "PYTHONPATH": str(ROOT), "JOURNAL_STREAM": stream},
+                stdout=journal.fileno(),
+                stderr=journal.fileno(),
+                timeout=PATIENCE_S,
+                check=False,
+            )
+        self.assertNotEqual(done.returncode, 0)
+        with ours.makefile() as said:
+            lines = said.read().splitlines()
+        self.assertEqual(len(lines), 2, lines)
+        self.assertTrue(all(line.startswith("<3>command line: --") for line in lines), lines)
+
     def test_json_in_the_journal(self) -> None:
         """With ``log_format = "json"`` each entry there is an object."""
         lines = self.journal('log_format = "json"\n')

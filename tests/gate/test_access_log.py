@@ -18,6 +18,7 @@ from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
 from corsgate.gate.service import GateService
 from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.request_log import RequestLog
+from tests.gate.fakes import collected
 from tests.peers import reactor, request, response
 from tests.support import (
     BASIC,
@@ -243,8 +244,10 @@ class Places(GateTestCase):
         old = path.with_name(f"{path.name}.1")
         path.rename(old)
         os.mkfifo(path)
-        service.refresh()
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        with collected() as events:
+            service.refresh()
+        self.assertEqual([e["log_level"].name for e in events], ["error"])
+        self.assertIn("can't be opened again (", str(formatEvent(events[0])))
         await self.ask_port(port)
         await service.stopService()
         self.assertEqual(len(old.read_text().splitlines()), 2)
@@ -256,8 +259,10 @@ class Places(GateTestCase):
         service, port = self.serve_logging(f"access_log = {json.dumps(str(path))}\n")
         old = path.parent.with_name(f"{path.parent.name}.gone")
         path.parent.rename(old)
-        service.refresh()
-        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        with collected() as events:
+            service.refresh()
+        self.assertEqual([e["log_level"].name for e in events], ["error"])
+        self.assertIn("can't be opened again (", str(formatEvent(events[0])))
         await self.ask_port(port)
         await service.stopService()
         self.assertEqual(len((old / "log").read_text().splitlines()), 1)
