@@ -26,8 +26,9 @@ _DESCRIPTION = """\
 Print a configuration with the smallest policy that allows all calls granted in a record: a HAR file
 saved by a browser's devtools, or the gate's access log in JSON. Calls that were refused become
 comments, since anyone may have made them. For the URL of a live server, the policy allows what the
-server allows --origin. This sends only preflights and one GET, and no request that could change data. Some facts are not in a record: a log has no cookies, and no headers of calls
-whose preflight the browser had cached.
+server allows --origin. This sends only preflights and one GET, and no request that could change
+data. Some facts are not in a record: a log has no cookies, and no headers of calls whose preflight
+the browser had cached.
 
 exit status: 0 complete, 1 some recorded calls can't be allowed, 2 nothing to learn"""
 
