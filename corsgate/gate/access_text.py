@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 
 from corsgate.gate.log_style import Place
 from corsgate.gate.log_text import cut, printable, sender
@@ -46,28 +47,24 @@ class TextLines:
             took_s: How long it took, in seconds.
         """
         place, log = self._place, request.log
+        asked = f"{_ascii(request.method, 40)} {_ascii(request.uri, MAX_TARGET)}"
+        if request.method == b"OPTIONS" and b"access-control-request-method" in request.index:
+            wanted = b", ".join(request.index[b"access-control-request-method"])
+            asked += f" (for {_ascii(wanted, 40)})"
+        took = f"{took_s * 1000:.1f} ms" if took_s < 0.01 else _long(took_s)
+        tried = () if log.tried is None else tuple(log.tried)
+        where = "" if log.route is None else "  " + _where(log.route, tried, log.server)
+        why = "" if log.refused is None and log.outcome is None else "  " + _why(request)
+        if place is Place.JOURNAL:
+            who = f"  client {cut(printable(log.client), 100)}, id {log.id}"
+            return f"{status} {asked}  {took}{where}{who}{why}"
+        if place is Place.FILE:
+            who = f"  client {cut(printable(log.client), 100)}, id {log.id}"
+            return f"{stamp} {status} {asked}  {took}{where}{who}{why}"
         paint = place.paint
-        method = cut(_ascii(request.method), 40)
-        target = cut(_ascii(request.uri), MAX_TARGET)
-        asked = request.index.get(b"access-control-request-method")
-        if asked is not None and request.method == b"OPTIONS":
-            target += f" (for {cut(_ascii(b', '.join(asked)), 40)})"
-        said = f"{paint(_COLORS.get(status // 100, ''), str(status))} {method} {target}"
-        parts = [said, paint("dim", _duration(took_s))]
-        if log.route is not None:
-            parts.append(paint("dim", _where(log.route, log.tried or (), log.server)))
-        if not place.is_terminal:
-            parts.append(f"client {cut(printable(log.client), 100)}, id {log.id}")
-        line = "  ".join(parts)
-        if log.refused is not None:
-            whom = sender(request.index.get(b"origin"), log.refused)
-            reason = cut(printable(log.refused), MAX_REASON)
-            line += f"  {paint('yellow', f'refused: {reason}{whom}')}"
-        elif log.outcome is not None:
-            line += f"  {paint('yellow', cut(printable(log.outcome), MAX_REASON))}"
-        if place.is_terminal:
-            return f"{paint('dim', time_of_day(self._wall_clock()))} {line}"
-        return line if place is Place.JOURNAL else f"{stamp} {line}"
+        code = paint(_COLORS.get(status // 100, ""), str(status))
+        when = paint("dim", time_of_day(self._wall_clock()))
+        return f"{when} {code} {asked}  {paint('dim', took + where)}{paint('yellow', why)}"
 
 
 def time_of_day(time_s: float) -> str:
@@ -79,8 +76,9 @@ def time_of_day(time_s: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(time_s))
 
 
-def _where(route: str, tried: Sequence[str], server: str | None) -> str:
-    """Return the route, and the servers that had the request."""
+@lru_cache(maxsize=1024)
+def _where(route: str, tried: tuple[str, ...], server: str | None) -> str:
+    """Return the route, and the servers that had the request; there are as many as configured."""
     servers = list(tried[:_MAX_TRIED])
     if len(tried) > _MAX_TRIED:
         servers.append("...")
@@ -90,11 +88,21 @@ def _where(route: str, tried: Sequence[str], server: str | None) -> str:
     return " -> ".join(shown)
 
 
-def _duration(took_s: float) -> str:
-    if took_s < 0.01:
-        return f"{took_s * 1000:.1f} ms"
+def _why(request: GateRequest) -> str:
+    """Return why the gate refused or ended a request."""
+    refused = request.log.refused
+    if refused is None:
+        return cut(printable(request.log.outcome or ""), MAX_REASON)
+    whom = sender(request.index.get(b"origin"), refused)
+    return f"refused: {cut(printable(refused), MAX_REASON)}{whom}"
+
+
+def _long(took_s: float) -> str:
     return f"{took_s * 1000:.0f} ms" if took_s < 10 else f"{took_s:.1f} s"
 
 
-def _ascii(value: bytes) -> str:
-    return printable(value.decode("latin-1"), ascii_only=True)
+def _ascii(value: bytes, most: int) -> str:
+    text = value.decode("latin-1")
+    if len(text) <= most and text.isascii() and text.isprintable():
+        return text
+    return cut(printable(text, ascii_only=True), most)
