@@ -133,7 +133,7 @@ class Starting(DaemonTestCase):
         self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), APP)
         port = await daemon.port()
         said = f"{APP.decode()} may call http://localhost:{port}, which forwards to {upstream.url}"
-        await daemon.when(lambda: said in daemon.said)
+        await daemon.when(lambda: said in daemon.messages)
         encoded = b64encode(b"admin:secret")
         self.assertEqual(upstream.requests[0].one(b"Authorization"), b"Basic " + encoded)
         await daemon.when(lambda: '"status": 200' in daemon.said)

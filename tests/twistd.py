@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -42,6 +43,13 @@ class Daemon(ProcessProtocol, Watched):
         command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
         environ = {**outside(), "PYTHONPATH": str(ROOT)}
         reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT))
+
+    @property
+    def messages(self) -> list[str]:
+        """The daemon's own messages, as they are before JSON has escaped their quotes."""
+        lines = [line for line in self.said.split("\n")[:-1] if line.startswith('{"time": ')]
+        found = [json.loads(line) for line in lines]
+        return [each["message"] for each in found if "message" in each]
 
     @property
     def process(self) -> Any:

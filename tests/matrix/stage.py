@@ -142,8 +142,7 @@ def logged(daemon: Daemon) -> dict[str, list[dict[str, Any]]]:
     """Return the lines of a gate's access log by the call that they are for, in order."""
     found: dict[str, list[dict[str, Any]]] = {}
     for text in daemon.said.splitlines():
-        if text.startswith("{"):
-            line = json.loads(text)
+        if text.startswith("{") and "target" in (line := json.loads(text)):
             (name,) = parse_qs(urlsplit(line["target"]).query).get("case", [""])
             found.setdefault(name, []).append(line)
     return found
