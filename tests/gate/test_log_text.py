@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.log_text import MAX_SHOWN, shown, shown_bytes
+from corsgate.gate.log_text import MAX_SHOWN, cut, printable, sender, shown, shown_bytes
 
 
 class ShownTests(SynchronousTestCase):
@@ -24,3 +24,34 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(shown_bytes([b"a", b"b\n"]), "a, b\\n")
         for nothing in (None, [], [b""]):
             self.assertEqual(shown_bytes(nothing), "-")
+
+
+class PrintableTests(SynchronousTestCase):
+    """`printable` and `cut`."""
+
+    def test_escapes(self) -> None:
+        """What moves a cursor, ends a line or turns text around is escaped; letters are not."""
+        for text, found in (
+            ("caf\u00e9 \u4e2d", "caf\u00e9 \u4e2d"),
+            ("\x1b[2J\x07\x9b", r"\x1b[2J\x07\x9b"),
+            ("a\r\nb\u2028", r"a\r\nb\u2028"),
+            ("\u202egpj.exe", r"\u202egpj.exe"),
+            ("\ud800", r"\ud800"),
+        ):
+            self.assertEqual(printable(text), found)
+        self.assertEqual(printable("caf\u00e9", ascii_only=True), r"caf\xe9")
+
+    def test_cut(self) -> None:
+        """A cut is marked, within the bound."""
+        self.assertEqual((cut("abcdef", 6), cut("abcdefg", 6)), ("abcdef", "abc..."))
+
+
+class SenderTests(SynchronousTestCase):
+    """`sender`."""
+
+    def test_named_once(self) -> None:
+        """The origin is named unless the reason does, or there is none."""
+        self.assertEqual(sender([b"http://a"], "origin 'http://a' is not allowed"), "")
+        self.assertEqual(sender([b"http://a"], "because of 'PUT'"), " (from http://a)")
+        self.assertEqual(sender(None, "because"), "")
+        self.assertLess(len(sender([b"\x1b" * 9999], "because")), MAX_SHOWN + 20)
