@@ -92,7 +92,7 @@ class Pins:
 PINS: Final[Mapping[str, Pins]] = {
     "1k": Pins(Pin(73, bar=105), Pin(2_803, bar=2_900)),
     "varying": Pins(Pin(131, bar=160), Pin(4_603, bar=4_600)),
-    "preflight": Pins(Pin(24, bar=65), Pin(934, bar=1_600)),
+    "preflight": Pins(Pin(24, bar=65), Pin(993, bar=1_600)),
     "put": Pins(Pin(164, bar=190), Pin(5_167)),
     "put-drip": Pins(Pin(327), Pin(8_982)),
     "chunked": Pins(Pin(91, bar=190), Pin(3_161)),

@@ -37,7 +37,7 @@ class RoutingTests(SynchronousTestCase):
     def test_tables_load(self) -> None:
         """Each block of TOML is a valid part of a file, without doubtful settings."""
         blocks = list(PAGE.blocks("toml"))
-        self.assertEqual(len(blocks), 3)
+        self.assertEqual(len(blocks), 4)
         for block in blocks:
             doubts = [str(each) for each in load(block).warnings if "allow_paths" in str(each)]
             self.assertEqual(doubts, [])

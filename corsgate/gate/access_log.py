@@ -15,6 +15,7 @@ from corsgate.gate.log_style import OutputLines, Place, line_format
 from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.learn.record import CUT
+from corsgate.message.trace_context import trace_id
 from corsgate.server.request import GateRequest
 
 ABORTED_STATUS = 499
@@ -249,6 +250,8 @@ class _Asked:
         is_short = len(origin or b"") + len(agent or b"") <= MAX_VALUE_BYTES
         fields = _fields if is_short else _fields.__wrapped__
         self.fields, self.wanted = fields(origin, agent, most), ""
+        if b"traceparent" in index and (trace := trace_id(index[b"traceparent"])):
+            self.fields += f', "trace": "{trace}"'
         if method == b"OPTIONS":
             if b"access-control-request-method" in index:
                 wanted = index[b"access-control-request-method"][0].decode("latin-1")

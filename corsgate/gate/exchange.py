@@ -122,7 +122,7 @@ class Exchange:
         if ruling.outcome is not None:
             log.outcome, log.refused = ruling.outcome, ruling.refused
         if ruling.problem is None:
-            request.respond(ruling.no_content(request.channel.context.date()), b"")
+            request.respond(ruling.no_content(request.channel.context.date(), log.id), b"")
         else:
             respond(request, ruling.problem, ruling.decision)
 
@@ -278,10 +278,8 @@ class Exchange:
 
     def _is_served(self, cause: str | None) -> bool | None:
         """Return whether a server that failed a request did as it should; None for neither."""
-        if cause is None:
-            return None
         # Where a 500 doesn't count as a failure, it is a proper response of the application.
-        return cause not in self._route.upstream.ejecting
+        return None if cause is None else cause not in self._route.upstream.ejecting
 
     # The response.
 
@@ -299,6 +297,7 @@ class Exchange:
             authority=self._client.authority,
             gate_origin=ruling.gate_origin,
             shared=ruling.shared,
+            request_id=request.log.id,
             added=(
                 self._choice.added(request, route, server, self._client, ruling.gate_origin)
                 if route.adds_fields

@@ -22,6 +22,7 @@ from corsgate.gate.runtime import CompiledRoute, Runtime
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules
+from corsgate.message.request_id import REQUEST_ID_NAME, given_id
 from corsgate.server.admission import Admission, client_key
 from corsgate.server.alpn import HTTP1, HTTP2, find_http2, over_tls
 from corsgate.server.fields_memo import FieldsMemo
@@ -124,7 +125,7 @@ class ListenerSite:
             known = request.memo.client = self._find_client(request)
         client, shown = known
         request.client_key = client.key
-        request.log.id = self._new_id()
+        request.log.id = client.request_id or self._new_id()
         request.log.client = shown
         return client
 
@@ -136,7 +137,13 @@ class ListenerSite:
         if networks and trusted(peer, networks):
             shown = client_address(request.head.headers, peer, networks)
             client = _client_of(
-                peer, scheme, authority, shown, is_checked=is_checked, is_trusted=True
+                peer,
+                scheme,
+                authority,
+                shown,
+                is_checked=is_checked,
+                is_trusted=True,
+                request_id=given_id(request.index.get(REQUEST_ID_NAME, ())),
             )
             return client, shown
         if len(authority) > _LONGEST_REMEMBERED:
@@ -179,6 +186,7 @@ def _client_of(
     *,
     is_checked: bool,
     is_trusted: bool = False,
+    request_id: str = "",
 ) -> Client:
     return Client(
         peer=peer,
@@ -187,6 +195,7 @@ def _client_of(
         authority=authority,
         key=None if shown == UNKNOWN else client_key(shown),
         hosts_checked=is_checked,
+        request_id=request_id,
         address=shown,
     )
 

@@ -12,6 +12,7 @@ from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
 from corsgate.gate.failover import report
 from corsgate.gate.runtime import CompiledRoute
+from corsgate.message.request_id import REQUEST_ID
 from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import place_of
 
@@ -28,7 +29,10 @@ def respond(request: GateRequest, problem: Problem, decision: Decision | None = 
     """
     # Unless more is known, the log says what the client gets.
     request.log.conclude(problem.detail)
-    headers = () if decision is None else decision.exposing(problem.headers).headers
+    own = (REQUEST_ID, request.log.id.encode("ascii"))
+    headers = [own]
+    if decision is not None:
+        headers += decision.exposing((*problem.headers, own)).headers
     accept = request.index.get(b"accept", ())
     head, body = render(problem, accept, request.log.id, headers)
     request.respond(head, body)
@@ -67,6 +71,7 @@ def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failur
         request.abort()
     elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
         head, body = render_fallback(fallback)
+        head.headers.append((REQUEST_ID, request.log.id.encode("ascii")))
         head.headers.extend(decision.exposing(head.headers).headers)
         request.respond(head, body)
     else:

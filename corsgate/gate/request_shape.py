@@ -31,12 +31,13 @@ from corsgate.message.identity import (
     DroppedFields,
 )
 from corsgate.message.loops import loop_mark, via
+from corsgate.message.request_id import REQUEST_ID, REQUEST_ID_NAME
 from corsgate.message.target import join_base, segments, strip_segments
 from corsgate.message.webdav import ResourceMap
 from corsgate.shortcuts import ALL, Shortcuts
 
 # Expect is made anew where the client's wait is passed on.
-_OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect"}
+_OF_THIS_HOP = HOP_BY_HOP | CLIENT_FIELDS | {b"host", b"content-length", b"expect", REQUEST_ID_NAME}
 _OF_PAGE = frozenset((b"origin", b"referer", b"sec-fetch-site"))
 # The spellings of a name double with each; no field in use has half as many.
 _MOST_HYPHENS = 12
@@ -67,6 +68,7 @@ class RequestShape:
         by_route: Whether heads depend on the route's host or prefix.
         by_request: Whether heads are different for each request.
         added: Fields that the operator adds to each request alike.
+        identifies: Whether servers get the request's id.
     """
 
     __slots__ = (
@@ -89,6 +91,7 @@ class RequestShape:
         "added",
         "by_request",
         "by_route",
+        "identifies",
         "maps_target",
     )
 
@@ -137,6 +140,7 @@ class RequestShape:
         self._ending_lines = field_lines(self._ending)
         # The route's methods were checked against the request line alone.
         is_judged = route.methods is not None or judges_methods(route.allow_paths)
+        self.identifies = REQUEST_ID_NAME not in self._passed | rules.request_headers.named
         gone = own_fields | maker.dropped | (METHOD_OVERRIDES if is_judged else frozenset())
         if not rules.via:
             gone |= {b"via"}
@@ -172,9 +176,9 @@ class RequestShape:
             offers: The protocols that it may switch to.
             trailers: Whether the client takes trailers.
             expect: Whether the client waits for the server's 100 Continue.
-            framing: For a request without a body, the line of its framing, or none.
+            framing: The framing line of a head to keep, which has no body and no id yet; or None.
             origin_mode: What the server sees as Origin and Referer.
-            request_id: The id of the request in the access log.
+            request_id: The id of the request.
 
         Returns:
             A head without hop-by-hop and framing fields, its target mapped to the server, with
@@ -195,20 +199,20 @@ class RequestShape:
             told, told_lines = [*told, *page], told_lines + page_lines
         if names.resources:
             passed = self._map_resources(head, passed, server, client)
-        ending, ending_lines = self._ending, self._ending_lines
+        ending = self._ending
         if offers or trailers or expect:
             ending = self._ending_with(offers, trailers=trailers, expect=expect)
-            ending_lines = field_lines(ending)
         if self._maker.varies:
             ending = [*ending, *self._maker.varying(client, head, request_id)]
-            ending_lines = field_lines(ending)
+        if framing is None and self.identifies:
+            ending = [*ending, (REQUEST_ID, request_id.encode("ascii"))]
+        ending_lines = self._ending_lines if ending is self._ending else field_lines(ending)
         lines = b"\r\n".join([b"Host: " + host, *map(_line, passed), told_lines + ending_lines])
-        target = head.target
-        if self.maps_target or server.base_path:
-            target = self.upstream_target(target, server)
+        maps = self.maps_target or server.base_path
+        target = self.upstream_target(head.target, server) if maps else head.target
         made = RequestHead(head.method, target, [(b"Host", host), *passed, *told, *ending], lines)
         if framing is not None:
-            made.wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (made.method, target, lines, framing)
+            made.wire = b"%b %b HTTP/1.1\r\n%b%b" % (made.method, target, lines, framing)
         return made
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:

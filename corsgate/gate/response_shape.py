@@ -23,6 +23,7 @@ from corsgate.message.headers import (
     without_named,
 )
 from corsgate.message.location import REWRITTEN, check_redirect, rewrite
+from corsgate.message.request_id import REQUEST_ID, REQUEST_ID_NAME
 from corsgate.message.set_cookie import CookieRules
 from corsgate.message.uri_mapping import AddressMap, Mount
 from corsgate.shortcuts import ALL, Shortcuts
@@ -93,6 +94,7 @@ class ResponseShape:
         "_adapts_cookies",
         "_dropped",
         "_dropped_beside",
+        "_identifies",
         "_mount",
         "_names_of",
         "_plans",
@@ -120,6 +122,11 @@ class ResponseShape:
         if cookies == "drop" or "cookie" in injected_names(route.upstream):
             withheld.add(b"set-cookie")
         withheld |= route.response_headers.dropped
+        # The box's own id has no line in the gate's log, and two would be one too many.
+        passes_id = any(name.lower() == "x-request-id" for name in route.pass_headers)
+        self._identifies = not passes_id and REQUEST_ID_NAME not in route.response_headers.named
+        if not passes_id:
+            withheld.add(REQUEST_ID_NAME)
         self._dropped = _NOT_FOR_CLIENTS | {b"content-length"} | withheld
         # The final head alone says what a browser is to do with the host from now on.
         self._dropped_beside = self._dropped | {_HSTS}
@@ -139,6 +146,7 @@ class ResponseShape:
         gate_origin: bytes,
         shared: bool = False,
         added: Iterable[Header] = (),
+        request_id: str = "",
     ) -> ResponseHead:
         """Return the head that the client gets.
 
@@ -152,6 +160,7 @@ class ResponseShape:
             shared: Whether the client's connection may carry the requests of several users. A
                 proxy's next user would be taken for the one who met a challenge that binds it.
             added: Further fields of the gate's own.
+            request_id: The id of the request.
 
         Raises:
             RedirectLoop: A redirect would lead the client round in a loop.
@@ -174,6 +183,8 @@ class ResponseShape:
         if plan.conditional:
             headers = _fitting(headers, response, gate_origin)
         headers += added
+        if self._identifies:
+            headers.append((REQUEST_ID, request_id.encode("ascii")))
         if decision.exposes_all:
             decision = decision.exposing(headers)
         if plan.challenges and shared:

@@ -15,9 +15,10 @@ from corsgate.message.client import Client, gate_origin
 from corsgate.message.connection_auth import credentials_bind
 from corsgate.message.forwarded import UNKNOWN
 from corsgate.message.head import RequestHead, ResponseHead, field_lines
-from corsgate.message.headers import HeaderIndex, short_list
+from corsgate.message.headers import HeaderIndex, HeaderList, short_list
 from corsgate.message.host import is_loopback_address
 from corsgate.message.loops import loop_of
+from corsgate.message.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
     from corsgate.gate.runtime import CompiledRoute
@@ -66,7 +67,8 @@ class Ruling:
     binds = False
     origin_mode = KEEP
     _preflight_status = 204
-    _no_content: tuple[bytes, ResponseHead] | None = None
+    _reason = b""
+    _no_content: tuple[bytes, HeaderList, bytes] | None = None
 
     def __init__(
         self,
@@ -135,19 +137,21 @@ class Ruling:
             return True
         return after_policy and not self.passes
 
-    def no_content(self, date: bytes) -> ResponseHead:
+    def no_content(self, date: bytes, request_id: str) -> ResponseHead:
         """Return the head of the response to a preflight.
 
         Args:
-            date: The value of Date; the head is made anew where it is another one.
+            date: The value of Date; most of the head is made anew where it is another one.
+            request_id: The id of the request.
         """
         if self._no_content is None or self._no_content[0] is not date:
             headers = [*self.decision.headers, (b"Date", date)]
-            status = self._preflight_status
-            reason = title_of(status).encode("ascii")
-            head = ResponseHead(status, reason, headers, field_lines(headers))
-            self._no_content = (date, head)
-        return self._no_content[1]
+            self._no_content = (date, headers, field_lines(headers))
+            self._reason = title_of(self._preflight_status).encode("ascii")
+        _, headers, lines = self._no_content
+        own = request_id.encode("ascii")
+        headers, lines = [*headers, (REQUEST_ID, own)], b"%bX-Request-Id: %b\r\n" % (lines, own)
+        return ResponseHead(self._preflight_status, self._reason, headers, lines)
 
     def _refuse(self, policy: Policy | None, shown: str, index: HeaderIndex) -> None:
         """Work out what the client gets on a refusal by its CORS policy."""

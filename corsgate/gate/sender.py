@@ -16,6 +16,7 @@ from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import RESOURCE_FIELDS
+from corsgate.message.request_id import REQUEST_ID
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain
@@ -103,13 +104,19 @@ class Sender:
         challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
+        if head.wire is not None and self._route.request_shape.identifies:
+            own = (REQUEST_ID, self._request.log.id.encode("ascii"))
+            head = RequestHead(head.method, head.target, [*head.headers, own])
         if challengeable:
             await self._prepare_for_challenge(server, head)
         send = partial(self._send, server)
         return await send_signed(credentials, head, server.origin, self._body, send)
 
     def _head_for(self, server: Server) -> RequestHead:
-        """Return the head that a server gets; signed, where all requests are signed alike."""
+        """Return the head that a server gets; signed, where all requests are signed alike.
+
+        One that has `wire` is kept for further requests, and lacks the request's id.
+        """
         request, route = self._request, self._route
         shape = route.request_shape
         if request.body is not None or request.offers or shape.by_request:
@@ -130,7 +137,7 @@ class Sender:
         else:
             # What the fields become is the same for each target.
             lines, framing = known.lines or b"", request_framing(method, None)
-            wire = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method, target, lines, framing)
+            wire = b"%b %b HTTP/1.1\r\n%b%b" % (method, target, lines, framing)
             known = RequestHead(method, target, known.headers, lines, None, wire)
         memo.keep_head(key, known)
         return known
@@ -211,7 +218,9 @@ class Sender:
         self, server: Server, head: RequestHead, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         self._server = server
-        client, limits = self._route.upstream.client, self._route.limits
+        client, limits, ending = self._route.upstream.client, self._route.limits, b"\r\n"
+        if head.wire is not None and self._route.request_shape.identifies:
+            ending = b"X-Request-Id: %b\r\n\r\n" % self._request.log.id.encode("ascii")
         return client.send(
             server.origin,
             head,
@@ -221,6 +230,7 @@ class Sender:
             self.pins,
             self._ruling.binds,
             self._request,
+            ending,
         )
 
     def _inform(self, head: ResponseHead) -> None:

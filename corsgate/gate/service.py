@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
 from typing import Any
 
 from twisted.application.service import Service
@@ -30,6 +29,7 @@ from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.runtime import make_runtime
 from corsgate.gate.start_lines import listening_line
 from corsgate.gate.upstream_runtime import UpstreamRuntime
+from corsgate.message.request_id import made_ids
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.proxy_protocol import listening_endpoint
@@ -78,8 +78,7 @@ class GateService(Service):
         self._file = file
         self._shortcuts = shortcuts
         self._deadlines = Deadlines(reactor)
-        # Each request has an id that no other one had, on whatever listener, before a restart.
-        self._new_id = map(f"{rng(4).hex()}-{{:x}}".format, count(1)).__next__
+        self._new_id = made_ids(rng).__next__
         self._runtime = make_runtime(
             config,
             reactor=reactor,

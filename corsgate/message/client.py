@@ -22,6 +22,7 @@ class Client:
         authority: The effective Host value, possibly empty.
         hosts_checked: Whether the listener serves only configured hosts, or loopback names. Without
             that, a page whose name was pointed at the gate (DNS rebinding) passes for its own.
+        request_id: The id that a trusted proxy has given the request; empty if none has.
         address: The address behind trusted proxies, as the log shows it.
         key: The key that identifies the client where clients share a resource, as
             `corsgate.server.admission.client_key` returns it: the address behind trusted proxies.
@@ -34,6 +35,7 @@ class Client:
     authority: bytes
     key: str | None = None
     hosts_checked: bool = False
+    request_id: str = ""
     address: str = attrs.field()
 
     @address.default

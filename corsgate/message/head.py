@@ -22,9 +22,9 @@ class RequestHead:
         lines: The same fields as written by `field_lines`, if that was done already. A head
             derived from this one with other fields must leave it out.
         names: What the names of the fields imply, if known.
-        wire: The whole head as written by `to_bytes` for a request without a body, if that was
-            done already. It has neither Upgrade nor Expect: which responses are possible depends on
-            those.
+        wire: The head of a request without a body as sent, except for its end: the fields that are
+            different for each request, and the empty line. It has neither Upgrade nor Expect: which
+            responses are possible depends on those. None if it wasn't made.
     """
 
     method: bytes

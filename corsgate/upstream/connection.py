@@ -147,7 +147,7 @@ class UpstreamConnection(Protocol):
             return
         self._asked_to_continue = True
         self._parser.expect(head.method, upgrade=False)
-        self._write(head.wire)
+        self._write(head.wire + sending.ending)
         self.deadline_s = self._now() + limits.first_byte_timeout_s
 
     def cancel(self) -> None:

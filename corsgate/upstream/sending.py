@@ -41,6 +41,7 @@ class CarriedHead(Headers):
         pins: The connections that are pinned to the client's; None if none may be.
         binds: Whether the request authenticates its connection.
         holder: The client's request that it is sent for, if it is one's.
+        ending: What follows `head.wire`, if that is sent: the rest of the head.
         body: The body to send, or None.
         pool: The connections to its server.
         result: Waits for the response.
@@ -53,6 +54,7 @@ class CarriedHead(Headers):
         "binds",
         "body",
         "connection",
+        "ending",
         "head",
         "holder",
         "inform",
@@ -78,6 +80,7 @@ class CarriedHead(Headers):
         pins: Pins | None = None,
         binds: bool = False,
         holder: Holder | None = None,
+        ending: bytes = b"\r\n",
     ) -> None:
         self.head = head
         self.limits = limits
@@ -85,6 +88,7 @@ class CarriedHead(Headers):
         self.pins = pins
         self.binds = binds
         self.holder = holder
+        self.ending = ending
         self.connection: UpstreamConnection | None = None
         self.resends = True
         self._connecting: Deferred[Any] | None = None

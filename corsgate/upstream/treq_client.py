@@ -86,6 +86,7 @@ class ProxyClient(HTTPClient):
         pins: Pins | None = None,
         binds: bool = False,
         holder: Holder | None = None,
+        ending: bytes = b"\r\n",
     ) -> Deferred[UpstreamResponse]:
         """Send a request to one server.
 
@@ -98,6 +99,7 @@ class ProxyClient(HTTPClient):
             pins: The connections that are pinned to the client's; None if none may be.
             binds: Whether the request authenticates its connection.
             holder: The client's request that it is sent for, if it is one's.
+            ending: What follows `head.wire`, if there is that: the rest of the head.
 
         Returns:
             A Deferred of the response when its head has come, its body neither read nor
@@ -108,5 +110,5 @@ class ProxyClient(HTTPClient):
             if len(self.urls) >= MAX_URLS:
                 self.urls.clear()
             url = self.urls[origin] = origin.encode("ascii")
-        carried = CarriedHead(head, limits, inform, pins, binds, holder)
+        carried = CarriedHead(head, limits, inform, pins, binds, holder, ending)
         return self.request("GET", url, headers=carried, data=body)

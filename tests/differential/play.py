@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
-from hashlib import sha256
+from hashlib import shake_256
 from typing import Any
 
 import attrs
@@ -84,7 +84,7 @@ class RandomBytes:
         if size <= 4:
             return b"\x5a" * size
         count = self._asked[size] = self._asked.get(size, 0) + 1
-        return (sha256(b"%d %d" % (size, count)).digest() * (size // 32 + 1))[:size]
+        return shake_256(b"%d %d" % (size, count)).digest(size)
 
 
 def make_service(

@@ -61,7 +61,7 @@ class Lines(GateTestCase):
         await self.ask(gate, b"POST", b"/v1/x?y", headers=sent, body=b"")
         event = json.loads(gate.lines[0])
         self.assertRegex(event.pop("time"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
-        self.assertRegex(event.pop("id"), r"^[0-9a-f]+-1$")
+        self.assertRegex(event.pop("id"), r"^[0-9a-f]{32}$")
         self.assertGreaterEqual(event.pop("duration_ms"), 0)
         self.assertEqual(
             event,

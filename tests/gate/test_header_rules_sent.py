@@ -317,7 +317,7 @@ class Responses(GateTestCase):
             'response_headers = { set = { X-A = "1" } }\n'
         )
         answer = await self.ask(gate, headers=[FROM_APP])
-        self.assertEqual(answer.one(b"access-control-expose-headers"), b"X-A, X-B")
+        self.assertEqual(answer.one(b"access-control-expose-headers"), b"X-A, X-B, X-Request-Id")
 
 
 class Untouched(GateTestCase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from corsgate.gate.service import GateService
 from corsgate.message.headers import Header
 from corsgate.shortcuts import ALL, Shortcuts
 from tests.gate.fakes import FakeRequest
-from tests.support import parse
+from tests.support import parse, random_bytes
 
 TOML = """
 [[listener]]
@@ -37,7 +38,7 @@ class ListenerTests(SynchronousTestCase):
         service = GateService(
             parse(TOML),
             self.clock,
-            rng=lambda size: b"\x5a" * size,
+            rng=random_bytes(b"\x5a"),
             file="gate.toml",
             write=self.lines.append,
             shortcuts=shortcuts,
@@ -79,9 +80,29 @@ class ListenerTests(SynchronousTestCase):
         """Each request has an id of its own and a line of the log, which names its route."""
         listener = self.make()
         first, second = [self.render(listener, "192.0.2.1") for _ in range(2)]
-        self.assertEqual((first.log.id, second.log.id), ("5a5a5a5a-1", "5a5a5a5a-2"))
+        for each in (first, second):
+            self.assertRegex(each.log.id, "^[0-9a-f]{32}$")
+        self.assertNotEqual(first.log.id, second.log.id)
         self.assertEqual((first.log.route, first.status), ("/v1", 405))
         self.assertEqual(len(self.lines), 2)
+
+    def test_given(self) -> None:
+        """A trusted proxy may give a valid id; nobody else may give any."""
+        listener = self.make()
+        mine = "^[0-9a-f]{32}$"
+        for peer, values, logged in (
+            ("10.0.0.7", [b"Root=1-67891233-abcdef012345678912345678"], "^Root=1-[0-9a-f-]+$"),
+            ("10.0.0.7", [b"x" * 128], "^x{128}$"),
+            ("10.0.0.7", [b"x" * 129], mine),
+            ("10.0.0.7", [b'a", "b": "'], mine),
+            ("10.0.0.7", [b"a b"], mine),
+            ("10.0.0.7", [b""], mine),
+            ("10.0.0.7", [b"one", b"two"], mine),
+            ("192.0.2.1", [b"chosen"], mine),
+        ):
+            request = self.render(listener, peer, tuple((b"X-Request-ID", v) for v in values))
+            self.assertRegex(request.log.id, logged)
+            self.assertEqual(json.loads(self.lines[-1])["id"], request.log.id)
 
     def test_memo(self) -> None:
         """What was worked out of the fields serves again, unless that shortcut is off."""

@@ -80,7 +80,7 @@ class AskedTests(SynchronousTestCase):
         ):
             ruling = self.ask([APP, method], b"OPTIONS", cors=cors)
             self.assertIsNone(ruling.problem)
-            head = ruling.no_content(b"today")
+            head = ruling.no_content(b"today", "id")
             self.assertEqual((head.status, head.reason), (status, reason))
 
     def test_origin_mode(self) -> None:
@@ -150,14 +150,14 @@ class AskedTests(SynchronousTestCase):
         self.assertTrue(self.ask(client=attrs.evolve(ASKING, peer=UNKNOWN)).shared)
 
     def test_no_content(self) -> None:
-        """A preflight's head is made once a second."""
+        """A preflight's head has the time and the id of its request."""
         ruling = self.ask([APP, WANTS_PUT], b"OPTIONS")
-        first = ruling.no_content(b"now")
-        self.assertIs(ruling.no_content(b"now"), first)
-        later = ruling.no_content(b"later")
-        self.assertEqual(later.headers[-1], (b"Date", b"later"))
-        self.assertEqual(later.lines, field_lines(later.headers))
-        self.assertEqual((later.status, first.headers[-1]), (204, (b"Date", b"now")))
+        before = ruling.decision.headers
+        for date, request_id in ((b"now", b"1"), (b"now", b"2"), (b"later", b"3")):
+            head = ruling.no_content(date, request_id.decode())
+            own = [(b"Date", date), (b"X-Request-Id", request_id)]
+            self.assertEqual((head.status, head.headers), (204, [*before, *own]))
+            self.assertEqual(head.lines, field_lines(head.headers))
 
     def test_session_cookies(self) -> None:
         """With a cookie that pages of other sites may use, what comes without CORS is confined."""

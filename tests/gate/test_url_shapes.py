@@ -73,6 +73,7 @@ class ResponseTests(SynchronousTestCase):
             RequestHead(method=b"GET", target=b"/proxy?http://box.lan/a", headers=[]),
             authority=b"localhost",
             gate_origin=b"http://localhost",
+            request_id="7",
         )
         mine = [
             (name, value) for name, value in head.headers if name.lower() not in (b"date", b"vary")
@@ -84,6 +85,7 @@ class ResponseTests(SynchronousTestCase):
                 (b"Content-Location", b"/y"),
                 (b"Link", b"<http://box.lan/z>; rel=next"),
                 (b"Content-Security-Policy", b"sandbox"),
+                (b"X-Request-Id", b"7"),
             ],
         )
         self.assertIn(b"LOCATION: /proxy?http://box.lan/x\r\n", head.lines or b"")

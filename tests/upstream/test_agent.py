@@ -61,12 +61,14 @@ class AgentTests(BoxTestCase):
             method=b"GET",
             target=b"/t",
             headers=[(b"Host", b"h")],
-            wire=b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n",
+            wire=b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n",
         )
         for count in (1, 2, 3):
-            asked: Any = self.agent.request(b"-", self.url, CarriedHead(head, Limits()))
+            ending = b"X-Request-Id: %d\r\n\r\n" % count if count > 1 else b"\r\n"
+            carried = CarriedHead(head, Limits(), ending=ending)
+            asked: Any = self.agent.request(b"-", self.url, carried)
             peer = await self.box.next() if count == 1 else self.box.peers[-1]
-            self.assertEqual(await peer.until(), head.wire)
+            self.assertEqual(await peer.until(), (head.wire or b"") + ending)
             peer.send(OK)
             (await asked).deliverBody(Collector())
         self.assertEqual(len(self.box.peers), 1)
@@ -75,13 +77,15 @@ class AgentTests(BoxTestCase):
         """So it does where it goes out again, on a connection that is fresh."""
         await self.begin()
         await self.exchange()
-        wire = b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n\r\n"
+        wire = b"GET /t HTTP/1.1\r\nHost: h\r\nAuthorization: Basic YTpi\r\n"
+        ending = b"X-Request-Id: 1\r\n\r\n"
         head = RequestHead(method=b"GET", target=b"/t", headers=[(b"Host", b"h")], wire=wire)
-        asked: Any = self.agent.request(b"-", self.url, CarriedHead(head, Limits()))
-        self.assertEqual(await self.box.peers[0].until(), wire)
+        carried = CarriedHead(head, Limits(), ending=ending)
+        asked: Any = self.agent.request(b"-", self.url, carried)
+        self.assertEqual(await self.box.peers[0].until(), wire + ending)
         self.box.peers[0].close()
         peer = await self.box.next()
-        self.assertEqual(await peer.until(), wire)
+        self.assertEqual(await peer.until(), wire + ending)
         peer.send(OK)
         (await asked).deliverBody(Collector())
 

@@ -210,6 +210,7 @@ class OnTheWire(GateTestCase):
                 b"x-forwarded-proto",
                 b"x-forwarded-host",
                 b"via",
+                b"x-request-id",
             },
         )
 

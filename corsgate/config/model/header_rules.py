@@ -188,6 +188,11 @@ class HeaderRules:
         return frozenset(map(normal_name, (*(field.name for field in self.set), *self.remove)))
 
     @property
+    def named(self) -> frozenset[bytes]:
+        """The names of all fields that are set, added or removed, as `normal_name` returns them."""
+        return self.dropped | {normal_name(field.name) for field in self.add}
+
+    @property
     def secret_names(self) -> frozenset[bytes]:
         """The names of the fields whose values are secrets, as `normal_name` returns them."""
         return frozenset(

@@ -231,7 +231,8 @@ class Route:
             and ``<embed>`` if the upstream has credentials. Load events tell such a page which
             URLs exist behind the gate.
         pass_headers: Names of request fields that are forwarded although an upstream may trust
-            them for the client's identity or the target; only in this spelling.
+            them for the client's identity or the target; only in this spelling. With X-Request-Id,
+            client and upstream see each other's id rather than the gate's.
         limits: The limits of the file, overridden by those of the route.
         by_url: The upstreams between which the URL decides that each request names, such as
             ``/proxy?url=https%3A%2F%2Fbox%2Fmap``; empty for a route with one upstream.

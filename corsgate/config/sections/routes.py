@@ -29,6 +29,7 @@ from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Item, Named, Table, boolean, bound, checked, text
 from corsgate.errors import BadValue
 from corsgate.message.identity import METHOD_OVERRIDES, speaks_of_client
+from corsgate.message.request_id import REQUEST_ID_NAME
 
 ROUTE_LIMITS = (
     "timeout",
@@ -217,7 +218,7 @@ def _check_passed(table: Table, route: Route) -> None:
             table.notes.add(path, problem, "remove it here, or there")
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
-        elif not (overrides or speaks_of_client(lowered)):
+        elif not (overrides or speaks_of_client(lowered) or lowered == REQUEST_ID_NAME):
             table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
         seen.add(lowered)
 

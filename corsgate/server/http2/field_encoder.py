@@ -13,6 +13,7 @@ from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.table import HeaderTable
 
 from corsgate.message.headers import Header, HeaderList
+from corsgate.message.request_id import MAX_ID_BYTES, REQUEST_ID_NAME
 from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.http2.field_decoder import ENTRY_OVERHEAD, TABLE_BYTES
 
@@ -67,7 +68,7 @@ class FieldEncoder:
         self._left = TABLE_BYTES
         self._resized = b""
         # What stands for each field: those of the table, and literals that came lately.
-        self._written: dict[Header, bytes] = {}
+        self._written: _Written = _Written()
         self._literals = self._literal_bytes = 0
         # Whether the last block brought something new that may join the table with the next one.
         self._learns = False
@@ -104,7 +105,8 @@ class FieldEncoder:
 
     def forget(self) -> None:
         """Remember no literals; the table stays as long as the connection."""
-        self._written = {field: self._index(place) for field, place in self._table.items()}
+        self._written = _Written()
+        self._written.update({field: self._index(place) for field, place in self._table.items()})
         self._literals = self._literal_bytes = 0
         self._learns = False
 
@@ -115,7 +117,9 @@ class FieldEncoder:
         what `encode` joins together.
         """
         parts, self._resized = [self._resized], b""
-        learns = self._learns or not all(map(self._written.__contains__, fields))
+        learns = self._learns or not all(
+            field in self._written or _is_own_id(*field) for field in fields
+        )
         self._learns = grown = False
         for field in fields:
             name, value = field
@@ -124,6 +128,8 @@ class FieldEncoder:
                 parts.append(self._index(place))
             elif isinstance(field, HeaderTuple) and not field.indexable:
                 parts.append(_literal(name, value, _NEVER_INDEXED))
+            elif _is_own_id(name, value):
+                parts.append(_ID_STARTS[len(value)] + value)
             elif not learns or field not in self._written:
                 text = _literal(name, value, _PLAIN)
                 parts.append(text)
@@ -170,6 +176,23 @@ class FieldEncoder:
         return _integer(_FIRST_DYNAMIC + len(self._table) - 1 - place, 7, 0x80)
 
 
+class _Written(dict[Header, bytes]):
+    """What stands for each field. A request's id, which comes once, is written without a look."""
+
+    __slots__ = ()
+
+    def __missing__(self, field: Header) -> bytes:
+        name, value = field
+        if name == REQUEST_ID_NAME and len(value) <= MAX_ID_BYTES:
+            return _ID_STARTS[len(value)] + value
+        raise KeyError(field)
+
+
+def _is_own_id(name: bytes, value: bytes) -> bool:
+    """Return whether a field is a request's id: it is never put into the table nor remembered."""
+    return name == REQUEST_ID_NAME and len(value) <= MAX_ID_BYTES
+
+
 def _literal(name: bytes, value: bytes, kind: int) -> bytes:
     """Return a field that is not in the client's table (RFC 7541 6.1 and 6.2)."""
     index, values = _STATIC.get(name, (0, {}))
@@ -201,3 +224,11 @@ def _integer(number: int, bits: int, flags: int) -> bytes:
         number >>= 7
     digits.append(number)
     return bytes(digits)
+
+
+# The start of a field with a request's id, by the length of the id, which is written as it is:
+# Huffman's code would save ten bytes of 32, and take longer than all other fields together.
+_ID_STARTS: Final = tuple(
+    _integer(0, 4, _PLAIN) + _string(REQUEST_ID_NAME) + _integer(length, 7, 0)
+    for length in range(MAX_ID_BYTES + 1)
+)

@@ -15,7 +15,11 @@ class PassedTests(SynchronousTestCase):
 
     def test_warned(self) -> None:
         """A name that passes anyway, or is listed twice."""
-        source = self.TOP + OPEN + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip"]\n'
+        source = (
+            self.TOP
+            + OPEN
+            + 'pass_headers = ["X-Real-IP", "Accept", "x-real-ip", "X-Request-Id"]\n'
+        )
         at = 'routes."/".pass_headers'
         self.assertEqual(
             warned(source),

@@ -22,7 +22,7 @@ OK: HeaderList = [
 LATER = [*OK[:4], (b"date", b"Sun, 06 Nov 1994 08:49:38 GMT"), OK[5]]
 COOKIE = NeverIndexedHeaderTuple(b"set-cookie", b"session=1")
 
-NAMES = st.sampled_from([b"a", b"etag", b"vary", b"date", b"x-long", b":status"])
+NAMES = st.sampled_from([b"a", b"etag", b"vary", b"date", b"x-long", b":status", b"x-request-id"])
 VALUES = st.sampled_from([b"", b"1", b"200", b"Origin", b"\xff\x00", b"\xfe" * 300, b"y" * 2100])
 FIELDS = st.tuples(NAMES, VALUES) | st.just(COOKIE)
 BLOCKS = st.lists(FIELDS, max_size=8)
@@ -54,6 +54,21 @@ class EncoderTests(SynchronousTestCase):
                 self.assertEqual(read(client, block), step)
             elif step is not None:
                 client.max_allowed_table_size = step
+
+    def test_request_id(self) -> None:
+        """A request's id is never put into the table, and does not keep others from it."""
+        encoder, client = FieldEncoder(), Decoder()
+        sizes = []
+        for number in range(8):
+            fields = [*OK[:3], (b"x-request-id", b"%032x" % number), *OK[3:]]
+            block = encoder.encode(fields)
+            self.assertEqual(read(client, block), fields)
+            sizes.append(len(block))
+        self.assertNotIn(b"x-request-id", [name for name, _ in client.header_table.dynamic_entries])
+        self.assertLess(sizes[-1], 90)
+        self.assertEqual(len(set(sizes[2:])), 1)
+        long = [(b":status", b"200"), (b"x-request-id", b"x" * 200)]
+        self.assertEqual(read(client, encoder.encode(long)), long)
 
     def test_large(self) -> None:
         """A table is never larger than was agreed on, however much there is to put into it."""
