@@ -10,12 +10,14 @@ from textwrap import indent
 
 import attrs
 
+from corsgate.cli.box_refusal import box_refusal
 from corsgate.cli.live import NoAnswer, send
 from corsgate.cli.load import load
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.writer import Toml, toml_tables
 from corsgate.cors.names import KNOWN_METHODS, TOKEN
+from corsgate.credentials.refusal import REFUSED
 from corsgate.errors import BadValue, ConfigError
 from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.browser import fetch
@@ -23,10 +25,10 @@ from corsgate.explain.call import Call, usual_value
 from corsgate.explain.console import Message, read_message
 from corsgate.explain.cookies import CookieVerdict, cookies_of_response
 from corsgate.explain.explanation import Explanation, explain
-from corsgate.explain.refused_by import GATE, refused_by
+from corsgate.explain.refused_by import GATE, SERVER, RefusedBy, is_preflight, refused_by
 from corsgate.explain.report import as_dict, as_text
 from corsgate.explain.servers import server_fixes
-from corsgate.explain.trace import Answer, Request
+from corsgate.explain.trace import Answer, Request, Trace
 from corsgate.explain.url import Url
 from corsgate.message.headers import Header
 
@@ -35,8 +37,9 @@ Follow a page's call through the steps of the Fetch standard, as a browser does,
 is allowed or blocked. With --config, a configuration responds; with --live, the server itself does:
 it receives the preflight and, if that passes, the request itself. If the response is an error, it
 says whether a gate or the server behind it refused; for a server, a GET or HEAD is sent once more
-without Origin. --error reads a message from the console of Chromium or Firefox instead; with
---config it also finds the fix.
+without Origin. With both, it also finds out why a server refused the credentials of the gate: it
+asks that server directly, without them. --error reads a message from the console of Chromium or
+Firefox instead; with --config it also finds the fix.
 
 exit status: 0 allowed, 1 blocked, 2 unknown: bad usage, a faulty file, no response"""
 
@@ -59,10 +62,10 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = _parser()
     given = options.parse_args(argv)
-    if given.live == (given.config is not None) and given.error is None:
+    if not given.live and given.config is None and given.error is None:
         options.error("give --config FILE or --live")
-    if given.live and (given.config is not None or given.error is not None):
-        options.error("--live can't be combined with --config or --error")
+    if given.live and given.error is not None:
+        options.error("--live can't be combined with --error")
     if given.error is None and (given.url is None or given.origin is None):
         options.error("give --origin and the URL")
     try:
@@ -146,6 +149,8 @@ def _configured(given: argparse.Namespace, call: Call) -> int:
 def _live(given: argparse.Namespace, call: Call) -> int:
     trace = fetch(call, send)
     failed, refusal = trace.failed, refused_by(trace, _again)
+    if given.config is not None and refusal.who != GATE:
+        refusal = _of_box(given.config, call, trace, refusal)
     cookies: tuple[CookieVerdict, ...] = ()
     if call.credentials and trace.exchanges:
         cookies = cookies_of_response(call, trace.exchanges[-1][1].headers)
@@ -170,6 +175,16 @@ def _live(given: argparse.Namespace, call: Call) -> int:
             else (),
         )
     return _print(given, explanation)
+
+
+def _of_box(file: str, call: Call, trace: Trace, refusal: RefusedBy) -> RefusedBy:
+    """Return who refused a call, explained by the file of the gate that it went through."""
+    config = load(file).config
+    request, answer = trace.exchanges[-1] if trace.exchanges else (None, None)
+    if request is None or answer is None or answer.status not in REFUSED or is_preflight(request):
+        return refusal
+    words = tuple(box_refusal(config, call, answer.status, send))
+    return RefusedBy(who=SERVER, words=words) if words else refusal
 
 
 def _again(request: Request) -> Answer | None:

@@ -11,8 +11,25 @@ from corsgate.cors.names import SAFELISTED_METHODS, TOKEN
 from corsgate.cors.policy import Policy
 from corsgate.message.headers import Header, HeaderIndex
 
+REASON = b"Corsgate-Reason"
+"""The response field with the reason."""
+
 MAX_REASON_BYTES = 300
 """The bound of a sent reason, which may quote the client's own input."""
+
+
+def may_know(policy: Policy, index: HeaderIndex, *, loopback: bool) -> bool:
+    """Return whether a client may know why it was refused.
+
+    Args:
+        policy: The route's policy.
+        index: The request's fields.
+        loopback: Whether the client is on the gate's own machine.
+    """
+    origins = index.get(b"origin", ())
+    return (policy.source.debug and loopback) or (
+        len(origins) == 1 and origins[0] in policy.debug_origins
+    )
 
 
 def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bool) -> Decision:
@@ -34,13 +51,10 @@ def tell(policy: Policy, decision: Decision, index: HeaderIndex, *, loopback: bo
 
     Source: Fetch ``#cors-preflight-fetch``. The text on the console is the browser's choice.
     """
-    origins = index.get(b"origin", ())
-    if not (
-        (policy.source.debug and loopback)
-        or (len(origins) == 1 and origins[0] in policy.debug_origins)
-    ):
+    if not may_know(policy, index, loopback=loopback):
         return decision
-    reason: Header = (b"Corsgate-Reason", decision.reason.encode("ascii")[:MAX_REASON_BYTES])
+    origins = index.get(b"origin", ())
+    reason: Header = (REASON, decision.reason.encode("ascii")[:MAX_REASON_BYTES])
     asked = b"access-control-request-method"
     # Only the refusal of a preflight from an allowed origin lists what is allowed.
     if len(origins) == 1 and asked in index and _is_preflight(decision):

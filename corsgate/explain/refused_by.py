@@ -53,12 +53,15 @@ def refused_by(trace: Trace, again: Callable[[Request], Answer | None]) -> Refus
     page = _page(answer)
     if page is not None:
         return RefusedBy(who=GATE, words=tuple(_of_gate(answer, *page)))
-    is_preflight = any(
-        name.lower() == b"access-control-request-method" for name, _ in request.headers
-    )
-    if answer.status >= 500 or is_preflight:
+    if answer.status >= 500 or is_preflight(request):
         return RefusedBy()
-    return _of_server(request, answer.status, again, was_let_through=trace.allowed)
+    found = _of_credentials(answer)
+    return found or _of_server(request, answer.status, again, was_let_through=trace.allowed)
+
+
+def is_preflight(request: Request) -> bool:
+    """Return whether a request is a preflight, to which a gate responds by itself."""
+    return any(name.lower() == b"access-control-request-method" for name, _ in request.headers)
 
 
 def _page(answer: Answer) -> tuple[str, str] | None:
@@ -102,6 +105,29 @@ def _of_gate(answer: Answer, detail: str, request_id: str) -> list[str]:
             "Run `corsgate explain --config` with the gate's file, for the change that allows it."
         )
     return words
+
+
+def _of_credentials(answer: Answer) -> RefusedBy | None:
+    """Find out whether a server refused the credentials of a gate; None if that is unlikely.
+
+    A gate with credentials withholds the challenge, without which there is no 401 otherwise
+    (RFC 9110 15.5.2). It gives the reason to those who may know it.
+    """
+    if answer.status not in (401, 403):
+        return None
+    reasons = values(answer.headers, b"corsgate-reason")
+    if reasons:
+        return RefusedBy(who=SERVER, words=(f"The gate's reason: {text(reasons[0])}.",))
+    ids = values(answer.headers, b"x-request-id")
+    if answer.status == 403 or not ids or values(answer.headers, b"www-authenticate"):
+        return None
+    words = (
+        "The 401 has no challenge. A gate that adds credentials withholds it: then the server"
+        " refused the gate's own credentials, not the page's.",
+        "The gate's log says what the server asks for. Add --config with the gate's file, and this"
+        f" command finds out too. The request's id in the access log is {text(ids[0])}.",
+    )
+    return RefusedBy(who=SERVER, words=words)
 
 
 def _of_server(

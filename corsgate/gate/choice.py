@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from corsgate.balance.state import ServerState
 from corsgate.config.model.values import Server
+from corsgate.errors import NoServer
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.message.client import Client
@@ -61,6 +63,27 @@ class Choice(NamedTuple):
             return None
         is_secure = gate_origin.startswith(b"https:")
         return sticky.set_cookie(server.origin, route.prefix or b"/", secure=is_secure)
+
+
+async def server_to_come(
+    upstream: UpstreamRuntime, choice: Choice, timeout_s: float
+) -> ServerState:
+    """Return a server once DNS was asked for one: right after a start it may not be yet.
+
+    Args:
+        upstream: Whose servers there are.
+        choice: What its choice goes by.
+        timeout_s: How long DNS may take, in seconds.
+
+    Raises:
+        NoServer: There is none.
+    """
+    if upstream.watchers:
+        await upstream.found(timeout_s)
+    state = upstream.balancer.pick(upstream.clock.seconds(), choice.key, prefer=choice.sticks_to)
+    if state is None:
+        raise NoServer("every server of the upstream is down or drained, or none is known")
+    return state
 
 
 FREE: Final = Choice()

@@ -16,12 +16,12 @@ from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
 from corsgate.errors import (
-    NoServer,
     UpstreamError,
     UpstreamFull,
     UpstreamTimedOut,
 )
-from corsgate.gate.choice import FREE, choice_of
+from corsgate.gate.choice import FREE, choice_of, server_to_come
+from corsgate.gate.credential_refusals import REFUSED, note_response
 from corsgate.gate.error_page import TOO_LARGE, Problem
 from corsgate.gate.failover import Failover, report
 from corsgate.gate.own_responses import respond, respond_to_failure
@@ -158,7 +158,9 @@ class Exchange:
         # It has arrived just now.
         state = balancer.pick(request.arrived_s, choice.key, prefer=prefer)
         if state is None:
-            self._pending = to_come = Deferred.fromCoroutine(self._server_to_come())
+            timeout_s = route.limits.connect_timeout_s
+            coming = server_to_come(upstream, choice, timeout_s)
+            self._pending = to_come = Deferred.fromCoroutine(coming)
             to_come.addCallback(self._found, None, None).addErrback(self._fail)
         else:
             self._attempt(state)
@@ -178,30 +180,24 @@ class Exchange:
         self._pending = sent = self._sender.send(server)
         sent.addCallbacks(self._responded, self._not_responded)
 
-    async def _server_to_come(self) -> ServerState:
-        """Return a server once DNS was asked for one: right after a start it may not be yet."""
-        upstream = self._route.upstream
-        if upstream.watchers:
-            await upstream.found(self._route.limits.connect_timeout_s)
-        now = upstream.clock.seconds()
-        state = upstream.balancer.pick(now, self._choice.key, prefer=self._choice.sticks_to)
-        if state is None:
-            raise NoServer("every server of the upstream is down or drained, or none is known")
-        return state
-
     def _responded(self, response: UpstreamResponse) -> None:
         """Hand a server's response to the client, unless it is one that another may better."""
         try:
-            cause = CAUSE_OF_STATUS.get(response.head.status)
+            status, route = response.head.status, self._route
+            cause = CAUSE_OF_STATUS.get(status)
             if cause is not None:
                 self._go_on(cause, response, None)
                 return
             if self._last.circuit.state is not CircuitState.CLOSED:
-                upstream = self._route.upstream
+                upstream = route.upstream
                 upstream.balancer.responded(self._last, self._term, upstream.clock.seconds())
             if self._failover is not None:
                 # Its body may be an endless one, which is no repetition any more.
                 self._failover.end()
+            refusals = route.refusals
+            if refusals is not None and (status in REFUSED or refusals.any):
+                origin, signed = self._last.server.origin, self._sender.signed
+                note_response(self._request, route, origin, response, signed=signed)
             self._relay(response)
         except Exception:
             self._drop(response, Failure())

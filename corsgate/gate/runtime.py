@@ -75,6 +75,7 @@ class CompiledRoute:
         limits: Its bounds.
         upstream: As above.
         log_throttle: How often its failures are logged.
+        refusals: Which servers refuse the gate's credentials; None if it has none.
         direct: Whether a request without a body may be sent at once: nothing has to be learned
             from a server before.
         whole: Whether a response that has come whole is written whole.
@@ -98,6 +99,7 @@ class CompiledRoute:
         "prefix",
         "pseudonym",
         "reach",
+        "refusals",
         "report_only",
         "request_shape",
         "response_fields",
@@ -165,6 +167,7 @@ class CompiledRoute:
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
+        self.refusals = None if credentials is None else upstream.credential_refusals
         self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
 
     def _mount(self, find: FindRoute, is_foreign: IsForeign) -> Mount:

@@ -37,6 +37,7 @@ class Sender:
 
     Attributes:
         pins: As above.
+        signed: Whether the last server got the gate's credentials, if there are any.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Sender:
         "_ruling",
         "_server",
         "pins",
+        "signed",
     )
 
     def __init__(
@@ -59,6 +61,7 @@ class Sender:
         pins: Pins | None,
     ) -> None:
         self.pins = pins
+        self.signed = True
         self._request = request
         self._route = route
         self._client = client
@@ -109,7 +112,7 @@ class Sender:
             head = RequestHead(head.method, head.target, [*head.headers, own])
         if challengeable:
             await self._prepare_for_challenge(server, head)
-        send = partial(self._send, server)
+        send = partial(self._send_signed, server, head)
         return await send_signed(credentials, head, server.origin, self._body, send)
 
     def _head_for(self, server: Server) -> RequestHead:
@@ -213,6 +216,12 @@ class Sender:
         response = await self._send(server, signed, None)
         drain(response)  # First, since a challenge that is too weak raises.
         credentials.challenged(signed, response.head, server.origin)
+
+    def _send_signed(
+        self, server: Server, unsigned: RequestHead, head: RequestHead, body: IBodyProducer | None
+    ) -> Deferred[UpstreamResponse]:
+        self.signed = head is not unsigned
+        return self._send(server, head, body)
 
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None

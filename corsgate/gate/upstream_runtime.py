@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from random import Random
@@ -18,6 +19,7 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
 from corsgate.shortcuts import Shortcuts
 from corsgate.transport.deadlines import Deadlines
@@ -40,6 +42,7 @@ class UpstreamRuntime:
         agent: Holds its connections.
         client: Sends to its servers.
         credentials: Signs, or None.
+        credential_refusals: Which servers refuse what it signs with.
         rules: How its servers are balanced and protected.
         balancer: Says which server is next, and keeps what is known of each.
         ejecting: The causes of failures that count against a server.
@@ -56,6 +59,7 @@ class UpstreamRuntime:
     agent: UpstreamAgent
     client: ProxyClient
     credentials: ICredentials | None
+    credential_refusals: CredentialRefusals
     rules: Balancing
     balancer: Balancer
     ejecting: frozenset[str]
@@ -153,6 +157,9 @@ def make_upstream(
         agent=agent,
         client=ProxyClient(agent),
         credentials=credentials,
+        credential_refusals=CredentialRefusals(
+            upstream.name, upstream.credentials, reactor.seconds, time.time
+        ),
         rules=rules,
         balancer=balancer,
         ejecting=frozenset(rules.eject.on),

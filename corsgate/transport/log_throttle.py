@@ -13,8 +13,13 @@ INTERVAL_S = 1.0
 
 @attrs.define
 class Throttle:
-    """Says when a line may be written, and counts what had none."""
+    """Says when a line may be written, and counts what had none.
 
+    Attributes:
+        interval_s: The shortest time between two lines.
+    """
+
+    interval_s: float = INTERVAL_S
     _told_s: float | None = None
     _untold: int = 0
 
@@ -24,7 +29,7 @@ class Throttle:
         Args:
             now: The reactor's seconds.
         """
-        if self._told_s is not None and now - self._told_s < INTERVAL_S:
+        if self._told_s is not None and now - self._told_s < self.interval_s:
             self.skip()
             return None
         more = f" ({self._untold} more since the last such line)" if self._untold else ""

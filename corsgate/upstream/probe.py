@@ -18,9 +18,10 @@ from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.values import Limits, Server, Upstream
+from corsgate.credentials.refusal import REFUSED, refusal_words
 from corsgate.errors import CorsgateError, OutOfDescriptors
 from corsgate.interfaces import ICredentials
-from corsgate.message.head import RequestHead
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.target import join_base
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
@@ -76,6 +77,7 @@ class Prober:
         self._clock: IReactorTime = reactor
         self._balancer = balancer
         self._credentials = None if check.anonymous else credentials
+        self._upstream_credentials = upstream.credentials
         rules = upstream.request_rules.request_headers
         # A probe that lacks what the server wants of each request would take it down.
         self._fields = [
@@ -164,11 +166,11 @@ class Prober:
                 *self._fields,
             ],
         )
-        response = await self._signed(server, head)
+        response, signed = await self._signed(server, head)
         status = response.head.status
         if status not in (check.status or range(200, 400)):
             drain(response)
-            return f"it answers {status}"
+            return f"it answers {status}{self._why_refused(response.head, signed=signed)}"
         if check.body is None:
             drain(response)
             return None
@@ -177,16 +179,28 @@ class Prober:
         found = check.body.encode("utf-8") in await body.read
         return None if found else "its answer lacks the text"
 
-    async def _signed(self, server: Server, head: RequestHead) -> UpstreamResponse:
-        """Return a server's response, its challenges met."""
-        origin, credentials = server.origin, self._credentials
+    def _why_refused(self, head: ResponseHead, *, signed: bool) -> str:
+        """Return what a refusal of a probe's credentials means; empty if it is none."""
+        if head.status not in REFUSED or self._upstream_credentials is None:
+            return ""
+        if self._credentials is None:
+            return " to a probe without credentials"
+        words = refusal_words(self._upstream_credentials, head.status, head.headers, signed=signed)
+        return f": {words}"
 
-        def send(head: RequestHead, _: Body | None = None) -> Deferred[UpstreamResponse]:
-            return self._client.send(origin, head, None, self._limits)
+    async def _signed(self, server: Server, head: RequestHead) -> tuple[UpstreamResponse, bool]:
+        """Return a server's response, its challenges met, and whether the probe was signed."""
+        origin, credentials = server.origin, self._credentials
+        signed = False
+
+        def send(sent: RequestHead, _: Body | None = None) -> Deferred[UpstreamResponse]:
+            nonlocal signed
+            signed = sent is not head
+            return self._client.send(origin, sent, None, self._limits)
 
         if credentials is None:
-            return await send(head)
-        return await send_signed(credentials, head, origin, lambda: None, send)
+            return await send(head), False
+        return await send_signed(credentials, head, origin, lambda: None, send), signed
 
 
 STOPPED = "stopped"

@@ -96,7 +96,7 @@ class Configured(CommandTestCase):
             (URL,),
             ("--origin", ORIGIN, URL),
             ("--live", "--origin", ORIGIN),
-            ("--live", "--config", "x", "--origin", ORIGIN, URL),
+            ("--live", "--config", "x", "--origin", ORIGIN),
             ("--live", "--error", "x"),
             ("--config", "x", URL),
         ):

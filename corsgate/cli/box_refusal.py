@@ -1,0 +1,76 @@
+"""Find out what a box asks for that refused the credentials of the gate in front of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from corsgate.cli.live import NoAnswer
+from corsgate.config.model.values import Config, Route, Server
+from corsgate.credentials.refusal import kind_of, refusal_words
+from corsgate.explain.call import Call
+from corsgate.explain.explanation import SimulatedGate
+from corsgate.explain.trace import Answer, Request
+from corsgate.explain.url import Url
+from corsgate.message.target import join_base, strip_segments
+
+_SAFE = (b"GET", b"HEAD")
+
+
+def box_refusal(
+    config: Config, call: Call, status: int, send: Callable[[Request], Answer]
+) -> Iterator[str]:
+    """Explain a server's 401 or 403 by the configuration of the gate in front of it.
+
+    The gate withholds the server's challenge. So the server is asked directly, without
+    credentials, by a GET or HEAD: what it asks for is compared with what the gate has.
+
+    Args:
+        config: The gate's configuration; its secrets are not used.
+        call: The call that went through the gate.
+        status: The status that the server responded with.
+        send: Makes a request, or raises NoAnswer.
+
+    Returns:
+        What to know, one sentence or more in each; nothing if the gate has no credentials for the
+        call's route.
+    """
+    route = SimulatedGate(config).route(call)
+    if route is None or route.by_url or route.upstream.credentials is None:
+        return
+    credentials, name = route.upstream.credentials, route.upstream.name
+    if status == 403:
+        yield f"Upstream {name}: {refusal_words(credentials, status, ())}."
+        return
+    for server in route.upstream.servers:
+        try:
+            answer = send(_request(call, route, server))
+        except NoAnswer as error:
+            yield (
+                f"Upstream {name}: box refused the gate's credentials ({kind_of(credentials)}). The"
+                f" gate's log says what it asks for. It can't be asked from here: {error}."
+            )
+            continue
+        if answer.status == 401:
+            words = refusal_words(credentials, 401, answer.headers)
+            yield f"Upstream {name}, server {server.origin}: {words}."
+        else:
+            yield (
+                f"Upstream {name}, server {server.origin}: without credentials it responds with"
+                f" {answer.status} rather than 401. The gate's log says what it asked for."
+            )
+
+
+def _request(call: Call, route: Route, server: Server) -> Request:
+    """Return a call as it reaches a server, without credentials and without a page."""
+    target = call.url.target.encode("ascii")
+    if route.strip_prefix:
+        target = strip_segments(target, route.prefix.rstrip("/").count("/"))
+    target = join_base(server.base_path, target)
+    if server.socket is not None:
+        raise NoAnswer("it is behind a Unix socket, which this command does not use")
+    return Request(
+        method=call.method if call.method in _SAFE else b"HEAD",
+        url=Url.parse(server.origin + target.decode("latin-1")),
+        headers=(),
+        credentials=False,
+    )

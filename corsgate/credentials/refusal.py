@@ -1,0 +1,128 @@
+"""Say in words that a server refused the gate's credentials, and what it asks for instead."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from corsgate.config.model.credentials import (
+    BasicCredentials,
+    BearerCredentials,
+    Credentials,
+    DigestCredentials,
+    HeaderCredentials,
+)
+from corsgate.credentials.auth_fields import Challenge, parse_challenges
+from corsgate.message.headers import Header
+
+REFUSED: Final = frozenset((401, 403))
+"""The statuses of a response that may refuse credentials (RFC 9110 15.5.2 and 15.5.4)."""
+
+MAX_SHOWN: Final = 40
+"""How many characters are shown of a server's own word, such as a scheme or a realm."""
+
+_MOST_SCHEMES = 4
+_USUAL = {
+    name.lower().encode(): name for name in ("Basic", "Digest", "Bearer", "Negotiate", "NTLM")
+}
+# RFC 6750 3.1 and later registrations.
+_ERROR = re.compile(rb"[a-z_]{1,40}")
+_WRONG = {
+    "basic": "the user name or the password is probably wrong",
+    "digest": "the user name or the password is probably wrong",
+    "bearer": "the token is probably wrong or has expired",
+}
+
+
+def kind_of(credentials: Credentials) -> str:
+    """Return the kind of credentials, as ``type`` has it; with the name of a header."""
+    match credentials:
+        case BasicCredentials():
+            return "basic"
+        case DigestCredentials():
+            return "digest"
+        case BearerCredentials():
+            return "bearer"
+        case HeaderCredentials():
+            return f"the header {credentials.name}"
+
+
+def refusal_words(
+    credentials: Credentials, status: int, headers: Iterable[Header], *, signed: bool = True
+) -> str:
+    """Return why a server probably refused a request with the gate's credentials.
+
+    Args:
+        credentials: Those of the server's upstream.
+        status: The response's status, one of `REFUSED`.
+        headers: Its fields. What they say is shortened, and shown as printable ASCII.
+        signed: Whether the request had the credentials. Digest waits for a challenge.
+
+    Returns:
+        One line without a secret.
+    """
+    kind = kind_of(credentials)
+    values = [value for name, value in headers if name.lower() == b"www-authenticate"]
+    asked = parse_challenges(values)
+    error = _error(asked)
+    if status == 403 and not signed:
+        return (
+            f"box responded 403 without asking for credentials: the gate has {kind}, which waits"
+            " for a challenge"
+        )
+    if status == 403:
+        return (
+            f"box responded 403 although it got the gate's credentials ({kind}): they may lack the"
+            f" right to this resource{error}"
+        )
+    if not asked:
+        sent = "got" if signed else "did not wait for"
+        return (
+            f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
+            " for"
+        )
+    same = [each for each in asked if each.scheme.decode("ascii") == kind]
+    if not same:
+        return (
+            f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
+            f" {kind}"
+        )
+    shown = f"{_schemes(same)}{_realm(same[0])}"
+    if not signed:
+        return (
+            f"box refused the gate's credentials: it asks for {shown} in a way that the gate can't"
+            " answer"
+        )
+    return (
+        f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
+        f" {_WRONG[kind]}{error}"
+    )
+
+
+def _schemes(challenges: Sequence[Challenge]) -> str:
+    """Return the names of the schemes that a server asks for, each once."""
+    names = dict.fromkeys(each.scheme for each in challenges)
+    shown = [_USUAL.get(name) or _shown(name) for name in names]
+    more = len(shown) - _MOST_SCHEMES
+    return " or ".join(shown[:_MOST_SCHEMES]) + (f" or {more} more" if more > 0 else "")
+
+
+def _realm(challenge: Challenge) -> str:
+    realm = challenge.parameters.get(b"realm")
+    return f' (realm "{_shown(realm)}")' if realm else ""
+
+
+def _error(challenges: Sequence[Challenge]) -> str:
+    """Return the error that a challenge names (RFC 6750 3), in parentheses."""
+    for each in challenges:
+        error = each.parameters.get(b"error", b"")
+        if _ERROR.fullmatch(error):
+            return f" ({error.decode('ascii')})"
+    return ""
+
+
+def _shown(word: bytes) -> str:
+    """Return a server's word, shortened and as printable ASCII without quotes."""
+    text = "".join(chr(c) if 0x20 <= c <= 0x7E and c not in b'"\\' else "?" for c in word)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."

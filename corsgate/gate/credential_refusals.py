@@ -1,0 +1,199 @@
+"""Servers that refuse the gate's own credentials: noted by server, and logged now and then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from twisted.logger import Logger
+
+from corsgate.config.model.credentials import Credentials
+from corsgate.cors.debug import REASON, may_know
+from corsgate.credentials.refusal import REFUSED, refusal_words
+from corsgate.message.head import ResponseHead
+from corsgate.message.host import is_loopback_address
+from corsgate.transport.log_throttle import Throttle
+
+if TYPE_CHECKING:
+    from corsgate.gate.runtime import CompiledRoute
+    from corsgate.server.request import GateRequest
+    from corsgate.upstream.response import UpstreamResponse
+
+__all__ = ["REFUSED", "CredentialRefusal", "CredentialRefusals", "note_response"]
+
+MAX_SERVERS: Final = 1000
+"""For how many servers refusals are kept; discovery may bring ever new ones."""
+
+INTERVAL_S: Final = {401: 60.0, 403: 3600.0}
+"""The shortest time between two lines about a server, by status. A 403 is more often about a single
+resource than about the credentials."""
+
+_log = Logger()
+
+
+@attrs.frozen(kw_only=True)
+class CredentialRefusal:
+    """A server's last refusal.
+
+    Attributes:
+        time_s: When, in seconds since 1970.
+        status: 401 or 403.
+        words: What it means, in one line without a secret.
+        count: How often the server refused since it last accepted a request.
+    """
+
+    time_s: float
+    status: int
+    words: str
+    count: int
+
+
+class _Throttles:
+    """What limits the lines about one server."""
+
+    __slots__ = ("by_status", "told")
+
+    def __init__(self) -> None:
+        self.by_status = {status: Throttle(interval_s=s) for status, s in INTERVAL_S.items()}
+        # Whether a line says that the server refuses, so that another is due when it accepts.
+        self.told = False
+
+
+class CredentialRefusals:
+    """Which servers of an upstream refuse the gate's credentials.
+
+    Args:
+        upstream: The upstream's name, for the log.
+        credentials: Its credentials, or None.
+        clock: Returns the reactor's seconds.
+        wall_clock: Returns the seconds since 1970.
+
+    Attributes:
+        any: Whether a server has refused and not accepted a request since. While it is False, only
+            responses with a status of `REFUSED` need be noted.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_credentials",
+        "_last",
+        "_throttles",
+        "_upstream",
+        "_wall_clock",
+        "any",
+    )
+
+    def __init__(
+        self,
+        upstream: str,
+        credentials: Credentials | None,
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.any = False
+        self._upstream = upstream
+        self._credentials = credentials
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._last: dict[str, CredentialRefusal] = {}
+        self._throttles: dict[str, _Throttles] = {}
+
+    def last(self, origin: str) -> CredentialRefusal | None:
+        """Return the last refusal of a server; None if it has accepted a request since."""
+        return self._last.get(origin)
+
+    def note(self, origin: str, head: ResponseHead, *, signed: bool = True) -> str:
+        """Record a response to a request with the gate's credentials.
+
+        Args:
+            origin: The server's origin.
+            head: The response's head, with any status.
+            signed: Whether the request had the credentials.
+
+        Returns:
+            What a refusal means; empty if it is none.
+        """
+        if head.status in REFUSED:
+            return self._refused(origin, head, signed)
+        # A 404 may be sent before the credentials are checked, and so may a 5xx.
+        if head.status < 400 and origin in self._last:
+            self._accepted(origin)
+        return ""
+
+    def _refused(self, origin: str, head: ResponseHead, signed: bool) -> str:
+        assert self._credentials is not None, "nothing was refused"
+        status = head.status
+        words = refusal_words(self._credentials, status, head.headers, signed=signed)
+        before = self._last.get(origin)
+        if before is not None and before.status == 401 and status == 403:
+            # What the server asks for is more to the point than a resource that it protects.
+            return words
+        count = 1 if before is None or before.status != status else before.count + 1
+        self._bound(origin)
+        self._last[origin] = CredentialRefusal(
+            time_s=self._wall_clock(), status=status, words=words, count=count
+        )
+        self.any = True
+        throttles = self._throttles.setdefault(origin, _Throttles())
+        more = throttles.by_status[status].due(self._clock())
+        if more is not None:
+            throttles.told = throttles.told or status == 401
+            log = _log.warn if status == 401 else _log.info
+            log(
+                "upstream {upstream}, server {server}: {words}{more}",
+                upstream=self._upstream,
+                server=origin,
+                words=words,
+                more=more,
+            )
+        return words
+
+    def _accepted(self, origin: str) -> None:
+        del self._last[origin]
+        self.any = bool(self._last)
+        throttles = self._throttles[origin]
+        if throttles.told:
+            throttles.told = False
+            _log.info(
+                "upstream {upstream}, server {server}: box accepts the gate's credentials again",
+                upstream=self._upstream,
+                server=origin,
+            )
+
+    def _bound(self, origin: str) -> None:
+        """Make room for a server, at the cost of the one that refused first."""
+        if origin not in self._throttles and len(self._throttles) >= MAX_SERVERS:
+            oldest = next(iter(self._throttles))
+            del self._throttles[oldest]
+            self._last.pop(oldest, None)
+
+
+def note_response(
+    request: GateRequest,
+    route: CompiledRoute,
+    origin: str,
+    response: UpstreamResponse,
+    *,
+    signed: bool,
+) -> None:
+    """Record a server's response; add what a refusal means to it, if the client may know that.
+
+    That is who may know why a request was refused by its policy: with ``debug`` a client on the
+    gate's own machine, and pages of ``debug_origins``.
+
+    Args:
+        request: The client's request.
+        route: Its route, whose upstream has credentials.
+        origin: The server's origin.
+        response: The server's response.
+        signed: Whether the server got the credentials.
+    """
+    words = route.upstream.credential_refusals.note(origin, response.head, signed=signed)
+    policy = route.policy
+    if words and policy is not None and policy.debugs:
+        is_local = is_loopback_address(request.log.client)
+        if may_know(policy, request.index, loopback=is_local):
+            head = response.head
+            headers = [*head.headers, (REASON, words.encode("ascii"))]
+            response.head = ResponseHead(head.status, head.reason, headers)

@@ -1,0 +1,101 @@
+"""What a server's refusal of the gate's credentials means, in words."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.model.credentials import (
+    BasicCredentials,
+    BearerCredentials,
+    Credentials,
+    DigestCredentials,
+    HeaderCredentials,
+)
+from corsgate.config.model.secret import Secret
+from corsgate.credentials.refusal import kind_of, refusal_words
+from corsgate.message.headers import HeaderList
+
+WORD = "pa55word-of-the-gate"
+BASIC = BasicCredentials(username="admin", password=Secret(WORD))
+DIGEST = DigestCredentials(username="admin", password=Secret(WORD))
+BEARER = BearerCredentials(token=Secret(WORD))
+HEADER = HeaderCredentials(name="X-Api-Key", value=Secret(WORD))
+ALL = (BASIC, DIGEST, BEARER, HEADER)
+
+
+def asks(*values: bytes) -> HeaderList:
+    """Return a response's fields with challenges."""
+    return [(b"WWW-AUTHENTICATE", value) for value in values]
+
+
+class WordsTests(SynchronousTestCase):
+    """`refusal_words`."""
+
+    def test_other_kind(self) -> None:
+        """A server that asks for another scheme is the usual mistake."""
+        for credentials, challenge, words in (
+            (DIGEST, b'Basic realm="box"', "it asks for Basic, the gate has digest"),
+            (BASIC, b"NTLM, Negotiate", "it asks for NTLM or Negotiate, the gate has basic"),
+            (BEARER, b"x-own a=1", "it asks for x-own, the gate has bearer"),
+            (HEADER, b'Bearer realm="x"', "it asks for Bearer, the gate has the header X-Api-Key"),
+        ):
+            self.assertEqual(
+                refusal_words(credentials, 401, asks(challenge)),
+                f"box refused the gate's credentials: {words}",
+            )
+
+    def test_same_kind(self) -> None:
+        """If the scheme is right, user name, password or token is probably wrong."""
+        words = refusal_words(DIGEST, 401, asks(b'Basic realm="a"', b'Digest realm="the box"'))
+        self.assertIn('it asks for Digest (realm "the box"), which the gate has', words)
+        self.assertIn("the user name or the password is probably wrong", words)
+        words = refusal_words(BEARER, 401, asks(b'Bearer error="invalid_token"'))
+        self.assertTrue(words.endswith("is probably wrong or has expired (invalid_token)"), words)
+
+    def test_unsigned(self) -> None:
+        """Digest that found nothing to answer was not sent."""
+        words = refusal_words(DIGEST, 401, asks(b'Digest realm="r", qop="auth-int"'), signed=False)
+        self.assertIn("in a way that the gate can't answer", words)
+        words = refusal_words(DIGEST, 403, [], signed=False)
+        self.assertIn("without asking for credentials", words)
+        self.assertIn("does not say what it asks for", refusal_words(DIGEST, 401, [], signed=False))
+
+    def test_no_challenge(self) -> None:
+        """A 401 without a challenge says less, and a 403 may be about the resource."""
+        words = refusal_words(BASIC, 401, [])
+        self.assertIn("it got basic, and does not say what it asks for", words)
+        words = refusal_words(BEARER, 403, asks(b'Bearer error="insufficient_scope"'))
+        self.assertIn("they may lack the right to this resource (insufficient_scope)", words)
+
+    def test_kinds(self) -> None:
+        """Each kind has a name, and no secret in it."""
+        self.assertEqual(
+            [kind_of(each) for each in ALL], ["basic", "digest", "bearer", "the header X-Api-Key"]
+        )
+
+    @given(
+        st.sampled_from(ALL),
+        st.sampled_from([401, 403]),
+        st.lists(st.binary(max_size=60) | st.just(b'Digest realm="\xff\x9b\'\\"<b>"'), max_size=3),
+        st.booleans(),
+    )
+    def test_safe(
+        self, credentials: Credentials, status: int, values: list[bytes], signed: bool
+    ) -> None:
+        """Whatever a server sends, the words are one short line of ASCII without a secret."""
+        words = refusal_words(credentials, status, asks(*values), signed=signed)
+        self.assertTrue(words.isascii() and words.isprintable(), words)
+        self.assertLess(len(words), 500)
+        self.assertNotIn(WORD, words)
+
+    def test_long(self) -> None:
+        """A server's words are shortened."""
+        challenge = b", ".join(b"s%d-%b a=1" % (n, b"x" * 500) for n in range(9))
+        words = refusal_words(BASIC, 401, asks(challenge))
+        self.assertIn(" or 5 more, the gate has basic", words)
+        self.assertLess(len(words), 300)
+        self.assertLess(
+            len(refusal_words(BASIC, 401, asks(b'Basic realm="%b"' % (b"r" * 5000)))), 250
+        )
