@@ -116,8 +116,9 @@ class CredentialRefusals:
         """
         if head.status in REFUSED:
             return self._refused(origin, head, signed)
-        # A 404 may be sent before the credentials are checked, and so may a 5xx.
-        if head.status < 400 and origin in self._last:
+        # A 404 may be sent before the credentials are checked, and so may a 5xx. Success without
+        # them says nothing: the page is public.
+        if signed and head.status < 400 and origin in self._last:
             self._accepted(origin)
         return ""
 

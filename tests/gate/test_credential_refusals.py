@@ -55,6 +55,8 @@ class NoteTests(SynchronousTestCase):
             self.assertIs(refusals.last(BOX), last)
         refusals.note("http://10.0.0.2", head(200))
         self.assertIs(refusals.last(BOX), last)
+        refusals.note(BOX, head(200), signed=False)
+        self.assertIs(refusals.last(BOX), last)
         self.assertEqual(refusals.note(BOX, head(200)), "")
         self.assertIsNone(refusals.last(BOX))
         self.assertFalse(refusals.any)
@@ -126,7 +128,11 @@ class Refused(GateTestCase):
     async def test_other_kind(self) -> None:
         """The log says that the box asks for Basic; the client gets no challenge and no reason."""
         said = logged(self)
-        upstream = await self.upstream(*[response(401, [ASKS_BASIC])] * 3, response(200))
+        asks_digest = (b"WWW-Authenticate", b'Digest realm="r", nonce="n", qop="auth"')
+        refusing = [response(401, [ASKS_BASIC])] * 3
+        upstream = await self.upstream(
+            *refusing, response(200), response(401, [asks_digest]), response(200)
+        )
         gate = self.gate_of(upstream.url, DIGEST)
         refusals = gate.service._runtime.upstreams["a"].credential_refusals
         for _ in range(3):
@@ -139,6 +145,9 @@ class Refused(GateTestCase):
         self.assertEqual((last.words, last.count), (OTHER, 3))
         lines = [line for line in said() if "credentials" in line]
         self.assertEqual(lines, [f"upstream a, server {upstream.url}: {OTHER}"])
+        # A public page says nothing of the credentials, which it did not get.
+        self.assertEqual((await self.ask(gate)).status, 200)
+        self.assertIs(refusals.last(upstream.url), last)
         self.assertEqual((await self.ask(gate)).status, 200)
         self.assertIsNone(refusals.last(upstream.url))
         self.assertIn("accepts the gate's credentials again", said()[-1])
