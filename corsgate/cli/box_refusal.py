@@ -41,14 +41,14 @@ def box_refusal(
     if status == 403:
         yield f"Upstream {name}: {refusal_words(credentials, status, ())}."
         return
+    refused = f"Upstream {name}: box refused the gate's credentials ({kind_of(credentials)})."
+    if not route.upstream.servers:
+        yield f"{refused} The gate's log says what it asks for: the file has no server's address."
     for server in route.upstream.servers:
         try:
             answer = send(_request(call, route, server))
         except NoAnswer as error:
-            yield (
-                f"Upstream {name}: box refused the gate's credentials ({kind_of(credentials)}). The"
-                f" gate's log says what it asks for. It can't be asked from here: {error}."
-            )
+            yield f"{refused} The gate's log says what it asks for; here, {error}."
             continue
         if answer.status == 401:
             words = refusal_words(credentials, 401, answer.headers)
@@ -67,7 +67,7 @@ def _request(call: Call, route: Route, server: Server) -> Request:
         target = strip_segments(target, route.prefix.rstrip("/").count("/"))
     target = join_base(server.base_path, target)
     if server.socket is not None:
-        raise NoAnswer("it is behind a Unix socket, which this command does not use")
+        raise NoAnswer(f"{server.origin} is a Unix socket, which this command does not use")
     return Request(
         method=call.method if call.method in _SAFE else b"HEAD",
         url=Url.parse(server.origin + target.decode("latin-1")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from twisted.internet.defer import Deferred
@@ -15,7 +16,7 @@ from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import RESOURCE_FIELDS
+from corsgate.message.headers import RESOURCE_FIELDS, Header
 from corsgate.message.request_id import REQUEST_ID
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
@@ -107,9 +108,8 @@ class Sender:
         challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
-        if head.wire is not None and self._route.request_shape.identifies:
-            own = (REQUEST_ID, self._request.log.id.encode("ascii"))
-            head = RequestHead(head.method, head.target, [*head.headers, own])
+        if head.wire is not None:
+            head = RequestHead(head.method, head.target, [*head.headers, *self._own_id()])
         if challengeable:
             await self._prepare_for_challenge(server, head)
         send = partial(self._send_signed, server, head)
@@ -157,6 +157,12 @@ class Sender:
             origin_mode=self._ruling.origin_mode,
             request_id=self._request.log.id,
         )
+
+    def _own_id(self) -> Sequence[Header]:
+        """Return the field with the request's id, if servers get it."""
+        if not self._route.request_shape.identifies:
+            return ()
+        return ((REQUEST_ID, self._request.log.id.encode("ascii")),)
 
     def _awaits_continue(self, body: RequestBody | None) -> bool:
         """Return whether the client waits for 100 Continue, of which the server is to be asked."""
@@ -211,7 +217,8 @@ class Sender:
         assert credentials is not None
         shape = self._route.request_shape
         host = (b"Host", shape.host_for(server, self._client.authority))
-        probe = RequestHead(method=b"HEAD", target=head.target, headers=[host, *shape.added])
+        headers = [host, *shape.added, *self._own_id()]
+        probe = RequestHead(method=b"HEAD", target=head.target, headers=headers)
         signed = await credentials.authorize(probe, server.origin)
         response = await self._send(server, signed, None)
         drain(response)  # First, since a challenge that is too weak raises.

@@ -6,6 +6,11 @@ from pathlib import Path
 
 from twisted.internet.threads import deferToThread
 
+from corsgate.cli.box_refusal import box_refusal
+from corsgate.cli.live import send
+from corsgate.cli.load import load
+from corsgate.explain.call import Call
+from corsgate.explain.url import Url
 from tests.apache import ApacheDigest
 from tests.cli.commands import corsgate
 from tests.cli.servers import Server
@@ -58,6 +63,15 @@ class BoxRefusalTests(GateTestCase):
         apache = ApacheDigest(users={"admin": password}, files={"v1": b"{}", "index": b"{}"})
         self.addCleanup(apache.stop)
         return apache
+
+    def directly(self, origin: str) -> str:
+        """Return what is known of a refusal by a server that may not be there."""
+        file = Path(self.mktemp())
+        text = CONFIG.format(origin=origin, credentials=BASIC, policy=POLICY, route="")
+        file.write_text(text)
+        call = Call(origin=APP, method=b"GET", url=Url.parse("http://localhost:1/v1"))
+        (words,) = box_refusal(load(str(file)).config, call, 401, send)
+        return words
 
     async def test_apache(self) -> None:
         """With the gate's file it names the wrong kind, and the wrong password."""
@@ -112,6 +126,11 @@ class BoxRefusalTests(GateTestCase):
         self.addCleanup(picky.stop)
         said = await self.explain(picky.url, BASIC, config=True)
         self.assertIn("without credentials it responds with 200 rather than 401", said)
+        unix = "unix:/nowhere/box.sock"
+        self.assertIn(f"says what it asks for; here, {unix} is a Unix socket", self.directly(unix))
+        self.assertIn("refuses connections", self.directly("http://127.0.0.1:9"))
+        words = self.directly("dns+http://box.test:1")
+        self.assertIn("(basic). The gate's log says what it asks for: the file has no", words)
         closed = Server(lambda method, path: (401, (("WWW-Authenticate", "Basic realm=b"),)))
         self.addCleanup(closed.stop)
         said = await self.explain(closed.url, "", config=True)

@@ -218,7 +218,7 @@ def _check_passed(table: Table, route: Route) -> None:
             table.notes.add(path, problem, "remove it here, or there")
         elif lowered in seen:
             table.notes.warn(path, f"{rules.show(name)} is already listed", "remove it")
-        elif not (overrides or speaks_of_client(lowered) or lowered == REQUEST_ID_NAME):
+        elif not (overrides or speaks_of_client(lowered) or spelled == REQUEST_ID_NAME):
             table.notes.warn(path, f"{rules.show(name)} passes anyway", "remove it")
         seen.add(lowered)
 
