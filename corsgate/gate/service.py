@@ -51,6 +51,13 @@ class GateService(Service):
     Attributes:
         ports: What it listens on, while it does.
         listeners: What each of its listeners serves.
+        config: The configuration in force.
+        config_since_s: Since when it is in force, in seconds since 1970.
+        file: The configuration's name in messages.
+        runtime: The configuration made ready to serve.
+        admission: Counts the clients' connections.
+        memory: Counts the bytes that wait in memory.
+        draining: Whether the gate is stopping.
 
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
@@ -71,14 +78,16 @@ class GateService(Service):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
-        self._config = config
+        self.config = config
+        self.config_since_s = time.time()
+        self.draining = False
         self._reactor = reactor
-        self._file = file
+        self.file = file
         self._shortcuts = shortcuts
         self._deadlines = Deadlines(reactor)
         # Each request has an id that no other one had, on whatever listener, before a restart.
         self._new_id = map(f"{rng(4).hex()}-{{:x}}".format, count(1)).__next__
-        self._runtime = make_runtime(
+        self.runtime = make_runtime(
             config,
             reactor=reactor,
             deadlines=self._deadlines,
@@ -94,8 +103,9 @@ class GateService(Service):
             reactor.seconds,
             time.time,
         )
-        self._admission = Admission(self._deadlines, config.limits)
-        for upstream in self._runtime.upstreams.values():
+        self.admission = Admission(self._deadlines, config.limits)
+        self.memory = MemoryBudget(config.limits)
+        for upstream in self.runtime.upstreams.values():
             upstream.agent.short = self._out_of_descriptors
         self.listeners = self._make_listeners(self._access_log)
         self._endpoints = self._make_endpoints()
@@ -129,12 +139,12 @@ class GateService(Service):
         super().startService()
         self._access_log.start()
         of_tls = [
-            Fault(file=self._file, problem=problem, fix="")
-            for problem in tls_warnings(self._config, time.time())
+            Fault(file=self.file, problem=problem, fix="")
+            for problem in tls_warnings(self.config, time.time())
         ]
-        for warning in warning_lines([*self._config.warnings, *of_tls]):
+        for warning in warning_lines([*self.config.warnings, *of_tls]):
             self._log.warn("{caution}", caution=warning)
-        for upstream in self._runtime.upstreams.values():
+        for upstream in self.runtime.upstreams.values():
             upstream.start()
         for port in self.ports:
             bound_unsent(port)
@@ -147,6 +157,7 @@ class GateService(Service):
             A Deferred that fires when all is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
+        self.draining = True
         reactor = self._reactor
         for listener in self.listeners:
             # From here on each response says close, also on connections that are accepted last.
@@ -156,7 +167,7 @@ class GateService(Service):
             for port, each in zip(self.ports, self.listeners, strict=False)
         ]
         self.ports.clear()
-        cut = reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
+        cut = reactor.callLater(self.config.limits.drain_timeout_s, self.abort)
         return Deferred.fromCoroutine(self._drain(stopped, cut))
 
     async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
@@ -167,14 +178,14 @@ class GateService(Service):
         await gatherResults([listener.site.drain() for listener in self.listeners])
         if cut.active():
             cut.cancel()
-        for upstream in self._runtime.upstreams.values():
+        for upstream in self.runtime.upstreams.values():
             upstream.stop()
         self._access_log.stop()
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
         """The upstreams that it serves, by name."""
-        return self._runtime.upstreams
+        return self.runtime.upstreams
 
     def abort(self) -> None:
         """Cut every client's connection."""
@@ -189,7 +200,7 @@ class GateService(Service):
     @property
     def report_only(self) -> Mapping[str, ReportOnly]:
         """The second policies that are tried beside the first, by route."""
-        routes = self._runtime.table.routes
+        routes = self.runtime.table.routes
         return {route.label: route.report_only for route in routes if route.report_only is not None}
 
     def refresh(self) -> None:
@@ -208,35 +219,34 @@ class GateService(Service):
 
     def _out_of_descriptors(self) -> None:
         """Close idle connections of clients and to upstreams, so that others can be opened."""
-        self._admission.out_of_descriptors()
-        for upstream in self._runtime.upstreams.values():
+        self.admission.out_of_descriptors()
+        for upstream in self.runtime.upstreams.values():
             upstream.agent.drop_idle()
 
     def _open_log(self, output: LineWriter | None) -> Callable[[str], None] | LogFile | None:
-        max_bytes = self._config.limits.max_buffered_log_bytes
+        max_bytes = self.config.limits.max_buffered_log_bytes
         in_reactor = self._reactor.callFromThread
         try:
-            return open_log(self._config.access_log, output, max_bytes, in_reactor)
+            return open_log(self.config.access_log, output, max_bytes, in_reactor)
         except OSError as error:
-            problem = f"{self._config.access_log!r} can't be opened: {error.strerror}"
+            problem = f"{self.config.access_log!r} can't be opened: {error.strerror}"
             fix = "name a file that the daemon may write"
-            fault = Fault(file=self._file, key="access_log", problem=problem, fix=fix)
+            fault = Fault(file=self.file, key="access_log", problem=problem, fix=fix)
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
-        memory = MemoryBudget(self._config.limits)
         listeners, faults = [], []
-        for listener in self._config.listeners:
+        for listener in self.config.listeners:
             try:
                 made = ListenerSite(
                     listener,
-                    self._config,
-                    self._runtime,
+                    self.config,
+                    self.runtime,
                     deadlines=self._deadlines,
                     access_log=access_log,
                     new_id=self._new_id,
-                    admission=self._admission,
-                    memory=memory,
+                    admission=self.admission,
+                    memory=self.memory,
                     reactor=self._reactor,
                     shortcuts=self._shortcuts,
                 )
@@ -244,7 +254,7 @@ class GateService(Service):
             except BadValue as error:
                 faults.append(
                     Fault(
-                        file=self._file,
+                        file=self.file,
                         key="listener.certificates",
                         problem=error.problem,
                         fix=error.fix,
@@ -274,7 +284,7 @@ class GateService(Service):
         else:
             reason = failure.getErrorMessage()
         return Fault(
-            file=self._file,
+            file=self.file,
             key=key,
             problem=f"can't listen on {text!r}: {reason}",
             fix="free that address, or name another",
