@@ -33,7 +33,6 @@ _SHORT_VALUE_BYTES = 128
 _WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
 _log = Logger(namespace="corsgate.access")
-_NOT_REREAD = "the configuration is not read again before a restart"
 _NONE: Sequence[bytes | None] = (None,)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -49,6 +48,7 @@ class AccessLog:
         wall_clock: Returns the seconds since 1970.
 
     Attributes:
+        sink: What takes the lines.
         refusals: What the CORS decision refused.
     """
 
@@ -59,14 +59,24 @@ class AccessLog:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
     ) -> None:
-        self._format = _json_line if log_format == "json" else _combined_line
-        self._file = write if isinstance(write, LogFile) else None
-        self._write = write.put if isinstance(write, LogFile) else write
+        self.change(log_format, write)
         self._clock = clock
         self._wall_clock = wall_clock
         # The second that was logged last, as ISO 8601 has it.
         self._second, self._second_text = -1, ""
         self.refusals = Refusals(wall_clock)
+
+    def change(self, log_format: str, write: Callable[[str], None] | LogFile | None) -> None:
+        """Write further lines in another format, or to another place.
+
+        Args:
+            log_format: As above.
+            write: As above.
+        """
+        self.sink = write
+        self._format = _json_line if log_format == "json" else _combined_line
+        self._file = write if isinstance(write, LogFile) else None
+        self._write = write.put if isinstance(write, LogFile) else write
 
     def start(self) -> None:
         """Begin to write, in the process that serves."""
@@ -82,14 +92,14 @@ class AccessLog:
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed, and log that."""
         if self._file is None:
-            _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
+            _log.info("there is no access log file to open again")
             return
         try:
             self._file.reopen()
         except OSError:
-            _log.failure("SIGHUP: the access log can't be opened again; its old file is kept")
+            _log.failure("the access log can't be opened again; its old file is kept")
         else:
-            _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
+            _log.info("the access log was opened again")
 
     def record(self, request: GateRequest) -> None:
         """Write a request's line, once it was responded to or its client left."""

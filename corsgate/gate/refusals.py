@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import attrs
 from twisted.logger import Logger
@@ -76,6 +76,16 @@ class Refusals:
     def total(self, route: str) -> int:
         """Return how many requests on a route were refused, kept or not."""
         return self._routes[route].total if route in self._routes else 0
+
+    def keep(self, routes: Collection[str]) -> None:
+        """Forget what is known of all other routes: they are no longer configured.
+
+        Args:
+            routes: The labels of those that are.
+        """
+        self._routes = {
+            label: route for label, route in self._routes.items() if not label or label in routes
+        }
 
     def record(self, request: GateRequest, now: float) -> None:
         """Note a request, if it was refused here.

@@ -18,6 +18,7 @@ from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import Header
 from corsgate.message.target import segments, sound_segments
 from corsgate.server.context import ServerContext
+from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
 from corsgate.server.request_log import RequestLog
@@ -241,6 +242,15 @@ class GateRequest(server.Request):
                 self.abort()
             else:
                 self.processingFailed(Failure())
+
+    def find_anew(self) -> None:
+        """Find the resource again, since the remembered one is out of use, and render it."""
+        self._read.resource = None
+        self._find_and_render()
+
+    def renew_memo(self) -> None:
+        """Forget what was worked out of the same fields before; requests in flight keep that."""
+        self.memo = self._read.memo = FieldsMemo()
 
     def _find_and_render(self) -> None:
         self.site = self.channel.context.site

@@ -296,6 +296,7 @@ class Config:
         limits: The defaults, overridden by the limits of the file.
         log_format: The format of the access log: ``json`` or ``combined``.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
+        watch: Whether a change of the file, or of a file that it names, reloads it.
         warnings: Warnings about the file, in line order.
     """
 
@@ -310,6 +311,7 @@ class Config:
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )
+    watch: bool = False
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
 
