@@ -296,7 +296,8 @@ class Listeners(ReloadTestCase):
         busy.send(request(target=b"/v1/x", headers=[FROM_APP]))
         arrived = await upstream.arrived()
         await gate.reload(toml(upstream, listen=LISTEN.replace("127.0.0.1", "127.0.0.2")))
-        (host,) = [port.getHost() for port in gate.service.ports]
+        addresses: list[Any] = [port.getHost() for port in gate.service.ports]
+        (host,) = addresses
         self.assertEqual(host.host, "127.0.0.2")
         await idle.gone()
         arrived.connection.send(response(body=b"late"))
