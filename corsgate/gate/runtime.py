@@ -285,14 +285,9 @@ def make_runtime(
     """
     more = (reactor, deadlines, rng, shortcuts, hosts or Hosts(), short)
     known = {} if before is None else before.upstreams
-
-    def upstream_of(upstream: Upstream) -> UpstreamRuntime:
-        old = known.get(upstream.name)
-        if old is not None and old.config == upstream:
-            return old
-        return make_upstream(upstream, *more, old)
-
-    upstreams = _made(config.upstreams, upstream_of, file)
+    upstreams = _made(
+        config.upstreams, known, lambda each, old: make_upstream(each, *more, old), file
+    )
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
@@ -323,14 +318,21 @@ def make_runtime(
 
 
 def _made(
-    upstreams: Mapping[str, Upstream], make: Callable[[Upstream], UpstreamRuntime], file: str
+    upstreams: Mapping[str, Upstream],
+    known: Mapping[str, UpstreamRuntime],
+    make: Callable[[Upstream, UpstreamRuntime | None], UpstreamRuntime],
+    file: str,
 ) -> Mapping[str, UpstreamRuntime]:
-    """Return all upstreams made ready, or raise all their faults at once."""
+    """Return all upstreams made ready, unchanged ones as they are; or raise all their faults."""
     made: dict[str, UpstreamRuntime] = {}
     faults: list[Fault] = []
     for name, upstream in upstreams.items():
+        old = known.get(name)
+        if old is not None and old.config == upstream:
+            made[name] = old
+            continue
         try:
-            made[name] = make(upstream)
+            made[name] = make(upstream, old)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))

@@ -179,10 +179,7 @@ def make_upstream(
     def tell(what: str) -> None:
         _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    if before is not None and before.config.credentials == upstream.credentials:
-        credentials = before.credentials
-    else:
-        credentials = build(upstream.credentials, rng)
+    credentials = _credentials(upstream, rng, before)
     load = None if before is None else before.balancer.load
     balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell, load)
     prober = None
@@ -205,6 +202,15 @@ def make_upstream(
     )
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return made
+
+
+def _credentials(
+    upstream: Upstream, rng: Callable[[int], bytes], before: UpstreamRuntime | None
+) -> ICredentials | None:
+    """Return what signs; equal credentials go on with the nonces that they have."""
+    if before is not None and before.config.credentials == upstream.credentials:
+        return before.credentials
+    return build(upstream.credentials, rng)
 
 
 def _watchers(
