@@ -288,6 +288,17 @@ def make_runtime(
     upstreams = _made(
         config.upstreams, known, lambda each, old: make_upstream(each, *more, old), file
     )
+    table = _make_table(config, upstreams, pseudonym, shortcuts)
+    return Runtime(table=table, upstreams=upstreams)
+
+
+def _make_table(
+    config: Config,
+    upstreams: Mapping[str, UpstreamRuntime],
+    pseudonym: bytes,
+    shortcuts: Shortcuts,
+) -> RouteTable[CompiledRoute]:
+    """Compile all routes."""
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
@@ -314,7 +325,7 @@ def make_runtime(
         return as_one(found)
 
     table = RouteTable.build(config.routes, compile_route)
-    return Runtime(table=table, upstreams=upstreams)
+    return table
 
 
 def _made(
