@@ -13,6 +13,7 @@ from twisted.internet.task import deferLater
 
 from corsgate.config.model.values import Config
 from corsgate.errors import ConfigError
+from tests.gate.test_tls import TlsTestCase
 from tests.peers import Client, Upstream, hanging, reactor, request, response
 from tests.support import APP, BASIC, DIGEST, FROM_APP, LISTEN, PASSWORD, POLICY, Gate, parse
 from tests.support import GateTestCase as TestCase
@@ -343,3 +344,28 @@ class Listeners(ReloadTestCase):
         await gate.stop()
         with self.assertRaises(ConfigError):
             await gate.service.swap(snapshot)
+
+
+class Tls(TlsTestCase):
+    """Listeners that speak TLS, or begin to."""
+
+    async def test_begins(self) -> None:
+        """An endpoint that begins to speak TLS keeps its socket, and its open connections."""
+        upstream = await self.upstream()
+        gate = self.secure(upstream)
+        secure = gate.service.config
+        plain = attrs.evolve(secure.listeners[0], certificates=(), http2=False)
+        (port,) = gate.service.ports
+        await gate.reload(attrs.evolve(secure, listeners=(plain,)))
+        client = await self.connect(gate)
+        client.send(request(host=b"gate.test"))
+        self.assertEqual((await client.response()).status, 200)
+        self.assertIn(b"proto=http;", upstream.requests[-1].one(b"Forwarded") + b";")
+        await gate.reload(secure)
+        newer = await self.secured(gate)
+        for each, proto in ((newer, b"https"), (client, b"http"), (newer, b"https")):
+            each.send(request(host=b"gate.test"))
+            self.assertEqual((await each.response()).status, 200)
+            shown = upstream.requests[-1].one(b"Forwarded")
+            self.assertIn(b"proto=%b;" % proto, shown + b";")
+        self.assertEqual(gate.service.ports, [port])
