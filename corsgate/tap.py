@@ -17,18 +17,21 @@ from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.daemon.clock import use_monotonic_time
-from corsgate.daemon.descriptors import FittedBounds, fit, needed, raise_limit
+from corsgate.daemon.control import Control
+from corsgate.daemon.descriptors import FittedBounds
 from corsgate.daemon.greeting import Greeting
+from corsgate.daemon.loading import Loaded, Loader, fitted
 from corsgate.daemon.output import Output
 from corsgate.daemon.reload import Reloader
 from corsgate.daemon.signal_service import Signals
 from corsgate.daemon.signals import release_signals
 from corsgate.daemon.top import Top, exit_for
+from corsgate.daemon.watch import Watcher
 from corsgate.errors import ConfigError, Fault
-from corsgate.gate.load import load_config
 from corsgate.gate.service import GateService
 from corsgate.gate.startup_checks import preflight
 
+_COMMAND_LINE = "command line"
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
 
 
@@ -97,8 +100,8 @@ class Options(UsageOptions):
         parent = getattr(self, "parent", None)
         return parent is not None and sys.__stdout__ is not None and not self.daemonized
 
-    def load(self, reactor: Any) -> tuple[Config, str]:
-        """Return the configuration, and the name of its source for messages.
+    def load(self, reactor: Any) -> tuple[Loaded, Loader | None]:
+        """Return the configuration, and what loads it again; None for one without a file.
 
         Args:
             reactor: The reactor that will serve it.
@@ -107,10 +110,11 @@ class Options(UsageOptions):
             ConfigError: The configuration has faults; the error holds all of them.
         """
         if self["config"] is not None:
-            return load_config(self["config"], reactor), self["config"]
-        config, file = self._quick(), "command line"
-        preflight(config, reactor=reactor, file=file)
-        return config, file
+            loader = Loader(self["config"], reactor)
+            return loader.load(), loader
+        config = self._quick()
+        preflight(config, reactor=reactor, file=_COMMAND_LINE)
+        return fitted(config), None
 
     def _quick(self) -> Config:
         name = self["auth-env"]
@@ -160,28 +164,29 @@ def makeService(options: Options) -> IService:
     gate: Any
     output: Any = None
     try:
-        config, file = options.load(reactor)
-        fitted = fit(config, raise_limit(needed(config)))
+        loaded, loader = options.load(reactor)
+        name = _COMMAND_LINE if loader is None else loader.name
         if options.has_output:
-            output = Output(reactor, config)
+            output = Output(reactor, loaded.config)
         gate = GateService(
-            fitted.config,
+            loaded.fitted,
             reactor,
             rng=secrets.token_bytes,
-            file=file,
+            file=name,
             output=None if output is None else output.lines,
         )
     except ConfigError as error:
         raise exit_for(error) from None
-    has_file = options["config"] is not None
-    reloader = Reloader(gate, time.time)
-    services: list[Any] = [Signals(reactor, gate, reloader), gate]
+    reloader = Reloader(gate, reactor, time.time, loader, loaded)
+    services: list[Any] = [Signals(reactor, gate, reloader), gate, Control(reactor, reloader)]
     observer = None
     if output is not None:
         observer = output.take_over(options.parent)
         services.insert(0, output)
-    services.append(FittedBounds(fitted.lines))
-    services.append(Greeting(config, gate, file, has_file=has_file))
+    services.append(FittedBounds(loaded.lines))
+    services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
+    if loader is not None:
+        services.append(Watcher(reactor, loader, reloader, lambda: gate.config.watch))
     daemon: Any = Top(daemonized=options.daemonized, observer=observer)
     for service in services:
         service.setServiceParent(daemon)

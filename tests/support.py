@@ -85,6 +85,10 @@ class Gate(Watched):
             return self._stopped
         return succeed(None)
 
+    async def reload(self, config: Config) -> None:
+        """Serve another configuration."""
+        await self.service.swap(self.service.prepare(config))
+
     def logged(self, count: int = 1) -> Deferred[str]:
         """Return a Deferred of the access log's line with this number, counted from 1."""
         return self.when(lambda: len(self.lines) >= count).addCallback(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import attrs
+
 from corsgate.balance.circuit import CircuitState
-from corsgate.balance.health import Standing
+from corsgate.balance.health import Health, Standing
 from corsgate.balance.outliers import INTERVAL_S, MIN_SERVERS, outliers
 from corsgate.balance.retry import RetryBudget
 from corsgate.balance.selection import Strategy, strategy_of
@@ -14,6 +16,19 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server
 
 _NEVER = float("inf")
+
+
+@attrs.define(eq=False)
+class Load:
+    """How many requests an upstream has, whichever configuration they began under.
+
+    Attributes:
+        running: The number of requests under way, including those between two attempts.
+        budget: Limits how many of them may be repetitions.
+    """
+
+    running: int = 0
+    budget: RetryBudget = attrs.Factory(RetryBudget)
 
 
 class Balancer:
@@ -33,11 +48,11 @@ class Balancer:
         chance: Answers numbers from 0 up to 1, all as likely.
         now: The time in seconds.
         tell: Told in words what becomes of a server.
+        load: The requests that are counted already; None for none.
 
     Attributes:
         states: What is known of each server, by its origin.
-        running: How many requests are under way, those between two attempts too.
-        budget: How many of these may be repetitions.
+        load: How many requests are under way.
     """
 
     def __init__(
@@ -47,9 +62,9 @@ class Balancer:
         chance: Callable[[], float],
         now: float,
         tell: Callable[[str], None] = lambda _: None,
+        load: Load | None = None,
     ) -> None:
-        self.running = 0
-        self.budget = RetryBudget()
+        self.load = load or Load()
         self.states: Mapping[str, ServerState] = {}
         self._rules = rules
         self._strategy: Strategy = strategy_of(rules.balance, chance)
@@ -60,7 +75,19 @@ class Balancer:
         # When the above are to be worked out anew.
         self._stale_s = -_NEVER
         self._count_until_s = now + INTERVAL_S
+        # The balancer that shares the states of this one's servers since a reload.
+        self._heir: Balancer | None = None
         self.update(servers, now)
+
+    @property
+    def running(self) -> int:
+        """The number of requests under way."""
+        return self.load.running
+
+    @property
+    def budget(self) -> RetryBudget:
+        """Limits how many of these may be repetitions."""
+        return self.load.budget
 
     def update(self, servers: Sequence[Server], now: float) -> None:
         """Have other servers from now on; what is known of those that stay, stays."""
@@ -76,21 +103,49 @@ class Balancer:
             states[server.origin] = state
         self.states = states
         _readmit_excess(self._pool())
-        self._stale_s = -_NEVER
+        self._changed()
+
+    def inherit(self, before: Balancer, servers: Sequence[Server], now: float) -> None:
+        """Take over what is known of the servers from the balancer before a reload.
+
+        That one goes on serving the requests that it has, which end on its own servers.
+
+        Args:
+            before: The balancer of the same upstream in the configuration before.
+            servers: The servers from now on.
+            now: The time in seconds.
+        """
+        known = {server.origin: server for server in servers}
+        kept: dict[str, ServerState] = {}
+        for origin, state in before.states.items():
+            if origin in known:
+                moved = not _same_place(state.server, known[origin])
+                kept[origin] = state.of_moved(known[origin]) if moved else state
+        # Servers that are new to an upstream start slowly, also where none of the old ones is left.
+        self.states = kept or before.states
+        before._heir = self
+        self.update(servers, now)
+        for state in self.states.values():
+            if self._rules.health is None:
+                # Nobody would ever find out that it is up again.
+                state.health = Health()
+            if not self._rules.eject.failures:
+                state.circuit.readmit()
 
     # What each request asks.
 
     def enter(self) -> bool:
         """Take a request on; return whether there may be one more. If so, `leave` follows."""
         most = self._rules.max_requests
-        if most is not None and self.running >= most:
+        load = self.load
+        if most is not None and load.running >= most:
             return False
-        self.running += 1
+        load.running += 1
         return True
 
     def leave(self) -> None:
         """Record that a request has ended, whatever servers it was sent to."""
-        self.running -= 1
+        self.load.running -= 1
 
     def pick(
         self,
@@ -136,7 +191,7 @@ class Balancer:
         state.running += 1
         state.recent += 1
         if state.circuit.state is CircuitState.HALF_OPEN:
-            self._stale_s = -_NEVER
+            self._changed()
         return state.term
 
     def responded(self, state: ServerState, term: int, now: float) -> None:
@@ -153,7 +208,7 @@ class Balancer:
             return
         state.circuit.succeeded()
         state.came_s = now
-        self._stale_s = -_NEVER
+        self._changed()
         self._tell(f"{state.server.origin} serves again")
 
     def ended(self, state: ServerState, term: int, served: bool | None, now: float) -> None:
@@ -176,7 +231,7 @@ class Balancer:
         circuit = state.circuit
         is_trial = circuit.state is CircuitState.HALF_OPEN
         if is_trial:
-            self._stale_s = -_NEVER
+            self._changed()
         if served is None:
             return
         state.ended += 1
@@ -204,11 +259,17 @@ class Balancer:
             return
         if passed:
             state.came_s = now
-        self._stale_s = -_NEVER
+        self._changed()
         why = f": {reason}" if reason else ""
         self._tell(f"{state.server.origin} is {state.health.standing.value}{why}")
 
     # What changes the pool.
+
+    def _changed(self) -> None:
+        """Work out anew who may get a request, here and where the states are shared."""
+        self._stale_s = -_NEVER
+        if self._heir is not None:
+            self._heir._changed()
 
     def _refresh(self, now: float) -> None:
         """Work out who may get a request, and until when that holds."""
@@ -227,6 +288,9 @@ class Balancer:
         backups = [state for state in usable if state.server.backup]
         self._ready = primaries or backups
         self._spare = backups if primaries else ()
+        if self._heir is not None:
+            # That one learns more of the servers than this one, which has few requests left.
+            self._stale_s = -_NEVER
 
     def _pool(self) -> list[ServerState]:
         return [state for state in self.states.values() if not state.server.drain]
@@ -266,9 +330,16 @@ class Balancer:
         state.circuit.eject(now, self._rules.eject.time_s)
         state.term += 1
         state.recent = 0
-        self._stale_s = -_NEVER
+        self._changed()
         left_out_s = state.circuit.until_s - now
         self._tell(f"{state.server.origin} is left out for {left_out_s:g} s: {reason}")
+
+
+def _same_place(one: Server, other: Server) -> bool:
+    """Return whether two servers differ in no more than how much they are to get."""
+    return attrs.evolve(one, weight=1, backup=False, drain=False) == attrs.evolve(
+        other, weight=1, backup=False, drain=False
+    )
 
 
 def _usable(state: ServerState) -> bool:

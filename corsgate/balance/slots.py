@@ -254,6 +254,24 @@ class Slots(Generic[C, W]):
             late.append(waiter)
         return late
 
+    def rebound(self, *, most: int, most_waiting: int, most_tunnels: int) -> list[W]:
+        """Use other bounds from now on.
+
+        Args:
+            most: As above, but no lower than it was.
+            most_waiting: As above.
+            most_tunnels: As above.
+
+        Returns:
+            The waiters that may connect now.
+        """
+        assert most >= self._most, "connections that there are can't be taken back here"
+        self._most, self._most_waiting, self._most_tunnels = most, most_waiting, most_tunnels
+        free: list[W] = []
+        while self.connections < most and (waiter := self._freed()) is not None:
+            free.append(waiter)
+        return free
+
     def drop_idle(self) -> list[C]:
         """Return all idle connections, to be closed; they count until they are `gone`."""
         dropped = list(self._idle)

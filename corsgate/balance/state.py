@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import attrs
 
 from corsgate.balance.circuit import Circuit
@@ -53,6 +55,22 @@ class ServerState:
         """Return the state of a server of which nothing is known yet."""
         origin = server.origin.encode("utf-8")
         return cls(server, Circuit(now), share=server.weight, digest=digest(origin))
+
+    def of_moved(self, server: Server) -> ServerState:
+        """Return the state of what has the same address, but another path or name.
+
+        Whether it is up is still known. What runs and ends on the other one no longer counts.
+        """
+        return attrs.evolve(
+            self,
+            server=server,
+            circuit=copy(self.circuit),
+            health=copy(self.health),
+            running=0,
+            recent=0,
+            ended=0,
+            failed=0,
+        )
 
     def start(self, now: float, slow_start_s: float) -> float | None:
         """Set the server's share by how long ago it came back.

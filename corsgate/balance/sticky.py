@@ -25,7 +25,7 @@ class StickyCookies:
 
     def __init__(self, name: str, key: bytes) -> None:
         self.name = name.encode("ascii")
-        self._key = key
+        self.key = key
         self._origins: Mapping[bytes, str] = {}
         self._tokens: Mapping[str, bytes] = {}
 
@@ -67,5 +67,5 @@ class StickyCookies:
         return b"%b=%b; Path=%b; HttpOnly; %b" % (self.name, token, path, site)
 
     def _token(self, origin: str) -> bytes:
-        digest = hmac(self._key, origin.encode("utf-8"), sha256).hexdigest()
+        digest = hmac(self.key, origin.encode("utf-8"), sha256).hexdigest()
         return digest[:TOKEN_LENGTH].encode("ascii")

@@ -40,6 +40,10 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "diff": Command(
             module="corsgate.cli.diff", help="describe the effect of a change of a configuration"
         ),
+        "reload": Command(
+            module="corsgate.cli.reload",
+            help="have a running daemon reload its configuration, and report the outcome",
+        ),
         "schema": Command(
             module="corsgate.cli.schema",
             help="print the JSON Schema of configurations, for editors",

@@ -26,7 +26,7 @@ from corsgate.config.sections.secrets import Sources, nobody
 from corsgate.config.sections.upstreams import read_credentials, read_upstream
 from corsgate.config.toml.document import load_document
 from corsgate.config.toml.lines import Path
-from corsgate.config.toml.reader import Named, Notes, Table, checked, text
+from corsgate.config.toml.reader import Named, Notes, Table, boolean, checked, text
 from corsgate.config.toml.shape import shape
 from corsgate.message.host import HostRules, is_loopback_name
 
@@ -103,6 +103,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     routes = read_routes(top, upstreams, policies, limits, cors_rules)
     log_format = top.get("log_format", _log_format, LOG_FORMATS[0])
     access_log = top.get("access_log", checked(rules.check_plain), None)
+    watch = top.get("watch", boolean, False)
     top.later("admin", "remove it")
     top.finish()
 
@@ -126,6 +127,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         limits=limits,
         log_format=log_format,
         access_log=access_log,
+        watch=watch,
         warnings=warnings,
     )
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 
+from corsgate.config.diff import Difference, differences
+from corsgate.daemon.loading import Loaded, Loader
+from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
+from corsgate.gate.snapshot import Snapshot
+
+STOPPING = "the gate is stopping; start it again"
+BROKEN = "the reload failed because of a bug in corsgate, see the log; restart the gate"
+
+_log = Logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -29,38 +41,171 @@ class ReloadOutcome:
 
 
 class Reloader:
-    """Reloads the gate when it is asked to.
+    """Reloads the gate when it is asked to, one reload at a time.
+
+    A thread loads and checks the configuration, so that requests go on meanwhile. What it finds
+    is put in force by one turn of the reactor, or nothing changes.
 
     Args:
         gate: The gate.
+        reactor: Runs it.
         wall_clock: Returns the seconds since 1970.
+        loader: Loads the configuration file; None for a gate without one, of which only the access
+            log is opened again.
+        loaded: What was loaded at the start.
 
     Attributes:
         last: How the last reload ended; None before the first one.
+        succeeded: How many reloads succeeded.
+        failed: How many reloads kept the old configuration.
         began: Called when a reload begins.
         ended: Called with the outcome when it ends.
     """
 
-    def __init__(self, gate: GateService, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        gate: GateService,
+        reactor: Any,
+        wall_clock: Callable[[], float],
+        loader: Loader | None = None,
+        loaded: Loaded | None = None,
+    ) -> None:
         self._gate = gate
+        self._reactor = reactor
         self._wall_clock = wall_clock
+        self._loader = loader
+        self._loaded = loaded
+        self._running = False
+        # Those who have asked since the running reload began, each with its trigger.
+        self._asked: list[tuple[str, Deferred[ReloadOutcome]]] = []
         self.last: ReloadOutcome | None = None
+        self.succeeded = 0
+        self.failed = 0
         self.began: list[Callable[[], None]] = []
         self.ended: list[Callable[[ReloadOutcome], None]] = []
 
     def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
-        """Open the access log again, and read the certificates again.
+        """Load the configuration file again, with all that it names, and serve it.
+
+        Whatever has a fault keeps the old configuration in force, as a whole.
 
         Args:
             trigger: What asks for it, for the log.
 
         Returns:
-            A Deferred of the outcome.
+            A Deferred of the outcome of a reload that began after this call. If one runs already,
+            all who ask meanwhile share the next one.
         """
-        for each in self.began:
-            each()
-        self._gate.refresh()
-        self.last = outcome = ReloadOutcome(time_s=self._wall_clock(), trigger=trigger)
-        for tell in self.ended:
-            tell(outcome)
-        return succeed(outcome)
+        asked: Deferred[ReloadOutcome] = Deferred()
+        self._asked.append((trigger, asked))
+        if not self._running:
+            self._next()
+        return asked
+
+    def _next(self) -> None:
+        asked, self._asked = self._asked, []
+        if not asked:
+            return
+        self._running = True
+        triggers = dict.fromkeys(trigger for trigger, _ in asked)
+        running: Deferred[ReloadOutcome] = Deferred.fromCoroutine(self._run(", ".join(triggers)))
+
+        def ended(outcome: ReloadOutcome) -> None:
+            self._running = False
+            for _, each in asked:
+                each.callback(outcome)
+            self._next()
+
+        running.addCallback(ended)
+        running.addErrback(lambda failure: _log.failure("a reload broke off", failure))
+
+    async def _run(self, trigger: str) -> ReloadOutcome:
+        """Reload, and log what came of it."""
+        began_s = self._reactor.seconds()
+        self._tell(self.began)
+        faults: Sequence[str] = ()
+        changes: Sequence[Difference] = ()
+        try:
+            changes = await self._replace()
+        except ConfigError as error:
+            faults = [str(fault) for fault in error.faults]
+        except Exception:
+            _log.failure("a reload failed")
+            faults = [BROKEN]
+        outcome = ReloadOutcome(
+            time_s=self._wall_clock(),
+            trigger=trigger,
+            faults=tuple(faults),
+            changes=tuple(map(str, changes)),
+        )
+        self.last = outcome
+        self.succeeded += not faults
+        self.failed += bool(faults)
+        self._report(outcome, self._reactor.seconds() - began_s)
+        self._tell(self.ended, outcome)
+        return outcome
+
+    async def _replace(self) -> Sequence[Difference]:
+        """Put what is in the file in force; return what that has changed.
+
+        Raises:
+            ConfigError: It has faults; nothing has changed.
+        """
+        gate = self._gate
+        if gate.draining:
+            raise ConfigError([Fault(file=gate.file, problem=STOPPING, fix="")])
+        if self._loader is None:
+            gate.refresh()
+            return ()
+        pool = self._reactor.getThreadPool()
+        loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
+        await gate.swap(snapshot)
+        self._loaded = loaded
+        for line in loaded.lines:
+            _log.warn("{line}", line=line)
+        return changes
+
+    def _prepare(self) -> tuple[Loaded, Snapshot, Sequence[Difference]]:
+        """Load the file, and make what is in it ready, in a thread."""
+        assert self._loader is not None
+        loaded, old = self._loader.load(), self._loaded
+        changes: Sequence[Difference] = ()
+        if old is not None:
+            changes = differences(old.config, loaded.config, old.document, loaded.document)
+        return loaded, self._gate.prepare(loaded.fitted), changes
+
+    def _report(self, outcome: ReloadOutcome, took_s: float) -> None:
+        trigger, took = outcome.trigger, f"{took_s:.2f}"
+        for fault in outcome.faults:
+            _log.error("reload: {fault}", fault=fault)
+        for change in outcome.changes:
+            _log.info("reload: {change}", change=change)
+        if outcome.faults:
+            _log.error(
+                "reload ({trigger}) failed after {took} s with {count} fault(s): the old"
+                " configuration stays in force",
+                trigger=trigger,
+                took=took,
+                count=len(outcome.faults),
+            )
+        elif self._loader is None:
+            _log.info(
+                "reload ({trigger}): there is no configuration file, so only the access log was"
+                " opened again",
+                trigger=trigger,
+            )
+        else:
+            count = len(outcome.changes)
+            _log.info(
+                "reload ({trigger}) took {took} s: {what}",
+                trigger=trigger,
+                took=took,
+                what=f"{count} change(s) in force" if count else "nothing changed",
+            )
+
+    def _tell(self, callbacks: Sequence[Callable[..., None]], *arguments: Any) -> None:
+        for each in callbacks:
+            try:
+                each(*arguments)
+            except Exception:
+                _log.failure("a reload could not be announced")

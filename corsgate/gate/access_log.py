@@ -40,7 +40,6 @@ _PRIORITY = "<6>"
 daemon's, and its own lines warn where it is."""
 
 _log = Logger(namespace="corsgate.access")
-_NOT_REREAD = "the configuration is not read again before a restart"
 _NONE: Sequence[bytes | None] = (None,)
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -57,6 +56,7 @@ class AccessLog:
         place: Where the lines go.
 
     Attributes:
+        sink: What takes the lines.
         refusals: What the CORS decision refused.
     """
 
@@ -68,14 +68,30 @@ class AccessLog:
         wall_clock: Callable[[], float],
         place: Place = Place.FILE,
     ) -> None:
-        self._format = _formatter(line_format(log_format, place), place, wall_clock)
-        self._file = write if isinstance(write, LogFile) else None
-        self._write = write.put if isinstance(write, LogFile) else write
         self._clock = clock
         self._wall_clock = wall_clock
+        self.change(log_format, write, place)
         # The second that was logged last, as ISO 8601 has it.
         self._second, self._second_text = -1, ""
         self.refusals = Refusals(wall_clock)
+
+    def change(
+        self,
+        log_format: str,
+        write: Callable[[str], None] | LogFile | None,
+        place: Place = Place.FILE,
+    ) -> None:
+        """Write further lines in another format, or to another place.
+
+        Args:
+            log_format: As above.
+            write: As above.
+            place: As above.
+        """
+        self.sink = write
+        self._format = _formatter(line_format(log_format, place), place, self._wall_clock)
+        self._file = write if isinstance(write, LogFile) else None
+        self._write = write.put if isinstance(write, LogFile) else write
 
     def start(self) -> None:
         """Begin to write, in the process that serves."""
@@ -91,18 +107,17 @@ class AccessLog:
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed, and log that."""
         if self._file is None:
-            _log.info("SIGHUP: there is no access log file to open again; " + _NOT_REREAD)
+            _log.info("there is no access log file to open again")
             return
         try:
             self._file.reopen()
         except OSError as error:
             _log.error(
-                "SIGHUP: the access log can't be opened again ({reason}): lines go on into the old"
-                " file",
+                "the access log can't be opened again ({reason}): lines go on into the old file",
                 reason=error.strerror or str(error),
             )
         else:
-            _log.info("SIGHUP: the access log was opened again; " + _NOT_REREAD)
+            _log.info("the access log was opened again")
 
     def record(self, request: GateRequest) -> None:
         """Write a request's line, once it was responded to or its client left."""

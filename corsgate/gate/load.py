@@ -16,7 +16,14 @@ from corsgate.server.alpn import find_http2
 from corsgate.transport.files import read_file, who_reads, who_writes
 
 
-def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_file) -> Config:
+def load_config(
+    path: str,
+    reactor: Any,
+    *,
+    name: str | None = None,
+    read: Callable[[str], bytes] = read_file,
+    read_named: Callable[[str], bytes] = read_file,
+) -> Config:
     """Return the configuration in a file, its secrets taken from their sources.
 
     What it needs of this machine is looked at too, once the file itself has no faults; nothing
@@ -25,7 +32,9 @@ def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_
     Args:
         path: The file.
         reactor: What it would be served with.
-        read: Reads the file itself; what it names is always read as files are.
+        name: The file's name in messages; its path by default.
+        read: Reads the file itself.
+        read_named: Reads the files that it names.
 
     Returns:
         A configuration that can be served, as far as is known without opening anything.
@@ -33,16 +42,16 @@ def load_config(path: str, reactor: Any, *, read: Callable[[str], bytes] = read_
     Raises:
         ConfigError: It can't be read, or with all its faults at once.
     """
-    source = read_source(path, read)
+    source, file = read_source(path, read), name or path
     config = parse_config(
         source,
-        file=path,
+        file=file,
         environ=os.environ,
-        read_file=read_file,
+        read_file=read_named,
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
         read_by=who_reads(path),
         written_by=who_writes,
     )
-    preflight(config, reactor=reactor, file=path, lines=key_lines(source.decode("utf-8-sig")))
+    preflight(config, reactor=reactor, file=file, lines=key_lines(source.decode("utf-8-sig")))
     return config

@@ -85,6 +85,10 @@ class LineWriter:
                 self._idle = False
                 self._changed.notify_all()
 
+    def bound(self, max_bytes: int) -> None:
+        """Use another bound on the bytes that may wait."""
+        self._max_bytes = max_bytes
+
     def switch(self, descriptor: int) -> None:
         """Go on with another descriptor once the lines before are written, and close the old one.
 
@@ -116,6 +120,13 @@ class LineWriter:
         with self._lock:
             waiting = sum(isinstance(each, bytes) for each in self._queue)
             return self._lost + self._writing.count(b"\n") + waiting
+
+    def close(self) -> int:
+        """Do as `stop` does, and close the descriptor, unless it can't be written to."""
+        lost = self.stop()
+        if self._thread is None or not self._thread.is_alive():
+            os.close(self._descriptor)
+        return lost
 
     def _run(self) -> None:
         while self._wait():
@@ -249,16 +260,21 @@ class LogFile:
         max_bytes: How many bytes may wait.
         tell: As for `LineWriter`.
 
+    Attributes:
+        path: As above.
+
     Raises:
         OSError: It can't be opened.
     """
 
     def __init__(self, path: str, max_bytes: int, tell: Callable[[str], None]) -> None:
-        self._path = path
-        self._writer = LineWriter(self._open(), max_bytes, tell)
+        self.path = path
+        self._writer = LineWriter(open_log_file(path), max_bytes, tell)
         self.put = self._writer.put
+        self.bound = self._writer.bound
         self.start = self._writer.start
         self.stop = self._writer.stop
+        self.close = self._writer.close
         if _ends_amid_a_line(path):
             # A process that was killed, or whose disk was full to its end, wrote it.
             self.put("")
@@ -269,10 +285,26 @@ class LogFile:
         Raises:
             OSError: It can't be opened; the lines go on into the old one.
         """
-        self._writer.switch(self._open())
+        self.go_on(self.path, open_log_file(self.path))
 
-    def _open(self) -> int:
-        return open_to_append(self._path, 0o640)
+    def go_on(self, path: str, descriptor: int) -> None:
+        """Go on in another file, once the lines before are written.
+
+        Args:
+            path: The file.
+            descriptor: The file, opened by `open_log_file`. It is closed here in time.
+        """
+        self.path = path
+        self._writer.switch(descriptor)
+
+
+def open_log_file(path: str) -> int:
+    """Return a descriptor of a log that is appended to; it is made for its owner and group.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+    return open_to_append(path, 0o640)
 
 
 def _ends_amid_a_line(path: str) -> bool:

@@ -36,9 +36,10 @@ class ProxiedHost:
     def is_refused(self, request: GateRequest) -> bool:
         """Return whether the proxy was asked for a host that is not served; log it if so."""
         # Worked out once for all requests with the same fields.
-        refused = request.memo.refused_host
-        if refused is None:
-            refused = request.memo.refused_host = self._find_refused(request)
+        known = request.memo.refused_host
+        if known is None or known[1] is not self:
+            known = request.memo.refused_host = (self._find_refused(request), self)
+        refused = known[0]
         if not refused:
             return False
         host = shown_bytes([refused])

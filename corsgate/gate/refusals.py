@@ -148,12 +148,12 @@ class Refusals:
         return dict(self._routes[route].kinds) if route in self._routes else {}
 
     def forget_others(self, labels: frozenset[str]) -> None:
-        """Forget the routes that are no longer served.
+        """Forget the routes that are no longer served; requests on no route are kept.
 
         Args:
             labels: The labels of those that are.
         """
-        for label in self._routes.keys() - labels:
+        for label in self._routes.keys() - labels - {""}:
             self._kept -= len(self._routes.pop(label).last)
 
     def record(self, request: GateRequest, now: float) -> None:

@@ -25,6 +25,19 @@ Misdirects = Callable[[GateRequest], bool]
 Admit = Callable[[GateRequest, CompiledRoute], CompiledRoute]
 
 
+class Term:
+    """How long the trees of one configuration are used: a reload ends it.
+
+    Attributes:
+        over: Whether other trees are used now.
+    """
+
+    __slots__ = ("over",)
+
+    def __init__(self) -> None:
+        self.over = False
+
+
 class PlaceResource(Resource):
     """A place in the tree of path prefixes; it serves the route at or above it.
 
@@ -33,6 +46,7 @@ class PlaceResource(Resource):
         serve: Called with a request and the route that was found.
         respond: Called with a request and an error.
         admit: Called before `serve`, where the route restricts what its requests reach.
+        term: How long the tree is used.
 
     Attributes:
         by_head: Whether the next request with the same fields and target may be rendered here
@@ -42,19 +56,25 @@ class PlaceResource(Resource):
     by_head: ClassVar[bool] = True
 
     def __init__(
-        self, node: Node[CompiledRoute], serve: Serve, respond: Respond, admit: Admit
+        self,
+        node: Node[CompiledRoute],
+        serve: Serve,
+        respond: Respond,
+        admit: Admit,
+        term: Term,
     ) -> None:
         super().__init__()
         self._route = route = node.route
         self._serve = serve
+        self._term = term
         if route is not None and route.reach is not None:
             self._serve = lambda request, found: serve(request, admit(request, found))
         self._respond = respond
         self.isLeaf = not node.children
         for segment, child in node.children.items():
-            self.putChild(segment, PlaceResource(child, serve, respond, admit))
+            self.putChild(segment, PlaceResource(child, serve, respond, admit, term))
         # All that is below, except for the children, is this route's.
-        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond, admit)
+        self._rest = self if self.isLeaf else PlaceResource(node.leaf, serve, respond, admit, term)
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below."""
@@ -63,7 +83,10 @@ class PlaceResource(Resource):
 
     def render(self, request: GateRequest) -> int:
         """Serve the route that was found."""
-        if self._route is None:
+        if self._term.over:
+            # It was remembered for the request's head, before a reload.
+            request.find_anew()
+        elif self._route is None:
             self._respond(request, _out_of_place(request))
         else:
             self._serve(request, self._route)
@@ -98,7 +121,14 @@ class GateRoot(Resource):
         self._respond = respond
         self._table = table
         self._found: dict[bytes, PlaceResource] = {}
-        self._trees = {id(node): PlaceResource(node, serve, respond, admit) for node in table.roots}
+        self._term = term = Term()
+        self._trees = {
+            id(node): PlaceResource(node, serve, respond, admit, term) for node in table.roots
+        }
+
+    def end(self) -> None:
+        """Serve nothing more, not even from memory: another root has this one's place."""
+        self._term.over = True
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:
         """Return the place one segment below the root of the request's host."""

@@ -170,6 +170,14 @@ class CompiledRoute:
         self.refusals = None if credentials is None else upstream.credential_refusals
         self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
 
+    def take_counts(self, before: CompiledRoute) -> None:
+        """Go on with the counts of ``cors_report_only``, unless the policy has changed."""
+        mine, other = self.report_only, before.report_only
+        if mine is None or other is None:
+            return
+        if self.route.cors_report_only == before.route.cors_report_only:
+            mine.tried, mine.changes = other.tried, other.changes
+
     def _mount(self, find: FindRoute, is_foreign: IsForeign) -> Mount:
         """Return how the route mounts its upstream."""
 
@@ -222,6 +230,28 @@ class Runtime:
     table: RouteTable[CompiledRoute]
     upstreams: Mapping[str, UpstreamRuntime]
 
+    def take_over(self, before: Runtime) -> None:
+        """Go on with what the runtime before a reload knows; what is gone drains.
+
+        Nothing here does I/O or fails.
+
+        Args:
+            before: That runtime. The exchanges that it has end on it.
+        """
+        for name, upstream in self.upstreams.items():
+            old = before.upstreams.get(name)
+            if old is not upstream:
+                if old is not None:
+                    upstream.take_over(old)
+                upstream.start()
+        for name, old in before.upstreams.items():
+            if name not in self.upstreams:
+                old.stop()
+        tried = {each.label: each for each in before.table.routes if each.report_only is not None}
+        for route in self.table.routes:
+            if route.report_only is not None and route.label in tried:
+                route.take_counts(tried[route.label])
+
 
 def make_runtime(
     config: Config,
@@ -233,8 +263,10 @@ def make_runtime(
     pseudonym: bytes,
     shortcuts: Shortcuts = ALL,
     hosts: Hosts | None = None,
+    short: Callable[[], None] = lambda: None,
+    before: Runtime | None = None,
 ) -> Runtime:
-    """Make a configuration ready to serve.
+    """Make a configuration ready to serve; a thread may do that.
 
     Args:
         config: What to serve.
@@ -245,6 +277,8 @@ def make_runtime(
         pseudonym: What this process calls itself in Via, and no other one does.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS; by default the system's do.
+        short: Called where the process lacks what a connection needs; it closes what it can.
+        before: The one that it will replace, with `take_over`; None at the start.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -252,8 +286,22 @@ def make_runtime(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts())
-    upstreams = _made(config.upstreams, lambda each: make_upstream(each, *more), file)
+    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts(), short)
+    known = {} if before is None else before.upstreams
+    upstreams = _made(
+        config.upstreams, known, lambda each, old: make_upstream(each, *more, old), file
+    )
+    table = _make_table(config, upstreams, pseudonym, shortcuts)
+    return Runtime(table=table, upstreams=upstreams)
+
+
+def _make_table(
+    config: Config,
+    upstreams: Mapping[str, UpstreamRuntime],
+    pseudonym: bytes,
+    shortcuts: Shortcuts,
+) -> RouteTable[CompiledRoute]:
+    """Compile all routes."""
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
     kinds: dict[Hashable, object] = {}
@@ -280,18 +328,25 @@ def make_runtime(
         return as_one(found)
 
     table = RouteTable.build(config.routes, compile_route)
-    return Runtime(table=table, upstreams=upstreams)
+    return table
 
 
 def _made(
-    upstreams: Mapping[str, Upstream], make: Callable[[Upstream], UpstreamRuntime], file: str
+    upstreams: Mapping[str, Upstream],
+    known: Mapping[str, UpstreamRuntime],
+    make: Callable[[Upstream, UpstreamRuntime | None], UpstreamRuntime],
+    file: str,
 ) -> Mapping[str, UpstreamRuntime]:
-    """Return all upstreams made ready, or raise all their faults at once."""
+    """Return all upstreams made ready, unchanged ones as they are; or raise all their faults."""
     made: dict[str, UpstreamRuntime] = {}
     faults: list[Fault] = []
     for name, upstream in upstreams.items():
+        old = known.get(name)
+        if old is not None and old.config == upstream:
+            made[name] = old
+            continue
         try:
-            made[name] = make(upstream)
+            made[name] = make(upstream, old)
         except BadValue as error:
             key = f"upstreams.{name}"
             faults.append(Fault(file=file, key=key, problem=error.problem, fix=error.fix))

@@ -1,46 +1,43 @@
-"""The gate as an IService: it listens, serves, drains and stops."""
+"""The gate as an IService: it listens, serves, changes its configuration, drains and stops."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from corsgate.config.model.endpoint import is_handed_over, with_backlog
+from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
-from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.errors import ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log, place_of_log
 from corsgate.gate.listener import ListenerSite
+from corsgate.gate.listening import Listening, adjust_socket
+from corsgate.gate.log_change import LogChange, log_fault
 from corsgate.gate.log_style import OutputLines
 from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.runtime import make_runtime
-from corsgate.gate.start_lines import listening_line
+from corsgate.gate.runtime import Runtime
+from corsgate.gate.snapshot import Lasting, Snapshot, make_snapshot
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.message.request_id import made_ids
 from corsgate.server.admission import Admission
+from corsgate.server.live_limits import change, live_copy
 from corsgate.server.memory_budget import MemoryBudget
-from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.fast_write import bound_unsent
-from corsgate.transport.listening import stop_listening, tend
 
 
 class GateService(Service):
-    """A configuration being served.
+    """A configuration being served, which another one may replace while it runs.
 
     Args:
         config: What to serve.
@@ -51,8 +48,11 @@ class GateService(Service):
         output: Standard output; None where there is none.
 
     Attributes:
-        ports: What it listens on, while it does.
-        listeners: What each of its listeners serves.
+        config: The configuration in force.
+        config_since_s: Since when it is in force, in seconds since 1970.
+        file: The configuration's name in messages.
+        runtime: The configuration made ready to serve.
+        draining: Whether the gate is stopping.
 
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
@@ -72,23 +72,14 @@ class GateService(Service):
         output: OutputLines | None = None,
         shortcuts: Shortcuts = ALL,
     ) -> None:
-        self.ports: list[IListeningPort] = []
-        self._config = config
+        self.config = config
+        self.config_since_s = time.time()
+        self.file = file
+        self.draining = False
         self._reactor = reactor
-        self._file = file
-        self._shortcuts = shortcuts
-        self._deadlines = Deadlines(reactor)
-        self._new_id = made_ids(rng).__next__
-        self._runtime = make_runtime(
-            config,
-            reactor=reactor,
-            deadlines=self._deadlines,
-            rng=rng,
-            file=file,
-            shortcuts=shortcuts,
-            # Random of its own: upstreams are told it, and it must be no other process's.
-            pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
-        )
+        self._output = output
+        self._keeps_log = write is not None
+        deadlines = Deadlines(reactor)
         self._access_log = AccessLog(
             config.log_format,
             self._open_log(output) if write is None else write,
@@ -96,92 +87,52 @@ class GateService(Service):
             time.time,
             place_of_log(config.access_log, output),
         )
-        self._admission = Admission(self._deadlines, config.limits)
-        for upstream in self._runtime.upstreams.values():
-            upstream.agent.short = self._out_of_descriptors
-        self.listeners = self._make_listeners(self._access_log)
-        self._endpoints = self._make_endpoints()
+        self._lasting = Lasting(
+            reactor=reactor,
+            deadlines=deadlines,
+            rng=rng,
+            new_id=made_ids(rng).__next__,
+            # Random of its own: upstreams are told it, and it must be no other process's.
+            pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
+            limits=live_copy(config.limits),
+            admission=Admission(deadlines, config.limits),
+            memory=MemoryBudget(config.limits),
+            access_log=self._access_log,
+            listening=Listening(reactor, self._out_of_descriptors),
+            short=self._out_of_descriptors,
+            shortcuts=shortcuts,
+        )
+        snapshot = make_snapshot(self._lasting, config, file)
+        self.runtime: Runtime = snapshot.runtime
+        self._listening.sockets = [socket for socket, _ in snapshot.sockets]
+        self._numbers = snapshot.numbers
 
-    def privilegedStartService(self) -> None:
-        """Listen everywhere, or nowhere.
+    # What others read.
 
-        Raises:
-            ConfigError: An endpoint can't be listened on; none is then.
-        """
-        faults: list[Fault] = []
-        for number, (endpoint, listener) in enumerate(
-            zip(self._endpoints, self.listeners, strict=True)
-        ):
-            listening: Deferred[IListeningPort] = endpoint.listen(listener.factory)
-            text = listener.listener.endpoint
-            listening.addCallbacks(
-                partial(self._listens, text),
-                lambda failure, text=text, number=number: faults.append(
-                    self._fault(f"listen[{number}]", text, failure)
-                ),
-            )
-        if faults:
-            for port in self.ports:
-                port.stopListening()
-            self.ports.clear()
-            raise ConfigError(faults)
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """What it listens on, while it does."""
+        return self._listening.ports
 
-    def startService(self) -> None:
-        """Say where the gate can be reached, and what of it is not as safe as it could be."""
-        super().startService()
-        self._access_log.start()
-        of_tls = [
-            Fault(file=self._file, problem=problem, fix="")
-            for problem in tls_warnings(self._config, time.time())
-        ]
-        for warning in warning_lines([*self._config.warnings, *of_tls]):
-            self._log.warn("{caution}", caution=warning)
-        for upstream in self._runtime.upstreams.values():
-            upstream.start()
-        for port, each in zip(self.ports, self.listeners, strict=False):
-            bound_unsent(port)
-            self._log.info("{line}", line=listening_line(each.listener, port.getHost()))
+    @property
+    def listeners(self) -> Sequence[ListenerSite]:
+        """The listeners of the configuration in force, in its order."""
+        return [socket.site for socket in self._listening.sockets]
 
-    def stopService(self) -> Deferred[None]:
-        """Accept what waits, listen no more, let what is in flight end, then close.
+    @property
+    def admission(self) -> Admission:
+        """Counts the clients' connections."""
+        return self._lasting.admission
 
-        Returns:
-            A Deferred that fires when all is closed, after `drain_timeout` at the latest.
-        """
-        super().stopService()
-        reactor = self._reactor
-        for listener in self.listeners:
-            # From here on each response says close, also on connections that are accepted last.
-            listener.site.context.draining = True
-        stopped = [
-            stop_listening(port, reactor, handed_over=is_handed_over(each.listener.endpoint))
-            for port, each in zip(self.ports, self.listeners, strict=False)
-        ]
-        self.ports.clear()
-        cut = reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
-        return Deferred.fromCoroutine(self._drain(stopped, cut))
-
-    async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
-        """Let what is in flight end, or be cut, then close the connections to upstreams."""
-        await gatherResults(stopped)
-        # A turn of the reactor later, what has come on an idle connection has been read.
-        await deferLater(self._reactor, 0)
-        await gatherResults([listener.site.drain() for listener in self.listeners])
-        if cut.active():
-            cut.cancel()
-        for upstream in self._runtime.upstreams.values():
-            upstream.stop()
-        self._access_log.stop()
+    @property
+    def memory(self) -> MemoryBudget:
+        """Counts the bytes that wait in memory."""
+        return self._lasting.memory
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
         """The upstreams that it serves, by name."""
-        return self._runtime.upstreams
-
-    def abort(self) -> None:
-        """Cut every client's connection."""
-        for listener in self.listeners:
-            listener.site.abort()
+        return self.runtime.upstreams
 
     @property
     def refusals(self) -> Refusals:
@@ -191,93 +142,169 @@ class GateService(Service):
     @property
     def report_only(self) -> Mapping[str, ReportOnly]:
         """The second policies that are tried beside the first, by route."""
-        routes = self._runtime.table.routes
+        routes = self.runtime.table.routes
         return {route.label: route.report_only for route in routes if route.report_only is not None}
 
-    def refresh(self) -> None:
-        """Open the access log again, and use what the certificates' files hold now.
+    # Start and end.
 
-        No connection is dropped, and each keeps the certificates that it began with.
+    def privilegedStartService(self) -> None:
+        """Listen everywhere, or nowhere.
+
+        Raises:
+            ConfigError: An endpoint can't be listened on; none is then.
         """
-        self._access_log.reopen()
-        for listener in self.listeners:
-            listener.reread_certificates()
+        found: list[Any] = []
+        sockets = self._listening.sockets
+        self._listening.open(sockets, self._numbers, self.file).addErrback(found.append)
+        if found:
+            raise found[0].value
 
-    def _listens(self, endpoint: str, port: IListeningPort) -> None:
-        handed_over = is_handed_over(endpoint)
-        tend(port, self._reactor, self._out_of_descriptors, handed_over=handed_over)
-        self.ports.append(port)
+    def startService(self) -> None:
+        """Say where the gate can be reached, and what of it is not as safe as it could be."""
+        super().startService()
+        self._access_log.start()
+        self._log_warnings()
+        for upstream in self.runtime.upstreams.values():
+            upstream.start()
+        for line in self._listening.began(self._listening.sockets):
+            self._log.info("{line}", line=line)
+
+    def stopService(self) -> Deferred[None]:
+        """Accept what waits, listen no more, let what is in flight end, then close.
+
+        Returns:
+            A Deferred that fires when all is closed, after `drain_timeout` at the latest.
+        """
+        super().stopService()
+        self.draining = True
+        for listener in self._sites:
+            # From here on each response says close, also on connections that are accepted last.
+            listener.site.context.draining = True
+        stopped = self._listening.stop()
+        cut = self._reactor.callLater(self.config.limits.drain_timeout_s, self.abort)
+        return Deferred.fromCoroutine(self._drain(stopped, cut))
+
+    async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
+        """Let what is in flight end, or be cut, then close the connections to upstreams."""
+        await gatherResults(stopped)
+        # A turn of the reactor later, what has come on an idle connection has been read.
+        await deferLater(self._reactor, 0)
+        await gatherResults([listener.site.drain() for listener in self._sites])
+        if cut.active():
+            cut.cancel()
+        for upstream in self.runtime.upstreams.values():
+            upstream.stop()
+        self._access_log.stop()
+
+    def abort(self) -> None:
+        """Cut every client's connection."""
+        for listener in self._sites:
+            listener.site.abort()
+
+    # Reload.
+
+    def prepare(self, config: Config) -> Snapshot:
+        """Make another configuration ready; to be called in a thread.
+
+        Returns:
+            What `swap` wants. If it isn't called, `Snapshot.discard` has to be.
+
+        Raises:
+            ConfigError: It can't be served; nothing has changed.
+        """
+        return make_snapshot(
+            self._lasting,
+            config,
+            self.file,
+            before=self.runtime,
+            open_log=None if self._keeps_log else self._prepare_log,
+        )
+
+    async def swap(self, snapshot: Snapshot) -> None:
+        """Serve another configuration from the next request on.
+
+        Sockets that are new are opened first. All else happens in one turn of the reactor.
+
+        Args:
+            snapshot: The configuration, made ready since the last `swap`.
+
+        Raises:
+            ConfigError: An endpoint can't be listened on; nothing has changed.
+        """
+        try:
+            await self._listening.open(snapshot.added, snapshot.numbers, snapshot.file)
+            if self.draining:
+                await self._listening.close(snapshot.added)
+                fault = Fault(file=self.file, problem="the gate is stopping", fix="start it again")
+                raise ConfigError([fault])
+        except ConfigError:
+            snapshot.discard()
+            raise
+        self._use(snapshot)
+
+    def refresh(self) -> None:
+        """Open the access log again, of a gate without a configuration file."""
+        self._access_log.reopen()
+
+    def _use(self, snapshot: Snapshot) -> None:
+        """Replace what is in force; nothing here waits or fails."""
+        config, lasting = snapshot.config, self._lasting
+        change(lasting.limits, config.limits)
+        lasting.admission.bound(config.limits)
+        lasting.memory.bound(config.limits)
+        if snapshot.log is not None:
+            snapshot.log.apply()
+        before, self.runtime = self.runtime, snapshot.runtime
+        for socket, served in snapshot.sockets:
+            text = socket.text
+            if socket.site.served is not served:
+                socket.site.use(served)
+            adjust_socket(socket, text)
+        for site, served in snapshot.leaving:
+            site.use(served)
+        self.runtime.take_over(before)
+        self._listening.use([socket for socket, _ in snapshot.sockets])
+        self.refusals.forget_others(frozenset(route.label for route in self.runtime.table.routes))
+        self.config, self.config_since_s = config, time.time()
+        for line in self._listening.began(snapshot.added):
+            self._log.info("{line}", line=line)
+        self._log_warnings()
+
+    # The parts.
+
+    @property
+    def _listening(self) -> Listening:
+        return self._lasting.listening
+
+    @property
+    def _sites(self) -> Sequence[ListenerSite]:
+        """All listeners that have connections, those of earlier configurations included."""
+        return [*self.listeners, *self._listening.leaving]
+
+    def _log_warnings(self) -> None:
+        of_tls = [
+            Fault(file=self.file, problem=problem, fix="")
+            for problem in tls_warnings(self.config, time.time())
+        ]
+        for warning in warning_lines([*self.config.warnings, *of_tls]):
+            self._log.warn("{caution}", caution=warning)
 
     def _out_of_descriptors(self) -> None:
         """Close idle connections of clients and to upstreams, so that others can be opened."""
-        self._admission.out_of_descriptors()
-        for upstream in self._runtime.upstreams.values():
+        self.admission.out_of_descriptors()
+        for upstream in self.runtime.upstreams.values():
             upstream.agent.drop_idle()
 
     def _open_log(self, output: OutputLines | None) -> Callable[[str], None] | LogFile | None:
-        max_bytes = self._config.limits.max_buffered_log_bytes
-        in_reactor = self._reactor.callFromThread
+        config, in_reactor = self.config, self._reactor.callFromThread
+        limits: Limits = config.limits
         try:
-            return open_log(self._config.access_log, output, max_bytes, in_reactor)
+            return open_log(config.access_log, output, limits.max_buffered_log_bytes, in_reactor)
         except OSError as error:
-            problem = f"{self._config.access_log!r} can't be opened: {error.strerror}"
-            fix = "name a file that the daemon may write"
-            fault = Fault(file=self._file, key="access_log", problem=problem, fix=fix)
-            raise ConfigError([fault]) from error
+            raise ConfigError([log_fault(config, self.file, error)]) from error
 
-    def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
-        memory = MemoryBudget(self._config.limits)
-        listeners, faults = [], []
-        for listener in self._config.listeners:
-            try:
-                made = ListenerSite(
-                    listener,
-                    self._config,
-                    self._runtime,
-                    deadlines=self._deadlines,
-                    access_log=access_log,
-                    new_id=self._new_id,
-                    admission=self._admission,
-                    memory=memory,
-                    reactor=self._reactor,
-                    shortcuts=self._shortcuts,
-                )
-                listeners.append(made)
-            except BadValue as error:
-                faults.append(
-                    Fault(
-                        file=self._file,
-                        key="listener.certificates",
-                        problem=error.problem,
-                        fix=error.fix,
-                    )
-                )
-        if faults:
-            raise ConfigError(faults)
-        return listeners
-
-    def _make_endpoints(self) -> list[Any]:
-        endpoints, faults = [], []
-        for number, listener in enumerate(self.listeners):
-            text = listener.listener.endpoint
-            try:
-                endpoints.append(listening_endpoint(self._reactor, with_backlog(text)))
-            except Exception:
-                # What an endpoint's own parser raises for bad arguments is anyone's guess.
-                faults.append(self._fault(f"listen[{number}]", text, Failure()))
-        if faults:
-            raise ConfigError(faults)
-        return endpoints
-
-    def _fault(self, key: str, text: str, failure: Failure) -> Fault:
-        error = failure.value
-        if isinstance(error, CannotListenError):
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-        else:
-            reason = failure.getErrorMessage()
-        return Fault(
-            file=self._file,
-            key=key,
-            problem=f"can't listen on {text!r}: {reason}",
-            fix="free that address, or name another",
-        )
+    def _prepare_log(self, config: Config) -> LogChange:
+        try:
+            return LogChange(self._access_log, config, self._output, self._reactor)
+        except OSError as error:
+            raise ConfigError([log_fault(config, self.file, error)]) from error

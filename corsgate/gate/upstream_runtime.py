@@ -39,6 +39,7 @@ class UpstreamRuntime:
 
     Attributes:
         name: Its name, for the log.
+        config: How it is configured.
         agent: Holds its connections.
         client: Sends to its servers.
         credentials: Signs, or None.
@@ -56,6 +57,7 @@ class UpstreamRuntime:
     """
 
     name: str
+    config: Upstream
     agent: UpstreamAgent
     client: ProxyClient
     credentials: ICredentials | None
@@ -90,6 +92,33 @@ class UpstreamRuntime:
             self.prober.stop()
         self.agent.close()
 
+    def take_over(self, before: UpstreamRuntime) -> None:
+        """Go on with what the upstream of the same name had before a reload.
+
+        It keeps what is known of its servers, and the connections that are still made and
+        authenticated in the same way. The other one serves the requests that it has.
+
+        Args:
+            before: The upstream in the configuration before; it is retired.
+        """
+        servers = self.config.servers
+        for watcher in self.watchers:
+            for other in before.watchers:
+                if isinstance(watcher, Discovery) and isinstance(other, Discovery):
+                    watcher.inherit(other)
+                    servers = tuple(watcher.servers)
+        self.agent.inherit(before.agent, servers)
+        self.balancer.inherit(before.balancer, servers, self.clock.seconds())
+        if self.sticky is not None:
+            self.sticky.know(server.origin for server in servers)
+        for watcher in before.watchers:
+            watcher.stop()
+        if before.prober is not None and self.prober is not None:
+            before.prober.hand_over(self.prober)
+        elif before.prober is not None:
+            before.prober.stop()
+        before.agent.close(self.agent)
+
     async def found(self, timeout_s: float) -> None:
         """Wait until DNS was asked for each of the servers once, but no longer than so long.
 
@@ -102,6 +131,8 @@ class UpstreamRuntime:
 
     def change(self, servers: Sequence[Server]) -> None:
         """Have other servers from now on; what is known of those that stay, stays."""
+        if list(servers) == [state.server for state in self.balancer.states.values()]:
+            return
         self.agent.update(servers)
         self.balancer.update(servers, self.clock.seconds())
         if self.sticky is not None:
@@ -122,6 +153,8 @@ def make_upstream(
     rng: Callable[[int], bytes],
     shortcuts: Shortcuts,
     hosts: Hosts,
+    short: Callable[[], None] = lambda: None,
+    before: UpstreamRuntime | None = None,
 ) -> UpstreamRuntime:
     """Make an upstream ready to be asked.
 
@@ -132,6 +165,8 @@ def make_upstream(
         rng: Returns so many random bytes.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS.
+        short: Called where the process lacks what a connection needs; it closes what it can.
+        before: The upstream before a reload, which `take_over` follows for; None if none was.
 
     Returns:
         An upstream that has opened nothing yet.
@@ -139,7 +174,7 @@ def make_upstream(
     Raises:
         BadValue: Its certificates can't be used.
     """
-    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts, hosts)
+    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts, hosts, short)
     rules = upstream.balancing
     # Seeded by what nobody can guess; who draws well can't be steered to one server.
     chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
@@ -147,30 +182,46 @@ def make_upstream(
     def tell(what: str) -> None:
         _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials = build(upstream.credentials, rng)
-    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell)
+    credentials, refused = _credentials(upstream, reactor, rng, before)
+    load = None if before is None else before.balancer.load
+    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell, load)
     prober = None
     if rules.health is not None:
         prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
     made = UpstreamRuntime(
         name=upstream.name,
+        config=upstream,
         agent=agent,
         client=ProxyClient(agent),
         credentials=credentials,
-        credential_refusals=CredentialRefusals(
-            upstream.name, upstream.credentials, reactor.seconds, time.time
-        ),
+        credential_refusals=refused,
         rules=rules,
         balancer=balancer,
         ejecting=frozenset(rules.eject.on),
         key=key_reader(rules.hash_on) if rules.balance == "hash" else None,
-        sticky=_sticky(upstream, rng),
+        sticky=_sticky(upstream, rng, before),
         prober=prober,
         clock=reactor,
         chance=chance,
     )
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return made
+
+
+def _credentials(
+    upstream: Upstream,
+    reactor: Any,
+    rng: Callable[[int], bytes],
+    before: UpstreamRuntime | None,
+) -> tuple[ICredentials | None, CredentialRefusals]:
+    """Return what signs, and the servers' refusals of it.
+
+    Equal credentials keep their nonces, and what is known of their refusals.
+    """
+    if before is not None and before.config.credentials == upstream.credentials:
+        return before.credentials, before.credential_refusals
+    refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
+    return build(upstream.credentials, rng), refusals
 
 
 def _watchers(
@@ -195,11 +246,24 @@ def _watchers(
         )
 
 
-def _sticky(upstream: Upstream, rng: Callable[[int], bytes]) -> StickyCookies | None:
+def _sticky(
+    upstream: Upstream, rng: Callable[[int], bytes], before: UpstreamRuntime | None
+) -> StickyCookies | None:
     sticky = upstream.balancing.sticky
     if sticky is None:
         return None
-    key = rng(32) if sticky.secret is None else sticky.secret.reveal().encode("utf-8")
+    if sticky.secret is not None:
+        key = sticky.secret.reveal().encode("utf-8")
+    else:
+        key = _random_key(before) or rng(32)
     cookies = StickyCookies(sticky.cookie, key)
     cookies.know(server.origin for server in upstream.servers)
     return cookies
+
+
+def _random_key(before: UpstreamRuntime | None) -> bytes | None:
+    """Return the random key of an upstream's cookies before a reload, if it had one."""
+    if before is None or before.sticky is None:
+        return None
+    sticky = before.config.balancing.sticky
+    return before.sticky.key if sticky is not None and sticky.secret is None else None

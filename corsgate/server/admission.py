@@ -143,14 +143,18 @@ class Admission:
         self.deadline_s = NEVER
         self.connections = 0
         self._deadlines = deadlines
-        self._most = limits.max_connections
-        self._most_per_client = limits.max_connections_per_client
+        self.bound(limits)
         self._clients: dict[str, _Group] = {}
         # Of those that speak for many clients.
         self._others = _Group()
         self._none_spare_until_s = -NEVER
         self._events: Counter[str] = Counter()
         self._last_refused = ""
+
+    def bound(self, limits: Limits) -> None:
+        """Use other bounds for new connections."""
+        self._most = limits.max_connections
+        self._most_per_client = limits.max_connections_per_client
 
     @property
     def clients(self) -> int:

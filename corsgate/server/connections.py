@@ -52,6 +52,10 @@ class Connections:
         self._admitted: dict[object, Admitted] = {}
         self._emptied: list[Deferred[None]] = []
 
+    def trust(self, proxies: Sequence[IPv4Network | IPv6Network]) -> None:
+        """Take other networks for those of proxies, from the next connection on."""
+        self._trusted_proxies = proxies
+
     def admit(self, address: IAddress | None) -> Admitted | None:
         """Return the place of a new connection; None where it is refused."""
         return self._admission.admit(address, self._trusted_proxies)

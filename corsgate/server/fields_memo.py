@@ -27,9 +27,10 @@ class FieldsMemo:
     on, such as the method or the route, must be in its key.
 
     Attributes:
-        client: Who asks, and the address that the log shows; None until it is looked up.
-        refused_host: A host that a trusted proxy names and that isn't served; empty where there
-            is none, None until it is looked up.
+        client: Who asks, the address that the log shows, and what found that out; None until it
+            is looked up.
+        refused_host: A host that a trusted proxy names and that isn't served, empty where there
+            is none, and what found that out; None until it is looked up.
         log_members: What the access log's line says of the fields, and of the last method.
         rulings: What a route's policy makes of the fields, by kind of route and method.
         heads: The heads that servers got last, by all that they depend on besides method and
@@ -39,8 +40,8 @@ class FieldsMemo:
     __slots__ = ("_bytes", "client", "heads", "log_members", "refused_host", "rulings")
 
     def __init__(self) -> None:
-        self.client: tuple[Client, str] | None = None
-        self.refused_host: bytes | None = None
+        self.client: tuple[Client, str, object] | None = None
+        self.refused_host: tuple[bytes, object] | None = None
         self.log_members: Any = None
         self.rulings: dict[tuple[Hashable, bytes], Any] = {}
         self.heads: dict[Hashable, RequestHead] = {}

@@ -118,11 +118,15 @@ class MemoryBudget:
     def __init__(self, limits: Limits) -> None:
         self.held = 0
         self.cuts = 0
+        self._clients: dict[str | None, _Client] = {}
+        self._relieving = False
+        self.bound(limits)
+
+    def bound(self, limits: Limits) -> None:
+        """Use other bounds; what waits beyond them is cut when more comes to wait."""
         self._most = limits.max_buffered_total
         self._most_per_client = limits.max_buffered_per_client
         self._most_per_connection = self._most_per_client // _PER_CONNECTION
-        self._clients: dict[str | None, _Client] = {}
-        self._relieving = False
 
     def held_by(self, client: str | None) -> int:
         """Return how many bytes wait for a client."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -17,81 +17,19 @@ from corsgate.errors import ExchangeRevoked, TargetError
 from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import Header
 from corsgate.message.target import segments, sound_segments
-from corsgate.server.context import ServerContext
+from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.parsed_request import ParsedRequest, malformed
 from corsgate.server.request_body import RequestBody
+from corsgate.server.request_channel import RequestChannel
 from corsgate.server.request_log import RequestLog
 from corsgate.transport.log_throttle import place_of
 from corsgate.transport.tunnel import TunnelEnd
-from corsgate.upstream.pins import Pins
 
 BODILESS_STATUSES = frozenset((204, 304))
 CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
 
 _REVOKED = "the client let it stall while others waited for a connection"
 _PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
-
-
-class RequestChannel(Protocol):
-    """What a request needs of its channel: an HTTP/1.1 connection, or a stream of HTTP/2."""
-
-    context: ServerContext
-    site: Any
-    transport: Any
-
-    @property
-    def pins(self) -> Pins | None:
-        """The upstream connections that are pinned to the client's; None if none may be."""
-
-    def require_http1(self) -> bool:
-        """Have the client send its request over HTTP/1.1; return False if it did."""
-
-    def getPeer(self) -> IAddress:
-        """Return the client's address."""
-
-    def getHost(self) -> IAddress:
-        """Return the gate's own address."""
-
-    def write(self, data: bytes) -> None:
-        """Write a piece of the response's body, framed where `write_head` asked for it."""
-
-    def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be sent with the first piece of its body or by `flush`.
-
-        Args:
-            head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end shows it.
-            bodiless: Whether no body follows, whatever `length` says.
-
-        Returns:
-            Whether the body is to be chunked.
-        """
-
-    def write_whole(
-        self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
-    ) -> None:
-        """Write a whole response in one go; the caller ends its request right after that."""
-
-    def requestDone(self, request: GateRequest) -> None:
-        """Go on behind a request whose response has been written."""
-
-    def flush(self) -> None:
-        """Write a head whose body is not there yet."""
-
-    def write_interim(self, head: ResponseHead) -> None:
-        """Write an interim response's head."""
-
-    def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Write a 101 and speak HTTP no more."""
-
-    def cut(self, outcome: str) -> None:
-        """Cut the response off, so that it can't look whole; the access log says why."""
-
-    def abortConnection(self) -> None:
-        """Cut the response off, so that it can't look whole."""
-
-    def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let the exchange stall."""
 
 
 class GateRequest(server.Request):
@@ -241,6 +179,15 @@ class GateRequest(server.Request):
                 self.abort()
             else:
                 self.processingFailed(Failure())
+
+    def find_anew(self) -> None:
+        """Find the resource again, since the remembered one is out of use, and render it."""
+        self._read.resource = None
+        self._find_and_render()
+
+    def renew_memo(self) -> None:
+        """Forget what was worked out of the same fields before; requests in flight keep that."""
+        self.memo = self._read.memo = FieldsMemo()
 
     def _find_and_render(self) -> None:
         self.site = self.channel.context.site

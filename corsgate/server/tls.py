@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from OpenSSL import SSL
 from OpenSSL.crypto import Error as CryptoError
@@ -27,8 +27,7 @@ _NO_PROTOCOL = ("corsgate", "", "the client speaks none of the protocols that ar
 class CertificateTable:
     """Makes the server's side of TLS connections, with the certificate that the client asks for.
 
-    A connection keeps the certificates that it began with: those that come with `replace` and
-    `reread` are for later ones.
+    A reload makes another table for later connections; each keeps what it began with.
 
     Args:
         certificates: At least one; the first is for clients that ask for no name, or for one
@@ -40,35 +39,10 @@ class CertificateTable:
     """
 
     def __init__(self, certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> None:
-        self._protocols = tuple(protocols)
-        self.replace(certificates)
-
-    def replace(self, certificates: Sequence[CertifiedKey]) -> None:
-        """Use other certificates from the next connection on.
-
-        Args:
-            certificates: At least one.
-
-        Raises:
-            BadValue: OpenSSL refuses one; then those in use stay.
-        """
-        self._context = _make_default(certificates, self._protocols)
-        self._certificates = tuple(certificates)
-
-    def reread(self, read_file: Callable[[str], bytes]) -> None:
-        """Use what the certificates' files hold now, from the next connection on.
-
-        Args:
-            read_file: Returns a file's bytes or raises OSError.
-
-        Raises:
-            OSError: A file can't be read; then the certificates in use stay.
-            BadValue: A file holds nothing that can be used; the same.
-        """
-        self.replace([certified.reread(read_file) for certified in self._certificates])
+        self._context = _make_default(certificates, tuple(protocols))
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """Return a connection that begins with the certificates of now."""
+        """Return a connection that has not begun its handshake."""
         return SSL.Connection(self._context, None)
 
 

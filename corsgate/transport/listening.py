@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -10,7 +12,7 @@ from twisted.internet.tcp import Port
 from twisted.internet.unix import Port as UnixPort
 from twisted.logger import ILogObserver, LogEvent, Logger
 
-from corsgate.config.model.endpoint import DEFAULT_BACKLOG
+from corsgate.config.model.endpoint import DEFAULT_BACKLOG, backlog_of, socket_mode_of
 from corsgate.transport.shortage import has_descriptor
 
 ACCEPTS_PER_TURN = 16
@@ -61,6 +63,23 @@ def tend(port: Any, reactor: Any, short: Callable[[], None], *, handed_over: boo
     tended.doRead = accept
     # All that it logs while it accepts is of a want of descriptors, or of the kernel's memory.
     tended._logger = Logger(observer=cast(ILogObserver, complaints.append))
+
+
+def adjust(port: Any, endpoint: str) -> None:
+    """Give a listening socket the backlog, and a Unix socket the permissions, of an endpoint.
+
+    Args:
+        port: An IListeningPort; only Twisted's own kind can be changed.
+        endpoint: The endpoint, with the same address.
+    """
+    backlog = backlog_of(endpoint)
+    if backlog is not None and isinstance(port, Port):
+        listening: Any = port
+        listening.socket.listen(backlog)
+    found = socket_mode_of(endpoint)
+    if found is not None:
+        with suppress(OSError):
+            os.chmod(*found)
 
 
 def stop_listening(port: Any, reactor: Any, *, handed_over: bool) -> Deferred[Any]:

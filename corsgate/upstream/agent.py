@@ -35,10 +35,10 @@ class UpstreamAgent:
         upstream: Whose servers it may send to; it refuses any other address.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS; by default the system's do.
+        short: Called where the process lacks what a connection needs; it closes what it can.
 
     Attributes:
         pools: The connections to each server, by its origin.
-        short: Called where the process lacks what a connection needs; it closes what it can.
         unconnected: The requests under way that ask for no connection before their bodies have
             come. The sender adds a request here while it waits, and takes it out again.
 
@@ -53,6 +53,7 @@ class UpstreamAgent:
         upstream: Upstream,
         shortcuts: Shortcuts = ALL,
         hosts: Hosts | None = None,
+        short: Callable[[], None] = lambda: None,
     ) -> None:
         self._reactor = reactor
         self._deadlines = deadlines
@@ -60,7 +61,7 @@ class UpstreamAgent:
         self._shortcuts = shortcuts
         self._hosts = hosts or Hosts()
         self.pools: Mapping[bytes, ServerPool] = {}
-        self.short: Callable[[], None] = lambda: None
+        self._short = short
         self.unconnected: set[Holder] = set()
         self.update(upstream.servers)
 
@@ -94,7 +95,7 @@ class UpstreamAgent:
                 server,
                 tls.get(server.origin),
                 self._upstream.pool,
-                lambda: self.short(),
+                self._short,
                 self._shortcuts,
                 self._hosts,
                 strict=self._upstream.strict_responses,
@@ -182,10 +183,52 @@ class UpstreamAgent:
         slots = [pool.slots for pool in self.pools.values()]
         return take_back(slots, holder, self._deadlines.now(), self.unconnected)
 
-    def close(self) -> None:
-        """Close idle connections now, and each other one after its exchange."""
+    def inherit(self, before: UpstreamAgent, servers: Iterable[Server]) -> None:
+        """Go on with the connections of the agent before a reload, where that is safe.
+
+        A connection may be bound to whoever has opened it, by its certificate or NTLM. So the
+        connections are kept only where all that decides how one is made or authenticated is equal.
+
+        Args:
+            before: The agent of the same upstream in the configuration before.
+            servers: The servers from now on.
+        """
+        bounds = self._upstream.pool
+        if _connects(self._upstream) == _connects(before._upstream):
+            kept = {
+                origin: before.pools[origin]
+                for origin, server in ((each.origin.encode("ascii"), each) for each in servers)
+                if origin in before.pools and before.pools[origin].may_serve(server, bounds)
+            }
+            for pool in kept.values():
+                pool.rebound(bounds)
+            self.pools = {**self.pools, **kept}
+        self.update(servers)
+
+    def close(self, heir: UpstreamAgent | None = None) -> None:
+        """Close idle connections now, and each other one after its exchange.
+
+        Args:
+            heir: An agent that goes on with some of the connections.
+        """
+        kept = set() if heir is None else set(heir.pools.values())
         for pool in self.pools.values():
-            pool.close()
+            if pool not in kept:
+                pool.close()
+
+
+def _connects(upstream: Upstream) -> tuple[object, ...]:
+    """Return what decides how connections of an upstream are made, authenticated and read."""
+    return (
+        upstream.credentials,
+        upstream.request_rules.request_headers,
+        upstream.ca_pem,
+        upstream.server_name,
+        upstream.client_certificate,
+        upstream.verify,
+        upstream.tls,
+        upstream.strict_responses,
+    )
 
 
 def _plain_head(method: bytes, origin: bytes, target: bytes, headers: Headers) -> RequestHead:

@@ -103,6 +103,23 @@ class Discovery:
         # Those who wait until each name was asked for once; None since that is done.
         self._waiting: list[Deferred[None]] | None = []
 
+    @property
+    def servers(self) -> Sequence[Server]:
+        """The servers that are known now."""
+        return self._servers
+
+    def inherit(self, before: Discovery) -> None:
+        """Know the servers that were found before a reload, until DNS is asked again."""
+        found = {_question(each): each for each in before._entries}
+        for entry in self._entries:
+            old = found.get(_question(entry))
+            if old is not None:
+                entry.addresses, entry.failing = old.addresses, old.failing
+                entry.servers = [_like(entry.discovered, server) for server in old.servers]
+        self._servers = self._combined()
+        if before._waiting is None and all(_question(each) in found for each in self._entries):
+            self._waiting = None
+
     def start(self) -> None:
         """Begin to ask."""
         self.refresh().addBoth(self._asked)
@@ -197,14 +214,37 @@ class Discovery:
         entry.call = self._clock.callLater(delay_s, self._ask, entry)
 
     def _publish(self) -> None:
+        found = self._combined()
+        if set(found) != set(self._servers):
+            self._servers = found
+            self._changed(found)
+
+    def _combined(self) -> tuple[Server, ...]:
+        """Return the servers that need no asking, and those that were found."""
         servers: dict[str, Server] = {server.origin: server for server in self._known}
         for entry in self._entries:
             for server in entry.servers:
                 servers.setdefault(server.origin, server)
-        found = tuple(servers.values())
-        if set(found) != set(self._servers):
-            self._servers = found
-            self._changed(found)
+        return tuple(servers.values())
+
+
+def _question(entry: _Entry) -> tuple[bool, str, str, int]:
+    """Return what an entry asks DNS for, and what the answer is for."""
+    discovered = entry.discovered
+    template = discovered.template
+    return discovered.is_service, template.scheme, template.host, template.port
+
+
+def _like(discovered: Discovered, server: Server) -> Server:
+    """Return a server that was found, with what its template says of it by now."""
+    template = discovered.template
+    return attrs.evolve(
+        server,
+        base_path=template.base_path,
+        drain=template.drain,
+        backup=server.backup if discovered.is_service else template.backup,
+        weight=server.weight if discovered.is_service else template.weight,
+    )
 
 
 def _after(task: Deferred[Any]) -> Deferred[None]:

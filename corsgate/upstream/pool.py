@@ -90,6 +90,25 @@ class ServerPool:
         """The host name that the server's address was found by, if it was."""
         return self._server.name
 
+    def may_serve(self, server: Server, bounds: PoolLimits) -> bool:
+        """Return whether the pool can go on for a server after a reload, with other bounds."""
+        old, new = self._bounds, bounds
+        return (
+            _place(server) == _place(self._server)
+            and old.most_per_connection == new.most_per_connection
+            and old.max_connections <= new.max_connections
+        )
+
+    def rebound(self, bounds: PoolLimits) -> None:
+        """Use other bounds from now on, with which `may_serve` is true."""
+        self._bounds = bounds
+        for waiter in self._slots.rebound(
+            most=bounds.max_connections,
+            most_waiting=bounds.max_queue,
+            most_tunnels=bounds.max_tunnels,
+        ):
+            self._freed(waiter)
+
     @property
     def origin(self) -> str:
         """The server's origin."""
@@ -368,3 +387,8 @@ class ServerPool:
         """Close what is idle now."""
         for connection in self._slots.drop_idle():
             connection.close()
+
+
+def _place(server: Server) -> tuple[object, ...]:
+    """Return what decides where a connection to a server goes, and whom it is verified as."""
+    return (server.scheme, server.host, server.port, server.name, server.socket)

@@ -39,6 +39,8 @@ SPREAD = 0.1
 
 _log = Logger()
 
+_ANY = (Server(scheme="http", host="localhost", port=80),)
+
 _USUAL = ((b"User-Agent", b"corsgate"), (b"Accept", b"*/*"))
 
 
@@ -98,6 +100,10 @@ class Prober:
         self._calls: dict[ServerState, IDelayedCall] = {}
         self._tasks: dict[ServerState, Deferred[Any]] = {}
         self._started = False
+        # What decides how a server is probed, and what its response means.
+        self._asks = attrs.evolve(upstream, servers=_ANY, discovered=(), servers_file=None)
+        # Goes on with the probes after a reload.
+        self._heir: Prober | None = None
 
     def start(self) -> None:
         """Begin to probe, each server at a moment of its own."""
@@ -124,6 +130,28 @@ class Prober:
             task.cancel()
         self._agent.close()
 
+    def hand_over(self, heir: Prober) -> None:
+        """Let the prober of the next configuration go on, without a gap.
+
+        Args:
+            heir: It has not started yet; its balancer has inherited the servers' states.
+        """
+        self._started = False
+        now, states = self._clock.seconds(), set(heir._balancer.states.values())
+        for state, call in self._calls.items():
+            if state in states:
+                due_s = min(call.getTime() - now, heir._check.interval_s)
+                heir._probe_in(state, max(due_s, 0.0))
+            call.cancel()
+        self._calls.clear()
+        if self._asks == heir._asks:
+            self._heir = heir
+            heir._tasks.update(self._tasks)
+        else:
+            for task in list(self._tasks.values()):
+                task.cancel()
+        self._agent.close()
+
     def _targets(self, servers: Iterable[Server]) -> Iterable[Server]:
         """Return where the probes of servers go, each place once."""
         return {each.origin: each for each in map(self._asked, servers)}.values()
@@ -147,6 +175,9 @@ class Prober:
 
     def _probed(self, reason: str | None, state: ServerState) -> None:
         """Take in why a probe failed, None where it passed; and wait for the next."""
+        if self._heir is not None:
+            self._heir._probed(reason, state)
+            return
         del self._tasks[state]
         if reason != STOPPED and self._balancer.states.get(state.server.origin) is state:
             # One that has gone meanwhile is of no interest.

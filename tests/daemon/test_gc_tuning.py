@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from weakref import ref
 
 from hyperframe.frame import SettingsFrame
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.daemon.gc_tuning import settle
+from corsgate.daemon.gc_tuning import TIDY_S, Tidying, settle, tidy
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http2.connection import make_http2
 from corsgate.server.http2.frames import PREFACE
@@ -33,6 +35,36 @@ class GarbageTests(SynchronousTestCase):
         settle()
         self.assertGreater(gc.get_freeze_count(), 0)
         self.assertGreater(gc.get_threshold()[0], 700)
+
+    def test_tidy(self) -> None:
+        """What was frozen, and is garbage since a reload, is collected."""
+
+        class Ring:
+            pass
+
+        ring = Ring()
+        ring.__dict__["self"] = ring
+        gone = ref(ring)
+        settle()
+        del ring
+        gc.collect()
+        self.assertIsNotNone(gone())
+        tidy()
+        self.assertIsNone(gone())
+        self.assertGreater(gc.get_freeze_count(), 0)
+
+    def test_tidying(self) -> None:
+        """Reloads one after the other have it done once."""
+        clock, done = Clock(), list[int]()
+        tidying = Tidying(clock, lambda: done.append(1))
+        for _ in range(3):
+            tidying.reloaded()
+        self.assertEqual(done, [])
+        clock.advance(TIDY_S)
+        self.assertEqual(done, [1])
+        tidying.reloaded()
+        clock.advance(TIDY_S)
+        self.assertEqual(done, [1, 1])
 
     def test_no_cycles(self) -> None:
         """A request that was answered is gone without the collector's help."""

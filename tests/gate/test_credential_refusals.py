@@ -134,7 +134,7 @@ class Refused(GateTestCase):
             *refusing, response(200), response(401, [asks_digest]), response(200)
         )
         gate = self.gate_of(upstream.url, DIGEST)
-        refusals = gate.service._runtime.upstreams["a"].credential_refusals
+        refusals = gate.service.runtime.upstreams["a"].credential_refusals
         for _ in range(3):
             answer = await self.ask(gate, headers=[FROM_APP])
             self.assertEqual(answer.status, 401)
@@ -165,7 +165,7 @@ class Refused(GateTestCase):
             for _ in range(2):
                 answer = await self.ask(gate, target=b"/v1", headers=[FROM_APP])
                 self.assertEqual(answer.status, 401 if words else 200)
-            last = gate.service._runtime.upstreams["a"].credential_refusals.last(apache.origin)
+            last = gate.service.runtime.upstreams["a"].credential_refusals.last(apache.origin)
             self.assertEqual(
                 None if last is None else last.words,
                 None if words is None else f"box refused the gate's credentials: {words}",

@@ -47,11 +47,15 @@ class Http2TestCase(GateTestCase):
 
     async def peer(self, gate: Gate, address: str = "127.0.0.1") -> Http2Peer:
         """Return a new connection to a gate, from an address."""
+        return await self.peer_at("127.0.0.1", gate.port, address)
+
+    async def peer_at(self, host: str, port: int, address: str = "127.0.0.1") -> Http2Peer:
+        """Return a new connection to a port of an address, from an address."""
         trust = trustRootFromCertificates([Certificate.loadPEM(AUTHORITY.pem)])
         options = optionsForClientTLS(
             "gate.test", trustRoot=trust, acceptableProtocols=[b"h2", b"http/1.1"]
         )
-        tcp = TCP4ClientEndpoint(reactor, "127.0.0.1", gate.port, bindAddress=(address, 0))
+        tcp = TCP4ClientEndpoint(reactor, host, port, bindAddress=(address, 0))
         endpoint = wrapClientTLS(options, tcp)
         peer: Any = await endpoint.connect(Factory.forProtocol(Http2Peer))
         assert isinstance(peer, Http2Peer)

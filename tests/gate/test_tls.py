@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
 from twisted.internet.protocol import Factory
@@ -18,6 +19,7 @@ from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.errors import ConfigError
 from corsgate.gate.service import GateService
+from corsgate.transport.files import read_file
 from corsgate.upstream.tls import VerifyingCreator, trust_from_pem
 from tests.certificates import Authority, Issued
 from tests.peers import Client, Upstream, reactor, request, response
@@ -91,17 +93,26 @@ class Renewed(TlsTestCase):
         self.renew(issued.pem, issued.key_pem)
         certificate = {"chain": str(self.chain), "key": str(self.key)}
         pairs = ", ".join(f"{name} = {json.dumps(path)}" for name, path in certificate.items())
-        return self.serve_config(
-            parse_config(
-                'hosts = ["gate.test"]\n[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
-                f"certificates = [{{ {pairs} }}]\n[upstreams.a]\n"
-                f'servers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n',
-                file="gate.toml",
-                environ={},
-                read_file=lambda name: Path(name).read_bytes(),
-                cors_rules=CORS_RULES,
-            )
+        self.toml = (
+            'hosts = ["gate.test"]\n[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
+            f"certificates = [{{ {pairs} }}]\n[upstreams.a]\n"
+            f'servers = ["{upstream.url}"]\n[routes."/v1"]\nupstream = "a"\n'
         )
+        return self.serve_config(self.load())
+
+    def load(self) -> Config:
+        """Return the configuration, its files read again."""
+        return parse_config(
+            self.toml, file="gate.toml", environ={}, read_file=read_file, cors_rules=CORS_RULES
+        )
+
+    async def reload(self, gate: Gate) -> str:
+        """Have a gate reload; return why it could not."""
+        try:
+            await gate.reload(self.load())
+        except ConfigError as error:
+            return str(error)
+        return ""
 
     def renew(self, pem: bytes, key_pem: bytes) -> None:
         """Replace the files."""
@@ -126,7 +137,7 @@ class Renewed(TlsTestCase):
         renewed = AUTHORITY.issue("gate.test", common_name="renewed")
         self.renew(renewed.pem, renewed.key_pem)
         self.assertEqual(await self.shown(gate), "first")
-        gate.service.refresh()
+        self.assertEqual(await self.reload(gate), "")
         self.assertEqual(await self.shown(gate), "renewed")
         arrived.connection.send(response(body=b"done"))
         self.assertEqual((await old.response()).body, b"done")
@@ -138,11 +149,7 @@ class Renewed(TlsTestCase):
         gate = self.from_files(await self.upstream(), FIRST)
         self.key.unlink()
         os.mkfifo(self.key)
-        with capturedLogs() as logs:
-            gate.service.refresh()
-        problems = [event["problem"] for event in logs if "problem" in event]
-        self.assertEqual(len(problems), 1)
-        self.assertIn("it is a FIFO, where a file must be", problems[0])
+        self.assertIn("it is a FIFO, where a file must be", await self.reload(gate))
         self.assertEqual(await self.shown(gate), "first")
 
     async def test_not_renewed(self) -> None:
@@ -151,14 +158,12 @@ class Renewed(TlsTestCase):
         other = AUTHORITY.issue("gate.test", common_name="renewed")
         for pem, key in ((b"", b""), (other.pem, FIRST.key_pem), (WEAK.pem, WEAK.key_pem)):
             self.renew(pem, key)
-            with capturedLogs() as logs:
-                gate.service.refresh()
-            said = [str(event.get("problem")) for event in logs if "problem" in event]
-            self.assertEqual(len(said), 1, said)
-            self.assertNotIn("PRIVATE", said[0])
+            said = await self.reload(gate)
+            self.assertTrue(said)
+            self.assertNotIn(FIRST.key_pem.decode()[40:80], said)
             self.assertEqual(await self.shown(gate), "first")
         self.chain.unlink()
-        gate.service.refresh()
+        self.assertIn("No such file", await self.reload(gate))
         self.assertEqual(await self.shown(gate), "first")
 
 
@@ -332,8 +337,10 @@ class Https(TlsTestCase):
         gate = self.secure(await self.upstream())
         client = await self.secured(gate)
         (listener,) = gate.service.listeners
-        assert listener.certificates is not None
-        listener.certificates.replace([AUTHORITY.issue("new.test").certified])
+        renewed = attrs.evolve(
+            listener.listener, certificates=(AUTHORITY.issue("new.test").certified,)
+        )
+        await gate.reload(attrs.evolve(gate.service.config, listeners=(renewed,)))
         client.send(request(host=b"gate.test"))
         self.assertEqual((await client.response()).status, 200)
         newer = await self.secured(gate, "new.test")

@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from corsgate.errors import BadValue
 from corsgate.server.tls import CertificateTable
 from tests.certificates import Authority, Issued
 
@@ -210,50 +209,3 @@ class ProtocolTests(SynchronousTestCase):
             shake(table(), offered=(b"ftp",))
         with self.assertRaises(SSL.Error):
             shake(table(), offered=(b"h2",))
-
-
-class ReplaceTests(SynchronousTestCase):
-    """Certificates that change while connections are open."""
-
-    def test_replaced(self) -> None:
-        """Later connections get the new ones; a handshake ends as it began."""
-        made = table(FIRST)
-        protocol: Any = None
-        begun = Pair(made.serverConnectionForTLS(protocol))
-        made.replace([OTHER.certified, EXACT.certified])
-        self.assertEqual(shake(made).shown, "other")
-        self.assertEqual(shake(made, name=b"exact.wild.test").shown, "exact")
-        self.assertEqual(shake(made, name=b"first.test").shown, "other")
-        self.assertEqual(begun.shake().shown, "first")
-
-    def test_open_connection(self) -> None:
-        """An open connection goes on."""
-        made = table(FIRST)
-        pair = shake(made)
-        made.replace([OTHER.certified])
-        pair.server.send(b"still here")
-        pair.carry()
-        self.assertEqual(pair.read(), b"still here")
-
-    def test_reread(self) -> None:
-        """The files are read again."""
-        made = table(FIRST)
-        files = {"/chain.pem": OTHER.pem, "/key.pem": OTHER.key_pem}
-        made.reread(files.__getitem__)
-        self.assertEqual(shake(made).shown, "other")
-
-    def test_reread_in_vain(self) -> None:
-        """What can't be used, or read, replaces nothing."""
-        made = table(FIRST)
-        for files in (
-            {"/chain.pem": OTHER.pem, "/key.pem": FIRST.key_pem},
-            {"/chain.pem": b"", "/key.pem": FIRST.key_pem},
-            {"/chain.pem": OTHER.pem, "/key.pem": b""},
-        ):
-            self.assertRaises(BadValue, made.reread, files.__getitem__)
-
-        def fail(_: str) -> bytes:
-            raise PermissionError(13, "Permission denied")
-
-        self.assertRaises(OSError, made.reread, fail)
-        self.assertEqual(shake(made).shown, "first")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import attrs
@@ -133,16 +132,3 @@ class CertifiedKey:
         if now < leaf.not_valid_before_utc:
             return f"is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
         return None
-
-    def reread(self, read_file: Callable[[str], bytes]) -> CertifiedKey:
-        """Return the certificate and key that the same files contain now.
-
-        Args:
-            read_file: Returns a file's bytes or raises OSError.
-
-        Raises:
-            BadValue: A file contains no usable certificate or key.
-        """
-        return attrs.evolve(
-            self, chain_pem=read_file(self.chain_file), key_pem=read_file(self.key_file)
-        )

@@ -135,6 +135,58 @@ def port_of(endpoint: str) -> int | None:
     return int(port) if _is_number(port, 1, 65535) else None
 
 
+def address_of(endpoint: str) -> tuple[str, ...]:
+    """Return where an endpoint listens, without what else it says.
+
+    Endpoints with the same address can share a listening socket.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+
+    Returns:
+        The type, and the port and interface or the path. For other types than ``tcp``, ``tcp6``
+        and ``unix`` the whole string, since everything in it counts.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    kind, arguments = kind.lower(), _arguments(endpoint)
+    if kind in _WRAPPERS:
+        return (kind, *address_of(wrapped))
+    if kind in _CHECKED:
+        return (kind, arguments.get("port", ""), arguments.get("interface", ""))
+    if kind == "unix" and "address" in arguments:
+        return (kind, arguments["address"])
+    return (endpoint,)
+
+
+def backlog_of(endpoint: str) -> int | None:
+    """Return an endpoint's backlog, if it has one.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    if kind.lower() in _WRAPPERS:
+        return backlog_of(wrapped)
+    backlog = _arguments(endpoint).get("backlog", "")
+    return int(backlog) if _is_number(backlog, 1, 65535) else None
+
+
+def socket_mode_of(endpoint: str) -> tuple[str, int] | None:
+    """Return the path of a Unix socket and its permissions; None for another type.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    if kind.lower() in _WRAPPERS:
+        return socket_mode_of(wrapped)
+    arguments = _arguments(endpoint)
+    mode = arguments.get("mode", "666")  # Twisted's own default.
+    if kind.lower() != "unix" or re.fullmatch("[0-7]{1,4}", mode) is None:
+        return None
+    return arguments.get("address", ""), int(mode, 8)
+
+
 def with_backlog(endpoint: str) -> str:
     """Return an endpoint with a backlog: how many connections may wait to be accepted.
 

@@ -299,6 +299,7 @@ class Config:
             and text for the daemon's lines. ``auto`` means text on a terminal and in the journal,
             and JSON elsewhere.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
+        watch: Whether a change of the file, or of a file that it names, reloads it.
         warnings: Warnings about the file, in line order.
     """
 
@@ -313,6 +314,7 @@ class Config:
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )
+    watch: bool = False
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 from corsgate.balance.rates import RateMeter
@@ -27,7 +28,7 @@ TRANSPORT_BYTES = 2**16
 
 
 class Awaited(IntEnum):
-    """What a channel waits for; the index of its time limit in `limits_s`."""
+    """What a channel waits for; the index of its time limit in `_LIMITS`."""
 
     REQUEST = 0
     HEAD = 1
@@ -38,16 +39,15 @@ class Awaited(IntEnum):
     RESPONSE_UNREAD = 5
 
 
-def limits_s(limits: Limits) -> tuple[float, ...]:
-    """Return how long each may take in seconds, by `Awaited`."""
-    return (
-        limits.keep_alive_timeout_s,
-        limits.client_head_timeout_s,
-        limits.client_body_timeout_s,
-        LINGER_S,
-        NEVER,
-        SWEEP_INTERVAL_S,
-    )
+_LIMITS: Sequence[str | float] = (
+    "keep_alive_timeout_s",
+    "client_head_timeout_s",
+    "client_body_timeout_s",
+    LINGER_S,
+    NEVER,
+    SWEEP_INTERVAL_S,
+)
+"""How long each may take in seconds, or the name of the limit that says so; by `Awaited`."""
 
 
 def find_awaited(pipeline: Pipeline, *, handling: bool, reading: bool) -> Awaited:
@@ -107,7 +107,6 @@ class ClientTimeouts:
     def __init__(self, limits: Limits) -> None:
         self.awaited: Awaited | None = None
         self._limits = limits
-        self._limits_s = limits_s(limits)
         self._body: RequestBody | None = None
         self._body_by = NEVER
         self._upload: RateMeter | None = None
@@ -125,7 +124,9 @@ class ClientTimeouts:
             The deadline.
         """
         before, self.awaited = self.awaited, awaited
-        limits, limit_s = self._limits, self._limits_s[awaited]
+        limits, limit = self._limits, _LIMITS[awaited]
+        # Looked up each time, since a reload may change it.
+        limit_s: float = getattr(limits, limit) if isinstance(limit, str) else limit
         if awaited is not Awaited.BODY or body is None:
             if self._upload is not None:
                 self._upload.stop(now)

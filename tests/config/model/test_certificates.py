@@ -132,12 +132,3 @@ class CertifiedKeyTests(SynchronousTestCase):
         self.assertIn("/chain.pem", shown)
         self.assertNotIn("BEGIN", shown)
         self.assertNotIn("PRIVATE", shown)
-
-    def test_rereads_both_files(self) -> None:
-        """A renewed pair replaces the old one; a pair that is half renewed does not."""
-        old = ISSUED.certified
-        files = {old.chain_file: OTHER.pem, old.key_file: OTHER.key_pem}
-        new = old.reread(files.__getitem__)
-        self.assertEqual((new.chain_file, new.names), (old.chain_file, ("c.example.com",)))
-        files[old.key_file] = ISSUED.key_pem
-        self.assertRaises(BadValue, old.reread, files.__getitem__)

@@ -1,0 +1,133 @@
+"""``corsgate reload``: have a running daemon reload its configuration, and report the outcome."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from corsgate.cli.usage import FINE, FOUND, complain, parser
+from corsgate.daemon.control import RELOAD, control_address, peer_of
+
+DEFAULT_PIDFILE = "twistd.pid"
+"""What twistd writes in its current directory."""
+
+TIMEOUT_S = 300.0
+"""How long a reload may take."""
+
+_MAX_BYTES = 16 * 1024**2
+
+_DESCRIPTION = f"""\
+Have a running daemon read its configuration file again, with all that it names, and put it in
+force. What has a fault changes nothing. Without --pid and --pidfile, the daemon is the one of
+{DEFAULT_PIDFILE} in the current directory. Only root and the daemon's own user may ask.
+
+exit status: 0 the new configuration is in force; its changes are printed
+             1 it has faults, which are printed; the old one is still in force
+             2 the daemon can't be asked, or the outcome is unknown"""
+
+
+class _Unreachable(Exception):
+    """The daemon's socket is out of reach."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    options = parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
+    which = options.add_mutually_exclusive_group()
+    which.add_argument("--pid", type=_pid, metavar="N", help="the daemon's process id")
+    which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
+    given = options.parse_args(argv)
+    pid = given.pid
+    if pid is None:
+        name = given.pidfile or DEFAULT_PIDFILE
+        try:
+            pid = _pid(Path(name).read_text("ascii").strip())
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "there is no process id in it"
+            return complain(f"{name} can't be read: {reason}; give --pid or --pidfile")
+    try:
+        return _report(_ask(pid))
+    except _Unreachable as error:
+        return _signal(pid, str(error))
+    except (OSError, ValueError) as error:
+        return complain(f"the daemon gave no outcome: {error}; see its log")
+
+
+def _pid(text: str) -> int:
+    pid = int(text)
+    if pid < 1:
+        raise ValueError("a process id is positive")
+    return pid
+
+
+def _ask(pid: int) -> bytes:
+    """Return what the daemon says of the outcome.
+
+    Raises:
+        _Unreachable: Its socket can't be reached.
+        OSError: The connection broke off.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT_S)
+        try:
+            connection.connect(control_address(pid))
+        except OSError:
+            raise _Unreachable("it has no control socket in this network namespace") from None
+        peer, _ = peer_of(connection)
+        if peer != pid:
+            raise _Unreachable(f"its control socket belongs to process {peer}")
+        connection.sendall(RELOAD)
+        pieces: list[bytes] = []
+        while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
+            pieces.append(piece)
+    said = b"".join(pieces)
+    if not said.endswith(b"\n"):
+        raise OSError("it closed the connection; only root and its own user may ask")
+    return said
+
+
+def _report(said: bytes) -> int:
+    outcome = json.loads(said)
+    faults, changes = outcome["faults"], outcome["changes"]
+    if faults:
+        print("\n".join(faults), file=sys.stderr)
+        print(f"{len(faults)} fault(s): the old configuration stays in force", file=sys.stderr)
+        return FOUND
+    print("\n".join(changes) if changes else "nothing changed")
+    return FINE
+
+
+def _signal(pid: int, why: str) -> int:
+    """Send SIGHUP to a process that can only be asked so; the outcome is unknown."""
+    if not os.path.exists(f"/proc/{pid}"):
+        return complain(f"there is no process {pid}")
+    if not reloads_on_hangup(pid):
+        # It would end.
+        return complain(f"process {pid} can't be asked: {why}, and it does not handle SIGHUP")
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except OSError as error:
+        return complain(f"process {pid} can't be asked: {error.strerror}")
+    return complain(f"sent SIGHUP to process {pid}; the outcome is unknown: {why}. See its log")
+
+
+def reloads_on_hangup(pid: int) -> bool:
+    """Return whether a process is a corsgate that handles SIGHUP, which would end any other.
+
+    Args:
+        pid: The process id.
+    """
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except OSError:
+        return False
+    caught = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    if b"corsgate" not in command or not caught:
+        return False
+    return bool(int(caught[0], 16) >> (signal.SIGHUP - 1) & 1)

@@ -1,0 +1,171 @@
+"""A socket through which ``corsgate reload`` asks the daemon to reload, and gets the outcome.
+
+It is a Unix socket in Linux's abstract namespace, named after the process: there is no file to
+place, protect or remove. The kernel says who is at the other end (SO_PEERCRED, unix(7)). Only root
+and the daemon's own user may ask. Whoever asks checks that the daemon is the process it means,
+since anybody may have taken the name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IDelayedCall
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from corsgate.daemon.reload import Reloader, ReloadOutcome
+
+RELOAD = b"reload\n"
+"""What is asked."""
+
+ASK_S = 5.0
+"""How long a connection may take to ask."""
+
+MAX_CONNECTIONS = 16
+
+_CREDENTIALS = struct.Struct("3i")
+
+_log = Logger()
+
+
+def control_address(pid: int) -> str:
+    """Return the address of a daemon's socket, in the abstract namespace.
+
+    Args:
+        pid: The daemon's process id.
+    """
+    return f"\0corsgate-control-{pid}"
+
+
+def peer_of(connected: Any) -> tuple[int, int]:
+    """Return the process id and the user id at the other end of a Unix socket.
+
+    Args:
+        connected: The socket.
+    """
+    found = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(found)
+    return pid, uid
+
+
+class Control(Service):
+    """The socket as a service.
+
+    Args:
+        reactor: Listens.
+        reloader: Reloads.
+    """
+
+    def __init__(self, reactor: Any, reloader: Reloader) -> None:
+        self._reactor = reactor
+        self._reloader = reloader
+        self._port: Any = None
+
+    def startService(self) -> None:
+        """Listen, once the process that serves is there: its id names the socket."""
+        super().startService()
+        if sys.platform != "linux":
+            return
+        address = control_address(os.getpid())
+        try:
+            self._port = self._reactor.listenUNIX(
+                address, ControlFactory(self._reactor, self._reloader), wantPID=False
+            )
+        except CannotListenError as error:
+            _log.warn(
+                "corsgate reload can't ask this process, only SIGHUP can: {problem}",
+                problem=str(error.socketError),
+            )
+
+    def stopService(self) -> Any:
+        """Listen no more."""
+        super().stopService()
+        port, self._port = self._port, None
+        return None if port is None else maybeDeferred(port.stopListening)
+
+
+class ControlFactory(Factory):
+    """Makes the protocol of each connection, of which there are few.
+
+    Args:
+        reactor: Calls back.
+        reloader: Reloads.
+        peer_of: Returns the process id and the user id at the other end of a socket.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        reactor: Any,
+        reloader: Reloader,
+        peer_of: Callable[[Any], tuple[int, int]] = peer_of,
+    ) -> None:
+        self.reactor = reactor
+        self.reloader = reloader
+        self.peer_of = peer_of
+        self.connections = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """Return the protocol; None if there are too many."""
+        return ControlProtocol(self) if self.connections < MAX_CONNECTIONS else None
+
+
+class ControlProtocol(Protocol):
+    """Takes one request, and writes the outcome as a line of JSON."""
+
+    def __init__(self, factory: ControlFactory) -> None:
+        self._factory = factory
+        self._data = b""
+        self._asked = False
+        self._late: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Check who asks."""
+        self._factory.connections += 1
+        transport: Any = self.transport
+        _, uid = self._factory.peer_of(transport.socket)
+        if uid not in (0, os.geteuid()):
+            transport.abortConnection()
+            return
+        self._late = self._factory.reactor.callLater(ASK_S, transport.abortConnection)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Reload when asked to."""
+        transport: Any = self.transport
+        if self._asked:
+            return
+        self._data += data
+        if not RELOAD.startswith(self._data[: len(RELOAD)]) or len(self._data) > len(RELOAD):
+            transport.abortConnection()
+        elif self._data == RELOAD:
+            self._asked = True
+            self._end_wait()
+            self._factory.reloader.reload("corsgate reload").addCallback(self._respond)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forget the connection; a reload that it has asked for goes on."""
+        self._factory.connections -= 1
+        self._end_wait()
+
+    def _respond(self, outcome: ReloadOutcome) -> None:
+        transport: Any = self.transport
+        said = {"faults": outcome.faults, "changes": outcome.changes}
+        transport.write(json.dumps(said).encode("ascii") + b"\n")
+        transport.loseConnection()
+
+    def _end_wait(self) -> None:
+        if self._late is not None and self._late.active():
+            self._late.cancel()
+        self._late = None

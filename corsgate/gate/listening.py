@@ -1,0 +1,218 @@
+"""The listening sockets: which one belongs to which listener, and how a reload changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.python.failure import Failure
+
+from corsgate.config.model.endpoint import (
+    address_of,
+    is_handed_over,
+    port_of,
+    with_backlog,
+)
+from corsgate.errors import ConfigError, Fault
+from corsgate.gate.listener import ListenerSite
+from corsgate.gate.start_lines import listening_line
+from corsgate.server.proxy_protocol import listening_endpoint
+from corsgate.transport.fast_write import bound_unsent
+from corsgate.transport.listening import adjust, stop_listening, tend
+
+_FIX = "free that address, or name another"
+
+
+@attrs.define(eq=False)
+class Socket:
+    """A listener and its listening socket.
+
+    Attributes:
+        site: The listener.
+        endpoint: Opens the socket.
+        port: The socket; None before it is open.
+    """
+
+    site: ListenerSite
+    endpoint: IStreamServerEndpoint
+    port: IListeningPort | None = None
+
+    @property
+    def text(self) -> str:
+        """The listener's endpoint, as it is configured."""
+        return self.site.listener.endpoint
+
+
+class Listening:
+    """The listening sockets of a gate.
+
+    Args:
+        reactor: Listens.
+        short: Called where there is no descriptor for a connection.
+
+    Attributes:
+        sockets: Those of the configuration in force, in its order.
+        leaving: Listeners of earlier configurations whose connections have not all ended.
+    """
+
+    def __init__(self, reactor: Any, short: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._short = short
+        self.sockets: Sequence[Socket] = ()
+        self.leaving: list[ListenerSite] = []
+
+    @property
+    def ports(self) -> list[IListeningPort]:
+        """The open sockets."""
+        return [each.port for each in self.sockets if each.port is not None]
+
+    def open(self, sockets: Sequence[Socket], numbers: Sequence[int], file: str) -> Deferred[None]:
+        """Open sockets, or none of them.
+
+        Args:
+            sockets: Those to open.
+            numbers: The number of each listener in the file, for faults.
+            file: The configuration's name in faults.
+
+        Returns:
+            A Deferred that fails with ConfigError if one can't be opened; all others are closed
+            then. With Twisted's own endpoints it has fired already.
+        """
+        opening = [maybeDeferred(each.endpoint.listen, each.site.factory) for each in sockets]
+
+        def opened(results: Sequence[tuple[bool, Any]]) -> Deferred[None] | None:
+            faults: list[Fault] = []
+            for (succeeded, result), socket, number in zip(results, sockets, numbers, strict=True):
+                if succeeded:
+                    socket.port = result
+                    handed_over = is_handed_over(socket.text)
+                    tend(result, self._reactor, self._short, handed_over=handed_over)
+                else:
+                    faults.append(self._fault(file, number, socket.text, result))
+            if not faults:
+                return None
+            return self.close(sockets).addCallback(_raise, faults)
+
+        return DeferredList(opening, consumeErrors=True).addCallback(opened)
+
+    def close(self, sockets: Sequence[Socket]) -> Deferred[Any]:
+        """Close sockets that nobody can have connected to yet."""
+        closing = []
+        for each in sockets:
+            port, each.port = each.port, None
+            if port is not None:
+                closing.append(maybeDeferred(port.stopListening))
+        return DeferredList(closing)
+
+    def use(self, sockets: Sequence[Socket]) -> Deferred[Any]:
+        """Have these sockets from now on; those that are not among them stop to accept.
+
+        Args:
+            sockets: They are open.
+
+        Returns:
+            A Deferred that fires when all other sockets are closed.
+        """
+        before, self.sockets = self.sockets, tuple(sockets)
+        gone = [each for each in before if each not in self.sockets]
+        for each in gone:
+            # From here on each response says close, also on connections that are accepted last.
+            each.site.site.context.draining = True
+            self.leaving.append(each.site)
+        stopped = [self._stop(each).addCallback(self._drain, each.site) for each in gone]
+        return DeferredList(stopped)
+
+    def stop(self) -> list[Deferred[Any]]:
+        """Accept what waits, and close all sockets; return a Deferred for each."""
+        stopped = [self._stop(each) for each in self.sockets if each.port is not None]
+        for each in self.sockets:
+            each.port = None
+        return stopped
+
+    def _stop(self, socket: Socket) -> Deferred[Any]:
+        handed_over = is_handed_over(socket.text)
+        return stop_listening(socket.port, self._reactor, handed_over=handed_over)
+
+    def _drain(self, _: object, site: ListenerSite) -> None:
+        """Let the connections of a listener end that is gone, once those that waited are read."""
+
+        def ended(_: object) -> None:
+            self.leaving.remove(site)
+
+        def drain() -> None:
+            site.site.drain().addCallback(ended)
+
+        self._reactor.callLater(0, drain)
+
+    def find(self, endpoint: str, others: Sequence[Socket]) -> Socket | None:
+        """Return the socket that an endpoint can go on with, if it is not among others.
+
+        What counts is the address: the backlog of a TCP socket, and the mode of a Unix socket, are
+        changed in place.
+        """
+        address = address_of(endpoint)
+        return next(
+            (
+                each
+                for each in self.sockets
+                if each not in others and address_of(each.text) == address
+            ),
+            None,
+        )
+
+    def make(self, site: ListenerSite) -> Socket:
+        """Return a listener with what opens its socket.
+
+        Raises:
+            Exception: Whatever the endpoint's parser raises for bad arguments.
+        """
+        text = with_backlog(site.listener.endpoint)
+        return Socket(site, listening_endpoint(self._reactor, text))
+
+    def bad_endpoint(self, file: str, number: int, text: str) -> Fault:
+        """Return the fault of an endpoint for which `make` has just raised an error."""
+        return self._fault(file, number, text, Failure())
+
+    def _fault(self, file: str, number: int, text: str, failure: Failure) -> Fault:
+        error = failure.value
+        if isinstance(error, CannotListenError):
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+        else:
+            reason = failure.getErrorMessage()
+        own = next((each.text for each in self.sockets if _share_port(each.text, text)), None)
+        fix = _FIX
+        if own is not None:
+            fix = f"restart the gate for that: it listens on {own!r} itself until it stops"
+        problem = f"can't listen on {text!r}: {reason}"
+        return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
+
+    def began(self, sockets: Sequence[Socket]) -> Iterator[str]:
+        """Prepare open sockets for connections; return the log's line about each."""
+        for each in sockets:
+            if each.port is not None:
+                bound_unsent(each.port)
+                yield listening_line(each.site.listener, each.port.getHost())
+
+
+def adjust_socket(socket: Socket, before: str) -> None:
+    """Apply what an endpoint says beside the address to the socket that is kept for it.
+
+    Args:
+        socket: The socket; its listener has the new endpoint already.
+        before: The endpoint that it was opened for.
+    """
+    if socket.text != before and socket.port is not None:
+        adjust(socket.port, with_backlog(socket.text))
+
+
+def _share_port(one: str, other: str) -> bool:
+    port = port_of(one)
+    return port is not None and port == port_of(other)
+
+
+def _raise(_: object, faults: Sequence[Fault]) -> None:
+    raise ConfigError(faults)

@@ -1,0 +1,200 @@
+"""A configuration made ready as a whole, at the start and for each reload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from corsgate.config.model.limits import Limits
+from corsgate.config.model.values import Config, Listener
+from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.access_log import AccessLog
+from corsgate.gate.listener import ListenerSite
+from corsgate.gate.listening import Listening, Socket
+from corsgate.gate.log_change import LogChange
+from corsgate.gate.runtime import Runtime, make_runtime
+from corsgate.gate.served import Served
+from corsgate.server.admission import Admission
+from corsgate.server.memory_budget import MemoryBudget
+from corsgate.shortcuts import Shortcuts
+from corsgate.transport.deadlines import Deadlines
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Lasting:
+    """What outlives every configuration of a process.
+
+    Attributes:
+        reactor: Listens, connects and tells the time.
+        deadlines: Ends what takes too long.
+        rng: Returns unpredictable random bytes.
+        new_id: Returns a request id.
+        pseudonym: What this process calls itself in Via.
+        limits: The limits of clients' connections, which a reload changes in place.
+        admission: Counts the connections of all listeners.
+        memory: Counts what waits in memory for all listeners.
+        access_log: Gets a line for each request.
+        listening: The listening sockets.
+        short: Called where there is no descriptor left.
+        shortcuts: Which ones are taken.
+    """
+
+    reactor: Any
+    deadlines: Deadlines
+    rng: Callable[[int], bytes]
+    new_id: Callable[[], str]
+    pseudonym: bytes
+    limits: Limits
+    admission: Admission
+    memory: MemoryBudget
+    access_log: AccessLog
+    listening: Listening
+    short: Callable[[], None]
+    shortcuts: Shortcuts
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Snapshot:
+    """All that a configuration decides, ready to replace what is in force.
+
+    Attributes:
+        config: The configuration.
+        file: Its name in messages.
+        runtime: Its routes and upstreams.
+        sockets: The socket of each listener, and what the listener serves.
+        added: Those of the sockets that are still to be opened.
+        numbers: The number of each of them among the listeners.
+        leaving: Listeners that are no longer configured, whose connections have not all ended,
+            and what they serve until then.
+        log: Where the access log goes; None to leave it as it is.
+    """
+
+    config: Config
+    file: str
+    runtime: Runtime
+    sockets: Sequence[tuple[Socket, Served]]
+    added: Sequence[Socket]
+    numbers: Sequence[int]
+    leaving: Sequence[tuple[ListenerSite, Served]]
+    log: LogChange | None
+
+    def discard(self) -> None:
+        """Close what was opened for it."""
+        if self.log is not None:
+            self.log.discard()
+
+
+def make_snapshot(
+    lasting: Lasting,
+    config: Config,
+    file: str,
+    *,
+    before: Runtime | None = None,
+    open_log: Callable[[Config], LogChange] | None = None,
+) -> Snapshot:
+    """Make a configuration ready; a thread may do that, as no socket is opened.
+
+    Args:
+        lasting: What outlives it.
+        config: The configuration.
+        file: Its name in faults.
+        before: The runtime in force; None at the start.
+        open_log: Opens the access log; None to leave it as it is.
+
+    Raises:
+        ConfigError: It can't be served; nothing was changed or left open.
+    """
+    runtime = make_runtime(
+        config,
+        reactor=lasting.reactor,
+        deadlines=lasting.deadlines,
+        rng=lasting.rng,
+        file=file,
+        pseudonym=lasting.pseudonym,
+        shortcuts=lasting.shortcuts,
+        short=lasting.short,
+        before=before,
+    )
+    maker = _Maker(lasting, config, file, runtime)
+    sockets = [maker.socket(number) for number in range(len(config.listeners))]
+    if maker.faults:
+        raise ConfigError(maker.faults)
+    kept = [each[0] for each in sockets if each is not None]
+    listening = lasting.listening
+    gone = [each.site for each in listening.sockets if each not in kept]
+    leaving = [(site, maker.serve(site.listener)) for site in (*listening.leaving, *gone)]
+    numbers = [number for number, each in enumerate(kept) if each.port is None]
+    return Snapshot(
+        config=config,
+        file=file,
+        runtime=runtime,
+        sockets=[each for each in sockets if each is not None],
+        added=[kept[number] for number in numbers],
+        numbers=numbers,
+        leaving=leaving,
+        log=None if open_log is None else open_log(config),
+    )
+
+
+class _Maker:
+    """Makes the listeners of a configuration, and collects their faults."""
+
+    def __init__(self, lasting: Lasting, config: Config, file: str, runtime: Runtime) -> None:
+        self.faults: list[Fault] = []
+        self._lasting = lasting
+        self._config = config
+        self._file = file
+        self._runtime = runtime
+        self._taken: list[Socket] = []
+
+    def serve(self, listener: Listener) -> Served:
+        """Return what a listener serves.
+
+        Raises:
+            BadValue: OpenSSL refuses a certificate.
+        """
+        lasting = self._lasting
+        return Served(
+            listener,
+            self._config,
+            self._runtime,
+            new_id=lasting.new_id,
+            shortcuts=lasting.shortcuts,
+        )
+
+    def socket(self, number: int) -> tuple[Socket, Served] | None:
+        """Return a listener's socket and what it serves; None if it has a fault."""
+        listener, listening = self._config.listeners[number], self._lasting.listening
+        try:
+            served = self.serve(listener)
+        except BadValue as error:
+            key = "listener.certificates"
+            self.faults.append(
+                Fault(file=self._file, key=key, problem=error.problem, fix=error.fix)
+            )
+            return None
+        socket = listening.find(listener.endpoint, self._taken)
+        if socket is None:
+            try:
+                socket = listening.make(self._site(served))
+            except Exception:
+                # What an endpoint's own parser raises for bad arguments is anyone's guess.
+                self.faults.append(listening.bad_endpoint(self._file, number, listener.endpoint))
+                return None
+        self._taken.append(socket)
+        return socket, served
+
+    def _site(self, served: Served) -> ListenerSite:
+        lasting = self._lasting
+        return ListenerSite(
+            served,
+            limits=lasting.limits,
+            deadlines=lasting.deadlines,
+            access_log=lasting.access_log,
+            admission=lasting.admission,
+            memory=lasting.memory,
+            reactor=lasting.reactor,
+            shortcuts=lasting.shortcuts,
+        )

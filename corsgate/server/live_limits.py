@@ -1,0 +1,29 @@
+"""The limits on clients' connections, which a reload changes in place."""
+
+from __future__ import annotations
+
+from copy import copy
+
+import attrs
+
+from corsgate.config.model.limits import Limits
+
+
+def live_copy(limits: Limits) -> Limits:
+    """Return limits of which `change` may be called: all that hold them see the change at once.
+
+    Thousands of connections and their parts hold them, and need not be looked for.
+    """
+    return copy(limits)
+
+
+def change(live: Limits, limits: Limits) -> None:
+    """Change limits that `live_copy` returned.
+
+    Args:
+        live: What to change.
+        limits: The values that it has from now on.
+    """
+    for field in attrs.fields(Limits):
+        # The class is frozen: no other limits ever change.
+        object.__setattr__(live, field.name, getattr(limits, field.name))

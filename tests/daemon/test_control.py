@@ -1,0 +1,88 @@
+"""The socket that corsgate reload asks through."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.daemon.control import ASK_S, MAX_CONNECTIONS, ControlFactory
+from corsgate.daemon.reload import ReloadOutcome
+
+
+class Wire(StringTransport):
+    """A transport that has a socket."""
+
+    socket = None
+
+    def abortConnection(self) -> None:
+        """Note it."""
+        self.aborted = True
+
+    aborted = False
+
+
+class ControlTests(SynchronousTestCase):
+    """`ControlProtocol`."""
+
+    def setUp(self) -> None:
+        """Make the factory."""
+        self.clock, self.uid = Clock(), os.geteuid()
+        self.asked: list[Deferred[ReloadOutcome]] = []
+        self.factory = ControlFactory(self.clock, self, lambda _: (7, self.uid))  # type: ignore[arg-type]
+
+    def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
+        """Note that a reload was asked for."""
+        self.asked.append(Deferred())
+        return self.asked[-1]
+
+    def connect(self) -> tuple[Any, Wire]:
+        """Return a connection."""
+        protocol, wire = self.factory.buildProtocol(None), Wire()
+        protocol.makeConnection(wire)
+        return protocol, wire
+
+    def test_outcome(self) -> None:
+        """Who asks gets the outcome."""
+        protocol, wire = self.connect()
+        protocol.dataReceived(b"rel")
+        protocol.dataReceived(b"oad\n")
+        (asked,) = self.asked
+        asked.callback(ReloadOutcome(time_s=1.0, trigger="", faults=("bad",), changes=()))
+        self.assertEqual(json.loads(wire.value()), {"faults": ["bad"], "changes": []})
+        self.assertTrue(wire.disconnecting)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_others(self) -> None:
+        """Other users can't ask; root can."""
+        self.uid = os.geteuid() + 1
+        self.assertTrue(self.connect()[1].aborted)
+        self.uid = 0
+        self.assertFalse(self.connect()[1].aborted)
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+
+    def test_rubbish(self) -> None:
+        """Anything else is cut, and so is who asks nothing."""
+        for data in (b"x", b"reload\nreload\n", b"reload" * 1000):
+            protocol, wire = self.connect()
+            protocol.dataReceived(data)
+            self.assertTrue(wire.aborted, data)
+            protocol.connectionLost()
+        protocol, wire = self.connect()
+        self.clock.advance(ASK_S)
+        self.assertTrue(wire.aborted)
+        self.assertEqual(self.asked, [])
+
+    def test_many(self) -> None:
+        """There are few connections at a time."""
+        made = [self.connect()[0] for _ in range(MAX_CONNECTIONS)]
+        self.assertIsNone(self.factory.buildProtocol(None))
+        for each in made:
+            each.connectionLost()
+        self.assertEqual(self.factory.connections, 0)
