@@ -9,6 +9,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from corsgate.config.diff import Difference, differences
 from corsgate.daemon.loading import Loaded, Loader
@@ -116,8 +117,14 @@ class Reloader:
                 each.callback(outcome)
             self._next()
 
+        def broke_off(failure: Failure) -> ReloadOutcome:
+            # Else nobody could ever reload again.
+            _log.failure("a reload broke off", failure)
+            return ReloadOutcome(time_s=self._wall_clock(), trigger="", faults=(BROKEN,))
+
+        running.addErrback(broke_off)
         running.addCallback(ended)
-        running.addErrback(lambda failure: _log.failure("a reload broke off", failure))
+        running.addErrback(lambda failure: _log.failure("a reload was lost", failure))
 
     async def _run(self, trigger: str) -> ReloadOutcome:
         """Reload, and log what came of it."""

@@ -84,7 +84,7 @@ class Listening:
         """
         opening = [maybeDeferred(each.endpoint.listen, each.site.factory) for each in sockets]
 
-        def opened(results: Sequence[tuple[bool, Any]]) -> Deferred[None] | None:
+        def opened(results: Sequence[tuple[bool, Any]]) -> None:
             faults: list[Fault] = []
             for (succeeded, result), socket, number in zip(results, sockets, numbers, strict=True):
                 if succeeded:
@@ -92,10 +92,12 @@ class Listening:
                     handed_over = is_handed_over(socket.text)
                     tend(result, self._reactor, self._short, handed_over=handed_over)
                 else:
-                    faults.append(self._fault(file, number, socket.text, result))
-            if not faults:
-                return None
-            return self.close(sockets).addCallback(_raise, faults)
+                    own = [each.text for each in self.sockets if each not in sockets]
+                    faults.append(_fault(file, number, socket.text, result, own))
+            if faults:
+                # This is not waited for: a start has to fail at once.
+                self.close(sockets)
+                raise ConfigError(faults)
 
         return DeferredList(opening, consumeErrors=True).addCallback(opened)
 
@@ -175,20 +177,7 @@ class Listening:
 
     def bad_endpoint(self, file: str, number: int, text: str) -> Fault:
         """Return the fault of an endpoint for which `make` has just raised an error."""
-        return self._fault(file, number, text, Failure())
-
-    def _fault(self, file: str, number: int, text: str, failure: Failure) -> Fault:
-        error = failure.value
-        if isinstance(error, CannotListenError):
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-        else:
-            reason = failure.getErrorMessage()
-        own = next((each.text for each in self.sockets if _share_port(each.text, text)), None)
-        fix = _FIX
-        if own is not None:
-            fix = f"restart the gate for that: it listens on {own!r} itself until it stops"
-        problem = f"can't listen on {text!r}: {reason}"
-        return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
+        return _fault(file, number, text, Failure(), ())
 
     def began(self, sockets: Sequence[Socket]) -> Iterator[str]:
         """Prepare open sockets for connections; return the log's line about each."""
@@ -214,5 +203,24 @@ def _share_port(one: str, other: str) -> bool:
     return port is not None and port == port_of(other)
 
 
-def _raise(_: object, faults: Sequence[Fault]) -> None:
-    raise ConfigError(faults)
+def _fault(file: str, number: int, text: str, failure: Failure, own: Sequence[str]) -> Fault:
+    """Return the fault of an endpoint that can't be listened on.
+
+    Args:
+        file: The configuration's name.
+        number: The listener's number.
+        text: The endpoint.
+        failure: Why it can't.
+        own: The endpoints that the gate itself listens on.
+    """
+    error = failure.value
+    if isinstance(error, CannotListenError):
+        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+    else:
+        reason = failure.getErrorMessage()
+    holder = next((each for each in own if _share_port(each, text)), None)
+    fix = _FIX
+    if holder is not None:
+        fix = f"restart the gate for that: it listens on {holder!r} itself until it stops"
+    problem = f"can't listen on {text!r}: {reason}"
+    return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
