@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.task import deferLater
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -22,6 +21,8 @@ from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log
+from corsgate.gate.drain import Drain
+from corsgate.gate.drain_report import DrainReport
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
@@ -51,6 +52,7 @@ class GateService(Service):
     Attributes:
         ports: What it listens on, while it does.
         listeners: What each of its listeners serves.
+        draining: Whether it has been told to stop.
 
     Raises:
         ConfigError: The configuration is well-formed but can't be served, for instance for an
@@ -71,6 +73,7 @@ class GateService(Service):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
+        self.draining = False
         self._config = config
         self._reactor = reactor
         self._file = file
@@ -147,26 +150,18 @@ class GateService(Service):
             A Deferred that fires when all is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
-        reactor = self._reactor
-        for listener in self.listeners:
-            # From here on each response says close, also on connections that are accepted last.
-            listener.site.context.draining = True
+        self.draining = True
         stopped = [
-            stop_listening(port, reactor, handed_over=is_handed_over(each.listener.endpoint))
+            stop_listening(port, self._reactor, handed_over=is_handed_over(each.listener.endpoint))
             for port, each in zip(self.ports, self.listeners, strict=False)
         ]
         self.ports.clear()
-        cut = reactor.callLater(self._config.limits.drain_timeout_s, self.abort)
-        return Deferred.fromCoroutine(self._drain(stopped, cut))
+        sites = [listener.site for listener in self.listeners]
+        drained = Drain(sites, self._config.limits, self._reactor).run(stopped)
+        return drained.addCallback(self._drained)
 
-    async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
-        """Let what is in flight end, or be cut, then close the connections to upstreams."""
-        await gatherResults(stopped)
-        # A turn of the reactor later, what has come on an idle connection has been read.
-        await deferLater(self._reactor, 0)
-        await gatherResults([listener.site.drain() for listener in self.listeners])
-        if cut.active():
-            cut.cancel()
+    def _drained(self, report: DrainReport) -> None:
+        """Close the connections to upstreams: no client is left."""
         for upstream in self._runtime.upstreams.values():
             upstream.stop()
         self._access_log.stop()
