@@ -166,6 +166,22 @@ class WebSocketDrain(DaemonTestCase):
         self.assertIn("1 WebSocket closed; nothing was cut", daemon.said)
         self.assertNotIn("Traceback", daemon.said)
 
+    async def test_second_signal(self) -> None:
+        """A second signal cuts a WebSocket at once, however long its grace is."""
+        box = self.box()
+        daemon, port = await self.started(box, "20s")
+        idle, client = await self.connect_to(port), await self.raw(port)
+        idle.send(request(target=b"/plain"))
+        await idle.when(lambda: idle.data)
+        daemon.signal("TERM")
+        await idle.gone()
+        self.assertEqual(client.outcome, "")
+        daemon.signal("TERM")
+        await client.gone()
+        self.assertEqual(client.data, b"")
+        self.assertEqual(await daemon.ended(), 0, daemon.said)
+        self.assertIn("cut: 1 WebSocket\n", daemon.said)
+
     async def test_flooded_both_ways(self) -> None:
         """Where both sides send all the time, neither sees a fault in the midst of it."""
         box = self.box(floods=True)
