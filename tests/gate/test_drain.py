@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Limits
@@ -150,6 +151,31 @@ class TimelineTests(DrainTestCase):
         self.assertFalse(late.open)
         channel.connectionLost(LEFT)
         self.assertIn("1 request finished; nothing was cut", self.said)
+
+
+class OneListenerTests(DrainTestCase):
+    def test_removed(self) -> None:
+        """One listener can be drained alone, in words of its own; others go on."""
+        self.begin(GET, run=False)
+        other = Served(self.limits)
+        other.send(GET)
+        reactor, outcome = self.served.clock, "its listener was removed"
+        self.drain = Drain(
+            [self.served.site], self.limits, reactor, ended="tcp:1 closed", outcome=outcome
+        )
+        with capturedLogs() as events:
+            self.run_drain()
+            reactor.pump([1.0] * 30)
+            self.leave()
+        self.assertEqual(self.said, "30.0 s: cut: 1 request without a response")
+        self.assertEqual(self.served.recorded[0].log.outcome, outcome)
+        self.assertEqual(
+            [formatEvent(event) for event in events],
+            ["tcp:1 closed after 30.0 s: cut: 1 request without a response"],
+        )
+        answer(other.requests[0])
+        self.assertNotIn(b"Connection: close", other.wire.take())
+        self.assertTrue(other.wire.open)
 
 
 class CutTests(DrainTestCase):
