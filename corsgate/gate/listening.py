@@ -17,7 +17,9 @@ from corsgate.config.model.endpoint import (
     port_of,
     with_backlog,
 )
+from corsgate.config.model.limits import Limits
 from corsgate.errors import ConfigError, Fault
+from corsgate.gate.drain import Drain
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.start_lines import listening_line
 from corsgate.server.proxy_protocol import listening_endpoint
@@ -56,14 +58,15 @@ class Listening:
 
     Attributes:
         sockets: Those of the configuration in force, in its order.
-        leaving: Listeners of earlier configurations whose connections have not all ended.
+        leaving: Listeners of earlier configurations whose connections have not all ended, each
+            with a Deferred that fires when they have.
     """
 
     def __init__(self, reactor: Any, short: Callable[[], None]) -> None:
         self._reactor = reactor
         self._short = short
         self.sockets: Sequence[Socket] = ()
-        self.leaving: list[ListenerSite] = []
+        self.leaving: dict[ListenerSite, Deferred[Any]] = {}
 
     @property
     def ports(self) -> list[IListeningPort]:
@@ -110,23 +113,40 @@ class Listening:
                 closing.append(maybeDeferred(port.stopListening))
         return DeferredList(closing)
 
-    def use(self, sockets: Sequence[Socket]) -> Deferred[Any]:
-        """Have these sockets from now on; those that are not among them stop to accept.
+    def use(self, sockets: Sequence[Socket], limits: Limits) -> None:
+        """Have these sockets from now on; those that are not among them close, and drain.
 
         Args:
             sockets: They are open.
-
-        Returns:
-            A Deferred that fires when all other sockets are closed.
+            limits: How long the connections of the others may go on.
         """
         before, self.sockets = self.sockets, tuple(sockets)
-        gone = [each for each in before if each not in self.sockets]
-        for each in gone:
-            # From here on each response says close, also on connections that are accepted last.
-            each.site.site.context.draining = True
-            self.leaving.append(each.site)
-        stopped = [self._stop(each).addCallback(self._drain, each.site) for each in gone]
-        return DeferredList(stopped)
+        for each in before:
+            if each not in self.sockets:
+                self._drain(each, limits)
+
+    def _drain(self, socket: Socket, limits: Limits) -> None:
+        """Close a socket, and let the connections of its listener end."""
+        leaving = socket.site
+        drain = Drain(
+            [leaving.site],
+            limits,
+            self._reactor,
+            ended=f"{socket.text} closed",
+            outcome="its listener was removed",
+        )
+        self.leaving[leaving] = ended = drain.run([self._stop(socket)])
+
+        def forget(result: object) -> object:
+            del self.leaving[leaving]
+            return result
+
+        ended.addBoth(forget)
+
+    def cut_leaving(self) -> None:
+        """Cut the connections of listeners of earlier configurations."""
+        for site in list(self.leaving):
+            site.site.abort()
 
     def stop(self) -> list[Deferred[Any]]:
         """Accept what waits, and close all sockets; return a Deferred for each."""
@@ -138,17 +158,6 @@ class Listening:
     def _stop(self, socket: Socket) -> Deferred[Any]:
         handed_over = is_handed_over(socket.text)
         return stop_listening(socket.port, self._reactor, handed_over=handed_over)
-
-    def _drain(self, _: object, site: ListenerSite) -> None:
-        """Let the connections of a listener end that is gone, once those that waited are read."""
-
-        def ended(_: object) -> None:
-            self.leaving.remove(site)
-
-        def drain() -> None:
-            site.site.drain().addCallback(ended)
-
-        self._reactor.callLater(0, drain)
 
     def find(self, endpoint: str, others: Sequence[Socket]) -> Socket | None:
         """Return the socket that an endpoint can go on with, if it is not among others.

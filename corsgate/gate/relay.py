@@ -16,11 +16,13 @@ from zope.interface import implementer
 
 from corsgate.config.model.values import Limits
 from corsgate.errors import BadUpstreamResponse
+from corsgate.gate.endless_bodies import endless_body
 from corsgate.message.head import ResponseHead
 from corsgate.message.headers import HeaderList, forwardable_trailers
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import SMALL_PIECE_BYTES, RequestBody
 from corsgate.transport.tunnel import Tunnel, TunnelEnd
+from corsgate.transport.websocket import WebSocketTunnel
 from corsgate.upstream.response import UpstreamResponse
 
 UNSEALED = "the body ended without TLS close_notify"
@@ -159,7 +161,12 @@ class Relay(Protocol):
 
     def connectionMade(self) -> None:
         """Let the client's pace govern the upstream's."""
-        self._request.registerProducer(self.transport, True)
+        response: Any = self.transport
+        self._request.registerProducer(response, True)
+        if response.body_length is None:
+            endless = endless_body(self._request, response.head, self.end)
+            if endless is not None:
+                self.dataReceived = endless.write  # type: ignore[method-assign]  # chosen once
 
     def dataReceived(self, data: bytes) -> None:
         """Hand a piece on."""
@@ -175,6 +182,14 @@ class Relay(Protocol):
             self.done.callback(None)
         else:
             self.done.errback(reason)
+
+    def end(self) -> None:
+        """End the response here, in good order, and give up the rest of the upstream's."""
+        if not self.done.called:
+            self._request.unregisterProducer()
+            self.done.callback(None)
+            transport: Any = self.transport
+            transport.stopProducing()
 
     def _cancelled(self, done: Deferred[None]) -> None:
         # Before the response is given up: that its body ends short then is not the server's fault.
@@ -226,6 +241,17 @@ def tunnelled(
     except ConnectionDone:
         upstream.abort()
         raise
-    request.log.outcome = "tunnel closed"
-    deadlines = request.channel.context.deadlines
-    return Tunnel(deadlines, limits.tunnel_idle_timeout_s, client, upstream)
+    log, context = request.log, request.channel.context
+    log.outcome = "tunnel closed"
+
+    def note(outcome: str) -> None:
+        log.outcome = outcome
+
+    make = WebSocketTunnel if _is_websocket(protocol) else Tunnel
+    tunnel = make(context.deadlines, limits.tunnel_idle_timeout_s, client, upstream, note)
+    context.endless.add(request, tunnel, tunnel.closed)
+    return tunnel
+
+
+def _is_websocket(protocol: HeaderList) -> bool:
+    return [value.strip().lower() for _, value in protocol] == [b"websocket"]

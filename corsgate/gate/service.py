@@ -9,7 +9,6 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from corsgate.config.model.limits import Limits
@@ -18,6 +17,7 @@ from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log, place_of_log
+from corsgate.gate.drain import Drain
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.listening import Listening, adjust_socket
 from corsgate.gate.log_change import LogChange, log_fault
@@ -177,19 +177,15 @@ class GateService(Service):
         """
         super().stopService()
         self.draining = True
-        for listener in self._sites:
-            # From here on each response says close, also on connections that are accepted last.
-            listener.site.context.draining = True
-        stopped = self._listening.stop()
-        cut = self._reactor.callLater(self.config.limits.drain_timeout_s, self.abort)
-        return Deferred.fromCoroutine(self._drain(stopped, cut))
+        limits = self.config.limits
+        drain = Drain([each.site for each in self.listeners], limits, self._reactor)
+        # Listeners that a reload removed may have had more time, from an earlier configuration.
+        cut = self._reactor.callLater(limits.drain_timeout_s, self._listening.cut_leaving)
+        ended = [drain.run(self._listening.stop()), *self._listening.leaving.values()]
+        return gatherResults(ended).addCallback(self._drained, cut)
 
-    async def _drain(self, stopped: Sequence[Deferred[Any]], cut: IDelayedCall) -> None:
-        """Let what is in flight end, or be cut, then close the connections to upstreams."""
-        await gatherResults(stopped)
-        # A turn of the reactor later, what has come on an idle connection has been read.
-        await deferLater(self._reactor, 0)
-        await gatherResults([listener.site.drain() for listener in self._sites])
+    def _drained(self, _: object, cut: IDelayedCall) -> None:
+        """Close the connections to upstreams: no client is left."""
         if cut.active():
             cut.cancel()
         for upstream in self.runtime.upstreams.values():
@@ -263,7 +259,7 @@ class GateService(Service):
         for site, served in snapshot.leaving:
             site.use(served)
         self.runtime.take_over(before)
-        self._listening.use([socket for socket, _ in snapshot.sockets])
+        self._listening.use([socket for socket, _ in snapshot.sockets], config.limits)
         self.refusals.forget_others(frozenset(route.label for route in self.runtime.table.routes))
         self.config, self.config_since_s = config, time.time()
         for line in self._listening.began(snapshot.added):

@@ -101,10 +101,14 @@ class Connections:
         self._admission.report()
         emptied: Deferred[None] = Deferred()
         self._emptied.append(emptied)
-        for channel in list(self.channels):
-            channel.drain()
+        self.drain_again()
         self._check_emptied()
         return emptied
+
+    def drain_again(self) -> None:
+        """Do the same with those that are new, such as those whose TLS handshake took its time."""
+        for channel in list(self.channels):
+            channel.drain()
 
     def cut(self, outcome: str) -> None:
         """Cut all connections; the access log says why."""

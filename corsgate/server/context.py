@@ -14,6 +14,7 @@ from corsgate.server.connections import Connections
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.endless import EndlessExchanges
 from corsgate.transport.log_throttle import LogThrottle
 
 
@@ -33,6 +34,7 @@ class ServerContext:
         shortcuts: Which ones are taken.
         log_throttle: Limits how often clients' errors are logged.
         now: Returns the time in seconds that deadlines are compared with.
+        endless: The exchanges that may never end by themselves.
         draining: Whether connections close after the requests that have come.
     """
 
@@ -47,6 +49,7 @@ class ServerContext:
     wall_clock: Callable[[], float]
     shortcuts: Shortcuts = ALL
     log_throttle: LogThrottle = attrs.Factory(LogThrottle)
+    endless: EndlessExchanges = attrs.Factory(EndlessExchanges)
     draining: bool = False
     now: Callable[[], float] = attrs.field(init=False)
     _date: tuple[int, bytes] = attrs.field(init=False, default=(0, b""))

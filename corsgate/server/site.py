@@ -22,6 +22,10 @@ from corsgate.server.memory_budget import MemoryBudget
 from corsgate.server.request import GateRequest
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.endless import Stage
+
+TOLD_TO_END = "the gate was told to end"
+"""The outcome of requests that are cut when the gate stops."""
 
 
 class Refused(Protocol):
@@ -117,12 +121,23 @@ class GateSite(Site):
     def drain(self) -> Deferred[None]:
         """Close idle connections now, and each other one after its response.
 
+        Event streams end behind the event that is under way. WebSockets and other tunnels go on
+        until `advance`.
+
         Returns:
-            A Deferred that fires when none is left.
+            A Deferred that fires when no connection is left, not even one of a tunnel to its
+            server.
         """
         self.context.draining = True
-        return self.connections.drain()
+        emptied = self.connections.drain()
+        self.advance(Stage.DRAINING)
+        return emptied.addCallback(lambda _: self.context.endless.outlived())
 
-    def abort(self) -> None:
-        """Cut all connections."""
-        self.connections.cut("the gate was told to end")
+    def advance(self, stage: Stage) -> None:
+        """End the exchanges that may never end by themselves, as a stage of the drain asks."""
+        self.context.endless.advance(stage)
+
+    def abort(self, outcome: str = TOLD_TO_END) -> None:
+        """Cut all connections; the access log says why."""
+        self.connections.cut(outcome)
+        self.advance(Stage.ABORTING)

@@ -307,7 +307,7 @@ class Listeners(ReloadTestCase):
         await busy.gone()
         with self.assertRaises(ConnectError):
             await self.connect(gate)
-        self.assertEqual(gate.service._listening.leaving, [])
+        self.assertEqual(gate.service._listening.leaving, {})
 
     async def test_taken(self) -> None:
         """Where one can't be opened, nothing changes, and the others are closed again."""

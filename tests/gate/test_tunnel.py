@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from corsgate.transport.websocket import CLOSED
 from tests.gate.test_tls import TlsTestCase
 from tests.gate.websocket import Caller, EchoServer, call, hang_up
 from tests.peers import ABORTED, Client, Message, Upstream, request, response
@@ -100,14 +101,14 @@ class WebSockets(GateTestCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     async def test_stop(self) -> None:
-        """A gate that is told to end waits for a tunnel no longer than ``drain_timeout``."""
-        gate = await self.begin(rest='[limits]\ndrain_timeout = "50ms"')
+        """A gate that is told to end tells both sides 1001, and is done when they have closed."""
+        gate = await self.begin(rest='[limits]\ntunnel_grace = "0s"')
         caller = await self.call(gate)
-        await gate.stop()
-        await caller.when(lambda: caller.lost)
         (speaker,) = self.server.speakers
-        await speaker.when(lambda: speaker.lost)
-        self.assertEqual(json.loads(gate.lines[0])["outcome"], "the gate was told to end")
+        await gate.stop()
+        await gatherResults([each.when(lambda each=each: each.lost) for each in (caller, speaker)])  # type: ignore[misc]  # a default
+        self.assertEqual((caller.speaks.close_code, speaker.speaks.close_code), (1001, 1001))
+        self.assertEqual(json.loads(gate.lines[0])["outcome"], CLOSED)
 
     async def test_stop_in_time(self) -> None:
         """Until then it goes on; when it closes, the gate ends."""

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.tunnel import LAST_BYTES_S, TUNNEL_BYTES, Tunnel, TunnelEnd
+from corsgate.transport.endless import Fate, Stage
+from corsgate.transport.tunnel import DRAINED_S, LAST_BYTES_S, TUNNEL_BYTES, Tunnel, TunnelEnd
 from tests.server.support import LEFT, Wire
 
 IDLE_S = 30
@@ -224,3 +225,47 @@ class MemoryTests(TunnelTestCase):
         self.join()
         for wire in (self.client, self.upstream):
             self.assertEqual(getattr(wire, "bufferSize", None), TUNNEL_BYTES)
+
+
+class DrainTests(TunnelTestCase):
+    """A protocol that is not known can't be told anything."""
+
+    def test_cut_after_the_grace(self) -> None:
+        """Until then it goes on; then both sides get what was written to them, and are closed."""
+        self.join()
+        self.tunnel.advance(Stage.DRAINING)
+        self.client_end.data_received(b"a")
+        self.assertTrue(self.client.open and self.upstream.open)
+        self.tunnel.advance(Stage.ENDING)
+        self.client_end.data_received(b"b")
+        self.assertEqual(self.upstream.take(), b"a")
+        self.assertTrue(self.client.disconnecting and self.upstream.disconnecting)
+        self.assertEqual(self.tunnel.fate, Fate.CUT)
+        self.wait(round(DRAINED_S) + 1)
+        self.assertTrue(self.client.disconnected and self.upstream.disconnected)
+
+    def test_abort(self) -> None:
+        """At the end of all patience both sides are cut at once."""
+        self.join()
+        self.tunnel.advance(Stage.ABORTING)
+        self.assertTrue(self.client.disconnected and self.upstream.disconnected)
+
+    def test_begins_late(self) -> None:
+        """One that begins when the grace is over is closed as it starts."""
+        self.join((b"c", b"u"), start=False)
+        self.tunnel.advance(Stage.ENDING)
+        self.assertTrue(self.client.open and self.upstream.open)
+        self.tunnel.start()
+        self.assertEqual((self.client.take(), self.upstream.take()), (b"u", b"c"))
+        self.assertTrue(self.client.disconnecting and self.upstream.disconnecting)
+
+    def test_closed(self) -> None:
+        """It is closed when both sides are, although who waited for it has been let go before."""
+        self.join()
+        self.tunnel.done.addErrback(lambda failure: failure.trap(CancelledError))
+        self.tunnel.done.cancel()
+        self.client_end.lost(LEFT)
+        self.assertNoResult(self.tunnel.closed)
+        self.upstream_end.lost(LEFT)
+        self.successResultOf(self.tunnel.closed)
+        self.assertEqual(self.tunnel.fate, Fate.NONE)

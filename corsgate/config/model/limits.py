@@ -33,6 +33,8 @@ class Limits:
         client_body_timeout_s: The maximum time between two reads of a client's body.
         keep_alive_timeout_s: How long a client's idle connection is kept for its next request.
         drain_timeout_s: How long running requests may continue when the gate stops.
+        tunnel_grace_s: How long WebSockets and other tunnels may continue when the gate stops,
+            before their clients are told to close them.
         max_target_bytes: The maximum length of a request target.
         max_head_bytes: The maximum size of a head.
         max_headers: The maximum number of fields in a head.
@@ -69,6 +71,7 @@ class Limits:
     client_body_timeout_s: float = attrs.field(default=60.0, validator=seconds(MILLISECOND, DAY))
     keep_alive_timeout_s: float = attrs.field(default=75.0, validator=seconds(MILLISECOND, DAY))
     drain_timeout_s: float = attrs.field(default=30.0, validator=seconds(MILLISECOND, DAY))
+    tunnel_grace_s: float = attrs.field(default=5.0, validator=seconds(0.0, DAY))
     max_target_bytes: int = attrs.field(default=8 * KIB, validator=size(16, MIB))
     max_head_bytes: int = attrs.field(default=32 * KIB, validator=size(256, MIB))
     max_headers: int = attrs.field(default=100, validator=count(1, 10_000))

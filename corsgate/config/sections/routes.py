@@ -78,6 +78,10 @@ def read_limits(table: Table, start: Limits, only: Sequence[str] | None = None) 
     for key in _UPSTREAM_LIMITS:
         if key not in _LIMIT_FIELDS:
             table.refuse(key, "each upstream has its own", "set it under [upstreams.NAME]")
+    if "tunnel_grace" in table.raw and limits.tunnel_grace_s > limits.drain_timeout_s:
+        problem = "it is longer than drain_timeout, which is when tunnels end at the latest"
+        fix = "write a shorter one, or a longer drain_timeout"
+        table.notes.warn((*table.path, "tunnel_grace"), problem, fix)
     table.finish()
     return limits
 

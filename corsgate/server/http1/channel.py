@@ -217,7 +217,8 @@ class GateChannel(ResponseWriter):
         if unread and body is not None:
             body.discard()
         broken = body is not None and body.failed
-        if broken or not request.persistent or self.context.draining:
+        drained = self.context.draining and not self._pipeline.pending
+        if broken or not request.persistent or drained:
             if unread or request.refusal is not None or self._pipeline.pending:
                 self._linger()
             else:

@@ -11,6 +11,7 @@ from corsgate.message.framing import FRAMING_FIELDS, framed_head, response_frami
 from corsgate.message.head import ResponseHead, field_lines
 from corsgate.message.headers import Header
 from corsgate.server.client_connection import ClientConnection
+from corsgate.server.http1.pipeline import Pipeline
 from corsgate.server.persistence import persistence
 from corsgate.transport.fast_write import writer
 
@@ -26,6 +27,7 @@ def whole_chunked(body: bytes, trailers: Sequence[Header]) -> bytes:
 class ResponseWriter(ClientConnection):
     """A connection that frames and writes responses, one after the other."""
 
+    _pipeline: Pipeline
     _write: Callable[[bytes], None]
     _write_paused = False
     _producer: Any = None
@@ -58,8 +60,9 @@ class ResponseWriter(ClientConnection):
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
         head = ResponseHead(status=int(code), reason=reason, headers=fields)
-        request, draining = self._handling, self.context.draining
+        request = self._handling
         assert request is not None
+        draining = self.context.draining and not self._pipeline.pending
         self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
@@ -78,7 +81,8 @@ class ResponseWriter(ClientConnection):
         framing = response_framing(
             head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
         )
-        draining = self.context.draining
+        # What the client has sent behind it is still served.
+        draining = self.context.draining and not self._pipeline.pending
         says = framing.line + persistence(request, delimited=framing.delimited, draining=draining)
         if head.lines is not None:
             self._head = head.to_bytes(says)

@@ -20,6 +20,7 @@ RANGES: dict[type, dict[str, tuple[float, float]]] = {
         "client_body_timeout_s": (0.001, 86400),
         "keep_alive_timeout_s": (0.001, 86400),
         "drain_timeout_s": (0.001, 86400),
+        "tunnel_grace_s": (0, 86400),
         "max_target_bytes": (16, 1024**2),
         "max_head_bytes": (256, 1024**2),
         "max_headers": (1, 10_000),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase
+from tests.config.support import ROUTE, TOP, UPSTREAM, TableTestCase, warned
 
 DURATIONS = (
     (
@@ -262,3 +262,17 @@ class LimitFaultTests(TableTestCase):
     def test_pools(self) -> None:
         """The limits of an upstream are read in the same way."""
         self.assert_faults(TOP + UPSTREAM + "@@\n" + ROUTE, POOLS)
+
+    def test_tunnel_grace(self) -> None:
+        """A grace that can't be used up produces a warning, but the default never does."""
+        rest = UPSTREAM + ROUTE
+        for lines, is_warned in (
+            ('tunnel_grace = "31s"', True),
+            ('tunnel_grace = "30s"', False),
+            ('tunnel_grace = "0s"', False),
+            ('drain_timeout = "1s"', False),
+            ('drain_timeout = "1s"\ntunnel_grace = "5s"', True),
+        ):
+            found = [each for each in warned(f"{TOP}[limits]\n{lines}\n{rest}") if "grace" in each]
+            self.assertEqual(len(found), is_warned, lines)
+        self.assertIn("limits.tunnel_grace: it is longer than drain_timeout, which is", found[0])

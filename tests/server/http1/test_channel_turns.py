@@ -44,12 +44,45 @@ class TurnsTests(SynchronousTestCase):
         self.assertEqual(len(self.served.requests), PER_TURN)
 
     def test_drain(self) -> None:
-        """A gate that is told to end answers one more, and says that it is the last."""
+        """A gate that drains serves all that has come, and says which response is the last."""
         self.served.wire.take()
         self.served.site.drain()
         self.served.clock.advance(0)
-        self.assertEqual(len(self.served.requests), PER_TURN + 1)
-        self.assertIn(b"Connection: close\r\n", self.served.wire.take())
+        self.assertEqual(len(self.served.requests), 2000)
+        responses = self.served.wire.take().split(b"HTTP/1.1 200 ")[1:]
+        self.assertEqual(len(responses), 2000 - PER_TURN)
+        says = [b"Connection: close\r\n" in response for response in responses]
+        self.assertEqual((sum(says), says[-1]), (1, True))
+        self.assertFalse(self.served.wire.open)
+
+    def test_drain_in_a_response(self) -> None:
+        """Behind a response whose head did not say close, what has come is served."""
+        served = Served()
+        served.send(GET * 3)
+        head = ResponseHead(status=200, reason=b"", headers=[])
+        (first,) = served.requests
+        first.begin(head, 1)
+        first.flush()
+        served.site.drain()
+        first.write(b"x")
+        first.finish()
+        for request in served.requests[1:2]:
+            answer(request)
+        answer(served.requests[2])
+        self.assertEqual(len(served.requests), 3)
+        data = served.wire.take()
+        self.assertEqual(data.count(b"Connection: close"), 1)
+        self.assertIn(b"Connection: close", data[data.rindex(b"HTTP/1.1 ") :])
+        self.assertFalse(served.wire.open)
+
+    def test_drain_in_half_a_head(self) -> None:
+        """A request of which only a part has come is not waited for, and the client knows it."""
+        served = Served()
+        served.send(GET + GET[:10])
+        served.site.drain()
+        answer(served.requests[0])
+        self.assertIn(b"Connection: close", served.wire.take())
+        self.assertFalse(served.wire.open)
 
 
 class PhaseTests(SynchronousTestCase):

@@ -1,0 +1,157 @@
+"""How serving ends: what is under way may finish, for so long, and the rest is ended or cut.
+
+The timeline, in seconds since the drain began:
+
+=====================  ==================================================================
+0                      nothing is accepted any more; idle connections are closed; responses
+                       say `Connection: close`; HTTP/2 gets GOAWAY; event streams end behind
+                       the event that is under way
+`tunnel_grace`         clients of WebSockets get a Close frame with 1001 behind the frame that
+                       is under way; other tunnels and endless responses are cut
+`CLOSING_S` later      tunnels that are still open are cut
+`drain_timeout`        everything is cut
+=====================  ==================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from corsgate.config.model.values import Limits
+from corsgate.gate.drain_report import DrainReport
+from corsgate.server.request import GateRequest
+from corsgate.server.site import TOLD_TO_END, GateSite
+from corsgate.transport.endless import CLOSING_S, Fate, Stage
+
+AGAIN_S = 1.0
+"""How often connections are looked for that were established during the drain, in seconds."""
+
+
+def grace_s(limits: Limits) -> float:
+    """Return for how long tunnels go on, in seconds: at most until there is no time to end them."""
+    return max(0.0, min(limits.tunnel_grace_s, limits.drain_timeout_s - CLOSING_S))
+
+
+class Drain:
+    """Ends what some listeners serve.
+
+    Args:
+        sites: What they serve.
+        limits: How long it may take.
+        reactor: Tells the time.
+        ended: What the log says that it has ended, such as "stopped".
+        outcome: What the access log says of requests that are cut.
+
+    Attributes:
+        report: What has become of the exchanges so far.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        sites: Sequence[GateSite],
+        limits: Limits,
+        reactor: Any,
+        *,
+        ended: str = "stopped",
+        outcome: str = TOLD_TO_END,
+    ) -> None:
+        self.report = DrainReport()
+        self._sites = sites
+        self._limits = limits
+        self._reactor = reactor
+        self._ended = ended
+        self._outcome = outcome
+        self._calls: list[IDelayedCall] = []
+
+    def run(self, stopped: Sequence[Deferred[Any]] = ()) -> Deferred[DrainReport]:
+        """Begin, and log what was cut in the end.
+
+        Args:
+            stopped: Fire when the listening sockets are closed.
+
+        Returns:
+            A Deferred that fires when no connection is left, after `drain_timeout` at the latest.
+        """
+        for site in self._sites:
+            context = site.context
+            # From here on each response says close, also on connections that are accepted last.
+            context.draining = True
+            context.record = partial(self._record, site, context.record)
+        limits = self._limits
+        grace = grace_s(limits)
+        self._later(grace, self._advance, Stage.ENDING)
+        self._later(grace + CLOSING_S, self._advance, Stage.CUTTING)
+        self._later(limits.drain_timeout_s, self.cut)
+        return Deferred.fromCoroutine(self._run(stopped))
+
+    def cut(self) -> None:
+        """Cut every connection."""
+        for site in self._sites:
+            site.abort(self._outcome)
+
+    async def _run(self, stopped: Sequence[Deferred[Any]]) -> DrainReport:
+        began = self._reactor.seconds()
+        try:
+            await gatherResults(stopped)
+            # A turn of the reactor later, what has come on an idle connection has been read.
+            await deferLater(self._reactor, 0)
+            emptied = [site.drain() for site in self._sites]
+            self._later(AGAIN_S, self._again)
+            await gatherResults(emptied)
+        finally:
+            for call in self._calls:
+                if call.active():
+                    call.cancel()
+        self.report.seconds = self._reactor.seconds() - began
+        self._log.info("{ended} after {report}", ended=self._ended, report=self.report)
+        return self.report
+
+    def _later(self, seconds: float, act: Callable[..., None], *args: object) -> None:
+        self._calls.append(self._reactor.callLater(seconds, act, *args))
+
+    def _advance(self, stage: Stage) -> None:
+        for site in self._sites:
+            site.advance(stage)
+
+    def _again(self) -> None:
+        for site in self._sites:
+            site.connections.drain_again()
+        self._calls = [call for call in self._calls if call.active()]
+        self._later(AGAIN_S, self._again)
+
+    def _record(
+        self, site: GateSite, record: Callable[[GateRequest], None], request: GateRequest
+    ) -> None:
+        """Count a request that has ended, one way or another."""
+        endless = site.context.endless.of(request)
+        is_cut = request.log.outcome == self._outcome
+        if endless is not None:
+            fate = Fate.CUT if is_cut else endless.fate
+            self.report.count(endless.kind, fate, lost=fate is Fate.NONE and _is_lost(request))
+        else:
+            fate = Fate.CUT if is_cut else Fate.NONE
+            self.report.count(
+                _kind_of(request) if is_cut else "request", fate, lost=_is_lost(request)
+            )
+        record(request)
+
+
+def _kind_of(request: GateRequest) -> str:
+    """Return what was cut of a request, a noun for the log."""
+    if request.body is not None and not request.body.complete:
+        return "upload"
+    return "download" if request.startedWriting else "request without a response"
+
+
+def _is_lost(request: GateRequest) -> bool:
+    outcome = request.log.outcome
+    return outcome is not None and outcome.startswith("the client ")

@@ -1,0 +1,184 @@
+"""A tunnel that carries a WebSocket, which a drain can end with a Close frame (RFC 6455 5.5.1)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from corsgate.message.websocket_frames import GOING_AWAY, MASK_BYTES, FrameTracker, close_frame
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.endless import Fate, Stage
+from corsgate.transport.tunnel import Tunnel, TunnelEnd
+
+CLOSED = "a drain closed the WebSocket with 1001"
+"""The outcome of a WebSocket that both its sides have ended when a drain asked for it."""
+
+
+class Way:
+    """One direction of a WebSocket: frames pass unchanged, until a Close frame of the gate's own.
+
+    Args:
+        write: Writes to the receiving side.
+        frame: Returns that Close frame.
+        masked: Whether this is the direction to the server.
+        changed: Called behind what passes, once the direction is watched.
+
+    Attributes:
+        told: Whether the Close frame was written. What comes behind it is dropped.
+        watched: Whether the WebSocket is being closed.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        frame: Callable[[], bytes],
+        changed: Callable[[], None],
+        *,
+        masked: bool,
+    ) -> None:
+        self.told = self.watched = False
+        self._write = write
+        self._frame = frame
+        self._changed = changed
+        self._tracker = FrameTracker(masked=masked)
+        self._asked = False
+
+    @property
+    def sender_closed(self) -> bool:
+        """Whether the sending side has sent a Close frame itself."""
+        return self._tracker.closed
+
+    @property
+    def closed(self) -> bool:
+        """Whether a Close frame has been written to the receiving side."""
+        return self.told or self._tracker.closed
+
+    def pass_on(self, data: bytes) -> None:
+        """Take bytes of the sending side."""
+        tracker = self._tracker
+        if not self._asked:
+            tracker.feed(data)
+            self._write(data)
+            if self.watched:
+                self._changed()
+            return
+        if not self.told:
+            end = tracker.feed(data, stop=True)
+            self._write(data[:end])
+            self.tell()
+            data = data[end:]
+            if data and not self.told:
+                # Behind a Close frame, where nothing should be.
+                self._write(data)
+        tracker.feed(data)
+        self._changed()
+
+    def tell(self) -> None:
+        """Write the Close frame, now or when the message that is under way has ended."""
+        self._asked = True
+        if self._tracker.between_messages:
+            self.tell_now()
+
+    def tell_now(self) -> None:
+        """Write the Close frame if a frame may begin here, be it within a message."""
+        if self._tracker.at_boundary and not self.told:
+            self.told = True
+            self._write(self._frame())
+
+
+class WebSocketTunnel(Tunnel):
+    """A tunnel that carries a WebSocket.
+
+    When a drain comes to `Stage.ENDING`, the client gets a Close frame with 1001 behind the message
+    that is under way. What it still sends up to its own Close frame reaches the server, and so does
+    that frame. Then both connections are closed, that to the server once it has sent a Close frame
+    as well. A side that has begun to close by itself is left to that.
+
+    `Stage.CUTTING` is for peers that don't take part. The server gets a Close frame of the gate's,
+    unless the client is within a frame, and both connections are closed.
+    """
+
+    kind = "WebSocket"
+
+    def __init__(
+        self,
+        deadlines: Deadlines,
+        idle_timeout_s: float,
+        client: TunnelEnd,
+        upstream: TunnelEnd,
+        note: Callable[[str], None] = lambda outcome: None,
+        random: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        super().__init__(deadlines, idle_timeout_s, client, upstream, note)
+        self._to_client = Way(
+            client.write, lambda: close_frame(GOING_AWAY), self._look, masked=False
+        )
+        self._to_server = Way(
+            upstream.write,
+            lambda: close_frame(GOING_AWAY, random(MASK_BYTES)),
+            self._look,
+            masked=True,
+        )
+
+    def join(self, client: TunnelEnd, upstream: TunnelEnd) -> None:
+        """Let each side pass frames on to the other."""
+        client.join(self, upstream, self._to_server.pass_on)
+        upstream.join(self, client, self._to_client.pass_on)
+
+    def close_behind(self, end: TunnelEnd, other: TunnelEnd) -> None:
+        """Close the other side of one that is gone, but wait for a Close frame that is due."""
+        if other is self._ends[1]:
+            self._close_upstream()
+        else:
+            other.close()
+
+    def advance(self, stage: Stage) -> None:
+        """Close the WebSocket as a drain asks for it."""
+        self._stage = stage
+        if stage < Stage.ENDING or not self._open:
+            return
+        self._to_client.watched = self._to_server.watched = True
+        if stage is Stage.ABORTING:
+            self.timed_out()
+        elif stage is Stage.CUTTING:
+            self.cut()
+        elif self._open == 2:
+            # A client that has said Close itself waits for the server's, which is under way.
+            if not self._to_server.closed:
+                self._to_client.tell()
+            self._look()
+
+    def cut(self) -> None:
+        """Close both sides; tell 1001 to those that have not been told anything."""
+        if self._open == 2:
+            self._to_client.tell_now()
+            self._to_server.tell_now()
+        super().cut()
+
+    def close(self) -> None:
+        """Close both sides, the server's once it has sent a Close frame that is due."""
+        self._ends[0].close()
+        self._close_upstream()
+
+    def _look(self) -> None:
+        """Close what both sides have ended."""
+        if self._to_client.told:
+            self._ends[1].read_freely()
+        if self._to_client.closed and self._to_server.closed:
+            if self._to_client.told and self.fate is Fate.NONE:
+                self.fate = Fate.ENDED
+                self._note(CLOSED)
+            self.close()
+
+    def _close_upstream(self) -> None:
+        upstream = self._ends[1]
+        if self._stage < Stage.ENDING or not self._awaits_server:
+            upstream.close()
+        else:
+            # A connection that is closed before the server has read the Close frame may lose it.
+            upstream.read_freely()
+
+    @property
+    def _awaits_server(self) -> bool:
+        """Whether the server was sent a Close frame and has sent none."""
+        return self._to_server.closed and not self._to_client.sender_closed
