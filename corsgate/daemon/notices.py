@@ -29,6 +29,9 @@ EXTENSION_S = 15.0
 """How much time it is asked for. It is more than one interval, so that one late turn of the reactor
 does not end the drain, and little, so that a gate that hangs is killed soon."""
 
+_SHORTEST_S = 0.01
+"""A watchdog that wants more than this would keep the gate from its work."""
+
 
 class Notices(Service):
     """Tells systemd about the gate.
@@ -93,7 +96,7 @@ class Notices(Service):
         self._repeat(STATUS_INTERVAL_S, self._look)
         if self._notifier.watchdog_s is not None:
             # sd_watchdog_enabled(3): at half of the interval.
-            self._repeat(self._notifier.watchdog_s / 2, self._alive)
+            self._repeat(max(self._notifier.watchdog_s / 2, _SHORTEST_S), self._alive)
             self._alive()
 
     def _alive(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -49,6 +50,32 @@ class Noted(Notifier):
         return names
 
 
+class FakeReloader:
+    """Reloads when the test says so.
+
+    Attributes:
+        last: How the last reload ended.
+        began: Called when one begins.
+        ended: Called when it has ended.
+    """
+
+    def __init__(self) -> None:
+        self.last: ReloadOutcome | None = None
+        self.began: list[Callable[[], None]] = []
+        self.ended: list[Callable[[ReloadOutcome], None]] = []
+
+    def begin(self) -> None:
+        """Begin a reload."""
+        for call in self.began:
+            call()
+
+    def end(self, time_s: float, *faults: str) -> None:
+        """End it."""
+        self.last = outcome = ReloadOutcome(time_s=time_s, trigger="SIGHUP", faults=faults)
+        for call in self.ended:
+            call(outcome)
+
+
 class NoticesTests(SynchronousTestCase):
     def make(self, watchdog_s: float | None = None, *, daemonized: bool = False) -> Notices:
         """Return the service, of a gate that does not listen."""
@@ -59,13 +86,13 @@ class NoticesTests(SynchronousTestCase):
         )
         self.gate = GateService(config, self.reactor, rng=bytes, file="x", write=lambda line: None)
         self.gate.config_since_s = 1000.0
-        self.reloader = Reloader(self.gate, lambda: self.wall_s)
+        self.reloader = FakeReloader()
         self.noted = Noted(watchdog_s)
         return Notices(
             self.reactor,
             self.noted,
             self.gate,
-            self.reloader,
+            cast(Reloader, self.reloader),
             daemonized=daemonized,
             wall_clock=lambda: self.wall_s,
         )
@@ -139,6 +166,14 @@ class NoticesTests(SynchronousTestCase):
         self.advance(8)
         self.assertEqual(self.noted.names().count(["WATCHDOG"]), 2)
 
+    def test_impatient_watchdog(self) -> None:
+        """One that wants to hear more than a hundred times a second doesn't."""
+        self.make(1e-6).startService()
+        self.run_reactor()
+        self.noted.names()
+        self.reactor.pump([0.001] * 100)
+        self.assertLess(len(self.noted.names()), 12)
+
     def test_no_watchdog(self) -> None:
         """Where there is none, none is fed."""
         self.make().startService()
@@ -151,7 +186,8 @@ class NoticesTests(SynchronousTestCase):
         self.make().startService()
         self.run_reactor()
         self.noted.names()
-        self.reloader.reload("SIGHUP")
+        self.reloader.begin()
+        self.reloader.end(self.wall_s)
         began, ended = self.noted.messages
         self.assertEqual(list(began), ["RELOADING", "MONOTONIC_USEC"])
         self.assertIsInstance(began["MONOTONIC_USEC"], int)
@@ -163,15 +199,11 @@ class NoticesTests(SynchronousTestCase):
         self.make().startService()
         self.run_reactor()
         self.noted.names()
-        for began in self.reloader.began:
-            began()
+        self.reloader.begin()
         self.advance(STATUS_INTERVAL_S)
         # No other state while it reloads.
         self.assertEqual(self.noted.names(), [["RELOADING", "MONOTONIC_USEC"]])
-        outcome = ReloadOutcome(time_s=self.wall_s, trigger="SIGHUP", faults=("x:1: bad", "y"))
-        self.reloader.last = outcome
-        for ended in self.reloader.ended:
-            ended(outcome)
+        self.reloader.end(self.wall_s, "x:1: bad", "y")
         (message,) = self.noted.messages
         self.assertEqual(message["READY"], 1)
         self.assertIn("the old configuration is kept: x:1: bad (and 1", str(message["STATUS"]))
@@ -204,5 +236,18 @@ class NoticesTests(SynchronousTestCase):
         self.run_reactor()
         notices.stopService()
         self.noted.names()
-        self.reloader.reload("SIGHUP")
+        self.reloader.begin()
+        self.reloader.end(self.wall_s)
         self.assertEqual(self.noted.names(), [])
+
+    def test_reloads_at_once(self) -> None:
+        """It is ready when the last of them has ended."""
+        self.make().startService()
+        self.run_reactor()
+        self.noted.names()
+        self.reloader.begin()
+        self.reloader.begin()
+        self.reloader.end(self.wall_s)
+        self.assertEqual(self.noted.names(), [["RELOADING", "MONOTONIC_USEC"]] * 2)
+        self.reloader.end(self.wall_s)
+        self.assertEqual(self.noted.names(), [["READY", "STATUS"]])

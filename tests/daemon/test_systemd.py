@@ -170,6 +170,33 @@ class Messages(SystemdTestCase):
         await notified.when(lambda: notified.with_field("STOPPING"))
 
 
+class Ports(SystemdTestCase):
+    async def test_free_while_it_drains(self) -> None:
+        """Without a socket unit, the next process has the port while the last one drains."""
+        upstream, notified = await self.upstream(None), Notified(self)
+        free, port = self.listening()
+        free.close()
+        toml = self.toml(upstream, f'listen = ["tcp:{port}:interface=127.0.0.1"]\n')
+        first = self.service(toml, notified)
+        await self.ready(notified)
+        busy = await self.connect_to(port)
+        busy.send(request())
+        slow = await upstream.arrived()
+        first.signal("TERM")
+        await notified.when(lambda: notified.with_field("STOPPING"))
+        then = Notified(self)
+        self.service(toml, then)
+        await self.ready(then)
+        client = await self.connect_to(port)
+        client.send(request())
+        (await upstream.arrived(2)).connection.send(response(body=b"second"))
+        self.assertEqual((await client.response()).body, b"second")
+        self.assertIsNone(first.status)
+        slow.connection.send(response(body=b"first"))
+        self.assertEqual((await busy.response()).body, b"first")
+        self.assertEqual(await first.ended(), 0)
+
+
 class Sockets(SystemdTestCase):
     """Sockets of a socket unit."""
 
@@ -257,6 +284,16 @@ class Sockets(SystemdTestCase):
         command = [sys.executable, "-m", "corsgate", "check", self.file(toml)]
         done = run(command, ROOT)
         self.assertEqual(done.returncode, 0, done.stderr)
+
+    async def test_taken_twice(self) -> None:
+        """Two listeners can't share a socket, by whatever they name it."""
+        upstream, (opened, _) = await self.upstream(), self.listening()
+        for second in ("systemd:name=web", "systemd:index=0"):
+            toml = self.toml(upstream, f'listen = ["systemd:name=web", "{second}"]\n')
+            daemon = self.service(toml, None, opened)
+            self.assertEqual(await daemon.ended(), os.EX_CONFIG)
+            said = f"listen[1]: '{second}' names the socket of another listener; remove"
+            self.assertIn(said, daemon.said)
 
     async def test_unused(self) -> None:
         """A socket that no listener uses produces a warning."""
