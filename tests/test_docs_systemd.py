@@ -91,11 +91,12 @@ class SystemdDocTests(SynchronousTestCase):
 
     def test_numbers(self) -> None:
         """Those of the unit and of the gate."""
-        service, limits = SERVICE["Service"], SERVICE["Unit"]
+        service, limits = SERVICE["Service"], unit(text_of("corsgate.socket"))["Socket"]
         watchdog_s = int(service["WatchdogSec"].removesuffix("s"))
         text = " ".join(SYSTEMD.text.split())
         for said in (
-            f"after {limits['StartLimitBurst']} starts in {limits['StartLimitIntervalSec'][:-1]} s",
+            f"after {limits['TriggerLimitBurst']} starts in"
+            f" {limits['TriggerLimitIntervalSec'].removesuffix('s')} s",
             f"`WatchdogSec={watchdog_s}s`: the gate says every {watchdog_s // 2} s that",
             f"| every {service['RestartSec'].removesuffix('s')} s, for ever |",
             f"`RestartPreventExitStatus={service['RestartPreventExitStatus']}`",

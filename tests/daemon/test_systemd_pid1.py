@@ -212,12 +212,22 @@ class UnderSystemd(SynchronousTestCase):
 
     def test_bad_configuration_with_the_socket_unit(self) -> None:
         """A waiting client does not make systemd start it again for ever."""
+        text = (self.units / SOCKET).read_text()
+        self.assertIn("\nTriggerLimitBurst=20\n", text)
+        # As many starts would take their time.
+        (self.units / SOCKET).write_text(text.replace("Burst=20", "Burst=3"))
         with self.machine("odd = 1\n" + self.toml(self.OVER_SOCKET)) as machine:
             machine.systemctl("start", SOCKET)
             client = socket.create_connection(("127.0.0.1", self.port))
             self.addCleanup(client.close)
             machine.until(SOCKET, "ActiveState", "failed")
+            self.assertEqual(machine.show(SOCKET, "Result"), "trigger-limit-hit")
             self.assertEqual(machine.show(SERVICE, "ActiveState"), "failed")
+            # As docs/systemd.md has it.
+            toml = self.toml(self.OVER_SOCKET)
+            (machine.root / "etc/corsgate/corsgate.toml").write_text(toml)
+            machine.systemctl("start", SOCKET, SERVICE)
+            self.assertEqual(self.get()[0], 200)
 
     def test_port_in_use(self) -> None:
         """It is tried again until the port is free."""
