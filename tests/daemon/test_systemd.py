@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import socket
+import stat
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
 
 from tests.notified import Notified
 from tests.peers import Upstream, request, response
-from tests.programs import require
+from tests.programs import output, require
 from tests.support import LISTEN
 from tests.tree import ROOT, TWISTD, run
 from tests.twistd import TWISTD as PROGRAM
@@ -252,6 +255,40 @@ class Sockets(SystemdTestCase):
         client = await self.connect_to(port)
         client.send(request())
         self.assertEqual((await client.response()).status, 200)
+
+    async def test_unix(self) -> None:
+        """A Unix socket is served, and is left as it was for the next process."""
+        curl = require("curl", "curl")
+        directory = tempfile.mkdtemp(prefix="corsgate-")
+        self.addCleanup(shutil.rmtree, directory)
+        path = f"{directory}/gate"
+        opened = socket.socket(socket.AF_UNIX)
+        self.addCleanup(opened.close)
+        opened.bind(path)
+        os.chmod(path, 0o660)
+        opened.listen()
+        upstream = await self.upstream()
+        for _ in range(2):
+            notified = Notified(self)
+            daemon = self.service(self.toml(upstream, self.WEB), notified, opened)
+            await self.ready(notified)
+            said = await output(curl, ["-s", "--unix-socket", path, "http://localhost/"])
+            self.assertEqual(said, "ok")
+            daemon.signal("TERM")
+            self.assertEqual(await daemon.ended(), 0, daemon.said)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
+
+    async def test_proxy_protocol(self) -> None:
+        """A proxy that speaks the PROXY protocol may be in front of it."""
+        upstream, notified = await self.upstream(), Notified(self)
+        opened, port = self.listening()
+        listen = 'listen = ["haproxy:systemd:name=web"]\n'
+        daemon = self.service(self.toml(upstream, listen), notified, opened)
+        await self.ready(notified)
+        client = await self.connect_to(port)
+        client.send(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 80\r\n" + request())
+        self.assertEqual((await client.response()).status, 200)
+        await daemon.when(lambda: '"client": "192.0.2.7"' in daemon.said)
 
     async def test_host_on_loopback(self) -> None:
         """A socket on loopback serves loopback names alone, as an endpoint there does."""
