@@ -196,6 +196,25 @@ class UnderSystemd(SynchronousTestCase):
             stop.join()
             self.assertEqual(machine.show(SERVICE, "Result"), "success")
 
+    def test_long_drain(self) -> None:
+        """A drain may take longer than TimeoutStopSec=: the gate asks for the time."""
+        (self.units / f"{SERVICE}.d" / "stop.conf").write_text("[Service]\nTimeoutStopSec=2s\n")
+        toml = self.toml(self.OVER_SOCKET) + '[limits]\ndrain_timeout = "60s"\n'
+        with self.machine(toml) as machine:
+            machine.systemctl("start", SOCKET, SERVICE)
+            slow: list[tuple[int, bytes]] = []
+            client = self.in_thread(lambda: slow.append(self.get("/slow")))
+            self.assertTrue(self.box.slow.wait(PATIENCE_S))
+            stop = self.in_thread(lambda: machine.systemctl("stop", SOCKET, SERVICE))
+            machine.until(SERVICE, "StatusText", "^draining 1 request .* cut in 60 s")
+            # The state is sent every five seconds.
+            machine.until(SERVICE, "StatusText", "^draining 1 request .* cut in 5[0-6] s")
+            self.box.go.set()
+            client.join()
+            stop.join()
+            self.assertEqual(slow, [(200, b"Bearer of-the-box")])
+            self.assertEqual(machine.show(SERVICE, "Result"), "success")
+
     def test_bad_configuration(self) -> None:
         """It ends with 78, says why, and is not started again; once it is right, it starts."""
         listen = f'listen = ["tcp:{self.port}:interface=127.0.0.1"]'
