@@ -29,6 +29,9 @@ EXTENSION_S = 15.0
 """How much time it is asked for. It is more than one interval, so that one late turn of the reactor
 does not end the drain, and little, so that a gate that hangs is killed soon."""
 
+_LISTENING_S = 0.1
+"""How often it is looked whether all listeners listen."""
+
 _SHORTEST_S = 0.01
 """A watchdog that wants more than this would keep the gate from its work."""
 
@@ -89,6 +92,11 @@ class Notices(Service):
 
     def _ready(self) -> None:
         if not self.running:
+            return
+        if len(self._gate.ports) < len(self._gate.config.listeners):
+            # Twisted's own endpoints listen by now; one of a plugin may take its time. If it takes
+            # more than TimeoutStartSec=, systemd ends the start.
+            self._reactor.callLater(_LISTENING_S, self._ready)
             return
         self._last_status = self._status()
         process = {"MAINPID": os.getpid()} if self._daemonized else {}

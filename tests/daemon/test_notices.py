@@ -77,14 +77,18 @@ class FakeReloader:
 
 
 class NoticesTests(SynchronousTestCase):
-    def make(self, watchdog_s: float | None = None, *, daemonized: bool = False) -> Notices:
-        """Return the service, of a gate that does not listen."""
+    def make(
+        self, watchdog_s: float | None = None, *, daemonized: bool = False, listens: bool = True
+    ) -> Notices:
+        """Return the service of a gate."""
         self.reactor: Any = MemoryReactorClock()
         self.wall_s = 1000.0
         config = parse_config(
             TOML, file="x", environ={}, read_file=lambda _: b"", cors_rules=CORS_RULES
         )
         self.gate = GateService(config, self.reactor, rng=bytes, file="x", write=lambda line: None)
+        if listens:
+            self.gate.privilegedStartService()
         self.gate.config_since_s = 1000.0
         self.reloader = FakeReloader()
         self.noted = Noted(watchdog_s)
@@ -118,6 +122,16 @@ class NoticesTests(SynchronousTestCase):
         self.make(daemonized=True).startService()
         self.run_reactor()
         self.assertEqual(self.noted.messages[0]["MAINPID"], os.getpid())
+
+    def test_slow_endpoint(self) -> None:
+        """While one listener does not listen, the gate is not ready."""
+        self.make(listens=False).startService()
+        self.run_reactor()
+        self.advance(5)
+        self.assertEqual(self.noted.messages, [])
+        self.gate.privilegedStartService()
+        self.advance(1)
+        self.assertEqual(self.noted.names(), [["READY", "STATUS"]])
 
     def test_stopped_before_it_was_ready(self) -> None:
         """A gate that was stopped in the meantime is never ready."""
