@@ -97,8 +97,8 @@ class SystemdDocTests(SynchronousTestCase):
         for said in (
             f"after {limits['TriggerLimitBurst']} starts in"
             f" {limits['TriggerLimitIntervalSec'].removesuffix('s')} s",
-            f"`WatchdogSec={watchdog_s}s`: the gate says every {watchdog_s // 2} s that",
-            f"| every {service['RestartSec'].removesuffix('s')} s, for ever |",
+            f"`WatchdogSec={watchdog_s}s`: the gate reports every {watchdog_s // 2} s that",
+            f"| every {service['RestartSec'].removesuffix('s')} s, without limit |",
             f"`RestartPreventExitStatus={service['RestartPreventExitStatus']}`",
             f"every {DRAIN_INTERVAL_S:.0f} s",
             f"| every {STATUS_INTERVAL_S:.0f} s, if it has changed |",

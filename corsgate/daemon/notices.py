@@ -1,4 +1,4 @@
-"""What systemd is told while the gate runs: ready, reloading, alive, stopping, and its state."""
+"""Reports to systemd while the gate runs: ready, reloading, alive, stopping, and its state."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from corsgate.daemon.status_text import Figures, LastReload, draining, serving
 from corsgate.gate.service import GateService
 
 STATUS_INTERVAL_S = 10.0
-"""How often the state is looked at; it is sent when its line has changed."""
+"""The interval in which the state is checked; it is sent if its line has changed."""
 
 DRAIN_INTERVAL_S = 5.0
-"""How often systemd is asked for more time while the gate drains."""
+"""The interval in which the gate asks systemd for more time while it drains."""
 
 EXTENSION_S = 15.0
-"""How much time it is asked for. It is more than one interval, so that one late turn of the reactor
-does not end the drain, and little, so that a gate that hangs is killed soon."""
+"""The time that the gate asks for. It is longer than one interval, so that one late turn of the
+reactor does not end the drain, and short, so that a gate that hangs is killed soon."""
 
 _LISTENING_S = 0.1
-"""How often it is looked whether all listeners listen."""
+"""The interval in which the gate checks whether all listeners listen."""
 
 _SHORTEST_S = 0.01
-"""A watchdog that wants more than this would keep the gate from its work."""
+"""The shortest interval of the watchdog; a shorter one would keep the gate from its work."""
 
 
 class Notices(Service):
-    """Tells systemd about the gate.
+    """Reports the gate's state to systemd.
 
-    It must be the last of the services: then all listen when it says so, and it stops first.
+    It must be the last of the services, so that it starts after and stops before all others.
 
     Args:
         reactor: The reactor of the gate.
@@ -75,18 +75,17 @@ class Notices(Service):
         reloader.ended.append(self._reload_ended)
 
     def startService(self) -> None:
-        """Say that the gate is ready as soon as the reactor runs."""
+        """Report that the gate is ready, as soon as the reactor runs."""
         super().startService()
-        # twistd opens what else it has between the services' start and the reactor's; all of that
-        # must have worked.
+        # Before that, another service's start may still fail.
         self._reactor.callWhenRunning(self._ready)
 
     def stopService(self) -> None:
-        """Say that the gate stops, and ask for time while it drains."""
+        """Report that the gate stops, and ask for time while it drains."""
         super().stopService()
         self._cut_s = self._reactor.seconds() + self._gate.config.limits.drain_timeout_s
         self._notifier.send(STOPPING=1)
-        # Nothing ends this but the process's own end, which comes when all services have stopped.
+        # This goes on until the process ends, which it does when all services have stopped.
         self._repeat(DRAIN_INTERVAL_S, self._drain)
         self._drain()
 
@@ -166,4 +165,4 @@ class Notices(Service):
         loop = LoopingCall(call)
         loop.clock = self._reactor
         ended: Deferred[Any] = loop.start(interval_s, now=False)
-        ended.addErrback(lambda failure: self._log.failure("systemd is told no more", failure))
+        ended.addErrback(lambda failure: self._log.failure("no more reports to systemd", failure))

@@ -187,8 +187,8 @@ class InheritedEndpoint:
 class InheritedUnixPort(UnixPort):
     """Accepts from a Unix socket that systemd made and will use again.
 
-    Twisted's own class would make the socket writable for everybody (whatever SocketMode= says),
-    set its backlog to 50, and at the end shut it down for all processes and remove its file.
+    Twisted's own class would make the socket writable for all users despite SocketMode=, set its
+    backlog to 50, and at the end shut it down for all processes and remove its file.
     """
 
     # The next process, or systemd itself, goes on with the same socket.

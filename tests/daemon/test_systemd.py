@@ -75,7 +75,7 @@ class Messages(SystemdTestCase):
     """What systemd hears from a real process."""
 
     async def test_start_reload_drain_stop(self) -> None:
-        """Each step is told in its order, and nothing else is."""
+        """Each step is reported in its order, and nothing else is."""
         upstream, notified = await self.upstream(None), Notified(self)
         daemon = self.service(self.toml(upstream), notified)
         (ready,) = await self.ready(notified)
@@ -147,7 +147,7 @@ class Messages(SystemdTestCase):
         self.assertIn(" (and 3 more faults)", message["STATUS"])
 
     async def test_port_in_use(self) -> None:
-        """The system's reason is told, and the status says to try again."""
+        """The system's reason is reported, and the status says to try again."""
         upstream, notified = await self.upstream(), Notified(self)
         port = upstream.authority.rpartition(b":")[2].decode()
         listen = f'listen = ["tcp:{port}:interface=127.0.0.1"]\n'

@@ -228,7 +228,7 @@ class UnderSystemd(SynchronousTestCase):
             self.assertEqual(self.get()[0], 200)
 
     def test_bad_configuration_with_the_socket_unit(self) -> None:
-        """A waiting client does not make systemd start it again for ever."""
+        """A waiting client does not make systemd start it again without end."""
         text = (self.units / SOCKET).read_text()
         self.assertIn("\nTriggerLimitBurst=20\n", text)
         # As many starts would take their time.
