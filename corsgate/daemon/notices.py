@@ -165,4 +165,4 @@ class Notices(Service):
         loop = LoopingCall(call)
         loop.clock = self._reactor
         ended: Deferred[Any] = loop.start(interval_s, now=False)
-        ended.addErrback(lambda failure: self._log.failure("no more reports to systemd", failure))
+        ended.addErrback(lambda failure: self._log.failure("systemd is told no more", failure))
