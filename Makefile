@@ -8,7 +8,7 @@ BOXES := .boxes
 BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors soak attack clean
+.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors bench-startup soak attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-calls  the Python calls and bytecodes of one request, without a network'
 	@echo 'make bench-scale  what many routes, origins and idle connections cost'
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
+	@echo 'make bench-startup  how long a start takes, until systemd is told that it is ready'
 	@echo 'make soak   a minute with servers that fail, beside HAProxy'
 	@echo 'make attack attacks on a gate, and what another client sees; some minutes'
 	@echo 'make clean  remove what the above have made'
@@ -53,6 +54,9 @@ bench-scale: $(INSTALLED)
 
 bench-cors: $(INSTALLED)
 	$(BIN)/python -m bench.decision $(ARGS)
+
+bench-startup: $(INSTALLED)
+	$(BIN)/python -m bench.startup $(ARGS)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak $(ARGS)

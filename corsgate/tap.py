@@ -21,11 +21,14 @@ from corsgate.daemon.control import Control
 from corsgate.daemon.descriptors import FittedBounds
 from corsgate.daemon.greeting import Greeting
 from corsgate.daemon.loading import Loaded, Loader, fitted
+from corsgate.daemon.notices import Notices
+from corsgate.daemon.notify import Notifier
 from corsgate.daemon.output import Output
 from corsgate.daemon.reload import Reloader
 from corsgate.daemon.signal_service import Signals
 from corsgate.daemon.signals import release_signals
 from corsgate.daemon.top import Top, exit_for
+from corsgate.daemon.unused_sockets import UnusedSockets
 from corsgate.daemon.watch import Watcher
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
@@ -156,11 +159,12 @@ def makeService(options: Options) -> IService:
         options: The parsed options.
 
     Raises:
-        SystemExit: The configuration has faults. They are on standard error; the status is 1.
+        SystemExit: The configuration has faults. They are on standard error; the status is 78.
     """
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
+    notifier = Notifier.from_environment(os.environ, os.getpid())
     gate: Any
     output: Any = None
     try:
@@ -176,18 +180,20 @@ def makeService(options: Options) -> IService:
             output=None if output is None else output.lines,
         )
     except ConfigError as error:
-        raise exit_for(error) from None
+        raise exit_for(error, notifier) from None
     reloader = Reloader(gate, reactor, time.time, loader, loaded)
     services: list[Any] = [Signals(reactor, gate, reloader), gate, Control(reactor, reloader)]
     observer = None
     if output is not None:
         observer = output.take_over(options.parent)
         services.insert(0, output)
-    services.append(FittedBounds(loaded.lines))
+    services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
     if loader is not None:
         services.append(Watcher(reactor, loader, reloader, lambda: gate.config.watch))
-    daemon: Any = Top(daemonized=options.daemonized, observer=observer)
+    if notifier:
+        services.append(Notices(reactor, notifier, gate, reloader, daemonized=options.daemonized))
+    daemon: Any = Top(daemonized=options.daemonized, notifier=notifier, observer=observer)
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,6 +20,7 @@ from tests.tree import ROOT, outside
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 TWIST = "import runpy; runpy.run_module('twisted', run_name='__main__')"
+ADOPT = "import os; os.environ['LISTEN_PID'] = str(os.getpid())"
 _LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
 
 
@@ -28,21 +31,41 @@ class Daemon(ProcessProtocol, Watched):
         arguments: What follows ``corsgate``.
         prepare: Python statements that the process runs before anything of Twisted's.
         twist: Whether ``twist`` runs it instead.
+        environ: Environment variables on top of the test's.
+        sockets: Listening sockets that it is handed as systemd does, with their names.
+        log_format: The log format of ``twist``.
+        command: Another command that becomes a daemon.
 
     Attributes:
         said: What it wrote to standard output and standard error.
         status: Its exit status, or minus the signal that ended it; None while it runs.
     """
 
-    def __init__(self, *arguments: str, prepare: str = "", twist: bool = False) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        prepare: str = "",
+        twist: bool = False,
+        environ: Mapping[str, str] | None = None,
+        sockets: Sequence[tuple[str, socket]] = (),
+        log_format: str = "text",
+        command: Sequence[str] | None = None,
+    ) -> None:
         Watched.__init__(self)
         self.said = ""
         self.status: int | None = None
-        program = f"{prepare}\n{TWIST if twist else TWISTD}"
-        options = ["--log-format=text"] if twist else ["-n", "--pidfile="]
-        command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
-        environ = {**outside(), "PYTHONPATH": str(ROOT)}
-        reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT))
+        listening = ADOPT if sockets else ""
+        program = f"{prepare}\n{listening}\n{TWIST if twist else TWISTD}"
+        options = [f"--log-format={log_format}"] if twist else ["-n", "--pidfile="]
+        if command is None:
+            command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
+        given = {**outside(), "PYTHONPATH": str(ROOT), **(environ or {})}
+        files: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
+        files.update((3 + index, each.fileno()) for index, (_, each) in enumerate(sockets))
+        if sockets:
+            given["LISTEN_FDS"] = str(len(sockets))
+            given["LISTEN_FDNAMES"] = ":".join(name for name, _ in sockets)
+        reactor.spawnProcess(self, command[0], command, env=given, path=str(ROOT), childFDs=files)
 
     @property
     def messages(self) -> list[str]:

@@ -18,7 +18,7 @@ from corsgate.config.model.endpoint import (
     with_backlog,
 )
 from corsgate.config.model.limits import Limits
-from corsgate.errors import ConfigError, Fault
+from corsgate.errors import BadValue, Fault, ListenError
 from corsgate.gate.drain import Drain
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.start_lines import listening_line
@@ -82,25 +82,26 @@ class Listening:
             file: The configuration's name in faults.
 
         Returns:
-            A Deferred that fails with ConfigError if one can't be opened; all others are closed
+            A Deferred that fails with ListenError if one can't be opened; all others are closed
             then. With Twisted's own endpoints it has fired already.
         """
         opening = [maybeDeferred(each.endpoint.listen, each.site.factory) for each in sockets]
 
         def opened(results: Sequence[tuple[bool, Any]]) -> None:
             faults: list[Fault] = []
+            reasons: list[int | None] = []
             for (succeeded, result), socket, number in zip(results, sockets, numbers, strict=True):
                 if succeeded:
                     socket.port = result
-                    handed_over = is_handed_over(socket.text)
-                    tend(result, self._reactor, self._short, handed_over=handed_over)
+                    tend(result, self._reactor, self._short)
                 else:
                     own = [each.text for each in self.sockets if each not in sockets]
                     faults.append(_fault(file, number, socket.text, result, own))
+                    reasons.append(_errno(result.value))
             if faults:
                 # This is not waited for: a start has to fail at once.
                 self.close(sockets)
-                raise ConfigError(faults)
+                raise ListenError(faults, reasons[-1])
 
         return DeferredList(opening, consumeErrors=True).addCallback(opened)
 
@@ -223,6 +224,8 @@ def _fault(file: str, number: int, text: str, failure: Failure, own: Sequence[st
         own: The endpoints that the gate itself listens on.
     """
     error = failure.value
+    if isinstance(error, BadValue):
+        return Fault(file=file, key=f"listen[{number}]", problem=error.problem, fix=error.fix)
     if isinstance(error, CannotListenError):
         reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
     else:
@@ -233,3 +236,9 @@ def _fault(file: str, number: int, text: str, failure: Failure, own: Sequence[st
         fix = f"restart the gate for that: it listens on {holder!r} itself until it stops"
     problem = f"can't listen on {text!r}: {reason}"
     return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """Return why an endpoint can't be listened on."""
+    reason = error.socketError if isinstance(error, CannotListenError) else error
+    return getattr(reason, "errno", None)

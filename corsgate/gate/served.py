@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.values import Config, Listener
 from corsgate.gate.error_page import Problem
 from corsgate.gate.exchange import Exchange
@@ -37,6 +36,7 @@ class Served:
         config: The whole configuration.
         runtime: The configuration made ready.
         new_id: Returns a request id.
+        loopback: Whether only programs on this machine can connect to the listener.
         shortcuts: Which ones are taken.
 
     Attributes:
@@ -56,12 +56,13 @@ class Served:
         runtime: Runtime,
         *,
         new_id: Callable[[], str],
+        loopback: bool,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
         self._new_id = new_id
-        self._hosts_checked = config.hosts is not None or is_loopback(listener.endpoint)
-        hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
+        self._hosts_checked = config.hosts is not None or loopback
+        hosts = HostRules.build(config.hosts, loopback=loopback)
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
         serve = self._serve if shortcuts.memo else self._serve_anew

@@ -151,7 +151,7 @@ class GateService(Service):
         """Listen everywhere, or nowhere.
 
         Raises:
-            ConfigError: An endpoint can't be listened on; none is then.
+            ListenError: An endpoint can't be listened on; none is then.
         """
         found: list[Any] = []
         sockets = self._listening.sockets

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config, Listener
 from corsgate.errors import BadValue, ConfigError, Fault
@@ -20,6 +21,7 @@ from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.shortcuts import Shortcuts
 from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.inherited import is_loopback_socket
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -155,12 +157,14 @@ class _Maker:
         Raises:
             BadValue: OpenSSL refuses a certificate.
         """
-        lasting = self._lasting
+        lasting, endpoint = self._lasting, listener.endpoint
         return Served(
             listener,
             self._config,
             self._runtime,
             new_id=lasting.new_id,
+            # The string does not say where a socket from systemd listens; the socket does.
+            loopback=is_loopback(endpoint) or is_loopback_socket(endpoint, lasting.reactor),
             shortcuts=lasting.shortcuts,
         )
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from stat import S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
 
-from corsgate.config.model.endpoint import files_of
+from corsgate.config.model.endpoint import files_of, handed_over, is_handed_over
 from corsgate.config.model.values import Config
 from corsgate.config.toml.lines import Path, key_text, line_of
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.server.alpn import HTTP1
 from corsgate.server.tls import CertificateTable
 from corsgate.transport.files import check_regular
+from corsgate.transport.inherited import InheritedSocket, find_socket, inherited_sockets
 from corsgate.upstream.tls import check_ciphers_here, creators
 
 _LOG_MEND = "name a file that the daemon may write"
@@ -57,11 +58,13 @@ def preflight(
             )
             return False
 
+    sockets, taken = inherited_sockets(reactor), set[object]()
     for number, listener in enumerate(config.listeners):
         where = listener_path(known, number)
         text, certificates = listener.endpoint, listener.certificates
         at = where if where[0] == "listen" else (*where, "endpoint")
-        attempt(at, partial(check_endpoint_here, text, reactor))
+        if attempt(at, partial(check_endpoint_here, text, reactor)) and is_handed_over(text):
+            attempt(at, partial(_take, text, sockets, taken))
         if certificates:
             attempt((*where, "certificates"), partial(CertificateTable, certificates, (HTTP1,)))
     for name, upstream in config.upstreams.items():
@@ -85,8 +88,11 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
     Raises:
         BadValue: It can't.
     """
-    if text.partition(":")[0] == "systemd":
-        return  # Its sockets are there only where systemd starts the gate.
+    if is_handed_over(text):
+        # `corsgate check` is not started by a socket unit. A gate that is not fails when it starts.
+        if sockets := inherited_sockets(reactor):
+            find_socket(text, sockets)
+        return
     for name in files_of(text):
         try:
             for each in _pem_files(name) if text.lower().startswith("tls:") else (name,):
@@ -106,6 +112,17 @@ def check_endpoint_here(text: str, reactor: Any) -> None:
         raise BadValue(
             f"Twisted can't listen on {text!r}: {reason}", "write it as Twisted's endpoints have it"
         ) from None
+
+
+def _take(text: str, sockets: Sequence[InheritedSocket], taken: set[object]) -> None:
+    """Refuse a socket from systemd that another listener accepts from, too."""
+    wanted = handed_over(text)
+    found = find_socket(text, sockets).index if sockets else (wanted.name, wanted.index)
+    if found in taken:
+        raise BadValue(
+            f"{text!r} names the socket of another listener", "remove one of the two listeners"
+        )
+    taken.add(found)
 
 
 def _pem_files(directory: str) -> list[str]:

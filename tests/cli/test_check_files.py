@@ -93,7 +93,7 @@ class FilesTests(CommandTestCase):
                 self.assertGreater(done.status, 0)
                 self.assertIn("the file can't be read: ", done.err)
         ended = run([*TWISTD, "-n", "--pidfile=", "corsgate", "--config", str(self.fifo)], ROOT)
-        self.assertEqual(ended.returncode, 1)
+        self.assertEqual(ended.returncode, os.EX_CONFIG)
         self.assertIn("it is a FIFO, where a file must be", ended.stderr)
 
     def test_other_commands(self) -> None:
