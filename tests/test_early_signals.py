@@ -77,7 +77,7 @@ class EarlySignals(SynchronousTestCase):
         """They wait until it runs; SIGHUP is acted on then."""
         gate = self.start([sys.executable, "-P", "-c", UNDER_FIRE])
         self.wait_for(gate, "corsgate listens on ")
-        self.wait_for(gate, "SIGHUP: there is no access log file")
+        self.wait_for(gate, r"reload \(SIGHUP\): there is no configuration file")
         self.end(gate)
 
     def test_while_it_runs(self) -> None:
@@ -87,7 +87,7 @@ class EarlySignals(SynchronousTestCase):
         for _ in range(2):
             for number in HARMLESS:
                 gate.send_signal(number)
-            self.wait_for(gate, "SIGHUP: there is no access log file")
+            self.wait_for(gate, r"reload \(SIGHUP\): there is no configuration file")
         self.end(gate)
 
     def test_log_is_rotated(self) -> None:
