@@ -13,6 +13,7 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from corsgate.admin.listener import AdminService
 from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
@@ -175,7 +176,10 @@ def makeService(options: Options) -> IService:
         raise exit_for(error) from None
     has_file = options["config"] is not None
     reloader = Reloader(gate, time.time)
-    services: list[Any] = [Signals(reactor, gate, reloader), gate]
+    admin = AdminService(gate, reactor, lambda root: None, any_port=not has_file)
+    reloader.ended.append(lambda outcome: admin.follow())
+    # Services stop in reverse order: the status of the gate can be seen while it drains.
+    services: list[Any] = [Signals(reactor, gate, reloader), admin, gate]
     if output is not None:
         output.take_over(options.parent)
         services.insert(0, output)

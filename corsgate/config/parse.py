@@ -17,6 +17,7 @@ from corsgate.config.model.values import (
     Route,
 )
 from corsgate.config.sections.addresses import warn_of_foreign
+from corsgate.config.sections.admin import read_admin
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
@@ -103,7 +104,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     routes = read_routes(top, upstreams, policies, limits, cors_rules)
     log_format = top.get("log_format", _log_format, LOG_FORMATS[0])
     access_log = top.get("access_log", checked(rules.check_plain), None)
-    top.later("admin", "remove it")
+    admin = read_admin(top, listeners)
     top.finish()
 
     if not top.raw.get("routes"):
@@ -126,6 +127,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         limits=limits,
         log_format=log_format,
         access_log=access_log,
+        admin=admin,
         warnings=warnings,
     )
 

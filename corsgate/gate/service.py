@@ -26,7 +26,7 @@ from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
 from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.runtime import make_runtime
+from corsgate.gate.runtime import Runtime, make_runtime
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.server.admission import Admission
 from corsgate.server.memory_budget import MemoryBudget
@@ -50,6 +50,8 @@ class GateService(Service):
 
     Attributes:
         ports: What it listens on, while it does.
+        file: As above.
+        draining: Whether it has begun to stop.
         listeners: What each of its listeners serves.
 
     Raises:
@@ -71,6 +73,10 @@ class GateService(Service):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
+        self.file = file
+        self.draining = False
+        self._stopped = False
+        self._awaiting_stop: list[Deferred[None]] = []
         self._config = config
         self._reactor = reactor
         self._file = file
@@ -147,6 +153,7 @@ class GateService(Service):
             A Deferred that fires when all is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
+        self.draining = True
         reactor = self._reactor
         for listener in self.listeners:
             # From here on each response says close, also on connections that are accepted last.
@@ -170,6 +177,33 @@ class GateService(Service):
         for upstream in self._runtime.upstreams.values():
             upstream.stop()
         self._access_log.stop()
+        self._stopped = True
+        for waiting in self._awaiting_stop:
+            waiting.callback(None)
+
+    def when_stopped(self) -> Deferred[None]:
+        """Return a Deferred that fires when the gate has drained and closed."""
+        waiting: Deferred[None] = Deferred()
+        if self._stopped:
+            waiting.callback(None)
+        else:
+            self._awaiting_stop.append(waiting)
+        return waiting
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def runtime(self) -> Runtime:
+        """The configuration in force, ready to serve."""
+        return self._runtime
+
+    @property
+    def admission(self) -> Admission:
+        """Counts the clients' connections."""
+        return self._admission
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:

@@ -12,6 +12,7 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.admin import Admin as Admin
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
@@ -296,6 +297,7 @@ class Config:
         limits: The defaults, overridden by the limits of the file.
         log_format: The format of the access log: ``json`` or ``combined``.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
+        admin: The listener for metrics, status and health; None for no such listener.
         warnings: Warnings about the file, in line order.
     """
 
@@ -310,6 +312,7 @@ class Config:
     access_log: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )
+    admin: Admin | None = None
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
 
