@@ -1,61 +1,116 @@
-"""What the CORS decision refused: logged, and the last of it kept in memory."""
+"""Requests that the CORS decision refused: logged, counted, and the last of them kept in memory."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+import re
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Mapping
 
 import attrs
 from twisted.logger import Logger
 
 from corsgate.gate.log_text import shown, shown_bytes
+from corsgate.message.client import gate_origin
+from corsgate.message.headers import HeaderIndex
 from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import Throttle
 
 KEPT = 20
-"""How many refusals are kept of each route."""
+"""The maximum number of refusals that are kept of a route."""
+
+MAX_KEPT = 1000
+"""The maximum number that is kept of all routes together: 10 MiB if clients do their worst."""
 
 KEPT_PER_SECOND = 5
-"""How many of those may be new in one second, so that a flood costs next to nothing."""
+"""How many refusals of a route are kept in one second, so that a flood costs next to nothing."""
+
+MAX_LINES_PER_SECOND = 20
+"""The maximum number of lines per second, however many routes and reasons there are."""
+
+MAX_KINDS = 32
+"""The maximum number of kinds of reasons that are told apart on a route."""
+
+OTHER_KIND = "other"
+"""The kind of all reasons beyond `MAX_KINDS`."""
+
+MAX_ASKED_BYTES = 512
+"""How much is kept of the header names that a preflight asks for."""
 
 _log = Logger()
+
+# What a reason quotes of a request, as `corsgate.cors.decision.shown` writes it, and numbers.
+_VALUE = re.compile(r"'(?:[^'\\]|\\.)*'(?:\.\.\.)?|\"(?:[^\"\\]|\\.)*\"(?:\.\.\.)?|\b[0-9]+\b")
 
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """A request that the CORS decision refused, or several in a row that differ in nothing here.
+    """A request that the CORS decision refused, or several that were refused alike.
+
+    It has what `corsgate.explain` needs to explain it. All texts come from a client, are cut short
+    and have everything escaped that is not printable ASCII.
 
     Attributes:
         time_s: When the last of them came, in seconds since 1970.
-        origin: The value of Origin, of several one after the other, or ``-`` where there is none.
-        method: The request's method.
+        id: The id of the last of them.
+        origin: The value of Origin, several values with commas in between, or ``-`` for none.
+        method: The request's method; ``OPTIONS`` for a preflight.
         reason: Why it was refused.
+        kind: The reason without what the client chose; one of few.
+        path: The target of the last of them, without its query.
+        gate_origin: The origin of the gate as the browser sees it, such as
+            ``https://api.example.com``; empty if the client named no host. With `path` it is the
+            URL of the call.
+        authority: The value of Host.
+        asked_method: The method that a preflight asks for; None if it asks for none.
+        asked_headers: The header names that a preflight asks for, as it has them, cut after a whole
+            name; None if it asks for none.
+        site: The value of Sec-Fetch-Site, or ``-``.
+        mode: The value of Sec-Fetch-Mode, or ``-``.
+        dest: The value of Sec-Fetch-Dest, or ``-``.
+        has_cookies: Whether it came with cookies, so that its credentials mode was "include".
         count: How many of them were kept, of which a second has `KEPT_PER_SECOND` at most.
     """
 
     time_s: float
+    id: str = ""
     origin: str
     method: str
     reason: str
+    kind: str
+    path: str = ""
+    gate_origin: str = ""
+    authority: str = ""
+    asked_method: str | None = None
+    asked_headers: str | None = None
+    site: str = "-"
+    mode: str = "-"
+    dest: str = "-"
+    has_cookies: bool = False
     count: int = 1
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asked whether it may send the call."""
+        return self.method == "OPTIONS" and self.asked_method is not None
 
 
 @attrs.define
 class _Route:
     """What is known of one route's refusals."""
 
-    throttle: Throttle = attrs.field(factory=Throttle)
     total: int = 0
-    last: deque[Refusal] = attrs.field(factory=lambda: deque(maxlen=KEPT))
+    kinds: Counter[str] = attrs.field(factory=Counter)
+    throttles: dict[str, Throttle] = attrs.field(factory=dict)
+    last: deque[Refusal] = attrs.field(factory=deque)
     second: float = float("-inf")
     room: int = 0
 
 
 class Refusals:
-    """Warns of requests that were refused by their origin: a line per second and route at most.
+    """Counts and logs the requests that the CORS decision refused.
 
-    It is kept by route, of which there are as many as are configured: a key with the origin in it
-    would be the client's to choose.
+    The log gets at most one line per second, route and kind of reason. All is kept by route and by
+    kind, of which there are few: a key with the origin in it would be the client's to choose.
 
     Args:
         wall_clock: Returns the seconds since 1970.
@@ -63,7 +118,11 @@ class Refusals:
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
-        self._routes: dict[str, _Route] = {}
+        # By label; the route that was refused on last comes last.
+        self._routes: OrderedDict[str, _Route] = OrderedDict()
+        self._kept = 0
+        self._second = float("-inf")
+        self._lines = 0
 
     def last(self, route: str) -> list[Refusal]:
         """Return the refusals that are kept of a route, the newest first.
@@ -77,11 +136,31 @@ class Refusals:
         """Return how many requests on a route were refused, kept or not."""
         return self._routes[route].total if route in self._routes else 0
 
-    def record(self, request: GateRequest, now: float) -> None:
-        """Note a request, if it was refused here.
+    def kinds(self, route: str) -> Mapping[str, int]:
+        """Return how many requests on a route were refused, by the kind of the reason.
 
         Args:
-            request: One that was responded to, or whose client left.
+            route: Its label.
+
+        Returns:
+            At most `MAX_KINDS` kinds and `OTHER_KIND`, none of which a client can choose.
+        """
+        return dict(self._routes[route].kinds) if route in self._routes else {}
+
+    def forget_others(self, labels: frozenset[str]) -> None:
+        """Forget the routes that are no longer served.
+
+        Args:
+            labels: The labels of those that are.
+        """
+        for label in self._routes.keys() - labels:
+            self._kept -= len(self._routes.pop(label).last)
+
+    def record(self, request: GateRequest, now: float) -> None:
+        """Record a request if the CORS decision refused it.
+
+        Args:
+            request: A request that was responded to, or whose client left.
             now: The reactor's seconds.
         """
         log = request.log
@@ -89,10 +168,14 @@ class Refusals:
         if reason is None:
             return
         label = log.route or ""
-        route = self._routes.setdefault(label, _Route())
+        route = self._routes.get(label)
+        if route is None:
+            route = self._routes[label] = _Route()
+        kind = _kind(route, reason)
         route.total += 1
-        self._keep(route, request, reason, now)
-        more = route.throttle.due(now)
+        route.kinds[kind] += 1
+        self._keep(label, route, request, kind, now)
+        more = self._due(route, kind, now)
         if more is not None:
             _log.warn(
                 "request {id} refused on route {route}: origin {origin}: {reason}{more}",
@@ -103,22 +186,96 @@ class Refusals:
                 more=more,
             )
 
-    def _keep(self, route: _Route, request: GateRequest, reason: str, now: float) -> None:
+    def _due(self, route: _Route, kind: str, now: float) -> str | None:
+        """Return the end of the line that may be written now; None for no line."""
+        throttle = route.throttles.get(kind)
+        if throttle is None:
+            throttle = route.throttles[kind] = Throttle()
+        if now - self._second >= 1:
+            self._second, self._lines = now, 0
+        if self._lines >= MAX_LINES_PER_SECOND:
+            throttle.skip()
+            return None
+        more = throttle.due(now)
+        if more is not None:
+            self._lines += 1
+        return more
+
+    def _keep(self, label: str, route: _Route, request: GateRequest, kind: str, now: float) -> None:
         if now - route.second >= 1:
             route.second, route.room = now, KEPT_PER_SECOND
         if not route.room:
             return
         route.room -= 1
-        refusal = Refusal(
-            time_s=self._wall_clock(),
-            origin=shown_bytes(request.index.get(b"origin")),
-            method=shown(request.method.decode("latin-1")),
-            reason=shown(reason),
-        )
-        if route.last and _same(route.last[-1], refusal):
-            refusal = attrs.evolve(refusal, count=route.last.pop().count + 1)
+        refusal = _refusal_of(request, kind, self._wall_clock())
+        for known in route.last:
+            if _alike(known, refusal):
+                route.last.remove(known)
+                self._kept -= 1
+                refusal = attrs.evolve(refusal, count=known.count + 1)
+                break
         route.last.append(refusal)
+        self._kept += 1
+        self._routes.move_to_end(label)
+        if len(route.last) > KEPT:
+            route.last.popleft()
+            self._kept -= 1
+        elif self._kept > MAX_KEPT:
+            oldest = next(each for each in self._routes.values() if each.last)
+            oldest.last.popleft()
+            self._kept -= 1
 
 
-def _same(one: Refusal, other: Refusal) -> bool:
-    return (one.origin, one.method, one.reason) == (other.origin, other.method, other.reason)
+def _kind(route: _Route, reason: str) -> str:
+    """Return a reason without what a client chose."""
+    kind = _VALUE.sub("...", reason)[:200]
+    return kind if kind in route.kinds or len(route.kinds) < MAX_KINDS else OTHER_KIND
+
+
+def _refusal_of(request: GateRequest, kind: str, time_s: float) -> Refusal:
+    index, known = request.index, request.memo.client
+    reached = b"" if known is None else gate_origin(known[0], request.head.headers)
+    is_asked = request.method == b"OPTIONS" and b"access-control-request-method" in index
+    return Refusal(
+        time_s=time_s,
+        id=request.log.id,
+        origin=shown_bytes(index.get(b"origin")),
+        method=_text(request.method),
+        reason=shown(request.log.refused or ""),
+        kind=kind,
+        path=_text(request.uri.partition(b"?")[0]),
+        gate_origin=_text(reached),
+        authority=_text(request.authority),
+        asked_method=shown_bytes(index[b"access-control-request-method"]) if is_asked else None,
+        asked_headers=_asked_headers(index) if is_asked else None,
+        site=shown_bytes(index.get(b"sec-fetch-site")),
+        mode=shown_bytes(index.get(b"sec-fetch-mode")),
+        dest=shown_bytes(index.get(b"sec-fetch-dest")),
+        has_cookies=b"cookie" in index,
+    )
+
+
+def _asked_headers(index: HeaderIndex) -> str | None:
+    """Return the header names that a preflight asks for, as many whole ones as are kept."""
+    values = index.get(b"access-control-request-headers")
+    if values is None:
+        return None
+    asked = b",".join(values)
+    if len(asked) > MAX_ASKED_BYTES:
+        asked = asked[: MAX_ASKED_BYTES + 1].rpartition(b",")[0]
+    return ascii(asked.decode("latin-1"))[1:-1]
+
+
+def _text(value: bytes) -> str:
+    return shown(value.decode("latin-1"))
+
+
+def _alike(one: Refusal, other: Refusal) -> bool:
+    return (
+        one.kind == other.kind
+        and one.origin == other.origin
+        and one.method == other.method
+        and one.reason == other.reason
+        and one.asked_method == other.asked_method
+        and one.asked_headers == other.asked_headers
+    )

@@ -25,11 +25,15 @@ class Throttle:
             now: The reactor's seconds.
         """
         if self._told_s is not None and now - self._told_s < INTERVAL_S:
-            self._untold += 1
+            self.skip()
             return None
         more = f" ({self._untold} more since the last such line)" if self._untold else ""
         self._told_s, self._untold = now, 0
         return more
+
+    def skip(self) -> None:
+        """Count an event that gets no line, whenever the last line was."""
+        self._untold += 1
 
 
 @attrs.define

@@ -16,6 +16,7 @@ from corsgate.errors import ConfigError
 from corsgate.gate.access_log import open_log
 from corsgate.gate.refusals import KEPT, KEPT_PER_SECOND, Refusals
 from corsgate.gate.service import GateService
+from corsgate.server.fields_memo import FieldsMemo
 from corsgate.server.request_log import RequestLog
 from tests.peers import reactor, request, response
 from tests.support import (
@@ -275,7 +276,14 @@ def refused(
     """Return a request that the CORS decision refused."""
     log = RequestLog()
     log.id, log.route, log.refused = "i", route, reason
-    return SimpleNamespace(log=log, method=method, index={b"origin": [origin]})
+    return SimpleNamespace(
+        log=log,
+        method=method,
+        uri=b"/a/x?secret",
+        authority=b"localhost",
+        index={b"origin": [origin]},
+        memo=FieldsMemo(),
+    )
 
 
 class Refused(GateTestCase):
@@ -342,6 +350,9 @@ class Kept(GateTestCase):
             [("OPTIONS", "https://app.example", 1), ("GET", "http://evil.example", 1)],
         )
         self.assertIn("method 'PATCH' is not in allow_methods", last[0].reason)
+        self.assertEqual((last[0].gate_origin, last[0].path), ("http://localhost", "/v1/x"))
+        self.assertEqual((last[0].asked_method, last[0].asked_headers), ("PATCH", None))
+        self.assertEqual((last[0].is_preflight, last[1].is_preflight), (True, False))
         self.assertGreater(last[0].time_s, 1.7e9)
         self.assertEqual((refusals.total("/v1"), refusals.total("/none")), (2, 0))
         self.assertEqual(refusals.last("/none"), [])
@@ -358,7 +369,7 @@ class Kept(GateTestCase):
         self.assertLess(max(len(each.origin) + len(each.reason) for each in last), 1000)
 
     def test_floods(self) -> None:
-        """Of a flood a few are kept each second, and one in a row that is alike is only counted."""
+        """Of a flood a few are kept each second, and what is alike is only counted."""
         times = iter(range(1000))
         refusals = Refusals(lambda: float(next(times)))
         for number in range(1000):
