@@ -129,7 +129,16 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         access_log=access_log,
         admin=admin,
         warnings=warnings,
+        written=_places_of_policies(top.raw),
     )
+
+
+def _places_of_policies(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what `Config.written` has of a document without faults."""
+    routes = document["routes"].items()
+    return {
+        "routes": {key: {"cors": table["cors"]} if "cors" in table else {} for key, table in routes}
+    }
 
 
 def _read_policies(

@@ -299,6 +299,8 @@ class Config:
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
         admin: The listener for metrics, status and health; None for no such listener.
         warnings: Warnings about the file, in line order.
+        written: What of the file as tomllib reads it says where each route's policy is written,
+            ``{"routes": {KEY: {"cors": ...}}}``; there is no secret in it.
     """
 
     listeners: tuple[Listener, ...] = attrs.field(validator=at_least_one)
@@ -315,6 +317,7 @@ class Config:
     admin: Admin | None = None
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
+    written: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @routes.validator
     def _differ(self, _attribute: attrs.Attribute[Any], routes: tuple[Route, ...]) -> None:
