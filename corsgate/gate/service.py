@@ -22,6 +22,7 @@ from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log
+from corsgate.gate.counters import Counters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
@@ -52,6 +53,8 @@ class GateService(Service):
         ports: What it listens on, while it does.
         file: As above.
         draining: Whether it has begun to stop.
+        counters: Count what is served, if the configuration has an admin listener.
+        memory: Counts what waits in memory.
         listeners: What each of its listeners serves.
 
     Raises:
@@ -75,6 +78,8 @@ class GateService(Service):
         self.ports: list[IListeningPort] = []
         self.file = file
         self.draining = False
+        self.counters = Counters()
+        self.memory = MemoryBudget(config.limits)
         self._stopped = False
         self._awaiting_stop: list[Deferred[None]] = []
         self._config = config
@@ -93,6 +98,7 @@ class GateService(Service):
             shortcuts=shortcuts,
             # Random of its own: upstreams are told it, and it must be no other process's.
             pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
+            counters=None if config.admin is None else self.counters,
         )
         self._access_log = AccessLog(
             config.log_format,
@@ -258,7 +264,6 @@ class GateService(Service):
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
-        memory = MemoryBudget(self._config.limits)
         listeners, faults = [], []
         for listener in self._config.listeners:
             try:
@@ -270,7 +275,8 @@ class GateService(Service):
                     access_log=access_log,
                     new_id=self._new_id,
                     admission=self._admission,
-                    memory=memory,
+                    memory=self.memory,
+                    unrouted=self.counters.unrouted,
                     reactor=self._reactor,
                     shortcuts=self._shortcuts,
                 )
