@@ -81,6 +81,7 @@ class GateService(Service):
         self.counters = Counters()
         self.memory = MemoryBudget(config.limits)
         self._stopped = False
+        self._output = output
         self._awaiting_stop: list[Deferred[None]] = []
         self._config = config
         self._reactor = reactor
@@ -195,6 +196,12 @@ class GateService(Service):
         else:
             self._awaiting_stop.append(waiting)
         return waiting
+
+    @property
+    def log_lines_lost(self) -> int:
+        """How many lines of the access log were lost since the start."""
+        on_output = 0 if self._output is None else self._output.lost_lines
+        return self._access_log.lost_lines + on_output
 
     @property
     def config(self) -> Config:
