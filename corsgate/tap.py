@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -14,6 +15,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from corsgate.admin.listener import AdminService
+from corsgate.admin.tree import populate
+from corsgate.admin.view import View
 from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
@@ -176,7 +179,14 @@ def makeService(options: Options) -> IService:
         raise exit_for(error) from None
     has_file = options["config"] is not None
     reloader = Reloader(gate, time.time)
-    admin = AdminService(gate, reactor, lambda root: None, any_port=not has_file)
+    view = View(
+        gate=gate,
+        reloads=reloader,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=time.time(),
+    )
+    admin = AdminService(gate, reactor, partial(populate, view=view), any_port=not has_file)
     reloader.ended.append(lambda outcome: admin.follow())
     # Services stop in reverse order: the status of the gate can be seen while it drains.
     services: list[Any] = [Signals(reactor, gate, reloader), admin, gate]

@@ -74,6 +74,11 @@ class Slots(Generic[C, W]):
         return self._connecting + len(self._used) + len(self._idle)
 
     @property
+    def idle(self) -> int:
+        """How many connections are idle."""
+        return len(self._idle)
+
+    @property
     def tunnels(self) -> int:
         """How many tunnels there are, which are no connections any more."""
         return len(self._tunnels)

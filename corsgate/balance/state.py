@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from corsgate.balance.circuit import Circuit
@@ -33,6 +35,9 @@ class ServerState:
         came_s: Since when it is starting slowly, or None.
         ended: How many requests ended since outliers were last looked for.
         failed: How many of them failed.
+        ejections: How often it was ejected.
+        reason: Why it was ejected last, or what its last failed probe found.
+        counters: Count what it is sent; None where nothing does.
     """
 
     server: Server
@@ -47,6 +52,10 @@ class ServerState:
     came_s: float | None = None
     ended: int = 0
     failed: int = 0
+    ejections: int = 0
+    reason: str = ""
+    # A ServerCounters of the gate's, which imports this package.
+    counters: Any = None
 
     @classmethod
     def of(cls, server: Server, now: float) -> ServerState:

@@ -37,6 +37,8 @@ class Reloader:
 
     Attributes:
         last: How the last reload ended; None before the first one.
+        succeeded: How many ended well.
+        failed: How many kept the old configuration.
         began: Called when a reload begins.
         ended: Called with the outcome when it ends.
     """
@@ -45,6 +47,8 @@ class Reloader:
         self._gate = gate
         self._wall_clock = wall_clock
         self.last: ReloadOutcome | None = None
+        self.succeeded = 0
+        self.failed = 0
         self.began: list[Callable[[], None]] = []
         self.ended: list[Callable[[ReloadOutcome], None]] = []
 
@@ -61,6 +65,7 @@ class Reloader:
             each()
         self._gate.refresh()
         self.last = outcome = ReloadOutcome(time_s=self._wall_clock(), trigger=trigger)
+        self.succeeded += 1
         for tell in self.ended:
             tell(outcome)
         return succeed(outcome)

@@ -15,15 +15,10 @@ from corsgate.balance.circuit import CircuitState
 from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
-from corsgate.errors import (
-    NoServer,
-    UpstreamError,
-    UpstreamFull,
-    UpstreamTimedOut,
-)
+from corsgate.errors import NoServer, UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.gate.choice import FREE, choice_of
 from corsgate.gate.error_page import TOO_LARGE, Problem
-from corsgate.gate.failover import Failover, report
+from corsgate.gate.failover import Failover, count_response, report
 from corsgate.gate.own_responses import respond, respond_to_failure
 from corsgate.gate.relay import Relay, note_unsealed, tunnelled
 from corsgate.gate.route_timeout import RouteTimeout
@@ -192,6 +187,8 @@ class Exchange:
     def _responded(self, response: UpstreamResponse) -> None:
         """Hand a server's response to the client, unless it is one that another may better."""
         try:
+            if self._last.counters is not None:
+                count_response(self._last, response, self._request, self._route, self._failover)
             cause = CAUSE_OF_STATUS.get(response.head.status)
             if cause is not None:
                 self._go_on(cause, response, None)
@@ -213,7 +210,7 @@ class Exchange:
             self._fail(failure)
             return
         try:
-            report(self._route, self._request.log.id, error)
+            report(self._route, self._request.log.id, error, self._last)
             self._go_on(cause_of(error), None, error)
         except Exception:
             self._fail(Failure())
@@ -350,6 +347,8 @@ class Exchange:
 
     def ran_late(self, *, to_blame: bool) -> None:
         """End what waits for a response: the route's timeout is over."""
+        if to_blame and self._last.counters is not None:
+            self._last.counters.failures["timeout"] += 1
         self._end_attempt(self._is_served("timeout") if to_blame else None)
         self._late = True
         self._leave()

@@ -13,6 +13,7 @@ from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.values import Config, Listener
 from corsgate.errors import BadValue
 from corsgate.gate.access_log import AccessLog
+from corsgate.gate.counters import RouteCounters
 from corsgate.gate.error_page import Problem
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.own_responses import respond
@@ -47,6 +48,7 @@ class ListenerSite:
         new_id: Returns a request id.
         admission: Counts the connections of all listeners.
         memory: Counts what waits in memory for all listeners.
+        unrouted: Counts the requests that belong to no route.
         shortcuts: Which ones are taken.
 
     Attributes:
@@ -70,12 +72,15 @@ class ListenerSite:
         new_id: Callable[[], str],
         admission: Admission,
         memory: MemoryBudget,
+        unrouted: RouteCounters,
         reactor: Any,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
         self._new_id = new_id
         self._access_log = access_log
+        self._unrouted = unrouted
+        self._now = deadlines.now
         self._hosts_checked = config.hosts is not None or is_loopback(listener.endpoint)
         hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
         proxies = listener.trusted_proxies
@@ -153,6 +158,10 @@ class ListenerSite:
     def _serve(self, request: GateRequest, route: CompiledRoute) -> None:
         client = self._client(request)
         request.log.route = route.label
+        counters = route.counters
+        if counters is not None:
+            counters.in_flight += 1
+            request.log.counters = counters
         Exchange(request, route, client).start()
 
     def _serve_anew(self, request: GateRequest, route: CompiledRoute) -> None:
@@ -163,11 +172,20 @@ class ListenerSite:
     def _respond(self, request: GateRequest, problem: Problem) -> None:
         """Respond to a request that belongs to no route."""
         self._client(request)
+        self._count_unrouted(request)
         respond(request, problem)
 
+    def _count_unrouted(self, request: GateRequest) -> None:
+        request.log.counters = self._unrouted
+        self._unrouted.in_flight += 1
+
     def _record(self, request: GateRequest) -> None:
-        if not request.log.id:
+        log = request.log
+        if not log.id:
             self._client(request)
+            self._count_unrouted(request)
+        if log.counters is not None:
+            log.counters.record(request, self._now())
         self._access_log.record(request)
 
 

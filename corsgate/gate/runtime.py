@@ -14,6 +14,7 @@ from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
 from corsgate.gate.reach import Reach, as_one, reach_key
@@ -79,12 +80,14 @@ class CompiledRoute:
             from a server before.
         whole: Whether a response that has come whole is written whole.
         reach: What its requests may reach, or None where that is everything.
+        counters: Count its requests; None where nothing does.
     """
 
     __slots__ = (
         "adds_fields",
         "authenticates",
         "carries_sessions",
+        "counters",
         "credentialed",
         "direct",
         "head_kind",
@@ -156,6 +159,7 @@ class CompiledRoute:
         self.adds_fields = upstream.sticky is not None or self.response_fields.makes_any
         trial = route.cors_report_only
         self.label = f"{route.host or ''}{route.prefix}"
+        self.counters: RouteCounters | None = None
         self.policy = None if route.cors is None else compiled(route.cors)
         self.report_only = None if trial is None else ReportOnly(self.label, compiled(trial))
         self.methods = _encoded(route.methods)
@@ -230,6 +234,7 @@ def make_runtime(
     pseudonym: bytes,
     shortcuts: Shortcuts = ALL,
     hosts: Hosts | None = None,
+    counters: Counters | None = None,
 ) -> Runtime:
     """Make a configuration ready to serve.
 
@@ -242,6 +247,7 @@ def make_runtime(
         pseudonym: What this process calls itself in Via, and no other one does.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS; by default the system's do.
+        counters: Count what is served; None where nothing does.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -249,7 +255,7 @@ def make_runtime(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts())
+    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts(), counters)
     upstreams = _made(config.upstreams, lambda each: make_upstream(each, *more), file)
     # Routes that share a policy share its decisions, which may be thousands.
     compiled = lru_cache(maxsize=None)(compile_policy)
@@ -274,10 +280,18 @@ def make_runtime(
             )
             for each in one_per_upstream(route)
         ]
-        return as_one(found)
+        return as_one(_counted(found, counters))
 
     table = RouteTable.build(config.routes, compile_route)
     return Runtime(table=table, upstreams=upstreams)
+
+
+def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> Sequence[CompiledRoute]:
+    """Return routes of one label, which count their requests together if anything counts."""
+    if counters is not None:
+        for each in routes:
+            each.counters = counters.route(each.label)
+    return routes
 
 
 def _made(

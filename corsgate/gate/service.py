@@ -22,6 +22,7 @@ from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log
+from corsgate.gate.counters import Counters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
 from corsgate.gate.refusals import Refusals
@@ -52,6 +53,8 @@ class GateService(Service):
         ports: What it listens on, while it does.
         file: As above.
         draining: Whether it has begun to stop.
+        counters: Count what is served, if the configuration has an admin listener.
+        memory: Counts what waits in memory.
         listeners: What each of its listeners serves.
 
     Raises:
@@ -75,7 +78,10 @@ class GateService(Service):
         self.ports: list[IListeningPort] = []
         self.file = file
         self.draining = False
+        self.counters = Counters()
+        self.memory = MemoryBudget(config.limits)
         self._stopped = False
+        self._output = output
         self._awaiting_stop: list[Deferred[None]] = []
         self._config = config
         self._reactor = reactor
@@ -93,6 +99,7 @@ class GateService(Service):
             shortcuts=shortcuts,
             # Random of its own: upstreams are told it, and it must be no other process's.
             pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
+            counters=None if config.admin is None else self.counters,
         )
         self._access_log = AccessLog(
             config.log_format,
@@ -191,6 +198,12 @@ class GateService(Service):
         return waiting
 
     @property
+    def log_lines_lost(self) -> int:
+        """How many lines of the access log were lost since the start."""
+        on_output = 0 if self._output is None else self._output.lost_lines
+        return self._access_log.lost_lines + on_output
+
+    @property
     def config(self) -> Config:
         """The configuration in force."""
         return self._config
@@ -258,7 +271,6 @@ class GateService(Service):
             raise ConfigError([fault]) from error
 
     def _make_listeners(self, access_log: AccessLog) -> list[ListenerSite]:
-        memory = MemoryBudget(self._config.limits)
         listeners, faults = [], []
         for listener in self._config.listeners:
             try:
@@ -270,7 +282,8 @@ class GateService(Service):
                     access_log=access_log,
                     new_id=self._new_id,
                     admission=self._admission,
-                    memory=memory,
+                    memory=self.memory,
+                    unrouted=self.counters.unrouted,
                     reactor=self._reactor,
                     shortcuts=self._shortcuts,
                 )

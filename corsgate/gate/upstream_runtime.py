@@ -18,6 +18,7 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.gate.counters import Counters
 from corsgate.interfaces import ICredentials
 from corsgate.shortcuts import Shortcuts
 from corsgate.transport.deadlines import Deadlines
@@ -49,6 +50,7 @@ class UpstreamRuntime:
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
+        counters: All counters of the gate; None where nothing counts.
         chooses_freely: Whether it is all the same which server gets a client's request.
     """
 
@@ -64,6 +66,7 @@ class UpstreamRuntime:
     prober: Prober | None
     clock: IReactorTime
     chance: Callable[[], float]
+    counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
     chooses_freely: bool = attrs.field(init=False)
 
@@ -100,6 +103,7 @@ class UpstreamRuntime:
         """Have other servers from now on; what is known of those that stay, stays."""
         self.agent.update(servers)
         self.balancer.update(servers, self.clock.seconds())
+        self.count_servers()
         if self.sticky is not None:
             self.sticky.know(server.origin for server in servers)
         if self.prober is not None:
@@ -110,6 +114,12 @@ class UpstreamRuntime:
             servers=", ".join(server.origin for server in servers),
         )
 
+    def count_servers(self) -> None:
+        """Have each server's attempts counted, or no longer."""
+        counters = self.counters
+        for origin, state in self.balancer.states.items():
+            state.counters = None if counters is None else counters.server(self.name, origin)
+
 
 def make_upstream(
     upstream: Upstream,
@@ -118,6 +128,7 @@ def make_upstream(
     rng: Callable[[int], bytes],
     shortcuts: Shortcuts,
     hosts: Hosts,
+    counters: Counters | None = None,
 ) -> UpstreamRuntime:
     """Make an upstream ready to be asked.
 
@@ -128,6 +139,7 @@ def make_upstream(
         rng: Returns so many random bytes.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS.
+        counters: Count what its servers are sent; None where nothing does.
 
     Returns:
         An upstream that has opened nothing yet.
@@ -161,7 +173,9 @@ def make_upstream(
         prober=prober,
         clock=reactor,
         chance=chance,
+        counters=counters,
     )
+    made.count_servers()
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return made
 

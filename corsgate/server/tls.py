@@ -43,6 +43,11 @@ class CertificateTable:
         self._protocols = tuple(protocols)
         self.replace(certificates)
 
+    @property
+    def certificates(self) -> Sequence[CertifiedKey]:
+        """The certificates that new connections get."""
+        return self._certificates
+
     def replace(self, certificates: Sequence[CertifiedKey]) -> None:
         """Use other certificates from the next connection on.
 
