@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from corsgate.admin.refused_calls import option_for
 from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.view import View
 from corsgate.config.model.values import Config
 from corsgate.errors import BadValue, BodyTooLarge
 from corsgate.explain.explanation import explain
@@ -108,14 +109,14 @@ class Explain(AdminResource):
     """Explains a call: POST with JSON, or GET with a query.
 
     Args:
-        in_force: Returns the configuration in force and the name of its file, empty without one.
+        view: Has the configuration in force.
     """
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET", b"HEAD", b"POST")
 
-    def __init__(self, in_force: Callable[[], tuple[Config, str]]) -> None:
+    def __init__(self, view: View) -> None:
         super().__init__()
-        self._in_force = in_force
+        self._view = view
 
     def serve(self, request: GateRequest) -> None:
         """Respond with an explanation."""
@@ -136,8 +137,7 @@ class Explain(AdminResource):
 
     def _respond(self, request: GateRequest, question: Callable[[], object]) -> None:
         try:
-            config, file = self._in_force()
-            answer = explained(config, file, question())
+            answer = explained(self._view.gate.config, self._view.file, question())
         except BadValue as error:
             _respond(request, 400, {"error": str(error)})
         else:

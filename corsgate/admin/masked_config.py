@@ -46,6 +46,7 @@ def masked(config: Config) -> dict[str, Any]:
     it is listed here. The limits of a route are only what differs from those of the file.
     """
     found = _object(config)
+    del found["written"]  # It repeats what the routes have.
     found["routes"] = [_route(each, config) for each in config.routes]
     return found
 

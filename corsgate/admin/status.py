@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from typing import Any
@@ -20,12 +20,8 @@ from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
-from corsgate.gate.refusals import Refusal
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
-
-MOST_REFUSALS = 100
-"""How many refusals are shown, the newest first."""
 
 _NOTHING = RouteCounters("")
 Object = dict[str, Any]
@@ -58,7 +54,7 @@ def status(view: View) -> Object:
             "state": "draining" if gate.draining else "serving",
         },
         "config": {
-            "file": gate.file,
+            "file": view.file or None,
             "since_s": view.config_since_s,
             "warnings": warning_lines(config.warnings),
             "watch": bool(getattr(config, "watch", False)),
@@ -84,7 +80,7 @@ def status(view: View) -> Object:
         ],
         "routes": [_route(each) for each in gate.runtime.table.routes],
         "upstreams": [_upstream(view, each) for each in gate.upstreams.values()],
-        "refusals": list(_refusals(view)),
+        "refusals": _refusals(view),
         "bounds": bounds(view),
     }
 
@@ -233,26 +229,8 @@ def credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, 
     return {"time_s": last.time_s, "words": last.words, "count": last.count}
 
 
-def _refusals(view: View) -> Iterator[Object]:
-    refusals = view.gate.refusals
-    labels: Iterable[str] = ["", *(route.label for route in view.gate.runtime.table.routes)]
-    found = [(each, label) for label in labels for each in refusals.last(label)]
-    found.sort(key=lambda pair: -pair[0].time_s)
-    for each, label in found[:MOST_REFUSALS]:
-        yield _refusal(each, label)
-
-
-def _refusal(refusal: Refusal, label: str) -> Object:
-    return {
-        "time_s": refusal.time_s,
-        "route": label,
-        "origin": refusal.origin,
-        "method": refusal.method,
-        "path": getattr(refusal, "path", None),
-        "reason": refusal.reason,
-        "count": refusal.count,
-        "asked_method": getattr(refusal, "asked_method", None),
-        "asked_headers": getattr(refusal, "asked_headers", None),
-        "near_miss": None,
-        "toml": None,
-    }
+def _refusals(view: View) -> list[Object]:
+    gate = view.gate
+    labels: Iterable[str] = ["", *(route.label for route in gate.runtime.table.routes)]
+    found = [(label, each) for label in labels for each in gate.refusals.last(label)]
+    return view.refused.shown(gate.config, found)

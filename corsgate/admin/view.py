@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from corsgate.admin.refused_calls import RefusedCalls
 from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.state import ServerState
@@ -61,6 +62,7 @@ class View:
         clock: Returns the reactor's seconds.
         wall_clock: Returns the seconds since 1970.
         started_s: When the process started, in seconds since 1970.
+        refused: Explains the refused calls.
     """
 
     gate: GateService
@@ -68,6 +70,12 @@ class View:
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
     started_s: float
+    refused: RefusedCalls = attrs.field(factory=RefusedCalls)
+
+    @property
+    def file(self) -> str:
+        """The configuration's file; empty if there is none, as in quick mode."""
+        return self.gate.file if self.gate.config.written else ""
 
     @property
     def config_since_s(self) -> float:

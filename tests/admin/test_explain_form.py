@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.admin.explain_form import MAX_BODY_BYTES, MAX_HEADERS, Explain, explained, from_query
+from corsgate.admin.explain_form import MAX_BODY_BYTES, MAX_HEADERS, explained, from_query
 from corsgate.admin.resource import JSON
+from corsgate.admin.tree import populate
 from corsgate.errors import BadValue
-from tests.admin.support import ADMIN, AdminTestCase, port_of
+from tests.admin.support import ADMIN, AdminTestCase, port_of, view_of
 from tests.admin.test_refused_calls import CONFIG, TOML
 from tests.cli.commands import corsgate
-from tests.peers import Message, request
+from tests.peers import Message, reactor, request
 
 ASKED = {
     "origin": "http://app.example",
@@ -85,8 +87,8 @@ class ExplainTests(AdminTestCase):
     async def explain(self, body: bytes | None, *headers: Any, method: bytes = b"POST") -> Message:
         """Send a request to a gate's admin listener; return the response."""
         gate = self.front(await self.upstream(), rest=ADMIN)
-        explain = Explain(lambda: (CONFIG, "gate.toml"))
-        service = self.admin(gate, lambda root: root.add(b"api/explain", explain))
+        self.config = gate.service.config
+        service = self.admin(gate, partial(populate, view=view_of(gate), reactor=reactor))
         data = request(method, EXPLAIN, headers, body, host=b"localhost:9901")
         return await self.send_to(port_of(service), data)
 
@@ -94,7 +96,7 @@ class ExplainTests(AdminTestCase):
         """An explanation is JSON."""
         answer = await self.explain(json.dumps(ASKED).encode(), (b"Content-Type", JSON))
         self.assertEqual((answer.status, answer.one(b"Content-Type")), (200, JSON))
-        self.assertEqual(json.loads(answer.body), explained(CONFIG, "gate.toml", ASKED))
+        self.assertEqual(json.loads(answer.body), explained(self.config, "gate.toml", ASKED))
 
     async def test_refused(self) -> None:
         """So is what is wrong with the question."""

@@ -1,7 +1,7 @@
 // The configuration in force, listeners, certificates and limits.
 
 import { expiry, remaining } from "./attention.js";
-import { bar, byId, el, foreign, redraw, setText } from "./dom.js";
+import { bar, byId, el, foreign, redraw, setText, show } from "./dom.js";
 import { bytes, clock, count, duration, several } from "./format.js";
 
 function reloadWords(config, now) {
@@ -36,14 +36,29 @@ function facts(status) {
   return { list, age };
 }
 
+const HITS = {
+  memory_cuts: ["connection cut to free memory", "connections cut to free memory"],
+  connections_refused: ["connection refused: too many", "connections refused: too many"],
+  connections_refused_per_client: ["connection refused: too many of one client", "connections refused: too many of one client"],
+  idle_connections_closed: ["idle connection closed to make room", "idle connections closed to make room"],
+  descriptors_short: ["time out of file descriptors", "times out of file descriptors"],
+  revoked: ["request ended that its client let stall", "requests ended that their clients let stall"],
+  log_lines_lost: ["line of the access log lost", "lines of the access log lost"],
+};
+
+/** Say which limits were reached since the start. */
+function hitWords(bounds) {
+  return Object.entries(HITS).filter(([key]) => bounds[key] > 0).map(([key, words]) => several(bounds[key], ...words));
+}
+
 /** Return the section of the configuration. */
 export function configuration() {
   const box = byId("configuration-body");
   const facts_ = el("div", {});
   const connections = bar("connections");
   const memory = bar("");
-  const cuts = el("span", { class: "muted" });
-  box.append(facts_, el("dl", {}, el("dt", {}, "Connections"), el("dd", {}, connections.node), el("dt", {}, "Buffers"), el("dd", {}, memory.node, " ", cuts)));
+  const hits = el("ul", {});
+  box.append(facts_, el("dl", {}, el("dt", {}, "Connections"), el("dd", {}, connections.node), el("dt", {}, "Buffers"), el("dd", {}, memory.node), el("dt", {}, "Limits reached"), el("dd", {}, hits)));
   let age = el("span", {});
 
   return (status) => {
@@ -57,6 +72,8 @@ export function configuration() {
     setText(age, `${clock(config.since_s, gate.now_s)}, ${duration(gate.now_s - config.since_s)} ago`);
     connections.set(bounds.connections, bounds.max_connections, `${count(bounds.connections)} of ${count(bounds.max_connections)}`);
     memory.set(bounds.buffered_bytes, bounds.max_buffered_bytes, `${bytes(bounds.buffered_bytes)} of ${bytes(bounds.max_buffered_bytes)}`);
-    setText(cuts, bounds.memory_cuts ? `${several(bounds.memory_cuts, "connection")} cut to free memory` : "");
+    redraw(hits, hitWords(bounds), () => hitWords(bounds).map((text) => el("li", {}, text)));
+    show(hits.parentNode, hits.childElementCount > 0);
+    show(hits.parentNode.previousSibling, hits.childElementCount > 0);
   };
 }

@@ -39,7 +39,8 @@ function result(answer) {
   if (answer.seen) parts.push(el("p", {}, foreign(answer.seen)));
   if (answer.reason) parts.push(el("p", {}, el("strong", {}, "Reason: "), foreign(answer.reason)));
   for (const miss of answer.near_misses) parts.push(el("p", {}, el("span", { class: "tag" }, "Near miss"), " ", foreign(miss)));
-  if (answer.toml) parts.push(el("p", {}, `To allow it, write${answer.file ? " in " : ""}`, answer.file ? el("code", {}, foreign(answer.file)) : "", ":"), block(answer.toml.trimEnd(), "TOML that allows the call"));
+  if (answer.toml && !answer.option) parts.push(el("p", {}, `To allow it, write${answer.file ? " in " : ""}`, answer.file ? el("code", {}, foreign(answer.file)) : "", ":"), block(answer.toml.trimEnd(), "TOML that allows the call"));
+  if (answer.option) parts.push(el("p", {}, "To allow it, start the gate with:"), block(answer.option, "Option that allows the call"));
   for (const line of answer.advice) parts.push(el("p", {}, "Note: ", foreign(line)));
   for (const one of answer.cookies) parts.push(el("p", { class: "muted" }, "Cookie ", foreign(one.cookie), `: ${one.browser} ${one.kept ? "keeps" : "drops"} it: `, foreign(one.why)));
   parts.push(steps(answer));
@@ -111,7 +112,7 @@ export function explainForm() {
       field("method").value = preflight ? refusal.asked_method : refusal.method;
       field("url").value = refusal.url ?? refusal.path ?? "";
       field("headers").value = (refusal.asked_headers ?? "").split(",").map((name) => name.trim()).filter(Boolean).join("\n");
-      field("credentials").checked = false;
+      field("credentials").checked = Boolean(refusal.credentials);
       location.hash = "explain";
       field("origin").focus();
       submit();

@@ -37,8 +37,8 @@ export function overview() {
     setClass(figures[1], now.errors > 0 ? "figure bad" : "figure");
     drawAttention(byId("attention"), status);
     if (document.hidden) return;
-    const none = new Array(history.times.length).fill(null);
-    const points = all.points ?? { rate: none, errors: none, p50: none, p99: none };
+    const fill = (value) => new Array(history.times.length).fill(value);
+    const points = all.points ?? { rate: fill(0), errors: fill(0), p50: fill(null), p99: fill(null) };
     requests.set([history.times, points.rate, points.errors]);
     times.set([history.times, points.p50, points.p99]);
     load.set([history.times, history.inFlight, history.connections]);

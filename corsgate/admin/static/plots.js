@@ -4,6 +4,7 @@ import { el, setText } from "./dom.js";
 import { clock } from "./format.js";
 
 const SPAN_S = 300;
+const LEAST_S = 60;
 const plots = new Set();
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -30,7 +31,7 @@ function make(box, names, height, axes, hooks) {
     select: { show: false },
     padding: axes ? [8, 8, 0, 0] : [2, 0, 2, 0],
     scales: {
-      x: { time: false, range: (u, low, high) => [(u.newest ?? high) - SPAN_S, u.newest ?? high] },
+      x: { time: false, range: (u) => [u.oldest ?? 0, u.newest ?? 1] },
       y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] },
     },
     axes: axes ? [timeAxis(), valueAxis(axes)] : [{ show: false }, { show: false }],
@@ -46,6 +47,8 @@ function make(box, names, height, axes, hooks) {
   return {
     set(data) {
       plot.newest = data[0].at(-1);
+      // It grows with what is known, up to five minutes.
+      plot.oldest = Math.max(plot.newest - SPAN_S, Math.min(data[0][0], plot.newest - LEAST_S));
       plot.setData(data);
     },
     drop() {

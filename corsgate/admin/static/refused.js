@@ -27,12 +27,13 @@ function item(first, fill) {
       const times = refusal.count > 1 ? `${count(refusal.count)} times, last at ` : "";
       setText(when, `${times}${clock(refusal.time_s, now)}, ${duration(now - refusal.time_s)} ago`);
       const advice = refusal.advice ?? [];
-      const text = JSON.stringify([refusal.near_miss, refusal.toml, advice]);
+      const text = JSON.stringify([refusal.near_miss, refusal.toml, refusal.option, advice]);
       if (text === shown) return;
       shown = text;
       const parts = [];
       if (refusal.near_miss) parts.push(el("p", {}, el("span", { class: "tag" }, "Near miss"), " ", foreign(refusal.near_miss)));
       if (refusal.toml) parts.push(el("p", { class: "muted" }, "To allow it, write:"), block(refusal.toml.trimEnd(), "TOML that allows this call"));
+      if (refusal.option) parts.push(el("p", { class: "muted" }, "To allow it, start the gate with:"), block(refusal.option, "Option that allows this call"));
       for (const line of advice) parts.push(el("p", { class: "muted" }, "Note: ", foreign(line)));
       body.replaceChildren(...parts);
     },

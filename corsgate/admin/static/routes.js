@@ -90,7 +90,8 @@ export function routes() {
   function draw(status, history) {
     again = () => draw(status, history);
     // Rows that swap places each second can't be read.
-    if (status.gate.now_s - sorted >= SORT_EVERY_S || order.size !== status.routes.length) {
+    const young = history.times.length < SORT_EVERY_S;
+    if (young || status.gate.now_s - sorted >= SORT_EVERY_S || order.size !== status.routes.length) {
       sorted = status.gate.now_s;
       const activity = (route) => history.track(`route ${route.label}`).now.rate ?? 0;
       const ranked = status.routes.map((route) => [activity(route), total(route), route.label]);

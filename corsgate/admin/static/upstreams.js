@@ -9,7 +9,8 @@ const STEP = 10;
 const SERVERS = 20;
 const NAMES = { up: "Up", down: "Down", ejected: "Ejected", half_open: "On trial", draining: "Draining" };
 const LEVELS = { up: "pill good", down: "pill bad", ejected: "pill bad", half_open: "pill warn", draining: "pill warn" };
-const FAILURES = { connect: "connect", timeout: "time-out" };
+const UNUSED = { connections: 0, idle: 0, max: 0, waiting: 0, max_waiting: 0, tunnels: 0 };
+const FAILURES = { connect: "connect", timeout: "time-out", connect_timeout: "connect time-out" };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
 const head = (text, name) => el("th", { role: "columnheader", scope: "col", class: name }, text);
 
@@ -68,9 +69,10 @@ function row(upstream, first, history) {
       setText(rateCell, rate(now.rate));
       setText(p50, latency(now.p50));
       setText(p99, latency(now.p99));
-      const { connections, idle, max, waiting, max_waiting: most, tunnels } = server.pool;
-      pool.set(connections, max, `${count(connections)} of ${count(max)}, ${count(idle)} idle${tunnels ? `, ${several(tunnels, "tunnel")}` : ""}`);
-      queue.set(waiting, most, `${count(waiting)} of ${count(most)}`);
+      // A server that was never used has no pool.
+      const { connections, idle, max, waiting, max_waiting: most, tunnels } = server.pool ?? UNUSED;
+      pool.set(connections, max, server.pool ? `${count(connections)} of ${count(max)}, ${count(idle)} idle${tunnels ? `, ${several(tunnels, "tunnel")}` : ""}` : "none yet");
+      queue.set(waiting, most, server.pool ? `${count(waiting)} of ${count(most)}` : "–");
       if (points === null || document.hidden) return;
       requests.set([history.times, points.rate, points.errors]);
       times.set([history.times, points.p50, points.p99]);
