@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import attrs
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
@@ -22,6 +22,16 @@ MAX_PAUSE_S = 10.0
 """How long a watcher may take for an event before its connection is cut."""
 
 
+class Statuses(Protocol):
+    """Makes status objects; see `corsgate.admin.changes.Changes`."""
+
+    def whole(self) -> Mapping[str, Any]:
+        """Return the status with all routes."""
+
+    def changed(self) -> Mapping[str, Any]:
+        """Return the status with the routes that changed since the last call."""
+
+
 @implementer(IPushProducer)
 @attrs.define(eq=False)
 class _Watcher:
@@ -30,11 +40,13 @@ class _Watcher:
     Attributes:
         request: Its request.
         paused_s: Since when its connection takes no more, in the reactor's seconds, or None.
+        is_behind: Whether it has missed an event.
     """
 
     request: GateRequest
     now: Callable[[], float]
     paused_s: float | None = None
+    is_behind: bool = False
 
     def pauseProducing(self) -> None:
         """Skip events until the connection takes more."""
@@ -55,8 +67,10 @@ class Events(AdminResource):
     An event is made once for all watchers. A slow watcher misses events instead of having them
     wait in memory.
 
+    A watcher first gets the whole status, then only the routes that have changed.
+
     Args:
-        status: Returns the status.
+        changes: Makes the status.
         reactor: Tells the time.
 
     Attributes:
@@ -65,14 +79,13 @@ class Events(AdminResource):
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET",)
 
-    def __init__(self, status: Callable[[], Mapping[str, Any]], reactor: Any) -> None:
+    def __init__(self, changes: Statuses, reactor: Any) -> None:
         super().__init__()
         self.watchers: set[_Watcher] = set()
-        self._status = status
+        self._changes = changes
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
-        self._event = b""
-        self._made_s = float("-inf")
+        self._whole = b""
 
     def serve(self, request: GateRequest) -> None:
         """Begin a stream of events, the first of them at once."""
@@ -85,32 +98,37 @@ class Events(AdminResource):
         request.notifyFinish().addBoth(lambda _: self._leave(watcher))
         stream(request, b"text/event-stream")
         request.registerProducer(watcher, True)
-        # Pages that come and go in a hurry get the event of this second.
-        if self._reactor.seconds() - self._made_s >= INTERVAL_S:
-            self._make()
-        request.write(self._event)
         if self._timer is None:
+            self._changes.changed()
             self._timer = self._reactor.callLater(INTERVAL_S, self._tick)
+        request.write(self._whole_event())
 
     def _tick(self) -> None:
         self._timer = self._reactor.callLater(INTERVAL_S, self._tick)
-        self._make()
-        now = self._reactor.seconds()
+        event, now = _event(self._changes.changed()), self._reactor.seconds()
+        self._whole = b""
         for watcher in tuple(self.watchers):
-            if watcher.paused_s is None:
-                watcher.request.write(self._event)
-            elif now - watcher.paused_s >= MAX_PAUSE_S:
-                watcher.request.abort()
+            if watcher.paused_s is not None:
+                watcher.is_behind = True
+                if now - watcher.paused_s >= MAX_PAUSE_S:
+                    watcher.request.abort()
+            else:
+                behind, watcher.is_behind = watcher.is_behind, False
+                watcher.request.write(self._whole_event() if behind else event)
 
-    def _make(self) -> None:
-        self._made_s = self._reactor.seconds()
-        # JSON has no line break in it, so it is one line of data.
-        self._event = b"event: status\ndata: " + json.dumps(self._status()).encode() + b"\n\n"
+    def _whole_event(self) -> bytes:
+        """Return the event with all routes, made at most once between two ticks."""
+        self._whole = self._whole or _event(self._changes.whole())
+        return self._whole
 
     def _leave(self, watcher: _Watcher) -> None:
         self.watchers.discard(watcher)
         if not self.watchers and self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._event = b""
-            self._made_s = float("-inf")
+            self._whole = b""
+
+
+def _event(status: Mapping[str, Any]) -> bytes:
+    # JSON has no line break in it, so it is one line of data.
+    return b"event: status\ndata: " + json.dumps(status).encode() + b"\n\n"

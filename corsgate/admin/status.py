@@ -39,8 +39,13 @@ class StatusResource(AdminResource):
         respond(request, JSON, json.dumps(status(self._view)).encode("ascii"))
 
 
-def status(view: View) -> Object:
-    """Return what `/api/status` shows."""
+def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
+    """Return what `/api/status` shows.
+
+    Args:
+        view: What it is made of.
+        routes: The routes to show; None for all.
+    """
     gate, config = view.gate, view.gate.config
     last = view.reloads.last
     return {
@@ -78,7 +83,9 @@ def status(view: View) -> Object:
             }
             for where, certified in view.certificates()
         ],
-        "routes": [_route(each) for each in gate.runtime.table.routes],
+        "routes": [
+            _route(each) for each in (gate.runtime.table.routes if routes is None else routes)
+        ],
         "upstreams": [_upstream(view, each) for each in gate.upstreams.values()],
         "refusals": _refusals(view),
         "bounds": bounds(view),

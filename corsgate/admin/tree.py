@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
+from corsgate.admin.changes import Changes
 from corsgate.admin.events import Events
 from corsgate.admin.explain_form import Explain
 from corsgate.admin.health import HealthResource, ReadyResource
 from corsgate.admin.masked_config import ConfigResource
 from corsgate.admin.page import add_page
 from corsgate.admin.resource import AdminRoot
-from corsgate.admin.status import StatusResource, status
+from corsgate.admin.status import StatusResource
 from corsgate.admin.view import View
 
 
@@ -27,6 +27,6 @@ def populate(root: AdminRoot, view: View, reactor: Any) -> None:
     root.add(b"readyz", ReadyResource(view))
     root.add(b"api/status", StatusResource(view))
     root.add(b"api/config", ConfigResource(view))
-    root.add(b"api/events", Events(partial(status, view), reactor))
+    root.add(b"api/events", Events(Changes(view), reactor))
     root.add(b"api/explain", Explain(view))
     add_page(root)

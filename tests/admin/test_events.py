@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -35,16 +36,21 @@ class WatchedEvents(Events, Watched):
 class EventsTests(AdminTestCase):
     """`Events`."""
 
-    async def watch(self, status: Any) -> None:
-        """Serve these events: `clock` is their time, `made` counts how often there was a status."""
+    async def watch(self, status: Callable[[], Any]) -> None:
+        """Serve these events: `clock` is their time, `made` says which of them were made."""
         self.clock = Clock()
-        self.made = 0
+        self.made: list[str] = []
 
-        def counted() -> Any:
-            self.made += 1
-            return status()
+        class Made:
+            def whole(_) -> Any:
+                self.made.append("whole")
+                return status()
 
-        self.events = WatchedEvents(counted, self.clock)
+            def changed(_) -> Any:
+                self.made.append("changed")
+                return status()
+
+        self.events = WatchedEvents(Made(), self.clock)
         self.gate = self.front(await self.upstream(), rest=ADMIN)
         self.service = self.admin(self.gate, lambda root: root.add(b"api/events", self.events))
 
@@ -64,26 +70,35 @@ class EventsTests(AdminTestCase):
         numbers = iter(range(100))
         await self.watch(lambda: {"text": "a\nb\r\n\ndata: x", "number": next(numbers)})
         first, second = await self.watcher(), await self.watcher()
-        self.assertEqual(self.made, 1)
+        self.assertEqual(self.made, ["changed", "whole"])
         self.clock.advance(1)
         await self.received(first, 2)
         await self.received(second, 2)
-        self.assertEqual(self.made, 2)
+        self.assertEqual(self.made, ["changed", "whole", "changed"])
         head, _, body = first.data.partition(b"\r\n\r\n")
         self.assertIn(b"Content-Type: text/event-stream", head)
         self.assertNotIn(b"access-control", head.lower())
         lines = [line[6:] for line in body.split(b"\n") if line.startswith(b"data: ")]
-        self.assertEqual([json.loads(line)["number"] for line in lines], [0, 1])
+        self.assertEqual([json.loads(line)["number"] for line in lines], [1, 2])
+
+    async def test_late(self) -> None:
+        """One that comes later gets the whole status, not older than the last event of others."""
+        await self.watch(dict)
+        await self.watcher()
+        self.clock.advance(1)
+        await self.watcher()
+        self.assertEqual(self.made, ["changed", "whole", "changed", "whole"])
 
     async def test_costs_nothing_unwatched(self) -> None:
         """Before the first watcher and after the last one there is no timer and no status."""
         await self.watch(dict)
-        self.assertEqual((self.clock.getDelayedCalls(), self.made), ([], 0))
+        self.assertEqual((self.clock.getDelayedCalls(), self.made), ([], []))
         client = await self.watcher()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         await client.close()
         await self.gone(0)
-        self.assertEqual((self.clock.getDelayedCalls(), self.made), ([], 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.made, ["changed", "whole"])
 
     async def gone(self, left: int) -> None:
         """Wait until only so many watch."""
@@ -121,7 +136,7 @@ class EventsTests(AdminTestCase):
         await slow.gone()
 
     async def test_catches_up(self) -> None:
-        """One that was slow for a while gets events again."""
+        """One that was slow for a while gets the whole status, as it has missed changes."""
         await self.watch(lambda: {"text": "x" * 10_000_000})
         slow = await self.connect_to(port_of(self.service))
         transport: Any = slow.transport
@@ -135,6 +150,7 @@ class EventsTests(AdminTestCase):
         await slow.when(lambda: watcher.paused_s is None)
         self.clock.advance(1)
         await self.received(slow, 2)
+        self.assertEqual(self.made[-2:], ["changed", "whole"])
 
     async def test_methods(self) -> None:
         """Nothing but GET."""

@@ -15,8 +15,19 @@ const history = new History();
 const form = explainForm();
 const sections = [overview(), routes(), upstreams(), refused(form.fill), configuration()];
 let shownState = "";
+let known = [];
+
+/** Complete a status that has only the routes that changed. */
+function complete(status) {
+  if (status.partial) {
+    const changed = new Map(status.routes.map((route) => [route.label, route]));
+    status.routes = known.map((route) => changed.get(route.label) ?? route);
+  }
+  known = status.routes;
+}
 
 function draw(status) {
+  complete(status);
   history.add(status);
   form.learn(status);
   for (const section of sections) section(status, history);
