@@ -5,7 +5,6 @@ Times are seconds since 1970, durations are seconds.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,8 @@ from itertools import accumulate
 from typing import Any
 
 import twisted
-from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.resource import JSON
+from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
@@ -31,20 +31,19 @@ _NOTHING = RouteCounters("")
 Object = dict[str, Any]
 
 
-class StatusResource(AdminResource):
-    """``/api/status``."""
-
-    def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
-
-    def serve(self, request: Any) -> None:
-        """Respond with the status."""
-        respond(request, JSON, json.dumps(status(self._view)).encode("ascii"))
+def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
+    """Return the content type and the pieces of the status."""
+    return JSON, json_pieces(_parts(view))
 
 
 def status(view: View) -> Object:
     """Return what `/api/status` shows."""
+    found = _parts(view)
+    return {**found, "routes": list(found["routes"]), "upstreams": list(found["upstreams"])}
+
+
+def _parts(view: View) -> Object:
+    """Return the same with iterators of routes and of upstreams."""
     gate, config = view.gate, view.gate.config
     last = view.reloads.last
     return {
@@ -82,8 +81,8 @@ def status(view: View) -> Object:
             }
             for where, certified in view.certificates()
         ],
-        "routes": [_route(each) for each in gate.runtime.table.routes],
-        "upstreams": [_upstream(view, each) for each in gate.upstreams.values()],
+        "routes": (_route(each) for each in gate.runtime.table.routes),
+        "upstreams": (_upstream(view, each) for each in gate.upstreams.values()),
         "refusals": list(_refusals(view)),
         "bounds": bounds(view),
     }

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from corsgate.admin import tree
 from corsgate.admin.listener import AdminService
 from corsgate.admin.resource import AdminRoot
+from corsgate.admin.view import View
 from corsgate.message.headers import Header
 from tests.peers import Message, reactor, request
-from tests.support import GateTestCase
+from tests.support import Gate, GateTestCase
+
+ALL = ["healthz", "readyz", "metrics", "api/status", "api/config"]
+"""The addresses of the admin listener."""
 
 ADMIN = '[admin]\nlisten = "tcp:0:interface=127.0.0.1"\n'
+
+
+class NoReloads:
+    """Stands where a `Reloader` does that has not reloaded yet."""
+
+    last = None
+    succeeded = 0
+    failed = 0
+
+
+def view_of(gate: Gate, reloads: Any = NoReloads) -> View:
+    """Return what an admin listener reads of a gate."""
+    return View(
+        gate=gate.service,
+        reloads=reloads,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=1.5,
+    )
 
 
 def port_of(service: AdminService) -> int:
@@ -40,6 +66,11 @@ class AdminTestCase(GateTestCase):
 
         self.addCleanup(stop)
         return service
+
+    def whole(self, gate: Gate, reloads: Any = NoReloads) -> AdminService:
+        """Return the admin listener of a gate with all its addresses."""
+        view = view_of(gate, reloads)
+        return self.admin(gate, partial(tree.populate, view=view, reactor=reactor))
 
     async def get(
         self,
