@@ -186,9 +186,8 @@ def makeService(options: Options) -> IService:
         wall_clock=time.time,
         started_s=time.time(),
     )
-    admin = AdminService(
-        gate, reactor, partial(populate, view=view, reactor=reactor), any_port=not has_file
-    )
+    tree = partial(populate, view=view, reactor=reactor)
+    admin = AdminService(gate, reactor, tree, any_port=not has_file)
     reloader.ended.append(lambda outcome: admin.follow())
     # Services stop in reverse order: the status of the gate can be seen while it drains.
     services: list[Any] = [Signals(reactor, gate, reloader), admin, gate]

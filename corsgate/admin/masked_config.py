@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import attrs
 
-from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.resource import JSON
+from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.credentials import BasicCredentials
@@ -21,22 +21,11 @@ MASK = "***"
 """What stands for a secret."""
 
 
-class ConfigResource(AdminResource):
-    """``/api/config``."""
-
-    def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
-
-    def serve(self, request: Any) -> None:
-        """Respond with the configuration in force."""
-        gate = self._view.gate
-        shown = {
-            "file": gate.file,
-            "since_s": self._view.config_since_s,
-            "config": masked(gate.config),
-        }
-        respond(request, JSON, json.dumps(shown).encode("ascii"))
+def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
+    """Return the content type and the pieces of the configuration in force."""
+    gate = view.gate
+    shown = {"file": gate.file, "since_s": view.config_since_s, "config": _parts(gate.config)}
+    return JSON, json_pieces(shown)
 
 
 def masked(config: Config) -> dict[str, Any]:
@@ -45,28 +34,34 @@ def masked(config: Config) -> dict[str, Any]:
     Only types that are known to have no secret are shown, so a new kind of value is masked until
     it is listed here. The limits of a route are only what differs from those of the file.
     """
-    found = _object(config)
-    del found["written"]  # It repeats what the routes have.
-    found["routes"] = [_route(each, config) for each in config.routes]
-    return found
+    found = _parts(config)
+    return {**found, "routes": list(found["routes"])}
 
 
-def _route(route: Route, config: Config) -> dict[str, Any]:
-    found = _object(route)
-    general = _object(config.limits)
-    found["limits"] = {
-        name: value for name, value in found["limits"].items() if value != general[name]
+def _parts(config: Config) -> dict[str, Any]:
+    """Return the same with an iterator of routes, of which there may be thousands."""
+    # `written` repeats what the routes have.
+    found = _object(config, without=("routes", "written"))
+    limits = found["limits"]
+    return {**found, "routes": (_route(each, limits) for each in config.routes)}
+
+
+def _route(route: Route, general: dict[str, Any]) -> dict[str, Any]:
+    found = _object(route, without=("upstream", "by_url"))
+    limits = {name: value for name, value in found["limits"].items() if value != general[name]}
+    return {
+        **found,
+        "limits": limits,
+        "upstream": route.upstream.name,
+        "by_url": [each.name for each in route.by_url],
     }
-    found["upstream"] = route.upstream.name
-    found["by_url"] = [each.name for each in route.by_url]
-    return found
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: Any, without: Collection[str] = ()) -> dict[str, Any]:
     """Return the public attributes of a value of the model."""
     shown: dict[str, Any] = {}
     for field in attrs.fields(type(value)):
-        if field.name.startswith("_") or (isinstance(value, Route) and field.name == "by_url"):
+        if field.name.startswith("_") or field.name in without:
             continue
         content = getattr(value, field.name)
         # What is not in a repr is a secret, or may contain one.
@@ -92,7 +87,7 @@ def _value(value: Any) -> Any:
         case PathPattern():
             return value.text
         case Discovered():
-            return {"name": str(value), **_object(value.template)}
+            return {"found_by": str(value), **_object(value.template)}
         case CertifiedKey():
             return {
                 "chain_file": value.chain_file,
@@ -100,9 +95,9 @@ def _value(value: Any) -> Any:
                 "names": list(value.names),
                 "not_after_s": not_after_s(value),
             }
-        case BasicCredentials() if not value.password.reveal():
-            # Some APIs take a key as the user name, with an empty password.
-            return {"username": MASK, "password": MASK}
+        case BasicCredentials():
+            # Some APIs take a key as the user name, with any password.
+            return {"type": "basic", "username": MASK, "password": MASK}
     module = type(value).__module__
     if attrs.has(type(value)) and module.startswith("corsgate.config.model."):
         return (

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -17,6 +19,8 @@ from corsgate.message.head import ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.host import HostRules
 from corsgate.server.request import GateRequest
+
+_log = Logger()
 
 TEXT = b"text/plain; charset=utf-8"
 JSON = b"application/json"
@@ -80,6 +84,17 @@ def refuse(request: GateRequest, status: int, detail: str, fields: Iterable[Head
     respond(request, TEXT, f"{detail}\n".encode(), status=status, fields=fields)
 
 
+def fail(request: GateRequest, failure: Failure) -> None:
+    """Log what went wrong in a resource, and respond with 500 if the client can still get it."""
+    if request.gone:
+        return
+    _log.failure("{path} of the admin listener failed", failure, path=request.path)
+    if request.startedWriting:
+        request.abort()
+    else:
+        refuse(request, 500, "This can't be shown; the gate's log says why.")
+
+
 def _head(
     request: GateRequest,
     content_type: bytes,
@@ -109,11 +124,14 @@ class AdminResource(Resource):
 
     def render(self, request: GateRequest) -> int:
         """Serve a request whose method is one of `methods`."""
-        if request.method in self.methods:
-            self.serve(request)
-        else:
+        if request.method not in self.methods:
             allow = (b"Allow", b", ".join(self.methods))
             refuse(request, 405, "This method is not served here.", [allow])
+            return NOT_DONE_YET
+        try:
+            self.serve(request)
+        except Exception:
+            fail(request, Failure())
         return NOT_DONE_YET
 
     def serve(self, request: GateRequest) -> None:

@@ -5,16 +5,16 @@ Times are seconds since 1970, durations are seconds.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 from typing import Any
 
 import twisted
-from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.resource import JSON
+from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
@@ -27,16 +27,9 @@ _NOTHING = RouteCounters("")
 Object = dict[str, Any]
 
 
-class StatusResource(AdminResource):
-    """``/api/status``."""
-
-    def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
-
-    def serve(self, request: Any) -> None:
-        """Respond with the status."""
-        respond(request, JSON, json.dumps(status(self._view)).encode("ascii"))
+def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
+    """Return the content type and the pieces of the status."""
+    return JSON, json_pieces(_parts(view))
 
 
 def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
@@ -46,8 +39,16 @@ def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
         view: What it is made of.
         routes: The routes to show; None for all.
     """
+    found = _parts(view, routes)
+    return {**found, "routes": list(found["routes"]), "upstreams": list(found["upstreams"])}
+
+
+def _parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
+    """Return the same with iterators of routes and of upstreams."""
     gate, config = view.gate, view.gate.config
     last = view.reloads.last
+    if routes is None:
+        routes = gate.runtime.table.routes
     return {
         "gate": {
             "version": package_version("corsgate"),
@@ -83,10 +84,8 @@ def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
             }
             for where, certified in view.certificates()
         ],
-        "routes": [
-            _route(each) for each in (gate.runtime.table.routes if routes is None else routes)
-        ],
-        "upstreams": [_upstream(view, each) for each in gate.upstreams.values()],
+        "routes": (_route(each) for each in routes),
+        "upstreams": (_upstream(view, each) for each in gate.upstreams.values()),
         "refusals": _refusals(view),
         "bounds": bounds(view),
     }
