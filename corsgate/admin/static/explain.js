@@ -33,7 +33,7 @@ function steps(answer) {
 
 function result(answer) {
   const parts = [
-    el("h3", {}, el("span", { class: answer.allowed ? "pill good" : "pill bad" }, answer.allowed ? "Allowed" : "Blocked"), " ", foreign(answer.verdict)),
+    el("h3", {}, el("span", { class: answer.allowed ? "pill good" : "pill bad" }, answer.allowed ? "Allowed" : "Blocked"), " ", foreign(`${answer.method} ${answer.url} from ${answer.origin}`)),
   ];
   if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? "no CORS policy")));
   if (answer.seen) parts.push(el("p", {}, foreign(answer.seen)));

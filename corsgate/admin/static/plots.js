@@ -14,7 +14,7 @@ dark.addEventListener("change", () => {
   for (const plot of plots) plot.redraw(false);
 });
 
-function make(box, names, height, axes, hooks) {
+function make(box, names, height, axes, hooks, least = 0) {
   const uPlot = globalThis.uPlot;
   const series = names.map(([colour, fill]) => ({
     stroke: () => css(colour),
@@ -32,7 +32,7 @@ function make(box, names, height, axes, hooks) {
     padding: axes ? [8, 8, 0, 0] : [2, 0, 2, 0],
     scales: {
       x: { time: false, range: (u) => [u.oldest ?? 0, u.newest ?? 1] },
-      y: { range: (u, low, high) => [0, high > 0 ? high * 1.1 : 1] },
+      y: { range: (u, low, high) => [0, Math.max(high * 1.1, least) || 1] },
     },
     axes: axes ? [timeAxis(), valueAxis(axes)] : [{ show: false }, { show: false }],
     series: [{}, ...series],
@@ -93,8 +93,9 @@ function valueAxis(format) {
  * A plot with a title, axes and a legend with the newest values, or those under the pointer.
  *
  * @param lines For each line its label, colour and fill (names of CSS properties).
+ * @param least The least value at the top of its axis.
  */
-export function largePlot(title, lines, format) {
+export function largePlot(title, lines, format, least) {
   const time = el("span", { class: "muted time" });
   const values = lines.map(([label, colour]) => {
     const value = el("span", { class: "value" });
@@ -124,7 +125,7 @@ export function largePlot(title, lines, format) {
       data = next;
       plot ??= make(canvas, lines.map(([, colour, fill]) => [colour, fill]), 130, format, {
         setCursor: [(u) => { if (data) { at = u.cursor.idx ?? null; tell(); } }],
-      });
+      }, least);
       plot.set(data);
       tell();
     },

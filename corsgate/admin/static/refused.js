@@ -55,6 +55,7 @@ export function refused(fill) {
     const shown = all.slice(0, most).map((refusal) => ({ refusal, now }));
     keyed(byId("refused-list"), views, shown, (each) => keyOf(each.refusal), (each) => item(each.refusal, fill));
     show(byId("refused-empty"), all.length === 0);
+    show(byId("refused-hint"), all.length > 0);
     setText(byId("refused-count"), all.length ? `the last ${count(all.length)}` : "");
     show(more, all.length > most);
     setText(more, `Show more (${count(all.length - most)} not shown)`);
