@@ -17,7 +17,7 @@ from corsgate.config.model.values import (
     Route,
 )
 from corsgate.config.sections.addresses import warn_of_foreign
-from corsgate.config.sections.admin import read_admin
+from corsgate.config.sections.admin import exposing_upstreams, read_admin
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
@@ -111,7 +111,10 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
     _check_listeners(top, [route for _, route in routes], listeners)
-    warn_of_foreign(notes, [found for found in upstreams.entries.values() if found is not None])
+    named = [found for found in upstreams.entries.values() if found is not None]
+    warn_of_foreign(notes, named)
+    for name, problem, fix in exposing_upstreams(admin, named):
+        notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):
         notes.warn(("upstreams", name, "origin"), problem, fix)
     if not notes.faults:  # A misspelled name would also make its entry unused.

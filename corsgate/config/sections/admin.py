@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from corsgate.config.model.admin import (
     DEFAULT_ADMIN_LISTEN,
@@ -10,7 +10,9 @@ from corsgate.config.model.admin import (
     check_admin_endpoint,
     check_not_taken,
 )
-from corsgate.config.model.values import Listener
+from corsgate.config.model.endpoint import is_reached_at
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Listener, Upstream
 from corsgate.config.toml.reader import Table, checked
 from corsgate.errors import BadValue
 
@@ -39,3 +41,28 @@ def read_admin(top: Table, listeners: Sequence[Listener]) -> Admin | None:
         table.notes.add((*table.path, "listen"), error.problem, error.fix)
         return None
     return Admin(listen=listen)
+
+
+def exposing_upstreams(
+    admin: Admin | None, upstreams: Iterable[Upstream]
+) -> Iterator[tuple[str, str, str]]:
+    """Find upstreams whose routes would show the admin listener to their clients.
+
+    Args:
+        admin: The admin listener, or None.
+        upstreams: All upstreams.
+
+    Returns:
+        The name of an upstream, the problem, and the fix.
+    """
+    if admin is None:
+        return
+    for upstream in upstreams:
+        for server in upstream.servers:
+            is_socket = server.socket is not None and f"unix:{server.socket}" == admin.listen
+            if is_socket or is_reached_at(admin.listen, server.host, server.port):
+                problem = (
+                    f"the server {show(server.origin)} is the gate's own admin listener: whoever"
+                    " may use the routes of this upstream can read the status and the configuration"
+                )
+                yield upstream.name, problem, "remove the server, or give the upstream's own"

@@ -53,3 +53,18 @@ class AdminTests(TableTestCase):
         self.assertEqual(
             self.read(f'[admin]\nlisten = "{listen}"', f'listen = ["{listen}"]'), listen
         )
+
+    def test_exposed(self) -> None:
+        """An upstream that is the admin listener itself produces a warning; others don't."""
+        for listen, server, count in (
+            ("tcp:8000:interface=127.0.0.1", "http://127.0.0.1:8000", 1),
+            ("tcp:8000:interface=127.0.0.1", "http://localhost:8000", 1),
+            ("tcp:8001:interface=127.0.0.1", "http://127.0.0.1:8000", 0),
+            ("tcp:8000:interface=127.0.0.1", "http://10.0.0.1:8000", 0),
+            ("unix:/run/a.sock", "unix:/run/a.sock", 1),
+            ("unix:/run/a.sock", "unix:/run/b.sock", 0),
+        ):
+            text = GOOD.format(listen=LISTEN).replace("http://127.0.0.1:8000", server)
+            config = parse(f'{text}[admin]\nlisten = "{listen}"')
+            found = [each for each in config.warnings if "admin listener" in each.problem]
+            self.assertEqual(len(found), count, (listen, server))
