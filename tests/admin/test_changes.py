@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from corsgate.admin.changes import Changes
 from tests.admin.support import ADMIN, AdminTestCase, view_of
+from tests.peers import request
 
 
 class ChangesTests(AdminTestCase):
@@ -36,3 +37,18 @@ class ChangesTests(AdminTestCase):
         changes.changed()
         changes._runtime = None
         self.assertFalse(changes.changed()["partial"])
+
+    async def test_draining(self) -> None:
+        """While the gate drains, this is what the status says."""
+        upstream = await self.upstream(None)
+        gate = self.front(upstream, rest=ADMIN)
+        changes = Changes(view_of(gate))
+        self.assertEqual(changes.changed()["gate"]["state"], "serving")
+        client = await self.connect(gate)
+        client.send(request(b"GET", b"/v1/slow"))
+        await upstream.arrived()
+        stopped = gate.stop()
+        made = changes.changed()
+        self.assertEqual((made["gate"]["state"], made["routes"][0]["in_flight"]), ("draining", 1))
+        await client.close()
+        await stopped

@@ -12,7 +12,7 @@ export function overview() {
     byId("figures").append(el("li", { class: "panel" }, el("span", { class: "muted" }, label), value));
     return value;
   });
-  const requests = largePlot("Requests per second", [["all", "--blue", "--blue-fill"], ["5xx", "--red", "--red-fill"]], rate);
+  const requests = largePlot("Requests", [["all", "--blue", "--blue-fill"], ["5xx", "--red", "--red-fill"]], rate);
   const times = largePlot("Latency", [["p50", "--teal", null], ["p99", "--violet", null]], latency);
   const load = largePlot("Load", [["in flight", "--blue", "--blue-fill"], ["connections", "--grey", null]], (n) => (n === null || n === undefined ? "–" : count(n)), 4);
   byId("plots").append(requests.node, times.node, load.node);
