@@ -33,6 +33,7 @@ Object = dict[str, Any]
 
 def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
     """Return the content type and the pieces of the status."""
+    view.keep_counters()
     return JSON, json_pieces(_parts(view))
 
 

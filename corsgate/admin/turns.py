@@ -14,8 +14,8 @@ from twisted.internet.task import deferLater
 from corsgate.admin.resource import AdminResource, fail, respond
 from corsgate.server.request import GateRequest
 
-AT_ONCE: Final = 50
-"""How many routes or servers are worked out in one turn of the reactor; that takes some 5 ms."""
+AT_ONCE: Final = 20
+"""How many routes or servers are worked out in one turn of the reactor: some milliseconds."""
 
 _T = TypeVar("_T")
 

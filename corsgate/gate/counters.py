@@ -232,6 +232,18 @@ class Counters:
             found = self.servers[upstream, origin] = ServerCounters()
         return found
 
+    def keep_servers(self, upstream: str, origins: Iterable[str]) -> None:
+        """Forget the servers of an upstream that it no longer has.
+
+        Args:
+            upstream: Its name.
+            origins: The origins of the servers that it has.
+        """
+        kept = set(origins)
+        for name, origin in list(self.servers):
+            if name == upstream and origin not in kept:
+                del self.servers[name, origin]
+
     def keep(self, routes: Iterable[str], servers: Iterable[tuple[str, str]]) -> None:
         """Forget what no longer exists, so that discovery and reloads leave nothing behind.
 

@@ -231,5 +231,8 @@ class GateCountersTests(GateTestCase):
         (state,) = upstream.balancer.states.values()
         upstream.change([state.server.__class__(scheme="http", host="127.0.0.1", port=other.port)])
         await self.ask(self.gate)
-        self.assertEqual(self.gate.service.counters.server("a", other.url).responses[2], 1)
+        counters = self.gate.service.counters
+        self.assertEqual(counters.server("a", other.url).responses[2], 1)
+        # The one that is gone is forgotten, also if nobody asks for metrics.
+        self.assertEqual(list(counters.servers), [("a", other.url)])
         self.assertEqual(box.requests, [])
