@@ -218,6 +218,11 @@ class Counters:
         self.routes: dict[str, RouteCounters] = {}
         self.servers: dict[tuple[str, str], ServerCounters] = {}
 
+    @property
+    def revoked(self) -> int:
+        """How many requests on all routes were revoked."""
+        return self.unrouted.revoked + sum(each.revoked for each in self.routes.values())
+
     def route(self, label: str) -> RouteCounters:
         """Return the counters of a route, new ones if there are none."""
         found = self.routes.get(label)
@@ -254,6 +259,7 @@ class Counters:
         labels, places = set(routes), set(servers)
         for label in self.routes.keys() - labels:
             if not self.routes[label].in_flight:
-                del self.routes[label]
+                # It stays in the sum of all routes.
+                self.unrouted.revoked += self.routes.pop(label).revoked
         for place in self.servers.keys() - places:
             del self.servers[place]

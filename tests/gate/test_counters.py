@@ -98,6 +98,7 @@ class KindTests(GateTestCase):
         counters = Counters()
         kept, busy = counters.route("/kept"), counters.route("/busy")
         counters.route("/gone").own[404] += 1
+        counters.route("/gone").revoked = 3
         busy.in_flight = 1
         server = counters.server("a", "http://a:1")
         counters.server("a", "http://b:1")
@@ -105,6 +106,7 @@ class KindTests(GateTestCase):
         self.assertEqual(counters.routes, {"/kept": kept, "/busy": busy})
         self.assertEqual(counters.servers, {("a", "http://a:1"): server})
         self.assertEqual(counters.route("/gone").own, {})
+        self.assertEqual(counters.revoked, 3)
 
 
 class GateCountersTests(GateTestCase):
