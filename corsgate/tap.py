@@ -188,7 +188,7 @@ def makeService(options: Options) -> IService:
     )
     tree = partial(populate, view=view, reactor=reactor)
     admin = AdminService(gate, reactor, tree, any_port=not has_file)
-    reloader.ended.append(lambda outcome: admin.follow())
+    reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
     # Services stop in reverse order: the status of the gate can be seen while it drains.
     services: list[Any] = [Signals(reactor, gate, reloader), admin, gate]
     if output is not None:

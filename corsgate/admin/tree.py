@@ -13,7 +13,7 @@ from corsgate.admin.explain_form import Explain
 from corsgate.admin.health import HealthResource, ReadyResource
 from corsgate.admin.page import add_page
 from corsgate.admin.resource import AdminResource, AdminRoot, refuse
-from corsgate.admin.turns import LongResource
+from corsgate.admin.turns import LongResource, Turns
 from corsgate.admin.view import View
 from corsgate.server.request import GateRequest
 
@@ -43,15 +43,16 @@ def populate(
         reactor: Takes turns with what is long, and tells the time.
         find: As `find_metrics`.
     """
+    turns = Turns(reactor)
     root.add(b"healthz", HealthResource())
     root.add(b"readyz", ReadyResource(view))
     metrics = find()
     if metrics is None:
         root.add(b"metrics", MissingMetrics())
     else:
-        root.add(b"metrics", LongResource(reactor, lambda request: metrics(request, view)))
-    root.add(b"api/status", LongResource(reactor, lambda request: status.begin(view)))
-    root.add(b"api/config", LongResource(reactor, lambda request: masked_config.begin(view)))
+        root.add(b"metrics", LongResource(turns, lambda request: metrics(request, view)))
+    root.add(b"api/status", LongResource(turns, lambda request: status.begin(view)))
+    root.add(b"api/config", LongResource(turns, lambda request: masked_config.begin(view)))
     root.add(b"api/events", Events(Changes(view), reactor))
     root.add(b"api/explain", Explain(view))
     add_page(root)

@@ -7,53 +7,67 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from corsgate.admin.resource import AdminResource, fail, respond
 from corsgate.server.request import GateRequest
 
-AT_ONCE: Final = 50
-"""How many routes or servers are worked out in one turn of the reactor; that takes some 5 ms."""
+AT_ONCE: Final = 20
+"""How many routes or servers are worked out in one turn of the reactor: some milliseconds."""
 
 _T = TypeVar("_T")
+
+
+class Turns:
+    """Works long responses out, one after the other: a piece in each turn of the reactor.
+
+    So many of them at once keep the gate's clients waiting no longer than a single one.
+
+    Args:
+        reactor: Takes the turns.
+    """
+
+    def __init__(self, reactor: IReactorTime) -> None:
+        self._reactor = reactor
+        self._lock = DeferredLock()
+
+    async def join(self, pieces: Iterable[bytes]) -> bytes:
+        """Return all pieces together."""
+        async with self._lock:
+            found = []
+            for piece in pieces:
+                found.append(piece)
+                await deferLater(self._reactor, 0)
+            return b"".join(found)
 
 
 class LongResource(AdminResource):
     """An address whose response takes many turns of the reactor.
 
     Args:
-        reactor: Takes the turns.
+        turns: Takes the turns.
         begin: Returns the content type and the pieces of the body for a request.
     """
 
     def __init__(
         self,
-        reactor: IReactorTime,
+        turns: Turns,
         begin: Callable[[GateRequest], tuple[bytes, Iterator[bytes]]],
     ) -> None:
         super().__init__()
-        self._reactor = reactor
+        self._turns = turns
         self._begin = begin
 
     def serve(self, request: GateRequest) -> None:
         """Respond once all pieces are there."""
         content_type, pieces = self._begin(request)
-        writing = Deferred.fromCoroutine(in_turns(pieces, self._reactor))
+        writing = Deferred.fromCoroutine(self._turns.join(pieces))
         # A client that leaves ends it.
         request.on_lost = writing.cancel
         writing.addCallback(lambda body: respond(request, content_type, body))
         writing.addErrback(lambda failure: fail(request, failure))
-
-
-async def in_turns(pieces: Iterable[bytes], reactor: IReactorTime) -> bytes:
-    """Return all pieces together, each worked out in a turn of the reactor of its own."""
-    found = []
-    for piece in pieces:
-        found.append(piece)
-        await deferLater(reactor, 0)
-    return b"".join(found)
 
 
 def batches(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -218,6 +218,11 @@ class Counters:
         self.routes: dict[str, RouteCounters] = {}
         self.servers: dict[tuple[str, str], ServerCounters] = {}
 
+    @property
+    def revoked(self) -> int:
+        """How many requests on all routes were revoked."""
+        return self.unrouted.revoked + sum(each.revoked for each in self.routes.values())
+
     def route(self, label: str) -> RouteCounters:
         """Return the counters of a route, new ones if there are none."""
         found = self.routes.get(label)
@@ -232,6 +237,18 @@ class Counters:
             found = self.servers[upstream, origin] = ServerCounters()
         return found
 
+    def keep_servers(self, upstream: str, origins: Iterable[str]) -> None:
+        """Forget the servers of an upstream that it no longer has.
+
+        Args:
+            upstream: Its name.
+            origins: The origins of the servers that it has.
+        """
+        kept = set(origins)
+        for name, origin in list(self.servers):
+            if name == upstream and origin not in kept:
+                del self.servers[name, origin]
+
     def keep(self, routes: Iterable[str], servers: Iterable[tuple[str, str]]) -> None:
         """Forget what no longer exists, so that discovery and reloads leave nothing behind.
 
@@ -242,6 +259,7 @@ class Counters:
         labels, places = set(routes), set(servers)
         for label in self.routes.keys() - labels:
             if not self.routes[label].in_flight:
-                del self.routes[label]
+                # It stays in the sum of all routes.
+                self.unrouted.revoked += self.routes.pop(label).revoked
         for place in self.servers.keys() - places:
             del self.servers[place]

@@ -117,8 +117,11 @@ class UpstreamRuntime:
     def count_servers(self) -> None:
         """Have each server's attempts counted, or no longer."""
         counters = self.counters
-        for origin, state in self.balancer.states.items():
+        states = self.balancer.states
+        for origin, state in states.items():
             state.counters = None if counters is None else counters.server(self.name, origin)
+        if counters is not None:
+            counters.keep_servers(self.name, states)
 
 
 def make_upstream(

@@ -9,11 +9,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.admin.resource import TEXT, AdminRoot
-from corsgate.admin.turns import AT_ONCE, LongResource, batches, in_turns, json_pieces
+from corsgate.admin.turns import AT_ONCE, LongResource, Turns, batches, json_pieces
 from corsgate.server.request import GateRequest
 from tests.admin.support import ADMIN, AdminTestCase, port_of
 from tests.peers import reactor, request
@@ -21,14 +21,14 @@ from tests.peers import reactor, request
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
 
-class Turns:
+class TurnByTurn:
     """A reactor that takes one turn when it is told to."""
 
     def __init__(self) -> None:
         self._calls: list[Callable[[], object]] = []
 
     @property
-    def reactor(self) -> Any:
+    def itself(self) -> Any:
         """The reactor."""
         return self
 
@@ -36,7 +36,7 @@ class Turns:
         """Keep a call for the next turn."""
         self._calls.append(partial(function, *args))
 
-    def take(self) -> None:
+    def turn(self) -> None:
         """Take a turn."""
         calls, self._calls = self._calls, []
         for call in calls:
@@ -44,7 +44,7 @@ class Turns:
 
 
 class PiecesTests(SynchronousTestCase):
-    """`batches`, `json_pieces` and `in_turns`."""
+    """`batches`, `json_pieces` and `Turns`."""
 
     def test_batches(self) -> None:
         """All items, in order, in lists that are not too long."""
@@ -62,19 +62,40 @@ class PiecesTests(SynchronousTestCase):
 
     def test_in_turns(self) -> None:
         """Between two pieces the reactor has a turn."""
-        turns, made = Turns(), []
+        reactor, made = TurnByTurn(), []
 
         def pieces() -> Iterator[bytes]:
             for piece in (b"a", b"b", b"c"):
                 made.append(piece)
                 yield piece
 
-        writing = Deferred.fromCoroutine(in_turns(pieces(), turns.reactor))
+        writing = Deferred.fromCoroutine(Turns(reactor.itself).join(pieces()))
         for count in (1, 2, 3):
             self.assertEqual(len(made), count)
             self.assertNoResult(writing)
-            turns.take()
+            reactor.turn()
         self.assertEqual(self.successResultOf(writing), b"abc")
+
+    def test_one_at_a_time(self) -> None:
+        """A turn of the reactor has one piece, however many responses are asked for."""
+        reactor, made = TurnByTurn(), []
+
+        def pieces(name: bytes) -> Iterator[bytes]:
+            for _ in range(2):
+                made.append(name)
+                yield name
+
+        turns = Turns(reactor.itself)
+        first, second, third = (
+            Deferred.fromCoroutine(turns.join(pieces(name))) for name in (b"a", b"b", b"c")
+        )
+        second.cancel()
+        self.failureResultOf(second, CancelledError)
+        for count in range(1, 5):
+            self.assertEqual(len(made), count)
+            reactor.turn()
+        self.assertEqual(self.successResultOf(first), b"aa")
+        self.assertEqual(self.successResultOf(third), b"cc")
 
 
 class LongResourceTests(AdminTestCase):
@@ -88,8 +109,8 @@ class LongResourceTests(AdminTestCase):
             raise ValueError("secret details")
 
         def populate(root: AdminRoot) -> None:
-            root.add(b"late", LongResource(reactor, lambda _: (TEXT, pieces())))
-            root.add(b"early", LongResource(reactor, self.refuse))
+            root.add(b"late", LongResource(Turns(reactor), lambda _: (TEXT, pieces())))
+            root.add(b"early", LongResource(Turns(reactor), self.refuse))
 
         service = self.admin(self.front(await self.upstream(), rest=ADMIN), populate)
         for target in (b"/late", b"/early"):
@@ -116,7 +137,7 @@ class LongResourceTests(AdminTestCase):
                 yield b""
 
         def populate(root: AdminRoot) -> None:
-            root.add(b"", LongResource(reactor, lambda _: (TEXT, pieces())))
+            root.add(b"", LongResource(Turns(reactor), lambda _: (TEXT, pieces())))
 
         service = self.admin(self.front(await self.upstream(), rest=ADMIN), populate)
         client = await self.connect_to(port_of(service))

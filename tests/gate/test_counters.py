@@ -98,6 +98,7 @@ class KindTests(GateTestCase):
         counters = Counters()
         kept, busy = counters.route("/kept"), counters.route("/busy")
         counters.route("/gone").own[404] += 1
+        counters.route("/gone").revoked = 3
         busy.in_flight = 1
         server = counters.server("a", "http://a:1")
         counters.server("a", "http://b:1")
@@ -105,6 +106,7 @@ class KindTests(GateTestCase):
         self.assertEqual(counters.routes, {"/kept": kept, "/busy": busy})
         self.assertEqual(counters.servers, {("a", "http://a:1"): server})
         self.assertEqual(counters.route("/gone").own, {})
+        self.assertEqual(counters.revoked, 3)
 
 
 class GateCountersTests(GateTestCase):
@@ -231,5 +233,8 @@ class GateCountersTests(GateTestCase):
         (state,) = upstream.balancer.states.values()
         upstream.change([state.server.__class__(scheme="http", host="127.0.0.1", port=other.port)])
         await self.ask(self.gate)
-        self.assertEqual(self.gate.service.counters.server("a", other.url).responses[2], 1)
+        counters = self.gate.service.counters
+        self.assertEqual(counters.server("a", other.url).responses[2], 1)
+        # The one that is gone is forgotten, also if nobody asks for metrics.
+        self.assertEqual(list(counters.servers), [("a", other.url)])
         self.assertEqual(box.requests, [])
