@@ -270,6 +270,47 @@ class StatusPageTests:
         hosts = {url.netloc for url in asked if url.scheme in ("http", "https", "ws", "wss")}
         self.assertEqual(hosts, {f"localhost:{self.admin_port}"})
 
+    async def test_quantiles(self: Any) -> None:
+        """A quantile is interpolated within its bucket, of what was counted between two events."""
+        page = await self.page()
+        bounds = (0.1, 0.2, 0.4)
+        old = {"count": 10, "buckets": [[bound, 10] for bound in bounds]}
+        for new, quantile, expected in (
+            ([10, 20, 20, 20], 0.5, 0.15),
+            ([20, 20, 20, 20], 0.99, 0.099),
+            ([15, 15, 20, 20], 0.75, 0.3),
+            ([10, 10, 10, 20], 0.5, 0.4),  # Beyond the last bound: at least that.
+            ([10, 10, 10, 10], 0.5, None),
+        ):
+            buckets = [list(pair) for pair in zip(bounds, new, strict=False)]
+            later = {"count": new[-1], "buckets": buckets}
+            arguments = ", ".join(map(json.dumps, (quantile, old, later)))
+            module = f"import('/static/history.js').then((it) => it.quantile({arguments}))"
+            found = await in_thread(page.run, module)
+            if expected is None:
+                self.assertIsNone(found)
+            else:
+                self.assertAlmostEqual(found, expected)
+
+    async def test_units(self: Any) -> None:
+        """Values have at most three digits that count, and a unit."""
+        page = await self.page()
+        for call, expected in (
+            ("latency(0.01234)", "12.3 ms"),
+            ("latency(0.9999)", "1,000 ms"),
+            ("latency(2.5)", "2.5 s"),
+            ("latency(0)", "0 ms"),
+            ("rate(0)", "0/s"),
+            ("rate(1234.5)", "1,235/s"),
+            ("bytes(268435456)", "268 MB"),
+            ("duration(59)", "59 s"),
+            ("duration(3700)", "1 h 1 min"),
+            ("duration(200000)", "2 days"),
+            ("several(1, 'server')", "1 server"),
+        ):
+            module = f"import('/static/format.js').then((it) => it.{call})"
+            self.assertEqual(await in_thread(page.run, module), expected)
+
     async def test_policy_is_in_force(self: Any) -> None:
         """The Content-Security-Policy stops markup and scripts that the page never makes itself."""
         page = await self.page()
@@ -286,7 +327,7 @@ class InChromium(StatusPageTests, StatusPageTestCase):
     start = Chromium
 
     async def test_accessible(self) -> None:
-        """axe finds nothing to object to, in either colour scheme and at a phone's width."""
+        """axe finds no violation: in light, in dark, at a phone's width, with a lost gate."""
         await self.call(b"https://app2.example")
         await self.call()
         axe = (files("axe_core_python") / "axe.min.js").read_text("utf-8")
@@ -300,6 +341,9 @@ class InChromium(StatusPageTests, StatusPageTestCase):
             wide = "[document.documentElement.scrollWidth, innerWidth]"
             width, window = await in_thread(page.run, wide)
             self.assertLessEqual(width, window)
+        self.gate.signal("KILL")
+        await in_thread(page.wait, BANNER)
+        self.assertEqual(await in_thread(self.violations, page, axe), [])
 
     def violations(self, page: Chromium, axe: str) -> list[str]:
         """Return what axe finds."""
