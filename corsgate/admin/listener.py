@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from corsgate.admin.resource import AdminRoot
+from corsgate.admin.view import shown_address
 from corsgate.config.model.admin import FREE_ADMIN_LISTEN
 from corsgate.config.model.limits import Limits
 from corsgate.errors import ConfigError, Fault
@@ -144,7 +145,9 @@ class AdminService(Service):
 
     def _announce(self) -> None:
         if self.port is not None:
-            self._log.info("status and metrics: {address}", address=_shown(self.port.getHost()))
+            address = shown_address(self.port.getHost())
+            url = address if address.startswith("unix:") else f"http://{address}/"
+            self._log.info("status and metrics: {url}", url=url)
 
     def _close(self) -> Deferred[Any]:
         port, site = self.port, self._site
@@ -171,11 +174,3 @@ def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:
     emptied = site.drain()
     site.abort()
     return gatherResults([stopped, emptied])
-
-
-def _shown(address: Any) -> str:
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        name = getattr(address, "name", None)
-        return f"unix:{name.decode()}" if isinstance(name, bytes) else str(address)
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"

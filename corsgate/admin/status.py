@@ -15,7 +15,7 @@ from typing import Any
 import twisted
 from corsgate.admin.resource import JSON
 from corsgate.admin.turns import json_pieces
-from corsgate.admin.view import View, not_after_s, pool_of, server_state
+from corsgate.admin.view import View, not_after_s, pool_of, server_state, shown_address
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
@@ -131,15 +131,6 @@ def _listener(view: View, listener: ListenerSite) -> Object:
         "http2": configured.http2,
         "connections": len(listener.site.connections.channels),
     }
-
-
-def shown_address(address: Any) -> str:
-    """Return the address of a socket as text."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        name = getattr(address, "name", None)
-        return f"unix:{name.decode()}" if isinstance(name, bytes) else str(address)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def duration(buckets: Sequence[int], sum_s: float) -> Object:

@@ -143,3 +143,12 @@ def unready(gate: GateService) -> list[str]:
 def pool_of(upstream: UpstreamRuntime, origin: str) -> Any:
     """Return the pool of connections to a server; None if it is gone."""
     return upstream.agent.pools.get(origin.encode("ascii"))
+
+
+def shown_address(address: Any) -> str:
+    """Return the address of a socket as text."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        name = getattr(address, "name", None)
+        return f"unix:{name.decode()}" if isinstance(name, bytes) else str(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
-
-from corsgate.admin.status import shown_address, status
+from corsgate.admin.status import status
 from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.daemon.reload import ReloadOutcome
@@ -159,12 +157,3 @@ class StatusTests(AdminTestCase):
         found = self.of_gate(gate)
         self.assertEqual(sum(found["routes"][0]["requests"].values()), 0)
         self.assertEqual(found["upstreams"][0]["servers"][0]["requests"], {})
-
-    def test_addresses(self) -> None:
-        """Addresses as text."""
-
-        class IPv6:
-            host, port = "::1", 80
-
-        self.assertEqual(shown_address(IPv6()), "[::1]:80")
-        self.assertEqual(shown_address(UNIXAddress(b"/run/a.sock")), "unix:/run/a.sock")
