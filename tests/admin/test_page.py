@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from corsgate.admin.page import PAGE_POLICY, add_page
+from corsgate.gate.counters import FAILURES
 from tests.admin.support import ADMIN, AdminTestCase
 from tests.tree import ROOT
 
@@ -51,6 +52,13 @@ class PageTests(AdminTestCase):
             if path in OWN:
                 named |= set(re.findall(r'from "\./([\w.]+)"', path.read_text("utf-8")))
         self.assertEqual(named, {path.name for path in STATIC.iterdir()})
+
+    def test_failures_have_words(self) -> None:
+        """Each cause of a failure that the gate counts has words of its own, except for others."""
+        text = (STATIC / "upstreams.js").read_text("utf-8")
+        _, _, rest = text.partition("const FAILURES = {")
+        named = re.findall(r"(\w+):", rest.partition("};")[0].replace("refused:", ""))
+        self.assertEqual(set(named), set(FAILURES) - {"other"})
 
     def test_ids_are_found(self) -> None:
         """Each element that a module asks for is in the page."""

@@ -10,7 +10,19 @@ const SERVERS = 20;
 const NAMES = { up: "Up", down: "Down", ejected: "Ejected", half_open: "On trial", draining: "Draining" };
 const LEVELS = { up: "pill good", down: "pill bad", ejected: "pill bad", half_open: "pill warn", draining: "pill warn" };
 const UNUSED = { connections: 0, idle: 0, max: 0, waiting: 0, max_waiting: 0, tunnels: 0 };
-const FAILURES = { connect: "connect", timeout: "time-out", connect_timeout: "connect time-out" };
+const FAILURES = {
+  connect: "failed to connect",
+  connect_timeout: "timed out connecting",
+  reset: "reset",
+  timeout: "timed out",
+  tunnels_full: "refused: no room for a tunnel",
+  queue_full: "refused: queue full",
+  queue_timeout: "waited too long",
+  descriptors: "out of file descriptors",
+  bad_response: "with a bad response",
+  challenge: "with an unusable challenge",
+  cut: "cut short",
+};
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
 const head = (text, name) => el("th", { role: "columnheader", scope: "col", class: name }, text);
 
