@@ -71,6 +71,7 @@ class Load:
         status: The start of the response that the client gets.
         body_sent: The end of it.
         http2: Whether the client speaks HTTP/2.
+        admin: Whether an admin listener is configured.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Load:
     status: bytes = b"HTTP/1.1 200 OK\r\n"
     body_sent: bytes = _BODY
     http2: bool = False
+    admin: bool = False
 
     def fields_of(self, number: int) -> list[tuple[str, str]]:
         """Return the fields of the request with a number."""
@@ -109,6 +111,7 @@ LOADS: Final = (
     ),
     Load(name="chunked", response=_CHUNKED, body_sent=_CHUNKED_BODY),
     Load(name="get-http2", http2=True),
+    Load(name="admin", admin=True),
 )
 
 
@@ -189,7 +192,7 @@ class Exchanges:
 
     def __init__(self, load: Load, directory: Path) -> None:
         self._load = load
-        self._gate = Gate(directory)
+        self._gate = Gate(directory, admin=load.admin)
         self._client: Client = Http2Client(load) if load.http2 else Http1Client(load)
         self._down = self._gate.connect(http2=load.http2)
         self._up: Transport | None = None

@@ -44,6 +44,7 @@ credentials = {{ type = "basic", username = "bench", password = "correct-horse" 
 upstream = "box"
 cors = {{ allow_origins = ["{origin}"], allow_methods = ["PUT"], allow_headers = ["Content-Type"] }}
 """
+_ADMIN: Final = '[admin]\nlisten = "tcp:20012:interface=127.0.0.1"\n'
 
 
 class Reactor(MemoryReactorClock):
@@ -149,12 +150,14 @@ class Gate:
 
     Args:
         directory: Where it has its configuration and its access log.
+        admin: Whether an admin listener is configured, so that the gate counts what it serves.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, admin: bool = False) -> None:
         self.reactor = Reactor()
         file = directory / "corsgate.toml"
-        file.write_text(_CONFIG.format(directory=directory.resolve(), origin=ORIGIN))
+        text = _CONFIG.format(directory=directory.resolve(), origin=ORIGIN)
+        file.write_text(text + _ADMIN if admin else text)
         self._service = GateService(
             load_config(str(file), self.reactor),
             self.reactor,

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import time
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -13,6 +14,9 @@ from twisted.application.service import IService
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from corsgate.admin.listener import AdminService
+from corsgate.admin.tree import populate
+from corsgate.admin.view import View
 from corsgate.config.model.values import Config
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
@@ -182,7 +186,20 @@ def makeService(options: Options) -> IService:
     except ConfigError as error:
         raise exit_for(error, notifier) from None
     reloader = Reloader(gate, reactor, time.time, loader, loaded)
-    services: list[Any] = [Signals(reactor, gate, reloader), gate, Control(reactor, reloader)]
+    view = View(
+        gate=gate,
+        reloads=reloader,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=time.time(),
+    )
+    tree = partial(populate, view=view, reactor=reactor)
+    admin = AdminService(gate, reactor, tree, any_port=loader is None)
+    reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
+    # Services stop in reverse order: the status of the gate can be seen while it drains.
+    services: list[Any] = [
+        *(Signals(reactor, gate, reloader), admin, gate, Control(reactor, reloader))
+    ]
     observer = None
     if output is not None:
         observer = output.take_over(options.parent)

@@ -128,7 +128,8 @@ class GateTestCase(TestCase):
 
     def serve(self, toml: str, write: Callable[[str], None] | None = None) -> Gate:
         """Return a gate that serves a configuration, `LISTEN` put before it if need be."""
-        return self.serve_config(parse(LISTEN + toml if "listen" not in toml else toml), write)
+        has_listener = "listen = [" in toml or "[[listener]]" in toml
+        return self.serve_config(parse(toml if has_listener else LISTEN + toml), write)
 
     def serve_config(
         self,

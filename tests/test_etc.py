@@ -14,6 +14,7 @@ from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG, check_endpoint, handed_over
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
+    Admin,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -81,6 +82,7 @@ class EveryFileTests(SynchronousTestCase):
         self.assertEqual(
             [path.name for path in files("etc")],
             [
+                "alerts.yml",  # tests/admin/test_metrics_alerts.py
                 "corsgate.schema.json",
                 "corsgate.service",
                 "corsgate.socket",
@@ -127,6 +129,7 @@ class DemoTests(SynchronousTestCase):
         self.assertEqual(route.cors.allow_origins, ("http://localhost:4200",))
         self.assertEqual(route.cors.allow_methods, ("GET", "PUT"))
         self.assertEqual(route.cors.allow_headers, ("Content-Type",))
+        self.assertEqual(config.admin, Admin(listen="tcp:0:interface=127.0.0.1"))
 
     def test_is_the_one_in_the_package(self) -> None:
         """An installed package, which has no ``etc/``, runs the same demo."""

@@ -26,6 +26,9 @@ from tests.tree import ROOT, TWISTD, files, made, run
 TOP = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "Makefile", "README.md")
 SETUP = ("pyproject.toml", "setup.cfg")
 
+METRICS = ("families.py", "metrics.py")
+"""The modules of the admin listener that need prometheus-client."""
+
 
 def names(*places: str) -> set[str]:
     """Return the paths, relative to the checkout, of the files at or below places in it."""
@@ -124,6 +127,13 @@ class ArchiveTests(SynchronousTestCase):
         self.assertIn("corsgate = corsgate.cli:main", commands)
 
 
+def extra_of(path: Path) -> str:
+    """Return the extra that a module is for; empty for one that is always there."""
+    if "http2" in path.parts:
+        return "http2"
+    return "metrics" if path.parent.name == "admin" and path.name in METRICS else ""
+
+
 class RequirementTests(SynchronousTestCase):
     """Whatever is imported is asked for."""
 
@@ -133,7 +143,7 @@ class RequirementTests(SynchronousTestCase):
         declared: set[str],
         *,
         own: Iterable[str] = ("corsgate", "tests"),
-        http2: bool | None = None,
+        of: str | None = None,
     ) -> None:
         """Find each project that is imported below a place among those declared.
 
@@ -141,7 +151,7 @@ class RequirementTests(SynchronousTestCase):
             place: A directory.
             declared: The projects.
             own: The packages of the checkout itself that may be imported there.
-            http2: Whether to look at the modules for HTTP/2 alone, or at all others alone.
+            of: The extra whose modules to look at; empty for those of no extra, None for all.
         """
         own = {"corsgate", "tests", *(["bench"] if place == "tests" else [])}
         comes_with = {name for need in declared for name in projects(requires(need) or ())}
@@ -149,7 +159,7 @@ class RequirementTests(SynchronousTestCase):
         missing = {
             name
             for path in files(place)
-            if path.suffix == ".py" and http2 in (None, "http2" in path.parts)
+            if path.suffix == ".py" and of in (None, extra_of(path))
             # Another interpreter runs these, with what `make test-boxes` installs.
             if path.parent != ROOT / "tests" / "boxes" / "servers"
             for name in imports(ast.parse(path.read_bytes()))
@@ -161,22 +171,24 @@ class RequirementTests(SynchronousTestCase):
     def test_modules(self) -> None:
         """The gate imports what it requires, or what that brings, and nothing else."""
         needed = projects(metadata()["options"]["install_requires"].splitlines())
-        self.check("corsgate", needed, http2=False)
+        self.check("corsgate", needed, of="")
 
-    def test_extra(self) -> None:
-        """The modules for HTTP/2 import what its extra brings besides, and no other module does."""
+    def test_extras(self) -> None:
+        """The modules of an extra import what it brings besides, and no other module does."""
         setup = metadata()
-        extra = projects(setup["options.extras_require"]["http2"].splitlines())
-        self.assertLessEqual(extra, projects(setup["options.extras_require"]["test"].splitlines()))
+        extras = setup["options.extras_require"]
         needed = projects(setup["options"]["install_requires"].splitlines())
-        self.check("corsgate", needed | extra, http2=True)
-        others = {
-            name
-            for path in files("corsgate")
-            if path.suffix == ".py" and "http2" not in path.parts
-            for name in imports(ast.parse(path.read_bytes()))
-        }
-        self.assertEqual({name for name in others if name.split(".")[0] in extra}, set())
+        for name in ("http2", "metrics"):
+            extra = projects(extras[name].splitlines())
+            self.assertLessEqual(extra, projects(extras["test"].splitlines()))
+            self.check("corsgate", needed | extra, of=name)
+            others = {
+                each.split(".")[0].replace("_", "-")
+                for path in files("corsgate")
+                if path.suffix == ".py" and extra_of(path) != name
+                for each in imports(ast.parse(path.read_bytes()))
+            }
+            self.assertEqual(others & extra, set())
 
     def test_tests(self) -> None:
         """The tests and examples import what the extra ``test`` brings besides."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import b64encode
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support import APP, FROM_APP, LISTEN
 from tests.twistd import Daemon, DaemonTestCase
 
 ANYWHERE = "tcp:0:interface=127.0.0.1"
+STATUS = re.compile(r"status and metrics: http://127\.0\.0\.1:(\d+)/")
 
 
 class OptionsTests(SynchronousTestCase):
@@ -140,6 +142,36 @@ class Starting(DaemonTestCase):
         await daemon.when(lambda: '"status": 200' in daemon.said)
         self.assertNotIn("secret", daemon.said)
         self.assertNotIn(encoded.decode(), daemon.said)
+
+    async def admin_port(self, daemon: Daemon) -> int:
+        """Return the port of a daemon's admin listener, once its log names it."""
+        found = await daemon.when(lambda: STATUS.search(daemon.said))
+        assert found is not None, "that was waited for"
+        return int(found[1])
+
+    async def test_admin_in_quick_mode(self) -> None:
+        """Status and metrics are on, on a port of their own for each gate, which the log names."""
+        upstream = await self.upstream()
+        ports = set()
+        for _ in range(2):
+            daemon = self.daemon(*self.quick(upstream, ANYWHERE))
+            port = await self.admin_port(daemon)
+            ports.add(port)
+            for target in (b"/readyz", b"/metrics", b"/api/status"):
+                answer = await self.send_to(port, request(target=target))
+                self.assertEqual(answer.status, 200, target)
+        self.assertEqual(len(ports), 2)
+
+    async def test_admin_in_use(self) -> None:
+        """With a file, an address that is taken ends the start with a fault."""
+        upstream = await self.upstream()
+        toml = (
+            f'{LISTEN}[admin]\nlisten = "tcp:{upstream.port}:interface=127.0.0.1"\n'
+            f'[upstreams.a]\nservers = ["http://h"]\n[routes."/"]\nupstream = "a"\n'
+        )
+        daemon = self.configured(toml)
+        self.assertEqual(await daemon.ended(), 1)
+        self.assertIn("admin.listen: can't listen on", daemon.said)
 
     async def test_file(self) -> None:
         """So is a file."""

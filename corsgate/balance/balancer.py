@@ -259,6 +259,7 @@ class Balancer:
             return
         if passed:
             state.came_s = now
+        state.reason = reason
         self._changed()
         why = f": {reason}" if reason else ""
         self._tell(f"{state.server.origin} is {state.health.standing.value}{why}")
@@ -330,6 +331,8 @@ class Balancer:
         state.circuit.eject(now, self._rules.eject.time_s)
         state.term += 1
         state.recent = 0
+        state.ejections += 1
+        state.reason = reason
         self._changed()
         left_out_s = state.circuit.until_s - now
         self._tell(f"{state.server.origin} is left out for {left_out_s:g} s: {reason}")

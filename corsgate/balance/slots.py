@@ -74,6 +74,11 @@ class Slots(Generic[C, W]):
         return self._connecting + len(self._used) + len(self._idle)
 
     @property
+    def idle(self) -> int:
+        """How many connections are idle."""
+        return len(self._idle)
+
+    @property
     def tunnels(self) -> int:
         """How many tunnels there are, which are no connections any more."""
         return len(self._tunnels)
@@ -377,11 +382,7 @@ class Slots(Generic[C, W]):
         """Return who goes next, and whose it is; it waits no longer."""
         held, queues = self._held, self._queues
         # Among equals the first one, and behind its turn a client is the last.
-        client = (
-            next(iter(queues))
-            if len(queues) == 1
-            else min(queues, key=lambda each: 0 if each is None else held.get(each, 0))
-        )
+        client = min(queues, key=lambda each: 0 if each is None else held.get(each, 0))
         queue = queues[client]
         waiter = next(iter(queue))
         self._leave(waiter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import Any
 
 import attrs
 
@@ -35,6 +36,9 @@ class ServerState:
         came_s: Since when it is starting slowly, or None.
         ended: How many requests ended since outliers were last looked for.
         failed: How many of them failed.
+        ejections: How often it was ejected.
+        reason: Why it was ejected last, or what its last failed probe found.
+        counters: Count what it is sent; None where nothing does.
     """
 
     server: Server
@@ -49,6 +53,10 @@ class ServerState:
     came_s: float | None = None
     ended: int = 0
     failed: int = 0
+    ejections: int = 0
+    reason: str = ""
+    # A ServerCounters of the gate's, which imports this package.
+    counters: Any = None
 
     @classmethod
     def of(cls, server: Server, now: float) -> ServerState:

@@ -16,21 +16,20 @@ from corsgate.cli.load import load
 from corsgate.cli.usage import FINE, FOUND, TROUBLE, complain, parser
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.names import KNOWN_METHODS, TOKEN
+from corsgate.cors.names import KNOWN_METHODS
 from corsgate.credentials.refusal import REFUSED
 from corsgate.errors import BadValue, ConfigError
 from corsgate.explain.block_causes import WORDS, Cause
 from corsgate.explain.browser import fetch
-from corsgate.explain.call import Call, usual_value
+from corsgate.explain.call import Call
 from corsgate.explain.console import Message, read_message
 from corsgate.explain.cookies import CookieVerdict, cookies_of_response
 from corsgate.explain.explanation import Explanation, explain
+from corsgate.explain.given_call import given_call
 from corsgate.explain.refused_by import GATE, SERVER, RefusedBy, is_preflight, refused_by
 from corsgate.explain.report import as_dict, as_text
 from corsgate.explain.servers import server_fixes
 from corsgate.explain.trace import Answer, Request, Trace
-from corsgate.explain.url import Url
-from corsgate.message.headers import Header
 
 _DESCRIPTION = """\
 Follow a page's call through the steps of the Fetch standard, as a browser does, and explain why it
@@ -102,35 +101,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _call(given: argparse.Namespace) -> Call:
-    return Call(
-        origin=_origin(given.origin),
-        method=_method(given.method or "GET"),
-        url=Url.parse(given.url),
-        headers=tuple(_header(text) for text in given.header),
+    return given_call(
+        origin=given.origin,
+        method=given.method or "GET",
+        url=given.url,
+        headers=given.header,
         credentials=given.credentials,
     )
-
-
-def _origin(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        raise BadValue(f'"{text}" is not ASCII', "write its host in Punycode") from None
-
-
-def _method(text: str) -> bytes:
-    method = text.encode("utf-8")
-    if not TOKEN.fullmatch(method):
-        raise BadValue(f'"{text}" is not a method', 'write one, such as "PUT"')
-    return method
-
-
-def _header(text: str) -> Header:
-    name, colon, value = text.partition(":")
-    field = name.strip().encode("utf-8")
-    if not TOKEN.fullmatch(field):
-        raise BadValue(f'"{name}" is not a header name', 'write one, such as "Content-Type"')
-    return field, value.strip().encode("utf-8") if colon else usual_value(field)
 
 
 def _print(given: argparse.Namespace, explanation: Explanation, **more: object) -> int:
@@ -209,11 +186,11 @@ def _read(given: argparse.Namespace) -> int:
             f"add {missing if url else 'the URL as well'}",
         )
     headers = [*given.header, *([message.header] if message.header else [])]
-    call = Call(
-        origin=_origin(origin),
-        method=_method(given.method or message.method or "GET"),
-        url=Url.parse(url),
-        headers=tuple(_header(text) for text in headers),
+    call = given_call(
+        origin=origin,
+        method=given.method or message.method or "GET",
+        url=url,
+        headers=headers,
         credentials=given.credentials or message.credentials,
     )
     loaded = load(given.config)

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.diff_reach import COMPARED, destination, reach_changes
+from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.header_rules import HeaderRules
@@ -113,8 +114,9 @@ def differences(
         *_listeners(old, new),
         *_fields("hosts", old, new, only=("hosts",)),
         *_fields("limits", old.limits, new.limits),
+        *_admin(old.admin, new.admin),
     ]
-    known = ("listeners", "hosts", "upstreams", "routes", "limits")
+    known = ("listeners", "hosts", "upstreams", "routes", "limits", "admin")
     return [*found, *_fields("", old, new, skip=known)]
 
 
@@ -281,6 +283,15 @@ def _listeners(old: Config, new: Config) -> Iterator[Difference]:
             yield _difference(Kind.GIVES, "listen", f"the gate listens on {endpoint}")
             was = Listener(endpoint=endpoint)
         yield from _fields(f"listen {endpoint}", was, listener, skip=("endpoint",))
+
+
+def _admin(old: Admin | None, new: Admin | None) -> Iterator[Difference]:
+    if old is not None and new is None:
+        yield _difference(Kind.TAKES, "admin", f"status and metrics are no longer on {old.listen}")
+    elif old is None and new is not None:
+        yield _difference(Kind.GIVES, "admin", f"status and metrics are on {new.listen}")
+    elif old is not None and new is not None:
+        yield from _fields("admin", old, new)
 
 
 def _fields(

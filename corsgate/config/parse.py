@@ -17,6 +17,7 @@ from corsgate.config.model.values import (
     Route,
 )
 from corsgate.config.sections.addresses import warn_of_foreign
+from corsgate.config.sections.admin import exposing_upstreams, read_admin
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
@@ -104,14 +105,17 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     log_format = top.get("log_format", _log_format, LOG_FORMATS[0])
     access_log = top.get("access_log", checked(rules.check_plain), None)
     watch = top.get("watch", boolean, False)
-    top.later("admin", "remove it")
+    admin = read_admin(top, listeners)
     top.finish()
 
     if not top.raw.get("routes"):
         notes.add(("routes",), "there is no route", 'write a table [routes."/"]')
     _check_reachable(top, routes, hosts, listeners)
     _check_listeners(top, [route for _, route in routes], listeners)
-    warn_of_foreign(notes, [found for found in upstreams.entries.values() if found is not None])
+    named = [found for found in upstreams.entries.values() if found is not None]
+    warn_of_foreign(notes, named)
+    for name, problem, fix in exposing_upstreams(admin, named):
+        notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):
         notes.warn(("upstreams", name, "origin"), problem, fix)
     if not notes.faults:  # A misspelled name would also make its entry unused.
@@ -128,8 +132,18 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
         log_format=log_format,
         access_log=access_log,
         watch=watch,
+        admin=admin,
         warnings=warnings,
+        written=_places_of_policies(top.raw),
     )
+
+
+def _places_of_policies(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what `Config.written` has of a document without faults."""
+    routes = document["routes"].items()
+    return {
+        "routes": {key: {"cors": table["cors"]} if "cors" in table else {} for key, table in routes}
+    }
 
 
 def _read_policies(

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.admin import (
+    DEFAULT_ADMIN_LISTEN,
+    FREE_ADMIN_LISTEN,
+    Admin,
+    check_not_taken,
+)
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
@@ -96,7 +102,16 @@ def quick_config(
         _check(config, origins, cors_rules)
     warnings = notes.finish()
     assert config is not None
-    return attrs.evolve(config, warnings=warnings)
+    return attrs.evolve(config, admin=_admin(config.listeners[0].endpoint), warnings=warnings)
+
+
+def _admin(endpoint: str) -> Admin:
+    """Return the admin listener: at the usual port, unless the gate has that port itself."""
+    try:
+        check_not_taken(DEFAULT_ADMIN_LISTEN, [endpoint])
+    except BadValue:
+        return Admin(listen=FREE_ADMIN_LISTEN)
+    return Admin()
 
 
 def _check(config: Config, origins: Item, cors_rules: CorsRules) -> None:

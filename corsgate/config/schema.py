@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.request_rules import RequestRules
@@ -68,6 +69,7 @@ _SPECIMEN: Mapping[str, Any] = {
         }
     },
     "limits": {},
+    "admin": {},
 }
 """A document with every kind of table; its values do not matter."""
 
@@ -91,6 +93,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("routes", "/", "response_headers"): (HeaderRules,),
     ("upstreams", "x", "request_headers"): (HeaderRules,),
     ("limits",): (Limits,),
+    ("admin",): (Admin,),
 }
 """The classes whose docstrings describe the keys of each table."""
 

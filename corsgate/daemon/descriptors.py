@@ -9,6 +9,7 @@ import attrs
 from twisted.application.service import Service
 from twisted.logger import Logger
 
+from corsgate.admin.listener import ADMIN_LIMITS
 from corsgate.config.model.values import Config, PoolLimits, Upstream
 from corsgate.transport.listening import ACCEPTS_PER_TURN
 
@@ -122,7 +123,11 @@ class FittedBounds(Service):
 
 
 def _reserve(config: Config) -> int:
-    return RESERVE + (1 + ACCEPTS_PER_TURN) * len(config.listeners)
+    own = RESERVE + (1 + ACCEPTS_PER_TURN) * len(config.listeners)
+    if config.admin is None:
+        return own
+    # The operator gets in, however many clients the gate has.
+    return own + 1 + ACCEPTS_PER_TURN + ADMIN_LIMITS.max_connections
 
 
 def _in_pools(config: Config) -> int:

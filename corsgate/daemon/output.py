@@ -38,7 +38,7 @@ class Output(Service):
         assert sys.__stdout__ is not None, "the caller checks has_output"
         self._stream = StandardOutput(sys.__stdout__, self._writer)
         self._place = place_of(1, os.environ)
-        self.lines = OutputLines(self._writer.put, self._place)
+        self.lines = OutputLines(self._writer.put, self._place, lambda: self._writer.lost_lines)
 
     def take_over(self, parent: Any) -> LogObserver | None:
         """Replace `sys.stdout`, and have the daemon's log written to it as the gate's own lines.

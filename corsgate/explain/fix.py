@@ -13,7 +13,7 @@ from corsgate.config.sections.policies import Finding
 from corsgate.config.sections.routes import parse_place
 from corsgate.config.toml.lines import Path, key_text
 from corsgate.config.toml.writer import Toml, toml_tables
-from corsgate.cors.faults import injection_faults, route_faults
+from corsgate.cors.faults import injected_names, injection_faults, route_faults
 from corsgate.cors.names import SAFELISTED_METHODS
 from corsgate.cors.policy import compile_policy
 from corsgate.cors.warnings import route_warnings
@@ -254,7 +254,13 @@ def _faults(config: Config, place: Place | None, widened: Route) -> list[str]:
     """Return the faults of a route with a wider policy, and of all that share it."""
     places = () if place is None else tuple(map(parse_place, place.shared))
     others = [route for route in config.routes if (route.host, route.prefix) in places]
-    upstreams = [upstream for route in (widened, *others) for upstream in upstreams_of(route)]
+    # Thousands of routes may share a policy. Only what their upstreams inject is compared, so one
+    # upstream of each kind is enough.
+    upstreams = {
+        injected_names(upstream): upstream
+        for route in (widened, *others)
+        for upstream in upstreams_of(route)
+    }.values()
 
     def found(route: Route) -> list[str]:
         findings = (

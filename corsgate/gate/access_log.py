@@ -104,6 +104,11 @@ class AccessLog:
         if lost:
             _log.warn("{lost} line(s) of the access log were lost", lost=lost)
 
+    @property
+    def lost_lines(self) -> int:
+        """How many lines a file lost since the start."""
+        return 0 if self._file is None else self._file.lost_lines
+
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed, and log that."""
         if self._file is None:

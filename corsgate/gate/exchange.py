@@ -15,15 +15,11 @@ from corsgate.balance.circuit import CircuitState
 from corsgate.balance.failure_causes import CAUSE_OF_STATUS, cause_of
 from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
-from corsgate.errors import (
-    UpstreamError,
-    UpstreamFull,
-    UpstreamTimedOut,
-)
+from corsgate.errors import UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.gate.choice import FREE, choice_of, server_to_come
 from corsgate.gate.credential_refusals import REFUSED, note_response
 from corsgate.gate.error_page import TOO_LARGE, Problem
-from corsgate.gate.failover import Failover, report
+from corsgate.gate.failover import Failover, count_response, report
 from corsgate.gate.own_responses import respond, respond_to_failure
 from corsgate.gate.relay import Relay, note_unsealed, tunnelled
 from corsgate.gate.route_timeout import RouteTimeout
@@ -184,6 +180,8 @@ class Exchange:
         """Hand a server's response to the client, unless it is one that another may better."""
         try:
             status, route = response.head.status, self._route
+            if self._last.counters is not None:
+                count_response(self._last, response, self._request, route, self._failover)
             cause = CAUSE_OF_STATUS.get(status)
             if cause is not None:
                 self._go_on(cause, response, None)
@@ -209,7 +207,7 @@ class Exchange:
             self._fail(failure)
             return
         try:
-            report(self._route, self._request.log.id, error)
+            report(self._route, self._request.log.id, error, self._last)
             self._go_on(cause_of(error), None, error)
         except Exception:
             self._fail(Failure())
@@ -345,6 +343,8 @@ class Exchange:
 
     def ran_late(self, *, to_blame: bool) -> None:
         """End what waits for a response: the route's timeout is over."""
+        if to_blame and self._last.counters is not None:
+            self._last.counters.failures["timeout"] += 1
         self._end_attempt(self._is_served("timeout") if to_blame else None)
         self._late = True
         self._leave()

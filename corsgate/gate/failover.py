@@ -8,9 +8,12 @@ from twisted.logger import Logger
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
 from corsgate.errors import CorsgateError
+from corsgate.gate.counters import failure_cause
 from corsgate.gate.log_text import shown
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
+from corsgate.server.request import GateRequest
+from corsgate.upstream.response import UpstreamResponse
 
 _log = Logger()
 
@@ -28,10 +31,12 @@ class Failover:
 
     Attributes:
         shown: What was tried, for the access log.
+        since_s: When the last attempt began, by the reactor's clock.
     """
 
     def __init__(self, upstream: UpstreamRuntime, method: bytes, until_s: float) -> None:
         self.shown: list[str] = []
+        self.since_s = 0.0
         self._upstream = upstream
         self._retries = Retries(upstream.rules, upstream.balancer.budget, method, until_s)
         self._servers: list[ServerState] = []
@@ -75,6 +80,9 @@ class Failover:
         # Others may have come or gone in the meantime.
         state = balancer.pick(clock.seconds(), key, tried=self._servers)
         if state is not None:
+            self.since_s = clock.seconds()
+            if state.counters is not None:
+                state.counters.retries += 1
             self.shown.append(f"{failed.server.origin} {cause or 'busy'}")
         return state
 
@@ -83,14 +91,42 @@ class Failover:
         self._retries.end()
 
 
-def report(route: CompiledRoute, request_id: str, error: CorsgateError) -> None:
-    """Log why an attempt failed: a line per second, route and kind of failure at most.
+def count_response(
+    state: ServerState,
+    response: UpstreamResponse,
+    request: GateRequest,
+    route: CompiledRoute,
+    failover: Failover | None,
+) -> None:
+    """Count a server's response, and how long it took to begin.
+
+    Args:
+        state: The server, which has counters.
+        response: What it sent.
+        request: The client's.
+        route: The request's route.
+        failover: What came before; None for a first attempt, which began when the request came.
+    """
+    began_s = request.arrived_s if failover is None else failover.since_s
+    state.counters.responded(response.head.status, route.upstream.clock.seconds() - began_s)
+
+
+def report(
+    route: CompiledRoute,
+    request_id: str,
+    error: CorsgateError,
+    state: ServerState | None = None,
+) -> None:
+    """Log why an attempt failed: a line per second, route and kind of failure at most; count it.
 
     Args:
         route: The request's route.
         request_id: By which the access log's line is found.
         error: What the attempt failed with.
+        state: The server, if one had the request.
     """
+    if state is not None and state.counters is not None:
+        state.counters.failures[failure_cause(error)] += 1
     more = route.log_throttle.due(type(error).__name__, route.upstream.clock.seconds())
     if more is not None:
         _log.warn(

@@ -72,6 +72,7 @@ class ListenerSite:
         self.served = served
         self._access_log = access_log
         self._reactor = reactor
+        self._now = deadlines.now
         self.site = GateSite(
             served.root,
             deadlines=deadlines,
@@ -114,6 +115,10 @@ class ListenerSite:
         return over_tls(self.site, served.certificates, served.make_http2, self._reactor)
 
     def _record(self, request: GateRequest) -> None:
-        if not request.log.id:
+        log = request.log
+        if not log.id:
             self.served.client(request)
+            self.served.count_unrouted(request)
+        if log.counters is not None:
+            log.counters.record(request, self._now())
         self._access_log.record(request)

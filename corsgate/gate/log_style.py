@@ -56,10 +56,12 @@ class OutputLines:
     Attributes:
         put: Writes a line, given without its end; it never waits.
         place: Where the lines go.
+        lost: Returns how many lines were lost since the start.
     """
 
     put: Callable[[str], None]
     place: Place
+    lost: Callable[[], int] = lambda: 0
 
 
 def line_format(log_format: str, place: Place) -> str:

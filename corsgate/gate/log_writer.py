@@ -37,6 +37,9 @@ class LineWriter:
             whatever thread finds out; no more than three times per `retry_s`.
         write: As `os.write`.
         retry_s: How long a log that can't be written to is left alone.
+
+    Attributes:
+        lost_lines: How many lines were lost since the start.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LineWriter:
         self._waiting_bytes = 0
         self._writing = b""
         self._lost = 0
+        self.lost_lines = 0
         # Whether the thread has to be woken; it is not while it writes, nor while lines gather.
         self._idle = False
         self._stopping = False
@@ -77,6 +81,7 @@ class LineWriter:
             waiting = self._waiting_bytes + len(data) + 1
             if waiting > self._max_bytes or self._stopping:
                 self._lost += 1
+                self.lost_lines += 1
                 self._in_trouble("can't keep up: some lines are lost")
                 return
             self._waiting_bytes = waiting
@@ -296,6 +301,11 @@ class LogFile:
         """
         self.path = path
         self._writer.switch(descriptor)
+
+    @property
+    def lost_lines(self) -> int:
+        """How many lines were lost since the start."""
+        return self._writer.lost_lines
 
 
 def open_log_file(path: str) -> int:

@@ -8,7 +8,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.cors.decide import Decision
-from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop
+from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop, UpstreamError
+from corsgate.gate.counters import CUT
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
 from corsgate.gate.failover import report
 from corsgate.gate.runtime import CompiledRoute
@@ -29,6 +30,7 @@ def respond(request: GateRequest, problem: Problem, decision: Decision | None = 
     """
     # Unless more is known, the log says what the client gets.
     request.log.conclude(problem.detail)
+    _count_own(request, problem.status)
     own = (REQUEST_ID, request.log.id.encode("ascii"))
     headers = [own]
     if decision is not None:
@@ -68,14 +70,30 @@ def _tell(request: GateRequest, route: CompiledRoute, decision: Decision, failur
         report(route, request.log.id, error)
     fallback = route.upstream.rules.on_down
     if request.startedWriting:
+        _count_cut(request, route, error)
         request.abort()
     elif fallback is not None and isinstance(error, NoServer | ConnectFailed):
         head, body = render_fallback(fallback)
         head.headers.append((REQUEST_ID, request.log.id.encode("ascii")))
         head.headers.extend(decision.exposing(head.headers).headers)
+        _count_own(request, fallback.status)
         request.respond(head, body)
     else:
         respond(request, problem_of(error), decision)
+
+
+def _count_own(request: GateRequest, status: int) -> None:
+    counters = request.log.counters
+    if counters is not None:
+        counters.own[status] += 1
+
+
+def _count_cut(request: GateRequest, route: CompiledRoute, error: BaseException | None) -> None:
+    """Count a response that broke off, if that was the server's fault."""
+    if isinstance(error, UpstreamError) and request.log.server is not None:
+        state = route.upstream.balancer.states.get(request.log.server)
+        if state is not None and state.counters is not None:
+            state.counters.failures[CUT] += 1
 
 
 def _report(route: CompiledRoute, request: GateRequest, what: str, failure: Failure) -> None:

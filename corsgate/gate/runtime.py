@@ -14,13 +14,14 @@ from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
 from corsgate.gate.reach import Reach, as_one, reach_key
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
-from corsgate.gate.upstream_runtime import UpstreamRuntime, make_upstream
+from corsgate.gate.upstream_runtime import Common, UpstreamRuntime, make_upstream
 from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape, withheld_fields
 from corsgate.message.uri_mapping import Mount
 from corsgate.routing import RouteTable
@@ -80,12 +81,14 @@ class CompiledRoute:
             from a server before.
         whole: Whether a response that has come whole is written whole.
         reach: What its requests may reach, or None where that is everything.
+        counters: Count its requests; None where nothing does.
     """
 
     __slots__ = (
         "adds_fields",
         "authenticates",
         "carries_sessions",
+        "counters",
         "credentialed",
         "direct",
         "head_kind",
@@ -130,8 +133,7 @@ class CompiledRoute:
         self.credentialed = signed_upstream(route) is not None
         self.authenticates = authenticates(route)
         self.carries_sessions = cookies.rides_on(route)
-        self.pseudonym = pseudonym
-        self.origin = route.upstream.request_rules.origin
+        self.pseudonym, self.origin = pseudonym, route.upstream.request_rules.origin
         label = (route.host or "").encode("ascii") + (prefix or b"/")
         own_fields = frozenset() if credentials is None else credentials.header_names
         self.request_shape = (UrlRequestShape if route.by_url else RequestShape)(
@@ -158,6 +160,7 @@ class CompiledRoute:
         self.adds_fields = upstream.sticky is not None or self.response_fields.makes_any
         trial = route.cors_report_only
         self.label = f"{route.host or ''}{route.prefix}"
+        self.counters: RouteCounters | None = None
         self.policy = None if route.cors is None else compiled(route.cors)
         self.report_only = None if trial is None else ReportOnly(self.label, compiled(trial))
         self.methods = _encoded(route.methods)
@@ -265,6 +268,7 @@ def make_runtime(
     hosts: Hosts | None = None,
     short: Callable[[], None] = lambda: None,
     before: Runtime | None = None,
+    counters: Counters | None = None,
 ) -> Runtime:
     """Make a configuration ready to serve; a thread may do that.
 
@@ -279,6 +283,7 @@ def make_runtime(
         hosts: Knows the names that come before DNS; by default the system's do.
         short: Called where the process lacks what a connection needs; it closes what it can.
         before: The one that it will replace, with `take_over`; None at the start.
+        counters: Count what is served; None where nothing does.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -286,12 +291,20 @@ def make_runtime(
     Raises:
         ConfigError: An upstream's certificates can't be used.
     """
-    more = (reactor, deadlines, rng, shortcuts, hosts or Hosts(), short)
+    common = Common(
+        reactor=reactor,
+        deadlines=deadlines,
+        rng=rng,
+        shortcuts=shortcuts,
+        hosts=hosts or Hosts(),
+        short=short,
+        counters=counters,
+    )
     known = {} if before is None else before.upstreams
     upstreams = _made(
-        config.upstreams, known, lambda each, old: make_upstream(each, *more, old), file
+        config.upstreams, known, lambda each, old: make_upstream(each, common, old), file, counters
     )
-    table = _make_table(config, upstreams, pseudonym, shortcuts)
+    table = _make_table(config, upstreams, pseudonym, shortcuts, counters)
     return Runtime(table=table, upstreams=upstreams)
 
 
@@ -300,6 +313,7 @@ def _make_table(
     upstreams: Mapping[str, UpstreamRuntime],
     pseudonym: bytes,
     shortcuts: Shortcuts,
+    counters: Counters | None,
 ) -> RouteTable[CompiledRoute]:
     """Compile all routes."""
     # Routes that share a policy share its decisions, which may be thousands.
@@ -325,10 +339,18 @@ def _make_table(
             )
             for each in one_per_upstream(route)
         ]
-        return as_one(found)
+        return as_one(_counted(found, counters))
 
     table = RouteTable.build(config.routes, compile_route)
     return table
+
+
+def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> Sequence[CompiledRoute]:
+    """Return routes of one label, which count their requests together if anything counts."""
+    if counters is not None:
+        for each in routes:
+            each.counters = counters.route(each.label)
+    return routes
 
 
 def _made(
@@ -336,13 +358,14 @@ def _made(
     known: Mapping[str, UpstreamRuntime],
     make: Callable[[Upstream, UpstreamRuntime | None], UpstreamRuntime],
     file: str,
+    counters: Counters | None,
 ) -> Mapping[str, UpstreamRuntime]:
     """Return all upstreams made ready, unchanged ones as they are; or raise all their faults."""
     made: dict[str, UpstreamRuntime] = {}
     faults: list[Fault] = []
     for name, upstream in upstreams.items():
         old = known.get(name)
-        if old is not None and old.config == upstream:
+        if old is not None and old.config == upstream and old.counters is counters:
             made[name] = old
             continue
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from corsgate.config.model.values import Config, Listener
+from corsgate.gate.counters import RouteCounters
 from corsgate.gate.error_page import Problem
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.own_responses import respond
@@ -37,6 +38,7 @@ class Served:
         runtime: The configuration made ready.
         new_id: Returns a request id.
         loopback: Whether only programs on this machine can connect to the listener.
+        unrouted: Counts the requests that belong to no route.
         shortcuts: Which ones are taken.
 
     Attributes:
@@ -57,10 +59,12 @@ class Served:
         *,
         new_id: Callable[[], str],
         loopback: bool,
+        unrouted: RouteCounters,
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.listener = listener
         self._new_id = new_id
+        self._unrouted = unrouted
         self._hosts_checked = config.hosts is not None or loopback
         hosts = HostRules.build(config.hosts, loopback=loopback)
         proxies = listener.trusted_proxies
@@ -124,6 +128,10 @@ class Served:
     def _serve(self, request: GateRequest, route: CompiledRoute) -> None:
         client = self.client(request)
         request.log.route = route.label
+        counters = route.counters
+        if counters is not None:
+            counters.in_flight += 1
+            request.log.counters = counters
         Exchange(request, route, client).start()
 
     def _serve_anew(self, request: GateRequest, route: CompiledRoute) -> None:
@@ -134,7 +142,13 @@ class Served:
     def _respond(self, request: GateRequest, problem: Problem) -> None:
         """Respond to a request that belongs to no route."""
         self.client(request)
+        self.count_unrouted(request)
         respond(request, problem)
+
+    def count_unrouted(self, request: GateRequest) -> None:
+        """Count a request that belongs to no route."""
+        request.log.counters = self._unrouted
+        self._unrouted.in_flight += 1
 
 
 def _client_of(

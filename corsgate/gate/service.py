@@ -17,6 +17,7 @@ from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log, place_of_log
+from corsgate.gate.counters import Counters
 from corsgate.gate.drain import Drain
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.listening import Listening, adjust_socket
@@ -79,6 +80,8 @@ class GateService(Service):
         self._reactor = reactor
         self._output = output
         self._keeps_log = write is not None
+        self._stopped = False
+        self._awaiting_stop: list[Deferred[None]] = []
         deadlines = Deadlines(reactor)
         self._access_log = AccessLog(
             config.log_format,
@@ -98,6 +101,7 @@ class GateService(Service):
             admission=Admission(deadlines, config.limits),
             memory=MemoryBudget(config.limits),
             access_log=self._access_log,
+            counters=Counters(),
             listening=Listening(reactor, self._out_of_descriptors),
             short=self._out_of_descriptors,
             shortcuts=shortcuts,
@@ -128,6 +132,17 @@ class GateService(Service):
     def memory(self) -> MemoryBudget:
         """Counts the bytes that wait in memory."""
         return self._lasting.memory
+
+    @property
+    def counters(self) -> Counters:
+        """Count what is served, if the configuration has an admin listener."""
+        return self._lasting.counters
+
+    @property
+    def log_lines_lost(self) -> int:
+        """How many lines of the access log were lost since the start."""
+        on_output = 0 if self._output is None else self._output.lost()
+        return self._access_log.lost_lines + on_output
 
     @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
@@ -191,6 +206,18 @@ class GateService(Service):
         for upstream in self.runtime.upstreams.values():
             upstream.stop()
         self._access_log.stop()
+        self._stopped = True
+        for waiting in self._awaiting_stop:
+            waiting.callback(None)
+
+    def when_stopped(self) -> Deferred[None]:
+        """Return a Deferred that fires when the gate has drained and closed."""
+        waiting: Deferred[None] = Deferred()
+        if self._stopped:
+            waiting.callback(None)
+        else:
+            self._awaiting_stop.append(waiting)
+        return waiting
 
     def abort(self) -> None:
         """Cut every client's connection."""

@@ -12,6 +12,7 @@ from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config, Listener
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access_log import AccessLog
+from corsgate.gate.counters import Counters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.listening import Listening, Socket
 from corsgate.gate.log_change import LogChange
@@ -38,6 +39,7 @@ class Lasting:
         admission: Counts the connections of all listeners.
         memory: Counts what waits in memory for all listeners.
         access_log: Gets a line for each request.
+        counters: Count what is served, if the configuration has an admin listener.
         listening: The listening sockets.
         short: Called where there is no descriptor left.
         shortcuts: Which ones are taken.
@@ -52,6 +54,7 @@ class Lasting:
     admission: Admission
     memory: MemoryBudget
     access_log: AccessLog
+    counters: Counters
     listening: Listening
     short: Callable[[], None]
     shortcuts: Shortcuts
@@ -118,6 +121,7 @@ def make_snapshot(
         shortcuts=lasting.shortcuts,
         short=lasting.short,
         before=before,
+        counters=None if config.admin is None else lasting.counters,
     )
     maker = _Maker(lasting, config, file, runtime)
     sockets = [maker.socket(number) for number in range(len(config.listeners))]
@@ -163,6 +167,7 @@ class _Maker:
             self._config,
             self._runtime,
             new_id=lasting.new_id,
+            unrouted=lasting.counters.unrouted,
             # The string does not say where a socket from systemd listens; the socket does.
             loopback=is_loopback(endpoint) or is_loopback_socket(endpoint, lasting.reactor),
             shortcuts=lasting.shortcuts,

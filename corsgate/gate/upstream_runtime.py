@@ -19,9 +19,10 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
-from corsgate.shortcuts import Shortcuts
+from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
@@ -53,6 +54,7 @@ class UpstreamRuntime:
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
+        counters: All counters of the gate; None where nothing counts.
         chooses_freely: Whether it is all the same which server gets a client's request.
     """
 
@@ -70,6 +72,7 @@ class UpstreamRuntime:
     prober: Prober | None
     clock: IReactorTime
     chance: Callable[[], float]
+    counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
     chooses_freely: bool = attrs.field(init=False)
 
@@ -109,6 +112,7 @@ class UpstreamRuntime:
                     servers = tuple(watcher.servers)
         self.agent.inherit(before.agent, servers)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
+        self.count_servers()
         if self.sticky is not None:
             self.sticky.know(server.origin for server in servers)
         for watcher in before.watchers:
@@ -135,6 +139,7 @@ class UpstreamRuntime:
             return
         self.agent.update(servers)
         self.balancer.update(servers, self.clock.seconds())
+        self.count_servers()
         if self.sticky is not None:
             self.sticky.know(server.origin for server in servers)
         if self.prober is not None:
@@ -145,27 +150,47 @@ class UpstreamRuntime:
             servers=", ".join(server.origin for server in servers),
         )
 
+    def count_servers(self) -> None:
+        """Have each server's attempts counted, or no longer."""
+        counters = self.counters
+        states = self.balancer.states
+        for origin, state in states.items():
+            state.counters = None if counters is None else counters.server(self.name, origin)
+        if counters is not None:
+            counters.keep_servers(self.name, states)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Common:
+    """What all upstreams of a configuration have in common.
+
+    Attributes:
+        reactor: Connects and tells the time.
+        deadlines: Ends what takes too long.
+        rng: Returns unpredictable random bytes.
+        shortcuts: Which ones are taken.
+        hosts: Knows the names that come before DNS.
+        short: Called where the process lacks what a connection needs; it closes what it can.
+        counters: Count what the servers are sent; None where nothing does.
+    """
+
+    reactor: Any
+    deadlines: Deadlines
+    rng: Callable[[int], bytes]
+    shortcuts: Shortcuts = ALL
+    hosts: Hosts = attrs.Factory(Hosts)
+    short: Callable[[], None] = lambda: None
+    counters: Counters | None = None
+
 
 def make_upstream(
-    upstream: Upstream,
-    reactor: Any,
-    deadlines: Deadlines,
-    rng: Callable[[int], bytes],
-    shortcuts: Shortcuts,
-    hosts: Hosts,
-    short: Callable[[], None] = lambda: None,
-    before: UpstreamRuntime | None = None,
+    upstream: Upstream, common: Common, before: UpstreamRuntime | None = None
 ) -> UpstreamRuntime:
     """Make an upstream ready to be asked.
 
     Args:
         upstream: How it is configured.
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        rng: Returns so many random bytes.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS.
-        short: Called where the process lacks what a connection needs; it closes what it can.
+        common: What it has in common with others.
         before: The upstream before a reload, which `take_over` follows for; None if none was.
 
     Returns:
@@ -174,7 +199,8 @@ def make_upstream(
     Raises:
         BadValue: Its certificates can't be used.
     """
-    agent = UpstreamAgent(reactor, deadlines, upstream, shortcuts, hosts, short)
+    reactor, deadlines, rng, hosts = common.reactor, common.deadlines, common.rng, common.hosts
+    agent = UpstreamAgent(reactor, deadlines, upstream, common.shortcuts, hosts, common.short)
     rules = upstream.balancing
     # Seeded by what nobody can guess; who draws well can't be steered to one server.
     chance = Random(rng(16)).random  # noqa: S311  # nothing secret is made of it
@@ -203,7 +229,10 @@ def make_upstream(
         prober=prober,
         clock=reactor,
         chance=chance,
+        counters=common.counters,
     )
+    if before is None:
+        made.count_servers()
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return made
 

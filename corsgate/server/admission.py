@@ -45,6 +45,14 @@ _OUT_OF_DESCRIPTORS = (
     " limit (LimitNOFILE= of systemd, ulimit -n)"
 )
 
+_BOUNDS = {
+    _REFUSED: "max_connections",
+    _REFUSED_OF_CLIENT: "max_connections_per_client",
+    _SHED: "idle_connections_closed",
+    _OUT_OF_DESCRIPTORS: "descriptors",
+}
+"""What each of them is called where bounds that were hit are counted."""
+
 
 def client_key(host: str) -> str:
     """Return what a client is counted by.
@@ -135,6 +143,7 @@ class Admission:
     Attributes:
         deadline_s: For the deadlines: when refusals are to be logged.
         connections: How many there are.
+        hits: How often each bound was hit, by its name.
     """
 
     _log = Logger()
@@ -149,6 +158,7 @@ class Admission:
         self._others = _Group()
         self._none_spare_until_s = -NEVER
         self._events: Counter[str] = Counter()
+        self.hits: Counter[str] = Counter()
         self._last_refused = ""
 
     def bound(self, limits: Limits) -> None:
@@ -280,6 +290,7 @@ class Admission:
 
     def _count(self, text: str) -> None:
         self._events[text] += 1
+        self.hits[_BOUNDS[text]] += 1
         if self.deadline_s == NEVER:
             self.deadline_s = self._deadlines.now() + REPORT_INTERVAL_S
             self._deadlines.add(self)

@@ -317,8 +317,8 @@ class GateRequest(server.Request):
 
     def revoke(self) -> None:
         """End the exchange, which its client lets stall, with 408 where it may still hear that."""
-        body = self.body
-        if body is not None and body.has_receiver and not self.startedWriting:
+        self.log.count_revoked()
+        if (body := self.body) is not None and body.has_receiver and not self.startedWriting:
             body.fail(Failure(ExchangeRevoked(_REVOKED)))
         elif not self.gone:
             self.channel.cut(_REVOKED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RequestLog:
     """Notes on one request, which become its line of the access log.
@@ -17,6 +19,7 @@ class RequestLog:
         refused: Why the CORS decision refused it.
         ungranted: What the policy does not grant a request that was forwarded all the same.
         tried: The servers that had the request before the last one.
+        counters: Those of its route, which count it once it has ended; None where nothing counts.
     """
 
     id: str = ""
@@ -27,8 +30,15 @@ class RequestLog:
     refused: str | None = None
     ungranted: str = ""
     tried: list[str] | None = None
+    # A RouteCounters of the gate's, which imports this package.
+    counters: Any = None
 
     def conclude(self, outcome: str) -> None:
         """Say how the request ended, unless that was said before."""
         if self.outcome is None:
             self.outcome = outcome
+
+    def count_revoked(self) -> None:
+        """Count that the request was ended because its client let it stall."""
+        if self.counters is not None:
+            self.counters.revoked += 1

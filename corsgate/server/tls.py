@@ -34,11 +34,15 @@ class CertificateTable:
             that none is for.
         protocols: What is spoken over TLS, the preferred first (RFC 7301).
 
+    Attributes:
+        certificates: As above.
+
     Raises:
         BadValue: OpenSSL refuses a certificate.
     """
 
     def __init__(self, certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> None:
+        self.certificates = tuple(certificates)
         self._context = _make_default(certificates, tuple(protocols))
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:

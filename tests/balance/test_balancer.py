@@ -36,6 +36,8 @@ class PickTests(SynchronousTestCase):
             pool.said,
             ["http://b.test is down: it answers 500", "http://b.test is up"],
         )
+        pool.probe("b", False, False, False)
+        self.assertEqual(pool.state("b").reason, "it answers 500")
 
     def test_all_down(self) -> None:
         """If all are down, there is no server."""
@@ -107,6 +109,8 @@ class EjectionTests(SynchronousTestCase):
         pool.end("b", False)
         self.assertEqual(pool.picks(4), "aaaa")
         self.assertEqual(pool.said, ["http://b.test is left out for 10 s: its requests fail"])
+        state = pool.state("b")
+        self.assertEqual((state.ejections, state.reason), (1, "its requests fail"))
 
     def test_trial(self) -> None:
         """After the ejection it gets one request at a time, until one is served."""

@@ -38,6 +38,7 @@ class TurnTests(SynchronousTestCase):
         slots = full(3)
         for connection in "BAC":
             self.assertIsNone(slots.ended(connection))
+        self.assertEqual(slots.idle, 3)
         self.assertEqual([slots.take_idle() for _ in range(4)], ["C", "A", "B", None])
 
     def test_handed_over(self) -> None:

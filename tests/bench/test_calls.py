@@ -54,6 +54,11 @@ class PinTests(SynchronousTestCase):
         """A GET over HTTP/2 with the fields of the one before."""
         self.check("get-http2")
 
+    def test_admin(self) -> None:
+        """The same GET where the gate counts what it serves: at most 8 calls more."""
+        self.check("admin")
+        self.assertLessEqual(PINS["admin"].calls.count - PINS["1k"].calls.count, 8)
+
     def test_all_are_checked(self) -> None:
         """Each load has a pin and a test."""
         self.assertEqual([load.name for load in LOADS], list(PINS))

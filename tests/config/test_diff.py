@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.diff import Difference, Kind, differences
 from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.header_rules import HeaderRules
@@ -315,6 +316,7 @@ on_down = { status = 503 }
             (Balancing(), upstream_with("balancing")),
             (RequestRules(), upstream_with("request_rules")),
             (Addresses(), upstream_with("addresses")),
+            (Admin(), lambda new: attrs.evolve(config, admin=new)),
             (config, lambda new: new),
         )
         other: dict[str, Any] = {
@@ -366,6 +368,8 @@ on_down = { status = 503 }
             "routes": (attrs.evolve(route, prefix="/v3"),),
             "log_format": "combined",
             "access_log": "off",
+            "admin": Admin(),
+            "listen": "unix:/run/admin.sock",
             "tls": UpstreamTls(pin=(f"sha256/{'A' * 43}=",)),
             "max_body_bytes": 7,
             "max_requests_per_connection": 7,

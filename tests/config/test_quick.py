@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.admin import DEFAULT_ADMIN_LISTEN, FREE_ADMIN_LISTEN, Admin
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -67,9 +68,21 @@ class RightTests(SynchronousTestCase):
                 listeners=(Listener(endpoint="tcp:5555:interface=127.0.0.1"),),
                 upstreams={"upstream": upstream},
                 routes=(Route(prefix="/", upstream=upstream, cors=policy),),
+                admin=Admin(),
             ),
             quick_config(upstream=URL, allow_origins=[ORIGIN], cors_rules=CORS_RULES),
         )
+
+    def test_admin(self) -> None:
+        """The admin listener has its usual port, unless the gate has that one itself."""
+        for listen, admin in (
+            (None, DEFAULT_ADMIN_LISTEN),
+            ("tcp:9901", FREE_ADMIN_LISTEN),
+            ("tcp:9901:interface=127.0.0.1", FREE_ADMIN_LISTEN),
+            ("tcp:9902", DEFAULT_ADMIN_LISTEN),
+        ):
+            config = quick_config(upstream=URL, allow_origins=[ORIGIN], listen=listen)
+            self.assertEqual(config.admin, Admin(listen=admin))
 
     def test_auth(self) -> None:
         """Credentials are split at most twice, so that passwords may hold colons."""

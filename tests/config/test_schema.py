@@ -78,6 +78,8 @@ RIGHT = (
     GOOD + 'response_headers = { set = { X-A = "{route}" }, remove = ["Server"] }',
     GOOD.replace("[routes", 'request_headers = { set = { X-A = "b" } }\n[routes'),
     GOOD.replace("[routes", 'origin = "drop"\nforwarded = "none"\nvia = false\n[routes'),
+    GOOD + "[admin]",
+    GOOD + '[admin]\nlisten = "unix:/run/admin.sock"',
     GOOD + '[credentials.c]\ntype = "header"\nname = "X-K"\nvalue = { systemd = "k" }',
 )
 
@@ -118,6 +120,7 @@ def places() -> Iterator[tuple[Any, str]]:
     yield upstream["client_certificate"], "[upstreams.a]\nclient_certificate = { KEY }"
     yield inline["cors"], "[cors.a]\nKEY\n"
     yield top["limits"], "[limits]\nKEY\n"
+    yield top["admin"], "[admin]\nKEY\n"
     route = top["routes"]["additionalProperties"]
     yield route, '[routes."/"]\nKEY\n'
     for key in ("limits", "response_headers"):

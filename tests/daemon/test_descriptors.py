@@ -9,6 +9,7 @@ import socket
 from contextlib import ExitStack
 from typing import Any
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
@@ -16,6 +17,8 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.admin.listener import ADMIN_LIMITS
+from corsgate.config.model.admin import Admin
 from corsgate.config.model.values import Config
 from corsgate.daemon.descriptors import fit, needed, raise_limit
 from tests.peers import Client, Upstream, reactor, request, response
@@ -65,6 +68,13 @@ class Fit(SynchronousTestCase):
             fitted.limits.max_connections_per_client,
             fitted.upstreams["a"].pool.max_connections,
         )
+
+    def test_admin(self) -> None:
+        """The admin listener has descriptors of its own, which the gate's clients can't take."""
+        config = self.config()
+        more = attrs.evolve(config, admin=Admin())
+        self.assertGreaterEqual(needed(more) - needed(config), ADMIN_LIMITS.max_connections + 1)
+        self.assertLess(self.bounds(more, 1024)[0], self.bounds(config, 1024)[0])
 
     def test_enough(self) -> None:
         """With what is needed, nothing changes and nothing is said."""

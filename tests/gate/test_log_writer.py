@@ -218,6 +218,7 @@ class Blocked(WriterTestCase):
         self.assertEqual(len(self.told), 1, self.told)
         # The pipe has 64 KiB, or less where its user has many; the rest waits or is lost.
         self.assertTrue(18_000 < lost <= 20_000, lost)
+        self.assertTrue(18_000 < writer.lost_lines <= lost, writer.lost_lines)
 
     def test_goes_on(self) -> None:
         """Once it is read again, lines go on, each whole, and the log says what is missing."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.upstream_runtime import make_upstream
-from corsgate.shortcuts import ALL
+from corsgate.gate.upstream_runtime import Common, make_upstream
 from corsgate.transport.deadlines import Deadlines
-from corsgate.upstream.hosts import Hosts
 from tests.gate.fakes import logged
 from tests.support import LISTEN, parse
 
@@ -27,7 +25,9 @@ class UpstreamRuntimeTests(SynchronousTestCase):
         """Other servers are known to all that has to know them, and logged."""
         clock = MemoryReactorClock()
         configured = parse(LISTEN + UPSTREAM).upstreams["a"]
-        upstream = make_upstream(configured, clock, Deadlines(clock), bytes, ALL, Hosts())
+        upstream = make_upstream(
+            configured, Common(reactor=clock, deadlines=Deadlines(clock), rng=bytes)
+        )
         said = logged(self)
         kept = next(iter(upstream.balancer.states.values()))
         upstream.change((kept.server,))

@@ -114,6 +114,8 @@ class AdmissionTests(SynchronousTestCase):
         self.assertIn("max_connections_per_client = 2 ", self.lines[0])
         self.assertIn("192.0.2.1", self.lines[0])
         self.assertIn("500 connection(s) refused past max_connections = 5 ", self.lines[1])
+        hits = self.admission.hits
+        self.assertEqual((hits["max_connections_per_client"], hits["max_connections"]), (1000, 500))
         self.clock.pump([1.0] * 60)
         self.assertEqual(len(self.lines), 2)
         self.admit("203.0.113.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.gate.counters import RouteCounters
 from corsgate.server.request_log import RequestLog
 
 
@@ -23,3 +24,11 @@ class RequestLogTests(SynchronousTestCase):
         log.conclude("x")
         other = RequestLog()
         self.assertEqual((other.id, other.tried, other.outcome), ("", None, None))
+
+    def test_revoked(self) -> None:
+        """A request that was revoked counts on its route, if anything counts."""
+        log = RequestLog()
+        log.count_revoked()
+        log.counters = RouteCounters("/v1")
+        log.count_revoked()
+        self.assertEqual(log.counters.revoked, 1)

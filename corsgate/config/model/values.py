@@ -12,6 +12,7 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.addresses import Addresses
+from corsgate.config.model.admin import Admin as Admin
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
@@ -300,7 +301,10 @@ class Config:
             and JSON elsewhere.
         access_log: The path of the access log, ``off``, or ``-`` for standard output, the default.
         watch: Whether a change of the file, or of a file that it names, reloads it.
+        admin: The listener for metrics, status and health; None for no such listener.
         warnings: Warnings about the file, in line order.
+        written: What of the file as tomllib reads it says where each route's policy is written,
+            ``{"routes": {KEY: {"cors": ...}}}``; there is no secret in it.
     """
 
     listeners: tuple[Listener, ...] = attrs.field(validator=at_least_one)
@@ -315,8 +319,10 @@ class Config:
         default=None, validator=attrs.validators.optional(rule(rules.check_plain))
     )
     watch: bool = False
+    admin: Admin | None = None
 
     warnings: tuple[Fault, ...] = attrs.field(default=(), eq=False)
+    written: Mapping[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
 
     @routes.validator
     def _differ(self, _attribute: attrs.Attribute[Any], routes: tuple[Route, ...]) -> None:

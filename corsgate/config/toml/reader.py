@@ -196,10 +196,6 @@ class Table:
             self._refused.append(key)
             self.notes.add((*self.path, key), problem, fix)
 
-    def later(self, key: str, fix: str) -> None:
-        """Record a fault if a key is present that is documented but not supported yet."""
-        self.refuse(key, "this version does not support it yet", fix)
-
     def finish(self) -> None:
         """Record a fault for each key of the table that was never read."""
         for key in self.raw:

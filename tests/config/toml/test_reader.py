@@ -145,7 +145,6 @@ class KeyTests(TableTestCase):
         table = table_of("a = 1")
         table.refuse("a", "it can't be here", "move it")
         table.refuse("b", "it can't be here", "move it")
-        table.later("c", "remove it")
         table.finish()
         self.assertEqual(noted(table), ["c.toml:1: a: it can't be here; move it"])
 

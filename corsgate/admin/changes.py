@@ -1,0 +1,59 @@
+"""The status with only those routes that have changed: most of thousands have not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from corsgate.admin.status import status
+from corsgate.admin.view import View
+from corsgate.gate.runtime import CompiledRoute, Runtime
+
+_Stamp = tuple[int, int, int]
+
+
+class Changes:
+    """Makes status objects for those that have seen an earlier one.
+
+    An object has ``partial``: false if it has all routes, true if it has only those that changed
+    since the last time.
+
+    Args:
+        view: What the status is made of.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._runtime: Runtime | None = None
+        self._stamps: dict[str, _Stamp] = {}
+
+    def whole(self) -> dict[str, Any]:
+        """Return the status with all routes."""
+        return {**status(self._view), "partial": False}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the status with the routes that changed since the last call."""
+        runtime = self._view.gate.runtime
+        is_new = runtime is not self._runtime
+        routes = self._note(runtime)
+        return {**status(self._view, routes), "partial": not is_new}
+
+    def _note(self, runtime: Runtime) -> list[CompiledRoute]:
+        """Return the routes that changed since the last call; all of them after a reload."""
+        if runtime is not self._runtime:
+            self._runtime = runtime
+            self._stamps.clear()
+        changed = []
+        for route in runtime.table.routes:
+            stamp = _stamp(route)
+            if self._stamps.get(route.label) != stamp:
+                self._stamps[route.label] = stamp
+                changed.append(route)
+        return changed
+
+
+def _stamp(route: CompiledRoute) -> _Stamp:
+    """Return what differs once anything that the status shows of a route differs."""
+    counters = route.counters
+    if counters is None:
+        return (0, 0, 0)
+    return (sum(counters.requests), counters.in_flight, counters.sent_bytes)

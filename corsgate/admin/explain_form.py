@@ -1,0 +1,183 @@
+"""``/api/explain``: what ``corsgate explain`` says, with the configuration in force."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
+
+from twisted.python.failure import Failure
+
+from corsgate.admin.refused_calls import option_for
+from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.view import View
+from corsgate.config.model.values import Config
+from corsgate.errors import BadValue, BodyTooLarge
+from corsgate.explain.explanation import explain
+from corsgate.explain.given_call import given_call
+from corsgate.explain.report import as_dict, as_text, verdict
+from corsgate.server.request import GateRequest
+
+MAX_BODY_BYTES = 16 * 1024
+MAX_TEXT_LENGTH = 8 * 1024
+MAX_HEADERS = 50
+
+_EXAMPLE = (
+    'send JSON such as {"origin": "http://localhost:4200", "method": "PUT", "url":'
+    ' "http://localhost:5555/v1/documents", "headers": ["X-App"], "credentials": false}'
+)
+_KEYS: Mapping[str, tuple[type, object]] = {
+    "origin": (str, None),
+    "method": (str, "GET"),
+    "url": (str, None),
+    "headers": (list, []),
+    "credentials": (bool, False),
+}
+"""The keys of a question, each with its type and default; None for one that is required."""
+
+
+def explained(config: Config, file: str, asked: object) -> dict[str, Any]:
+    """Explain a call.
+
+    Args:
+        config: The configuration in force.
+        file: Its file; empty if there is none.
+        asked: What the client sent, as JSON has it.
+
+    Returns:
+        What ``corsgate explain --json`` prints, and ``verdict``, ``text`` (its output for people),
+        ``file`` and ``option`` (the command line option that allows the call, without a file).
+
+    Raises:
+        BadValue: The question is not valid.
+    """
+    call = given_call(**_checked(asked))
+    explanation = explain(config, config.written, call)
+    return {
+        **as_dict(explanation),
+        "verdict": verdict(explanation),
+        "text": as_text(explanation, file),
+        "file": file or None,
+        "option": option_for(config, explanation),
+    }
+
+
+def from_query(query: bytes) -> dict[str, Any]:
+    """Return the question in a query: ``origin=&url=&method=&header=&header=&credentials=true``.
+
+    Raises:
+        BadValue: It has too many fields.
+    """
+    try:
+        fields = parse_qs(query.decode("latin-1"), max_num_fields=MAX_HEADERS + 10)
+    except ValueError:
+        raise BadValue("the query has too many fields", "leave some out") from None
+    asked: dict[str, Any] = {
+        name: fields[name][-1] for name in ("origin", "method", "url") if name in fields
+    }
+    asked["headers"] = fields.get("header", [])
+    asked["credentials"] = fields.get("credentials", [""])[-1] in ("1", "true", "include")
+    return asked
+
+
+def _checked(asked: object) -> dict[str, Any]:
+    """Return a question with its defaults filled in."""
+    if not isinstance(asked, Mapping):
+        raise BadValue("this is not an object", _EXAMPLE)
+    unknown = sorted(set(map(str, asked)) - _KEYS.keys())
+    if unknown:
+        raise BadValue(f'"{unknown[0]}" is not known', f"the keys are {', '.join(_KEYS)}")
+    found: dict[str, Any] = {}
+    for key, (kind, default) in _KEYS.items():
+        value = asked.get(key, default)
+        if value is None or value == "":
+            raise BadValue(f"{key} is missing", _EXAMPLE)
+        if not isinstance(value, kind):
+            raise BadValue(f"{key} is not of the type {kind.__name__}", _EXAMPLE)
+        found[key] = value
+    headers = found["headers"]
+    if len(headers) > MAX_HEADERS or not all(isinstance(each, str) for each in headers):
+        raise BadValue(f"headers is not a list of at most {MAX_HEADERS} texts", _EXAMPLE)
+    texts = [found["origin"], found["method"], found["url"], *headers]
+    if any(len(each) > MAX_TEXT_LENGTH for each in texts):
+        raise BadValue(f"a text is longer than {MAX_TEXT_LENGTH} characters", "shorten it")
+    return found
+
+
+class Explain(AdminResource):
+    """Explains a call: POST with JSON, or GET with a query.
+
+    Args:
+        view: Has the configuration in force.
+    """
+
+    methods: ClassVar[tuple[bytes, ...]] = (b"GET", b"HEAD", b"POST")
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+
+    def serve(self, request: GateRequest) -> None:
+        """Respond with an explanation."""
+        if request.method != b"POST":
+            query = request.uri.partition(b"?")[2]
+            self._respond(request, lambda: from_query(query))
+            return
+        types = request.index.get(b"content-type", [])
+        if [each.partition(b";")[0].strip().lower() for each in types] != [JSON]:
+            _respond(request, 415, {"error": f"Content-Type is not {JSON.decode()}"})
+            return
+        body = request.body
+        if body is None:
+            self._respond(request, lambda: _parsed(b""))
+            return
+        body.limit = MAX_BODY_BYTES
+        body.start(_Whole(request, lambda data: self._respond(request, lambda: _parsed(data))))
+
+    def _respond(self, request: GateRequest, question: Callable[[], object]) -> None:
+        try:
+            answer = explained(self._view.gate.config, self._view.file, question())
+        except BadValue as error:
+            _respond(request, 400, {"error": str(error)})
+        else:
+            _respond(request, 200, answer)
+
+
+class _Whole:
+    """Collects a short body.
+
+    Args:
+        request: The request.
+        done: Called with the whole body.
+    """
+
+    def __init__(self, request: GateRequest, done: Callable[[bytes], None]) -> None:
+        self._request = request
+        self._done = done
+        self._pieces: list[bytes] = []
+
+    def body_data(self, data: bytes) -> None:
+        """Keep a piece; `RequestBody.limit` bounds all of them together."""
+        self._pieces.append(data)
+
+    def body_ended(self) -> None:
+        """Hand on the body."""
+        self._done(b"".join(self._pieces))
+
+    def body_failed(self, reason: Failure) -> None:
+        """Respond if the body was too large; otherwise the client has left."""
+        if reason.check(BodyTooLarge):
+            error = f"the body is longer than {MAX_BODY_BYTES} bytes"
+            _respond(self._request, 413, {"error": error})
+
+
+def _parsed(data: bytes) -> object:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise BadValue("this is not JSON", _EXAMPLE) from None
+
+
+def _respond(request: GateRequest, status: int, answer: Mapping[str, Any]) -> None:
+    respond(request, JSON, json.dumps(answer).encode(), status=status)

@@ -1,0 +1,177 @@
+"""The admin listener as an IService: it listens on its own, and outlasts the gate's drain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from corsgate.admin.resource import AdminRoot
+from corsgate.admin.view import shown_address
+from corsgate.config.model.admin import FREE_ADMIN_LISTEN
+from corsgate.config.model.limits import Limits
+from corsgate.errors import Fault, ListenError
+from corsgate.gate.service import GateService
+from corsgate.message.host import HostRules
+from corsgate.server.proxy_protocol import listening_endpoint
+from corsgate.server.site import GateSite
+from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.listening import tend
+
+ADMIN_LIMITS = Limits(
+    client_head_timeout_s=5.0,
+    client_body_timeout_s=5.0,
+    keep_alive_timeout_s=30.0,
+    max_head_bytes=16 * 1024,
+    max_connections=32,
+    max_connections_per_client=32,
+)
+"""The bounds on clients of the admin listener; they share nothing with the gate's clients."""
+
+
+class AdminService(Service):
+    """Serves the admin listener that the configuration in force names.
+
+    Args:
+        gate: The gate.
+        reactor: Listens and tells the time.
+        populate: Adds the resources to the root of the tree.
+        any_port: Whether to use a free port if the address is not available.
+
+    Attributes:
+        port: What it listens on, or None.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        gate: GateService,
+        reactor: Any,
+        populate: Callable[[AdminRoot], None],
+        *,
+        any_port: bool = False,
+    ) -> None:
+        self.port: IListeningPort | None = None
+        self._gate = gate
+        self._reactor = reactor
+        self._populate = populate
+        self._any_port = any_port
+        self._listen: str | None = None
+        self._site: GateSite | None = None
+
+    def privilegedStartService(self) -> None:
+        """Listen, if the configuration has an admin listener.
+
+        Raises:
+            ListenError: The address is not available.
+        """
+        super().privilegedStartService()
+        admin = self._gate.config.admin
+        if admin is None:
+            return
+        error = self._try(admin.listen)
+        if error is not None and self._any_port:
+            error = self._try(FREE_ADMIN_LISTEN)
+            self._listen = admin.listen
+        if error is not None:
+            reason = getattr(getattr(error, "socketError", None), "errno", None)
+            raise ListenError([self._fault(admin.listen, error)], reason)
+
+    def startService(self) -> None:
+        """Log where it listens."""
+        super().startService()
+        self._announce()
+
+    def stopService(self) -> Deferred[Any]:
+        """Listen until the gate has drained, then close all connections."""
+        super().stopService()
+        drained: Deferred[None] = self._gate.when_stopped()
+        return drained.addCallback(lambda _: self._close())
+
+    def follow(self) -> None:
+        """Listen where the configuration in force says, which a reload may have changed.
+
+        If the new address is not available, this is logged, and the old one stays.
+        """
+        admin = self._gate.config.admin
+        wanted = None if admin is None else admin.listen
+        if wanted == self._listen or not self.running:
+            return
+        port, site = self.port, self._site
+        if wanted is not None:
+            error = self._try(wanted)
+            if error is not None:
+                self._log.error("{fault}", fault=str(self._fault(wanted, error)))
+                return
+            self._announce()
+        else:
+            self.port = self._site = self._listen = None
+        _close(port, site)
+
+    def _try(self, text: str) -> Exception | None:
+        """Listen on an endpoint; return why that failed, if it did."""
+        is_unix = text.partition(":")[0].lower() == "unix"
+        root = AdminRoot(HostRules.build(None, loopback=not is_unix))
+        self._populate(root)
+        deadlines = Deadlines(self._reactor)
+        site = GateSite(
+            root,
+            deadlines=deadlines,
+            limits=ADMIN_LIMITS,
+            record=lambda request: None,
+            reactor=self._reactor,
+        )
+        ports: list[IListeningPort] = []
+        errors: list[Any] = []
+        try:
+            listening: Deferred[IListeningPort] = listening_endpoint(self._reactor, text).listen(
+                site
+            )
+        except Exception as error:
+            # An endpoint's own parser may raise anything for bad arguments.
+            return error
+        listening.addCallbacks(ports.append, errors.append)
+        if errors:
+            return errors[0].value  # type: ignore[no-any-return]  # a Failure's value
+        (port,) = ports
+        tend(port, self._reactor, lambda: None)
+        self.port, self._site, self._listen = port, site, text
+        return None
+
+    def _announce(self) -> None:
+        if self.port is not None:
+            address = shown_address(self.port.getHost())
+            url = address if address.startswith("unix:") else f"http://{address}/"
+            self._log.info("status and metrics: {url}", url=url)
+
+    def _close(self) -> Deferred[Any]:
+        port, site = self.port, self._site
+        self.port = self._site = self._listen = None
+        return _close(port, site)
+
+    def _fault(self, text: str, error: Exception) -> Fault:
+        reason = str(error)
+        if isinstance(error, CannotListenError):
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+        return Fault(
+            file=self._gate.file,
+            key="admin.listen",
+            problem=f"can't listen on {text!r}: {reason}",
+            fix="free that address, or name another",
+        )
+
+
+def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:
+    """Stop listening, and cut what is connected: event streams would never end by themselves."""
+    if port is None or site is None:
+        return succeed(None)
+    stopped = maybeDeferred(port.stopListening)
+    emptied = site.drain()
+    site.abort()
+    return gatherResults([stopped, emptied])

@@ -1,0 +1,81 @@
+// What somebody should look at, from a status object.
+
+import { el, foreign, redraw, say } from "./dom.js";
+import { clock, day, duration, several } from "./format.js";
+
+const MOST = 8;
+const DAY_S = 86400;
+
+/** Return how soon a certificate ends: "bad", "warn" or "". */
+export function expiry(certificate, now) {
+  const left = certificate.not_after_s - now;
+  return left < 7 * DAY_S ? "bad" : left < 30 * DAY_S ? "warn" : "";
+}
+
+/** Return how long a certificate is still valid, in words. */
+export function remaining(certificate, now) {
+  const left = certificate.not_after_s - now;
+  return left <= 0 ? `expired on ${day(certificate.not_after_s)}` : `expires on ${day(certificate.not_after_s)}, in ${duration(left)}`;
+}
+
+function* findings(status) {
+  const now = status.gate.now_s;
+  const { last_reload: reload, warnings } = status.config;
+  if (status.gate.state === "draining") {
+    yield ["warn", "#overview", ["The gate is draining: it accepts no new connections and ends when the present ones have."]];
+  }
+  if (reload?.faults.length) {
+    yield ["bad", "#configuration", [
+      `The reload at ${clock(reload.time_s, now)} failed, so the old configuration stays in force: `,
+      foreign(reload.faults[0]),
+      reload.faults.length > 1 ? ` (and ${several(reload.faults.length - 1, "more fault", "more faults")})` : "",
+    ]];
+  }
+  for (const upstream of status.upstreams) {
+    const usable = upstream.servers.filter((server) => server.state === "up" || server.state === "half_open");
+    if (upstream.servers.length && !usable.length) {
+      yield ["bad", "#upstreams", ["No server of upstream ", foreign(upstream.name), " can be used."]];
+    }
+  }
+  for (const upstream of status.upstreams) {
+    for (const server of upstream.servers) {
+      if (server.credentials_refused) {
+        yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(server.credentials_refused.words)]];
+      }
+      if (server.state === "down" || server.state === "ejected") {
+        yield ["warn", "#upstreams", [foreign(server.origin), ` is ${server.state}`, server.reason ? ": " : "", server.reason ? foreign(server.reason) : ""]];
+      }
+    }
+  }
+  for (const certificate of status.certificates) {
+    const level = expiry(certificate, now);
+    if (level) yield [level, "#configuration", ["The certificate of ", foreign(certificate.names.join(", ") || certificate.where), ` ${remaining(certificate, now)}.`]];
+  }
+  const { connections, max_connections: most } = status.bounds;
+  if (most && connections >= 0.9 * most) yield ["warn", "#configuration", ["The gate is near its limit of connections."]];
+  if (warnings.length) {
+    yield ["warn", "#configuration", [`${several(warnings.length, "warning")} about the configuration.`]];
+  }
+}
+
+let before = null;
+
+/** Show what needs attention. */
+export function drawAttention(box, status) {
+  const found = [...findings(status)];
+  const words = found.map(([level, , parts]) => [level, parts.map((part) => part.textContent ?? part).join("")]);
+  redraw(box, words.map((each) => each.join(" ")), () => {
+    if (!found.length) return [el("p", { class: "calm" }, "Nothing needs attention.")];
+    const items = found.slice(0, MOST).map(([level, href, parts]) =>
+      el("li", { class: level }, el("span", { class: "mark", "aria-hidden": "true" }), el("span", {}, ...parts), " ", el("a", { href, "aria-label": `Show ${href.slice(1)}` }, "Show")));
+    if (found.length > MOST) items.push(el("li", {}, `And ${several(found.length - MOST, "more")}.`.replace("mores", "more")));
+    return [el("h3", {}, "Needs attention"), el("ul", { class: "attention" }, ...items)];
+  });
+  // Only what is new and serious is read aloud.
+  const bad = words.filter(([level]) => level === "bad").map(([, text]) => text);
+  if (before !== null) {
+    const fresh = bad.filter((text) => !before.includes(text));
+    if (fresh.length) say(fresh[0]);
+  }
+  before = bad;
+}

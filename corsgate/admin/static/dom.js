@@ -1,0 +1,122 @@
+// Builds and updates elements. Text goes in as text only, so no value can become markup.
+
+export const byId = (id) => document.getElementById(id);
+
+/** Return a new element; null children and attributes are left out. */
+export function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (typeof value === "function") node.addEventListener(name, value);
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
+}
+
+/** Set an element's text if it differs. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Set the classes of an element if they differ. */
+export function setClass(node, name) {
+  if (node.className !== name) node.className = name;
+}
+
+/** Show or hide an element. */
+export function show(node, visible) {
+  if (node.hidden === visible) node.hidden = !visible;
+}
+
+/** Text from outside, such as an origin: it may be of any length and direction. */
+export const foreign = (text) => el("bdi", { class: "foreign" }, String(text));
+
+/**
+ * Keep one child of `parent` for each item, in the items' order.
+ *
+ * A child that stays is updated, never made again, so focus and selection stay too.
+ *
+ * @param make Returns a view: an object with `node`, `update(item)` and perhaps `drop()`.
+ */
+export function keyed(parent, views, items, keyOf, make) {
+  const kept = new Set();
+  let before = parent.firstChild;
+  for (const item of items) {
+    const key = keyOf(item);
+    if (kept.has(key)) continue;
+    kept.add(key);
+    let view = views.get(key);
+    if (view === undefined) {
+      view = make(item);
+      views.set(key, view);
+    }
+    if (view.node === before) before = before.nextSibling;
+    else parent.insertBefore(view.node, before);
+    view.update(item);
+  }
+  for (const [key, view] of views) {
+    if (kept.has(key)) continue;
+    view.drop?.();
+    view.node.remove();
+    views.delete(key);
+  }
+}
+
+/** Replace the children of an element if what they show has changed. */
+export function redraw(parent, shown, children) {
+  const text = JSON.stringify(shown);
+  if (parent.dataset.shown === text) return;
+  parent.dataset.shown = text;
+  parent.replaceChildren(...children());
+}
+
+/** Tell users of a screen reader about a change. */
+export function say(text) {
+  byId("said").textContent = text;
+}
+
+/** A bar with its numbers beside it. */
+export function bar(what) {
+  const fill = el("span", { class: "fill" });
+  const numbers = el("span", { class: "numbers" });
+  const node = el("span", { class: "bar" }, el("span", { class: "track", "aria-hidden": "true" }, fill), numbers);
+  return {
+    node,
+    set(used, most, text) {
+      const share = most > 0 ? Math.min(1, used / most) : 0;
+      // CSSOM is not subject to style-src; a style attribute would be.
+      fill.style.width = `${(share * 100).toFixed(1)}%`;
+      setClass(fill, share >= 0.9 ? "fill bad" : share >= 0.7 ? "fill warn" : "fill");
+      setText(numbers, text ?? `${used} of ${most} ${what}`);
+    },
+  };
+}
+
+/** A button that copies text; without permission for the clipboard it selects the text. */
+export function copyButton(source) {
+  const button = el("button", { type: "button", class: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    let done = "Copied";
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      const selection = getSelection();
+      selection.removeAllRanges();
+      selection.addRange(range);
+      done = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+    }
+    button.textContent = done;
+    say(done);
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+  return button;
+}
+
+/** A block of text with a button that copies it. */
+export function block(text, label) {
+  const code = el("pre", { tabindex: "0", role: "region", "aria-label": label }, text);
+  return el("div", { class: "block" }, code, copyButton(code));
+}

@@ -1,0 +1,233 @@
+"""``/api/status``: all that the status page shows, as JSON.
+
+Times are seconds since 1970, durations are seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import accumulate
+from typing import Any
+
+import twisted
+from corsgate.admin.resource import JSON
+from corsgate.admin.turns import json_pieces
+from corsgate.admin.view import View, not_after_s, pool_of, server_state, shown_address
+from corsgate.balance.state import ServerState
+from corsgate.config.warning_lines import warning_lines
+from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
+from corsgate.gate.listener import ListenerSite
+from corsgate.gate.runtime import CompiledRoute
+from corsgate.gate.upstream_runtime import UpstreamRuntime
+
+_NOTHING = RouteCounters("")
+Object = dict[str, Any]
+
+
+def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
+    """Return the content type and the pieces of the status."""
+    view.keep_counters()
+    return JSON, json_pieces(_parts(view))
+
+
+def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
+    """Return what `/api/status` shows.
+
+    Args:
+        view: What it is made of.
+        routes: The routes to show; None for all.
+    """
+    found = _parts(view, routes)
+    return {**found, "routes": list(found["routes"]), "upstreams": list(found["upstreams"])}
+
+
+def _parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
+    """Return the same with iterators of routes and of upstreams."""
+    gate, config = view.gate, view.gate.config
+    last = view.reloads.last
+    if routes is None:
+        routes = gate.runtime.table.routes
+    return {
+        "gate": {
+            "version": package_version("corsgate"),
+            "python": platform.python_version(),
+            "twisted": twisted.__version__,
+            "pid": os.getpid(),
+            "started_s": view.started_s,
+            "now_s": view.wall_clock(),
+            "state": "draining" if gate.draining else "serving",
+        },
+        "config": {
+            "file": view.file or None,
+            "since_s": view.config_since_s,
+            "warnings": warning_lines(config.warnings),
+            "watch": config.watch,
+            "last_reload": None
+            if last is None
+            else {
+                "time_s": last.time_s,
+                "trigger": last.trigger,
+                "faults": list(last.faults),
+                "changes": list(last.changes),
+            },
+            "reloads": {"succeeded": view.reloads.succeeded, "failed": view.reloads.failed},
+        },
+        "listeners": [_listener(view, each) for each in gate.listeners],
+        "certificates": [
+            {
+                "where": where,
+                "names": list(certified.names),
+                "file": certified.chain_file,
+                "not_after_s": not_after_s(certified),
+            }
+            for where, certified in view.certificates()
+        ],
+        "routes": (_route(each) for each in routes),
+        "upstreams": (_upstream(view, each) for each in gate.upstreams.values()),
+        "refusals": _refusals(view),
+        "bounds": bounds(view),
+    }
+
+
+def package_version(name: str) -> str:
+    """Return a package's installed version; empty if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def bounds(view: View) -> dict[str, int]:
+    """Return what is bounded for the whole gate: what is used, the maximum, and what was hit."""
+    gate = view.gate
+    limits, hits = gate.config.limits, gate.admission.hits
+    return {
+        "connections": gate.admission.connections,
+        "max_connections": limits.max_connections,
+        "clients": gate.admission.clients,
+        "buffered_bytes": gate.memory.held,
+        "max_buffered_bytes": limits.max_buffered_total,
+        "memory_cuts": gate.memory.cuts,
+        "connections_refused": hits["max_connections"],
+        "connections_refused_per_client": hits["max_connections_per_client"],
+        "idle_connections_closed": hits["idle_connections_closed"],
+        "descriptors_short": hits["descriptors"],
+        "revoked": gate.counters.revoked,
+        "log_lines_lost": gate.log_lines_lost,
+    }
+
+
+def _listener(view: View, listener: ListenerSite) -> Object:
+    gate, configured = view.gate, listener.listener
+    at = gate.listeners.index(listener)
+    port = gate.ports[at] if at < len(gate.ports) else None
+    return {
+        "endpoint": configured.endpoint,
+        "addresses": [] if port is None else [shown_address(port.getHost())],
+        "tls": listener.certificates is not None,
+        "http2": configured.http2,
+        "connections": len(listener.site.connections.channels),
+    }
+
+
+def duration(buckets: Sequence[int], sum_s: float) -> Object:
+    """Return a histogram: its count, its sum, and its cumulative buckets except for ``+Inf``."""
+    *cumulative, total = accumulate(buckets)
+    return {
+        "count": total,
+        "sum_s": sum_s,
+        "buckets": list(zip(BUCKETS_S, cumulative, strict=True)),
+    }
+
+
+def _route(route: CompiledRoute) -> Object:
+    counters = route.counters or _NOTHING
+    width = len(VERDICTS)
+    by_code = [sum(counters.requests[at * width : (at + 1) * width]) for at in range(len(CODES))]
+    by_verdict = [sum(counters.requests[at::width]) for at in range(width)]
+    upstreams = route.route.by_url or (route.route.upstream,)
+    cors = route.route.cors
+    return {
+        "label": route.label,
+        "upstreams": [each.name for each in upstreams],
+        "origins": None if cors is None else list(cors.allow_origins),
+        "in_flight": counters.in_flight,
+        "requests": dict(zip(CODES, by_code, strict=True)),
+        "verdicts": dict(zip(VERDICTS, by_verdict, strict=True)),
+        "refusals": dict(counters.refusals),
+        "own_responses": {str(status): n for status, n in counters.own.items()},
+        "received_bytes": counters.received_bytes,
+        "sent_bytes": counters.sent_bytes,
+        "duration": duration(counters.buckets, counters.sum_s),
+    }
+
+
+def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
+    configured = view.gate.config.upstreams[upstream.name]
+    credentials = configured.credentials
+    kind = type(credentials).__name__.removesuffix("Credentials").lower()
+    return {
+        "name": upstream.name,
+        "credentials": None if credentials is None else kind,
+        "running": upstream.balancer.running,
+        "max_requests": upstream.rules.max_requests,
+        "servers": [
+            _server(view, upstream, origin, state)
+            for origin, state in upstream.balancer.states.items()
+        ],
+    }
+
+
+def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerState) -> Object:
+    counters, word = state.counters, server_state(state)
+    limits = view.gate.config.upstreams[upstream.name].pool
+    pool = pool_of(upstream, origin)
+    ends_in_s = state.circuit.until_s - view.clock()
+    return {
+        "origin": origin,
+        "state": word,
+        "reason": state.reason if word in ("down", "ejected", "half_open") else None,
+        "until_s": view.wall_clock() + ends_in_s if word == "ejected" else None,
+        "weight": state.server.weight,
+        "backup": state.server.backup,
+        "in_flight": state.running,
+        "requests": {}
+        if counters is None
+        else dict(zip(CODES[1:], counters.responses[1:], strict=True)),
+        "failures": {} if counters is None else dict(counters.failures),
+        "retries": 0 if counters is None else counters.retries,
+        "ejections": state.ejections,
+        "duration": duration(_NOTHING.buckets, 0.0)
+        if counters is None
+        else duration(counters.buckets, counters.sum_s),
+        "pool": None
+        if pool is None
+        else {
+            "connections": pool.connections,
+            "idle": pool.slots.idle,
+            "max": limits.max_connections,
+            "waiting": pool.waiting,
+            "max_waiting": limits.max_queue,
+            "tunnels": pool.tunnels,
+            "max_tunnels": limits.max_tunnels,
+        },
+        "credentials_refused": credentials_refused(upstream, origin),
+    }
+
+
+def credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
+    """Return when a server last refused the gate's own credentials; None if it never did."""
+    last = upstream.credential_refusals.last(origin)
+    if last is None:
+        return None
+    return {"time_s": last.time_s, "words": last.words, "count": last.count}
+
+
+def _refusals(view: View) -> list[Object]:
+    gate = view.gate
+    labels: Iterable[str] = ["", *(route.label for route in gate.runtime.table.routes)]
+    found = [(label, each) for label in labels for each in gate.refusals.last(label)]
+    return view.refused.shown(gate.config, found)

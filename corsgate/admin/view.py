@@ -1,0 +1,153 @@
+"""What the admin listener reads of the process: at each request, so that it follows reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from corsgate.admin.refused_calls import RefusedCalls
+from corsgate.balance.circuit import CircuitState
+from corsgate.balance.health import Standing
+from corsgate.balance.state import ServerState
+from corsgate.config.model.certificates import CertifiedKey
+from corsgate.gate.service import GateService
+from corsgate.gate.upstream_runtime import UpstreamRuntime
+
+
+class Outcome(Protocol):
+    """How a reload ended; see `corsgate.daemon.reload.ReloadOutcome`."""
+
+    @property
+    def time_s(self) -> float:
+        """When it ended, in seconds since 1970."""
+
+    @property
+    def trigger(self) -> str:
+        """What asked for it."""
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """Why the old configuration is kept; empty if the new one is in force."""
+
+    @property
+    def changes(self) -> Sequence[str]:
+        """What the change does."""
+
+
+class Reloads(Protocol):
+    """The reloads so far; see `corsgate.daemon.reload.Reloader`."""
+
+    @property
+    def last(self) -> Outcome | None:
+        """How the last one ended."""
+
+    @property
+    def succeeded(self) -> int:
+        """How many new configurations came into force."""
+
+    @property
+    def failed(self) -> int:
+        """How many were rejected."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class View:
+    """What the admin listener reads.
+
+    Attributes:
+        gate: The gate.
+        reloads: The reloads so far.
+        clock: Returns the reactor's seconds.
+        wall_clock: Returns the seconds since 1970.
+        started_s: When the process started, in seconds since 1970.
+        refused: Explains the refused calls.
+    """
+
+    gate: GateService
+    reloads: Reloads
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+    started_s: float
+    refused: RefusedCalls = attrs.field(factory=RefusedCalls)
+
+    @property
+    def file(self) -> str:
+        """The configuration's file; empty if there is none, as in quick mode."""
+        return self.gate.file if self.gate.config.written else ""
+
+    @property
+    def config_since_s(self) -> float:
+        """Since when the configuration has been in force, in seconds since 1970."""
+        return self.gate.config_since_s
+
+    def certificates(self) -> Iterator[tuple[str, CertifiedKey]]:
+        """Return each certificate in use with where it is used, in words."""
+        for listener in self.gate.listeners:
+            if listener.certificates is not None:
+                for certified in listener.certificates.certificates:
+                    yield f"listener {listener.listener.endpoint}", certified
+        for name, upstream in self.gate.config.upstreams.items():
+            if upstream.client_certificate is not None:
+                yield f"upstream {name} (client certificate)", upstream.client_certificate
+
+    def keep_counters(self) -> None:
+        """Forget the counters of routes and servers that no longer exist."""
+        gate = self.gate
+        gate.counters.keep(
+            [route.label for route in gate.runtime.table.routes],
+            [
+                (upstream.name, origin)
+                for upstream in gate.upstreams.values()
+                for origin in upstream.balancer.states
+            ],
+        )
+
+
+def not_after_s(certified: CertifiedKey) -> float:
+    """Return when a certificate expires, in seconds since 1970."""
+    return certified.chain[0].not_valid_after_utc.timestamp()
+
+
+def server_state(state: ServerState) -> str:
+    """Return ``draining``, ``down``, ``ejected``, ``half_open`` or ``up``."""
+    if state.server.drain:
+        return "draining"
+    if state.health.standing is Standing.DOWN:
+        return "down"
+    if state.circuit.state is CircuitState.OPEN:
+        return "ejected"
+    return "half_open" if state.circuit.state is CircuitState.HALF_OPEN else "up"
+
+
+def is_usable(state: ServerState) -> bool:
+    """Return whether a server may get requests; one on trial gets one at a time."""
+    return server_state(state) in ("up", "half_open")
+
+
+def unready(gate: GateService) -> list[str]:
+    """Return why the gate is not ready to serve, one sentence each; empty if it is."""
+    if gate.draining:
+        return ["the gate is draining"]
+    if not gate.ports:
+        return ["the gate does not listen"]
+    return [
+        f"upstream {upstream.name}: no server is usable"
+        for upstream in gate.upstreams.values()
+        if not any(is_usable(state) for state in upstream.balancer.states.values())
+    ]
+
+
+def pool_of(upstream: UpstreamRuntime, origin: str) -> Any:
+    """Return the pool of connections to a server; None if it is gone."""
+    return upstream.agent.pools.get(origin.encode("ascii"))
+
+
+def shown_address(address: Any) -> str:
+    """Return the address of a socket as text."""
+    host, port = getattr(address, "host", None), getattr(address, "port", None)
+    if host is None:
+        name = getattr(address, "name", None)
+        return f"unix:{name.decode()}" if isinstance(name, bytes) else str(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,68 @@
+"""Read ``[admin]``: the listener for metrics, status and health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from corsgate.config.model.admin import (
+    DEFAULT_ADMIN_LISTEN,
+    Admin,
+    check_admin_endpoint,
+    check_not_taken,
+)
+from corsgate.config.model.endpoint import is_reached_at
+from corsgate.config.model.rules import show
+from corsgate.config.model.values import Listener, Upstream
+from corsgate.config.toml.reader import Table, checked
+from corsgate.errors import BadValue
+
+
+def read_admin(top: Table, listeners: Sequence[Listener]) -> Admin | None:
+    """Read ``[admin]``.
+
+    Args:
+        top: The document.
+        listeners: Where the gate listens.
+
+    Returns:
+        The admin listener; None if the table is absent or, after recording its faults, faulty.
+    """
+    item = top.item("admin")
+    table = None if item is None else item.table("write a table [admin]")
+    if table is None:
+        return None
+    listen = table.get("listen", checked(check_admin_endpoint), DEFAULT_ADMIN_LISTEN)
+    table.finish()
+    if listen is None:
+        return None
+    try:
+        check_not_taken(listen, [each.endpoint for each in listeners])
+    except BadValue as error:
+        table.notes.add((*table.path, "listen"), error.problem, error.fix)
+        return None
+    return Admin(listen=listen)
+
+
+def exposing_upstreams(
+    admin: Admin | None, upstreams: Iterable[Upstream]
+) -> Iterator[tuple[str, str, str]]:
+    """Find upstreams whose routes would show the admin listener to their clients.
+
+    Args:
+        admin: The admin listener, or None.
+        upstreams: All upstreams.
+
+    Returns:
+        The name of an upstream, the problem, and the fix.
+    """
+    if admin is None:
+        return
+    for upstream in upstreams:
+        for server in upstream.servers:
+            is_socket = server.socket is not None and f"unix:{server.socket}" == admin.listen
+            if is_socket or is_reached_at(admin.listen, server.host, server.port):
+                problem = (
+                    f"the server {show(server.origin)} is the gate's own admin listener: whoever"
+                    " may use the routes of this upstream can read the status and the configuration"
+                )
+                yield upstream.name, problem, "remove the server, or give the upstream's own"

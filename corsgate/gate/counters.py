@@ -1,0 +1,265 @@
+"""What has been served, as plain integers; they are read when somebody asks for metrics.
+
+They outlive a reload: they are kept by the route's label, and by the upstream's name and the
+server's origin. Nothing here is called unless ``[admin]`` is configured.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from corsgate.errors import (
+    BadUpstreamResponse,
+    ChallengedMidUpload,
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimedOut,
+    CorsgateError,
+    OutOfDescriptors,
+    QueueFull,
+    TunnelsFull,
+    UpstreamBusy,
+    UpstreamTimedOut,
+    WeakChallenge,
+)
+from corsgate.server.request import GateRequest
+
+BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""The upper bounds of the histograms of durations, in seconds; one more bucket has the rest."""
+
+CODES: Final = ("client_left", "1xx", "2xx", "3xx", "4xx", "5xx")
+"""The classes of responses; ``client_left``: there was none when the client left."""
+
+VERDICTS: Final = ("none", "allowed", "ungranted", "preflight", "refused")
+"""What the CORS decision came to: ``none`` for a request without Origin that was not refused,
+``ungranted`` for one that was forwarded although a page may not do the same, ``preflight`` for an
+allowed preflight."""
+
+_NONE, _ALLOWED, _UNGRANTED, _PREFLIGHT, _REFUSED = range(len(VERDICTS))
+
+_FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
+    (ConnectTimedOut, "connect_timeout"),
+    (ConnectFailed, "connect"),
+    (ConnectionReset, "reset"),
+    (UpstreamTimedOut, "timeout"),
+    (TunnelsFull, "tunnels_full"),
+    (QueueFull, "queue_full"),
+    (OutOfDescriptors, "descriptors"),
+    (UpstreamBusy, "queue_timeout"),
+    (BadUpstreamResponse, "bad_response"),
+    (ChallengedMidUpload, "challenge"),
+    (WeakChallenge, "challenge"),
+)
+"""The causes of failures, a subclass before its base class."""
+
+CUT: Final = "cut"
+"""The cause of a failure where the response broke off after it had begun."""
+
+FAILURES: Final = (*dict.fromkeys(cause for _, cause in _FAILURES), CUT, "other")
+"""The causes of failures of attempts."""
+
+REFUSALS: Final = ("origin", "method", "header", "no_policy", "site", "other")
+"""The kinds of reasons for which the CORS decision refuses requests."""
+
+
+def failure_cause(error: BaseException) -> str:
+    """Return the cause of an attempt's failure: one of `FAILURES`."""
+    return next((cause for kind, cause in _FAILURES if isinstance(error, kind)), "other")
+
+
+def refusal_kind(reason: str) -> str:
+    """Return the kind of a reason of the CORS decision: one of `REFUSALS`.
+
+    Reasons contain what clients sent, which would make too many different ones for labels.
+    """
+    if reason.endswith("has no CORS policy"):
+        return "no_policy"
+    if reason.startswith(("cross-site ", "same-site ")):
+        return "site"
+    if reason.startswith(("method ", "more than one Access-Control-Request-Method")):
+        return "method"
+    if reason.startswith(("request header ", "Access-Control-Request-Headers ")):
+        return "header"
+    if reason.endswith((" is not a method", " that scripts can't send")):
+        return "method"
+    if reason.endswith(" is not a header name"):
+        return "header"
+    return "origin" if "rigin" in reason else "other"
+
+
+class RouteCounters:
+    """What was served on one route.
+
+    Args:
+        label: The route's label; empty for requests that belong to no route.
+
+    Attributes:
+        label: As above.
+        in_flight: How many requests are being served.
+        requests: How many requests have ended, at the index ``code * len(VERDICTS) + verdict``.
+        received_bytes: How many bytes of bodies came from clients.
+        sent_bytes: How many bytes of bodies were sent to clients.
+        buckets: How many requests took how long: not cumulative, one more than `BUCKETS_S`.
+            Those that switched protocols, such as WebSockets, are not among them.
+        sum_s: How long those took together.
+        refusals: How many the CORS decision refused, by `refusal_kind`.
+        own: How many responses the gate made itself instead of the upstream, by status.
+        revoked: How many were ended since their clients let them stall while others waited.
+    """
+
+    __slots__ = (
+        "buckets",
+        "in_flight",
+        "label",
+        "own",
+        "received_bytes",
+        "refusals",
+        "requests",
+        "revoked",
+        "sent_bytes",
+        "sum_s",
+    )
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.in_flight = 0
+        self.requests = [0] * (len(CODES) * len(VERDICTS))
+        self.received_bytes = 0
+        self.sent_bytes = 0
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
+        self.sum_s = 0.0
+        self.refusals: Counter[str] = Counter()
+        self.own: Counter[int] = Counter()
+        self.revoked = 0
+
+    @property
+    def total(self) -> int:
+        """How many requests have ended."""
+        return sum(self.requests)
+
+    def record(self, request: GateRequest, now: float) -> None:
+        """Count a request that has ended.
+
+        Args:
+            request: One that was responded to, or whose client left.
+            now: The reactor's seconds.
+        """
+        log, index = request.log, request.index
+        self.in_flight -= 1
+        if log.refused is not None:
+            verdict = _REFUSED
+            self.refusals[refusal_kind(log.refused)] += 1
+        elif b"origin" not in index:
+            verdict = _NONE
+        elif log.ungranted:
+            verdict = _UNGRANTED
+        elif request.method == b"OPTIONS" and b"access-control-request-method" in index:
+            verdict = _PREFLIGHT
+        else:
+            verdict = _ALLOWED
+        code = request.code // 100 if request.startedWriting else 0
+        self.requests[code * len(VERDICTS) + verdict] += 1
+        self.sent_bytes += request.sentLength
+        if request.body is not None:
+            self.received_bytes += request.body.received
+        if code != 1:
+            took_s = now - request.arrived_s
+            self.buckets[bisect_left(BUCKETS_S, took_s)] += 1
+            self.sum_s += took_s
+
+
+class ServerCounters:
+    """What one server was sent, and how that went.
+
+    Attributes:
+        responses: How many responses it gave, by the first digit of the status.
+        failures: How many attempts got no response or no whole one, by cause.
+        buckets: How long it took until the head of the response: not cumulative, one more than
+            `BUCKETS_S`.
+        sum_s: How long that took together.
+        retries: How many requests it got that another server, or it itself, had failed before.
+    """
+
+    __slots__ = ("buckets", "failures", "responses", "retries", "sum_s")
+
+    def __init__(self) -> None:
+        self.responses = [0] * len(CODES)
+        self.failures: Counter[str] = Counter()
+        self.buckets = [0] * (len(BUCKETS_S) + 1)
+        self.sum_s = 0.0
+        self.retries = 0
+
+    def responded(self, status: int, took_s: float) -> None:
+        """Count a response.
+
+        Args:
+            status: 101, or 200 to 599.
+            took_s: The time from the attempt's start until the head came.
+        """
+        self.responses[status // 100] += 1
+        self.buckets[bisect_left(BUCKETS_S, took_s)] += 1
+        self.sum_s += took_s
+
+
+class Counters:
+    """All counters of a gate.
+
+    Attributes:
+        unrouted: Those of requests that belong to no route.
+        routes: Those of routes, by label.
+        servers: Those of servers, by the name of the upstream and the server's origin.
+    """
+
+    def __init__(self) -> None:
+        self.unrouted = RouteCounters("")
+        self.routes: dict[str, RouteCounters] = {}
+        self.servers: dict[tuple[str, str], ServerCounters] = {}
+
+    @property
+    def revoked(self) -> int:
+        """How many requests on all routes were revoked."""
+        return self.unrouted.revoked + sum(each.revoked for each in self.routes.values())
+
+    def route(self, label: str) -> RouteCounters:
+        """Return the counters of a route, new ones if there are none."""
+        found = self.routes.get(label)
+        if found is None:
+            found = self.routes[label] = RouteCounters(label)
+        return found
+
+    def server(self, upstream: str, origin: str) -> ServerCounters:
+        """Return the counters of a server, new ones if there are none."""
+        found = self.servers.get((upstream, origin))
+        if found is None:
+            found = self.servers[upstream, origin] = ServerCounters()
+        return found
+
+    def keep_servers(self, upstream: str, origins: Iterable[str]) -> None:
+        """Forget the servers of an upstream that it no longer has.
+
+        Args:
+            upstream: Its name.
+            origins: The origins of the servers that it has.
+        """
+        kept = set(origins)
+        for name, origin in list(self.servers):
+            if name == upstream and origin not in kept:
+                del self.servers[name, origin]
+
+    def keep(self, routes: Iterable[str], servers: Iterable[tuple[str, str]]) -> None:
+        """Forget what no longer exists, so that discovery and reloads leave nothing behind.
+
+        Args:
+            routes: The labels of the routes that exist.
+            servers: The upstream's name and the origin of each server that exists.
+        """
+        labels, places = set(routes), set(servers)
+        for label in self.routes.keys() - labels:
+            if not self.routes[label].in_flight:
+                # It stays in the sum of all routes.
+                self.unrouted.revoked += self.routes.pop(label).revoked
+        for place in self.servers.keys() - places:
+            del self.servers[place]

@@ -1,0 +1,162 @@
+"""``/api/status``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import attrs
+
+from corsgate.admin.status import status
+from corsgate.balance.circuit import CircuitState
+from corsgate.balance.health import Standing
+from corsgate.daemon.reload import ReloadOutcome
+from tests.admin.support import ADMIN, AdminTestCase, view_of
+from tests.admin.test_masked_config import marked
+from tests.certificates import Authority
+from tests.peers import response
+from tests.support import BASIC, FROM_APP, FROM_FOREIGN, Gate
+
+KEYS = {
+    "gate": "version python twisted pid started_s now_s state",
+    "config": "file since_s warnings watch last_reload reloads",
+    "listeners": "endpoint addresses tls http2 connections",
+    "certificates": "where names file not_after_s",
+    "routes": "label upstreams origins in_flight requests verdicts refusals own_responses "
+    "received_bytes sent_bytes duration",
+    "upstreams": "name credentials running max_requests servers",
+    "servers": "origin state reason until_s weight backup in_flight requests failures retries "
+    "ejections duration pool credentials_refused",
+    "pool": "connections idle max waiting max_waiting tunnels max_tunnels",
+    "refusals": "time_s id route origin method path url reason count asked_method asked_headers "
+    "credentials option advice "
+    "near_miss toml",
+    "bounds": "connections max_connections clients buffered_bytes max_buffered_bytes memory_cuts "
+    "connections_refused connections_refused_per_client idle_connections_closed "
+    "descriptors_short revoked log_lines_lost",
+}
+"""The members of each object."""
+
+
+class Reloaded:
+    """Reloads, of which the last was rejected."""
+
+    last = ReloadOutcome(time_s=5.0, trigger="SIGHUP", faults=("a fault",))
+    succeeded = 3
+    failed = 1
+
+
+class StatusTests(AdminTestCase):
+    """`status`."""
+
+    async def start(self, *answers: bytes, upstream: str = "") -> Gate:
+        """Return a gate with a server."""
+        return self.front(await self.upstream(*answers), upstream=upstream, rest=ADMIN)
+
+    def of_gate(self, gate: Gate) -> Any:
+        """Return the status as a client of it gets it."""
+        return json.loads(json.dumps(status(view_of(gate))))
+
+    async def test_members(self) -> None:
+        """Every object has the members that the page expects."""
+        gate = self.serve_config(marked())
+        await self.ask(gate, target=b"/basic", headers=[FROM_FOREIGN])
+        found = self.of_gate(gate)
+        self.assertEqual(set(found), {*KEYS} - {"servers", "pool"})
+        (server, *_) = found["upstreams"][0]["servers"]
+        found = {**found, "servers": server, "pool": server["pool"]}
+        for name, keys in KEYS.items():
+            each = found[name][0] if isinstance(found[name], list) else found[name]
+            self.assertEqual(set(each), set(keys.split()), name)
+
+    async def test_address(self) -> None:
+        """The address responds with the same."""
+        gate = await self.start()
+        answer = await self.get(self.whole(gate), b"/api/status")
+        self.assertEqual(answer.one(b"content-type"), b"application/json")
+        found, expected = json.loads(answer.body), self.of_gate(gate)
+        del found["gate"]["now_s"], expected["gate"]["now_s"]
+        self.assertEqual(found, expected)
+
+    async def test_routes(self) -> None:
+        """What a route has served."""
+        gate = await self.start(response(body=b"123"), response(404))
+        await self.ask(gate, headers=[FROM_APP])
+        await self.ask(gate, headers=[FROM_APP])
+        await self.ask(gate, headers=[FROM_FOREIGN])
+        (route,) = self.of_gate(gate)["routes"]
+        self.assertEqual(route["label"], "/v1")
+        self.assertEqual(route["upstreams"], ["a"])
+        self.assertEqual(route["origins"], ["https://app.example"])
+        self.assertEqual({k: n for k, n in route["requests"].items() if n}, {"2xx": 1, "4xx": 2})
+        self.assertEqual(
+            {k: n for k, n in route["verdicts"].items() if n}, {"allowed": 2, "refused": 1}
+        )
+        self.assertEqual(route["refusals"], {"origin": 1})
+        self.assertEqual(route["own_responses"], {"403": 1})
+        self.assertEqual(route["duration"]["count"], 3)
+        self.assertEqual(route["duration"]["buckets"][-1], [30.0, 3])
+
+    async def test_server(self) -> None:
+        """The state of a server, its reason, and when an ejection ends."""
+        gate = await self.start(upstream=f"max_requests = 9\n{BASIC}")
+        await self.ask(gate)
+        (upstream,) = self.of_gate(gate)["upstreams"]
+        self.assertEqual((upstream["credentials"], upstream["max_requests"]), ("basic", 9))
+        (server,) = upstream["servers"]
+        self.assertEqual((server["state"], server["reason"]), ("up", None))
+        self.assertEqual(server["requests"]["2xx"], 1)
+        self.assertEqual((server["pool"]["connections"], server["pool"]["idle"]), (1, 1))
+        (state,) = gate.service.upstreams["a"].balancer.states.values()
+        view = view_of(gate)
+        before_s = view.wall_clock()
+        state.circuit.state = CircuitState.OPEN
+        state.circuit.until_s, state.reason = view.clock() + 60, "its requests fail"
+        (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
+        self.assertEqual((server["state"], server["reason"]), ("ejected", "its requests fail"))
+        self.assertTrue(59 < server["until_s"] - before_s < 90)
+        state.health.standing, state.reason = Standing.DOWN, "status 500"
+        (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
+        self.assertEqual((server["state"], server["reason"]), ("down", "status 500"))
+
+    async def test_refusals(self) -> None:
+        """The last refusals, the newest first, with those that belong to no route."""
+        gate = await self.start()
+        await self.ask(gate, headers=[FROM_FOREIGN])
+        await self.ask(gate, headers=[(b"Origin", b"null")])
+        first, second = self.of_gate(gate)["refusals"]
+        self.assertEqual((first["origin"], second["origin"]), ("null", "http://evil.example"))
+        self.assertEqual((first["route"], first["method"], first["count"]), ("/v1", "GET", 1))
+        self.assertTrue(second["advice"] or second["toml"])
+
+    async def test_listeners_and_certificates(self) -> None:
+        """Where the gate listens, and when its certificates end, also after they were renewed."""
+        gate = self.serve_config(marked())
+        found = self.of_gate(gate)
+        plain, tls = found["listeners"]
+        self.assertEqual((plain["tls"], tls["tls"]), (False, True))
+        self.assertEqual(plain["addresses"], [f"127.0.0.1:{gate.port}"])
+        self.assertEqual(
+            [each["where"] for each in found["certificates"]],
+            ["listener tcp:0:interface=127.0.0.2", "upstream basic (client certificate)"],
+        )
+        config = gate.service.config
+        renewed = (Authority.make().issue("new.example").certified,)
+        other = attrs.evolve(config.listeners[1], certificates=renewed)
+        await gate.reload(attrs.evolve(config, listeners=(config.listeners[0], other)))
+        self.assertEqual(self.of_gate(gate)["certificates"][0]["names"], ["new.example"])
+
+    async def test_reload(self) -> None:
+        """What the last reload said."""
+        found = status(view_of(await self.start(), Reloaded))["config"]
+        self.assertEqual(found["reloads"], {"succeeded": 3, "failed": 1})
+        last = {"time_s": 5.0, "trigger": "SIGHUP", "faults": ["a fault"], "changes": []}
+        self.assertEqual(found["last_reload"], last)
+
+    async def test_without_admin(self) -> None:
+        """A gate that counts nothing has a status with zeros."""
+        gate = self.front(await self.upstream())
+        await self.ask(gate)
+        found = self.of_gate(gate)
+        self.assertEqual(sum(found["routes"][0]["requests"].values()), 0)
+        self.assertEqual(found["upstreams"][0]["servers"][0]["requests"], {})
