@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,30 @@ class Daemon(ProcessProtocol, Watched):
         arguments: What follows ``corsgate``.
         prepare: Python statements that the process runs before anything of Twisted's.
         twist: Whether ``twist`` runs it instead.
+        descriptors: Ours that it inherits, by the number that it knows each by.
 
     Attributes:
         said: What it wrote to standard output and standard error.
+        errors: What it wrote to standard error.
         status: Its exit status, or minus the signal that ended it; None while it runs.
     """
 
-    def __init__(self, *arguments: str, prepare: str = "", twist: bool = False) -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        prepare: str = "",
+        twist: bool = False,
+        descriptors: Mapping[int, int] | None = None,
+    ) -> None:
         Watched.__init__(self)
-        self.said = ""
+        self.said = self.errors = ""
         self.status: int | None = None
         program = f"{prepare}\n{TWIST if twist else TWISTD}"
         options = ["--log-format=text"] if twist else ["-n", "--pidfile="]
         command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
         environ = {**outside(), "PYTHONPATH": str(ROOT)}
-        reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT))
+        files: dict[int, str | int] = {0: "w", 1: "r", 2: "r", **(descriptors or {})}
+        reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT), childFDs=files)
 
     @property
     def process(self) -> Any:
@@ -53,7 +63,10 @@ class Daemon(ProcessProtocol, Watched):
         self.said += data.decode("utf-8", "replace")
         self.changed()
 
-    errReceived = outReceived
+    def errReceived(self, data: bytes) -> None:
+        """Keep it apart, too."""
+        self.errors += data.decode("utf-8", "replace")
+        self.outReceived(data)
 
     def processEnded(self, reason: Failure) -> None:
         """Keep its status."""
@@ -95,9 +108,14 @@ class Daemon(ProcessProtocol, Watched):
 class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
-    def daemon(self, *arguments: str, prepare: str = "") -> Daemon:
+    def daemon(
+        self,
+        *arguments: str,
+        prepare: str = "",
+        descriptors: Mapping[int, int] | None = None,
+    ) -> Daemon:
         """Return a daemon that is on its way up."""
-        daemon = Daemon(*arguments, prepare=prepare)
+        daemon = Daemon(*arguments, prepare=prepare, descriptors=descriptors)
         self.addCleanup(daemon.kill)
         return daemon
 
@@ -107,11 +125,17 @@ class DaemonTestCase(GateTestCase):
         self.addCleanup(daemon.kill)
         return daemon
 
-    def configured(self, toml: str, prepare: str = "") -> Daemon:
+    def configured(
+        self,
+        toml: str,
+        prepare: str = "",
+        descriptors: Mapping[int, int] | None = None,
+    ) -> Daemon:
         """Return a daemon with a file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
-        return self.daemon("--config", str(path.absolute()), prepare=prepare)
+        arguments = ("--config", str(path.absolute()))
+        return self.daemon(*arguments, prepare=prepare, descriptors=descriptors)
 
     async def client(self, daemon: Daemon) -> Client:
         """Return a new connection to a daemon, once it listens."""
