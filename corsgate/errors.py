@@ -50,6 +50,19 @@ class ConfigError(CorsgateError):
         self.warnings = tuple(warnings)
 
 
+class ListenError(ConfigError):
+    """The configuration is valid, but an endpoint can't be listened on now.
+
+    Args:
+        faults: At least one fault.
+        errno: Why the last of them can't; None if the system gave no reason.
+    """
+
+    def __init__(self, faults: Sequence[Fault], errno: int | None = None) -> None:
+        super().__init__(faults)
+        self.errno = errno
+
+
 class BadValue(CorsgateError, ValueError):
     """A configuration value is invalid; the code that catches this adds its file and line.
 

@@ -19,11 +19,14 @@ from corsgate.cors.check import CORS_RULES
 from corsgate.daemon.clock import use_monotonic_time
 from corsgate.daemon.descriptors import FittedBounds, fit, needed, raise_limit
 from corsgate.daemon.greeting import Greeting
+from corsgate.daemon.notices import Notices
+from corsgate.daemon.notify import Notifier
 from corsgate.daemon.output import Output
 from corsgate.daemon.reload import Reloader
 from corsgate.daemon.signal_service import Signals
 from corsgate.daemon.signals import release_signals
 from corsgate.daemon.top import Top, exit_for
+from corsgate.daemon.unused_sockets import UnusedSockets
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.load import load_config
 from corsgate.gate.service import GateService
@@ -152,11 +155,12 @@ def makeService(options: Options) -> IService:
         options: The parsed options.
 
     Raises:
-        SystemExit: The configuration has faults. They are on standard error; the status is 1.
+        SystemExit: The configuration has faults. They are on standard error; the status is 78.
     """
     from twisted.internet import reactor
 
     use_monotonic_time(reactor)
+    notifier = Notifier.from_environment(os.environ, os.getpid())
     gate: Any
     output: Any = None
     try:
@@ -172,17 +176,19 @@ def makeService(options: Options) -> IService:
             output=None if output is None else output.writer,
         )
     except ConfigError as error:
-        raise exit_for(error) from None
+        raise exit_for(error, notifier) from None
     has_file = options["config"] is not None
     reloader = Reloader(gate, time.time)
     services: list[Any] = [Signals(reactor, gate, reloader), gate]
     if output is not None:
         output.take_over(options.parent)
         services.insert(0, output)
-    services.append(FittedBounds(fitted.lines))
+    services += [FittedBounds(fitted.lines), UnusedSockets(reactor, gate, reloader)]
     if not has_file:
         services.append(Greeting(config, gate))
-    daemon: Any = Top(daemonized=options.daemonized)
+    if notifier:
+        services.append(Notices(reactor, notifier, gate, reloader, daemonized=options.daemonized))
+    daemon: Any = Top(daemonized=options.daemonized, notifier=notifier)
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService

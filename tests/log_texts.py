@@ -13,8 +13,11 @@ from tests.tree import ROOT, files
 LEVELS = frozenset(("warn", "error", "critical", "failure"))
 """The methods of a Logger that log more than information."""
 
-TELLERS = frozenset(("_count", "_in_trouble", "_report", "_tell", "tell", "told", "_warn"))
+TELLERS = frozenset(("_count", "_in_trouble", "_report", "_tell", "tell", "_warn"))
 """Functions that log the text that they are called with, in a format that has a place for it."""
+
+OF_CONSTANTS = frozenset(("_count",))
+"""Those of them whose texts have names; a literal is something else's."""
 
 GAP = "\0"
 """Stands in a text for what is only known when it is logged."""
@@ -196,6 +199,8 @@ def logged() -> list[Text]:
                     continue
                 # The text may come after what it is about.
                 for argument in arguments[: 1 if _is_of_log(node.func) or after else None]:
+                    if called in OF_CONSTANTS and not isinstance(argument, ast.Name):
+                        continue
                     for text in module.texts(argument, names):
                         found.setdefault(text.text, text)
     return list(found.values())

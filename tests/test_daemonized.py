@@ -58,7 +58,7 @@ class Daemonized(SynchronousTestCase):
     def test_bad_configuration(self) -> None:
         """What shows before it leaves the terminal is said there in full."""
         done = self.start("--listen", "foo:1")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, os.EX_CONFIG)
         self.assertIn("command line: --listen: Twisted can't listen on 'foo:1'", done.stderr)
         self.assertNotIn("Traceback", done.stderr)
         self.assertFalse(self.pid_file.exists())

@@ -175,9 +175,9 @@ class Starting(DaemonTestCase):
         daemon = self.twisted(*self.quick(upstream, listen))
         await self.assert_refuses(daemon, f"can't listen on '{listen}'")
 
-    async def assert_refuses(self, daemon: Daemon, *faults: str) -> None:
-        """Assert that it ends with status 1 and only these faults."""
-        self.assertEqual(await daemon.ended(), 1, daemon.said)
+    async def assert_refuses(self, daemon: Daemon, *faults: str, status: int = 1) -> None:
+        """Assert that it ends with a status and only these faults."""
+        self.assertEqual(await daemon.ended(), status, daemon.said)
         for fault in faults:
             self.assertIn(fault, daemon.said)
         self.assertNotIn("Traceback", daemon.said)
@@ -189,11 +189,21 @@ class Starting(DaemonTestCase):
         daemon = self.configured(
             f'{LISTEN}[upstreams.a]\nservers = ["ftp://x"]\n[routes."/"]\nupstream = "b"\nodd = 1\n'
         )
-        await self.assert_refuses(daemon, ":3: upstreams.a.servers", ":5: routes.", ":6: routes.")
+        faults = (":3: upstreams.a.servers", ":5: routes.", ":6: routes.")
+        await self.assert_refuses(daemon, *faults, status=os.EX_CONFIG)
 
     async def test_no_file(self) -> None:
         """So does a missing file."""
-        await self.assert_refuses(self.daemon("--config", "/nowhere.toml"), "can't be read")
+        for daemon in (
+            self.daemon("--config", "/nowhere.toml"),
+            self.twisted("--config", "/nowhere.toml"),
+        ):
+            await self.assert_refuses(daemon, "can't be read", status=os.EX_CONFIG)
+
+    async def test_bad_option(self) -> None:
+        """So does an option with an invalid value, which a restart would not change either."""
+        daemon = self.daemon("--upstream", "ftp://x", "--allow-origin", APP.decode())
+        await self.assert_refuses(daemon, "command line: --upstream", status=os.EX_CONFIG)
 
     async def test_usage(self) -> None:
         """So does an invalid command line."""
@@ -212,7 +222,8 @@ class Starting(DaemonTestCase):
         """An access log that can't be opened ends it."""
         upstream = await self.upstream()
         daemon = self.configured('access_log = "/nowhere/x"\n' + self.config(upstream))
-        await self.assert_refuses(daemon, ":1: access_log: '/nowhere/x' can't be opened")
+        fault = ":1: access_log: '/nowhere/x' can't be opened"
+        await self.assert_refuses(daemon, fault, status=os.EX_CONFIG)
 
 
 class Rotating(DaemonTestCase):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -18,6 +19,7 @@ from tests.tree import ROOT, outside
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 TWIST = "import runpy; runpy.run_module('twisted', run_name='__main__')"
+ADOPT = "import os; os.environ['LISTEN_PID'] = str(os.getpid())"
 _LISTENS = re.compile(r"listens on 127\.0\.0\.1:(\d+)")
 
 
@@ -28,7 +30,10 @@ class Daemon(ProcessProtocol, Watched):
         arguments: What follows ``corsgate``.
         prepare: Python statements that the process runs before anything of Twisted's.
         twist: Whether ``twist`` runs it instead.
-        descriptors: Ours that it inherits, by the number that it knows each by.
+        environ: Environment variables on top of the test's.
+        sockets: Listening sockets that it is handed as systemd does, with their names.
+        log_format: The log format of ``twist``.
+        command: Another command that becomes a daemon.
 
     Attributes:
         said: What it wrote to standard output and standard error.
@@ -41,17 +46,26 @@ class Daemon(ProcessProtocol, Watched):
         *arguments: str,
         prepare: str = "",
         twist: bool = False,
-        descriptors: Mapping[int, int] | None = None,
+        environ: Mapping[str, str] | None = None,
+        sockets: Sequence[tuple[str, socket]] = (),
+        log_format: str = "text",
+        command: Sequence[str] | None = None,
     ) -> None:
         Watched.__init__(self)
         self.said = self.errors = ""
         self.status: int | None = None
-        program = f"{prepare}\n{TWIST if twist else TWISTD}"
-        options = ["--log-format=text"] if twist else ["-n", "--pidfile="]
-        command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
-        environ = {**outside(), "PYTHONPATH": str(ROOT)}
-        files: dict[int, str | int] = {0: "w", 1: "r", 2: "r", **(descriptors or {})}
-        reactor.spawnProcess(self, command[0], command, env=environ, path=str(ROOT), childFDs=files)
+        listening = ADOPT if sockets else ""
+        program = f"{prepare}\n{listening}\n{TWIST if twist else TWISTD}"
+        options = [f"--log-format={log_format}"] if twist else ["-n", "--pidfile="]
+        if command is None:
+            command = [sys.executable, "-c", program, *options, "corsgate", *arguments]
+        given = {**outside(), "PYTHONPATH": str(ROOT), **(environ or {})}
+        files: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
+        files.update((3 + index, each.fileno()) for index, (_, each) in enumerate(sockets))
+        if sockets:
+            given["LISTEN_FDS"] = str(len(sockets))
+            given["LISTEN_FDNAMES"] = ":".join(name for name, _ in sockets)
+        reactor.spawnProcess(self, command[0], command, env=given, path=str(ROOT), childFDs=files)
 
     @property
     def process(self) -> Any:
@@ -64,7 +78,7 @@ class Daemon(ProcessProtocol, Watched):
         self.changed()
 
     def errReceived(self, data: bytes) -> None:
-        """Keep it apart, too."""
+        """Keep it, also apart."""
         self.errors += data.decode("utf-8", "replace")
         self.outReceived(data)
 
@@ -109,13 +123,10 @@ class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
     def daemon(
-        self,
-        *arguments: str,
-        prepare: str = "",
-        descriptors: Mapping[int, int] | None = None,
+        self, *arguments: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
     ) -> Daemon:
         """Return a daemon that is on its way up."""
-        daemon = Daemon(*arguments, prepare=prepare, descriptors=descriptors)
+        daemon = Daemon(*arguments, prepare=prepare, sockets=sockets)
         self.addCleanup(daemon.kill)
         return daemon
 
@@ -126,16 +137,13 @@ class DaemonTestCase(GateTestCase):
         return daemon
 
     def configured(
-        self,
-        toml: str,
-        prepare: str = "",
-        descriptors: Mapping[int, int] | None = None,
+        self, toml: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
     ) -> Daemon:
         """Return a daemon with a file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
-        arguments = ("--config", str(path.absolute()))
-        return self.daemon(*arguments, prepare=prepare, descriptors=descriptors)
+        file = str(path.absolute())
+        return self.daemon("--config", file, prepare=prepare, sockets=sockets)
 
     async def client(self, daemon: Daemon) -> Client:
         """Return a new connection to a daemon, once it listens."""

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from twisted.application.service import MultiService
 from twisted.logger import Logger
 
-from corsgate.errors import ConfigError
+from corsgate.daemon.notify import Notifier
+from corsgate.errors import ConfigError, ListenError
 
 
 class Top(MultiService):
-    """The top service under twistd or twist; a fault at startup exits with status 1.
+    """The top service under twistd or twist; a fault at startup ends the process.
 
     Args:
         daemonized: Whether twistd has left the terminal by then.
+        notifier: Also gets the fault.
     """
 
     _log = Logger()
 
-    def __init__(self, *, daemonized: bool) -> None:
+    def __init__(self, *, daemonized: bool, notifier: Notifier) -> None:
         super().__init__()
         self._daemonized = daemonized
+        self._notifier = notifier
         self._listens = False
 
     def startService(self) -> None:
@@ -38,7 +42,8 @@ class Top(MultiService):
             super().privilegedStartService()
         except ConfigError as error:
             if not self._daemonized:
-                raise exit_for(error) from None
+                raise exit_for(error, self._notifier) from None
+            report(error, self._notifier)
             for fault in error.faults:
                 self._log.critical("{fault}", fault=str(fault))
             # twistd reports only an Exception to its parent, which waits on the terminal. After a
@@ -47,7 +52,31 @@ class Top(MultiService):
             raise RuntimeError("; ".join(fault.problem for fault in error.faults)) from None
 
 
-def exit_for(error: ConfigError) -> SystemExit:
-    """Print faults where the user sees them, even if twistd has redirected stderr."""
+def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
+    """Print faults where the user sees them, even if twistd has redirected stderr.
+
+    Args:
+        error: The faults.
+        notifier: Sends the first of them to systemd, for ``systemctl status``.
+
+    Returns:
+        What ends the process: with 78 (EX_CONFIG of sysexits.h) if the configuration is to be
+        changed, which systemd then doesn't start again; with 1 if a port is in use, which it does.
+    """
     print(error, file=sys.__stderr__)
-    return SystemExit(1)
+    report(error, notifier)
+    return SystemExit(1 if isinstance(error, ListenError) else os.EX_CONFIG)
+
+
+def report(error: ConfigError, notifier: Notifier) -> None:
+    """Tell systemd why the gate does not start.
+
+    Args:
+        error: The faults; the first one is named.
+        notifier: Sends it.
+    """
+    more = len(error.faults) - 1
+    others = f" (and {more} more fault{'' if more == 1 else 's'})" if more else ""
+    number = getattr(error, "errno", None)
+    reason = {} if number is None else {"ERRNO": number}
+    notifier.send(STATUS=f"did not start: {error.faults[0]}{others}", **reason)

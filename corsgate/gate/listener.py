@@ -32,6 +32,7 @@ from corsgate.server.tls import CertificateTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.files import read_file
+from corsgate.transport.inherited import is_loopback_socket
 
 _LONGEST_REMEMBERED = 256
 
@@ -76,8 +77,11 @@ class ListenerSite:
         self.listener = listener
         self._new_id = new_id
         self._access_log = access_log
-        self._hosts_checked = config.hosts is not None or is_loopback(listener.endpoint)
-        hosts = HostRules.build(config.hosts, loopback=is_loopback(listener.endpoint))
+        endpoint = listener.endpoint
+        # The string does not say where a socket from systemd listens; the socket does.
+        loopback = is_loopback(endpoint) or is_loopback_socket(endpoint, reactor)
+        self._hosts_checked = config.hosts is not None or loopback
+        hosts = HostRules.build(config.hosts, loopback=loopback)
         proxies = listener.trusted_proxies
         misdirects = ProxiedHost(hosts, proxies).is_refused if proxies else None
         serve = self._serve if shortcuts.memo else self._serve_anew

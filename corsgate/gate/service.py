@@ -20,7 +20,7 @@ from corsgate.config.model.endpoint import is_handed_over, with_backlog
 from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
-from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.errors import BadValue, ConfigError, Fault, ListenError
 from corsgate.gate.access_log import AccessLog, open_log
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.log_writer import LineWriter, LogFile
@@ -50,6 +50,7 @@ class GateService(Service):
 
     Attributes:
         ports: What it listens on, while it does.
+        config_since_s: Since when its configuration is in force, in seconds since 1970.
         listeners: What each of its listeners serves.
 
     Raises:
@@ -71,6 +72,7 @@ class GateService(Service):
         shortcuts: Shortcuts = ALL,
     ) -> None:
         self.ports: list[IListeningPort] = []
+        self.config_since_s = time.time()
         self._config = config
         self._reactor = reactor
         self._file = file
@@ -104,25 +106,26 @@ class GateService(Service):
         """Listen everywhere, or nowhere.
 
         Raises:
-            ConfigError: An endpoint can't be listened on; none is then.
+            ListenError: An endpoint can't be listened on; none is then.
         """
         faults: list[Fault] = []
+        reasons: list[int | None] = []
+
+        def failed(number: int, text: str, failure: Failure) -> None:
+            faults.append(self._fault(f"listen[{number}]", text, failure))
+            reasons.append(_errno(failure.value))
+
         for number, (endpoint, listener) in enumerate(
             zip(self._endpoints, self.listeners, strict=True)
         ):
             listening: Deferred[IListeningPort] = endpoint.listen(listener.factory)
             text = listener.listener.endpoint
-            listening.addCallbacks(
-                partial(self._listens, text),
-                lambda failure, text=text, number=number: faults.append(
-                    self._fault(f"listen[{number}]", text, failure)
-                ),
-            )
+            listening.addCallbacks(self._listens, partial(failed, number, text))
         if faults:
             for port in self.ports:
                 port.stopListening()
             self.ports.clear()
-            raise ConfigError(faults)
+            raise ListenError(faults, reasons[-1])
 
     def startService(self) -> None:
         """Say where the gate can be reached, and what of it is not as safe as it could be."""
@@ -172,6 +175,16 @@ class GateService(Service):
         self._access_log.stop()
 
     @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self._config
+
+    @property
+    def admission(self) -> Admission:
+        """Counts the clients' connections."""
+        return self._admission
+
+    @property
     def upstreams(self) -> Mapping[str, UpstreamRuntime]:
         """The upstreams that it serves, by name."""
         return self._runtime.upstreams
@@ -201,9 +214,8 @@ class GateService(Service):
         for listener in self.listeners:
             listener.reread_certificates()
 
-    def _listens(self, endpoint: str, port: IListeningPort) -> None:
-        handed_over = is_handed_over(endpoint)
-        tend(port, self._reactor, self._out_of_descriptors, handed_over=handed_over)
+    def _listens(self, port: IListeningPort) -> None:
+        tend(port, self._reactor, self._out_of_descriptors)
         self.ports.append(port)
 
     def _out_of_descriptors(self) -> None:
@@ -269,6 +281,8 @@ class GateService(Service):
 
     def _fault(self, key: str, text: str, failure: Failure) -> Fault:
         error = failure.value
+        if isinstance(error, BadValue):
+            return Fault(file=self._file, key=key, problem=error.problem, fix=error.fix)
         if isinstance(error, CannotListenError):
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
         else:
@@ -279,6 +293,12 @@ class GateService(Service):
             problem=f"can't listen on {text!r}: {reason}",
             fix="free that address, or name another",
         )
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """Return why an endpoint can't be listened on."""
+    reason = error.socketError if isinstance(error, CannotListenError) else error
+    return getattr(reason, "errno", None)
 
 
 def _shown(address: Any) -> str:

@@ -23,6 +23,8 @@ from twisted.protocols.haproxy._v2parser import V2Parser
 from twisted.protocols.haproxy._wrapper import HAProxyProtocolWrapper, HAProxyWrappingFactory
 from zope.interface import implementer
 
+from corsgate.config.model.endpoint import is_handed_over
+from corsgate.transport.inherited import InheritedEndpoint, find_socket, inherited_sockets
 from corsgate.transport.log_throttle import Throttle
 
 _PREFIX = "haproxy:"
@@ -35,9 +37,17 @@ def listening_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
     Args:
         reactor: Listens.
         text: The string. A ``haproxy:`` in front is not Twisted's, which logs a traceback for some
-            bad headers and believes any name for an address.
+            bad headers and believes any name for an address. Nor is a ``systemd:``, which Twisted
+            can listen on only once.
+
+    Raises:
+        BadValue: systemd handed over no such socket.
     """
-    endpoint: IStreamServerEndpoint = serverFromString(reactor, text.removeprefix(_PREFIX))
+    endpoint: IStreamServerEndpoint
+    if is_handed_over(text):
+        endpoint = InheritedEndpoint(reactor, find_socket(text, inherited_sockets(reactor)))
+    else:
+        endpoint = serverFromString(reactor, text.removeprefix(_PREFIX))
     return _ProxyEndpoint(reactor, endpoint) if text.startswith(_PREFIX) else endpoint
 
 

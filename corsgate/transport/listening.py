@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.tcp import Port
-from twisted.internet.unix import Port as UnixPort
 from twisted.logger import ILogObserver, LogEvent, Logger
 
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG
@@ -20,7 +19,7 @@ ACCEPT_PAUSE_S = 0.25
 """How long nothing is accepted once there was no descriptor for it."""
 
 
-def tend(port: Any, reactor: Any, short: Callable[[], None], *, handed_over: bool) -> None:
+def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
     """Have a port accept few connections at a time, and say briefly that it can't.
 
     Twisted accepts hundreds in a row, which is more than the reserve of descriptors, and has three
@@ -30,14 +29,10 @@ def tend(port: Any, reactor: Any, short: Callable[[], None], *, handed_over: boo
         port: An IListeningPort that listens; one that is not Twisted's own is left as it is.
         reactor: The reactor that it uses.
         short: Called where there was no descriptor for a connection.
-        handed_over: Whether the socket was handed to the process, as systemd does.
     """
     if not isinstance(port, Port):
         return
     tended: Any = port
-    if handed_over and isinstance(port, UnixPort):
-        # Twisted has just set the backlog of a socket that it did not make to its own 50.
-        tended.socket.listen(DEFAULT_BACKLOG)
     do_read = port.doRead
     complaints: list[LogEvent] = []
 

@@ -73,7 +73,7 @@ class Tended(GateTestCase):
     async def test_few_in_a_row(self) -> None:
         """Few connections are accepted in one turn, however many wait, and however often."""
         port = reactor.listenTCP(0, self.factory, interface="127.0.0.1", backlog=BURST)
-        tend(port, reactor, lambda: None, handed_over=False)
+        tend(port, reactor, lambda: None)
         with ExitStack() as stack:
             for _ in range(BURST):
                 stack.enter_context(socket.create_connection(("127.0.0.1", port.getHost().port)))
@@ -82,26 +82,6 @@ class Tended(GateTestCase):
                 self.assertEqual(len(self.made), turns * ACCEPTS_PER_TURN)
             await stop_listening(port, reactor, handed_over=False)
             self.assertEqual(len(self.made), BURST)
-
-    async def test_unix_socket_that_was_handed_over(self) -> None:
-        """The backlog that its maker gave it is not cut to Twisted's."""
-        directory = tempfile.mkdtemp(prefix="corsgate-")
-        self.addCleanup(shutil.rmtree, directory)
-        with ExitStack() as stack:
-            handed = stack.enter_context(socket.socket(socket.AF_UNIX))
-            handed.bind(f"{directory}/gate")
-            handed.listen(BURST)
-            handed.setblocking(False)
-            port = reactor.adoptStreamPort(handed.fileno(), socket.AF_UNIX, self.factory)
-            tend(port, reactor, lambda: None, handed_over=True)
-            taken = 0
-            for _ in range(BURST):
-                client = stack.enter_context(socket.socket(socket.AF_UNIX))
-                client.settimeout(0)
-                taken += client.connect_ex(f"{directory}/gate") == 0
-            self.assertEqual(taken, BURST)
-            await stop_listening(port, reactor, handed_over=True)
-            self.assertEqual(self.made, [])
 
 
 class Drain(GateTestCase):

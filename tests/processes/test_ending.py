@@ -8,12 +8,6 @@ from tests.processes.load import KEEPING, OPENING, Load
 from tests.support import LISTEN
 from tests.twistd import Daemon, DaemonTestCase
 
-HANDED_OVER = (
-    "import os\n"
-    "os.environ.update(LISTEN_FDS='1', LISTEN_FDNAMES='http', LISTEN_PID=str(os.getpid()))"
-)
-"""What systemd does before it starts a service with a socket unit."""
-
 
 class Ending(DaemonTestCase):
     """SIGTERM under load loses no request."""
@@ -47,10 +41,9 @@ class Handover(DaemonTestCase):
     def replaceable(self, url: str) -> Daemon:
         """Return a daemon that accepts from the socket."""
         return self.configured(
-            'listen = ["systemd:domain=INET:name=http"]\n'
+            'listen = ["systemd:name=http"]\n'
             f'[upstreams.a]\nservers = ["{url}"]\n[routes."/"]\nupstream = "a"\n',
-            prepare=HANDED_OVER,
-            descriptors={3: self.socket.fileno()},
+            sockets=[("http", self.socket)],
         )
 
     async def test_restart_under_load(self) -> None:

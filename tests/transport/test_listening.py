@@ -63,7 +63,7 @@ class TendedTests(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.port = QueuePort(self.reactor, 50)
         self.shortages = 0
-        tend(self.port, self.reactor, self.short, handed_over=False)
+        tend(self.port, self.reactor, self.short)
         self.port.startReading()
 
     def short(self) -> None:
@@ -104,7 +104,7 @@ class TendedTests(SynchronousTestCase):
     def test_others(self) -> None:
         """A port of another kind is left as it is."""
         other = object()
-        tend(other, self.reactor, self.short, handed_over=True)
+        tend(other, self.reactor, self.short)
         accept_queued(other)
 
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address, ip_address
 
+import attrs
+
 from corsgate.config.model.rules import did_you_mean, one_of, show
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
@@ -18,6 +20,10 @@ _ARGUMENTS: Mapping[str, Sequence[str]] = {
     "unix": ("address", "mode", "backlog", "lockfile"),
 }
 """The arguments of each endpoint type that opens a socket, in positional order."""
+
+_SYSTEMD_ARGUMENTS = ("domain", "index", "name")
+_DOMAINS = ("INET", "INET6", "UNIX")
+_SYSTEMD_EXAMPLE = "systemd:name=corsgate"
 
 DEFAULT_BACKLOG = 4096
 """The number of connections that may wait to be accepted, unless an endpoint sets another.
@@ -38,7 +44,8 @@ _SHORT_IP_V4 = re.compile(r"127(?:\.[0-9]+){0,3}")
 def check_endpoint(text: str) -> None:
     r"""Reject text that is clearly not a server endpoint string.
 
-    Only the arguments of ``tcp`` and ``tcp6`` are checked: Twisted plugins may add other types.
+    Only the arguments of ``tcp``, ``tcp6`` and ``systemd`` are checked: Twisted plugins may add
+    other types.
 
     Args:
         text: As for twisted.internet.endpoints.serverFromString, where ``\`` escapes.
@@ -60,6 +67,8 @@ def check_endpoint(text: str) -> None:
         raise BadValue(f"{show(text)} ends in a backslash", "remove it")
     if kind in _CHECKED:
         _check_tcp(text, kind)
+    if is_handed_over(text):
+        handed_over(text)
 
 
 def is_loopback(endpoint: str) -> bool:
@@ -161,6 +170,59 @@ def is_handed_over(endpoint: str) -> bool:
     """
     kind, _, wrapped = endpoint.partition(":")
     return is_handed_over(wrapped) if kind.lower() in _WRAPPERS else kind.lower() == "systemd"
+
+
+@attrs.frozen(kw_only=True)
+class HandedOver:
+    """How a ``systemd:`` endpoint names its socket.
+
+    Attributes:
+        index: Its number among the sockets that were handed over; None where it has a name.
+        name: Its name, as FileDescriptorName= of the socket unit sets it; None with an index.
+        domain: Its address family, ``INET``, ``INET6`` or ``UNIX``; None if the endpoint leaves it
+            to the socket.
+    """
+
+    index: int | None
+    name: str | None
+    domain: str | None
+
+
+def handed_over(endpoint: str) -> HandedOver:
+    """Return how a ``systemd:`` endpoint names its socket.
+
+    Args:
+        endpoint: A string for which `is_handed_over` is true.
+
+    Raises:
+        BadValue: Its arguments are wrong.
+    """
+    kind, _, wrapped = endpoint.partition(":")
+    if kind.lower() in _WRAPPERS:
+        return handed_over(wrapped)
+    positional, named = _split(endpoint)
+    for argument in named:
+        if argument not in _SYSTEMD_ARGUMENTS:
+            only = f"give only {one_of(_SYSTEMD_ARGUMENTS)}"
+            fix = did_you_mean(argument, _SYSTEMD_ARGUMENTS, only)
+            raise BadValue(f"{show(endpoint)} has the unknown argument {show(argument)}", fix)
+    given = {**dict(zip(_SYSTEMD_ARGUMENTS, positional[1:], strict=False)), **named}
+    domain, index, name = (given.get(each) for each in _SYSTEMD_ARGUMENTS)
+    if domain is not None and domain not in _DOMAINS:
+        raise BadValue(
+            f"{show(endpoint)} has the domain {show(domain)}",
+            f"write {one_of(_DOMAINS)}, or no domain: write {show(_SYSTEMD_EXAMPLE)}",
+        )
+    if (index is None) == (name is None) or name == "":
+        raise BadValue(
+            f"{show(endpoint)} must have either a name or an index",
+            f"write {show(_SYSTEMD_EXAMPLE)}, with the FileDescriptorName= of the socket unit",
+        )
+    if index is not None and not _is_number(index, 0, 65535):
+        raise BadValue(
+            f"{show(endpoint)} has a bad index", "count the sockets from 0, or give a name"
+        )
+    return HandedOver(index=None if index is None else int(index), name=name, domain=domain)
 
 
 def _arguments(endpoint: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.endpoint import (
     DEFAULT_BACKLOG,
     check_endpoint,
+    handed_over,
     is_handed_over,
     is_loopback,
     is_reached_at,
@@ -200,3 +201,40 @@ class BacklogTests(SynchronousTestCase):
         self.assertEqual(backlogs, [DEFAULT_BACKLOG, DEFAULT_BACKLOG, 9])
         serverFromString(reactor, with_backlog("unix:/run/gate")).listen(Factory())
         self.assertIn(DEFAULT_BACKLOG, reactor.unixServers[0])
+
+
+class SystemdTests(SynchronousTestCase):
+    """Endpoints whose sockets systemd opens."""
+
+    def test_parts(self) -> None:
+        """A socket has a name or a number; the domain may be left to the socket."""
+        for endpoint, wanted in (
+            ("systemd:name=web", (None, "web", None)),
+            ("systemd:domain=INET6:name=web", (None, "web", "INET6")),
+            ("systemd:domain=UNIX:index=0", (0, None, "UNIX")),
+            ("systemd:INET:2", (2, None, "INET")),
+            (r"haproxy:systemd:name=a\:b", (None, "a:b", None)),
+        ):
+            check_endpoint(endpoint)
+            found = handed_over(endpoint)
+            self.assertEqual((found.index, found.name, found.domain), wanted, endpoint)
+            self.assertEqual(with_backlog(endpoint), endpoint)
+
+    def test_faults(self) -> None:
+        """Each is found without the socket, and the fix is one that works."""
+        for endpoint, said in (
+            ("systemd:corsgate", 'write "INET", "INET6" or "UNIX", or no domain: write'),
+            ("systemd:domain=INET", "must have either a name or an index; write"),
+            ("systemd:", 'has the domain ""'),
+            ("systemd:name=", "must have either a name or an index"),
+            ("systemd:name=a:index=0", "must have either a name or an index"),
+            ("systemd:index=-1", "has a bad index"),
+            ("systemd:index=x", "has a bad index"),
+            ("systemd:nam=web", 'has the unknown argument "nam"; did you mean "name"?'),
+            ("systemd:name=web:backlog=9", 'the unknown argument "backlog"'),
+            ("haproxy:systemd:nam=web", 'has the unknown argument "nam"'),
+        ):
+            with self.assertRaises(BadValue) as caught:
+                check_endpoint(endpoint)
+            self.assertIn(said, str(caught.exception))
+        check_endpoint("systemd:name=corsgate")

@@ -1,0 +1,158 @@
+"""What systemd is told while the gate runs: ready, reloading, alive, stopping, and its state."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from corsgate.balance.circuit import CircuitState
+from corsgate.balance.health import Standing
+from corsgate.daemon.notify import Notifier
+from corsgate.daemon.reload import Reloader, ReloadOutcome
+from corsgate.daemon.status_text import Figures, LastReload, draining, serving
+from corsgate.gate.service import GateService
+
+STATUS_INTERVAL_S = 10.0
+"""How often the state is looked at; it is sent when its line has changed."""
+
+DRAIN_INTERVAL_S = 5.0
+"""How often systemd is asked for more time while the gate drains."""
+
+EXTENSION_S = 15.0
+"""How much time it is asked for. It is more than one interval, so that one late turn of the reactor
+does not end the drain, and little, so that a gate that hangs is killed soon."""
+
+
+class Notices(Service):
+    """Tells systemd about the gate.
+
+    It must be the last of the services: then all listen when it says so, and it stops first.
+
+    Args:
+        reactor: The reactor of the gate.
+        notifier: Sends the messages.
+        gate: The gate.
+        reloader: Reloads it.
+        daemonized: Whether twistd forks before the start, so that systemd needs the process's id.
+        wall_clock: Returns the seconds since 1970.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        notifier: Notifier,
+        gate: GateService,
+        reloader: Reloader,
+        *,
+        daemonized: bool,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._reactor = reactor
+        self._notifier = notifier
+        self._gate = gate
+        self._reloader = reloader
+        self._daemonized = daemonized
+        self._wall_clock = wall_clock
+        self._reloads = 0
+        self._last_status = ""
+        self._cut_s = 0.0
+        reloader.began.append(self._reload_began)
+        reloader.ended.append(self._reload_ended)
+
+    def startService(self) -> None:
+        """Say that the gate is ready as soon as the reactor runs."""
+        super().startService()
+        # twistd opens what else it has between the services' start and the reactor's; all of that
+        # must have worked.
+        self._reactor.callWhenRunning(self._ready)
+
+    def stopService(self) -> None:
+        """Say that the gate stops, and ask for time while it drains."""
+        super().stopService()
+        self._cut_s = self._reactor.seconds() + self._gate.config.limits.drain_timeout_s
+        self._notifier.send(STOPPING=1)
+        # Nothing ends this but the process's own end, which comes when all services have stopped.
+        self._repeat(DRAIN_INTERVAL_S, self._drain)
+        self._drain()
+
+    def _ready(self) -> None:
+        if not self.running:
+            return
+        self._last_status = self._status()
+        process = {"MAINPID": os.getpid()} if self._daemonized else {}
+        self._notifier.send(READY=1, STATUS=self._last_status, **process)
+        self._repeat(STATUS_INTERVAL_S, self._look)
+        if self._notifier.watchdog_s is not None:
+            # sd_watchdog_enabled(3): at half of the interval.
+            self._repeat(self._notifier.watchdog_s / 2, self._alive)
+            self._alive()
+
+    def _alive(self) -> None:
+        self._notifier.send(WATCHDOG=1)
+
+    def _look(self) -> None:
+        """Send the state if its line has changed."""
+        if self.running and not self._reloads:
+            status = self._status()
+            if status != self._last_status and self._notifier.send(STATUS=status):
+                self._last_status = status
+
+    def _drain(self) -> None:
+        left_s = self._cut_s - self._reactor.seconds()
+        self._notifier.send(
+            EXTEND_TIMEOUT_USEC=int(EXTENSION_S * 1e6), STATUS=draining(self._figures(), left_s)
+        )
+
+    def _reload_began(self) -> None:
+        self._reloads += 1
+        if self.running:
+            # sd_notify(3), for a service manager that compares the time with that of its request.
+            now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+            self._notifier.send(RELOADING=1, MONOTONIC_USEC=now_us)
+
+    def _reload_ended(self, outcome: ReloadOutcome) -> None:
+        self._reloads -= 1
+        if self.running and not self._reloads:
+            self._last_status = self._status()
+            self._notifier.send(READY=1, STATUS=self._last_status)
+
+    def _status(self) -> str:
+        last = self._reloader.last
+        if last is None:
+            return serving(self._figures(), None)
+        reload = LastReload(
+            trigger=last.trigger, age_s=self._wall_clock() - last.time_s, faults=last.faults
+        )
+        return serving(self._figures(), reload)
+
+    def _figures(self) -> Figures:
+        gate = self._gate
+        balancers = [upstream.balancer for upstream in gate.upstreams.values()]
+        states = [state for balancer in balancers for state in balancer.states.values()]
+        return Figures(
+            requests=sum(balancer.running for balancer in balancers),
+            connections=gate.admission.connections,
+            servers=len(states),
+            down=[
+                state.server.origin
+                for state in states
+                if state.health.standing is Standing.DOWN
+                or state.circuit.state is CircuitState.OPEN
+            ],
+            config_age_s=self._wall_clock() - gate.config_since_s,
+        )
+
+    def _repeat(self, interval_s: float, call: Callable[[], None]) -> None:
+        loop = LoopingCall(call)
+        loop.clock = self._reactor
+        ended: Deferred[Any] = loop.start(interval_s, now=False)
+        ended.addErrback(lambda failure: self._log.failure("systemd is told no more", failure))
