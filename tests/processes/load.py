@@ -15,11 +15,6 @@ from twisted.internet.protocol import Factory
 
 from tests.peers import Client, Message, Upstream, Watched, reactor, request, response
 
-KEEPING = 8
-"""Clients that keep their connections."""
-OPENING = 4
-"""Clients that open a connection for each request."""
-
 
 @attrs.frozen(kw_only=True)
 class Unanswered:
@@ -43,22 +38,34 @@ class Load(Watched):
     Args:
         upstream: Responds with the target of each request.
         connecting: Returns the port to connect to.
+        keeping: How many clients keep their connections.
+        opening: How many open a connection for each request.
 
     Attributes:
+        clients: How many clients there are.
         statuses: How many whole responses had each status.
         wrong: Targets of requests that got another request's response.
         unanswered: Requests without a whole response.
         refused: How many connections were refused, which is before a request is sent.
     """
 
-    def __init__(self, upstream: Upstream, connecting: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        connecting: Callable[[], int],
+        *,
+        keeping: int = 8,
+        opening: int = 4,
+    ) -> None:
         super().__init__()
+        self.clients = keeping + opening
+        self._keeping = keeping
         self._upstream = upstream
         self._connecting = connecting
         self._numbers = count(1)
         self._stopped = False
         self._done: Deferred[Any] | None = None
-        self._clients: set[Client] = set()
+        self._open: set[Client] = set()
         self.statuses: Counter[int] = Counter()
         self.wrong: list[bytes] = []
         self.unanswered: list[Unanswered] = []
@@ -83,7 +90,7 @@ class Load(Watched):
 
     def start(self) -> None:
         """Begin to send."""
-        tasks = [self._work(keep=number < KEEPING) for number in range(KEEPING + OPENING)]
+        tasks = [self._work(keep=number < self._keeping) for number in range(self.clients)]
         self._done = gatherResults(
             [Deferred.fromCoroutine(task) for task in tasks], consumeErrors=True
         )
@@ -97,7 +104,7 @@ class Load(Watched):
         """Send no more, and wait for the responses to what was sent."""
         self._stopped = True
         await self.ended()
-        for client in list(self._clients):
+        for client in list(self._open):
             await client.close()
 
     async def ended(self) -> None:
@@ -120,14 +127,14 @@ class Load(Watched):
             reused = True
             if found is None or not keep or found.fields.get(b"connection") == [b"close"]:
                 await client.close()
-                self._clients.discard(client)
+                self._open.discard(client)
                 client = None
 
     async def _connect(self) -> Client:
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self._connecting())
         client: Any = await endpoint.connect(Factory.forProtocol(Client))
         assert isinstance(client, Client)
-        self._clients.add(client)
+        self._open.add(client)
         return client
 
     async def _ask(self, client: Client, *, reused: bool) -> Message | None:
