@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import attrs
 
@@ -168,10 +169,13 @@ def _joined(parts: list[ast.expr], names: Mapping[str, list[ast.expr]]) -> Itera
     yield from texts
 
 
-def _modules() -> Iterator[_Module]:
-    for path in files("corsgate"):
-        if path.suffix == ".py":
-            yield _Module(str(path.relative_to(ROOT)), ast.parse(path.read_bytes()))
+@cache
+def _modules() -> tuple[_Module, ...]:
+    return tuple(
+        _Module(str(path.relative_to(ROOT)), ast.parse(path.read_bytes()))
+        for path in files("corsgate")
+        if path.suffix == ".py"
+    )
 
 
 def _is_of_log(node: ast.AST) -> bool:
@@ -183,7 +187,8 @@ def _is_of_log(node: ast.AST) -> bool:
     return name.strip("_").endswith("log")
 
 
-def logged() -> list[Text]:
+@cache
+def logged() -> tuple[Text, ...]:
     """Return each text that is logged as a warning or worse, those of `TELLERS` too."""
     found: dict[str, Text] = {}
     for module in _modules():
@@ -203,10 +208,11 @@ def logged() -> list[Text]:
                         continue
                     for text in module.texts(argument, names):
                         found.setdefault(text.text, text)
-    return list(found.values())
+    return tuple(found.values())
 
 
-def warnings() -> list[tuple[Text, Text]]:
+@cache
+def warnings() -> tuple[tuple[Text, Text], ...]:
     """Return the problem and the fix of each warning about a valid configuration.
 
     These are the arguments of ``notes.warn(path, problem, fix)``, and the tuples of a key, a
@@ -238,4 +244,4 @@ def warnings() -> list[tuple[Text, Text]]:
                 for problem in module.texts(parts[0], names):
                     if not problem.is_derived and " " in problem.text:
                         found.setdefault(problem.text, (problem, fixes[0]))
-    return list(found.values())
+    return tuple(found.values())

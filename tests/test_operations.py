@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,7 +45,7 @@ def explained() -> list[str]:
 class Lines(SynchronousTestCase):
     """Every warning and error that the source can log has a row."""
 
-    def missing(self, texts: list[Text]) -> list[Text]:
+    def missing(self, texts: Iterable[Text]) -> list[Text]:
         """Return the texts that no row has."""
         lines = explained()
         return [
@@ -70,7 +71,7 @@ class Lines(SynchronousTestCase):
         self.assertGreater(len(found), 45)
         rows = [
             f"  | `{each.shown}` | {found[each].shown} |   (from {each.where})"
-            for each in self.missing(list(found))
+            for each in self.missing(found)
         ]
         said = "add to 'Warnings about the configuration' in docs/operations.md:\n"
         self.assertEqual(rows, [], said + "\n".join(rows))
