@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
-import shutil
 from pathlib import Path
 
 import attrs
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
+from corsgate.config.model.endpoint import DEFAULT_BACKLOG, check_endpoint, handed_over
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
     BasicCredentials,
@@ -26,6 +27,7 @@ from corsgate.config.model.values import (
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
 from tests.certificates import Authority
+from tests.programs import require
 from tests.tree import ROOT, files, run
 
 ETC = ROOT / "etc"
@@ -80,6 +82,7 @@ class EveryFileTests(SynchronousTestCase):
             [
                 "corsgate.schema.json",
                 "corsgate.service",
+                "corsgate.socket",
                 "corsgate.toml",
                 "demo.toml",
                 "minimal.toml",
@@ -215,53 +218,76 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual(missing, [])
 
 
-class UnitTests(SynchronousTestCase):
+def unit(text: str) -> configparser.ConfigParser:
+    """Return a unit's sections; of a key that is there twice, the last value counts."""
+    parsed = configparser.ConfigParser(interpolation=None, delimiters="=", strict=False)
+    parsed.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser's docs
+    parsed.read_string(text)
+    return parsed
+
+
+class ServiceTests(SynchronousTestCase):
     """``corsgate.service``: how systemd runs the gate."""
 
     def setUp(self) -> None:
         """Read the unit."""
-        unit = configparser.ConfigParser(interpolation=None, delimiters="=")
-        unit.optionxform = str  # type: ignore[assignment,method-assign]  # as configparser's docs
-        unit.read_string(text_of("corsgate.service"))
-        self.service = unit["Service"]
+        self.text = text_of("corsgate.service")
+        self.service = unit(self.text)["Service"]
+
+    def seconds(self, name: str, section: str = "Service") -> float:
+        """Return a time of the unit."""
+        return float(unit(self.text)[section][name].removesuffix("s"))
 
     def test_command(self) -> None:
-        """The gate stays in the foreground, without a pid file, as Type=simple needs."""
-        self.assertEqual(self.service["Type"], "simple")
-        self.assertEqual(
-            self.service["ExecStart"],
-            "/opt/corsgate/bin/twistd --nodaemon --pidfile="
-            " corsgate --config /etc/corsgate/corsgate.toml",
-        )
+        """The gate stays in the foreground, without a pid file, and says when it is ready."""
+        self.assertEqual(self.service["Type"], "notify")
+        command = "bin/twistd --nodaemon --pidfile= corsgate --config /etc/corsgate/corsgate.toml"
+        self.assertEqual(self.service["ExecStart"], f"/opt/corsgate/{command}")
+        # The comment for the system's Python has the same one.
+        self.assertIn(f"#   ExecStart=\n#   ExecStart=/usr/local/{command}\n", self.text)
 
     def test_stops_after_the_drain(self) -> None:
         """systemd waits for longer than the gate lets requests end."""
-        timeout_s = float(self.service["TimeoutStopSec"].removesuffix("s"))
+        timeout_s = self.seconds("TimeoutStopSec")
         drain_s = load(text_of("corsgate.toml")).limits.drain_timeout_s
         self.assertGreater(timeout_s, drain_s)
         self.assertGreater(timeout_s, Limits().drain_timeout_s)
-        self.assertEqual(self.service["KillSignal"], "SIGTERM")
+        self.assertNotIn("KillSignal", self.service)
 
     def test_reloads(self) -> None:
-        """A reload sends the signal that reopens the access log."""
+        """A reload sends the signal that the gate reloads by."""
         self.assertEqual(self.service["ExecReload"], "/bin/kill -HUP $MAINPID")
 
     def test_restarts(self) -> None:
-        """A gate that fails comes back; one that was stopped does not."""
+        """A gate that fails comes back, unless its configuration has faults."""
         self.assertEqual(self.service["Restart"], "on-failure")
+        self.assertEqual(self.service["RestartPreventExitStatus"], str(os.EX_CONFIG))
+
+    def test_tries_for_ever(self) -> None:
+        """Restarts alone never reach the limit of starts."""
+        most = self.seconds("StartLimitIntervalSec", "Unit") / self.seconds("RestartSec")
+        self.assertGreater(float(unit(self.text)["Unit"]["StartLimitBurst"]), most)
+
+    def test_watchdog(self) -> None:
+        """A hang is noticed, and a traceback is written before the end."""
+        self.assertGreater(self.seconds("WatchdogSec"), 10)
+        self.assertEqual(self.service["Environment"], "PYTHONFAULTHANDLER=1")
 
     def test_credentials(self) -> None:
-        """The unit provides the credentials that the example takes from systemd."""
-        handed = self.service["LoadCredential"].partition(":")[0]
+        """The comment provides the credential that the example takes from systemd."""
         asked = re.findall(r'systemd = "([^"]+)"', text_of("corsgate.toml"))
-        self.assertEqual([handed], asked)
+        self.assertEqual(re.findall(r"(?m)^#LoadCredential=(.*):", self.text), asked)
+        # One that is missing would stop the start of every other configuration.
+        self.assertNotIn("LoadCredential", self.service)
 
-    def test_access_log_is_writable(self) -> None:
+    def test_places(self) -> None:
         """The only places that the unit may write to hold the example's access log."""
         access_log = load(text_of("corsgate.toml")).access_log
         assert access_log is not None
         self.assertEqual(self.service["ProtectSystem"], "strict")
         self.assertEqual(Path(access_log).parent, Path("/var/log") / self.service["LogsDirectory"])
+        for name in ("Configuration", "Logs", "Runtime", "State"):
+            self.assertEqual(self.service[f"{name}Directory"], "corsgate")
 
     def test_confined(self) -> None:
         """The gate has no user, no rights and no files to lose."""
@@ -270,17 +296,64 @@ class UnitTests(SynchronousTestCase):
         for name in ("CapabilityBoundingSet", "AmbientCapabilities"):
             self.assertEqual(self.service[name], "", name)
 
-    def test_systemd_understands_it(self) -> None:
-        """systemd finds no unknown key and no bad value."""
-        analyze = shutil.which("systemd-analyze")
-        if analyze is None:
-            raise SkipTest("there is no systemd here")
-        # It asks for a program that is there, wherever the tests run.
-        text = text_of("corsgate.service").replace("/opt/corsgate/bin/twistd", "/bin/sh")
-        directory = Path(self.mktemp())
+    def test_exposure(self) -> None:
+        """systemd counts little that the gate could do to the machine."""
+        analyze = require("systemd-analyze", "systemd")
+        service = str(ETC / "corsgate.service")
+        command = [analyze, "security", "--offline=true", "--no-pager", service]
+        done = run([*command, "--threshold=15"], ROOT)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        found = re.search(r"Overall exposure level for corsgate.service: ([0-9.]+)", done.stdout)
+        assert found is not None, done.stdout
+        self.assertLessEqual(float(found[1]), 1.5)
+
+
+class SocketTests(SynchronousTestCase):
+    """``corsgate.socket``: the listening socket, kept by systemd."""
+
+    def setUp(self) -> None:
+        """Read the unit."""
+        self.text = text_of("corsgate.socket")
+        self.socket = unit(self.text)["Socket"]
+
+    def test_endpoint(self) -> None:
+        """The endpoint that its comment gives is valid and has its name."""
+        found = re.search(r'listen = \["(systemd:[^"]*)"\]', self.text)
+        assert found is not None
+        check_endpoint(found[1])
+        self.assertEqual(handed_over(found[1]).name, self.socket["FileDescriptorName"])
+
+    def test_address(self) -> None:
+        """It is where the example listens, with the same queue."""
+        address, port = self.socket["ListenStream"].split(":")
+        listeners = load(text_of("corsgate.toml")).listeners
+        self.assertIn(f"tcp:{port}:interface={address}", [one.endpoint for one in listeners])
+        self.assertEqual(self.socket["Backlog"], str(DEFAULT_BACKLOG))
+
+
+class VerifyTests(SynchronousTestCase):
+    """What systemd says of both units."""
+
+    def test_nothing(self) -> None:
+        """It finds no unknown key, no bad value, and has nothing else to say."""
+        analyze = require("systemd-analyze", "systemd")
+        directory = Path(self.mktemp()).absolute()
         directory.mkdir()
-        unit = (directory / "corsgate.service").resolve()
-        unit.write_text(text, encoding="utf-8")
-        done = run([analyze, "verify", "--man=no", unit], directory)
-        said = [line for line in done.stderr.splitlines() if "corsgate" in line]
-        self.assertEqual((done.returncode, said), (0, []), done.stderr)
+        units = [f"{directory}/{name}" for name in ("corsgate.service", "corsgate.socket")]
+        for path in map(Path, units):
+            # It asks for a program that is there, wherever the tests run.
+            text = text_of(path.name).replace("/opt/corsgate/bin/twistd", "/bin/sh")
+            path.write_text(text, encoding="utf-8")
+        # Without this machine's own units, whose faults it would report too.
+        environ = {"SYSTEMD_UNIT_PATH": f"{directory}:/lib/systemd/system"}
+        done = run([analyze, "verify", "--man=no", *units], directory, environ)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_something(self) -> None:
+        """A key that it doesn't know is reported, so that the silence above means something."""
+        analyze = require("systemd-analyze", "systemd")
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        (directory / "odd.service").write_text("[Service]\nExecStart=/bin/sh\nOdd=yes\n")
+        done = run([analyze, "verify", "--man=no", directory / "odd.service"], directory)
+        self.assertIn("Odd", done.stderr)

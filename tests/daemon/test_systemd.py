@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
 
 from tests.notified import Notified
-from tests.peers import Upstream, reactor, request, response
+from tests.peers import Upstream, request, response
 from tests.programs import require
 from tests.support import LISTEN
-from tests.tree import ROOT, TWISTD, outside, run
+from tests.tree import ROOT, TWISTD, run
 from tests.twistd import TWISTD as PROGRAM
 from tests.twistd import Daemon, DaemonTestCase
 
@@ -159,13 +159,14 @@ class Messages(SystemdTestCase):
         """A twistd that forks says which process is the service."""
         upstream, notified = await self.upstream(), Notified(self)
         pid_file = Path(self.mktemp()).absolute()
-        command = [*TWISTD, f"--pidfile={pid_file}", f"--logfile={self.mktemp()}", "corsgate"]
-        environ = {**outside(), **notified.environ, "PYTHONPATH": str(ROOT)}
+        log = Path(self.mktemp()).absolute()
+        command = [*TWISTD, f"--pidfile={pid_file}", f"--logfile={log}", "corsgate"]
         program = [*command, "--config", self.file(self.toml(upstream))]
-        reactor.spawnProcess(ProcessProtocol(), program[0], program, env=environ)
+        self.assertEqual(await Daemon(command=program, environ=notified.environ).ended(), 0)
         (ready,) = await self.ready(notified)
-        os.kill(int(ready["MAINPID"]), 15)
-        self.assertEqual(int(pid_file.read_text()), int(ready["MAINPID"]))
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGTERM)
+        self.assertEqual(int(ready["MAINPID"]), pid)
         await notified.when(lambda: notified.with_field("STOPPING"))
 
 
