@@ -29,6 +29,8 @@ from bench.soak_reload_load import LIFE_S, PATIENCE_S, Clients, Http1, Tally
 SECONDS: Final = 60
 INTERVAL_S: Final = 1.0
 """The time between two reloads."""
+_WAIT_S: Final = 10.0
+"""A reload that takes longer has no effect; one that takes longer than the interval is slow."""
 _POLL_S: Final = 0.02
 _SETTLE_S: Final = 3.0
 """How long the gate has, after its clients have left, to close what they used."""
@@ -74,6 +76,7 @@ class Reloads:
         port: Where it listens.
         good: How many reloads took effect, by kind; broken ones: were refused and logged.
         bad: How many didn't do what they should, by kind and what they did.
+        slow: How many took longer than the interval, so that the next one was late.
         samples: What the gate held, once for each reload.
     """
 
@@ -83,26 +86,29 @@ class Reloads:
     port: int
     good: Counter[str] = attrs.Factory(Counter)
     bad: Counter[str] = attrs.Factory(Counter)
+    slow: int = 0
     samples: list[Sample] = attrs.Factory(list)
 
     async def run(self, seconds: float) -> None:
         """Reload once each interval, for so long."""
         clock = asyncio.get_running_loop().time
-        start = clock()
-        for number in range(int(seconds / INTERVAL_S)):
-            due = start + (number + 1) * INTERVAL_S
-            await asyncio.sleep(max(start + number * INTERVAL_S - clock(), 0))
+        start = due = clock()
+        while due - start < seconds:
+            await asyncio.sleep(max(due - clock(), 0))
             served = self.files.version
             step = self.files.change()
+            began = clock()
             os.kill(self.daemon.pid, signal.SIGHUP)
-            await self._check(step, served, due)
+            await self._check(step, served)
             self.samples.append(sample(self.daemon.pid))
+            self.slow += clock() - began > INTERVAL_S
+            due = max(due + INTERVAL_S, clock())
 
-    async def _check(self, step: Step, served: int, due: float) -> None:
-        """Wait until a reload has done what it should, until the next one is due."""
+    async def _check(self, step: Step, served: int) -> None:
+        """Wait until a reload has done what it should."""
         clock = asyncio.get_running_loop().time
-        what = "no effect"
-        while clock() < due:
+        until, what = clock() + _WAIT_S, "no effect"
+        while clock() < until:
             version = await self._version()
             if step.kind == "broken":
                 logged = step.mark in self.output.read_text("utf-8", "replace")
@@ -192,7 +198,7 @@ class Outcome:
 
 async def soak(seconds: float, reloads: Reloads, clients: Clients) -> Sample:
     """Put a gate under load while it reloads; return what it holds afterwards."""
-    async with asyncio.timeout(seconds + LIFE_S + 2 * PATIENCE_S):
+    async with asyncio.timeout(seconds + LIFE_S + 2 * PATIENCE_S + _WAIT_S):
         await asyncio.gather(clients.run(seconds), reloads.run(seconds))
     await asyncio.sleep(_SETTLE_S)
     return sample(reloads.daemon.pid)
