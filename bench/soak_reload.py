@@ -241,7 +241,7 @@ def run(seconds: float, directory: Path) -> Outcome:
         reloads=reloads,
         left=left,
         status=gate.status,
-        complaints=[line for line in said if re.search("Traceback|Unhandled|#critical", line)],
+        complaints=[line for line in said if re.search("Traceback|Unhandled|critical", line)],
     )
 
 
