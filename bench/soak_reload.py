@@ -21,7 +21,7 @@ from typing import Final
 
 import attrs
 
-from bench.processes import Daemon, free_port
+from bench.processes import Daemon, LeftOut, free_port
 from bench.report import machine, table
 from bench.soak_reload_config import KINDS, Files, Ports, Step
 from bench.soak_reload_load import LIFE_S, PATIENCE_S, Clients, Http1, Tally
@@ -55,9 +55,15 @@ class Sample:
 
 
 def sample(pid: int) -> Sample:
-    """Return what a process holds now."""
+    """Return what a process holds now.
+
+    Raises:
+        LeftOut: It has ended.
+    """
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     found = dict(re.findall(r"(?m)^(VmRSS|Threads):\s+(\d+)", status))
+    if "VmRSS" not in found:
+        raise LeftOut("the gate has ended under load")
     return Sample(
         rss_kb=int(found["VmRSS"]),
         descriptors=len(os.listdir(f"/proc/{pid}/fd")),
@@ -263,7 +269,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.keep is not None:
             directory = options.keep.absolute()
             directory.mkdir(parents=True)
-        outcome = run(options.seconds, directory)
+        try:
+            outcome = run(options.seconds, directory)
+        except LeftOut as error:
+            output = directory / "output"
+            last = output.read_text("utf-8", "replace").splitlines() if output.exists() else []
+            print("\n".join((*last[-20:], str(error))), file=sys.stderr)
+            return 1
     print(outcome.report())
     return 0 if outcome.held else 1
 
