@@ -11,9 +11,10 @@ from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 
 from tests.peers import Client, Upstream, reactor, request
+from tests.processes.case import ProcessTestCase
 from tests.programs import missing
 from tests.support import LISTEN
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 LIMIT = 1024
 HOLDERS = ("127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5")
@@ -25,10 +26,8 @@ OURS = 2 * len(HOLDERS) * EACH + 500
 """How many descriptors this process needs, which is the other end of all connections."""
 
 
-class Descriptors(DaemonTestCase):
+class Descriptors(ProcessTestCase):
     """A process with 1,024 descriptors, as is the default of a shell."""
-
-    timeout = 60
 
     def setUp(self) -> None:
         """Let this process have more."""

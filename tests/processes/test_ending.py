@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 
 from tests.peers import request, response
+from tests.processes.case import ProcessTestCase
 from tests.processes.load import Load
 from tests.support import LISTEN
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 UPGRADE = (
     (b"Upgrade", b"websocket"),
@@ -23,7 +24,7 @@ GOING_AWAY = b"\x88\x02\x03\xe9"
 """A Close frame with the code 1001 and no reason (RFC 6455 5.5.1, 7.4.1)."""
 
 
-class Ending(DaemonTestCase):
+class Ending(ProcessTestCase):
     """SIGTERM under load loses no request."""
 
     async def test_under_load(self) -> None:
@@ -44,7 +45,7 @@ class Ending(DaemonTestCase):
         self.assertNotIn("Traceback", daemon.said)
 
 
-class HandoverTestCase(DaemonTestCase):
+class HandoverTestCase(ProcessTestCase):
     """A socket that outlives the process, as systemd's socket unit keeps it."""
 
     def setUp(self) -> None:

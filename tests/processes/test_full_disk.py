@@ -8,17 +8,18 @@ import resource
 from pathlib import Path
 from unittest import SkipTest
 
+from tests.processes.case import ProcessTestCase
 from tests.processes.load import Load
 from tests.processes.logs import targets
 from tests.support import LISTEN
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 ROOM = 20_000
 """Bytes that fit on the disk: some hundred lines, and a part of one."""
 AGAIN = "the access log is being written to again; 0 line(s) were lost"
 
 
-class FullDisk(DaemonTestCase):
+class FullDisk(ProcessTestCase):
     """It says that lines are not written, keeps them for a while, and goes on by itself."""
 
     async def loaded(self, log: Path, prepare: str = "") -> tuple[Daemon, Load]:

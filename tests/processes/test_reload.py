@@ -8,20 +8,19 @@ from pathlib import Path
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.peers import Client, Upstream, reactor, request, response
+from tests.processes.case import ProcessTestCase
 from tests.processes.load import Load
 from tests.processes.logs import targets
 from tests.support import LISTEN
 from tests.tree import ROOT, outside
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 FAULT = "upstreams.a.odd: the key is unknown"
 """What `Reload.broken` has."""
 
 
-class Reload(DaemonTestCase):
+class Reload(ProcessTestCase):
     """A file is broken and fixed, with one daemon and its clients."""
-
-    timeout = 60
 
     def setUp(self) -> None:
         """Have a place for the file."""

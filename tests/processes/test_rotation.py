@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.processes.case import ProcessTestCase
 from tests.processes.load import Load
 from tests.processes.logs import targets
 from tests.programs import output, require
 from tests.prose import Prose
 from tests.support import LISTEN
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 ROTATIONS = 5
 BETWEEN = 200
 """Requests between two rotations."""
 
 
-class Rotation(DaemonTestCase):
+class Rotation(ProcessTestCase):
     """A file is renamed, SIGHUP follows, and the lines go on in a new one."""
 
     async def loaded(self) -> tuple[Daemon, Load]:

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 from tests.peers import request
+from tests.processes.case import ProcessTestCase
 from tests.support import LISTEN
-from tests.twistd import Daemon, DaemonTestCase
+from tests.twistd import Daemon
 
 STARTS = 5
 
 
-class Starting(DaemonTestCase):
+class Starting(ProcessTestCase):
     """What each start does."""
 
     async def test_again_and_again(self) -> None:
