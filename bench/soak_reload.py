@@ -230,7 +230,8 @@ def run(seconds: float, directory: Path) -> Outcome:
     gate = Daemon(
         [*command, str(files.config)],
         core=_GATE_CORE,
-        port=ports.plain,
+        # The last one that it opens: the others are open then, too.
+        port=ports.tls,
         directory=directory,
         environ=environ,
     )
