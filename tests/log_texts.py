@@ -178,8 +178,11 @@ def _modules() -> tuple[_Module, ...]:
     )
 
 
-def _is_of_log(node: ast.AST) -> bool:
-    """Return whether an expression is a method of a Logger that logs a warning or worse."""
+def _is_of_log(node: ast.AST, names: Mapping[str, list[ast.expr]]) -> bool:
+    """Return whether an expression may be a method of a Logger that logs a warning or worse."""
+    if isinstance(node, ast.Name) and node.id in names:
+        values = [each for value in names[node.id] for each in ast.walk(value)]
+        return any(_is_of_log(each, {}) for each in values)
     if not (isinstance(node, ast.Attribute) and node.attr in LEVELS):
         return False
     owner = node.value
@@ -198,12 +201,12 @@ def logged() -> tuple[Text, ...]:
                     continue
                 called = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 # What is called in another thread comes as an argument, its text after it.
-                after = [at for at, each in enumerate(node.args) if _is_of_log(each)]
+                after = [at for at, each in enumerate(node.args) if _is_of_log(each, names)]
                 arguments = node.args[after[0] + 1 :] if after else node.args
-                if not (_is_of_log(node.func) or after or called in TELLERS):
+                if not (_is_of_log(node.func, names) or after or called in TELLERS):
                     continue
                 # The text may come after what it is about.
-                for argument in arguments[: 1 if _is_of_log(node.func) or after else None]:
+                for argument in arguments[: 1 if _is_of_log(node.func, names) or after else None]:
                     if called in OF_CONSTANTS and not isinstance(argument, ast.Name):
                         continue
                     for text in module.texts(argument, names):
