@@ -8,7 +8,7 @@ BOXES := .boxes
 BOX_TESTS := $(subst /,.,$(basename $(wildcard tests/boxes/against_*.py)))
 SOURCES := bench corsgate examples tests twisted
 
-.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors bench-startup soak attack clean
+.PHONY: help run test test-boxes lint format bench bench-calls bench-scale bench-cors bench-startup soak soak-reload attack clean
 
 help:
 	@echo 'make run    the demo: a closed box, an app, and the gate between them'
@@ -22,6 +22,7 @@ help:
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
 	@echo 'make bench-startup  how long a start takes, until systemd is told that it is ready'
 	@echo 'make soak   a minute with servers that fail, beside HAProxy'
+	@echo 'make soak-reload  a gate under load that reloads every second; ARGS="--seconds 600"'
 	@echo 'make attack attacks on a gate, and what another client sees; some minutes'
 	@echo 'make clean  remove what the above have made'
 
@@ -60,6 +61,9 @@ bench-startup: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m bench.soak $(ARGS)
+
+soak-reload: $(INSTALLED)
+	$(BIN)/python -m bench.soak_reload $(ARGS)
 
 attack: $(INSTALLED)
 	$(BIN)/python -m bench.attack $(ARGS)

@@ -38,6 +38,7 @@ class Daemon(ProcessProtocol, Watched):
 
     Attributes:
         said: What it wrote to standard output and standard error.
+        errors: What it wrote to standard error.
         status: Its exit status, or minus the signal that ended it; None while it runs.
     """
 
@@ -52,7 +53,7 @@ class Daemon(ProcessProtocol, Watched):
         command: Sequence[str] | None = None,
     ) -> None:
         Watched.__init__(self)
-        self.said = ""
+        self.said = self.errors = ""
         self.status: int | None = None
         listening = ADOPT if sockets else ""
         program = f"{prepare}\n{listening}\n{TWIST if twist else TWISTD}"
@@ -84,7 +85,10 @@ class Daemon(ProcessProtocol, Watched):
         self.said += data.decode("utf-8", "replace")
         self.changed()
 
-    errReceived = outReceived
+    def errReceived(self, data: bytes) -> None:
+        """Keep it, also apart."""
+        self.errors += data.decode("utf-8", "replace")
+        self.outReceived(data)
 
     def processEnded(self, reason: Failure) -> None:
         """Keep its status."""
@@ -126,9 +130,11 @@ class Daemon(ProcessProtocol, Watched):
 class DaemonTestCase(GateTestCase):
     """A test case whose daemons end with it."""
 
-    def daemon(self, *arguments: str, prepare: str = "") -> Daemon:
+    def daemon(
+        self, *arguments: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
+    ) -> Daemon:
         """Return a daemon that is on its way up."""
-        daemon = Daemon(*arguments, prepare=prepare)
+        daemon = Daemon(*arguments, prepare=prepare, sockets=sockets)
         self.addCleanup(daemon.kill)
         return daemon
 
@@ -138,11 +144,14 @@ class DaemonTestCase(GateTestCase):
         self.addCleanup(daemon.kill)
         return daemon
 
-    def configured(self, toml: str, prepare: str = "") -> Daemon:
+    def configured(
+        self, toml: str, prepare: str = "", sockets: Sequence[tuple[str, socket]] = ()
+    ) -> Daemon:
         """Return a daemon with a file of this text."""
         path = Path(self.mktemp())
         path.write_text(toml, "utf-8")
-        return self.daemon("--config", str(path.absolute()), prepare=prepare)
+        file = str(path.absolute())
+        return self.daemon("--config", file, prepare=prepare, sockets=sockets)
 
     async def client(self, daemon: Daemon) -> Client:
         """Return a new connection to a daemon, once it listens."""

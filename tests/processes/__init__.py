@@ -1,0 +1,1 @@
+"""The daemon as a user runs it, in processes of its own: through starts, failures and ends."""
