@@ -9,10 +9,12 @@ from typing import Any
 import attrs
 
 from corsgate.config.model.values import Config
+from corsgate.cors.origin import NULL, take_apart
 from corsgate.errors import BadValue
 from corsgate.explain.call import Call, usual_value
 from corsgate.explain.explanation import Explanation, explain
 from corsgate.explain.url import Url
+from corsgate.gate.log_text import MAX_SHOWN
 from corsgate.gate.refusals import Refusal
 
 SHOWN = 20
@@ -30,6 +32,8 @@ ROUTES_AT_ONCE = 2000
 NO_ORIGIN = "-"
 """How a `Refusal` shows that there was no Origin."""
 
+_CUT = "The call is too long to be kept whole, so what would allow it is not known."
+_NO_BROWSERS = "No browser sends such an Origin, so no entry of allow_origins is proposed for it."
 _ALLOWED_NOW = "The configuration in force allows this call."
 _NOT_CORS = (
     "The request had no Origin, so it is not a CORS call: another site's page made a form, a link"
@@ -90,6 +94,8 @@ def option_for(config: Config, explanation: Explanation) -> str | None:
 
 def remedy(config: Config, refusal: Refusal) -> Remedy:
     """Explain a refusal with the configuration in force."""
+    if _is_cut(refusal):
+        return Remedy(advice=(_CUT,))
     call = call_of(refusal)
     if call is None:
         return Remedy(advice=(_NOT_CORS,) if refusal.origin == NO_ORIGIN else ())
@@ -99,13 +105,23 @@ def remedy(config: Config, refusal: Refusal) -> Remedy:
         return Remedy(advice=(str(error),))
     if explanation.allowed:
         return Remedy(advice=(_ALLOWED_NOW,))
+    near_miss = "; ".join(explanation.near_misses) or None
+    if refusal.origin != NULL and take_apart(call.origin) is None:
+        # An entry for what it resembles would not allow this call, but pages of another origin.
+        return Remedy(near_miss=near_miss, advice=(_NO_BROWSERS,))
     option = option_for(config, explanation)
     return Remedy(
-        near_miss="; ".join(explanation.near_misses) or None,
+        near_miss=near_miss,
         toml=None if option else explanation.toml or None,
         option=option,
         advice=explanation.advice,
     )
+
+
+def _is_cut(refusal: Refusal) -> bool:
+    """Return whether a text of a refusal may lack its end, and so be about another call."""
+    texts = (refusal.origin, refusal.method, refusal.path, refusal.gate_origin)
+    return any(len(text) >= MAX_SHOWN for text in (*texts, refusal.asked_method or ""))
 
 
 class RefusedCalls:

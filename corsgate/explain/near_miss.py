@@ -108,11 +108,15 @@ def _variants(url: Url) -> Iterator[tuple[str, str]]:
 
 
 def spell(origin: str) -> str | None:
-    """Return an http or https origin as browsers send it, or None if it is not one."""
+    """Return an http or https origin as browsers send it, or None if it is not one.
+
+    What comes before an ``@`` looks like the host, but is none.
+    """
     try:
-        return Url.parse(origin).origin.decode("ascii")
+        url = Url.parse(origin)
     except BadValue:
         return None
+    return None if url.has_userinfo else url.origin.decode("ascii")
 
 
 def _method_miss(cors: Cors, method: bytes) -> str:

@@ -33,6 +33,9 @@ BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.
 CODES: Final = ("client_left", "1xx", "2xx", "3xx", "4xx", "5xx")
 """The classes of responses; ``client_left``: there was none when the client left."""
 
+# Some servers send 600 to 999, which counts as 5xx (RFC 9110 15).
+_LAST_CODE: Final = len(CODES) - 1
+
 VERDICTS: Final = ("none", "allowed", "ungranted", "preflight", "refused")
 """What the CORS decision came to: ``none`` for a request without Origin that was not refused,
 ``ungranted`` for one that was forwarded although a page may not do the same, ``preflight`` for an
@@ -161,6 +164,8 @@ class RouteCounters:
         else:
             verdict = _ALLOWED
         code = request.code // 100 if request.startedWriting else 0
+        if code > _LAST_CODE:
+            code = _LAST_CODE
         self.requests[code * len(VERDICTS) + verdict] += 1
         self.sent_bytes += request.sentLength
         if request.body is not None:
@@ -196,10 +201,11 @@ class ServerCounters:
         """Count a response.
 
         Args:
-            status: 101, or 200 to 599.
+            status: 101, or 200 to 999.
             took_s: The time from the attempt's start until the head came.
         """
-        self.responses[status // 100] += 1
+        code = status // 100
+        self.responses[code if code < _LAST_CODE else _LAST_CODE] += 1
         self.buckets[bisect_left(BUCKETS_S, took_s)] += 1
         self.sum_s += took_s
 

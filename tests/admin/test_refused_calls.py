@@ -20,6 +20,7 @@ from corsgate.admin.refused_calls import (
 from corsgate.config.quick import quick_config
 from corsgate.cors.check import CORS_RULES
 from corsgate.explain.explanation import explain
+from corsgate.gate.log_text import shown
 from corsgate.gate.refusals import Refusal
 from tests.support import parse
 
@@ -34,6 +35,11 @@ upstream = "box"
 cors = "app"
 """
 CONFIG = parse(TOML)
+QUICK = quick_config(
+    upstream="http://127.0.0.1:1",
+    allow_origins=["http://localhost:4200"],
+    cors_rules=CORS_RULES,
+)
 
 REFUSAL = Refusal(
     time_s=1.0,
@@ -129,6 +135,40 @@ class RemedyTests(SynchronousTestCase):
                         if found.toml:
                             tomllib.loads(found.toml)
 
+    def test_only_what_was_sent(self) -> None:
+        """An Origin that only resembles one leads to no entry: it would allow other pages."""
+        for origin in (
+            "https://app.lan@evil.example",
+            "https://localhost#https://app.lan",
+            "https://_[::1]",
+            "https://evil.example/",
+            "https://EVIL.example",
+            "https://evil.example:443",
+            "https://http://app.lan",
+            " https://evil.example",
+        ):
+            with self.subTest(origin=origin):
+                found = remedy(CONFIG, attrs.evolve(REFUSAL, origin=origin))
+                self.assertIsNone(found.toml)
+                self.assertIn("No browser sends such an Origin", found.advice[0])
+        found = remedy(QUICK, attrs.evolve(REFUSAL, origin="http://localhost:4201/"))
+        self.assertEqual((found.option, found.toml), (None, None))
+        found = remedy(CONFIG, attrs.evolve(REFUSAL, origin="https://evil.example"))
+        self.assertIn('"https://evil.example"', found.toml or "")
+
+    def test_cut_short(self) -> None:
+        """What is kept of a long call is another call, so nothing is proposed for it."""
+        long = "https://app.example" + ".a" * 100 + ".evil.example"
+        for cut in (
+            attrs.evolve(REFUSAL, origin=shown(long)),
+            attrs.evolve(REFUSAL, path=shown("/v1/" + "x" * 300)),
+            attrs.evolve(PREFLIGHT, asked_method=shown("X" * 300)),
+        ):
+            with self.subTest(refusal=cut):
+                found = remedy(CONFIG, cut)
+                self.assertEqual((found.toml, found.near_miss), (None, None))
+                self.assertIn("too long", found.advice[0])
+
     def test_not_cors(self) -> None:
         """A request without Origin has no page whose origin could be allowed."""
         found = remedy(CONFIG, attrs.evolve(REFUSAL, origin="-"))
@@ -137,12 +177,7 @@ class RemedyTests(SynchronousTestCase):
 
     def test_without_a_file(self) -> None:
         """In quick mode the option is named."""
-        config = quick_config(
-            upstream="http://127.0.0.1:1",
-            allow_origins=["http://localhost:4200"],
-            cors_rules=CORS_RULES,
-        )
-        found = remedy(config, attrs.evolve(REFUSAL, origin="http://localhost:4201"))
+        found = remedy(QUICK, attrs.evolve(REFUSAL, origin="http://localhost:4201"))
         self.assertEqual(found.option, "--allow-origin http://localhost:4201")
         self.assertIsNone(found.toml)
 

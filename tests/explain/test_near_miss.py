@@ -166,5 +166,6 @@ class SpellTests(SynchronousTestCase):
             ("null", None),
             ("ftp://h", None),
             ("h:8080", None),
+            ("https://app.example@evil.example", None),
         ):
             self.assertEqual((given, spell(given)), (given, sent))

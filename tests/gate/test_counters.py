@@ -159,6 +159,15 @@ class GateCountersTests(GateTestCase):
         self.assertEqual(sum(self.route.buckets), 7)
         self.assertEqual(self.server.responses, [0, 0, 2, 0, 1, 1])
 
+    async def test_status_above_599(self) -> None:
+        """A status beyond HTTP's passes as it does without [admin], and counts as 5xx."""
+        await self.start(response(600), response(999))
+        self.assertEqual((await self.ask(self.gate)).status, 600)
+        self.assertEqual((await self.ask(self.gate)).status, 999)
+        self.assertEqual(requests(self.route), {("5xx", "none"): 2})
+        self.assertEqual(self.server.responses, [0, 0, 0, 0, 0, 2])
+        self.assertEqual(self.route.in_flight, 0)
+
     async def test_bytes(self) -> None:
         """Bytes of bodies, both ways."""
         await self.start(response(body=b"12345"))
