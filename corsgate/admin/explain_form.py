@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from corsgate.admin.refused_calls import option_for
-from corsgate.admin.resource import JSON, AdminResource, respond
+from corsgate.admin.resource import JSON, AdminResource, fail, respond
+from corsgate.admin.turns import Turns
 from corsgate.admin.view import View
 from corsgate.config.model.values import Config
 from corsgate.errors import BadValue, BodyTooLarge
@@ -23,6 +26,7 @@ MAX_BODY_BYTES = 16 * 1024
 MAX_TEXT_LENGTH = 8 * 1024
 MAX_HEADERS = 50
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _EXAMPLE = (
     'send JSON such as {"origin": "http://localhost:4200", "method": "PUT", "url":'
     ' "http://localhost:5555/v1/documents", "headers": ["X-App"], "credentials": false}'
@@ -102,21 +106,29 @@ def _checked(asked: object) -> dict[str, Any]:
     texts = [found["origin"], found["method"], found["url"], *headers]
     if any(len(each) > MAX_TEXT_LENGTH for each in texts):
         raise BadValue(f"a text is longer than {MAX_TEXT_LENGTH} characters", "shorten it")
+    if _SURROGATE.search("".join(texts)):
+        # JSON can write what no text has.
+        raise BadValue("a text has half of a surrogate pair", "write whole characters")
     return found
 
 
 class Explain(AdminResource):
     """Explains a call: POST with JSON, or GET with a query.
 
+    Each explanation has a turn of the reactor, so that many at once don't keep the gate's clients
+    waiting for all of them.
+
     Args:
         view: Has the configuration in force.
+        turns: Takes the turns.
     """
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET", b"HEAD", b"POST")
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, turns: Turns) -> None:
         super().__init__()
         self._view = view
+        self._turns = turns
 
     def serve(self, request: GateRequest) -> None:
         """Respond with an explanation."""
@@ -136,12 +148,18 @@ class Explain(AdminResource):
         body.start(_Whole(request, lambda data: self._respond(request, lambda: _parsed(data))))
 
     def _respond(self, request: GateRequest, question: Callable[[], object]) -> None:
+        working = Deferred.fromCoroutine(self._turns.take(lambda: self._answer(question)))
+        # A client that leaves ends it.
+        request.on_lost = working.cancel
+        working.addCallback(lambda answer: _respond(request, *answer))
+        working.addErrback(lambda failure: fail(request, failure))
+
+    def _answer(self, question: Callable[[], object]) -> tuple[int, Mapping[str, Any]]:
+        """Return the status and the body of the response to a question."""
         try:
-            answer = explained(self._view.gate.config, self._view.file, question())
+            return 200, explained(self._view.gate.config, self._view.file, question())
         except BadValue as error:
-            _respond(request, 400, {"error": str(error)})
-        else:
-            _respond(request, 200, answer)
+            return 400, {"error": str(error)}
 
 
 class _Whole:

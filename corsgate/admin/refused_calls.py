@@ -26,8 +26,11 @@ MAX_CACHED = 200
 MAX_NEW = 10
 """How many refusals are explained at once; the others are explained the next time."""
 
-ROUTES_AT_ONCE = 2000
-"""How many routes may be gone through at once: an explanation goes through all of them."""
+WORK_AT_ONCE = 2000
+"""How much work explanations may be at once, in routes that they go through: some 0.1 s."""
+
+_ORIGIN, _HEADER = 4, 16
+"""The work of an entry of allow_origins or allow_headers, each of which may be a near miss."""
 
 NO_ORIGIN = "-"
 """How a `Refusal` shows that there was no Origin."""
@@ -133,6 +136,8 @@ class RefusedCalls:
 
     def __init__(self) -> None:
         self._config: Config | None = None
+        self._work = 1
+        self._credit = 0
         self._known: OrderedDict[Refusal, Remedy] = OrderedDict()
 
     def shown(
@@ -147,7 +152,10 @@ class RefusedCalls:
         if self._config is not config:
             self._known.clear()
             self._config = config
-        new = max(1, min(MAX_NEW, ROUTES_AT_ONCE // len(config.routes)))
+            self._work = self._credit = _work_of(config)
+        # One that is more work than that is put off until there has been time for it.
+        self._credit = min(self._credit + WORK_AT_ONCE, max(self._work, WORK_AT_ONCE))
+        new = min(MAX_NEW, self._credit // self._work)
         newest = sorted(refusals, key=lambda each: each[1].time_s, reverse=True)[:SHOWN]
         found = []
         for route, refusal in newest:
@@ -155,6 +163,7 @@ class RefusedCalls:
             known = self._known.pop(same, None)
             if known is None and new:
                 new -= 1
+                self._credit -= self._work
                 known = remedy(config, refusal)
             if known is not None:
                 self._known[same] = known
@@ -162,6 +171,16 @@ class RefusedCalls:
         while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
         return found
+
+
+def _work_of(config: Config) -> int:
+    """Return how much work one explanation is: it goes through all routes, and through a policy."""
+    policies = {id(each.cors): each.cors for each in config.routes if each.cors is not None}
+    entries = (
+        _ORIGIN * len(each.allow_origins) + _HEADER * len(each.allow_headers)
+        for each in policies.values()
+    )
+    return len(config.routes) + max(entries, default=0)
 
 
 def _as_dict(route: str, refusal: Refusal, found: Remedy) -> dict[str, Any]:

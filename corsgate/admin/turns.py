@@ -42,6 +42,12 @@ class Turns:
                 await deferLater(self._reactor, 0)
             return b"".join(found)
 
+    async def take(self, work: Callable[[], _T]) -> _T:
+        """Return what one piece of work returns, in a turn of its own."""
+        async with self._lock:
+            await deferLater(self._reactor, 0)
+            return work()
+
 
 class LongResource(AdminResource):
     """An address whose response takes many turns of the reactor.

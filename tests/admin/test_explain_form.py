@@ -14,6 +14,7 @@ from corsgate.admin.tree import populate
 from corsgate.errors import BadValue
 from tests.admin.support import ADMIN, AdminTestCase, port_of, view_of
 from tests.admin.test_refused_calls import CONFIG, TOML
+from tests.admin.test_turns import TurnByTurn
 from tests.cli.commands import corsgate
 from tests.peers import Message, reactor, request
 
@@ -66,6 +67,9 @@ class ExplainedTests(SynchronousTestCase):
             ({**ASKED, "credentials": "yes"}, "credentials is not of the type bool"),
             ({**ASKED, "origin": "h" * 10_000}, "longer than"),
             ({**ASKED, "orgin": ""}, '"orgin" is not known'),
+            ({**ASKED, "url": "http://localhost/\ud800"}, "half of a surrogate pair"),
+            ({**ASKED, "method": "\udfff"}, "half of a surrogate pair"),
+            ({**ASKED, "headers": ["X-A: \ud800"]}, "half of a surrogate pair"),
         ):
             with self.subTest(words=words):
                 error = self.assertRaises(BadValue, explained, CONFIG, "", asked)
@@ -91,6 +95,22 @@ class ExplainTests(AdminTestCase):
         service = self.admin(gate, partial(populate, view=view_of(gate), reactor=reactor))
         data = request(method, EXPLAIN, headers, body, host=b"localhost:9901")
         return await self.send_to(port_of(service), data)
+
+    async def test_in_turns(self) -> None:
+        """Of many questions at once each has a turn of the reactor, so others have theirs."""
+        gate = self.front(await self.upstream(), rest=ADMIN)
+        turns = TurnByTurn()
+        service = self.admin(gate, partial(populate, view=view_of(gate), reactor=turns.itself))
+        client = await self.connect_to(port_of(service))
+        fields = [(b"Content-Type", JSON)]
+        client.send(
+            request(b"POST", EXPLAIN, fields, json.dumps(ASKED).encode(), host=b"localhost") * 3
+        )
+        for _ in range(3):
+            await turns.when(lambda: turns.waiting == 1)
+            self.assertEqual(client.data, b"")
+            turns.turn()
+            self.assertEqual((await client.response()).status, 200)
 
     async def test_post(self) -> None:
         """An explanation is JSON."""

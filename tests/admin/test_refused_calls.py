@@ -223,3 +223,13 @@ class RefusedCallsTests(SynchronousTestCase):
         found = RefusedCalls().shown(config, refusals(3))
         explained = [each for each in found if each["toml"] or each["advice"]]
         self.assertEqual(len(explained), 1)
+
+    def test_long_policy(self) -> None:
+        """With thousands of entries one is explained now and then."""
+        origins = "".join(f', "https://a{n}.other"' for n in range(1200))
+        config = parse(TOML.replace('"https://app.example"', '"https://app.example"' + origins))
+        calls, seen = RefusedCalls(), []
+        for _ in range(5):
+            found = calls.shown(config, refusals(10))
+            seen.append(sum(each["toml"] is not None for each in found))
+        self.assertEqual(seen, [1, 1, 1, 2, 2])

@@ -16,15 +16,16 @@ from corsgate.admin.resource import TEXT, AdminRoot
 from corsgate.admin.turns import AT_ONCE, LongResource, Turns, batches, json_pieces
 from corsgate.server.request import GateRequest
 from tests.admin.support import ADMIN, AdminTestCase, port_of
-from tests.peers import reactor, request
+from tests.peers import Watched, reactor, request
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 
 
-class TurnByTurn:
+class TurnByTurn(Watched):
     """A reactor that takes one turn when it is told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._calls: list[Callable[[], object]] = []
 
     @property
@@ -32,9 +33,15 @@ class TurnByTurn:
         """The reactor."""
         return self
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the next turn."""
+        return len(self._calls)
+
     def callLater(self, delay: float, function: Callable[..., object], *args: object) -> None:
         """Keep a call for the next turn."""
         self._calls.append(partial(function, *args))
+        self.changed()
 
     def turn(self) -> None:
         """Take a turn."""
@@ -96,6 +103,18 @@ class PiecesTests(SynchronousTestCase):
             reactor.turn()
         self.assertEqual(self.successResultOf(first), b"aa")
         self.assertEqual(self.successResultOf(third), b"cc")
+
+    def test_take(self) -> None:
+        """A piece of work has a turn of its own, behind those that came before."""
+        reactor = TurnByTurn()
+        turns, done = Turns(reactor.itself), list[int]()
+        first = Deferred.fromCoroutine(turns.take(lambda: done.append(1)))
+        Deferred.fromCoroutine(turns.take(lambda: done.append(2)))
+        self.assertNoResult(first)
+        reactor.turn()
+        self.assertEqual(done, [1])
+        reactor.turn()
+        self.assertEqual(done, [1, 2])
 
 
 class LongResourceTests(AdminTestCase):
