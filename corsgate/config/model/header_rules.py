@@ -26,7 +26,10 @@ _NAMES_SOMETHING = re.compile(rf"{{(?:{'|'.join(PLACEHOLDERS)})}}")
 _HANDSHAKE = {b"sec-websocket-accept", b"sec-websocket-key", b"sec-websocket-version"}
 _FRAMING = HOP_BY_HOP | {b"content-length", b"expect"} | _HANDSHAKE
 _LOOKS_SECRET = re.compile(
-    r"authorization|cookie|token|secret|passw|api[-_]?key|session", re.IGNORECASE
+    r"authorization|cookie|token|secret|passw|pwd|credential|jwt|api[-_]?key|session"
+    # Such as X-Auth, Ocp-Apim-Subscription-Key, X-Functions-Key.
+    r"|[-_]auth$|(?:subscription|functions|access|master|private)[-_]key",
+    re.IGNORECASE,
 )
 
 

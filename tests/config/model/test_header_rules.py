@@ -116,7 +116,18 @@ class NameTests(SynchronousTestCase):
 
     def test_looks_secret(self) -> None:
         """A field whose name says so is a secret, unless its value is another one each time."""
-        for name in ("X-Api-Key", "x_api_key", "X-Auth-Token", "Cookie", "X-Session", "PassWord"):
+        for name in (
+            *(
+                "X-Api-Key",
+                "x_api_key",
+                "X-Auth-Token",
+                "Cookie",
+                "X-Session",
+                "PassWord",
+                "X-Auth",
+            ),
+            *("Ocp-Apim-Subscription-Key", "x-functions-key", "X-Pwd", "X-JWT", "X-Credentials"),
+        ):
             self.assertTrue(looks_secret(name, "text"))
             self.assertFalse(looks_secret(name, "{request_id}"))
         for name in ("X-Api-Version", "Accept", "X-Key"):
