@@ -13,7 +13,8 @@ from twisted.logger import Logger
 
 from corsgate.admin.resource import AdminRoot
 from corsgate.admin.view import shown_address
-from corsgate.config.model.admin import FREE_ADMIN_LISTEN
+from corsgate.config.model.admin import FREE_ADMIN_LISTEN, SOCKET_MODE
+from corsgate.config.model.endpoint import with_mode
 from corsgate.config.model.limits import Limits
 from corsgate.errors import Fault, ListenError
 from corsgate.gate.service import GateService
@@ -130,9 +131,8 @@ class AdminService(Service):
         ports: list[IListeningPort] = []
         errors: list[Any] = []
         try:
-            listening: Deferred[IListeningPort] = listening_endpoint(self._reactor, text).listen(
-                site
-            )
+            endpoint = listening_endpoint(self._reactor, with_mode(text, SOCKET_MODE))
+            listening: Deferred[IListeningPort] = endpoint.listen(site)
         except Exception as error:
             # An endpoint's own parser may raise anything for bad arguments.
             return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ class AdminServiceTests(AdminTestCase):
         path = socket_path(self.mktemp())
         gate = self.front(await self.upstream(), rest=f'[admin]\nlisten = "unix:{path}"\n')
         self.admin(gate, populate)
+        # Neither is it for each user of this machine, unless it has another mode.
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
         client: Any = await UNIXClientEndpoint(reactor, path).connect(Factory.forProtocol(Client))
         client.send(request(b"GET", b"/", host=b"status.example"))
         answer = await client.response()

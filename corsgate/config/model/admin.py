@@ -6,7 +6,13 @@ from collections.abc import Iterable
 
 import attrs
 
-from corsgate.config.model.endpoint import check_endpoint, is_loopback, is_reached_at, port_of
+from corsgate.config.model.endpoint import (
+    address_of,
+    check_endpoint,
+    is_loopback,
+    is_reached_at,
+    port_of,
+)
 from corsgate.config.model.rules import show
 from corsgate.config.model.validators import rule
 from corsgate.errors import BadValue
@@ -15,6 +21,9 @@ DEFAULT_ADMIN_LISTEN = "tcp:9901:interface=127.0.0.1"
 
 FREE_ADMIN_LISTEN = "tcp:0:interface=127.0.0.1"
 """Any free port on loopback."""
+
+SOCKET_MODE = "660"
+"""The permissions of a Unix socket without a mode: only the gate's own user and group."""
 
 _FIX = f"write {show(DEFAULT_ADMIN_LISTEN)}, or a Unix socket such as unix:/run/corsgate/admin.sock"
 
@@ -57,7 +66,7 @@ def check_not_taken(text: str, listeners: Iterable[str]) -> None:
     for endpoint in listeners:
         # Port 0 is another port for each.
         is_same_port = port is not None and is_reached_at(endpoint, "127.0.0.1", port)
-        if is_same_port or (is_unix and endpoint == text):
+        if is_same_port or (is_unix and address_of(endpoint) == address_of(text)):
             raise BadValue(
                 f"{show(text)} has the address of the gate's own listener {show(endpoint)}",
                 "use another port or path",

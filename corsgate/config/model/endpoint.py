@@ -196,6 +196,22 @@ def socket_mode_of(endpoint: str) -> tuple[str, int] | None:
     return arguments.get("address", ""), int(mode, 8)
 
 
+def with_mode(endpoint: str, mode: str) -> str:
+    """Return an endpoint with the permissions of its socket.
+
+    Args:
+        endpoint: A string that `check_endpoint` accepts.
+        mode: The permissions, in octal digits.
+
+    Returns:
+        The endpoint unchanged if it has a mode, or is no Unix socket.
+    """
+    is_unix = endpoint.partition(":")[0].lower() == "unix"
+    if not is_unix or "mode" in _arguments(endpoint):
+        return endpoint
+    return f"{endpoint}:mode={mode}"
+
+
 def with_backlog(endpoint: str) -> str:
     """Return an endpoint with a backlog: how many connections may wait to be accepted.
 

@@ -10,7 +10,7 @@ from corsgate.config.model.admin import (
     check_admin_endpoint,
     check_not_taken,
 )
-from corsgate.config.model.endpoint import is_reached_at
+from corsgate.config.model.endpoint import address_of, is_reached_at
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Listener, Upstream
 from corsgate.config.toml.reader import Table, checked
@@ -59,7 +59,10 @@ def exposing_upstreams(
         return
     for upstream in upstreams:
         for server in upstream.servers:
-            is_socket = server.socket is not None and f"unix:{server.socket}" == admin.listen
+            is_socket = server.socket is not None and address_of(admin.listen) == (
+                "unix",
+                server.socket,
+            )
             if is_socket or is_reached_at(admin.listen, server.host, server.port):
                 problem = (
                     f"the server {show(server.origin)} is the gate's own admin listener: whoever"

@@ -19,6 +19,7 @@ from corsgate.config.model.endpoint import (
     is_tls,
     port_of,
     with_backlog,
+    with_mode,
     without_tls,
 )
 from corsgate.errors import BadValue
@@ -178,6 +179,12 @@ class BacklogTests(SynchronousTestCase):
             *("tcp:80:127.0.0.1", "unix:/run/gate:mode=660"),
         ):
             self.assertEqual(with_backlog(text), f"{text}:backlog={DEFAULT_BACKLOG}")
+
+    def test_mode(self) -> None:
+        """A Unix socket without a mode gets one; nothing else does."""
+        self.assertEqual(with_mode("unix:/run/gate", "660"), "unix:/run/gate:mode=660")
+        for text in ("unix:/run/gate:666", "unix:/run/gate:mode=666", "tcp:80", "systemd:index=0"):
+            self.assertEqual(with_mode(text, "660"), text)
 
     def test_explicit(self) -> None:
         """An endpoint with a backlog keeps it, named or positional."""

@@ -47,6 +47,15 @@ class AdminTests(TableTestCase):
             self.assertEqual(fault.line, 8)
             self.assertIn(problem, str(fault))
 
+    def test_same_socket(self) -> None:
+        """A Unix socket is the same one with other permissions."""
+        with self.assertRaises(ConfigError) as caught:
+            self.read(
+                '[admin]\nlisten = "unix:/run/gate.sock:mode=600"',
+                'listen = ["unix:/run/gate.sock"]',
+            )
+        self.assertIn("has the address of the gate's own", str(caught.exception))
+
     def test_port_0(self) -> None:
         """Any free port is another one for each listener."""
         listen = "tcp:0:interface=127.0.0.1"
@@ -62,6 +71,8 @@ class AdminTests(TableTestCase):
             ("tcp:8001:interface=127.0.0.1", "http://127.0.0.1:8000", 0),
             ("tcp:8000:interface=127.0.0.1", "http://10.0.0.1:8000", 0),
             ("unix:/run/a.sock", "unix:/run/a.sock", 1),
+            ("unix:/run/a.sock:mode=660", "unix:/run/a.sock", 1),
+            ("unix:address=/run/a.sock", "unix:/run/a.sock", 1),
             ("unix:/run/a.sock", "unix:/run/b.sock", 0),
         ):
             text = GOOD.format(listen=LISTEN).replace("http://127.0.0.1:8000", server)
