@@ -19,6 +19,7 @@ from corsgate.config.model.limits import Limits
 from corsgate.errors import Fault, ListenError
 from corsgate.gate.service import GateService
 from corsgate.message.host import HostRules
+from corsgate.server.admission import Admission
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import Deadlines
@@ -127,6 +128,7 @@ class AdminService(Service):
             limits=ADMIN_LIMITS,
             record=lambda request: None,
             reactor=self._reactor,
+            admission=Admission(deadlines, ADMIN_LIMITS, owner="the admin listener"),
         )
         ports: list[IListeningPort] = []
         errors: list[Any] = []

@@ -139,6 +139,8 @@ class Admission:
     Args:
         deadlines: Calls back when refusals are to be logged.
         limits: How many connections there may be, in all and of each client.
+        owner: What the log calls a listener whose bounds can't be configured; empty for those
+            of ``[limits]``.
 
     Attributes:
         deadline_s: For the deadlines: when refusals are to be logged.
@@ -148,8 +150,9 @@ class Admission:
 
     _log = Logger()
 
-    def __init__(self, deadlines: Deadlines, limits: Limits) -> None:
+    def __init__(self, deadlines: Deadlines, limits: Limits, owner: str = "") -> None:
         self.deadline_s = NEVER
+        self._owner = owner
         self.connections = 0
         self._deadlines = deadlines
         self.bound(limits)
@@ -279,6 +282,17 @@ class Admission:
         self.deadline_s = NEVER
         self._deadlines.discard(self)
         events, self._events = self._events, Counter()
+        if self._owner:
+            refused = events.pop(_REFUSED, 0) + events.pop(_REFUSED_OF_CLIENT, 0)
+            shed = events.pop(_SHED, 0)
+            if refused or shed:
+                self._log.warn(
+                    "{owner} takes {most} connections: {refused} refused, {shed} idle ones closed",
+                    owner=self._owner,
+                    most=self._most,
+                    refused=refused,
+                    shed=shed,
+                )
         for text, count in events.items():
             self._log.warn(
                 text,

@@ -184,6 +184,26 @@ class Counted(Held):
         self._spare = spare
 
 
+class OwnerTests(SynchronousTestCase):
+    """A listener whose bounds are nobody's to configure."""
+
+    def test_words(self) -> None:
+        """Its refusals are one line, which names no key."""
+        lines: list[str] = []
+        observer = cast(ILogObserver, lambda event: lines.append(formatEvent(event)))
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        clock = Clock()
+        limits = Limits(max_connections=1, max_connections_per_client=1)
+        admission = Admission(Deadlines(clock), limits, owner="the admin listener")
+        for _ in range(3):
+            admission.admit(address("127.0.0.1"))
+        admission.report()
+        self.assertEqual(
+            lines, ["the admin listener takes 1 connections: 2 refused, 0 idle ones closed"]
+        )
+
+
 class RoomTests(SynchronousTestCase):
     """Whose place a newcomer gets where a bound is reached."""
 
