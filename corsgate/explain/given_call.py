@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from corsgate.config.model.rules import show
 from corsgate.cors.names import TOKEN
 from corsgate.errors import BadValue
 from corsgate.explain.call import Call, usual_value
@@ -40,13 +41,13 @@ def _origin(text: str) -> bytes:
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
-        raise BadValue(f'"{text}" is not ASCII', "write its host in Punycode") from None
+        raise BadValue(f"{show(text)} is not ASCII", "write its host in Punycode") from None
 
 
 def _method(text: str) -> bytes:
     method = text.encode("utf-8")
     if not TOKEN.fullmatch(method):
-        raise BadValue(f'"{text}" is not a method', 'write one, such as "PUT"')
+        raise BadValue(f"{show(text)} is not a method", 'write one, such as "PUT"')
     return method
 
 
@@ -54,5 +55,5 @@ def _header(text: str) -> Header:
     name, colon, value = text.partition(":")
     field = name.strip().encode("utf-8")
     if not TOKEN.fullmatch(field):
-        raise BadValue(f'"{name}" is not a header name', 'write one, such as "Content-Type"')
+        raise BadValue(f"{show(name)} is not a header name", 'write one, such as "Content-Type"')
     return field, value.strip().encode("utf-8") if colon else usual_value(field)

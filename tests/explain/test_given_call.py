@@ -51,3 +51,16 @@ class GivenCallTests(SynchronousTestCase):
             with self.subTest(part=part):
                 error = self.assertRaises(BadValue, lambda part=part: given(**part))
                 self.assertIn(words, str(error))
+
+    def test_nothing_reaches_the_terminal(self) -> None:
+        """A fault shows control characters escaped: what was pasted may come from anywhere."""
+        for part in (
+            {"origin": "http://\x1b[2J☃"},
+            {"method": "G\x1b[2JT"},
+            {"headers": ("X\x1b[2J: 1",)},
+            {"url": "\x1b[2J"},
+        ):
+            with self.subTest(part=part):
+                error = self.assertRaises(BadValue, lambda part=part: given(**part))
+                self.assertIn("\\u001b[2J", str(error))
+                self.assertTrue(str(error).isprintable())
