@@ -18,6 +18,7 @@ from corsgate.config.model.limits import Limits
 from corsgate.errors import Fault, ListenError
 from corsgate.gate.service import GateService
 from corsgate.message.host import HostRules
+from corsgate.server.admission import Admission
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
 from corsgate.transport.deadlines import Deadlines
@@ -124,6 +125,7 @@ class AdminService(Service):
             root,
             deadlines=deadlines,
             limits=ADMIN_LIMITS,
+            admission=Admission(deadlines, ADMIN_LIMITS, "the admin listener"),
             record=lambda request: None,
             reactor=self._reactor,
         )

@@ -30,15 +30,15 @@ SEARCH_PAUSE_S = 0.25
 _CLIENT_PREFIX_V6 = 64
 
 # What the log reports, with the number of times.
-_REFUSED = "{count} connection(s) refused past max_connections = {most} of [limits]"
+_REFUSED = "{count} connection(s) refused past max_connections = {most} of {whose}"
 _REFUSED_OF_CLIENT = (
     "{count} connection(s) refused past max_connections_per_client = {most_per_client} of"
-    " [limits], the last one of {client}; a proxy that speaks for many clients"
+    " {whose}, the last one of {client}; a proxy that speaks for many clients"
     " belongs in trusted_proxies"
 )
 _SHED = (
     "{count} idle connection(s) closed to make room for others: max_connections = {most},"
-    " max_connections_per_client = {most_per_client}"
+    " max_connections_per_client = {most_per_client} of {whose}"
 )
 _OUT_OF_DESCRIPTORS = (
     "the process ran out of descriptors {count} time(s) and closed idle connections; raise its"
@@ -139,6 +139,7 @@ class Admission:
     Args:
         deadlines: Calls back when refusals are to be logged.
         limits: How many connections there may be, in all and of each client.
+        whose: What the log says whose limits they are.
 
     Attributes:
         deadline_s: For the deadlines: when refusals are to be logged.
@@ -148,10 +149,11 @@ class Admission:
 
     _log = Logger()
 
-    def __init__(self, deadlines: Deadlines, limits: Limits) -> None:
+    def __init__(self, deadlines: Deadlines, limits: Limits, whose: str = "[limits]") -> None:
         self.deadline_s = NEVER
         self.connections = 0
         self._deadlines = deadlines
+        self._whose = whose
         self.bound(limits)
         self._clients: dict[str, _Group] = {}
         # Of those that speak for many clients.
@@ -286,6 +288,7 @@ class Admission:
                 most=self._most,
                 most_per_client=self._most_per_client,
                 client=self._last_refused,
+                whose=self._whose,
             )
 
     def _count(self, text: str) -> None:

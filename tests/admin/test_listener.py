@@ -20,6 +20,7 @@ from corsgate.config.model.admin import Admin
 from corsgate.errors import ConfigError
 from corsgate.server.request import GateRequest
 from tests.admin.support import ADMIN, AdminTestCase, port_of
+from tests.gate.fakes import logged
 from tests.peers import Client, reactor, request, response
 from tests.support import LISTEN, parse
 
@@ -166,6 +167,13 @@ class AdminServiceTests(AdminTestCase):
         await more.gone()
         self.assertEqual(gate.service.admission.connections, 0)
         await self.assert_serves(gate)
+        # The log must not take its bounds for the gate's.
+        said = logged(self)
+        assert service._site is not None
+        service._site.connections._admission.report()
+        bound = ADMIN_LIMITS.max_connections
+        (line,) = [line for line in said() if "refused past" in line]
+        self.assertIn(f"max_connections_per_client = {bound} of the admin listener", line)
 
     async def test_reload(self) -> None:
         """Once another address is in force, it listens there and no longer at the old one."""
