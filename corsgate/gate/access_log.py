@@ -108,6 +108,11 @@ class AccessLog:
         _log_lost(0 if self._file is None else self._file.stop())
 
     @property
+    def has_file(self) -> bool:
+        """Whether it writes to a file of its own."""
+        return self._file is not None
+
+    @property
     def lost_lines(self) -> int:
         """How many lines its files lost since the start."""
         return self._lost_before + (0 if self._file is None else self._file.lost_lines)
