@@ -132,6 +132,7 @@ class Files:
         lines += [
             f'[[listener]]\nendpoint = "tcp:{ports.tls}:interface=127.0.0.1"\nhttp2 = true',
             f'certificates = [{{ chain = "{chain}", key = "{key}" }}]',
+            '[admin]\nlisten = "tcp:0:interface=127.0.0.1"',
             "[limits]",
             'min_upload_rate = "0B"',
         ]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     Event,
     ResponseReceived,
@@ -17,6 +16,10 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import ProtocolError
+
+_HEAD_BYTES = 9
+_GOAWAY = 7
+"""RFC 9113 4.1 and 6.8."""
 
 
 class _Stream:
@@ -46,6 +49,7 @@ class Http2:
         self._h2.initiate_connection()
         self._streams: dict[int, _Stream] = {}
         self._last: int | None = None
+        self._came = b""
         self._flush()
         self._task = asyncio.create_task(self._read())
 
@@ -93,21 +97,38 @@ class Http2:
     async def _read(self) -> None:
         with contextlib.suppress(OSError, ProtocolError):
             while data := await self._reader.read(65536):
-                for event in self._h2.receive_data(data):
+                for event in self._h2.receive_data(self._without_goaway(data)):
                     self._take(event)
                 self._flush()
         self.leaving = True
         for number, stream in list(self._streams.items()):
             self._fail(number, stream, "the connection ended")
 
+    def _without_goaway(self, data: bytes) -> bytes:
+        """Return the whole frames by now, except for GOAWAY: h2 takes nothing after one.
+
+        The responses to what the other side has seen are still to come then.
+        """
+        self._came += data
+        frames = b""
+        while len(self._came) >= _HEAD_BYTES:
+            end = _HEAD_BYTES + int.from_bytes(self._came[:3])
+            if len(self._came) < end:
+                break
+            frame, self._came = self._came[:end], self._came[end:]
+            if frame[3] == _GOAWAY:
+                self._leave(int.from_bytes(frame[_HEAD_BYTES : _HEAD_BYTES + 4]))
+            else:
+                frames += frame
+        return frames
+
+    def _leave(self, last: int) -> None:
+        self.leaving, self._last = True, last
+        for number, stream in list(self._streams.items()):
+            if self._unseen(number):
+                self._fail(number, stream, "")
+
     def _take(self, event: Event) -> None:
-        if isinstance(event, ConnectionTerminated):
-            # h2 drops all streams, but those up to the last one will be served.
-            self.leaving, self._last = True, event.last_stream_id
-            for number, stream in list(self._streams.items()):
-                if self._unseen(number):
-                    self._fail(number, stream, "")
-            return
         stream_id = getattr(event, "stream_id", None) or 0
         found = self._streams.get(stream_id)
         if found is not None:

@@ -183,6 +183,19 @@ class Commands(SynchronousTestCase):
         self.assertEqual(done.stdout, "reload --pid 17\n")
 
 
+class Alerts(SynchronousTestCase):
+    """The alerts are those of ``etc/alerts.yml``."""
+
+    def test_alerts(self) -> None:
+        """Each has one row, and is not mentioned elsewhere."""
+        rules = re.findall(r"(?m)^ +- alert: (\w+)$", (ROOT / "etc/alerts.yml").read_text("utf-8"))
+        self.assertGreater(len(rules), 10)
+        named = [row[0] for row in rows("Alerts")[2:]]
+        self.assertEqual(sorted(named), sorted(f"`{rule}`" for rule in rules))
+        for rule in rules:
+            self.assertEqual(len(re.findall(rf"`{rule}`", TEXT)), 1, rule)
+
+
 class Figures(SynchronousTestCase):
     """Capacity follows from the figures of docs/performance.md."""
 

@@ -20,13 +20,14 @@ from prometheus_client.core import (
 )
 
 import twisted
-from corsgate.admin.status import bounds, credentials_refused, package_version
+from corsgate.admin.status import bounds, package_version
 from corsgate.admin.turns import batches
 from corsgate.admin.view import View, is_usable, not_after_s, pool_of, unready
 from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.state import ServerState
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
+from corsgate.gate.credential_refusals import REFUSED
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 
 NO_ROUTE: Final = "none"
@@ -317,12 +318,17 @@ def _ejected(servers: Sequence[Server]) -> Metric:
 
 
 def _refused_credentials(servers: Sequence[Server]) -> Metric:
+    # Not the count of `CredentialRefusals`, which begins anew when the server accepts a request.
     family = _counter(
-        "upstream_credentials_refused", "Responses that refused the gate's credentials.", _SERVER
+        "upstream_credentials_refused",
+        "Responses that refused the gate's credentials, by status.",
+        (*_SERVER, "status"),
     )
-    for upstream, origin, _ in servers:
-        last = credentials_refused(upstream, origin)
-        family.add_metric((upstream.name, origin), 0 if last is None else last["count"])
+    for upstream, origin, state in servers:
+        if upstream.credentials is not None and state.counters is not None:
+            for status in sorted(REFUSED):
+                count = state.counters.credentials_refused[status]
+                family.add_metric((upstream.name, origin, str(status)), count)
     return family
 
 

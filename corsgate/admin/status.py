@@ -214,12 +214,12 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
             "tunnels": pool.tunnels,
             "max_tunnels": limits.max_tunnels,
         },
-        "credentials_refused": credentials_refused(upstream, origin),
+        "credentials_refused": _credentials_refused(upstream, origin),
     }
 
 
-def credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
-    """Return when a server last refused the gate's own credentials; None if it never did."""
+def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
+    """Return a server's last refusal of the gate's credentials; None if it accepted since."""
     last = upstream.credential_refusals.last(origin)
     if last is None:
         return None

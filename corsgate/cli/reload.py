@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,11 +36,15 @@ class _Unreachable(Exception):
     """The daemon's socket is out of reach."""
 
 
+class _Refused(Exception):
+    """This user may not ask the daemon."""
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
     which = options.add_mutually_exclusive_group()
-    which.add_argument("--pid", type=_pid, metavar="N", help="the daemon's process id")
+    which.add_argument("--pid", type=_pid_argument, metavar="N", help="the daemon's process id")
     which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
     given = options.parse_args(argv)
     pid = given.pid
@@ -54,6 +59,8 @@ def main(argv: Sequence[str]) -> int:
         return _report(_ask(pid))
     except _Unreachable as error:
         return _signal(pid, str(error))
+    except _Refused:
+        return complain(f"process {pid} may only be asked by root and its own user")
     except (OSError, ValueError) as error:
         return complain(f"the daemon gave no outcome: {error}; see its log")
 
@@ -65,11 +72,21 @@ def _pid(text: str) -> int:
     return pid
 
 
+def _pid_argument(text: str) -> int:
+    try:
+        return _pid(text)
+    except ValueError:
+        # `systemctl show --property MainPID` prints 0 then.
+        hint = ": the service does not run" if text == "0" else ""
+        raise ArgumentTypeError(f"{text!r} is no process id{hint}") from None
+
+
 def _ask(pid: int) -> bytes:
     """Return what the daemon says of the outcome.
 
     Raises:
         _Unreachable: Its socket can't be reached.
+        _Refused: It would refuse to answer.
         OSError: The connection broke off.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -78,16 +95,18 @@ def _ask(pid: int) -> bytes:
             connection.connect(control_address(pid))
         except OSError:
             raise _Unreachable("it has no control socket in this network namespace") from None
-        peer, _ = peer_of(connection)
+        peer, uid = peer_of(connection)
         if peer != pid:
             raise _Unreachable(f"its control socket belongs to process {peer}")
+        if os.geteuid() not in (0, uid):
+            raise _Refused
         connection.sendall(RELOAD)
         pieces: list[bytes] = []
         while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
             pieces.append(piece)
     said = b"".join(pieces)
     if not said.endswith(b"\n"):
-        raise OSError("it closed the connection; only root and its own user may ask")
+        raise OSError("it closed the connection")
     return said
 
 

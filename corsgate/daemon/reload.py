@@ -165,8 +165,13 @@ class Reloader:
             gate.refresh()
             return ()
         pool = self._reactor.getThreadPool()
-        loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
-        await gate.swap(snapshot)
+        try:
+            loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
+            await gate.swap(snapshot)
+        except ConfigError:
+            # What asks may be logrotate, which has renamed the log.
+            gate.reopen_log()
+            raise
         self._loaded = loaded
         for line in loaded.lines:
             _log.warn("{line}", line=line)

@@ -70,6 +70,9 @@ class AccessLog:
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock
+        self._file: LogFile | None = None
+        # By files of earlier places.
+        self._lost_before = 0
         self.change(log_format, write, place)
         # The second that was logged last, as ISO 8601 has it.
         self._second, self._second_text = -1, ""
@@ -88,7 +91,9 @@ class AccessLog:
             write: As above.
             place: As above.
         """
-        self.sink = write
+        before, self.sink = self._file, write
+        if before is not None and before is not write:
+            self._lost_before += before.lost_lines
         self._format = _formatter(line_format(log_format, place), place, self._wall_clock)
         self._file = write if isinstance(write, LogFile) else None
         self._write = write.put if isinstance(write, LogFile) else write
@@ -100,14 +105,27 @@ class AccessLog:
 
     def stop(self) -> None:
         """Write what waits; what could not be written is logged."""
-        lost = 0 if self._file is None else self._file.stop()
-        if lost:
-            _log.warn("{lost} line(s) of the access log were lost", lost=lost)
+        _log_lost(0 if self._file is None else self._file.stop())
+
+    @property
+    def has_file(self) -> bool:
+        """Whether it writes to a file of its own."""
+        return self._file is not None
 
     @property
     def lost_lines(self) -> int:
-        """How many lines a file lost since the start."""
-        return 0 if self._file is None else self._file.lost_lines
+        """How many lines its files lost since the start."""
+        return self._lost_before + (0 if self._file is None else self._file.lost_lines)
+
+    def closed(self, unlogged: int, more: int) -> None:
+        """Count and log what a file of an earlier place has lost.
+
+        Args:
+            unlogged: How many lost lines were not logged.
+            more: How many were lost since the place changed.
+        """
+        self._lost_before += more
+        _log_lost(unlogged)
 
     def reopen(self) -> None:
         """Go on in a new file, where the log is one that was renamed, and log that."""
@@ -365,3 +383,8 @@ def _quoted(text: str) -> str:
     while size > MAX_VALUE_BYTES - 3:
         size -= len(escaped.pop())
     return "".join(escaped) + "..."
+
+
+def _log_lost(lost: int) -> None:
+    if lost:
+        _log.warn("{lost} line(s) of the access log were lost", lost=lost)

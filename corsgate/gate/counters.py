@@ -186,9 +186,10 @@ class ServerCounters:
             `BUCKETS_S`.
         sum_s: How long that took together.
         retries: How many requests it got that another server, or it itself, had failed before.
+        credentials_refused: How many responses refused the gate's own credentials, by status.
     """
 
-    __slots__ = ("buckets", "failures", "responses", "retries", "sum_s")
+    __slots__ = ("buckets", "credentials_refused", "failures", "responses", "retries", "sum_s")
 
     def __init__(self) -> None:
         self.responses = [0] * len(CODES)
@@ -196,6 +197,7 @@ class ServerCounters:
         self.buckets = [0] * (len(BUCKETS_S) + 1)
         self.sum_s = 0.0
         self.retries = 0
+        self.credentials_refused: Counter[int] = Counter()
 
     def responded(self, status: int, took_s: float) -> None:
         """Count a response.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from twisted.logger import Logger
 
+from corsgate.balance.state import ServerState
 from corsgate.config.model.credentials import Credentials
 from corsgate.cors.debug import REASON, may_know
 from corsgate.credentials.refusal import REFUSED, refusal_words
@@ -173,12 +174,12 @@ class CredentialRefusals:
 def note_response(
     request: GateRequest,
     route: CompiledRoute,
-    origin: str,
+    state: ServerState,
     response: UpstreamResponse,
     *,
     signed: bool,
 ) -> None:
-    """Record a server's response; add what a refusal means to it, if the client may know that.
+    """Record and count a refusal; add what it means to the response, if the client may know that.
 
     That is who may know why a request was refused by its policy: with ``debug`` a client on the
     gate's own machine, and pages of ``debug_origins``.
@@ -186,15 +187,17 @@ def note_response(
     Args:
         request: The client's request.
         route: Its route, whose upstream has credentials.
-        origin: The server's origin.
+        state: The server.
         response: The server's response.
         signed: Whether the server got the credentials.
     """
-    words = route.upstream.credential_refusals.note(origin, response.head, signed=signed)
+    head = response.head
+    words = route.upstream.credential_refusals.note(state.server.origin, head, signed=signed)
+    if words and state.counters is not None:
+        state.counters.credentials_refused[head.status] += 1
     policy = route.policy
     if words and policy is not None and policy.debugs:
         is_local = is_loopback_address(request.log.client)
         if may_know(policy, request.index, loopback=is_local):
-            head = response.head
             headers = [*head.headers, (REASON, words.encode("ascii"))]
             response.head = ResponseHead(head.status, head.reason, headers)

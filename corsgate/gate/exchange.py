@@ -194,8 +194,8 @@ class Exchange:
                 self._failover.end()
             refusals = route.refusals
             if refusals is not None and (status in REFUSED or refusals.any):
-                origin, signed = self._last.server.origin, self._sender.signed
-                note_response(self._request, route, origin, response, signed=signed)
+                signed = self._sender.signed
+                note_response(self._request, route, self._last, response, signed=signed)
             self._relay(response)
         except Exception:
             self._drop(response, Failure())

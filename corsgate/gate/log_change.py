@@ -80,10 +80,7 @@ class LogChange:
                 self._sink.start()
             self._access_log.change(config.log_format, self._sink, self._place)
             if isinstance(before, LogFile):
-                # It waits for the disk.
-                deferToThreadPool(
-                    self._reactor, self._reactor.getThreadPool(), before.close
-                ).addErrback(lambda failure: _log.failure("the old access log", failure))
+                self._close(before)
             return
         assert isinstance(before, LogFile)
         assert config.access_log is not None
@@ -91,3 +88,14 @@ class LogChange:
         before.bound(config.limits.max_buffered_log_bytes)
         self._access_log.change(config.log_format, before, self._place)
         _log.info("the access log was opened again")
+
+    def _close(self, before: LogFile) -> None:
+        counted = before.lost_lines
+
+        def closed(unlogged: int) -> None:
+            self._access_log.closed(unlogged, before.lost_lines - counted)
+
+        # It waits for the disk.
+        closing = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), before.close)
+        closing.addCallback(closed)
+        closing.addErrback(lambda failure: _log.failure("the old access log", failure))

@@ -124,7 +124,9 @@ class LineWriter:
             self._thread.join(timeout_s)
         with self._lock:
             waiting = sum(isinstance(each, bytes) for each in self._queue)
-            return self._lost + self._writing.count(b"\n") + waiting
+            waiting += self._writing.count(b"\n")
+            self.lost_lines += waiting
+            return self._lost + waiting
 
     def close(self) -> int:
         """Do as `stop` does, and close the descriptor, unless it can't be written to."""

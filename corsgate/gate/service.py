@@ -269,6 +269,11 @@ class GateService(Service):
         """Open the access log again, of a gate without a configuration file."""
         self._access_log.reopen()
 
+    def reopen_log(self) -> None:
+        """Open the access log again, if it is a file, where the new configuration has faults."""
+        if self._access_log.has_file:
+            self._access_log.reopen()
+
     def _use(self, snapshot: Snapshot) -> None:
         """Replace what is in force; nothing here waits or fails."""
         config, lasting = snapshot.config, self._lasting

@@ -12,7 +12,7 @@ from tests.admin.support import ADMIN, AdminTestCase, view_of
 from tests.admin.test_masked_config import MARK, marked
 from tests.admin.test_status import Reloaded
 from tests.peers import request, response
-from tests.support import FROM_APP, FROM_FOREIGN, parse
+from tests.support import BASIC, FROM_APP, FROM_FOREIGN, LISTEN, POLICY, parse
 
 Found = dict[tuple[str, tuple[str, ...]], float]
 
@@ -109,6 +109,30 @@ class FamiliesTests(AdminTestCase):
         expiry = [key for key in found if "certificate" in key[0]]
         self.assertEqual(len(expiry), 2)
         self.assertNotIn(MARK, str(found))
+
+    async def test_credentials_refused(self) -> None:
+        """It counts on when the server accepts again, and over a change of the credentials."""
+        name = "corsgate_upstream_credentials_refused_total"
+        statuses = (401, 401, 403, 200, 401, 403, 200)
+        box = await self.upstream(*(response(status) for status in (*statuses, *statuses)))
+        gate = self.front(box, upstream=BASIC, rest=ADMIN)
+        found = samples(view_of(gate))
+        self.assertEqual(found[name, (box.url, "401", "a")], 0)
+        seen = []
+        for round_ in range(2):
+            for _ in statuses:
+                await self.ask(gate, headers=[FROM_APP])
+                found = samples(view_of(gate))
+                seen.append([found[name, (box.url, of, "a")] for of in ("401", "403")])
+            text = f'[upstreams.a]\nservers = ["{box.url}"]\n{BASIC}\n{POLICY}\n'
+            text = text.replace("admin", f"admin{round_}")
+            await gate.reload(
+                parse(f'{LISTEN}{text}[routes."/v1"]\nupstream = "a"\ncors = "app"\n{ADMIN}')
+            )
+            found = samples(view_of(gate))
+            self.assertEqual([found[name, (box.url, of, "a")] for of in ("401", "403")], seen[-1])
+        once = [[1, 0], [2, 0], [2, 1], [2, 1], [3, 1], [3, 2], [3, 2]]
+        self.assertEqual(seen, [*once, *([a + 3, b + 2] for a, b in once)])
 
     async def test_labels_are_bounded(self) -> None:
         """Whatever clients send, a route has so many samples and no more."""

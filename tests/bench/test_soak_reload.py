@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.soak_reload_config import EVERY_BROKEN, KINDS, Files, Ports, Step
+from bench.soak_reload_http2 import Http2
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
@@ -72,3 +78,35 @@ class FilesTests(SynchronousTestCase):
             kinds.append(step.kind)
         self.assertEqual(kinds[: len(KINDS)], list(KINDS))
         self.assertEqual(kinds, [*KINDS] * (len(kinds) // len(KINDS)))
+
+
+class Http2Tests(SynchronousTestCase):
+    """The soak's HTTP/2 client."""
+
+    def test_goaway(self) -> None:
+        """A response that comes behind GOAWAY is taken; what was not seen is to be sent again."""
+
+        async def play() -> list[object]:
+            reader, sent = asyncio.StreamReader(), bytearray()
+            writer: Any = SimpleNamespace(write=sent.extend, close=lambda: None)
+            client = Http2(reader, writer)
+            asked = [asyncio.ensure_future(client.get(path, "https://a")) for path in ("/a", "/b")]
+            await asyncio.sleep(0)
+            server = H2Connection(H2Configuration(client_side=False))
+            server.initiate_connection()
+            server.receive_data(bytes(sent))
+            goaway = b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\x01" + b"\0\0\0\0"
+            server.send_headers(1, [(":status", "200")], end_stream=True)
+            data = goaway + server.data_to_send()
+            for piece in (data[:5], data[5:40], data[40:]):
+                reader.feed_data(piece)
+                await asyncio.sleep(0)
+            found: list[object] = []
+            found += await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+            await client.close()
+            return found
+
+        first, second = asyncio.run(play())
+        self.assertEqual(first, (200, {b":status": b"200"}, b""))
+        self.assertIsInstance(second, EOFError)
+        self.assertEqual(getattr(second, "args", None), ())

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import SkipTest
 
 from tests.cli.commands import corsgate
 from tests.peers import reactor
@@ -49,7 +50,28 @@ class ReloadTests(DaemonTestCase):
         self.assertEqual((out, status), ("", 1))
         self.assertIn("sevrers", err)
         self.assertIn("the old configuration stays in force", err)
-        self.assertIn(err.splitlines()[0], "\n".join(daemon.messages))
+        self.assertIn(f"reload: {err.splitlines()[0]}", daemon.messages)
+
+    async def test_other_user(self) -> None:
+        """Another user is told who may ask."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can become another user")
+        path = Path(self.mktemp()).absolute()
+        path.write_text(TOML)
+        daemon = self.daemon("--config", str(path))
+        await daemon.port()
+        pid = daemon.process.pid
+        program = (
+            "import os, sys\nfrom corsgate.cli.reload import main\n"
+            f"os.setuid(65534)\nsys.exit(main(['--pid', '{pid}']))"
+        )
+        environ = {**outside(), "PYTHONPATH": str(ROOT)}
+        _, err, status = await getProcessOutputAndValue(
+            sys.executable, ["-c", program], env=environ, path=str(ROOT), reactor=reactor
+        )
+        wanted = f"process {pid} may only be asked by root and its own user"
+        self.assertIn(wanted, err.decode())
+        self.assertEqual(status, 2)
 
     async def test_other_process(self) -> None:
         """A process that is no daemon is not signalled, which would end it."""
@@ -65,6 +87,8 @@ class ReloadTests(DaemonTestCase):
         empty.write_text("x")
         for arguments, words in (
             (("--pid", "4194305"), "there is no process"),
+            (("--pid", "0"), "'0' is no process id: the service does not run"),
+            (("--pid", "x"), "'x' is no process id\n"),
             (("--pidfile", "/none"), "can't be read"),
             (("--pidfile", str(empty)), "no process id in it"),
         ):

@@ -104,6 +104,19 @@ class ReloaderTests(GateTestCase):
         outcome, _ = await self.reload()
         self.assertEqual((outcome.faults, log.exists()), ((), True))
 
+    async def test_rotated_with_a_fault(self) -> None:
+        """A fault in the file does not keep a renamed log from being opened again."""
+        log = Path(self.mktemp()).absolute()
+        logging = TOML.replace('"off"', f'"{log}"') % self.secret
+        self.write(logging)
+        await self.reload()
+        log.rename(log.with_suffix(".1"))
+        self.write(logging.replace("upstream =", "upsteam ="))
+        outcome, said = await self.reload()
+        self.assertTrue(outcome.faults)
+        self.assertIn("the access log was opened again", said)
+        self.assertTrue(log.exists())
+
     async def test_asked_together(self) -> None:
         """Those who ask while one runs share the next one, which began after they asked."""
         began: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 from typing import Any
 
@@ -43,7 +44,8 @@ class Descriptors(ProcessTestCase):
         limit = f"import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, ({LIMIT}, {LIMIT}))"
         daemon = self.configured(
             f'{LISTEN}access_log = "off"\n'
-            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n',
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
+            '[admin]\nlisten = "tcp:0:interface=127.0.0.1"\n',
             prepare=limit,
         )
         await daemon.port()
@@ -93,6 +95,13 @@ class Descriptors(ProcessTestCase):
             self.assertEqual(await self.status_of(client), 200)
             await client.close()
             self.assertLess(self.open_in(daemon), LIMIT)
+        # The operator, too.
+        admin = re.search(r"status and metrics: http://127\.0\.0\.1:(\d+)/", daemon.said)
+        assert admin is not None, daemon.said
+        client = await self.connect_from("127.0.0.9", int(admin[1]))
+        client.send(request(target=b"/metrics"))
+        answer = await client.response()
+        self.assertIn(b"\nprocess_max_fds %d.0\n" % LIMIT, answer.body)
         kept = [each for each in held if not each.outcome]
         self.assertGreater(len(kept), LIMIT // 4, "it holds what it can")
         daemon.signal("TERM")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import resource
 from pathlib import Path
 from unittest import SkipTest
@@ -25,11 +26,12 @@ class FullDisk(ProcessTestCase):
     async def loaded(self, log: Path, prepare: str = "") -> tuple[Daemon, Load]:
         """Return a daemon that writes to a log, under load."""
         upstream = await self.upstream()
-        daemon = self.configured(
+        self.file = Path(self.mktemp()).absolute()
+        self.file.write_text(
             f'{LISTEN}access_log = "{log}"\n'
-            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n',
-            prepare=prepare,
+            f'[upstreams.a]\nservers = ["{upstream.url}"]\n[routes."/"]\nupstream = "a"\n'
         )
+        daemon = self.daemon("--config", str(self.file), prepare=prepare)
         port = await daemon.port()
         load = Load(upstream, lambda: port)
         load.start()
@@ -75,6 +77,26 @@ class FullDisk(ProcessTestCase):
         log.unlink()
         daemon.signal("HUP")
         await self.assert_nothing_lost(daemon, load, log)
+
+    async def test_moved_away(self) -> None:
+        """A reload to another log: lines that the full disk never took are counted, and logged."""
+        log = Path(self.mktemp()).absolute()
+        log.symlink_to("/dev/full")
+        daemon, load = await self.loaded(log)
+        await self.full(daemon, load, errno.ENOSPC)
+        # No file any more, which would take the lines along.
+        self.file.write_text(self.file.read_text().replace(f'"{log}"', '"-"'))
+        daemon.signal("HUP")
+        await daemon.when(lambda: "in force" in daemon.said)
+        await load.stop()
+        lost = re.compile(r"(\d+) line\(s\) of the access log were lost")
+        await daemon.when(lambda: lost.search(daemon.said) is not None)
+        self.assertEqual((load.unanswered, load.wrong, set(load.statuses)), ([], [], {200}))
+        (count,) = lost.findall(daemon.said)
+        daemon.signal("TERM")
+        self.assertEqual(await daemon.ended(), 0, daemon.said)
+        written = daemon.said.count('"target": "/')
+        self.assertEqual(int(count) + written, load.answered)
 
     async def test_small_file_system(self) -> None:
         """A file system that is full, until somebody deletes a file on it."""
