@@ -114,7 +114,7 @@ def _gate(view: View) -> Iterator[Metric]:
         (
             "config_timestamp_seconds",
             "Since when the configuration has been in force.",
-            view.config_since_s,
+            gate.config_since_s,
         ),
         (
             "config_last_reload_successful",

@@ -7,12 +7,10 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from corsgate.admin.resource import AdminRoot
-from corsgate.admin.view import shown_address
 from corsgate.config.model.admin import FREE_ADMIN_LISTEN
 from corsgate.config.model.limits import Limits
 from corsgate.errors import Fault, ListenError
@@ -20,8 +18,9 @@ from corsgate.gate.service import GateService
 from corsgate.message.host import HostRules
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
+from corsgate.transport.address_text import address_text
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.listening import tend
+from corsgate.transport.listening import listen_failure, tend
 
 ADMIN_LIMITS = Limits(
     client_head_timeout_s=5.0,
@@ -80,8 +79,7 @@ class AdminService(Service):
             error = self._try(FREE_ADMIN_LISTEN)
             self._listen = admin.listen
         if error is not None:
-            reason = getattr(getattr(error, "socketError", None), "errno", None)
-            raise ListenError([self._fault(admin.listen, error)], reason)
+            raise ListenError([self._fault(admin.listen, error)], listen_failure(error)[1])
 
     def startService(self) -> None:
         """Log where it listens."""
@@ -146,7 +144,7 @@ class AdminService(Service):
 
     def _announce(self) -> None:
         if self.port is not None:
-            address = shown_address(self.port.getHost())
+            address = address_text(self.port.getHost())
             url = address if address.startswith("unix:") else f"http://{address}/"
             self._log.info("status and metrics: {url}", url=url)
 
@@ -156,13 +154,10 @@ class AdminService(Service):
         return _close(port, site)
 
     def _fault(self, text: str, error: Exception) -> Fault:
-        reason = str(error)
-        if isinstance(error, CannotListenError):
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
         return Fault(
             file=self._gate.file,
             key="admin.listen",
-            problem=f"can't listen on {text!r}: {reason}",
+            problem=f"can't listen on {text!r}: {listen_failure(error)[0]}",
             fix="free that address, or name another",
         )
 

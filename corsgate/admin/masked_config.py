@@ -24,7 +24,7 @@ MASK = "***"
 def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
     """Return the content type and the pieces of the configuration in force."""
     gate = view.gate
-    shown = {"file": gate.file, "since_s": view.config_since_s, "config": _parts(gate.config)}
+    shown = {"file": gate.file, "since_s": gate.config_since_s, "config": _parts(gate.config)}
     return JSON, json_pieces(shown)
 
 

@@ -51,8 +51,8 @@ class Reloader:
         gate: The gate.
         reactor: Runs it.
         wall_clock: Returns the seconds since 1970.
-        loader: Loads the configuration file; None for a gate without one, of which only the access
-            log is opened again.
+        loader: Loads the configuration file; None for a gate without one, which has nothing to
+            reload.
         loaded: What was loaded at the start.
 
     Attributes:
@@ -162,7 +162,6 @@ class Reloader:
         if gate.draining:
             raise ConfigError([Fault(file=gate.file, problem=STOPPING, fix="")])
         if self._loader is None:
-            gate.refresh()
             return ()
         pool = self._reactor.getThreadPool()
         loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
@@ -197,8 +196,7 @@ class Reloader:
             )
         elif self._loader is None:
             _log.info(
-                "reload ({trigger}): there is no configuration file, so only the access log was"
-                " opened again",
+                "reload ({trigger}): there is no configuration file, so there is nothing to reload",
                 trigger=trigger,
             )
         else:

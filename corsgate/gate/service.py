@@ -25,7 +25,6 @@ from corsgate.gate.log_change import LogChange, log_fault
 from corsgate.gate.log_style import OutputLines
 from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
-from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.runtime import Runtime
 from corsgate.gate.snapshot import Lasting, Snapshot, make_snapshot
 from corsgate.gate.upstream_runtime import UpstreamRuntime
@@ -154,12 +153,6 @@ class GateService(Service):
         """What the CORS decision refused of late, by route."""
         return self._access_log.refusals
 
-    @property
-    def report_only(self) -> Mapping[str, ReportOnly]:
-        """The second policies that are tried beside the first, by route."""
-        routes = self.runtime.table.routes
-        return {route.label: route.report_only for route in routes if route.report_only is not None}
-
     # Start and end.
 
     def privilegedStartService(self) -> None:
@@ -264,10 +257,6 @@ class GateService(Service):
             snapshot.discard()
             raise
         self._use(snapshot)
-
-    def refresh(self) -> None:
-        """Open the access log again, of a gate without a configuration file."""
-        self._access_log.reopen()
 
     def _use(self, snapshot: Snapshot) -> None:
         """Replace what is in force; nothing here waits or fails."""

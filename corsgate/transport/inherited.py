@@ -24,6 +24,7 @@ from zope.interface import implementer
 from corsgate.config.model.endpoint import handed_over, is_handed_over
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_address
+from corsgate.transport.address_text import address_text
 
 _NAMES = "LISTEN_FDNAMES"
 _UNIT = "FileDescriptorName= of the socket unit"
@@ -233,7 +234,7 @@ def _inspected(index: int, name: str, fileno: int) -> InheritedSocket:
     family, address, is_loopback = None, "", False
     try:
         with socket.socket(fileno=os.dup(fileno)) as opened:
-            address = _shown(opened.getsockname())
+            address = address_text(opened.getsockname())
             if opened.type != socket.SOCK_STREAM:
                 address += ", not a stream"
             elif not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -253,11 +254,3 @@ def _inspected(index: int, name: str, fileno: int) -> InheritedSocket:
         address=address,
         is_loopback=is_loopback,
     )
-
-
-def _shown(address: Any) -> str:
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    text = address.decode("utf-8", "replace") if isinstance(address, bytes) else str(address)
-    return f"unix:{text.replace(chr(0), '@')}"
