@@ -8,8 +8,8 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 TIDY_S = 2.0
-"""How long after a reload what it has replaced is collected, so that requests and further reloads
-come first. That takes one pause: 50 ms of CPU time for 500 routes, 300 ms for 2,000."""
+"""How long after a reload the garbage is collected, so that requests and further reloads come
+first. The collection is one pause: 50 ms of CPU time for 500 routes, 300 ms for 2,000."""
 
 # A request leaves no cycles behind, but a few hundred of them in flight are so many objects that
 # by its own thresholds Python would look through all of them several times per turn of the
@@ -21,7 +21,7 @@ _THRESHOLDS = (10_000, 5, 5)
 
 
 def settle() -> None:
-    """Look less often for cycles, and never again through what is there by now.
+    """Collect garbage less often, and never scan the objects that exist now.
 
     To be called when all is set up: what a configuration was made into stays until a reload.
     """
@@ -31,10 +31,10 @@ def settle() -> None:
 
 
 def tidy() -> None:
-    """Collect what a reload has replaced, and never again look through what is there by now.
+    """Collect what a reload has replaced, and never scan the objects that exist now.
 
-    What was frozen is garbage by now, but no collection finds anything frozen. A configuration
-    that was made ready is full of cycles.
+    The replaced configuration was frozen, and no collection finds frozen garbage. It is full of
+    cycles.
     """
     gc.unfreeze()
     gc.collect()
@@ -42,11 +42,11 @@ def tidy() -> None:
 
 
 class Tidying:
-    """Has `tidy` called once for all reloads of a short time.
+    """Calls `tidy` once after one or several reloads.
 
     Args:
         clock: Calls back.
-        tidy: What is called.
+        tidy: As `tidy`.
     """
 
     def __init__(self, clock: IReactorTime, tidy: Callable[[], None] = tidy) -> None:
@@ -55,7 +55,7 @@ class Tidying:
         self._call: IDelayedCall | None = None
 
     def reloaded(self) -> None:
-        """Have it called soon."""
+        """Call it soon."""
         if self._call is None:
             self._call = self._clock.callLater(TIDY_S, self._now)
 

@@ -1,4 +1,4 @@
-"""What the log says of a gate when it has started."""
+"""Logs what a gate serves, once it has started."""
 
 from __future__ import annotations
 
