@@ -58,14 +58,13 @@ class _Watcher:
         self.paused_s = None
 
     def stopProducing(self) -> None:
-        """Nothing: the request's Deferred reports the end."""
+        """Do nothing; the request's Deferred reports the end."""
 
 
 class Events(AdminResource):
     """Writes the status to all that watch; there is no timer while nobody does.
 
-    An event is made once for all watchers. A slow watcher misses events instead of having them
-    wait in memory.
+    An event is made once for all watchers. A slow watcher misses events; they don't wait in memory.
 
     A watcher first gets the whole status, then only the routes that have changed.
 

@@ -1,4 +1,4 @@
-"""The admin listener as an IService: it listens on its own, and outlasts the gate's drain."""
+"""The admin listener as an IService, which stays open until the gate has drained."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ class AdminService(Service):
 
 
 def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:
-    """Stop listening, and cut what is connected: event streams would never end by themselves."""
+    """Stop listening and cut all connections, since event streams never end by themselves."""
     if port is None or site is None:
         return succeed(None)
     stopped = maybeDeferred(port.stopListening)

@@ -38,7 +38,7 @@ def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
     """Return what `/api/status` shows.
 
     Args:
-        view: What it is made of.
+        view: The source.
         routes: The routes to show; None for all.
     """
     found = _parts(view, routes)
@@ -102,7 +102,7 @@ def package_version(name: str) -> str:
 
 
 def bounds(view: View) -> dict[str, int]:
-    """Return what is bounded for the whole gate: what is used, the maximum, and what was hit."""
+    """Return the bounds of the whole gate: what is used, the maximum, and how often it was hit."""
     gate = view.gate
     limits, hits = gate.config.limits, gate.admission.hits
     return {
@@ -169,10 +169,9 @@ def _route(route: CompiledRoute) -> Object:
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
     configured = view.gate.config.upstreams[upstream.name]
     credentials = configured.credentials
-    kind = type(credentials).__name__.removesuffix("Credentials").lower()
     return {
         "name": upstream.name,
-        "credentials": None if credentials is None else kind,
+        "credentials": None if credentials is None else credentials.kind,
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
         "servers": [

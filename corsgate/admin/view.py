@@ -1,4 +1,4 @@
-"""What the admin listener reads of the process: at each request, so that it follows reloads."""
+"""What the admin listener reads of the process, at each request so that it follows reloads."""
 
 from __future__ import annotations
 

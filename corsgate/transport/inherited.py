@@ -1,7 +1,7 @@
 """Listening sockets that systemd opened and handed over when it started the process.
 
 The descriptors stay open as long as the process runs: each listener accepts from a duplicate. So a
-reload can close a listener and add it again, and nothing here ever shuts a socket down that the
+reload can close a listener and add it again, and nothing here ever shuts down a socket that the
 next process needs.
 """
 
@@ -126,7 +126,7 @@ def find_socket(endpoint: str, sockets: Sequence[InheritedSocket]) -> InheritedS
 def unused_sockets(
     endpoints: Sequence[str], sockets: Sequence[InheritedSocket]
 ) -> Iterator[InheritedSocket]:
-    """Return the sockets that were handed over, but that no endpoint names.
+    """Return the sockets that were handed over but are named by no endpoint.
 
     Args:
         endpoints: The endpoints of all listeners.
@@ -192,7 +192,7 @@ class InheritedUnixPort(UnixPort):
     backlog to 50, and at the end shut it down for all processes and remove its file.
     """
 
-    # The next process, or systemd itself, goes on with the same socket.
+    # The next process, or systemd itself, uses the same socket.
     _shouldShutdown = False
 
     @classmethod
