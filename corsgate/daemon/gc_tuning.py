@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from corsgate.daemon.reload import Reloader, ReloadOutcome
 
 TIDY_S = 2.0
 """How long after a reload the garbage is collected, so that requests and further reloads come
@@ -41,22 +44,43 @@ def tidy() -> None:
     gc.freeze()
 
 
-class Tidying:
-    """Calls `tidy` once after one or several reloads.
+class GcTuning(Service):
+    """Tunes the collector when the gate starts, and tidies up once after one or several reloads.
 
     Args:
         clock: Calls back.
+        reloader: Reloads the gate.
+        settle: As `settle`.
         tidy: As `tidy`.
     """
 
-    def __init__(self, clock: IReactorTime, tidy: Callable[[], None] = tidy) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        reloader: Reloader,
+        settle: Callable[[], None] = settle,
+        tidy: Callable[[], None] = tidy,
+    ) -> None:
         self._clock = clock
+        self._settle = settle
         self._tidy = tidy
         self._call: IDelayedCall | None = None
+        reloader.ended.append(self._reloaded)
 
-    def reloaded(self) -> None:
-        """Call it soon."""
-        if self._call is None:
+    def startService(self) -> None:
+        """Tune the collector, now that the configuration was made ready."""
+        super().startService()
+        self._settle()
+
+    def stopService(self) -> None:
+        """Leave everything else to the end of the process."""
+        super().stopService()
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _reloaded(self, outcome: ReloadOutcome) -> None:
+        if self.running and self._call is None:
             self._call = self._clock.callLater(TIDY_S, self._now)
 
     def _now(self) -> None:
