@@ -23,7 +23,6 @@ from corsgate.cors.check import CORS_RULES
 from corsgate.daemon.clock import use_monotonic_time
 from corsgate.daemon.control import Control
 from corsgate.daemon.descriptors import FittedBounds
-from corsgate.daemon.gc_tuning import GcTuning
 from corsgate.daemon.greeting import Greeting
 from corsgate.daemon.loading import Loaded, Loader, fitted
 from corsgate.daemon.notices import Notices
@@ -187,13 +186,19 @@ def makeService(options: Options) -> IService:
     except ConfigError as error:
         raise exit_for(error, notifier) from None
     reloader = Reloader(gate, reactor, time.time, loader, loaded)
+    view = View(
+        gate=gate,
+        reloads=reloader,
+        clock=reactor.seconds,
+        wall_clock=time.time,
+        started_s=time.time(),
+    )
+    tree = partial(populate, view=view, reactor=reactor)
+    admin = AdminService(gate, reactor, tree, any_port=loader is None)
+    reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
     # Services stop in reverse order: the status of the gate can be seen while it drains.
     services: list[Any] = [
-        Signals(reactor, gate, reloader),
-        GcTuning(reactor, reloader),
-        _admin(reactor, gate, reloader, any_port=loader is None),
-        gate,
-        Control(reactor, reloader),
+        *(Signals(reactor, gate, reloader), admin, gate, Control(reactor, reloader))
     ]
     observer = None
     if output is not None:
@@ -209,18 +214,3 @@ def makeService(options: Options) -> IService:
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
-
-
-def _admin(reactor: Any, gate: GateService, reloader: Reloader, *, any_port: bool) -> AdminService:
-    """Return the admin listener, which follows reloads."""
-    view = View(
-        gate=gate,
-        reloads=reloader,
-        clock=reactor.seconds,
-        wall_clock=time.time,
-        started_s=time.time(),
-    )
-    tree = partial(populate, view=view, reactor=reactor)
-    admin = AdminService(gate, reactor, tree, any_port=any_port)
-    reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
-    return admin

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.application.service import Service
 
+from corsgate.daemon.gc_tuning import Tidying, settle
 from corsgate.daemon.reload import Reloader
 from corsgate.daemon.signals import (
     exit_cleanly_on_signals,
@@ -38,6 +39,9 @@ class Signals(Service):
         """Install the handlers and let the held signals through."""
         super().startService()
         exit_cleanly_on_signals(self._reactor, self._gate.abort)
+        settle()
+        tidying = Tidying(self._reactor)
+        self._reloader.ended.append(lambda _: tidying.reloaded())
         ignore_unused_signals()
         if not os.isatty(0):
             # On a terminal, SIGHUP means that the terminal was closed. A gate that kept running

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any
 from weakref import ref
 
 from hyperframe.frame import SettingsFrame
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.daemon.gc_tuning import TIDY_S, GcTuning, settle, tidy
+from corsgate.daemon.gc_tuning import TIDY_S, Tidying, settle, tidy
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http2.connection import make_http2
 from corsgate.server.http2.frames import PREFACE
@@ -55,25 +53,18 @@ class GarbageTests(SynchronousTestCase):
         self.assertIsNone(gone())
         self.assertGreater(gc.get_freeze_count(), 0)
 
-    def test_service(self) -> None:
-        """It is tuned once, tidied once for several reloads, and not after the end."""
-        clock, done = Clock(), list[str]()
-        reloader: Any = SimpleNamespace(ended=[])
-        tuning = GcTuning(
-            clock, reloader, lambda: done.append("settled"), lambda: done.append("tidied")
-        )
-        (reloaded,) = reloader.ended
-        tuning.startService()
-        self.assertEqual(done, ["settled"])
+    def test_tidying(self) -> None:
+        """Reloads one after the other have it done once."""
+        clock, done = Clock(), list[int]()
+        tidying = Tidying(clock, lambda: done.append(1))
         for _ in range(3):
-            reloaded(None)
-        self.assertEqual(done, ["settled"])
+            tidying.reloaded()
+        self.assertEqual(done, [])
         clock.advance(TIDY_S)
-        self.assertEqual(done, ["settled", "tidied"])
-        reloaded(None)
-        tuning.stopService()
-        reloaded(None)
-        self.assertEqual(clock.getDelayedCalls(), [])
+        self.assertEqual(done, [1])
+        tidying.reloaded()
+        clock.advance(TIDY_S)
+        self.assertEqual(done, [1, 1])
 
     def test_no_cycles(self) -> None:
         """A request that was answered is gone without the collector's help."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from types import SimpleNamespace
@@ -19,16 +20,18 @@ class SignalsTests(SynchronousTestCase):
     """`Signals`."""
 
     def setUp(self) -> None:
-        """Put back the handlers, and the mask."""
+        """Put back the handlers, the mask and the collector."""
         for number in NUMBERS:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        self.addCleanup(gc.unfreeze)
         self.reactor = Reactor()
         self.cuts: list[int] = []
         self.asked: list[str] = []
         gate: Any = SimpleNamespace(abort=lambda: self.cuts.append(1))
-        reloader: Any = SimpleNamespace(reload=self.asked.append)
+        reloader: Any = SimpleNamespace(reload=self.asked.append, began=[], ended=[])
         self.signals = Signals(self.reactor, gate, reloader)
 
     def run_queued(self) -> None:
