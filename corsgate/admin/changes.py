@@ -12,7 +12,7 @@ _Stamp = tuple[int, int, int]
 
 
 class Changes:
-    """Makes status objects for pages that have seen an earlier one.
+    """Makes status objects for those that have seen an earlier one.
 
     An object has ``partial``: false if it has all routes, true if it has only those that changed
     since the last time.

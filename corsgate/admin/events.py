@@ -64,7 +64,8 @@ class _Watcher:
 class Events(AdminResource):
     """Writes the status to all that watch; there is no timer while nobody does.
 
-    An event is made once for all watchers. A slow watcher misses events; they don't wait in memory.
+    An event is made once for all watchers. A slow watcher misses events instead of having them
+    wait in memory.
 
     A watcher first gets the whole status, then only the routes that have changed.
 

@@ -1,4 +1,4 @@
-"""The admin listener as an IService, which stays open until the gate has drained."""
+"""The admin listener as an IService: it listens on its own, and outlasts the gate's drain."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
@@ -20,7 +21,7 @@ from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
 from corsgate.transport.address_text import address_text
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.listening import listen_failure, tend
+from corsgate.transport.listening import tend
 
 ADMIN_LIMITS = Limits(
     client_head_timeout_s=5.0,
@@ -79,7 +80,8 @@ class AdminService(Service):
             error = self._try(FREE_ADMIN_LISTEN)
             self._listen = admin.listen
         if error is not None:
-            raise ListenError([self._fault(admin.listen, error)], listen_failure(error)[1])
+            reason = getattr(getattr(error, "socketError", None), "errno", None)
+            raise ListenError([self._fault(admin.listen, error)], reason)
 
     def startService(self) -> None:
         """Log where it listens."""
@@ -154,16 +156,19 @@ class AdminService(Service):
         return _close(port, site)
 
     def _fault(self, text: str, error: Exception) -> Fault:
+        reason = str(error)
+        if isinstance(error, CannotListenError):
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
         return Fault(
             file=self._gate.file,
             key="admin.listen",
-            problem=f"can't listen on {text!r}: {listen_failure(error)[0]}",
+            problem=f"can't listen on {text!r}: {reason}",
             fix="free that address, or name another",
         )
 
 
 def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:
-    """Stop listening and cut all connections, since event streams never end by themselves."""
+    """Stop listening, and cut what is connected: event streams would never end by themselves."""
     if port is None or site is None:
         return succeed(None)
     stopped = maybeDeferred(port.stopListening)

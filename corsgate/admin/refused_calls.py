@@ -25,7 +25,7 @@ MAX_NEW = 10
 """How many refusals are explained at once; the others are explained the next time."""
 
 ROUTES_AT_ONCE = 2000
-"""How many routes all explanations at once may search; each of them searches all routes."""
+"""How many routes may be gone through at once: an explanation goes through all of them."""
 
 NO_ORIGIN = "-"
 """How a `Refusal` shows that there was no Origin."""

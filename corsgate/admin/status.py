@@ -169,9 +169,10 @@ def _route(route: CompiledRoute) -> Object:
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
     configured = view.gate.config.upstreams[upstream.name]
     credentials = configured.credentials
+    kind = type(credentials).__name__.removesuffix("Credentials").lower()
     return {
         "name": upstream.name,
-        "credentials": None if credentials is None else credentials.kind,
+        "credentials": None if credentials is None else kind,
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
         "servers": [

@@ -107,7 +107,7 @@ def _signal(pid: int, why: str) -> int:
     if not os.path.exists(f"/proc/{pid}"):
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
-        # SIGHUP would end it.
+        # It would end.
         return complain(f"process {pid} can't be asked: {why}, and it does not handle SIGHUP")
     try:
         os.kill(pid, signal.SIGHUP)

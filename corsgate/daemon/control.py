@@ -84,7 +84,7 @@ class Control(Service):
             )
         except CannotListenError as error:
             _log.warn(
-                "corsgate reload can't reach this process, but SIGHUP can: {problem}",
+                "corsgate reload can't ask this process, only SIGHUP can: {problem}",
                 problem=str(error.socketError),
             )
 

@@ -1,8 +1,7 @@
 """SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reloads.
 
-SIGUSR1 rotates twistd's own log if there is one. Otherwise it does nothing, and SIGUSR2 never does
-anything. Without a handler, each of the three would end the process, which systemd would take for a
-clean end.
+SIGUSR1 rotates twistd's own log where it has one; else it means nothing, and SIGUSR2 never does.
+Any of the three ends a process that says nothing else, which systemd takes for a clean end.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ _UNUSED = (signal.SIGUSR1, signal.SIGUSR2)
 def hold_signals(*, on_terminal: bool) -> None:
     """Let SIGHUP, SIGUSR1 and SIGUSR2 wait until `release_signals`.
 
-    They are blocked rather than handled, since twistd handles SIGUSR1 only if nothing else does.
+    They are blocked rather than handled: twistd takes SIGUSR1 only where nobody else has.
 
     Args:
-        on_terminal: Whether standard input is a terminal. SIGHUP then means that it was closed,
-            and ends the process as usual.
+        on_terminal: Whether standard input is a terminal. SIGHUP says then that it was closed,
+            and ends the process as ever.
     """
     held = _UNUSED if on_terminal else (signal.SIGHUP, *_UNUSED)
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
 
 
 def release_signals() -> None:
-    """Deliver the signals that were held to their handlers."""
+    """Let the signals through that were held, to those who handle them."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP, *_UNUSED))
 
 
 def ignore_unused_signals() -> None:
-    """Make SIGUSR1 and SIGUSR2 do nothing, unless they have a handler."""
+    """Make SIGUSR1 and SIGUSR2 do nothing, unless somebody handles them."""
     for number in _UNUSED:
         if signal.getsignal(number) == signal.SIG_DFL:
             # Not SIG_IGN, which a program that is started from here would inherit.
@@ -46,14 +45,14 @@ def ignore_unused_signals() -> None:
 
 
 def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
-    """Make the process exit with status 0 on SIGTERM and SIGINT.
+    """Make a process exit with status 0 when it is told to end.
 
     Twisted's own handlers stop the reactor too, but twistd then dies by the signal, which a
     supervisor takes for a failure.
 
     Args:
         reactor: The running reactor.
-        cut: Called at each signal after the first.
+        cut: Called at each signal but the first.
     """
     asked = False
 
@@ -75,13 +74,13 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
             signal.signal(number, handler)
 
     # The reactor installs its own handlers when it starts; ours go over them. Until then a
-    # signal waits for the reactor instead of ending the process.
+    # signal waits for the reactor, where it would else kill the process.
     install()
     reactor.callWhenRunning(install)
 
 
 def reload_on_hangup(reactor: Any, reload: Callable[[], None]) -> None:
-    """Make SIGHUP, which would otherwise end the process, reload the gate.
+    """Make SIGHUP, which would otherwise end the process, mean that it is to reload.
 
     Args:
         reactor: The running reactor.

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.python.failure import Failure
 
@@ -23,7 +24,7 @@ from corsgate.gate.listener import ListenerSite
 from corsgate.gate.start_lines import listening_line
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.transport.fast_write import bound_unsent
-from corsgate.transport.listening import adjust, listen_failure, stop_listening, tend
+from corsgate.transport.listening import adjust, stop_listening, tend
 
 _FIX = "free that address, or name another"
 
@@ -96,7 +97,7 @@ class Listening:
                 else:
                     own = [each.text for each in self.sockets if each not in sockets]
                     faults.append(_fault(file, number, socket.text, result, own))
-                    reasons.append(listen_failure(result.value)[1])
+                    reasons.append(_errno(result.value))
             if faults:
                 # Nothing waits for this, since a start has to fail at once.
                 self.close(sockets)
@@ -225,9 +226,19 @@ def _fault(file: str, number: int, text: str, failure: Failure, own: Sequence[st
     error = failure.value
     if isinstance(error, BadValue):
         return Fault(file=file, key=f"listen[{number}]", problem=error.problem, fix=error.fix)
+    if isinstance(error, CannotListenError):
+        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+    else:
+        reason = failure.getErrorMessage()
     holder = next((each for each in own if _share_port(each, text)), None)
     fix = _FIX
     if holder is not None:
         fix = f"restart the gate for that: it listens on {holder!r} itself until it stops"
-    problem = f"can't listen on {text!r}: {listen_failure(error)[0]}"
+    problem = f"can't listen on {text!r}: {reason}"
     return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
+
+
+def _errno(error: BaseException | None) -> int | None:
+    """Return why an endpoint can't be listened on."""
+    reason = error.socketError if isinstance(error, CannotListenError) else error
+    return getattr(reason, "errno", None)

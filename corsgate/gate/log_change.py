@@ -83,9 +83,7 @@ class LogChange:
                 # It waits for the disk.
                 deferToThreadPool(
                     self._reactor, self._reactor.getThreadPool(), before.close
-                ).addErrback(
-                    lambda failure: _log.failure("the old access log can't be closed", failure)
-                )
+                ).addErrback(lambda failure: _log.failure("the old access log", failure))
             return
         assert isinstance(before, LogFile)
         assert config.access_log is not None

@@ -259,7 +259,7 @@ class GateService(Service):
         self._use(snapshot)
 
     def _use(self, snapshot: Snapshot) -> None:
-        """Replace the configuration in force; nothing here waits or fails."""
+        """Replace what is in force; nothing here waits or fails."""
         config, lasting = snapshot.config, self._lasting
         change(lasting.limits, config.limits)
         lasting.admission.bound(config.limits)

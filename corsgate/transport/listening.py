@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.tcp import Port
 from twisted.logger import ILogObserver, LogEvent, Logger
 
@@ -20,16 +19,6 @@ ACCEPTS_PER_TURN = 16
 
 ACCEPT_PAUSE_S = 0.25
 """How long nothing is accepted once there was no descriptor for it."""
-
-
-def listen_failure(error: BaseException | None) -> tuple[str, int | None]:
-    """Return why an endpoint can't be listened on: in words, and the errno if there is one.
-
-    Args:
-        error: What its `listen` raised, or its Deferred failed with.
-    """
-    reason = error.socketError if isinstance(error, CannotListenError) else error
-    return getattr(reason, "strerror", None) or str(reason), getattr(reason, "errno", None)
 
 
 def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:

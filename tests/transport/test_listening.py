@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
-from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 from twisted.internet.tcp import Port
 from twisted.internet.testing import MemoryReactorClock
@@ -16,7 +14,6 @@ from corsgate.transport.listening import (
     ACCEPT_PAUSE_S,
     ACCEPTS_PER_TURN,
     accept_queued,
-    listen_failure,
     stop_listening,
     tend,
 )
@@ -58,20 +55,6 @@ class QueuePort(Port):
     def stopListening(self, connDone: Any = None) -> None:
         """Note it."""
         self.stopped = True
-
-
-class FailureTests(SynchronousTestCase):
-    """`listen_failure`."""
-
-    def test_reasons(self) -> None:
-        """What Twisted's own endpoints fail with, and what those of plugins may raise."""
-        in_use = OSError(errno.EADDRINUSE, "Address already in use")
-        for error, reason in (
-            (CannotListenError("127.0.0.1", 80, in_use), ("Address already in use", in_use.errno)),
-            (in_use, ("Address already in use", in_use.errno)),
-            (ValueError("no such thing"), ("no such thing", None)),
-        ):
-            self.assertEqual(listen_failure(error), reason)
 
 
 class TendedTests(SynchronousTestCase):
