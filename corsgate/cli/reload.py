@@ -70,7 +70,7 @@ def _ask(pid: int) -> bytes:
 
     Raises:
         _Unreachable: Its socket can't be reached.
-        OSError: The connection failed.
+        OSError: The connection broke off.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(TIMEOUT_S)

@@ -109,6 +109,21 @@ class AccessLog:
         """How many lines a file lost since the start."""
         return 0 if self._file is None else self._file.lost_lines
 
+    def reopen(self) -> None:
+        """Go on in a new file, where the log is one that was renamed, and log that."""
+        if self._file is None:
+            _log.info("there is no access log file to open again")
+            return
+        try:
+            self._file.reopen()
+        except OSError as error:
+            _log.error(
+                "the access log can't be opened again ({reason}): lines go on into the old file",
+                reason=error.strerror or str(error),
+            )
+        else:
+            _log.info("the access log was opened again")
+
     def record(self, request: GateRequest) -> None:
         """Write a request's line, once it was responded to or its client left."""
         now = self._clock()

@@ -284,6 +284,14 @@ class LogFile:
             # A process that was killed, or whose disk was full to its end, wrote it.
             self.put("")
 
+    def reopen(self) -> None:
+        """Go on in the file that has the path now, after the old one was renamed.
+
+        Raises:
+            OSError: It can't be opened; the lines go on into the old one.
+        """
+        self.go_on(self.path, open_log_file(self.path))
+
     def go_on(self, path: str, descriptor: int) -> None:
         """Go on in another file, once the lines before are written.
 
