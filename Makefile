@@ -20,7 +20,7 @@ help:
 	@echo 'make bench-calls  the Python calls and bytecodes of one request, without a network'
 	@echo 'make bench-scale  what many routes, origins and idle connections cost'
 	@echo 'make bench-cors  the CORS decision alone, beside other libraries'
-	@echo 'make bench-startup  how long a start takes, until systemd is told that it is ready'
+	@echo 'make bench-startup  how long a start takes, until the gate reports READY=1'
 	@echo 'make soak   a minute with servers that fail, beside HAProxy'
 	@echo 'make soak-reload  a gate under load that reloads every second; ARGS="--seconds 600"'
 	@echo 'make attack attacks on a gate, and what another client sees; some minutes'

@@ -52,8 +52,9 @@ class LoggingTests(SynchronousTestCase):
             *("origin", "user-agent"),
             *("access-control-request-method", "access-control-request-headers"),
         )
+        traced = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         whole = request(
-            dict.fromkeys(asked, b"x"),
+            {**dict.fromkeys(asked, b"x"), "traceparent": traced},
             method=b"OPTIONS",
             client="c",
             route="/",

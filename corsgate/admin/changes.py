@@ -1,4 +1,4 @@
-"""The status with only those routes that have changed: most of thousands have not."""
+"""The status with only the routes that have changed, since most of thousands have not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Changes:
     since the last time.
 
     Args:
-        view: What the status is made of.
+        view: The source.
     """
 
     def __init__(self, view: View) -> None:
@@ -52,7 +52,7 @@ class Changes:
 
 
 def _stamp(route: CompiledRoute) -> _Stamp:
-    """Return what differs once anything that the status shows of a route differs."""
+    """Return a value that changes whenever the route's part of the status does."""
     counters = route.counters
     if counters is None:
         return (0, 0, 0)

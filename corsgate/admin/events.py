@@ -58,7 +58,7 @@ class _Watcher:
         self.paused_s = None
 
     def stopProducing(self) -> None:
-        """Nothing: the request's Deferred reports the end."""
+        """Do nothing; the request's Deferred reports the end."""
 
 
 class Events(AdminResource):

@@ -1,7 +1,7 @@
 """All metrics of the gate, as families of prometheus-client's values.
 
-Labels are bounded: by what is configured or discovered now, and by fixed lists of words. Routes and
-servers that are gone have no metrics any more.
+Labels are bounded: by the routes and servers that exist now, and by fixed lists of words. Removed
+routes and servers no longer have metrics.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HITS: Final = (
     ("stalled_requests", "revoked"),
     ("log_lines", "log_lines_lost"),
 )
-"""The values of the label ``bound``, and what `bounds` calls them."""
+"""The values of the label ``bound``, and their names in `bounds`."""
 
 _BOUNDS: Final = tuple(f"{bound:g}" for bound in BUCKETS_S)
 _ROUTE: Final = ("route",)
@@ -115,7 +115,7 @@ def _gate(view: View) -> Iterator[Metric]:
         (
             "config_timestamp_seconds",
             "Since when the configuration has been in force.",
-            view.config_since_s,
+            gate.config_since_s,
         ),
         (
             "config_last_reload_successful",

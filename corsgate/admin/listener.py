@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from corsgate.admin.resource import AdminRoot
-from corsgate.admin.view import shown_address
 from corsgate.config.model.admin import FREE_ADMIN_LISTEN, SOCKET_MODE
 from corsgate.config.model.endpoint import with_mode
 from corsgate.config.model.limits import Limits
@@ -22,6 +21,7 @@ from corsgate.message.host import HostRules
 from corsgate.server.admission import Admission
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
+from corsgate.transport.address_text import address_text
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.listening import tend
 
@@ -148,7 +148,7 @@ class AdminService(Service):
 
     def _announce(self) -> None:
         if self.port is not None:
-            address = shown_address(self.port.getHost())
+            address = address_text(self.port.getHost())
             url = address if address.startswith("unix:") else f"http://{address}/"
             self._log.info("status and metrics: {url}", url=url)
 

@@ -12,7 +12,7 @@ from corsgate.admin.resource import JSON
 from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s
 from corsgate.config.model.certificates import CertifiedKey
-from corsgate.config.model.credentials import BasicCredentials
+from corsgate.config.model.credentials import BasicCredentials, Credentials
 from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.values import Config, Discovered, Route, Secret
 from corsgate.errors import Fault
@@ -24,7 +24,7 @@ MASK = "***"
 def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
     """Return the content type and the pieces of the configuration in force."""
     gate = view.gate
-    shown = {"file": gate.file, "since_s": view.config_since_s, "config": _parts(gate.config)}
+    shown = {"file": gate.file, "since_s": gate.config_since_s, "config": _parts(gate.config)}
     return JSON, json_pieces(shown)
 
 
@@ -64,7 +64,7 @@ def _object(value: Any, without: Collection[str] = ()) -> dict[str, Any]:
         if field.name.startswith("_") or field.name in without:
             continue
         content = getattr(value, field.name)
-        # What is not in a repr is a secret, or may contain one.
+        # A field that is not in the repr is a secret, or may contain one.
         hidden = field.repr is False and content is not None
         shown[field.name] = MASK if hidden else _value(content)
     return shown
@@ -100,18 +100,9 @@ def _value(value: Any) -> Any:
             return {"type": "basic", "username": MASK, "password": MASK}
     module = type(value).__module__
     if attrs.has(type(value)) and module.startswith("corsgate.config.model."):
-        return (
-            {"type": _kind(value), **_object(value)} if _is_credentials(value) else _object(value)
-        )
+        kind = {"type": value.kind} if isinstance(value, Credentials) else {}
+        return {**kind, **_object(value)}
     return MASK
-
-
-def _is_credentials(value: object) -> bool:
-    return type(value).__module__ == "corsgate.config.model.credentials"
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__.removesuffix("Credentials").lower()
 
 
 def _text(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``/metrics``: the counters as Prometheus reads them, worked out when it asks.
+"""``/metrics``: the counters in Prometheus' format, collected when it asks.
 
 prometheus-client writes the text; its own registry and its counters, which lock, are not used.
 """
@@ -26,7 +26,7 @@ def begin(request: GateRequest, view: View) -> tuple[bytes, Iterator[bytes]]:
 
     Args:
         request: Its Accept chooses between OpenMetrics and the older text format.
-        view: What is read.
+        view: The source.
     """
     view.keep_counters()
     accept = b",".join(request.index.get(b"accept", ())).decode("latin-1")
@@ -44,7 +44,7 @@ def encoder(accept: str) -> tuple[Encode, str]:
         encode, content_type = choose_encoder(accept)
         content_type.encode("ascii")
     except (TypeError, ValueError):
-        # A version that is not one.
+        # A malformed version.
         return generate_latest, _PLAIN
     return encode, content_type
 

@@ -1,4 +1,4 @@
-"""Why a CORS call was refused, and what would allow it: worked out when somebody looks."""
+"""Why a CORS call was refused, and what would allow it, explained when somebody looks."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Remedy:
         near_miss: How the call differs from similar ones that are allowed; None if there are none.
         toml: The keys to write; None if no configuration can allow the call.
         option: The command line option that allows it, without a file; None with one.
-        advice: What else to do or know.
+        advice: Further advice, in sentences.
     """
 
     near_miss: str | None = None
@@ -130,8 +130,8 @@ def _is_cut(refusal: Refusal) -> bool:
 class RefusedCalls:
     """Explains refusals, each once.
 
-    One that differs only in its time and number is not explained again. The time that this takes at
-    once is bounded, as clients choose how many different calls are refused.
+    One that differs only in its time and count is not explained again. The time for one status is
+    bounded, since clients choose how many different calls are refused.
     """
 
     def __init__(self) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 import twisted
 from corsgate.admin.resource import JSON
 from corsgate.admin.turns import json_pieces
-from corsgate.admin.view import View, not_after_s, pool_of, server_state, shown_address
+from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
+from corsgate.transport.address_text import address_text
 
 _NOTHING = RouteCounters("")
 Object = dict[str, Any]
@@ -37,7 +38,7 @@ def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
     """Return what `/api/status` shows.
 
     Args:
-        view: What it is made of.
+        view: The source.
         routes: The routes to show; None for all.
     """
     found = _parts(view, routes)
@@ -62,7 +63,7 @@ def _parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
         },
         "config": {
             "file": view.file or None,
-            "since_s": view.config_since_s,
+            "since_s": gate.config_since_s,
             "warnings": warning_lines(config.warnings),
             "watch": config.watch,
             "last_reload": None
@@ -101,7 +102,7 @@ def package_version(name: str) -> str:
 
 
 def bounds(view: View) -> dict[str, int]:
-    """Return what is bounded for the whole gate: what is used, the maximum, and what was hit."""
+    """Return the bounds of the whole gate: what is used, the maximum, and how often it was hit."""
     gate = view.gate
     limits, hits = gate.config.limits, gate.admission.hits
     return {
@@ -126,7 +127,7 @@ def _listener(view: View, listener: ListenerSite) -> Object:
     port = gate.ports[at] if at < len(gate.ports) else None
     return {
         "endpoint": configured.endpoint,
-        "addresses": [] if port is None else [shown_address(port.getHost())],
+        "addresses": [] if port is None else [address_text(port.getHost())],
         "tls": listener.certificates is not None,
         "http2": configured.http2,
         "connections": len(listener.site.connections.channels),

@@ -40,7 +40,7 @@ def populate(
     Args:
         root: The root of the tree.
         view: What the resources read.
-        reactor: Takes turns with what is long, and tells the time.
+        reactor: Runs long responses in turns, and tells the time.
         find: As `find_metrics`.
     """
     turns = Turns(reactor)

@@ -1,4 +1,4 @@
-"""Long responses, worked out in pieces: the gate's clients get their turns in between."""
+"""Long responses, made in pieces so that the gate's clients are served in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the admin listener reads of the process: at each request, so that it follows reloads."""
+"""What the admin listener reads of the process, at each request so that it follows reloads."""
 
 from __future__ import annotations
 
@@ -77,11 +77,6 @@ class View:
         """The configuration's file; empty if there is none, as in quick mode."""
         return self.gate.file if self.gate.config.written else ""
 
-    @property
-    def config_since_s(self) -> float:
-        """Since when the configuration has been in force, in seconds since 1970."""
-        return self.gate.config_since_s
-
     def certificates(self) -> Iterator[tuple[str, CertifiedKey]]:
         """Return each certificate in use with where it is used, in words."""
         for listener in self.gate.listeners:
@@ -142,12 +137,3 @@ def unready(gate: GateService) -> list[str]:
 def pool_of(upstream: UpstreamRuntime, origin: str) -> Any:
     """Return the pool of connections to a server; None if it is gone."""
     return upstream.agent.pools.get(origin.encode("ascii"))
-
-
-def shown_address(address: Any) -> str:
-    """Return the address of a socket as text."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        name = getattr(address, "name", None)
-        return f"unix:{name.decode()}" if isinstance(name, bytes) else str(address)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,4 +1,4 @@
-"""Find out what a box asks for that refused the credentials of the gate in front of it."""
+"""Finds out what a box asks for when it has refused the credentials of the gate in front of it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def box_refusal(
 ) -> Iterator[str]:
     """Explain a server's 401 or 403 by the configuration of the gate in front of it.
 
-    The gate withholds the server's challenge. So the server is asked directly, without
-    credentials, by a GET or HEAD: what it asks for is compared with what the gate has.
+    The gate withholds the server's challenge. So this asks the server directly, by a GET or HEAD
+    without credentials, and compares its challenge with the gate's credentials.
 
     Args:
         config: The gate's configuration; its secrets are not used.
@@ -31,7 +31,7 @@ def box_refusal(
         send: Makes a request, or raises NoAnswer.
 
     Returns:
-        What to know, one sentence or more in each; nothing if the gate has no credentials for the
+        The findings, each in one sentence or more; nothing if the gate has no credentials for the
         call's route.
     """
     route = SimulatedGate(config).route(call)

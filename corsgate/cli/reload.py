@@ -24,7 +24,7 @@ _MAX_BYTES = 16 * 1024**2
 
 _DESCRIPTION = f"""\
 Have a running daemon read its configuration file again, with all that it names, and put it in
-force. What has a fault changes nothing. Without --pid and --pidfile, the daemon is the one of
+force. If it has a fault, nothing changes. Without --pid and --pidfile, the daemon is the one of
 {DEFAULT_PIDFILE} in the current directory. Only root and the daemon's own user may ask.
 
 exit status: 0 the new configuration is in force; its changes are printed
@@ -82,7 +82,7 @@ def _pid_argument(text: str) -> int:
 
 
 def _ask(pid: int) -> bytes:
-    """Return what the daemon says of the outcome.
+    """Return the daemon's report of the outcome.
 
     Raises:
         _Unreachable: Its socket can't be reached.
@@ -122,7 +122,7 @@ def _report(said: bytes) -> int:
 
 
 def _signal(pid: int, why: str) -> int:
-    """Send SIGHUP to a process that can only be asked so; the outcome is unknown."""
+    """Send SIGHUP to a process without a control socket; the outcome is unknown."""
     if not os.path.exists(f"/proc/{pid}"):
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):

@@ -253,7 +253,7 @@ def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
     if upstream.credentials is None:
         return ""
     written = document.get("upstreams", {}).get(upstream.name, {}).get("credentials")
-    kind = type(upstream.credentials).__name__.removesuffix("Credentials").lower()
+    kind = upstream.credentials.kind
     return f"{written} ({kind})" if isinstance(written, str) else kind
 
 

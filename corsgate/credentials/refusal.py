@@ -7,10 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from corsgate.config.model.credentials import (
-    BasicCredentials,
-    BearerCredentials,
     Credentials,
-    DigestCredentials,
     HeaderCredentials,
 )
 from corsgate.credentials.auth_fields import Challenge, parse_challenges
@@ -37,15 +34,9 @@ _WRONG = {
 
 def kind_of(credentials: Credentials) -> str:
     """Return the kind of credentials, as ``type`` has it; with the name of a header."""
-    match credentials:
-        case BasicCredentials():
-            return "basic"
-        case DigestCredentials():
-            return "digest"
-        case BearerCredentials():
-            return "bearer"
-        case HeaderCredentials():
-            return f"the header {credentials.name}"
+    if isinstance(credentials, HeaderCredentials):
+        return f"the header {credentials.name}"
+    return credentials.kind
 
 
 def refusal_words(

@@ -2,8 +2,8 @@
 
 It is a Unix socket in Linux's abstract namespace, named after the process: there is no file to
 place, protect or remove. The kernel says who is at the other end (SO_PEERCRED, unix(7)). Only root
-and the daemon's own user may ask. Whoever asks checks that the daemon is the process it means,
-since anybody may have taken the name.
+and the daemon's own user may ask. The client checks that the other end is the right process, since
+any process can take the name.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from twisted.python.failure import Failure
 from corsgate.daemon.reload import Reloader, ReloadOutcome
 
 RELOAD = b"reload\n"
-"""What is asked."""
+"""The only request."""
 
 ASK_S = 5.0
-"""How long a connection may take to ask."""
+"""How long a connection may take to send its request."""
 
 MAX_CONNECTIONS = 16
 
@@ -73,7 +73,7 @@ class Control(Service):
         self._port: Any = None
 
     def startService(self) -> None:
-        """Listen, once the process that serves is there: its id names the socket."""
+        """Listen; the process id, which names the socket, is known only after twistd has forked."""
         super().startService()
         if sys.platform != "linux":
             return
@@ -89,7 +89,7 @@ class Control(Service):
             )
 
     def stopService(self) -> Any:
-        """Listen no more."""
+        """Stop listening."""
         super().stopService()
         port, self._port = self._port, None
         return None if port is None else maybeDeferred(port.stopListening)
@@ -155,7 +155,7 @@ class ControlProtocol(Protocol):
             self._factory.reloader.reload("corsgate reload").addCallback(self._respond)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection; a reload that it has asked for goes on."""
+        """Forget the connection; a reload that it has asked for continues."""
         self._factory.connections -= 1
         self._end_wait()
 

@@ -14,17 +14,16 @@ from corsgate.config.model.values import Config, PoolLimits, Upstream
 from corsgate.transport.listening import ACCEPTS_PER_TURN
 
 RESERVE = 48
-"""For what is neither a client's connection nor an upstream's: the reactor, logs, files that are
-read, questions to DNS."""
+"""Descriptors for anything but connections: the reactor, logs, files that are read, DNS queries."""
 
 
 @attrs.frozen(kw_only=True)
 class Fitted:
-    """A configuration whose bounds fit into the descriptors that are to be had.
+    """A configuration whose bounds fit into the available descriptors.
 
     Attributes:
-        config: It, with bounds that may be lower than those in the file.
-        lines: What the log is to say of that.
+        config: The configuration, with bounds that may be lower than those in the file.
+        lines: Lines for the log about the lower bounds.
     """
 
     config: Config
@@ -41,7 +40,7 @@ def needed(config: Config) -> int:
 
 
 def fit(config: Config, limit: int) -> Fitted:
-    """Lower a configuration's bounds to what so many descriptors allow.
+    """Lower a configuration's bounds until they fit into a number of descriptors.
 
     At least one half of what is beyond the reserve is for clients, and one half for upstreams, as
     far as either may take that: a request that is served needs one of each. No client may have
@@ -104,10 +103,10 @@ def raise_limit(wanted: int) -> int:
 
 
 class FittedBounds(Service):
-    """Says in the log which bounds are lower than configured.
+    """Logs which bounds are lower than configured.
 
     Args:
-        lines: What to say.
+        lines: The lines to log.
     """
 
     _log = Logger()
@@ -116,7 +115,7 @@ class FittedBounds(Service):
         self._lines = lines
 
     def startService(self) -> None:
-        """Say it, now that there is a log."""
+        """Log them, now that there is a log."""
         super().startService()
         for line in self._lines:
             self._log.warn("{line}", line=line)

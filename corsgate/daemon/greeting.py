@@ -1,4 +1,4 @@
-"""What the log says of a gate when it has started."""
+"""Logs what a gate serves, once it has started."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from corsgate.config.model.values import Config
 from corsgate.gate.service import GateService
 from corsgate.gate.start_lines import summary
+from corsgate.transport.address_text import address_text
 
 
 class Greeting(Service):
@@ -53,9 +54,10 @@ class Greeting(Service):
 
 def _url(address: Any) -> str:
     """Return the URL of a listening address for browsers on this machine."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is None:
-        return str(address)
-    if host in ("127.0.0.1", "::1", "0.0.0.0", "::"):  # noqa: S104  # Nothing is bound here.
+    text = address_text(address)
+    if text.startswith("unix:"):
+        return text
+    host, _, port = text.rpartition(":")
+    if host in ("127.0.0.1", "[::1]", "0.0.0.0", "[::]"):  # noqa: S104  # Nothing is bound here.
         host = "localhost"
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http://{host}:{port}"

@@ -1,4 +1,4 @@
-"""Loads the configuration file, at the start and for each reload; a thread may do that."""
+"""Loads the configuration file, at the start and for each reload, also in a thread."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from corsgate.gate.load import load_config
 from corsgate.transport.files import read_file
 
 Signature = tuple[int, ...] | None
-"""What shows that a file has changed; None for a file that is not there."""
+"""What changes when a file changes; None for a file that does not exist."""
 
 
 def look(path: str) -> Signature:
-    """Return the signature of a file, or of what a link leads to."""
+    """Return the signature of a file, or of the target of a link."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -39,8 +39,8 @@ class Loaded:
 
     Attributes:
         config: The configuration as it is in the file.
-        fitted: The same, with bounds that fit into the descriptors that can be had.
-        lines: What the log has to say of these bounds.
+        fitted: The same, with bounds that fit into the available descriptors.
+        lines: Lines for the log about these bounds.
         document: The file as parsed by tomllib, for the names of credentials; empty without one.
     """
 
@@ -60,7 +60,7 @@ class Loader:
     """Loads one configuration file.
 
     Args:
-        path: The file. If it is relative, it is taken from the current directory of now.
+        path: The file. If it is relative, it is resolved against the current directory now.
         reactor: The reactor of the gate.
 
     Attributes:
@@ -103,6 +103,6 @@ class Loader:
         finally:
             self.files = files
         for upstream in config.upstreams.values():
-            # It is watched, without a reload of all the rest.
+            # The upstream itself watches that file, without a reload.
             files.pop(upstream.servers_file or "", None)
         return fitted(config, tomllib.loads(sources[0].decode("utf-8")))

@@ -54,8 +54,8 @@ _LEVELS = {
 def is_noise(event: LogEvent) -> bool:
     """Return whether an event is of no use to an operator.
 
-    That is what is for debugging, and what Twisted says of itself: its own version, that it starts
-    and stops factories, that a loop has ended.
+    These are events for debugging, and Twisted's own messages: its version, the start and stop of
+    factories, the end of the main loop.
     """
     level = event.get("log_level", LogLevel.info)
     if level is LogLevel.debug:
@@ -95,7 +95,7 @@ def json_line(event: LogEvent, place: Place) -> str:
 def text_lines(event: LogEvent, place: Place) -> str:
     """Return an event as text for people: a line, or several for a traceback.
 
-    Nothing but the first line begins without a blank, so that no message can pass for two. In the
+    All lines except the first begin with a blank, so that no message can pass for two. In the
     journal each line has the event's priority.
 
     Args:

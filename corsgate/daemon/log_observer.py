@@ -1,4 +1,4 @@
-"""What Twisted's log goes through where the gate writes its log to standard output."""
+"""Writes Twisted's log to standard output as the gate's own lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LogObserver:
         write: Takes text with its line end, and does not wait.
         log_format: ``json`` or ``text``.
         place: Where the lines go.
-        verbose: Whether events are written that are of no use to an operator.
+        verbose: Whether to write events that are of no use to an operator, too.
         hidden: The namespaces whose events are not written.
     """
 

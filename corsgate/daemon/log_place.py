@@ -1,4 +1,4 @@
-"""Where the lines of a descriptor go: the journal, a terminal, or anything else."""
+"""Where a descriptor leads: to the journal, a terminal, or anything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from corsgate.gate.log_style import Place
 
 
 def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Return whether what is written to a descriptor goes to systemd's journal.
+    """Return whether a descriptor leads to systemd's journal.
 
     Args:
         descriptor: Such as 1 for standard output.
@@ -27,11 +27,11 @@ def is_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
 
 
 def marked(text: str, descriptor: int, environ: Mapping[str, str], priority: int = 3) -> str:
-    """Return text with a priority before each line if a descriptor is the journal.
+    """Return text with a priority before each line if a descriptor leads to the journal.
 
     Args:
         text: One line or more.
-        descriptor: Where it is to be written.
+        descriptor: Where the text will be written.
         environ: The environment of the process.
         priority: The journal's, by syslog(3); the default is that of an error.
     """
@@ -41,7 +41,7 @@ def marked(text: str, descriptor: int, environ: Mapping[str, str], priority: int
 
 
 def place_of(descriptor: int, environ: Mapping[str, str]) -> Place:
-    """Return where what is written to a descriptor goes.
+    """Return where a descriptor leads.
 
     Args:
         descriptor: Such as 1 for standard output.

@@ -20,17 +20,17 @@ from corsgate.daemon.status_text import Figures, LastReload, draining, serving
 from corsgate.gate.service import GateService
 
 STATUS_INTERVAL_S = 10.0
-"""The interval in which the state is checked; it is sent if its line has changed."""
+"""How often the state is checked; it is sent if its line has changed."""
 
 DRAIN_INTERVAL_S = 5.0
-"""The interval in which the gate asks systemd for more time while it drains."""
+"""How often the gate asks systemd for more time while it drains."""
 
 EXTENSION_S = 15.0
 """The time that the gate asks for. It is longer than one interval, so that one late turn of the
 reactor does not end the drain, and short, so that a gate that hangs is killed soon."""
 
 _LISTENING_S = 0.1
-"""The interval in which the gate checks whether all listeners listen."""
+"""How often the gate checks whether all listeners listen."""
 
 _SHORTEST_S = 0.01
 """The shortest interval of the watchdog; a shorter one would keep the gate from its work."""
@@ -165,4 +165,8 @@ class Notices(Service):
         loop = LoopingCall(call)
         loop.clock = self._reactor
         ended: Deferred[Any] = loop.start(interval_s, now=False)
-        ended.addErrback(lambda failure: self._log.failure("systemd is told no more", failure))
+        ended.addErrback(
+            lambda failure: self._log.failure(
+                "a report to systemd failed, and is not repeated", failure
+            )
+        )

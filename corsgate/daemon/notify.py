@@ -35,9 +35,9 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Self:
-        """Return what the environment asks for, and remove that from it.
+        """Return a notifier for the environment's variables, and remove them.
 
-        A program that the gate starts must not speak in the gate's name.
+        A program that the gate starts must not send messages in the gate's name.
 
         Args:
             environ: The environment.
@@ -45,13 +45,13 @@ class Notifier:
         """
         address = environ.pop(_SOCKET, "")
         interval, watched = environ.pop(_INTERVAL, ""), environ.pop(_WATCHED, str(pid))
-        # More digits than this are no number of microseconds that anybody waits.
+        # More digits than this are no sensible number of microseconds.
         is_asked = interval.isdecimal() and len(interval) < 18 and watched == str(pid)
         watchdog_s = int(interval) / 1e6 if is_asked else 0.0
         return cls(address, watchdog_s or None)
 
     def __bool__(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there is a socket to send to."""
         return bool(self._address)
 
     def send(self, **fields: object) -> bool:
@@ -62,8 +62,7 @@ class Notifier:
                 since it would begin another assignment.
 
         Returns:
-            Whether systemd got it. If not, there is nothing to be done: its queue is full, or it
-            went away.
+            Whether the message was sent. If not, systemd's queue is full, or its socket is gone.
         """
         if not self._address:
             return False

@@ -43,7 +43,7 @@ class Output(Service):
     def take_over(self, parent: Any) -> LogObserver | None:
         """Replace `sys.stdout`, and have the daemon's log written to it as the gate's own lines.
 
-        Options by which the user chose another log win.
+        Options that choose another log take precedence.
 
         Args:
             parent: The options of twistd or twist.

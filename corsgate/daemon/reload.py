@@ -44,15 +44,15 @@ class ReloadOutcome:
 class Reloader:
     """Reloads the gate when it is asked to, one reload at a time.
 
-    A thread loads and checks the configuration, so that requests go on meanwhile. What it finds
-    is put in force by one turn of the reactor, or nothing changes.
+    A thread loads and checks the configuration, so that requests continue meanwhile. One turn of
+    the reactor then puts it in force, or nothing changes.
 
     Args:
         gate: The gate.
         reactor: Runs it.
         wall_clock: Returns the seconds since 1970.
-        loader: Loads the configuration file; None for a gate without one, of which only the access
-            log is opened again.
+        loader: Loads the configuration file; None for a gate without one, which has nothing to
+            reload.
         loaded: What was loaded at the start.
 
     Attributes:
@@ -77,7 +77,7 @@ class Reloader:
         self._loader = loader
         self._loaded = loaded
         self._running = False
-        # Those who have asked since the running reload began, each with its trigger.
+        # The calls since the running reload began, each with its trigger.
         self._asked: list[tuple[str, Deferred[ReloadOutcome]]] = []
         self.last: ReloadOutcome | None = None
         self.succeeded = 0
@@ -88,14 +88,14 @@ class Reloader:
     def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
         """Load the configuration file again, with all that it names, and serve it.
 
-        Whatever has a fault keeps the old configuration in force, as a whole.
+        If anything has a fault, the whole old configuration stays in force.
 
         Args:
             trigger: What asks for it, for the log.
 
         Returns:
-            A Deferred of the outcome of a reload that began after this call. If one runs already,
-            all who ask meanwhile share the next one.
+            A Deferred of the outcome of a reload that begins after this call. While one runs, all
+            calls share the next one.
         """
         asked: Deferred[ReloadOutcome] = Deferred()
         self._asked.append((trigger, asked))
@@ -118,16 +118,18 @@ class Reloader:
             self._next()
 
         def broke_off(failure: Failure) -> ReloadOutcome:
-            # Else nobody could ever reload again.
-            _log.failure("a reload broke off", failure)
+            # Otherwise no later reload would ever begin.
+            _log.failure("a reload ended with an error", failure)
             return ReloadOutcome(time_s=self._wall_clock(), trigger="", faults=(BROKEN,))
 
         running.addErrback(broke_off)
         running.addCallback(ended)
-        running.addErrback(lambda failure: _log.failure("a reload was lost", failure))
+        running.addErrback(
+            lambda failure: _log.failure("the outcome of a reload was not reported", failure)
+        )
 
     async def _run(self, trigger: str) -> ReloadOutcome:
-        """Reload, and log what came of it."""
+        """Reload, and log the outcome."""
         began_s = self._reactor.seconds()
         self._tell(self.began)
         faults: Sequence[str] = ()
@@ -153,16 +155,15 @@ class Reloader:
         return outcome
 
     async def _replace(self) -> Sequence[Difference]:
-        """Put what is in the file in force; return what that has changed.
+        """Put the configuration of the file in force; return what has changed.
 
         Raises:
-            ConfigError: It has faults; nothing has changed.
+            ConfigError: The file has faults; nothing has changed.
         """
         gate = self._gate
         if gate.draining:
             raise ConfigError([Fault(file=gate.file, problem=STOPPING, fix="")])
         if self._loader is None:
-            gate.refresh()
             return ()
         pool = self._reactor.getThreadPool()
         try:
@@ -178,7 +179,7 @@ class Reloader:
         return changes
 
     def _prepare(self) -> tuple[Loaded, Snapshot, Sequence[Difference]]:
-        """Load the file, and make what is in it ready, in a thread."""
+        """Load the file and prepare its configuration, in a thread."""
         assert self._loader is not None
         loaded, old = self._loader.load(), self._loaded
         changes: Sequence[Difference] = ()
@@ -202,8 +203,7 @@ class Reloader:
             )
         elif self._loader is None:
             _log.info(
-                "reload ({trigger}): there is no configuration file, so only the access log was"
-                " opened again",
+                "reload ({trigger}): there is no configuration file, so there is nothing to reload",
                 trigger=trigger,
             )
         else:
@@ -220,4 +220,4 @@ class Reloader:
             try:
                 each(*arguments)
             except Exception:
-                _log.failure("a reload could not be announced")
+                _log.failure("a part of the gate did not follow a reload")

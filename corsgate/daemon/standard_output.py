@@ -9,9 +9,9 @@ from corsgate.gate.log_writer import LineWriter
 
 
 class StandardOutput(TextIOBase):
-    """Stands in the place of `sys.stdout`, so that what logs there goes through a `LineWriter`.
+    """Replaces `sys.stdout`, so that its lines go through a `LineWriter`.
 
-    Until `start`, text is written at once, so that what keeps a process from starting is seen.
+    Until `start`, text is written at once, so that the reason for a failed start is seen.
 
     Args:
         plain: The process's own standard output.

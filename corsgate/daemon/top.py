@@ -74,8 +74,9 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
         notifier: Sends the first of them to systemd, for ``systemctl status``.
 
     Returns:
-        What ends the process: with 78 (EX_CONFIG of sysexits.h) if the configuration is to be
-        changed, which systemd then doesn't start again; with 1 if a port is in use, which it does.
+        An exception that ends the process. The status is 78 (EX_CONFIG of sysexits.h) if the
+        configuration has to be changed, so that systemd does not restart it. It is 1 if a port is
+        in use, so that systemd does.
     """
     print(marked(str(error), 2, os.environ), file=sys.__stderr__)
     report(error, notifier)
@@ -83,7 +84,7 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
 
 
 def report(error: ConfigError, notifier: Notifier) -> None:
-    """Tell systemd why the gate does not start.
+    """Report to systemd why the gate does not start.
 
     Args:
         error: The faults; the first one is named.

@@ -48,8 +48,8 @@ class UnusedSockets(Service):
             if index not in self._known:
                 self._log.warn(
                     'systemd handed over the socket "{name}" ({address}), but no listener uses it:'
-                    ' its clients wait in vain; listen on "systemd:name={name}", or remove it from'
-                    " the socket unit",
+                    ' its clients are never served; listen on "systemd:name={name}", or remove it'
+                    " from the socket unit",
                     name=name,
                     address=address,
                 )

@@ -11,14 +11,14 @@ from corsgate.daemon.loading import Loader, Signature, look
 from corsgate.daemon.reload import Reloader
 
 INTERVAL_S = 1.0
-"""How often the files are looked at. They are loaded once they look the same twice in a row: an
+"""How often the files are checked. They are loaded once they look the same twice in a row, since an
 editor or a copy may write them in several steps."""
 
 
 class Watcher(Service):
     """Watches the files of the configuration as long as it says ``watch = true``.
 
-    What has faults is reported once. It is loaded again when the files have changed again.
+    A fault is reported once. The files are loaded again after they have changed again.
 
     Args:
         clock: Calls back.
@@ -52,7 +52,7 @@ class Watcher(Service):
         self._call = self._clock.callLater(INTERVAL_S, self._check)
 
     def stopService(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         super().stopService()
         if self._call is not None:
             self._call.cancel()

@@ -36,8 +36,8 @@ _SHORT_VALUE_BYTES = 128
 _WHOLE_ESCAPES = re.compile(r"(?:[^\\]|\\u[0-9a-f]{4}|\\[^u])*")
 
 _PRIORITY = "<6>"
-"""The journal's priority "informational" (sd-daemon(3)). A request that failed is no fault of the
-daemon's, and its own lines warn where it is."""
+"""The journal's priority "informational" (sd-daemon(3)). A failed request is not a fault
+of the daemon, whose own lines have warnings where it is."""
 
 _log = Logger(namespace="corsgate.access")
 _NONE: Sequence[bytes | None] = (None,)
@@ -159,7 +159,7 @@ class AccessLog:
 
 
 def place_of_log(access_log: str | None, output: OutputLines | None) -> Place:
-    """Return where the lines of an access log go, as far as their looks depend on it.
+    """Return where the lines of an access log go, as far as their format depends on it.
 
     Args:
         access_log: As for `open_log`.

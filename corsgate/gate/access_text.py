@@ -42,7 +42,7 @@ class TextLines:
 
         Args:
             request: The request, which was responded to, or whose client left.
-            status: The status that is logged.
+            status: The status to log.
             stamp: The time, as ISO 8601 has it.
             took_s: How long it took, in seconds.
         """
@@ -78,7 +78,7 @@ def time_of_day(time_s: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _where(route: str, tried: tuple[str, ...], server: str | None) -> str:
-    """Return the route, and the servers that had the request; there are as many as configured."""
+    """Return the route and the servers that had the request."""
     servers = list(tried[:_MAX_TRIED])
     if len(tried) > _MAX_TRIED:
         servers.append("...")

@@ -68,7 +68,7 @@ class Choice(NamedTuple):
 async def server_to_come(
     upstream: UpstreamRuntime, choice: Choice, timeout_s: float
 ) -> ServerState:
-    """Return a server once DNS was asked for one: right after a start it may not be yet.
+    """Return a server, after waiting for DNS: right after a start there may be none yet.
 
     Args:
         upstream: Whose servers there are.

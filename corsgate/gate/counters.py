@@ -1,6 +1,6 @@
-"""What has been served, as plain integers; they are read when somebody asks for metrics.
+"""Counts requests, responses and failures as plain integers, which metrics and status read.
 
-They outlive a reload: they are kept by the route's label, and by the upstream's name and the
+The counts outlive a reload. They are kept by the route's label, and by the upstream's name and the
 server's origin. Nothing here is called unless ``[admin]`` is configured.
 """
 
@@ -37,7 +37,7 @@ CODES: Final = ("client_left", "1xx", "2xx", "3xx", "4xx", "5xx")
 _LAST_CODE: Final = len(CODES) - 1
 
 VERDICTS: Final = ("none", "allowed", "ungranted", "preflight", "refused")
-"""What the CORS decision came to: ``none`` for a request without Origin that was not refused,
+"""Results of the CORS decision: ``none`` for a request without Origin that was not refused,
 ``ungranted`` for one that was forwarded although a page may not do the same, ``preflight`` for an
 allowed preflight."""
 
@@ -94,7 +94,7 @@ def refusal_kind(reason: str) -> str:
 
 
 class RouteCounters:
-    """What was served on one route.
+    """Counts the requests on one route.
 
     Args:
         label: The route's label; empty for requests that belong to no route.
@@ -110,7 +110,7 @@ class RouteCounters:
         sum_s: How long those took together.
         refusals: How many the CORS decision refused, by `refusal_kind`.
         own: How many responses the gate made itself instead of the upstream, by status.
-        revoked: How many were ended since their clients let them stall while others waited.
+        revoked: How many were ended because their clients let them stall while others waited.
     """
 
     __slots__ = (
@@ -177,10 +177,10 @@ class RouteCounters:
 
 
 class ServerCounters:
-    """What one server was sent, and how that went.
+    """Counts the attempts at one server.
 
     Attributes:
-        responses: How many responses it gave, by the first digit of the status.
+        responses: How many responses it sent, by the first digit of the status.
         failures: How many attempts got no response or no whole one, by cause.
         buckets: How long it took until the head of the response: not cumulative, one more than
             `BUCKETS_S`.
@@ -258,7 +258,7 @@ class Counters:
                 del self.servers[name, origin]
 
     def keep(self, routes: Iterable[str], servers: Iterable[tuple[str, str]]) -> None:
-        """Forget what no longer exists, so that discovery and reloads leave nothing behind.
+        """Forget removed routes and servers, so that discovery and reloads leave nothing behind.
 
         Args:
             routes: The labels of the routes that exist.

@@ -1,13 +1,13 @@
-"""How serving ends: what is under way may finish, for so long, and the rest is ended or cut.
+"""How serving ends: exchanges may finish for a limited time, and the rest is ended or cut.
 
 The timeline, in seconds since the drain began:
 
 =====================  ==================================================================
-0                      nothing is accepted any more; idle connections are closed; responses
-                       say `Connection: close`; HTTP/2 gets GOAWAY; event streams end behind
-                       the event that is under way
-`tunnel_grace`         clients of WebSockets get a Close frame with 1001 behind the frame that
-                       is under way; other tunnels and endless responses are cut
+0                      no connection is accepted any more; idle ones are closed; responses
+                       say `Connection: close`; HTTP/2 gets GOAWAY; event streams end after
+                       the current event
+`tunnel_grace`         clients of WebSockets get a Close frame with 1001 after the current
+                       message; other tunnels and endless responses are cut
 `CLOSING_S` later      tunnels that are still open are cut
 `drain_timeout`        everything is cut
 =====================  ==================================================================
@@ -31,11 +31,11 @@ from corsgate.server.site import TOLD_TO_END, GateSite
 from corsgate.transport.endless import CLOSING_S, Fate, Stage
 
 AGAIN_S = 1.0
-"""How often connections are looked for that were established during the drain, in seconds."""
+"""The interval, in seconds, for closing connections that were established during the drain."""
 
 
 def grace_s(limits: Limits) -> float:
-    """Return for how long tunnels go on, in seconds: at most until there is no time to end them."""
+    """Return how long tunnels continue, in seconds; it leaves enough time to close them."""
     return max(0.0, min(limits.tunnel_grace_s, limits.drain_timeout_s - CLOSING_S))
 
 
@@ -46,11 +46,11 @@ class Drain:
         sites: What they serve.
         limits: How long it may take.
         reactor: Tells the time.
-        ended: What the log says that it has ended, such as "stopped".
-        outcome: What the access log says of requests that are cut.
+        ended: How the log's line about the drain begins, such as "stopped".
+        outcome: The outcome of cut requests in the access log.
 
     Attributes:
-        report: What has become of the exchanges so far.
+        report: How the exchanges have ended so far.
     """
 
     _log = Logger()
@@ -83,7 +83,7 @@ class Drain:
         """
         for site in self._sites:
             context = site.context
-            # From here on each response says close, also on connections that are accepted last.
+            # From now on each response says close, also on connections that are accepted last.
             context.draining = True
             context.record = partial(self._record, site, context.record)
         limits = self._limits

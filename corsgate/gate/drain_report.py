@@ -1,4 +1,4 @@
-"""What a drain let finish, ended and cut, in one line."""
+"""Which exchanges a drain let finish, ended and cut, in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DrainReport:
 
     Attributes:
         finished: Those that ended by themselves.
-        ended: Those that may never end by themselves, and were ended in good order.
+        ended: Those that may never end by themselves, and were ended cleanly.
         cut: Those that were cut.
         lost: Those whose client left, or broke the protocol.
         seconds: How long the drain took, in seconds.
@@ -33,7 +33,7 @@ class DrainReport:
         Args:
             kind: A singular noun.
             fate: How the drain ended it.
-            lost: Whether its client is to blame that it did not end well.
+            lost: Whether it ended badly because of its client.
         """
         if fate is Fate.CUT:
             self.cut[kind] += 1
@@ -45,7 +45,7 @@ class DrainReport:
             self.finished[kind] += 1
 
     def __str__(self) -> str:
-        """Return it in words, such as "5.2 s: 12 requests finished; cut: 1 WebSocket"."""
+        """Return the report in words, such as "5.2 s: 12 requests finished; cut: 1 WebSocket"."""
         parts = [
             *(f"{each} finished" for each in _counted(self.finished)),
             *(f"{each} closed" for each in _counted(self.ended)),

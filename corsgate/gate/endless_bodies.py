@@ -11,23 +11,23 @@ from corsgate.server.request import GateRequest
 from corsgate.transport.endless import Fate, Stage
 
 ENDED = "a drain ended the event stream"
-"""The outcome of an event stream that a drain has ended behind an event."""
+"""The outcome of an event stream that a drain has ended after an event."""
 
 CUT = "a drain cut the response"
-"""The outcome of a body that could not be ended in good order."""
+"""The outcome of a body that could not be ended cleanly."""
 
 EVENTS = "text/event-stream"
 PICTURES = "multipart/x-mixed-replace"
 
 NAMES = {EVENTS: "event stream", PICTURES: "picture stream"}
-"""What each is called in the log."""
+"""The name of each in the log."""
 
 
 def kind_of_body(request: GateRequest, head: ResponseHead) -> str | None:
     """Return the media type of a body that may never end, and whose client can ask for it again.
 
-    A response to another method than GET ends by itself, such as the answer of a language model,
-    which is sent as an event stream: who asked for it with POST must not get half of it.
+    A response to a method other than GET ends by itself, such as the output of a language model
+    that is sent as an event stream. A client that asked for it with POST must not get half of it.
 
     Args:
         request: The client's request.
@@ -41,8 +41,8 @@ def kind_of_body(request: GateRequest, head: ResponseHead) -> str | None:
     (media, *_) = index_headers(head.headers).get(b"content-type", [b""])
     name = media.partition(b";")[0].strip().lower().decode("latin-1")
     if name == EVENTS:
-        # What an EventSource always sends. A page that fetches such a resource in another way
-        # may not ask for it again.
+        # An EventSource always sends this. A page that fetches such a resource in another way may
+        # not ask for it again.
         asked = b",".join(request.index.get(b"accept", ())).lower()
         return EVENTS if EVENTS.encode() in asked else None
     return PICTURES if name == PICTURES else None
@@ -51,12 +51,12 @@ def kind_of_body(request: GateRequest, head: ResponseHead) -> str | None:
 def endless_body(
     request: GateRequest, head: ResponseHead, end: Callable[[], None]
 ) -> EndlessBody | None:
-    """Return what passes on a body that may never end; None for any other.
+    """Return the forwarder of a body that may never end; None for any other.
 
     Args:
         request: The client's request; the body is added to the endless exchanges of its listener.
         head: The upstream's head.
-        end: Ends the response in good order.
+        end: Ends the response cleanly.
     """
     kind = kind_of_body(request, head)
     if kind is None:
@@ -73,7 +73,7 @@ class EndlessBody:
 
     Args:
         request: The client's request.
-        kind: What the log calls it.
+        kind: Its name in the log.
     """
 
     def __init__(self, request: GateRequest, kind: str) -> None:
@@ -91,7 +91,7 @@ class EndlessBody:
             self._finally(self._cut)
 
     def _finally(self, act: Callable[[], None]) -> None:
-        # Not now: a response that has just begun must not end before all know that it has.
+        # Not now: a response that has just begun must not end before its caller has noted it.
         self._request.channel.context.reactor.callLater(0, self._unless_gone, act)
 
     def _unless_gone(self, act: Callable[[], None]) -> None:
@@ -105,11 +105,11 @@ class EndlessBody:
 
 
 class EventStream(EndlessBody):
-    """A stream of events, which a drain ends behind a whole one.
+    """A stream of events, which a drain ends after a complete event.
 
     Args:
         request: The client's request.
-        end: Ends the response in good order.
+        end: Ends the response cleanly.
     """
 
     def __init__(self, request: GateRequest, end: Callable[[], None]) -> None:
@@ -130,7 +130,7 @@ class EventStream(EndlessBody):
         self._request.write(data)
 
     def advance(self, stage: Stage) -> None:
-        """End behind the event that is under way; if that never ends, in the middle of it."""
+        """End after the current event; if that never ends, in the middle of it."""
         super().advance(stage)
         if not self._ending:
             self._ending = True

@@ -22,7 +22,7 @@ from corsgate.transport.deadlines import Deadlines
 
 
 class Entrance(Factory):
-    """Makes what speaks on each new connection, as the configuration in force says.
+    """Makes the protocol of each new connection, by the configuration in force.
 
     The listening socket keeps it across reloads.
 
@@ -99,8 +99,8 @@ class ListenerSite:
     def use(self, served: Served) -> None:
         """Serve something else from the next request and the next connection on.
 
-        Requests in flight end on what they began with. What connections remember of their last
-        request is of no use any more, as it is for other resources.
+        Requests in flight end under the configuration that they began under. What connections
+        remember of their last request is for the old resources, so it is not used again.
         """
         before, self.served = self.served, served
         self.site.resource = served.root

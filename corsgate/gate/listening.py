@@ -54,7 +54,7 @@ class Listening:
 
     Args:
         reactor: Listens.
-        short: Called where there is no descriptor for a connection.
+        short: Called when there is no descriptor for a connection.
 
     Attributes:
         sockets: Those of the configuration in force, in its order.
@@ -99,7 +99,7 @@ class Listening:
                     faults.append(_fault(file, number, socket.text, result, own))
                     reasons.append(_errno(result.value))
             if faults:
-                # This is not waited for: a start has to fail at once.
+                # Nothing waits for this, since a start has to fail at once.
                 self.close(sockets)
                 raise ListenError(faults, reasons[-1])
 
@@ -115,11 +115,11 @@ class Listening:
         return DeferredList(closing)
 
     def use(self, sockets: Sequence[Socket], limits: Limits) -> None:
-        """Have these sockets from now on; those that are not among them close, and drain.
+        """Use these sockets from now on; all others close and drain.
 
         Args:
             sockets: They are open.
-            limits: How long the connections of the others may go on.
+            limits: How long the connections of the others may continue.
         """
         before, self.sockets = self.sockets, tuple(sockets)
         for each in before:
@@ -150,7 +150,7 @@ class Listening:
             site.site.abort()
 
     def stop(self) -> list[Deferred[Any]]:
-        """Accept what waits, and close all sockets; return a Deferred for each."""
+        """Accept the connections that wait, and close all sockets; return a Deferred for each."""
         stopped = [self._stop(each) for each in self.sockets if each.port is not None]
         for each in self.sockets:
             each.port = None
@@ -161,10 +161,10 @@ class Listening:
         return stop_listening(socket.port, self._reactor, handed_over=handed_over)
 
     def find(self, endpoint: str, others: Sequence[Socket]) -> Socket | None:
-        """Return the socket that an endpoint can go on with, if it is not among others.
+        """Return the socket that an endpoint can keep using, if it is not among others.
 
-        What counts is the address: the backlog of a TCP socket, and the mode of a Unix socket, are
-        changed in place.
+        Only the address has to be the same: the backlog of a TCP socket and the mode of a Unix
+        socket are changed in place.
         """
         address = address_of(endpoint)
         return next(
@@ -198,7 +198,7 @@ class Listening:
 
 
 def adjust_socket(socket: Socket, before: str) -> None:
-    """Apply what an endpoint says beside the address to the socket that is kept for it.
+    """Apply the other options of an endpoint to the socket that is kept for its address.
 
     Args:
         socket: The socket; its listener has the new endpoint already.

@@ -1,4 +1,4 @@
-"""Where the access log goes after a reload: opened before it, so that a fault changes nothing."""
+"""The access log of a new configuration, opened early so that a fault changes nothing."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class LogChange:
             self._sink.close()
 
     def apply(self) -> None:
-        """Have all further lines go to the new place."""
+        """Write all further lines to the new place."""
         before, config = self._access_log.sink, self._config
         if self._descriptor is None:
             if isinstance(self._sink, LogFile):

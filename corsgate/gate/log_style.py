@@ -1,4 +1,4 @@
-"""How lines of the log look: where they go decides, unless `log_format` does."""
+"""The format of the log's lines, chosen by `log_format` or by their destination."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _END = "\x1b[0m"
 
 
 class Place(Enum):
-    """Where lines go, as far as their looks depend on it."""
+    """A destination of lines, as far as their format depends on it."""
 
     JOURNAL = "journal"
     """systemd's journal, which has the time itself, and takes the priority from ``<N>``."""
@@ -34,7 +34,7 @@ class Place(Enum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person watches the lines as they come."""
+        """Whether a person reads the lines as they appear."""
         return self in (Place.TERMINAL, Place.COLOR_TERMINAL)
 
     def paint(self, color: str, text: str) -> str:
@@ -51,7 +51,7 @@ class Place(Enum):
 
 @attrs.frozen
 class OutputLines:
-    """Standard output, as what writes lines to it knows it.
+    """Standard output, for those that write lines to it.
 
     Attributes:
         put: Writes a line, given without its end; it never waits.
@@ -68,7 +68,7 @@ def line_format(log_format: str, place: Place) -> str:
     """Return the format of lines of the access log.
 
     Args:
-        log_format: As in the configuration; ``auto`` for what suits the place.
+        log_format: As in the configuration; ``auto`` for the usual one of the place.
         place: Where the lines go.
 
     Returns:

@@ -17,7 +17,7 @@ def shown_bytes(values: list[bytes] | None) -> str:
 
 
 def printable(text: str, *, ascii_only: bool = False) -> str:
-    r"""Return text with all escaped that is not printable, such as ``\x1b``.
+    r"""Return text with all unprintable characters escaped, such as ``\x1b``.
 
     So nothing in it can end a line, move a terminal's cursor, or change the direction of the text
     around it.
@@ -39,7 +39,7 @@ def printable(text: str, *, ascii_only: bool = False) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """Return text of at most so many characters; three dots mark a cut.
+    """Return text of at most `most` characters; three dots mark a cut.
 
     Args:
         text: Any text.

@@ -19,16 +19,16 @@ KEPT = 20
 """The maximum number of refusals that are kept of a route."""
 
 MAX_KEPT = 1000
-"""The maximum number that is kept of all routes together: 10 MiB if clients do their worst."""
+"""The maximum number that is kept for all routes together; at most 10 MiB of memory."""
 
 KEPT_PER_SECOND = 5
-"""How many refusals of a route are kept in one second, so that a flood costs next to nothing."""
+"""How many refusals of a route are kept in one second, so that a flood costs little."""
 
 MAX_LINES_PER_SECOND = 20
 """The maximum number of lines per second, however many routes and reasons there are."""
 
 MAX_KINDS = 32
-"""The maximum number of kinds of reasons that are told apart on a route."""
+"""The maximum number of kinds of reasons that are distinguished on a route."""
 
 OTHER_KIND = "other"
 """The kind of all reasons beyond `MAX_KINDS`."""
@@ -38,7 +38,7 @@ MAX_ASKED_BYTES = 512
 
 _log = Logger()
 
-# What a reason quotes of a request, as `corsgate.cors.decision.shown` writes it, and numbers.
+# What a reason quotes, as `corsgate.cors.decision.shown` writes it, and numbers.
 _VALUE = re.compile(r"'(?:[^'\\]|\\.)*'(?:\.\.\.)?|\"(?:[^\"\\]|\\.)*\"(?:\.\.\.)?|\b[0-9]+\b")
 
 
@@ -46,8 +46,8 @@ _VALUE = re.compile(r"'(?:[^'\\]|\\.)*'(?:\.\.\.)?|\"(?:[^\"\\]|\\.)*\"(?:\.\.\.
 class Refusal:
     """A request that the CORS decision refused, or several that were refused alike.
 
-    It has what `corsgate.explain` needs to explain it. All texts come from a client, are cut short
-    and have everything escaped that is not printable ASCII.
+    It has what `corsgate.explain` needs to explain it. All texts come from a client. They are cut
+    short, and everything but printable ASCII is escaped.
 
     Attributes:
         time_s: When the last of them came, in seconds since 1970.
@@ -109,8 +109,8 @@ class _Route:
 class Refusals:
     """Counts and logs the requests that the CORS decision refused.
 
-    The log gets at most one line per second, route and kind of reason. All is kept by route and by
-    kind, of which there are few: a key with the origin in it would be the client's to choose.
+    The log gets at most one line per second, route and kind of reason. Everything is kept by route
+    and kind, of which there are few. A key with the origin in it could be chosen by clients.
 
     Args:
         wall_clock: Returns the seconds since 1970.

@@ -127,7 +127,7 @@ class GateRoot(Resource):
         }
 
     def end(self) -> None:
-        """Serve nothing more, not even from memory: another root has this one's place."""
+        """Stop serving, also from memory: another root has replaced this one."""
         self._term.over = True
 
     def getChildWithDefault(self, path: bytes, request: GateRequest) -> IResource:

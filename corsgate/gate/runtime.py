@@ -81,7 +81,7 @@ class CompiledRoute:
             from a server before.
         whole: Whether a response that has come whole is written whole.
         reach: What its requests may reach, or None where that is everything.
-        counters: Count its requests; None where nothing does.
+        counters: Count its requests; None if nothing does.
     """
 
     __slots__ = (
@@ -174,7 +174,7 @@ class CompiledRoute:
         self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
 
     def take_counts(self, before: CompiledRoute) -> None:
-        """Go on with the counts of ``cors_report_only``, unless the policy has changed."""
+        """Continue the counts of ``cors_report_only``, unless the policy has changed."""
         mine, other = self.report_only, before.report_only
         if mine is None or other is None:
             return
@@ -234,7 +234,7 @@ class Runtime:
     upstreams: Mapping[str, UpstreamRuntime]
 
     def take_over(self, before: Runtime) -> None:
-        """Go on with what the runtime before a reload knows; what is gone drains.
+        """Continue with the state of the runtime before a reload; removed upstreams drain.
 
         Nothing here does I/O or fails.
 
@@ -270,7 +270,7 @@ def make_runtime(
     before: Runtime | None = None,
     counters: Counters | None = None,
 ) -> Runtime:
-    """Make a configuration ready to serve; a thread may do that.
+    """Make a configuration ready to serve, also in a thread.
 
     Args:
         config: What to serve.
@@ -281,7 +281,7 @@ def make_runtime(
         pseudonym: What this process calls itself in Via, and no other one does.
         shortcuts: Which ones are taken.
         hosts: Knows the names that come before DNS; by default the system's do.
-        short: Called where the process lacks what a connection needs; it closes what it can.
+        short: Called when the process lacks what a connection needs; it closes what it can.
         before: The one that it will replace, with `take_over`; None at the start.
         counters: Count what is served; None where nothing does.
 

@@ -44,8 +44,8 @@ class Served:
     Attributes:
         listener: As above.
         root: The root of its resource tree.
-        certificates: What TLS is spoken with; None for plain TCP.
-        make_http2: Speaks HTTP/2; None where it is not offered.
+        certificates: The certificates for TLS; None for plain TCP.
+        make_http2: Makes connections of HTTP/2; None if it is not offered.
 
     Raises:
         BadValue: OpenSSL refuses a certificate.
@@ -92,7 +92,7 @@ class Served:
     def _know(self, request: GateRequest) -> tuple[Client, str, object]:
         """Find who asks, and remember it for the next request with the same fields."""
         if request.memo.client is not None:
-            # It was remembered under another configuration, and so was all else in the memo.
+            # It was remembered under another configuration, like everything else in the memo.
             request.renew_memo()
         request.memo.client = known = (*self._find_client(request), self)
         return known

@@ -25,7 +25,6 @@ from corsgate.gate.log_change import LogChange, log_fault
 from corsgate.gate.log_style import OutputLines
 from corsgate.gate.log_writer import LogFile
 from corsgate.gate.refusals import Refusals
-from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.runtime import Runtime
 from corsgate.gate.snapshot import Lasting, Snapshot, make_snapshot
 from corsgate.gate.upstream_runtime import UpstreamRuntime
@@ -43,7 +42,7 @@ class GateService(Service):
     Args:
         config: What to serve.
         reactor: Listens, connects and tells the time.
-        rng: Returns so many unpredictable random bytes.
+        rng: Returns a number of unpredictable random bytes.
         file: The configuration's name in faults.
         write: Takes each access-log line; by default what the configuration says.
         output: Standard output; None where there is none.
@@ -95,7 +94,7 @@ class GateService(Service):
             deadlines=deadlines,
             rng=rng,
             new_id=made_ids(rng).__next__,
-            # Random of its own: upstreams are told it, and it must be no other process's.
+            # Random, since upstreams see it and no other process may have the same.
             pseudonym=b"corsgate-" + rng(4).hex().encode("ascii"),
             limits=live_copy(config.limits),
             admission=Admission(deadlines, config.limits),
@@ -111,11 +110,11 @@ class GateService(Service):
         self._listening.sockets = [socket for socket, _ in snapshot.sockets]
         self._numbers = snapshot.numbers
 
-    # What others read.
+    # Read by others.
 
     @property
     def ports(self) -> list[IListeningPort]:
-        """What it listens on, while it does."""
+        """The sockets that it listens on; none before the start and while it stops."""
         return self._listening.ports
 
     @property
@@ -151,14 +150,8 @@ class GateService(Service):
 
     @property
     def refusals(self) -> Refusals:
-        """What the CORS decision refused of late, by route."""
+        """The last requests that the CORS decision refused, by route."""
         return self._access_log.refusals
-
-    @property
-    def report_only(self) -> Mapping[str, ReportOnly]:
-        """The second policies that are tried beside the first, by route."""
-        routes = self.runtime.table.routes
-        return {route.label: route.report_only for route in routes if route.report_only is not None}
 
     # Start and end.
 
@@ -175,7 +168,7 @@ class GateService(Service):
             raise found[0].value
 
     def startService(self) -> None:
-        """Say where the gate can be reached, and what of it is not as safe as it could be."""
+        """Log the listeners and the configuration's warnings, and start the upstreams."""
         super().startService()
         self._access_log.start()
         self._log_warnings()
@@ -185,10 +178,10 @@ class GateService(Service):
             self._log.info("{line}", line=line)
 
     def stopService(self) -> Deferred[None]:
-        """Accept what waits, listen no more, let what is in flight end, then close.
+        """Accept the connections that wait, stop listening, let requests finish, then close.
 
         Returns:
-            A Deferred that fires when all is closed, after `drain_timeout` at the latest.
+            A Deferred that fires when everything is closed, after `drain_timeout` at the latest.
         """
         super().stopService()
         self.draining = True
@@ -230,7 +223,7 @@ class GateService(Service):
         """Make another configuration ready; to be called in a thread.
 
         Returns:
-            What `swap` wants. If it isn't called, `Snapshot.discard` has to be.
+            The argument of `swap`. If `swap` is not called, `Snapshot.discard` must be.
 
         Raises:
             ConfigError: It can't be served; nothing has changed.
@@ -246,7 +239,7 @@ class GateService(Service):
     async def swap(self, snapshot: Snapshot) -> None:
         """Serve another configuration from the next request on.
 
-        Sockets that are new are opened first. All else happens in one turn of the reactor.
+        New sockets are opened first. Everything else happens in one turn of the reactor.
 
         Args:
             snapshot: The configuration, made ready since the last `swap`.
@@ -264,10 +257,6 @@ class GateService(Service):
             snapshot.discard()
             raise
         self._use(snapshot)
-
-    def refresh(self) -> None:
-        """Open the access log again, of a gate without a configuration file."""
-        self._access_log.reopen()
 
     def reopen_log(self) -> None:
         """Open the access log again, if it is a file, where the new configuration has faults."""

@@ -34,15 +34,15 @@ class Lasting:
         deadlines: Ends what takes too long.
         rng: Returns unpredictable random bytes.
         new_id: Returns a request id.
-        pseudonym: What this process calls itself in Via.
+        pseudonym: The name of this process in Via.
         limits: The limits of clients' connections, which a reload changes in place.
         admission: Counts the connections of all listeners.
         memory: Counts what waits in memory for all listeners.
         access_log: Gets a line for each request.
         counters: Count what is served, if the configuration has an admin listener.
         listening: The listening sockets.
-        short: Called where there is no descriptor left.
-        shortcuts: Which ones are taken.
+        short: Called when there is no descriptor left.
+        shortcuts: The shortcuts in use.
     """
 
     reactor: Any
@@ -62,15 +62,15 @@ class Lasting:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Snapshot:
-    """All that a configuration decides, ready to replace what is in force.
+    """Everything that a configuration decides, ready to replace the one in force.
 
     Attributes:
         config: The configuration.
         file: Its name in messages.
         runtime: Its routes and upstreams.
         sockets: The socket of each listener, and what the listener serves.
-        added: Those of the sockets that are still to be opened.
-        numbers: The number of each of them among the listeners.
+        added: The sockets that still have to be opened.
+        numbers: The listener's number for each of `added`.
         leaving: Listeners that are no longer configured, whose connections have not all ended,
             and what they serve until then.
         log: Where the access log goes; None to leave it as it is.
@@ -99,7 +99,7 @@ def make_snapshot(
     before: Runtime | None = None,
     open_log: Callable[[Config], LogChange] | None = None,
 ) -> Snapshot:
-    """Make a configuration ready; a thread may do that, as no socket is opened.
+    """Make a configuration ready, also in a thread, since no socket is opened.
 
     Args:
         lasting: What outlives it.
@@ -189,7 +189,7 @@ class _Maker:
             try:
                 socket = listening.make(self._site(served))
             except Exception:
-                # What an endpoint's own parser raises for bad arguments is anyone's guess.
+                # An endpoint's own parser may raise anything for bad arguments.
                 self.faults.append(listening.bad_endpoint(self._file, number, listener.endpoint))
                 return None
         self._taken.append(socket)

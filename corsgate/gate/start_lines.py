@@ -17,6 +17,7 @@ from corsgate.config.model.values import (
     Route,
     Upstream,
 )
+from corsgate.transport.address_text import address_text
 
 MAX_SHOWN = 20
 """The maximum number of routes, and of upstreams, that have a line."""
@@ -36,17 +37,6 @@ def listening_line(listener: Listener, address: Any) -> str:
     if listener.certificates or listener.endpoint.lower().startswith(("tls:", "ssl:")):
         scheme = "https with HTTP/2" if listener.http2 else "https"
     return f"corsgate listens on {address_text(address)} ({scheme})"
-
-
-def address_text(address: Any) -> str:
-    """Return a listening address as ``host:port``, or as ``unix:`` and a path."""
-    host, port = getattr(address, "host", None), getattr(address, "port", None)
-    if host is not None:
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    name = getattr(address, "name", None)
-    if name is None:
-        return str(address)
-    return f"unix:{name.decode('utf-8', 'replace') if isinstance(name, bytes) else name}"
 
 
 def summary(config: Config, file: str) -> Iterator[str]:

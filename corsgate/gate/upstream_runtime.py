@@ -44,7 +44,7 @@ class UpstreamRuntime:
         agent: Holds its connections.
         client: Sends to its servers.
         credentials: Signs, or None.
-        credential_refusals: Which servers refuse what it signs with.
+        credential_refusals: Which servers refuse its credentials.
         rules: How its servers are balanced and protected.
         balancer: Says which server is next, and keeps what is known of each.
         ejecting: The causes of failures that count against a server.
@@ -96,10 +96,10 @@ class UpstreamRuntime:
         self.agent.close()
 
     def take_over(self, before: UpstreamRuntime) -> None:
-        """Go on with what the upstream of the same name had before a reload.
+        """Continue with the state of the upstream of the same name before a reload.
 
-        It keeps what is known of its servers, and the connections that are still made and
-        authenticated in the same way. The other one serves the requests that it has.
+        It keeps the state of its servers, and the connections that would still be made and
+        authenticated in the same way. The other one finishes its requests.
 
         Args:
             before: The upstream in the configuration before; it is retired.
@@ -151,7 +151,7 @@ class UpstreamRuntime:
         )
 
     def count_servers(self) -> None:
-        """Have each server's attempts counted, or no longer."""
+        """Count each server's attempts, or stop counting them."""
         counters = self.counters
         states = self.balancer.states
         for origin, state in states.items():
@@ -245,7 +245,7 @@ def _credentials(
 ) -> tuple[ICredentials | None, CredentialRefusals]:
     """Return what signs, and the servers' refusals of it.
 
-    Equal credentials keep their nonces, and what is known of their refusals.
+    Equal credentials keep their nonces and their refusals.
     """
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals

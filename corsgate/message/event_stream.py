@@ -10,17 +10,16 @@ _KEPT = 3
 
 
 class EventTracker:
-    """Follows an event stream, to know where its events end.
+    """Follows an event stream, to find where its events end.
 
-    A stream that ends there loses no event. Of a stream that ends within an event, browsers drop
-    that event.
+    A stream that ends there loses no event. If a stream ends within an event, browsers drop it.
     """
 
     __slots__ = ("_tail",)
 
     def __init__(self) -> None:
-        # The last bytes, as many as may belong to an empty line. A stream begins with a new line,
-        # and at its beginning no event is under way.
+        # The last bytes, as many as may belong to an empty line. A stream begins on a new line, and
+        # outside an event.
         self._tail = b"\n\n"
 
     @property
@@ -36,7 +35,7 @@ class EventTracker:
         """Return where the first event ends in the bytes that follow.
 
         Args:
-            data: These bytes, at least one; `feed` is still to be called with them.
+            data: These bytes, at least one; `feed` must still be called with them.
 
         Returns:
             The number of bytes up to there, at least one; -1 if no event ends in them.

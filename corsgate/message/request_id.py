@@ -1,4 +1,4 @@
-"""X-Request-Id: by it a request is found in the logs of all the servers that it passes."""
+"""X-Request-Id, by which a request is found in the logs of all servers that it passes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ REQUEST_ID_NAME: Final = b"x-request-id"
 """The field's name in lower case."""
 
 MAX_ID_BYTES: Final = 128
-"""How long an id may be that a trusted proxy gives."""
+"""The maximum length of an id from a trusted proxy."""
 
 ID_BYTES: Final = 32
-"""How long an id is that the gate makes."""
+"""The length of an id that the gate makes."""
 
 _AT_ONCE: Final = 64
 
-# What ids have in use, such as a UUID, Base64 or "Root=1-67891233-abcdef": nothing that a log line,
-# a page, JSON or a shell command in quotes would have to escape.
+# The characters of common ids, such as a UUID, Base64 or "Root=1-67891233-abcdef". A log line, a
+# page, JSON or a quoted shell command need not escape any of them.
 _VALID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,%d}" % MAX_ID_BYTES)
 _MADE = re.compile(f".{{{ID_BYTES}}}")
 

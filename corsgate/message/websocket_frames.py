@@ -1,4 +1,4 @@
-"""Where the frames of a WebSocket end (RFC 6455 5.2), and the Close frame that fits in between."""
+"""Finds where the frames of a WebSocket end (RFC 6455 5.2), and makes Close frames."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MASKED = 0x80
 
 
 class FrameTracker:
-    """Follows one direction of a WebSocket, to know where its frames end.
+    """Follows one direction of a WebSocket, to find where its frames end.
 
-    Only headers are read; payloads are skipped by counting. Extensions change nothing of this: a
+    Only headers are read; payloads are skipped by counting. Extensions don't change that: a
     compressed message has frames like any other, and control frames are never compressed (RFC 7692
     6.1).
 
@@ -32,8 +32,8 @@ class FrameTracker:
             servers are not (RFC 6455 5.1).
 
     Attributes:
-        broken: Whether a header was malformed. From then on nothing is known of the frames.
-        closed: Whether a Close frame has passed whole: no frame may follow.
+        broken: Whether a header was malformed. The frames after it can't be found.
+        closed: Whether a complete Close frame has passed, so that no frame may follow.
     """
 
     __slots__ = ("_first", "_head", "_in_message", "_left", "_masked", "broken", "closed")
@@ -41,11 +41,11 @@ class FrameTracker:
     def __init__(self, *, masked: bool) -> None:
         self.broken = self.closed = False
         self._masked = masked
-        # The part of a header that has come.
+        # The part of a header that has arrived.
         self._head = b""
-        # How many bytes of the frame's payload are still to come.
+        # How many bytes of the frame's payload are missing.
         self._left = 0
-        # The frame's first byte: whether it is a message's last one, and what it is.
+        # The frame's first byte: its FIN bit and opcode.
         self._first = 0
         self._in_message = False
 
@@ -56,9 +56,9 @@ class FrameTracker:
 
     @property
     def between_messages(self) -> bool:
-        """Whether the last message has ended as well.
+        """Whether the last message has ended, too.
 
-        A Close frame may stand between two fragments of a message (RFC 6455 5.4), but the message
+        A Close frame may come between two fragments of a message (RFC 6455 5.4), but the message
         is lost then, and some peers call it a protocol error.
         """
         return self.at_boundary and not self._in_message
@@ -67,8 +67,8 @@ class FrameTracker:
         """Follow bytes.
 
         Args:
-            data: Bytes of this direction, behind those of the last call.
-            stop: Whether to stop behind the first frame that ends in these bytes between messages.
+            data: Bytes of this direction, following those of the last call.
+            stop: Whether to stop after the first frame that ends a message in these bytes.
 
         Returns:
             The number of bytes that were followed: all, unless `stop` is set and such a frame ends
@@ -76,7 +76,7 @@ class FrameTracker:
         """
         size, at = len(data), self._left
         if at > size or self.broken or self.closed:
-            # In the middle of a large frame, which is the usual place; or nothing can be known.
+            # In the middle of a large frame, which is the usual case; or the end can't be found.
             self._left = max(at - size, 0)
             return size
         if at:
@@ -122,7 +122,7 @@ def read_header(data: bytes, *, masked: bool) -> tuple[int, int]:
 
     Returns:
         The header's length and the payload's, both in bytes. A header that is longer than `data`
-        has not come whole. The payload's length is -1 if the header is malformed.
+        is incomplete. The payload's length is -1 if the header is malformed.
     """
     if len(data) < 2:
         return 2, 0
@@ -140,7 +140,7 @@ def read_header(data: bytes, *, masked: bool) -> tuple[int, int]:
     if extended:
         size = int.from_bytes(data[2 : 2 + extended])
         if size >> 63 or size < (126 if extended == 2 else 0x10000):
-            # The first bit is reserved, and the length takes as few bytes as it can.
+            # The first bit is reserved, and the length must have its shortest form.
             return length, -1
     return length, size
 

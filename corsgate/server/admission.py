@@ -51,7 +51,7 @@ _BOUNDS = {
     _SHED: "idle_connections_closed",
     _OUT_OF_DESCRIPTORS: "descriptors",
 }
-"""What each of them is called where bounds that were hit are counted."""
+"""The name of each in `Admission.hits`."""
 
 
 def client_key(host: str) -> str:

@@ -53,7 +53,7 @@ class Connections:
         self._emptied: list[Deferred[None]] = []
 
     def trust(self, proxies: Sequence[IPv4Network | IPv6Network]) -> None:
-        """Take other networks for those of proxies, from the next connection on."""
+        """Trust proxies of other networks, from the next connection on."""
         self._trusted_proxies = proxies
 
     def admit(self, address: IAddress | None) -> Admitted | None:
@@ -106,7 +106,7 @@ class Connections:
         return emptied
 
     def drain_again(self) -> None:
-        """Do the same with those that are new, such as those whose TLS handshake took its time."""
+        """Drain new connections, such as those with a slow TLS handshake."""
         for channel in list(self.channels):
             channel.drain()
 

@@ -123,7 +123,7 @@ class MemoryBudget:
         self.bound(limits)
 
     def bound(self, limits: Limits) -> None:
-        """Use other bounds; what waits beyond them is cut when more comes to wait."""
+        """Use other bounds; what exceeds them is cut when more bytes have to wait."""
         self._most = limits.max_buffered_total
         self._most_per_client = limits.max_buffered_per_client
         self._most_per_connection = self._most_per_client // _PER_CONNECTION

@@ -181,12 +181,12 @@ class GateRequest(server.Request):
                 self.processingFailed(Failure())
 
     def find_anew(self) -> None:
-        """Find the resource again, since the remembered one is out of use, and render it."""
+        """Find the resource again, since the remembered one is no longer used, and render it."""
         self._read.resource = None
         self._find_and_render()
 
     def renew_memo(self) -> None:
-        """Forget what was worked out of the same fields before; requests in flight keep that."""
+        """Forget what was derived from the same fields before; requests in flight keep it."""
         self.memo = self._read.memo = FieldsMemo()
 
     def _find_and_render(self) -> None:

@@ -1,4 +1,4 @@
-"""What a request needs of its channel, whichever version of HTTP it came by."""
+"""What a request needs of its channel, for all versions of HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RequestChannel(Protocol):
 
         Args:
             head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end shows it.
+            length: The body's length in bytes, or None if only its end shows it.
             bodiless: Whether no body follows, whatever `length` says.
 
         Returns:
@@ -56,16 +56,16 @@ class RequestChannel(Protocol):
         """Write a whole response in one go; the caller ends its request right after that."""
 
     def requestDone(self, request: GateRequest) -> None:
-        """Go on behind a request whose response has been written."""
+        """Continue after a request whose response has been written."""
 
     def flush(self) -> None:
-        """Write a head whose body is not there yet."""
+        """Write a head before its body."""
 
     def write_interim(self, head: ResponseHead) -> None:
         """Write an interim response's head."""
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Write a 101 and speak HTTP no more."""
+        """Write a 101, and stop speaking HTTP."""
 
     def cut(self, outcome: str) -> None:
         """Cut the response off, so that it can't look whole; the access log says why."""

@@ -19,7 +19,7 @@ class RequestLog:
         refused: Why the CORS decision refused it.
         ungranted: What the policy does not grant a request that was forwarded all the same.
         tried: The servers that had the request before the last one.
-        counters: Those of its route, which count it once it has ended; None where nothing counts.
+        counters: Those of its route, which count it once it has ended; None if nothing counts.
     """
 
     id: str = ""

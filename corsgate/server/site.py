@@ -121,7 +121,7 @@ class GateSite(Site):
     def drain(self) -> Deferred[None]:
         """Close idle connections now, and each other one after its response.
 
-        Event streams end behind the event that is under way. WebSockets and other tunnels go on
+        Event streams end after the current event. WebSockets and other tunnels continue
         until `advance`.
 
         Returns:
@@ -134,7 +134,7 @@ class GateSite(Site):
         return emptied.addCallback(lambda _: self.context.endless.outlived())
 
     def advance(self, stage: Stage) -> None:
-        """End the exchanges that may never end by themselves, as a stage of the drain asks."""
+        """Bring the exchanges that may never end by themselves to a stage of the drain."""
         self.context.endless.advance(stage)
 
     def abort(self, outcome: str = TOLD_TO_END) -> None:

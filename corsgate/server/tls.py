@@ -27,7 +27,7 @@ _NO_PROTOCOL = ("corsgate", "", "the client speaks none of the protocols that ar
 class CertificateTable:
     """Makes the server's side of TLS connections, with the certificate that the client asks for.
 
-    A reload makes another table for later connections; each keeps what it began with.
+    A reload makes another table for later connections; open ones keep theirs.
 
     Args:
         certificates: At least one; the first is for clients that ask for no name, or for one

@@ -85,11 +85,11 @@ class Deadlines:
                     # One that fails must not keep all the others from ever timing out.
                     failed += 1
                     if failed == 1:
-                        self._log.failure("an exception in what a timeout starts")
+                        self._log.failure("a timeout's callback failed")
             if due and self._call is None and self._clock.seconds() - now > TURN_S:
                 self._call = self._clock.callLater(0, self._sweep, due)
                 break
         if failed > 1:
-            self._log.warn("{count} more exceptions in what timeouts start", count=failed - 1)
+            self._log.warn("{count} more callbacks of timeouts failed", count=failed - 1)
         if self._members and self._call is None:
             self._call = self._clock.callLater(SWEEP_INTERVAL_S, self._sweep)

@@ -8,20 +8,20 @@ from typing import Any, Final, Protocol
 from twisted.internet.defer import Deferred
 
 CLOSING_S: Final = 2.0
-"""How long a client has to end an exchange after it was asked to, in seconds."""
+"""How long a client may take to end an exchange after it was asked to, in seconds."""
 
 
 class Stage(IntEnum):
-    """How far a drain has come; the stages follow one another."""
+    """The stage of a drain; the stages follow one another."""
 
     SERVING = auto()
     """There is no drain."""
     DRAINING = auto()
-    """What its client will simply ask for again ends as soon as nothing is lost by that."""
+    """Exchanges that their clients repeat by themselves end as soon as nothing is lost by that."""
     ENDING = auto()
-    """`tunnel_grace` is over: peers are asked to end. What can't be asked is cut."""
+    """`tunnel_grace` is over. Peers are asked to end; those that can't be asked are cut."""
     CUTTING = auto()
-    """The time for that is over as well: what is left is closed, whatever its peers do."""
+    """The time for that is over, too. The rest is closed, whatever the peers do."""
     ABORTING = auto()
     """All connections are cut at once."""
 
@@ -30,9 +30,9 @@ class Fate(IntEnum):
     """How a drain has ended an exchange."""
 
     NONE = auto()
-    """Not at all: it goes on, or has ended by itself."""
+    """Not at all: it continues, or has ended by itself."""
     ENDED = auto()
-    """In good order, as its protocol wants it."""
+    """Cleanly, as its protocol requires."""
     CUT = auto()
     """Without that."""
 
@@ -41,7 +41,7 @@ class Endless(Protocol):
     """An exchange that may never end by itself.
 
     Attributes:
-        kind: What it is, a noun for the log.
+        kind: A noun for the log, such as "tunnel".
         fate: How a drain has ended it.
     """
 
@@ -49,14 +49,14 @@ class Endless(Protocol):
     fate: Fate
 
     def advance(self, stage: Stage) -> None:
-        """Do what a stage of the drain asks for; earlier ones may have been left out."""
+        """Act on a stage of the drain; earlier stages may have been skipped."""
 
 
 class EndlessExchanges:
     """The endless exchanges of one listener.
 
     Attributes:
-        stage: How far the drain of the listener has come.
+        stage: The stage of the listener's drain.
     """
 
     def __init__(self) -> None:
@@ -67,19 +67,19 @@ class EndlessExchanges:
         self._waiting: list[Deferred[None]] = []
 
     def of(self, request: object) -> Endless | None:
-        """Return what a request has become; None for one that ends by itself."""
+        """Return the endless exchange of a request; None for one that ends by itself."""
         return self._by_request.get(request)
 
     def add(self, request: Any, endless: Endless, closed: Deferred[None] | None = None) -> None:
-        """Add what a request has become.
+        """Add the endless exchange of a request.
 
         Args:
             request: The GateRequest; its exchange can be found until it is recorded.
             endless: The exchange.
-            closed: Fires when it has ended, where that may be later.
+            closed: Fires when the exchange has ended, if it may outlive the request.
         """
         self._by_request[request] = endless
-        # Called behind the request's line of the access log.
+        # Called after the request's line of the access log was made.
         request.notifyFinish().addBoth(lambda _: self._by_request.pop(request, None))
         if closed is not None:
             self._outliving.add(endless)
@@ -88,14 +88,14 @@ class EndlessExchanges:
             endless.advance(self.stage)
 
     def advance(self, stage: Stage) -> None:
-        """Bring all exchanges to a stage, and those that are added later."""
+        """Bring all exchanges to a stage, also those that are added later."""
         if stage > self.stage:
             self.stage = stage
             for endless in {*self._by_request.values(), *self._outliving}:
                 endless.advance(stage)
 
     def outlived(self) -> Deferred[None]:
-        """Return a Deferred that fires when none is left that outlives its request."""
+        """Return a Deferred that fires when no exchange outlives its request any more."""
         waiting: Deferred[None] = Deferred()
         self._waiting.append(waiting)
         self._check_outlived()

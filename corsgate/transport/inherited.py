@@ -1,7 +1,7 @@
 """Listening sockets that systemd opened and handed over when it started the process.
 
 The descriptors stay open as long as the process runs: each listener accepts from a duplicate. So a
-reload can close a listener and add it again, and nothing here ever shuts a socket down that the
+reload can close a listener and add it again, and nothing here ever shuts down a socket that the
 next process needs.
 """
 
@@ -24,6 +24,7 @@ from zope.interface import implementer
 from corsgate.config.model.endpoint import handed_over, is_handed_over
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_address
+from corsgate.transport.address_text import address_text
 
 _NAMES = "LISTEN_FDNAMES"
 _UNIT = "FileDescriptorName= of the socket unit"
@@ -125,7 +126,7 @@ def find_socket(endpoint: str, sockets: Sequence[InheritedSocket]) -> InheritedS
 def unused_sockets(
     endpoints: Sequence[str], sockets: Sequence[InheritedSocket]
 ) -> Iterator[InheritedSocket]:
-    """Return the sockets that were handed over, but that no endpoint names.
+    """Return the sockets that were handed over but are named by no endpoint.
 
     Args:
         endpoints: The endpoints of all listeners.
@@ -191,7 +192,7 @@ class InheritedUnixPort(UnixPort):
     backlog to 50, and at the end shut it down for all processes and remove its file.
     """
 
-    # The next process, or systemd itself, goes on with the same socket.
+    # The next process, or systemd itself, uses the same socket.
     _shouldShutdown = False
 
     @classmethod
@@ -233,7 +234,7 @@ def _inspected(index: int, name: str, fileno: int) -> InheritedSocket:
     family, address, is_loopback = None, "", False
     try:
         with socket.socket(fileno=os.dup(fileno)) as opened:
-            address = _shown(opened.getsockname())
+            address = address_text(opened.getsockname())
             if opened.type != socket.SOCK_STREAM:
                 address += ", not a stream"
             elif not opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
@@ -253,11 +254,3 @@ def _inspected(index: int, name: str, fileno: int) -> InheritedSocket:
         address=address,
         is_loopback=is_loopback,
     )
-
-
-def _shown(address: Any) -> str:
-    if isinstance(address, tuple):
-        host, port = address[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    text = address.decode("utf-8", "replace") if isinstance(address, bytes) else str(address)
-    return f"unix:{text.replace(chr(0), '@')}"

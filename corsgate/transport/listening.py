@@ -15,22 +15,22 @@ from corsgate.config.model.endpoint import DEFAULT_BACKLOG, backlog_of, socket_m
 from corsgate.transport.shortage import has_descriptor
 
 ACCEPTS_PER_TURN = 16
-"""How many connections are accepted before those that are to make room for them are closed."""
+"""How many connections are accepted in a row, before idle ones are closed to make room."""
 
 ACCEPT_PAUSE_S = 0.25
 """How long nothing is accepted once there was no descriptor for it."""
 
 
 def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
-    """Have a port accept few connections at a time, and say briefly that it can't.
+    """Make a port accept few connections at a time, and keep the log short when it can't.
 
-    Twisted accepts hundreds in a row, which is more than the reserve of descriptors, and has three
-    lines of the log for each that it closes for want of one.
+    Twisted accepts hundreds in a row, which is more than the reserve of descriptors. It logs three
+    lines for each connection that it closes for lack of one.
 
     Args:
         port: An IListeningPort that listens; one that is not Twisted's own is left as it is.
         reactor: The reactor that it uses.
-        short: Called where there was no descriptor for a connection.
+        short: Called when there was no descriptor for a connection.
     """
     if not isinstance(port, Port):
         return
@@ -40,13 +40,13 @@ def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
 
     def accept() -> None:
         tended.numberAccepts = min(tended.numberAccepts, ACCEPTS_PER_TURN)
-        # Where there is none, Twisted would accept those that wait to close them.
+        # Without one, Twisted would accept the waiting connections only to close them.
         enough = has_descriptor()
         if enough:
             do_read()
         if complaints or not enough:
             complaints.clear()
-            # Else the reactor would try again at once, and again.
+            # Otherwise the reactor would try again at once, over and over.
             port.stopReading()
             reactor.callLater(ACCEPT_PAUSE_S, go_on)
             short()
@@ -56,7 +56,7 @@ def tend(port: Any, reactor: Any, short: Callable[[], None]) -> None:
             port.startReading()
 
     tended.doRead = accept
-    # All that it logs while it accepts is of a want of descriptors, or of the kernel's memory.
+    # While it accepts, it only logs a lack of descriptors or of kernel memory.
     tended._logger = Logger(observer=cast(ILogObserver, complaints.append))
 
 

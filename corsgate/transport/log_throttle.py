@@ -13,7 +13,7 @@ INTERVAL_S = 1.0
 
 @attrs.define
 class Throttle:
-    """Says when a line may be written, and counts what had none.
+    """Decides when a line may be written, and counts the events without one.
 
     Attributes:
         interval_s: The shortest time between two lines.

@@ -21,7 +21,7 @@ LAST_BYTES_S = 30.0
 """How long a side may take what the other had written before it left."""
 
 DRAINED_S = 1.0
-"""How long it may take that when a drain cuts the tunnel."""
+"""The same when a drain cuts the tunnel."""
 
 CUT = "a drain cut the tunnel"
 """The outcome of a tunnel that a drain has cut."""
@@ -93,7 +93,7 @@ class TunnelEnd:
         self._transport.write(data)
 
     def read_freely(self) -> None:
-        """Read on whatever the other side takes: what comes is no longer for it."""
+        """Read at any rate, since the other side no longer gets the bytes."""
         if self._other is not None and self._other._is_paced:
             self._other._end_pacing()
             if not self._is_lost:
@@ -143,12 +143,12 @@ class Tunnel:
         idle_timeout_s: How long that may be.
         client: The client's side.
         upstream: The upstream's side.
-        note: Takes how it ended, in words, where a drain has ended it.
+        note: Called with the outcome, in words, if a drain ends the tunnel.
 
     Attributes:
         done: Fires when both sides are gone, or fails where it is cancelled.
         closed: Fires when both sides are gone.
-        kind: What it is, for the log.
+        kind: A noun for the log.
         fate: How a drain has ended it.
     """
 
@@ -215,7 +215,7 @@ class Tunnel:
         other.close()
 
     def advance(self, stage: Stage) -> None:
-        """End as a drain asks for it: another protocol than WebSocket can't be told, and is cut."""
+        """End for a drain. Only a WebSocket has a message for that, so other protocols are cut."""
         self._stage = stage
         if stage is Stage.ABORTING:
             self.timed_out()

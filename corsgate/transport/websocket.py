@@ -11,20 +11,20 @@ from corsgate.transport.endless import Fate, Stage
 from corsgate.transport.tunnel import Tunnel, TunnelEnd
 
 CLOSED = "a drain closed the WebSocket with 1001"
-"""The outcome of a WebSocket that both its sides have ended when a drain asked for it."""
+"""The outcome of a WebSocket that both sides have closed because of a drain."""
 
 
 class Way:
-    """One direction of a WebSocket: frames pass unchanged, until a Close frame of the gate's own.
+    """One direction of a WebSocket: frames pass unchanged, until the gate sends a Close frame.
 
     Args:
         write: Writes to the receiving side.
         frame: Returns that Close frame.
         masked: Whether this is the direction to the server.
-        changed: Called behind what passes, once the direction is watched.
+        changed: Called after each piece that passes, once the direction is watched.
 
     Attributes:
-        told: Whether the Close frame was written. What comes behind it is dropped.
+        told: Whether the Close frame was written. Bytes after it are dropped.
         watched: Whether the WebSocket is being closed.
     """
 
@@ -54,7 +54,7 @@ class Way:
         return self.told or self._tracker.closed
 
     def pass_on(self, data: bytes) -> None:
-        """Take bytes of the sending side."""
+        """Take bytes from the sending side."""
         tracker = self._tracker
         if not self._asked:
             tracker.feed(data)
@@ -68,7 +68,7 @@ class Way:
             self.tell()
             data = data[end:]
             if data and not self.told:
-                # Behind a Close frame, where nothing should be.
+                # After a Close frame of the sender, where nothing should be.
                 self._write(data)
         tracker.feed(data)
         self._changed()
@@ -89,12 +89,12 @@ class Way:
 class WebSocketTunnel(Tunnel):
     """A tunnel that carries a WebSocket.
 
-    When a drain comes to `Stage.ENDING`, the client gets a Close frame with 1001 behind the message
-    that is under way. What it still sends up to its own Close frame reaches the server, and so does
-    that frame. Then both connections are closed, that to the server once it has sent a Close frame
-    as well. A side that has begun to close by itself is left to that.
+    At `Stage.ENDING` of a drain, the client gets a Close frame with 1001 after the current message.
+    Everything that it sends up to its own Close frame still reaches the server, and so does that
+    frame. Then both connections are closed, the server's once it has sent a Close frame, too. If a
+    side has begun to close by itself, the gate sends no Close frame.
 
-    `Stage.CUTTING` is for peers that don't take part. The server gets a Close frame of the gate's,
+    `Stage.CUTTING` is for peers that don't respond. The server gets a Close frame of the gate's,
     unless the client is within a frame, and both connections are closed.
     """
 
@@ -133,7 +133,7 @@ class WebSocketTunnel(Tunnel):
             other.close()
 
     def advance(self, stage: Stage) -> None:
-        """Close the WebSocket as a drain asks for it."""
+        """Close the WebSocket for a drain."""
         self._stage = stage
         if stage < Stage.ENDING or not self._open:
             return
@@ -143,13 +143,13 @@ class WebSocketTunnel(Tunnel):
         elif stage is Stage.CUTTING:
             self.cut()
         elif self._open == 2:
-            # A client that has said Close itself waits for the server's, which is under way.
+            # A client that has sent a Close frame itself waits for the server's.
             if not self._to_server.closed:
                 self._to_client.tell()
             self._look()
 
     def cut(self) -> None:
-        """Close both sides; tell 1001 to those that have not been told anything."""
+        """Close both sides; those without a Close frame get 1001."""
         if self._open == 2:
             self._to_client.tell_now()
             self._to_server.tell_now()
@@ -161,7 +161,7 @@ class WebSocketTunnel(Tunnel):
         self._close_upstream()
 
     def _look(self) -> None:
-        """Close what both sides have ended."""
+        """Close both connections once both sides have closed the WebSocket."""
         if self._to_client.told:
             self._ends[1].read_freely()
         if self._to_client.closed and self._to_server.closed:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import attrs
-from twisted.internet.address import UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.admin.view import is_usable, not_after_s, server_state, shown_address, unready
+from corsgate.admin.view import is_usable, not_after_s, server_state, unready
 from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.state import ServerState
@@ -42,19 +41,6 @@ class StateTests(SynchronousTestCase):
         certified = Authority.make().issue("a.example").certified
         end = certified.chain[0].not_valid_after_utc
         self.assertEqual(not_after_s(certified), end.timestamp())
-
-
-class AddressTests(SynchronousTestCase):
-    """`shown_address`."""
-
-    def test_addresses(self) -> None:
-        """Addresses as text."""
-
-        class IPv6:
-            host, port = "::1", 80
-
-        self.assertEqual(shown_address(IPv6()), "[::1]:80")
-        self.assertEqual(shown_address(UNIXAddress(b"/run/a.sock")), "unix:/run/a.sock")
 
 
 class ReadyTests(AdminTestCase):

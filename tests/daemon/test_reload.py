@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs
 from corsgate.daemon.loading import Loader
 from corsgate.daemon.reload import Reloader, ReloadOutcome
 from corsgate.gate.service import GateService
+from tests.gate.fakes import logged as lines_logged
 from tests.peers import reactor
 from tests.support import LISTEN, GateTestCase
 
@@ -148,7 +149,11 @@ class ReloaderTests(GateTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_without_file(self) -> None:
-        """Without a file, only the access log is opened again."""
+        """Without a file, the log says that there is nothing to reload."""
         reloader = Reloader(self.gate, reactor, lambda: 5.0)
+        before = self.gate.config
+        said = lines_logged(self)
         asked: Deferred[ReloadOutcome] = reloader.reload("SIGHUP")
         self.assertEqual(self.successResultOf(asked).faults, ())
+        self.assertIs(self.gate.config, before)
+        self.assertIn("there is no configuration file", said()[0])

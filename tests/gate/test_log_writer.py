@@ -11,7 +11,7 @@ from threading import Event
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.log_writer import MAX_WRITE_BYTES, LineWriter, LogFile
+from corsgate.gate.log_writer import MAX_WRITE_BYTES, LineWriter, LogFile, open_log_file
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 PATIENCE_S = 30.0
@@ -271,7 +271,7 @@ class Files(WriterTestCase):
         old = path.with_name(f"{path.name}.1")
         path.rename(old)
         file.put("between")
-        file.reopen()
+        file.go_on(str(path), open_log_file(str(path)))
         file.put("after")
         file.start()
         self.assertEqual(file.stop(PATIENCE_S), 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -12,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.errors import ConfigError
 from corsgate.gate.service import GateService
-from tests.gate.fakes import logged
 from tests.support import LISTEN, parse
 
 REST = """[upstreams.a]
@@ -67,21 +65,3 @@ class ServiceTests(SynchronousTestCase):
         """An access log that can't be opened keeps it from being made."""
         error = self.assertRaises(ConfigError, self.make, access_log="/none/a.log")
         self.assertEqual([each.key for each in error.faults], ["access_log"])
-
-    def test_report_only(self) -> None:
-        """Second policies are known by their routes."""
-        service = self.make(access_log="off")
-        self.assertEqual(list(service.report_only), ["/v1"])
-        self.assertEqual(list(service.upstreams), ["a"])
-
-    def test_refresh(self) -> None:
-        """The log is opened again where there is a file, and else that is said."""
-        path = Path(self.mktemp())
-        service = self.make(access_log=str(path))
-        path.unlink()
-        said = logged(self)
-        service.refresh()
-        self.assertTrue(path.exists())
-        self.make(access_log="off").refresh()
-        self.assertIn("opened again", said()[0])
-        self.assertIn("there is no access log file", said()[1])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv4Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Listener
-from corsgate.gate.start_lines import MAX_SHOWN, address_text, listening_line, summary
+from corsgate.gate.start_lines import MAX_SHOWN, listening_line, summary
 from tests.support import LISTEN, parse
 
 
@@ -19,15 +19,6 @@ def lines(toml: str) -> list[str]:
 
 class ListeningTests(SynchronousTestCase):
     """`listening_line`."""
-
-    def test_addresses(self) -> None:
-        """Each kind of address is as its users write it."""
-        for address, text in (
-            (IPv4Address("TCP", "127.0.0.1", 5555), "127.0.0.1:5555"),
-            (IPv6Address("TCP", "::1", 5555), "[::1]:5555"),
-            (UNIXAddress(b"/run/gate.sock"), "unix:/run/gate.sock"),
-        ):
-            self.assertEqual(address_text(address), text)
 
     def test_protocols(self) -> None:
         """The line says whether it speaks TLS."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -24,10 +24,12 @@ class BasicCredentials:
     """A user name and password for Basic authentication (RFC 7617).
 
     Attributes:
+        kind: The value of ``type`` in the configuration.
         username: The user's name, without a colon.
         password: Where to get the password.
     """
 
+    kind: ClassVar[str] = "basic"
     username: str = attrs.field(validator=rule(rules.check_basic_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
 
@@ -37,6 +39,7 @@ class DigestCredentials:
     """A user name and password for Digest authentication (RFC 7616).
 
     Attributes:
+        kind: The value of ``type`` in the configuration.
         username: The user's name.
         password: Where to get the password.
         min_algorithm: The weakest algorithm that a challenge may use: MD5, SHA-256 or
@@ -44,6 +47,7 @@ class DigestCredentials:
         require_qop: Whether challenges without ``qop="auth"`` (RFC 2069) are rejected.
     """
 
+    kind: ClassVar[str] = "digest"
     username: str = attrs.field(validator=rule(rules.check_username))
     password: Secret = attrs.field(validator=_secret(rules.check_secret))
     min_algorithm: str = attrs.field(
@@ -57,9 +61,11 @@ class BearerCredentials:
     """A bearer token (RFC 6750).
 
     Attributes:
+        kind: The value of ``type`` in the configuration.
         token: Where to get the token.
     """
 
+    kind: ClassVar[str] = "bearer"
     token: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
 
 
@@ -68,10 +74,12 @@ class HeaderCredentials:
     """A secret that is sent in a named field, such as ``X-Api-Key``.
 
     Attributes:
+        kind: The value of ``type`` in the configuration.
         name: The field's name.
         value: Where to get the field's value.
     """
 
+    kind: ClassVar[str] = "header"
     name: str = attrs.field(validator=rule(rules.check_field_name))
     value: Secret = attrs.field(validator=_secret(rules.check_field_value))
 

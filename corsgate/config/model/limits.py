@@ -34,7 +34,7 @@ class Limits:
         keep_alive_timeout_s: How long a client's idle connection is kept for its next request.
         drain_timeout_s: How long running requests may continue when the gate stops.
         tunnel_grace_s: How long WebSockets and other tunnels may continue when the gate stops,
-            before their clients are told to close them.
+            before their clients are asked to close them.
         max_target_bytes: The maximum length of a request target.
         max_head_bytes: The maximum size of a head.
         max_headers: The maximum number of fields in a head.

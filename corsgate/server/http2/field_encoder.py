@@ -177,7 +177,7 @@ class FieldEncoder:
 
 
 class _Written(dict[Header, bytes]):
-    """What stands for each field. A request's id, which comes once, is written without a look."""
+    """What stands for each field. A request's id, which is used once, is not looked up."""
 
     __slots__ = ()
 
