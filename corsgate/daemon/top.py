@@ -14,6 +14,7 @@ from corsgate.daemon.log_observer import LogObserver
 from corsgate.daemon.log_place import marked
 from corsgate.daemon.notify import Notifier
 from corsgate.errors import ConfigError, ListenError
+from corsgate.gate.log_text import printable
 
 
 class Top(MultiService):
@@ -77,7 +78,9 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
         What ends the process: with 78 (EX_CONFIG of sysexits.h) if the configuration is to be
         changed, which systemd then doesn't start again; with 1 if a port is in use, which it does.
     """
-    print(marked(str(error), 2, os.environ), file=sys.__stderr__)
+    # A newline in a name would begin a record of its own in the journal.
+    lines = "\n".join([printable(str(fault)) for fault in error.faults])
+    print(marked(lines, 2, os.environ), file=sys.__stderr__)
     report(error, notifier)
     return SystemExit(1 if isinstance(error, ListenError) else os.EX_CONFIG)
 
