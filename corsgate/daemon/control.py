@@ -1,9 +1,9 @@
 """A socket through which ``corsgate reload`` asks the daemon to reload, and gets the outcome.
 
 It is a Unix socket in Linux's abstract namespace, named after the process: there is no file to
-place, protect or remove. The kernel says who is at the other end (SO_PEERCRED, unix(7)). Only root
-and the daemon's own user may ask. Whoever asks checks that the daemon is the process it means,
-since anybody may have taken the name.
+place, protect or remove. The kernel reports the peer's user (SO_PEERCRED, unix(7)). Only root and
+the daemon's own user may ask. The client checks that its peer is the intended process, since any
+other could have taken the name.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from twisted.python.failure import Failure
 from corsgate.daemon.reload import Reloader, ReloadOutcome
 
 RELOAD = b"reload\n"
-"""What is asked."""
+"""The request."""
 
 ASK_S = 5.0
-"""How long a connection may take to ask."""
+"""How long a client may take to send its request, in seconds."""
 
 MAX_CONNECTIONS = 16
 
@@ -49,7 +49,7 @@ def control_address(pid: int) -> str:
 
 
 def peer_of(connected: Any) -> tuple[int, int]:
-    """Return the process id and the user id at the other end of a Unix socket.
+    """Return the process id and the user id of the peer of a Unix socket.
 
     Args:
         connected: The socket.
@@ -73,7 +73,7 @@ class Control(Service):
         self._port: Any = None
 
     def startService(self) -> None:
-        """Listen, once the process that serves is there: its id names the socket."""
+        """Listen. This must be after twistd has forked, since the process id names the socket."""
         super().startService()
         if sys.platform != "linux":
             return
@@ -89,14 +89,14 @@ class Control(Service):
             )
 
     def stopService(self) -> Any:
-        """Listen no more."""
+        """Stop listening."""
         super().stopService()
         port, self._port = self._port, None
         return None if port is None else maybeDeferred(port.stopListening)
 
 
 class ControlFactory(Factory):
-    """Makes the protocol of each connection, of which there are few.
+    """Makes the protocol of each connection, up to `MAX_CONNECTIONS`.
 
     Args:
         reactor: Calls back.
@@ -132,7 +132,7 @@ class ControlProtocol(Protocol):
         self._late: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Check who asks."""
+        """Check the client's user."""
         self._factory.connections += 1
         transport: Any = self.transport
         _, uid = self._factory.peer_of(transport.socket)
@@ -142,7 +142,7 @@ class ControlProtocol(Protocol):
         self._late = self._factory.reactor.callLater(ASK_S, transport.abortConnection)
 
     def dataReceived(self, data: bytes) -> None:
-        """Reload when asked to."""
+        """Reload once the request is complete."""
         transport: Any = self.transport
         if self._asked:
             return
@@ -155,7 +155,7 @@ class ControlProtocol(Protocol):
             self._factory.reloader.reload("corsgate reload").addCallback(self._respond)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection; a reload that it has asked for goes on."""
+        """Forget the connection; a reload that it requested continues."""
         self._factory.connections -= 1
         self._end_wait()
 

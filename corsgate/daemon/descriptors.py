@@ -14,17 +14,16 @@ from corsgate.config.model.values import Config, PoolLimits, Upstream
 from corsgate.transport.listening import ACCEPTS_PER_TURN
 
 RESERVE = 48
-"""For what is neither a client's connection nor an upstream's: the reactor, logs, files that are
-read, questions to DNS."""
+"""Descriptors for other uses than connections: the reactor, logs, files, DNS queries."""
 
 
 @attrs.frozen(kw_only=True)
 class Fitted:
-    """A configuration whose bounds fit into the descriptors that are to be had.
+    """A configuration whose bounds fit into the available descriptors.
 
     Attributes:
-        config: It, with bounds that may be lower than those in the file.
-        lines: What the log is to say of that.
+        config: The configuration, with bounds that may be lower than those in the file.
+        lines: The warnings for the log about lower bounds.
     """
 
     config: Config
@@ -41,14 +40,14 @@ def needed(config: Config) -> int:
 
 
 def fit(config: Config, limit: int) -> Fitted:
-    """Lower a configuration's bounds to what so many descriptors allow.
+    """Lower a configuration's bounds to fit into a number of descriptors.
 
-    At least one half of what is beyond the reserve is for clients, and one half for upstreams, as
-    far as either may take that: a request that is served needs one of each. No client may have
-    more than half of the connections then, so that one address can't have all.
+    Beyond the reserve, clients and upstreams each get at least half, or as much as their bounds
+    allow: a request that is served needs one of each. Then no client may have more than half of the
+    connections, so that one address can't have all.
 
     Args:
-        config: What is to be served.
+        config: The configuration to be served.
         limit: How many descriptors may be open.
 
     Returns:
@@ -83,13 +82,13 @@ def fit(config: Config, limit: int) -> Fitted:
 
 
 def raise_limit(wanted: int) -> int:
-    """Let the process open more descriptors, where it may.
+    """Raise the process's limit of open descriptors, as far as it may.
 
     Args:
-        wanted: How many it is to open at least.
+        wanted: The number that the process needs.
 
     Returns:
-        How many it can open now.
+        The number that it can open now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -98,16 +97,16 @@ def raise_limit(wanted: int) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
     except (OSError, ValueError):
-        # The system has a bound of its own beside the hard limit.
+        # The system has another bound besides the hard limit.
         return soft
     return reached
 
 
 class FittedBounds(Service):
-    """Says in the log which bounds are lower than configured.
+    """Logs which bounds are lower than configured.
 
     Args:
-        lines: What to say.
+        lines: The warnings.
     """
 
     _log = Logger()
@@ -116,7 +115,7 @@ class FittedBounds(Service):
         self._lines = lines
 
     def startService(self) -> None:
-        """Say it, now that there is a log."""
+        """Log the warnings; at this point there is a log."""
         super().startService()
         for line in self._lines:
             self._log.warn("{line}", line=line)
@@ -126,7 +125,7 @@ def _reserve(config: Config) -> int:
     own = RESERVE + (1 + ACCEPTS_PER_TURN) * len(config.listeners)
     if config.admin is None:
         return own
-    # The operator gets in, however many clients the gate has.
+    # The operator can connect, however many clients the gate has.
     return own + 1 + ACCEPTS_PER_TURN + ADMIN_LIMITS.max_connections
 
 

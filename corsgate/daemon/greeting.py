@@ -1,4 +1,4 @@
-"""What the log says of a gate when it has started."""
+"""The lines that the log has when a gate has started."""
 
 from __future__ import annotations
 

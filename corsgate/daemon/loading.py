@@ -19,7 +19,7 @@ Signature = tuple[int, ...] | None
 
 
 def look(path: str) -> Signature:
-    """Return the signature of a file, or of what a link leads to."""
+    """Return the signature of a file, or of the target of a link."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -39,8 +39,8 @@ class Loaded:
 
     Attributes:
         config: The configuration as it is in the file.
-        fitted: The same, with bounds that fit into the descriptors that can be had.
-        lines: What the log has to say of these bounds.
+        fitted: The same, with bounds that fit into the available descriptors.
+        lines: The warnings for the log about these bounds.
         document: The file as parsed by tomllib, for the names of credentials; empty without one.
     """
 
@@ -60,7 +60,7 @@ class Loader:
     """Loads one configuration file.
 
     Args:
-        path: The file. If it is relative, it is taken from the current directory of now.
+        path: The file. A relative path is resolved now, against the current directory.
         reactor: The reactor of the gate.
 
     Attributes:
@@ -76,7 +76,7 @@ class Loader:
         self._reactor = reactor
 
     def load(self) -> Loaded:
-        """Return the configuration in the file, with all that it names read again.
+        """Return the configuration in the file; all files that it names are read again.
 
         Raises:
             ConfigError: It has faults; the error holds all of them.
@@ -103,6 +103,6 @@ class Loader:
         finally:
             self.files = files
         for upstream in config.upstreams.values():
-            # It is watched, without a reload of all the rest.
+            # It is watched already, and its changes need no reload.
             files.pop(upstream.servers_file or "", None)
         return fitted(config, tomllib.loads(sources[0].decode("utf-8")))

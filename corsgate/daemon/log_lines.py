@@ -54,8 +54,8 @@ _LEVELS = {
 def is_noise(event: LogEvent) -> bool:
     """Return whether an event is of no use to an operator.
 
-    That is what is for debugging, and what Twisted says of itself: its own version, that it starts
-    and stops factories, that a loop has ended.
+    These are events for debugging, and those about Twisted itself: its version, the start and end
+    of factories and of the main loop.
     """
     level = event.get("log_level", LogLevel.info)
     if level is LogLevel.debug:

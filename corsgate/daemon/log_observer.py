@@ -1,4 +1,4 @@
-"""What Twisted's log goes through where the gate writes its log to standard output."""
+"""The observer of Twisted's log if the gate writes its log to standard output."""
 
 from __future__ import annotations
 

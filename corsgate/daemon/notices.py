@@ -165,4 +165,6 @@ class Notices(Service):
         loop = LoopingCall(call)
         loop.clock = self._reactor
         ended: Deferred[Any] = loop.start(interval_s, now=False)
-        ended.addErrback(lambda failure: self._log.failure("systemd is told no more", failure))
+        ended.addErrback(
+            lambda failure: self._log.failure("reports to systemd have ended", failure)
+        )

@@ -1,4 +1,4 @@
-"""Reloads the gate while it runs, and remembers how that went."""
+"""Reloads the gate while it runs, and keeps the outcome of the last reload."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class ReloadOutcome:
 
 
 class Reloader:
-    """Reloads the gate when it is asked to, one reload at a time.
+    """Reloads the gate on request, one reload at a time.
 
-    A thread loads and checks the configuration, so that requests go on meanwhile. What it finds
-    is put in force by one turn of the reactor, or nothing changes.
+    A thread loads and checks the configuration, so that requests go on meanwhile. A valid one is
+    put in force in one turn of the reactor. Otherwise nothing changes.
 
     Args:
         gate: The gate.
         reactor: Runs it.
         wall_clock: Returns the seconds since 1970.
-        loader: Loads the configuration file; None for a gate without one, of which only the access
-            log is opened again.
+        loader: Loads the configuration file; None for a gate without one. Then a reload only opens
+            the access log again.
         loaded: What was loaded at the start.
 
     Attributes:
@@ -77,7 +77,7 @@ class Reloader:
         self._loader = loader
         self._loaded = loaded
         self._running = False
-        # Those who have asked since the running reload began, each with its trigger.
+        # The requests since the running reload began, each with its trigger.
         self._asked: list[tuple[str, Deferred[ReloadOutcome]]] = []
         self.last: ReloadOutcome | None = None
         self.succeeded = 0
@@ -94,8 +94,8 @@ class Reloader:
             trigger: What asks for it, for the log.
 
         Returns:
-            A Deferred of the outcome of a reload that began after this call. If one runs already,
-            all who ask meanwhile share the next one.
+            A Deferred of the outcome of a reload that began after this call. If one is running, all
+            requests until its end share the next one.
         """
         asked: Deferred[ReloadOutcome] = Deferred()
         self._asked.append((trigger, asked))
@@ -118,7 +118,7 @@ class Reloader:
             self._next()
 
         def broke_off(failure: Failure) -> ReloadOutcome:
-            # Else nobody could ever reload again.
+            # Without this, no later reload would start.
             _log.failure("a reload broke off", failure)
             return ReloadOutcome(time_s=self._wall_clock(), trigger="", faults=(BROKEN,))
 
@@ -127,7 +127,7 @@ class Reloader:
         running.addErrback(lambda failure: _log.failure("a reload was lost", failure))
 
     async def _run(self, trigger: str) -> ReloadOutcome:
-        """Reload, and log what came of it."""
+        """Reload, and log the outcome."""
         began_s = self._reactor.seconds()
         self._tell(self.began)
         faults: Sequence[str] = ()
@@ -153,10 +153,10 @@ class Reloader:
         return outcome
 
     async def _replace(self) -> Sequence[Difference]:
-        """Put what is in the file in force; return what that has changed.
+        """Put the configuration of the file in force; return its changes.
 
         Raises:
-            ConfigError: It has faults; nothing has changed.
+            ConfigError: It has faults, so nothing has changed.
         """
         gate = self._gate
         if gate.draining:
@@ -173,7 +173,7 @@ class Reloader:
         return changes
 
     def _prepare(self) -> tuple[Loaded, Snapshot, Sequence[Difference]]:
-        """Load the file, and make what is in it ready, in a thread."""
+        """Load the file and prepare its configuration; called in a thread."""
         assert self._loader is not None
         loaded, old = self._loader.load(), self._loaded
         changes: Sequence[Difference] = ()
@@ -197,8 +197,7 @@ class Reloader:
             )
         elif self._loader is None:
             _log.info(
-                "reload ({trigger}): there is no configuration file, so only the access log was"
-                " opened again",
+                "reload ({trigger}): there is no configuration file, so nothing changed",
                 trigger=trigger,
             )
         else:

@@ -1,4 +1,4 @@
-"""Standard output that is never waited for."""
+"""A standard output whose writes never block."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from corsgate.gate.log_writer import LineWriter
 
 
 class StandardOutput(TextIOBase):
-    """Stands in the place of `sys.stdout`, so that what logs there goes through a `LineWriter`.
+    """Replaces `sys.stdout`, so that everything logged there goes through a `LineWriter`.
 
-    Until `start`, text is written at once, so that what keeps a process from starting is seen.
+    Until `start`, text is written at once, so that faults that prevent the start can be seen.
 
     Args:
         plain: The process's own standard output.
@@ -37,7 +37,7 @@ class StandardOutput(TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write at once what was written before `start`."""
+        """Flush the text that was written before `start`."""
         if not self._started:
             self._plain.flush()
 
@@ -50,7 +50,7 @@ class StandardOutput(TextIOBase):
         return self._plain.isatty()
 
     def start(self) -> None:
-        """Let the writer write from now on."""
+        """Write through the `LineWriter` from now on."""
         self.flush()
         self._started = True
         self._writer.start()

@@ -11,20 +11,20 @@ from corsgate.daemon.loading import Loader, Signature, look
 from corsgate.daemon.reload import Reloader
 
 INTERVAL_S = 1.0
-"""How often the files are looked at. They are loaded once they look the same twice in a row: an
-editor or a copy may write them in several steps."""
+"""The interval in which the files are checked, in seconds. They are loaded once two checks in a row
+find no further change, since an editor or a copy may write them in several steps."""
 
 
 class Watcher(Service):
-    """Watches the files of the configuration as long as it says ``watch = true``.
+    """Watches the files of the configuration while it has ``watch = true``.
 
-    What has faults is reported once. It is loaded again when the files have changed again.
+    Faults are reported once. The files are loaded again after the next change.
 
     Args:
         clock: Calls back.
-        loader: Knows the files that were read, and how they looked then.
+        loader: Has the files that were read, and their signatures at that time.
         reloader: Reloads.
-        is_wanted: Returns whether the configuration in force says ``watch = true``.
+        is_wanted: Returns whether the configuration in force has ``watch = true``.
         look: Returns the signature of a file.
     """
 
@@ -43,16 +43,16 @@ class Watcher(Service):
         self._look = look
         self._call: IDelayedCall | None = None
         self._reloading = False
-        # How the files looked last, if they have changed.
+        # The signatures at the last check, if the files have changed.
         self._seen: Mapping[str, Signature] | None = None
 
     def startService(self) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         super().startService()
         self._call = self._clock.callLater(INTERVAL_S, self._check)
 
     def stopService(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         super().stopService()
         if self._call is not None:
             self._call.cancel()
