@@ -197,13 +197,13 @@ def makeService(options: Options) -> IService:
     admin = AdminService(gate, reactor, tree, any_port=loader is None)
     reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
     # Services stop in reverse order: the status of the gate can be seen while it drains.
-    services: list[Any] = [
-        *(Signals(reactor, gate, reloader), admin, gate, Control(reactor, reloader))
-    ]
+    # Signals come first, since they are blocked in the threads that start after that.
+    services: list[Any] = [Signals(reactor, gate, reloader)]
     observer = None
     if output is not None:
         observer = output.take_over(options.parent)
-        services.insert(0, output)
+        services.append(output)
+    services += [admin, gate, Control(reactor, reloader)]
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
     if loader is not None:

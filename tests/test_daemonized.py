@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from threading import Timer
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -112,6 +113,9 @@ class OnATerminal(SynchronousTestCase):
             text=True,
         )
         os.close(terminal)
+        watchdog = Timer(PATIENCE_S, gate.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
         self.addCleanup(gate.wait)
         self.addCleanup(gate.kill)
         assert gate.stdout is not None

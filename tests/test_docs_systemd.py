@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -65,7 +66,7 @@ class SystemdDocTests(SynchronousTestCase):
         verbs = run([systemctl, "--help"], ROOT).stdout
         journalctl = run([require("journalctl", "systemd"), "--help"], ROOT).stdout
         for command in SYSTEMD.commands():
-            words = shlex.split(command)
+            words = [word for word in shlex.split(command) if not word.startswith("CREDENTIALS_")]
             match words[0]:
                 case "systemctl":
                     options = [word for word in words[1:] if word.startswith("-")]
@@ -86,8 +87,26 @@ class SystemdDocTests(SynchronousTestCase):
                 case "systemd-ask-password":
                     require(words[0], "systemd")
                 case program:
-                    known = r"(/opt/corsgate/bin/|/usr/local/bin/)?(python3|pip|twistd)"
+                    known = r"(/opt/corsgate/bin/|/usr/local/bin/)?(python3|pip|twistd|corsgate)"
                     self.assertRegex(program, rf"^{known}$", command)
+
+    def test_check(self) -> None:
+        """The command finds a secret of the unit, and the installed file has no other fault."""
+        directory = Path(self.mktemp()).absolute()
+        directory.mkdir()
+        (directory / "box").write_text("secret")
+        installed = (ROOT / "etc/minimal.toml").read_text()
+        self.assertIn("install -m 644 etc/minimal.toml /etc/corsgate", SYSTEMD.text)
+        file = directory / "corsgate.toml"
+        file.write_text(installed.replace('{ env = "BOX_PASSWORD" }', '{ systemd = "box" }'))
+        (command,) = [each for each in SYSTEMD.commands() if " check " in each]
+        variable, _, *words = shlex.split(command)
+        name, _, value = variable.partition("=")
+        self.assertTrue(SERVICE["Service"]["ConfigurationDirectory"] in value)
+        program = [sys.executable, "-m", "corsgate", *words[:-1], str(file)]
+        done = run(program, ROOT, {name: str(directory), "PYTHONPATH": str(ROOT)})
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        self.assertEqual(run(program, ROOT, {"PYTHONPATH": str(ROOT)}).returncode, 1)
 
     def test_numbers(self) -> None:
         """Those of the unit and of the gate."""

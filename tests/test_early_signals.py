@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -39,6 +40,23 @@ run()
 """
 
 
+# Sends itself SIGTERM right after a handler of SIGTERM has been set that is not the gate's.
+AS_THE_REACTOR_STARTS = """
+import os, signal
+set_handler = signal.signal
+
+def and_send(number, handler):
+    set_handler(number, handler)
+    if number == signal.SIGTERM and not handler.__module__.startswith("corsgate."):
+        print("SIGTERM now", flush=True)
+        os.kill(os.getpid(), number)
+
+signal.signal = and_send
+from twisted.scripts.twistd import run
+run()
+"""
+
+
 class EarlySignals(SynchronousTestCase):
     """None of them ends a gate."""
 
@@ -52,6 +70,10 @@ class EarlySignals(SynchronousTestCase):
             stderr=subprocess.STDOUT,
             text=True,
         )
+        # No test waits for ever for what the gate does not say: at its end, its output ends too.
+        watchdog = Timer(PATIENCE_S, gate.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
         self.addCleanup(gate.wait)
         self.addCleanup(gate.kill)
         assert gate.stdout is not None
@@ -66,7 +88,7 @@ class EarlySignals(SynchronousTestCase):
             said.append(line)
             if re.search(text, line):
                 return
-        self.fail(f"it ended with {gate.wait()}: {''.join(said)}")
+        self.fail(f"it ended with {gate.wait(PATIENCE_S)}: {''.join(said)}")
 
     def end(self, gate: subprocess.Popen[str]) -> None:
         """Assert that it ends as it should when it is told."""
@@ -89,6 +111,13 @@ class EarlySignals(SynchronousTestCase):
                 gate.send_signal(number)
             self.wait_for(gate, r"reload \(SIGHUP\): there is no configuration file")
         self.end(gate)
+
+    def test_as_the_reactor_starts(self) -> None:
+        """SIGTERM drains and ends with 0, even while the reactor's own handlers are in place."""
+        gate = self.start([sys.executable, "-P", "-c", AS_THE_REACTOR_STARTS])
+        self.wait_for(gate, "SIGTERM now")
+        self.wait_for(gate, "stopping: no new connections")
+        self.assertEqual(gate.wait(PATIENCE_S), 0)
 
     def test_log_is_rotated(self) -> None:
         """SIGUSR1 goes on to rotate a log that twistd has in a file."""

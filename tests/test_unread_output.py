@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from threading import Timer
 from typing import ClassVar
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -39,6 +40,9 @@ class StandardOutputTests(SynchronousTestCase):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        watchdog = Timer(PATIENCE_S, self.gate.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
         self.addCleanup(self.gate.wait)
         self.addCleanup(self.gate.kill)
         assert self.gate.stdout is not None
@@ -84,7 +88,8 @@ class StandardOutputTests(SynchronousTestCase):
         found = [json.loads(line) for line in lines if line.startswith("{")]
         targets = [each["target"] for each in found if "target" in each]
         self.assertEqual(targets, [f"/{number}" for number in range(50)])
-        self.assertIn("stopping: no new connections", lines[-1])
+        self.assertIn("stopping: no new connections", lines[-2])
+        self.assertIn("nothing was cut", lines[-1])
         self.assertTrue(all(line.startswith(self.begins) for line in lines), lines)
 
 

@@ -47,7 +47,9 @@ class Balancer:
         rules: How to share out, and when to eject.
         chance: Answers numbers from 0 up to 1, all as likely.
         now: The time in seconds.
-        tell: Told in words what becomes of a server.
+        tell: Called with words when a server is down or left out.
+        tell_better: Called with words when a server is on trial, is up or serves again; None for
+            `tell`.
         load: The requests that are counted already; None for none.
 
     Attributes:
@@ -63,12 +65,14 @@ class Balancer:
         now: float,
         tell: Callable[[str], None] = lambda _: None,
         load: Load | None = None,
+        tell_better: Callable[[str], None] | None = None,
     ) -> None:
         self.load = load or Load()
         self.states: Mapping[str, ServerState] = {}
         self._rules = rules
         self._strategy: Strategy = strategy_of(rules.balance, chance)
         self._tell = tell
+        self._tell_better = tell_better or tell
         self._ready: Sequence[ServerState] = ()
         # Those that may serve where every one of the others was tried.
         self._spare: Sequence[ServerState] = ()
@@ -209,7 +213,7 @@ class Balancer:
         state.circuit.succeeded()
         state.came_s = now
         self._changed()
-        self._tell(f"{state.server.origin} serves again")
+        self._tell_better(f"{state.server.origin} serves again")
 
     def ended(self, state: ServerState, term: int, served: bool | None, now: float) -> None:
         """Record that the request has ended.
@@ -262,7 +266,8 @@ class Balancer:
         state.reason = reason
         self._changed()
         why = f": {reason}" if reason else ""
-        self._tell(f"{state.server.origin} is {state.health.standing.value}{why}")
+        tell = self._tell_better if passed else self._tell
+        tell(f"{state.server.origin} is {state.health.standing.value}{why}")
 
     # What changes the pool.
 
@@ -304,7 +309,7 @@ class Balancer:
                 self._stale_s = min(self._stale_s, circuit.until_s)
             else:
                 state.came_s = now
-                self._tell(f"{state.server.origin} is on trial")
+                self._tell_better(f"{state.server.origin} is on trial")
         changes_s = state.start(now, self._rules.slow_start_s)
         if changes_s is not None:
             self._stale_s = min(self._stale_s, changes_s)

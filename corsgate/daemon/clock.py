@@ -1,4 +1,4 @@
-"""A reactor whose time only moves forward."""
+"""A reactor whose time never goes back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def use_monotonic_time(reactor: Any) -> None:
-    """Have a reactor measure by the monotonic clock.
+    """Make a reactor use the monotonic clock.
 
-    Its own `seconds` is the wall clock. Were that set forward by an hour, every running request
-    would time out at once; set back by one, nothing would time out for an hour.
+    By default, its `seconds` is the wall clock. If that is set forward by an hour, every running
+    request times out at once; if it is set back, nothing times out for an hour.
 
     Args:
-        reactor: One for which nothing is scheduled yet: what is would be years late.
+        reactor: A reactor with no scheduled calls yet: these would be years late.
     """
     assert not reactor.getDelayedCalls(), "the clock is chosen before anything is scheduled"
     reactor.seconds = time.monotonic

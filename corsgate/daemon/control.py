@@ -49,7 +49,7 @@ def control_address(pid: int) -> str:
 
 
 def peer_of(connected: Any) -> tuple[int, int]:
-    """Return the process id and the user id at the other end of a Unix socket.
+    """Return the process id and the user id of the peer of a Unix socket.
 
     Args:
         connected: The socket.
@@ -96,7 +96,7 @@ class Control(Service):
 
 
 class ControlFactory(Factory):
-    """Makes the protocol of each connection, of which there are few.
+    """Makes the protocol of each connection, up to `MAX_CONNECTIONS`.
 
     Args:
         reactor: Calls back.
@@ -132,7 +132,7 @@ class ControlProtocol(Protocol):
         self._late: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Check who asks."""
+        """Check the client's user."""
         self._factory.connections += 1
         transport: Any = self.transport
         _, uid = self._factory.peer_of(transport.socket)
@@ -142,7 +142,7 @@ class ControlProtocol(Protocol):
         self._late = self._factory.reactor.callLater(ASK_S, transport.abortConnection)
 
     def dataReceived(self, data: bytes) -> None:
-        """Reload when asked to."""
+        """Reload once the request is complete."""
         transport: Any = self.transport
         if self._asked:
             return

@@ -42,12 +42,12 @@ def needed(config: Config) -> int:
 def fit(config: Config, limit: int) -> Fitted:
     """Lower a configuration's bounds until they fit into a number of descriptors.
 
-    At least one half of what is beyond the reserve is for clients, and one half for upstreams, as
-    far as either may take that: a request that is served needs one of each. No client may have
-    more than half of the connections then, so that one address can't have all.
+    Beyond the reserve, clients and upstreams each get at least half, or as much as their bounds
+    allow: a request that is served needs one of each. Then no client may have more than half of the
+    connections, so that one address can't have all.
 
     Args:
-        config: What is to be served.
+        config: The configuration to be served.
         limit: How many descriptors may be open.
 
     Returns:
@@ -82,13 +82,13 @@ def fit(config: Config, limit: int) -> Fitted:
 
 
 def raise_limit(wanted: int) -> int:
-    """Let the process open more descriptors, where it may.
+    """Raise the process's limit of open descriptors, as far as it may.
 
     Args:
-        wanted: How many it is to open at least.
+        wanted: The number that the process needs.
 
     Returns:
-        How many it can open now.
+        The number that it can open now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
@@ -97,7 +97,7 @@ def raise_limit(wanted: int) -> int:
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
     except (OSError, ValueError):
-        # The system has a bound of its own beside the hard limit.
+        # The system has another bound besides the hard limit.
         return soft
     return reached
 
@@ -125,7 +125,7 @@ def _reserve(config: Config) -> int:
     own = RESERVE + (1 + ACCEPTS_PER_TURN) * len(config.listeners)
     if config.admin is None:
         return own
-    # The operator gets in, however many clients the gate has.
+    # The operator can connect, however many clients the gate has.
     return own + 1 + ACCEPTS_PER_TURN + ADMIN_LIMITS.max_connections
 
 

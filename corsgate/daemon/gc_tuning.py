@@ -8,22 +8,22 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 TIDY_S = 2.0
-"""How long after a reload what it has replaced is collected, so that requests and further reloads
-come first. That takes one pause: 50 ms of CPU time for 500 routes, 300 ms for 2,000."""
+"""The delay from a reload to the collection of what it replaced, in seconds: requests and further
+reloads come first. The collection pauses the gate once: 50 ms for 500 routes, 300 ms for 2,000."""
 
-# A request leaves no cycles behind, but a few hundred of them in flight are so many objects that
-# by its own thresholds Python would look through all of them several times per turn of the
-# reactor: an eighth of the CPU time of a request, to find nothing. Only the first number is for
-# that. Garbage there is, though: Twisted leaves a TLS connection in a cycle, tens of kB of
-# OpenSSL's with it, where its client closes without a close_notify. What lived through a look
-# before it became garbage waits for the rarer looks, so that these must not be rare.
+# A request leaves no cycles behind. But a few hundred in flight are so many objects that, with its
+# default thresholds, Python would scan them several times per turn of the reactor: an eighth of the
+# CPU time of a request, to find nothing. Only the first number is for that. There is some garbage:
+# Twisted leaves a TLS connection in a cycle, with tens of kB of OpenSSL's, if its client closes
+# without a close_notify. Objects that survived a scan before they became garbage wait for the
+# scans of older generations, so these must not be rare.
 _THRESHOLDS = (10_000, 5, 5)
 
 
 def settle() -> None:
-    """Look less often for cycles, and never again through what is there by now.
+    """Scan less often for cycles, and never again the objects that exist now.
 
-    To be called when all is set up: what a configuration was made into stays until a reload.
+    Call this after the set-up: the objects of a configuration stay until a reload.
     """
     gc.collect()
     gc.freeze()
@@ -31,10 +31,10 @@ def settle() -> None:
 
 
 def tidy() -> None:
-    """Collect what a reload has replaced, and never again look through what is there by now.
+    """Collect what a reload has replaced, and never again scan the objects that exist now.
 
-    What was frozen is garbage by now, but no collection finds anything frozen. A configuration
-    that was made ready is full of cycles.
+    Frozen objects are never collected, so they are unfrozen first. A compiled configuration is
+    full of cycles.
     """
     gc.unfreeze()
     gc.collect()
@@ -42,11 +42,11 @@ def tidy() -> None:
 
 
 class Tidying:
-    """Has `tidy` called once for all reloads of a short time.
+    """Calls `tidy` once for all reloads within `TIDY_S`.
 
     Args:
         clock: Calls back.
-        tidy: What is called.
+        tidy: The function to call.
     """
 
     def __init__(self, clock: IReactorTime, tidy: Callable[[], None] = tidy) -> None:
@@ -55,7 +55,7 @@ class Tidying:
         self._call: IDelayedCall | None = None
 
     def reloaded(self) -> None:
-        """Have it called soon."""
+        """Schedule the call."""
         if self._call is None:
             self._call = self._clock.callLater(TIDY_S, self._now)
 

@@ -76,7 +76,7 @@ class Loader:
         self._reactor = reactor
 
     def load(self) -> Loaded:
-        """Return the configuration in the file, with all that it names read again.
+        """Return the configuration in the file; all files that it names are read again.
 
         Raises:
             ConfigError: It has faults; the error holds all of them.

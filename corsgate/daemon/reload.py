@@ -1,4 +1,4 @@
-"""Reloads the gate while it runs, and remembers how that went."""
+"""Reloads the gate while it runs, and keeps the outcome of the last reload."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ReloadOutcome:
 
 
 class Reloader:
-    """Reloads the gate when it is asked to, one reload at a time.
+    """Reloads the gate on request, one reload at a time.
 
     A thread loads and checks the configuration, so that requests continue meanwhile. One turn of
     the reactor then puts it in force, or nothing changes.

@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT: the first drains, the second cuts. SIGHUP reloads.
 
-SIGUSR1 rotates twistd's own log where it has one; else it means nothing, and SIGUSR2 never does.
-Any of the three ends a process that says nothing else, which systemd takes for a clean end.
+SIGUSR1 rotates twistd's own log if there is one. Otherwise it is ignored, as SIGUSR2 always is.
+By default each of these three ends a process, and systemd takes that for a clean end.
 """
 
 from __future__ import annotations
@@ -15,44 +15,45 @@ from twisted.logger import Logger
 
 _log = Logger()
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 _UNUSED = (signal.SIGUSR1, signal.SIGUSR2)
 
 
 def hold_signals(*, on_terminal: bool) -> None:
-    """Let SIGHUP, SIGUSR1 and SIGUSR2 wait until `release_signals`.
+    """Keep SIGHUP, SIGUSR1 and SIGUSR2 pending until `release_signals`.
 
-    They are blocked rather than handled: twistd takes SIGUSR1 only where nobody else has.
+    They are blocked, not handled: twistd handles SIGUSR1 only if it has no handler yet.
 
     Args:
-        on_terminal: Whether standard input is a terminal. SIGHUP says then that it was closed,
-            and ends the process as ever.
+        on_terminal: Whether standard input is a terminal. SIGHUP then means that the terminal was
+            closed, and ends the process.
     """
     held = _UNUSED if on_terminal else (signal.SIGHUP, *_UNUSED)
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
 
 
 def release_signals() -> None:
-    """Let the signals through that were held, to those who handle them."""
+    """Deliver the signals that were held."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGHUP, *_UNUSED))
 
 
 def ignore_unused_signals() -> None:
-    """Make SIGUSR1 and SIGUSR2 do nothing, unless somebody handles them."""
+    """Ignore SIGUSR1 and SIGUSR2 unless they have a handler."""
     for number in _UNUSED:
         if signal.getsignal(number) == signal.SIG_DFL:
-            # Not SIG_IGN, which a program that is started from here would inherit.
+            # Not SIG_IGN, which child processes would inherit.
             signal.signal(number, lambda number, frame: None)
 
 
 def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
-    """Make a process exit with status 0 when it is told to end.
+    """Make a process exit with status 0 on SIGTERM and SIGINT.
 
-    Twisted's own handlers stop the reactor too, but twistd then dies by the signal, which a
-    supervisor takes for a failure.
+    Twisted's own handlers stop the reactor too, but twistd then ends by the signal: the last lines
+    of the log are lost, and a supervisor may take it for a failure.
 
     Args:
-        reactor: The running reactor.
-        cut: Called at each signal but the first.
+        reactor: The reactor, which need not run yet.
+        cut: Called at each signal after the first.
     """
     asked = False
 
@@ -70,20 +71,21 @@ def exit_cleanly_on_signals(reactor: Any, cut: Callable[[], None]) -> None:
         reactor.callFromThread(end)
 
     def install() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING:
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
-    # The reactor installs its own handlers when it starts; ours go over them. Until then a
-    # signal waits for the reactor, where it would else kill the process.
-    install()
+    # The reactor installs its own handlers when it starts, and these replace them. Until then the
+    # signals are blocked: neither the default action nor the reactor's handlers may get one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     reactor.callWhenRunning(install)
 
 
 def reload_on_hangup(reactor: Any, reload: Callable[[], None]) -> None:
-    """Make SIGHUP, which would otherwise end the process, mean that it is to reload.
+    """Reload on SIGHUP, which would otherwise end the process.
 
     Args:
-        reactor: The running reactor.
+        reactor: The reactor, which need not run yet.
         reload: Called, in the reactor's thread, at each SIGHUP.
     """
 

@@ -1,4 +1,4 @@
-"""Standard output that is never waited for."""
+"""A standard output whose writes never block."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StandardOutput(TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write at once what was written before `start`."""
+        """Flush the text that was written before `start`."""
         if not self._started:
             self._plain.flush()
 
@@ -50,7 +50,7 @@ class StandardOutput(TextIOBase):
         return self._plain.isatty()
 
     def start(self) -> None:
-        """Let the writer write from now on."""
+        """Write through the `LineWriter` from now on."""
         self.flush()
         self._started = True
         self._writer.start()

@@ -14,6 +14,7 @@ from corsgate.daemon.log_observer import LogObserver
 from corsgate.daemon.log_place import marked
 from corsgate.daemon.notify import Notifier
 from corsgate.errors import ConfigError, ListenError
+from corsgate.gate.log_text import printable
 
 
 class Top(MultiService):
@@ -78,7 +79,9 @@ def exit_for(error: ConfigError, notifier: Notifier) -> SystemExit:
         configuration has to be changed, so that systemd does not restart it. It is 1 if a port is
         in use, so that systemd does.
     """
-    print(marked(str(error), 2, os.environ), file=sys.__stderr__)
+    # A newline in a name would begin a record of its own in the journal.
+    lines = "\n".join([printable(str(fault)) for fault in error.faults])
+    print(marked(lines, 2, os.environ), file=sys.__stderr__)
     report(error, notifier)
     return SystemExit(1 if isinstance(error, ListenError) else os.EX_CONFIG)
 

@@ -16,15 +16,15 @@ editor or a copy may write them in several steps."""
 
 
 class Watcher(Service):
-    """Watches the files of the configuration as long as it says ``watch = true``.
+    """Watches the files of the configuration while it has ``watch = true``.
 
     A fault is reported once. The files are loaded again after they have changed again.
 
     Args:
         clock: Calls back.
-        loader: Knows the files that were read, and how they looked then.
+        loader: Has the files that were read, and their signatures at that time.
         reloader: Reloads.
-        is_wanted: Returns whether the configuration in force says ``watch = true``.
+        is_wanted: Returns whether the configuration in force has ``watch = true``.
         look: Returns the signature of a file.
     """
 
@@ -43,11 +43,11 @@ class Watcher(Service):
         self._look = look
         self._call: IDelayedCall | None = None
         self._reloading = False
-        # How the files looked last, if they have changed.
+        # The signatures at the last check, if the files have changed.
         self._seen: Mapping[str, Signature] | None = None
 
     def startService(self) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         super().startService()
         self._call = self._clock.callLater(INTERVAL_S, self._check)
 

@@ -128,9 +128,8 @@ class AccessLog:
         _log_lost(unlogged)
 
     def reopen(self) -> None:
-        """Go on in a new file, where the log is one that was renamed, and log that."""
+        """Continue in a new file if the log is a file, which may have been renamed; log that."""
         if self._file is None:
-            _log.info("there is no access log file to open again")
             return
         try:
             self._file.reopen()

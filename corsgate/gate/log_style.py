@@ -44,7 +44,7 @@ class Place(Enum):
             color: A key of `ESCAPES`, or empty for none.
             text: Printable text.
         """
-        if self is not Place.COLOR_TERMINAL or not color:
+        if self is not Place.COLOR_TERMINAL or not color or not text:
             return text
         return f"{ESCAPES[color]}{text}{_END}"
 

@@ -208,9 +208,13 @@ def make_upstream(
     def tell(what: str) -> None:
         _log.warn("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
+    def tell_better(what: str) -> None:
+        _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
+
     credentials, refused = _credentials(upstream, reactor, rng, before)
     load = None if before is None else before.balancer.load
-    balancer = Balancer(upstream.servers, rules, chance, reactor.seconds(), tell, load)
+    now = reactor.seconds()
+    balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
         prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)

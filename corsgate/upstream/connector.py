@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
 )
 from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.error import TimeoutError as ConnectTimeoutError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory
@@ -118,7 +121,7 @@ class Connector:
             return Failure(
                 OutOfDescriptors(f"{self._server.origin}: the gate has no descriptor left")
             )
-        return Failure(ConnectFailed(f"{self._server.origin}: {failure.getErrorMessage()}"))
+        return Failure(ConnectFailed(f"{self._server.origin}: {_words(failure)}"))
 
     def _timed_out(self, _: object, timeout_s: float) -> Failure:
         return Failure(ConnectTimedOut(f"{self._server.origin}: no connection in time"))
@@ -139,6 +142,18 @@ class Connector:
         return InTurnEndpoint(
             [_address_endpoint(reactor, each, server.port, each_s) for each in addresses]
         )
+
+
+def _words(failure: Failure) -> str:
+    """Return why there is no connection, such as ``connection refused``."""
+    # Twisted's own text has the number, and the words twice.
+    number = getattr(failure.value, "osError", None)
+    if failure.check(Refused):
+        number = errno.ECONNREFUSED
+    if not isinstance(number, int):
+        return failure.getErrorMessage().rstrip(".")
+    text = os.strerror(number)
+    return text[:1].lower() + text[1:]
 
 
 def _address_endpoint(

@@ -44,12 +44,26 @@ class Pool:
     Attributes:
         now: The time in seconds.
         said: The messages of the balancer.
+        better: Those of them that are good news.
     """
 
     def __init__(self, pool: Sequence[Server], rules: Balancing | None = None) -> None:
         self.now = 0.0
         self.said: list[str] = []
-        self.balancer = Balancer(pool, rules or Balancing(), chance(), self.now, self.said.append)
+        self.better: list[str] = []
+
+        def better(what: str) -> None:
+            self.said.append(what)
+            self.better.append(what)
+
+        self.balancer = Balancer(
+            pool,
+            rules or Balancing(),
+            chance(),
+            self.now,
+            self.said.append,
+            tell_better=better,
+        )
 
     def state(self, name: str) -> ServerState:
         """Return a server's state."""

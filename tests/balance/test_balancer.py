@@ -36,6 +36,7 @@ class PickTests(SynchronousTestCase):
             pool.said,
             ["http://b.test is down: it answers 500", "http://b.test is up"],
         )
+        self.assertEqual(pool.better, ["http://b.test is up"])
         pool.probe("b", False, False, False)
         self.assertEqual(pool.state("b").reason, "it answers 500")
 
@@ -129,6 +130,7 @@ class EjectionTests(SynchronousTestCase):
         self.assertCountEqual(pool.picks(4), "aabb")
         pool.balancer.ended(pool.state("b"), term, True, pool.now)
         self.assertEqual(pool.said[1:], ["http://b.test is on trial", "http://b.test serves again"])
+        self.assertEqual(pool.better, pool.said[1:])
 
     def test_trial_beside_a_tunnel(self) -> None:
         """Requests from before the ejection neither delay the trial nor decide it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +41,14 @@ class Signals(SynchronousTestCase):
         self.reactor = Reactor()
         self.cuts: list[None] = []
         exit_cleanly_on_signals(self.reactor, lambda: self.cuts.append(None))
+        # Trial must be able to end, and a signal that a test leaves pending must not end it.
+        self.addCleanup(self.start)
+
+    def start(self) -> None:
+        """Do what the reactor does when it starts."""
+        when_running, self.reactor.when_running = self.reactor.when_running, []
+        for function in when_running:
+            function()
 
     def deliver(self, number: int) -> None:
         """Do what the reactor does once a signal has come."""
@@ -51,21 +58,24 @@ class Signals(SynchronousTestCase):
             function()
 
     def test_before_the_reactor_runs(self) -> None:
-        """A signal that comes early waits for the reactor, and kills nobody."""
+        """A signal that comes early neither ends the process nor is lost."""
         signal.raise_signal(signal.SIGTERM)
+        self.assertEqual(self.reactor.queued, [])
+        self.start()
         self.assertEqual((len(self.reactor.queued), self.reactor.stops), (1, 0))
 
     def test_over_the_reactors_own(self) -> None:
-        """The handlers that the reactor installs as it starts are replaced."""
-        ignored: Any = signal.SIG_IGN
-        signal.signal(signal.SIGTERM, ignored)
-        for function in self.reactor.when_running:
-            function()
-        self.deliver(signal.SIGTERM)
-        self.assertEqual(self.reactor.stops, 1)
+        """The reactor's own handlers are replaced, and get no signal before that."""
+        got: list[int] = []
+        signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+        signal.raise_signal(signal.SIGTERM)
+        self.start()
+        self.deliver(signal.SIGINT)
+        self.assertEqual((self.reactor.stops, len(self.cuts), got), (1, 1, []))
 
     def test_once_and_again(self) -> None:
         """The first stops the reactor, each further one cuts."""
+        self.start()
         self.deliver(signal.SIGINT)
         self.assertEqual((self.reactor.stops, len(self.cuts)), (1, 0))
         self.deliver(signal.SIGTERM)

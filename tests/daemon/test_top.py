@@ -7,6 +7,7 @@ import os
 import sys
 from io import StringIO
 
+import attrs
 from twisted.application.service import Service
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,6 +47,15 @@ class ExitTests(SynchronousTestCase):
         self.assertEqual(self.said.getvalue().count(str(FAULT)), 3)
         status = f"did not start: {FAULT} (and 2 more faults)"
         self.assertEqual(self.noted.messages, [{"STATUS": status}])
+
+    def test_what_a_name_contains(self) -> None:
+        """Nothing in a fault is a line, a journal's record or a terminal's command of its own."""
+        fault = attrs.evolve(FAULT, file="a\n<0>b\x1b[31m\u202e.toml")
+        exit_for(ConfigError([fault, FAULT]), self.noted)
+        first, second, rest = self.said.getvalue().split("\n")
+        self.assertEqual(
+            (first[:28], second, rest), (r"a\n<0>b\x1b[31m\u202e.toml:3", str(FAULT), "")
+        )
 
     def test_port_in_use(self) -> None:
         """A port that is in use may be free later; systemd gets the system's reason."""

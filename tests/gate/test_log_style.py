@@ -40,5 +40,6 @@ class PaintTests(SynchronousTestCase):
             if place is Place.COLOR_TERMINAL:
                 self.assertEqual(painted, f"{ESCAPES['red']}x\x1b[0m")
                 self.assertEqual(place.paint("", "x"), "x")
+                self.assertEqual(place.paint("red", ""), "")
             else:
                 self.assertEqual(painted, "x")

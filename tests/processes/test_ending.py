@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from tests.peers import request, response
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.protocol import Factory
+
+from tests.peers import Client, reactor, request, response
 from tests.processes.case import ProcessTestCase
 from tests.processes.load import Load
 from tests.support import LISTEN
@@ -109,3 +116,63 @@ class Tunnels(HandoverTestCase):
         self.assertEqual([asked.target for asked in upstream.requests], [b"/ws"])
         await self.replaceable(upstream.url).port()
         self.assertEqual((await waiting.response()).status, 200)
+
+
+class Released(ProcessTestCase):
+    """A restart without the socket unit, while the old process still has a WebSocket."""
+
+    async def restarted(self, listen: str, connect: Callable[[], Awaitable[Client]]) -> None:
+        """Assert that a new process serves while the old one drains, and after its end."""
+        upstream = await self.upstream()
+        upstream.answer = lambda asked: SWITCH if asked.target == b"/ws" else response(body=b"ok")
+        toml = (
+            f'listen = ["{listen}"]\n[upstreams.a]\nservers = ["{upstream.url}"]\n'
+            '[routes."/"]\nupstream = "a"\n'
+            '[limits]\ntunnel_grace = "100s"\ndrain_timeout = "100s"\n'
+        )
+        old = await self.up(toml)
+        websocket = await connect()
+        websocket.send(request(target=b"/ws", headers=UPGRADE))
+        await websocket.when(lambda: websocket.data.endswith(b"\r\n\r\n"))
+        old.signal("TERM")
+        await old.when(lambda: "stopping: no new connections" in old.said or old.status)
+        new = await self.up(toml)
+        client = await connect()
+        client.send(request(target=b"/new"))
+        self.assertEqual((await client.response()).status, 200)
+        self.assertIsNone(old.status)
+        websocket.close()
+        self.assertEqual(await old.ended(), 0, old.said)
+        client = await connect()
+        client.send(request(target=b"/newer"))
+        self.assertEqual((await client.response()).status, 200)
+        new.signal("TERM")
+        self.assertEqual(await new.ended(), 0, new.said)
+
+    async def up(self, toml: str) -> Daemon:
+        """Return a daemon that listens."""
+        daemon = self.configured(toml)
+        await daemon.when(lambda: "corsgate listens on " in daemon.said or daemon.status)
+        self.assertIsNone(daemon.status, daemon.said)
+        return daemon
+
+    async def test_port(self) -> None:
+        """The port is free as soon as the old process drains."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = int(free.getsockname()[1])
+        await self.restarted(f"tcp:{port}:interface=127.0.0.1", lambda: self.connect_to(port))
+
+    async def test_unix_socket(self) -> None:
+        """The new process makes the socket anew, and the old one does not remove that."""
+        with TemporaryDirectory() as directory:
+            path = f"{directory}/gate"
+
+            async def connect() -> Client:
+                endpoint = UNIXClientEndpoint(reactor, path)
+                client: Any = await endpoint.connect(Factory.forProtocol(Client))
+                self.addCleanup(client.close)
+                assert isinstance(client, Client)
+                return client
+
+            await self.restarted(f"unix:{path}", connect)
+            self.assertFalse(Path(path).exists())

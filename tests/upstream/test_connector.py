@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError, DNSLookupError, NoRouteError
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
@@ -123,6 +124,20 @@ class ConnectorTests(SynchronousTestCase):
         factory.clientConnectionFailed(connector, Failure(Refused()))
         failure = self.failureResultOf(connecting, ConnectFailed)
         self.assertIn("http://10.0.0.1", str(failure.value))
+
+    def test_words(self) -> None:
+        """The error says why in the system's words, without Twisted's own around them."""
+        for reason, words in (
+            (Refused(errno.ECONNREFUSED, "Connection refused"), "connection refused"),
+            (NoRouteError(errno.ENETUNREACH, "x"), "network is unreachable"),
+            (ConnectError(errno.ENOENT, "x"), "no such file or directory"),
+            (DNSLookupError("box.lan"), "DNS lookup failed: box.lan"),
+        ):
+            connecting = self.connect()
+            factory, (connector,) = self.clock.tcpClients[0][2], self.clock.connectors
+            factory.clientConnectionFailed(connector, Failure(reason))
+            failure = self.failureResultOf(connecting, ConnectFailed)
+            self.assertEqual(str(failure.value), f"http://10.0.0.1: {words}")
 
     def test_timed_out(self) -> None:
         """One that takes too long is given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from corsgate.config.model.by_url import signed_upstream
-from corsgate.config.model.endpoint import is_loopback, is_tls
+from corsgate.config.model.endpoint import is_handed_over, is_loopback, is_tls
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Listener, Route
 
@@ -65,9 +65,11 @@ def _open(
     )
     if nameless:
         name = _signed(nameless[0])
+        # The address is that of the socket unit.
+        unless = ", unless its socket is on loopback" if is_handed_over(listener.endpoint) else ""
         problem = (
-            "it serves any Host: a site that points its name here (DNS rebinding) passes for the"
-            f" gate's own and can use the credentials of upstream {name}"
+            f"it serves any Host{unless}: a site that points its name here (DNS rebinding) passes"
+            f" for the gate's own and can use the credentials of upstream {name}"
         )
         if not is_direct:
             return problem, _LIST

@@ -39,8 +39,20 @@ def key_text(path: Path) -> str:
         else:
             bare = _BARE_KEY.fullmatch(step)
             dot = "." if parts else ""
-            parts.append(dot + (step if bare else json.dumps(step, ensure_ascii=False)))
+            parts.append(dot + (step if bare else _quoted(step)))
     return "".join(parts)
+
+
+def _quoted(step: str) -> str:
+    """Return a key as a basic string of TOML in which all characters can be printed."""
+    return "".join(
+        [
+            char
+            if char.isprintable()
+            else (f"\\u{ord(char):04x}" if char <= "\uffff" else f"\\U{ord(char):08x}")
+            for char in json.dumps(step, ensure_ascii=False)
+        ]
+    )
 
 
 def key_lines(text: str) -> Mapping[Path, int]:

@@ -178,3 +178,11 @@ class KeyTextTests(SynchronousTestCase):
             ("é",): '"é"',
         }
         self.assertEqual(list(cases.values()), [key_text(path) for path in cases])
+
+    def test_unprintable_keys(self) -> None:
+        """What a terminal could act on is escaped, and a TOML reader gets the same key."""
+        key = "a\x1b[31m\n\x7f\x9b\u202eé\U000e0001"
+        text = key_text((key,))
+        self.assertTrue(text.isprintable())
+        self.assertIn("é", text)
+        self.assertEqual(tomllib.loads(f"{text} = 1"), {key: 1})
