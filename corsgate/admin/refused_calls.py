@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model.values import Config
+from corsgate.cors.origin import take_apart
 from corsgate.errors import BadValue
 from corsgate.explain.call import Call, usual_value
 from corsgate.explain.explanation import Explanation, explain
@@ -35,6 +36,8 @@ _NOT_CORS = (
     "The request had no Origin, so it is not a CORS call: another site's page made a form, a link"
     " or an image of it."
 )
+
+_NOT_SENT = "Browsers send no such Origin."
 
 
 @attrs.frozen(kw_only=True)
@@ -100,8 +103,12 @@ def remedy(config: Config, refusal: Refusal) -> Remedy:
     if explanation.allowed:
         return Remedy(advice=(_ALLOWED_NOW,))
     option = option_for(config, explanation)
+    near_miss = "; ".join(explanation.near_misses) or None
+    if take_apart(call.origin) is None:
+        # No browser sent it, and what it resembles may not be what anybody wants to allow.
+        return Remedy(near_miss=near_miss, advice=explanation.advice or (_NOT_SENT,))
     return Remedy(
-        near_miss="; ".join(explanation.near_misses) or None,
+        near_miss=near_miss,
         toml=None if option else explanation.toml or None,
         option=option,
         advice=explanation.advice,

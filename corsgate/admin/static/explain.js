@@ -1,6 +1,6 @@
 // The explain form: what `corsgate explain` says about a call, with the configuration in force.
 
-import { block, byId, el, foreign, say } from "./dom.js";
+import { block, byId, el, foreign, nearMiss, say } from "./dom.js";
 
 const field = (name) => byId(`explain-${name}`);
 const MARKS = { pass: "ok", fail: "fails", note: "note" };
@@ -38,7 +38,7 @@ function result(answer) {
   if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? "no CORS policy")));
   if (answer.seen) parts.push(el("p", {}, foreign(answer.seen)));
   if (answer.reason) parts.push(el("p", {}, el("strong", {}, "Reason: "), foreign(answer.reason)));
-  for (const miss of answer.near_misses) parts.push(el("p", {}, el("span", { class: "tag" }, "Near miss"), " ", foreign(miss)));
+  for (const miss of answer.near_misses) parts.push(nearMiss(miss));
   if (answer.toml && !answer.option) parts.push(el("p", {}, `To allow it, write${answer.file ? " in " : ""}`, answer.file ? el("code", {}, foreign(answer.file)) : "", ":"), block(answer.toml.trimEnd(), "TOML that allows the call"));
   if (answer.option) parts.push(el("p", {}, "To allow it, start the gate with:"), block(answer.option, "Option that allows the call"));
   for (const line of answer.advice) parts.push(el("p", {}, "Note: ", foreign(line)));
