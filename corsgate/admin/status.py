@@ -185,7 +185,9 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
     return {
         "origin": origin,
         "state": word,
-        "reason": state.reason if word in ("down", "ejected", "half_open") else None,
+        "reason": state.reason.removeprefix(f"{origin}: ")
+        if word in ("down", "ejected", "half_open")
+        else None,
         "until_s": view.wall_clock() + ends_in_s if word == "ejected" else None,
         "weight": state.server.weight,
         "backup": state.server.backup,

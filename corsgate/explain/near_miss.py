@@ -91,7 +91,7 @@ def _look_alikes(allowed: str, host: str) -> Iterator[str]:
     if host.endswith(f".{name}"):
         yield f"subdomain: {allowed} is allowed, but {host} is another host"
         return
-    before, found, behind = f".{host}".rpartition(f".{name}.")
+    _, found, behind = f".{host}".rpartition(f".{name}.")
     if found:
         yield f"another site: {host} belongs to {behind}, not to {name}, which is allowed"
     elif name.replace(".", "-") in host.replace(".", "-"):

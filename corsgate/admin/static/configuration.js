@@ -9,7 +9,7 @@ function reloadWords(config, now) {
   const counts = config.reloads ? ` (${count(config.reloads.succeeded)} succeeded, ${count(config.reloads.failed)} failed)` : "";
   if (!last) return ["none yet"];
   const ended = last.faults.length ? el("strong", { class: "bad" }, "failed") : "succeeded";
-  return [`${clock(last.time_s, now)} by ${last.trigger}: `, ended, el("span", { class: "muted" }, counts)];
+  return [`${[clock(last.time_s, now), last.trigger].filter(Boolean).join(", ")}: `, ended, el("span", { class: "muted" }, counts)];
 }
 
 const lines = (texts) => el("ul", {}, ...texts.map((text) => el("li", {}, foreign(text))));

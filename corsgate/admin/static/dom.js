@@ -125,6 +125,6 @@ export function nearMiss(text) {
 
 /** A block of text with a button that copies it. */
 export function block(text, label) {
-  const code = el("pre", { tabindex: "0", role: "region", "aria-label": label }, text);
+  const code = el("pre", { tabindex: "0", role: "group", "aria-label": label }, text);
   return el("div", { class: "block" }, code, copyButton(code));
 }

@@ -24,7 +24,7 @@ function steps(answer) {
       const { method, url, request_headers: sent, status, response_headers: got } = answer.exchanges[exchange];
       exchange += 1;
       const text = [`${method} ${url}`, headersText(sent), "", String(status), headersText(got)].join("\n");
-      parts.push(el("pre", { tabindex: "0", role: "region", "aria-label": `Request and response ${exchange}` }, text.trimEnd()));
+      parts.push(el("pre", { tabindex: "0", role: "group", "aria-label": `Request and response ${exchange}` }, text.trimEnd()));
     }
     return el("li", {}, ...parts);
   });
