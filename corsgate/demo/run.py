@@ -240,7 +240,7 @@ def _welcome(demo: Demo) -> str:
   the page  http://localhost:{ports.app}
   the gate  http://localhost:{ports.gate}  twistd -n corsgate --config {config}
   the box   http://localhost:{ports.box}  digest credentials admin:admin, no CORS
-  status    {status}  what the gate does, live; /metrics is for Prometheus
+  status    {status}  what the gate does, live
 
   Ctrl-C ends all three.
 """

@@ -130,6 +130,33 @@ class StatusPageTests:
         for step in printed["steps"]:
             self.assertIn(step["title"], said)
 
+    async def test_keyboard(self: Any) -> None:
+        """The tab key gets to all that can be used, in the page's order, and shows where it is."""
+        page = await self.page()
+        await self.call(b"https://app2.example")
+        await in_thread(page.wait, f"{REFUSED}.length")
+        await in_thread(page.run, "document.querySelector('.refusal .actions button').click()")
+        await in_thread(page.wait, "document.querySelector('#explain-result').innerText")
+        await in_thread(page.run, "document.activeElement.blur()")
+        await in_thread(page.run, "(document.body.tabIndex = -1, document.body.focus())")
+        usable = (
+            "[...document.querySelectorAll('a[href], button, input, textarea, summary,"
+            ' [tabindex="0"]\')].filter((each) => each.checkVisibility())'
+        )
+        count = await in_thread(page.run, f"{usable}.length")
+        self.assertGreater(count, 20)
+
+        def visit() -> list[tuple[int, bool]]:
+            found = []
+            for _ in range(count):
+                page.press(Keys.TAB)
+                place = f"{usable}.indexOf(document.activeElement)"
+                style = "getComputedStyle(document.activeElement).outlineStyle"
+                found.append(tuple(page.run(f"[{place}, {style} !== 'none']")))
+            return found
+
+        self.assertEqual(await in_thread(visit), [(place, True) for place in range(count)])
+
     async def test_explain_fault(self: Any) -> None:
         """What is wrong with a question is shown."""
         page = await self.page()

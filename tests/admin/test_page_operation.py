@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tests.apache import ApacheDigest
 from tests.certificates import Authority
 from tests.peers import request
 from tests.processes.test_ending import SWITCH, UPGRADE
+from tests.twistd import Daemon
 
 ATTENTION = "document.querySelector('#attention').innerText"
 CONFIGURATION = "document.querySelector('#configuration-body').innerText"
@@ -97,6 +99,8 @@ class ReloadTests:
             "failed", await in_thread(page.run, "document.querySelector('#said').innerText")
         )
         self.assertEqual(await self.call(), 200)
+        ready = await self.send_to(self.admin_port, request(b"GET", b"/readyz"))
+        self.assertEqual((ready.status, ready.body), (200, b"ready\n"))
         self.reload(lambda text: good)
         await in_thread(page.wait, f"{CONFIGURATION}.includes('1 succeeded, 1 failed')")
         await in_thread(page.wait, CALM)
@@ -239,3 +243,34 @@ cors = "app"
         await client.close()
         self.assertEqual(await self.gate.ended(), 0)
         self.assertIn("lost since", await in_thread(page.wait, BANNER))
+
+
+class QuickModeTests(StatusPageTestCase):
+    """The page of a gate without a configuration file."""
+
+    start = Chromium
+
+    async def started(self) -> Daemon:
+        """Start a gate by options; its admin listener is on by default."""
+        options = ["--upstream", self.box.url, "--allow-origin", "https://app.example"]
+        gate = self.daemon(*options, "--listen", "tcp:0:interface=127.0.0.1")
+        self.port = await gate.port()
+        found = re.search(r"status and metrics: http://127\.0\.0\.1:(\d+)/", gate.said)
+        assert found is not None, gate.said
+        self.admin_port = int(found[1])
+        return gate
+
+    async def test_command_line(self) -> None:
+        """It says where the configuration comes from, and which option allows a refused call."""
+        page = await self.page()
+        self.assertIn("comes from the command line", await in_thread(page.run, CONFIGURATION))
+        await self.call(b"https://app.example.evil.test")
+        refused = "document.querySelector('.refusal')?.innerText"
+        said = await in_thread(page.wait, refused)
+        self.assertIn("Look-alike another site: app.example.evil.test belongs to evil.test", said)
+        self.assertIn("To allow this other origin too, start the gate with:", said)
+        self.assertIn("--allow-origin https://app.example.evil.test", said)
+        await in_thread(page.run, "document.querySelector('.refusal .actions button').click()")
+        said = await in_thread(page.wait, "document.querySelector('#explain-result').innerText")
+        self.assertIn("policy of the command line", said)
+        self.assertEqual(await in_thread(accessibility_faults, page), [])

@@ -35,7 +35,7 @@ function result(answer) {
   const parts = [
     el("h3", {}, el("span", { class: answer.allowed ? "pill good" : "pill bad" }, answer.allowed ? "Allowed" : "Blocked"), " ", foreign(`${answer.method} ${answer.url} from ${answer.origin}`)),
   ];
-  if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? "no CORS policy")));
+  if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? (answer.file ? "no CORS policy" : "policy of the command line"))));
   if (answer.seen) parts.push(el("p", {}, foreign(answer.seen)));
   if (answer.reason) parts.push(el("p", {}, el("strong", {}, "Reason: "), foreign(answer.reason)));
   for (const miss of answer.near_misses) parts.push(nearMiss(miss));
