@@ -20,7 +20,7 @@ from prometheus_client.core import (
 )
 
 import twisted
-from corsgate.admin.status import bounds, credentials_refused, package_version
+from corsgate.admin.status import bounds, package_version
 from corsgate.admin.turns import batches
 from corsgate.admin.view import View, is_usable, not_after_s, pool_of, unready
 from corsgate.balance.circuit import CircuitState
@@ -318,11 +318,12 @@ def _ejected(servers: Sequence[Server]) -> Metric:
 
 def _refused_credentials(servers: Sequence[Server]) -> Metric:
     family = _counter(
-        "upstream_credentials_refused", "Responses that refused the gate's credentials.", _SERVER
+        "upstream_credentials_refused",
+        "Responses with 401 to the gate's own credentials.",
+        _SERVER,
     )
     for upstream, origin, _ in servers:
-        last = credentials_refused(upstream, origin)
-        family.add_metric((upstream.name, origin), 0 if last is None else last["count"])
+        family.add_metric((upstream.name, origin), upstream.credential_refusals.total(origin))
     return family
 
 

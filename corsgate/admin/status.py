@@ -212,16 +212,21 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
             "tunnels": pool.tunnels,
             "max_tunnels": limits.max_tunnels,
         },
-        "credentials_refused": credentials_refused(upstream, origin),
+        "credentials_refused": _credentials_refused(upstream, origin),
     }
 
 
-def credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
+def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
     """Return when a server last refused the gate's own credentials; None if it never did."""
     last = upstream.credential_refusals.last(origin)
     if last is None:
         return None
-    return {"time_s": last.time_s, "words": last.words, "count": last.count}
+    return {
+        "time_s": last.time_s,
+        "words": last.words,
+        "count": last.count,
+        "status": last.status,
+    }
 
 
 def _refusals(view: View) -> list[Object]:

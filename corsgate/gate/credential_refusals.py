@@ -50,12 +50,13 @@ class CredentialRefusal:
 
 
 class _Throttles:
-    """What limits the lines about one server."""
+    """What limits the lines about one server, and how often it refused in all."""
 
-    __slots__ = ("by_status", "told")
+    __slots__ = ("by_status", "told", "total")
 
     def __init__(self) -> None:
         self.by_status = {status: Throttle(interval_s=s) for status, s in INTERVAL_S.items()}
+        self.total = 0
         # Whether a line says that the server refuses, so that another is due when it accepts.
         self.told = False
 
@@ -103,6 +104,11 @@ class CredentialRefusals:
         """Return the last refusal of a server; None if it has accepted a request since."""
         return self._last.get(origin)
 
+    def total(self, origin: str) -> int:
+        """Return how often a server refused with 401 in all; it never gets less."""
+        throttles = self._throttles.get(origin)
+        return 0 if throttles is None else throttles.total
+
     def note(self, origin: str, head: ResponseHead, *, signed: bool = True) -> str:
         """Record a response to a request with the gate's credentials.
 
@@ -137,6 +143,7 @@ class CredentialRefusals:
         )
         self.any = True
         throttles = self._throttles.setdefault(origin, _Throttles())
+        throttles.total += status == 401
         more = throttles.by_status[status].due(self._clock())
         if more is not None:
             throttles.told = throttles.told or status == 401

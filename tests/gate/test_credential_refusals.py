@@ -97,6 +97,13 @@ class NoteTests(SynchronousTestCase):
         assert last is not None
         self.assertEqual(last.status, 401)
 
+    def test_total(self) -> None:
+        """All refusals with 401 are counted, also those before the server accepted again."""
+        for status in (401, 401, 200, 401, 403):
+            self.refusals.note(BOX, head(status))
+        self.assertEqual(self.refusals.total(BOX), 3)
+        self.assertEqual(self.refusals.total("http://other.test"), 0)
+
     def test_bound(self) -> None:
         """Only so many servers are remembered."""
         for number in range(MAX_SERVERS + 10):
