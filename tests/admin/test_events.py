@@ -145,6 +145,27 @@ class EventsTests(AdminTestCase):
         await self.received(client, 2)
         self.assertEqual(self.made, ["begin", "whole", "changed"])
 
+    async def test_left_meanwhile(self) -> None:
+        """Once nobody watches, the event that is being made is given up; the next one is made."""
+        await self.watch(dict)
+        usual, made = self.pieces, []
+
+        def endless(name: str, status: Callable[[], Any]) -> Iterator[bytes]:
+            while True:
+                made.append(name)
+                yield b""
+
+        self.pieces = endless  # type: ignore[method-assign]
+        client = await self.watcher(events=0)
+        await self.events.when(lambda: bool(self.events.watchers))
+        await client.close()
+        await self.gone(0)
+        count = len(made)
+        await self.connect_to(port_of(self.service))
+        self.assertEqual((len(made), self.clock.getDelayedCalls()), (count, []))
+        self.pieces = usual  # type: ignore[method-assign]
+        await self.watcher()
+
     async def test_failure(self) -> None:
         """What goes wrong with an event is logged; the next one is made all the same."""
         statuses = iter([ValueError("bad"), {}, {}])
