@@ -144,7 +144,7 @@ class Events(AdminResource):
             if self._making is making:
                 self._making = None
             if not failure.check(CancelledError):
-                _log.failure("/api/events of the admin listener failed", failure)
+                _log.failure("{path} of the admin listener failed", failure, path="/api/events")
 
         making.addCallback(made)
         making.addErrback(failed)
