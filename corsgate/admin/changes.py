@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
-from corsgate.admin.status import status
+from corsgate.admin.status import parts
+from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View
 from corsgate.gate.runtime import CompiledRoute, Runtime
 
@@ -12,10 +13,10 @@ _Stamp = tuple[int, int, int]
 
 
 class Changes:
-    """Makes status objects for those that have seen an earlier one.
+    """Makes the status for those that have seen an earlier one, as pieces of JSON.
 
-    An object has ``partial``: false if it has all routes, true if it has only those that changed
-    since the last time.
+    It has ``partial``: false if it has all routes, true if it has only those that changed since the
+    last time.
 
     Args:
         view: The source.
@@ -26,16 +27,20 @@ class Changes:
         self._runtime: Runtime | None = None
         self._stamps: dict[str, _Stamp] = {}
 
-    def whole(self) -> dict[str, Any]:
-        """Return the status with all routes."""
-        return {**status(self._view), "partial": False}
+    def begin(self) -> None:
+        """Let `changed` return what changes from now on."""
+        self._note(self._view.gate.runtime)
 
-    def changed(self) -> dict[str, Any]:
+    def whole(self) -> Iterator[bytes]:
+        """Return the status with all routes."""
+        return json_pieces({**parts(self._view), "partial": False})
+
+    def changed(self) -> Iterator[bytes]:
         """Return the status with the routes that changed since the last call."""
         runtime = self._view.gate.runtime
         is_new = runtime is not self._runtime
         routes = self._note(runtime)
-        return {**status(self._view, routes), "partial": not is_new}
+        return json_pieces({**parts(self._view, routes), "partial": not is_new})
 
     def _note(self, runtime: Runtime) -> list[CompiledRoute]:
         """Return the routes that changed since the last call; all of them after a reload."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Protocol
 
 import attrs
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.admin.resource import AdminResource, refuse, stream
+from corsgate.admin.turns import Turns
 from corsgate.server.request import GateRequest
+
+_log = Logger()
 
 MAX_WATCHERS = 8
 """How many pages may watch at once."""
@@ -23,12 +28,15 @@ MAX_PAUSE_S = 10.0
 
 
 class Statuses(Protocol):
-    """Makes status objects; see `corsgate.admin.changes.Changes`."""
+    """Makes the status as pieces of JSON; see `corsgate.admin.changes.Changes`."""
 
-    def whole(self) -> Mapping[str, Any]:
+    def begin(self) -> None:
+        """Let `changed` return what changes from now on."""
+
+    def whole(self) -> Iterator[bytes]:
         """Return the status with all routes."""
 
-    def changed(self) -> Mapping[str, Any]:
+    def changed(self) -> Iterator[bytes]:
         """Return the status with the routes that changed since the last call."""
 
 
@@ -40,13 +48,13 @@ class _Watcher:
     Attributes:
         request: Its request.
         paused_s: Since when its connection takes no more, in the reactor's seconds, or None.
-        is_behind: Whether it has missed an event.
+        is_behind: Whether it needs the whole status: it is new, or it has missed an event.
     """
 
     request: GateRequest
     now: Callable[[], float]
     paused_s: float | None = None
-    is_behind: bool = False
+    is_behind: bool = True
 
     def pauseProducing(self) -> None:
         """Skip events until the connection takes more."""
@@ -64,13 +72,14 @@ class _Watcher:
 class Events(AdminResource):
     """Writes the status to all that watch; there is no timer while nobody does.
 
-    An event is made once for all watchers. A slow watcher misses events instead of having them
-    wait in memory.
+    An event is made once for all watchers, in pieces, one event at a time. A slow watcher misses
+    events instead of having them wait in memory.
 
     A watcher first gets the whole status, then only the routes that have changed.
 
     Args:
         changes: Makes the status.
+        turns: Works the events out.
         reactor: Tells the time.
 
     Attributes:
@@ -79,13 +88,14 @@ class Events(AdminResource):
 
     methods: ClassVar[tuple[bytes, ...]] = (b"GET",)
 
-    def __init__(self, changes: Statuses, reactor: Any) -> None:
+    def __init__(self, changes: Statuses, turns: Turns, reactor: Any) -> None:
         super().__init__()
         self.watchers: set[_Watcher] = set()
         self._changes = changes
+        self._turns = turns
         self._reactor = reactor
         self._timer: IDelayedCall | None = None
-        self._whole = b""
+        self._making: Deferred[Any] | None = None
 
     def serve(self, request: GateRequest) -> None:
         """Begin a stream of events, the first of them at once."""
@@ -99,36 +109,60 @@ class Events(AdminResource):
         stream(request, b"text/event-stream")
         request.registerProducer(watcher, True)
         if self._timer is None:
-            self._changes.changed()
+            self._changes.begin()
             self._timer = self._reactor.callLater(INTERVAL_S, self._tick)
-        request.write(self._whole_event())
+        self._catch_up()
 
     def _tick(self) -> None:
         self._timer = self._reactor.callLater(INTERVAL_S, self._tick)
-        event, now = _event(self._changes.changed()), self._reactor.seconds()
-        self._whole = b""
+        now = self._reactor.seconds()
+        for watcher in tuple(self.watchers):
+            if watcher.paused_s is not None and now - watcher.paused_s >= MAX_PAUSE_S:
+                watcher.request.abort()
+        # What changes while an event is made belongs to the next one.
+        if self.watchers and self._making is None:
+            self._make(self._changes.changed(), whole=False)
+
+    def _catch_up(self) -> None:
+        """Have the whole status made if somebody needs it and nothing else is being made."""
+        if self._making is None and any(
+            each.is_behind and each.paused_s is None for each in self.watchers
+        ):
+            self._make(self._changes.whole(), whole=True)
+
+    def _make(self, pieces: Iterator[bytes], *, whole: bool) -> None:
+        """Make an event and write it."""
+        making = self._making = Deferred.fromCoroutine(self._turns.join(pieces))
+
+        def made(status: bytes) -> None:
+            self._making = None
+            # JSON has no line break in it, so it is one line of data.
+            self._write(b"event: status\ndata: " + status + b"\n\n", whole=whole)
+            self._catch_up()
+
+        def failed(failure: Failure) -> None:
+            if self._making is making:
+                self._making = None
+            if not failure.check(CancelledError):
+                _log.failure("{path} of the admin listener failed", failure, path="/api/events")
+
+        making.addCallback(made)
+        making.addErrback(failed)
+
+    def _write(self, event: bytes, *, whole: bool) -> None:
         for watcher in tuple(self.watchers):
             if watcher.paused_s is not None:
                 watcher.is_behind = True
-                if now - watcher.paused_s >= MAX_PAUSE_S:
-                    watcher.request.abort()
-            else:
-                behind, watcher.is_behind = watcher.is_behind, False
-                watcher.request.write(self._whole_event() if behind else event)
-
-    def _whole_event(self) -> bytes:
-        """Return the event with all routes, made at most once between two ticks."""
-        self._whole = self._whole or _event(self._changes.whole())
-        return self._whole
+            elif watcher.is_behind == whole:
+                watcher.is_behind = False
+                watcher.request.write(event)
 
     def _leave(self, watcher: _Watcher) -> None:
         self.watchers.discard(watcher)
-        if not self.watchers and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._whole = b""
-
-
-def _event(status: Mapping[str, Any]) -> bytes:
-    # JSON has no line break in it, so it is one line of data.
-    return b"event: status\ndata: " + json.dumps(status).encode() + b"\n\n"
+        if self.watchers or self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        making, self._making = self._making, None
+        if making is not None:
+            making.cancel()

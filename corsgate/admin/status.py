@@ -31,22 +31,19 @@ Object = dict[str, Any]
 def begin(view: View) -> tuple[bytes, Iterator[bytes]]:
     """Return the content type and the pieces of the status."""
     view.keep_counters()
-    return JSON, json_pieces(_parts(view))
+    return JSON, json_pieces(parts(view))
 
 
-def status(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
-    """Return what `/api/status` shows.
+def parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
+    """Return what `/api/status` shows, with iterators of routes and of upstreams.
+
+    The iterators may be used in later turns of the reactor; a reload in between changes neither
+    which routes nor which upstreams they return.
 
     Args:
         view: The source.
         routes: The routes to show; None for all.
     """
-    found = _parts(view, routes)
-    return {**found, "routes": list(found["routes"]), "upstreams": list(found["upstreams"])}
-
-
-def _parts(view: View, routes: Iterable[CompiledRoute] | None = None) -> Object:
-    """Return the same with iterators of routes and of upstreams."""
     gate, config = view.gate, view.gate.config
     last = view.reloads.last
     if routes is None:
@@ -167,8 +164,7 @@ def _route(route: CompiledRoute) -> Object:
 
 
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
-    configured = view.gate.config.upstreams[upstream.name]
-    credentials = configured.credentials
+    credentials = upstream.config.credentials
     kind = type(credentials).__name__.removesuffix("Credentials").lower()
     return {
         "name": upstream.name,
@@ -184,13 +180,15 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
 
 def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerState) -> Object:
     counters, word = state.counters, server_state(state)
-    limits = view.gate.config.upstreams[upstream.name].pool
+    limits = upstream.config.pool
     pool = pool_of(upstream, origin)
     ends_in_s = state.circuit.until_s - view.clock()
     return {
         "origin": origin,
         "state": word,
-        "reason": state.reason if word in ("down", "ejected", "half_open") else None,
+        "reason": state.reason.removeprefix(f"{origin}: ")
+        if word in ("down", "ejected", "half_open")
+        else None,
         "until_s": view.wall_clock() + ends_in_s if word == "ejected" else None,
         "weight": state.server.weight,
         "backup": state.server.backup,
@@ -224,7 +222,12 @@ def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str,
     last = upstream.credential_refusals.last(origin)
     if last is None:
         return None
-    return {"time_s": last.time_s, "words": last.words, "count": last.count}
+    return {
+        "time_s": last.time_s,
+        "words": last.words,
+        "count": last.count,
+        "status": last.status,
+    }
 
 
 def _refusals(view: View) -> list[Object]:

@@ -53,7 +53,7 @@ def populate(
         root.add(b"metrics", LongResource(turns, lambda request: metrics(request, view)))
     root.add(b"api/status", LongResource(turns, lambda request: status.begin(view)))
     root.add(b"api/config", LongResource(turns, lambda request: masked_config.begin(view)))
-    root.add(b"api/events", Events(Changes(view), reactor))
+    root.add(b"api/events", Events(Changes(view), turns, reactor))
     root.add(b"api/explain", Explain(view, turns))
     add_page(root)
 

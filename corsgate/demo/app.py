@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import resources
 from typing import Final
 
 import attrs
 from twisted.web.resource import Resource
 from twisted.web.server import Request
+from twisted.web.util import redirectTo
 
 _TYPES: Final = {
     "index.html": b"text/html; charset=utf-8",
@@ -54,14 +56,34 @@ class _Fixed(Resource):
         return self._body
 
 
-def app_root(addresses: Addresses) -> Resource:
+class _ToStatus(Resource):
+    """Redirects to the gate's status page, whose address is known once the gate runs."""
+
+    def __init__(self, status_url: Callable[[], str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
+        self._status_url = status_url
+
+    def render_GET(self, request: Request) -> bytes:
+        """Redirect there."""
+        url = self._status_url()
+        if url:
+            return redirectTo(url.encode("ascii"), request)
+        request.setResponseCode(404)
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"The gate's log has not named a status page.\n"
+
+
+def app_root(addresses: Addresses, status_url: Callable[[], str]) -> Resource:
     """Return the resource that serves the page at ``/`` and its addresses at ``/config.json``.
+
+    ``/status`` redirects to the gate's status page.
 
     The page's content security policy allows requests to the box and the gate, so that only CORS
     can block them.
 
     Args:
         addresses: The addresses that the page calls.
+        status_url: Returns the address of the gate's status page; empty if that is not known.
     """
     policy = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -73,6 +95,7 @@ def app_root(addresses: Addresses) -> Resource:
     for name, content_type in _TYPES.items():
         page = _Fixed((files / name).read_bytes(), content_type, policy)
         root.putChild(b"" if name == "index.html" else name.encode(), page)
+    root.putChild(b"status", _ToStatus(status_url))
     config = json.dumps(attrs.asdict(addresses)).encode()
     root.putChild(b"config.json", _Fixed(config, b"application/json", policy))
     return root

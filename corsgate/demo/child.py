@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 TAIL_BYTES: Final = 4000
 STOP_TIMEOUT_S: Final = 10.0
+_STATUS: Final = re.compile(rb"status and metrics: (http://\S+)\s")
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,6 +59,7 @@ class GateProcess(ProcessProtocol):
 
     Attributes:
         tail: The end of the log.
+        status_url: The address of the gate's status page; empty until the log says it.
         is_running: Whether the process was started, and its end has not been reported yet.
         was_told_to_end: Whether SIGINT or SIGTERM ended the process.
     """
@@ -66,6 +68,7 @@ class GateProcess(ProcessProtocol):
 
     def __init__(self) -> None:
         self.tail = b""
+        self.status_url = ""
         self.is_running = False
         self.was_told_to_end = False
         self._relay: Callable[[bytes], None] | None = None
@@ -101,6 +104,9 @@ class GateProcess(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """Receive a part of the log, from standard output or error."""
         self.tail = (self.tail + data)[-TAIL_BYTES:]
+        found = None if self.status_url else _STATUS.search(self.tail)
+        if found is not None:
+            self.status_url = found[1].decode("ascii", "replace")
         if self._relay is not None:
             self._relay(data)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import re
 import socket
 import sys
 import tempfile
@@ -43,7 +42,6 @@ READY_TIMEOUT_S: Final = 30.0
 READY_INTERVAL_S: Final = 0.1
 _LOOPBACK: Final = "127.0.0.1"
 _LOOPBACK6: Final = "::1"
-_STATUS: Final = re.compile(rb"status and metrics: (http://\S+)")
 
 
 class IDemoReactor(IReactorCore, IReactorTCP, IReactorTime, IReactorProcess):
@@ -130,7 +128,12 @@ class Demo:
             addresses = Addresses(
                 box=f"http://localhost:{box_port}", gate=f"http://localhost:{gate_port}"
             )
-            app_port = self._listen(self.ports.app, app_root(addresses), "app", "the page")
+            app_port = self._listen(
+                self.ports.app,
+                app_root(addresses, lambda: self.gate.status_url),
+                "app",
+                "the page",
+            )
             if self.ports.gate:
                 # Not every system lets the gate use a port that is bound here.
                 reserved.close()
@@ -191,12 +194,6 @@ class Demo:
             f"{READY_TIMEOUT_S:.0f} seconds; check listen in {self.config}"
         )
 
-    @property
-    def status_url(self) -> str:
-        """Where the gate's status can be seen; empty until its log says that."""
-        found = _STATUS.search(self.gate.tail)
-        return found[1].decode("ascii") if found else ""
-
     def _tail(self) -> str:
         return self.gate.tail.decode("utf-8", "replace").strip() or "(nothing)"
 
@@ -235,16 +232,16 @@ def _welcome(demo: Demo) -> str:
     config = demo.config
     if config is not None and config.is_relative_to(Path.cwd()):
         config = config.relative_to(Path.cwd())
-    # The gate listens a moment before it logs this. If it comes later, the log is relayed already.
-    url = demo.status_url
-    status = f"  metrics   {url}metrics\n" if url else ""
+    # The gate listens a moment before it logs where its status is.
+    status = demo.gate.status_url or f"http://localhost:{ports.app}/status"
     return f"""
   Open  http://localhost:{ports.app}
 
   the page  http://localhost:{ports.app}
   the gate  http://localhost:{ports.gate}  twistd -n corsgate --config {config}
   the box   http://localhost:{ports.box}  digest credentials admin:admin, no CORS
-{status}
+  status    {status}  what the gate does, live
+
   Ctrl-C ends all three.
 """
 

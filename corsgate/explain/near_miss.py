@@ -76,9 +76,26 @@ def _origin_misses(policy: Policy, origin: bytes) -> Iterator[str]:
             f"{url.scheme}://{url.host}"
         ):
             yield f"port: {allowed} is allowed"
+    for allowed in policy.source.allow_origins:
+        yield from _look_alikes(allowed, url.host)
     near = difflib.get_close_matches(spelled, policy.source.allow_origins, n=1, cutoff=0.85)
     if near:
-        yield f"spelling: {near[0]} is allowed"
+        yield f"another host: {near[0]} is allowed, and {url.host} is only spelled like it"
+
+
+def _look_alikes(allowed: str, host: str) -> Iterator[str]:
+    """Return how a host that contains the name of an allowed one is something else."""
+    name = allowed.partition("://")[2].removeprefix("*.").partition(":")[0]
+    if "*" in name or "." not in name:
+        return
+    if host.endswith(f".{name}"):
+        yield f"subdomain: {allowed} is allowed, but {host} is another host"
+        return
+    _, found, behind = f".{host}".rpartition(f".{name}.")
+    if found:
+        yield f"another site: {host} belongs to {behind}, not to {name}, which is allowed"
+    elif name.replace(".", "-") in host.replace(".", "-"):
+        yield f"another host: {allowed} is allowed, and {host} only contains its name"
 
 
 def _is_nearly(allowed: str, url: Url) -> bool:

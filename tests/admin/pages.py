@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -83,3 +84,10 @@ def firefox(**options: Any) -> Firefox:
     browser = Firefox(**options)
     browser.before_page(KEEP_VIOLATIONS)
     return browser
+
+
+def accessibility_faults(page: Chromium) -> list[str]:
+    """Return what axe finds wrong with the page as it is now."""
+    page.driver.execute_script((files("axe_core_python") / "axe.min.js").read_text("utf-8"))
+    found = page.run("(await axe.run()).violations")
+    return [f"{each['id']}: {node['html']}" for each in found for node in each["nodes"]]

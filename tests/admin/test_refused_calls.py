@@ -99,6 +99,27 @@ class RemedyTests(SynchronousTestCase):
         """What is similar and allowed is named."""
         self.assertIn("http instead of https", str(remedy(CONFIG, REFUSAL).near_miss))
 
+    def test_look_alike(self) -> None:
+        """An origin that only looks like an allowed one is said to be another."""
+        found = remedy(CONFIG, attrs.evolve(REFUSAL, origin="https://app.example.evil.test"))
+        self.assertIn("belongs to evil.test, not to app.example", str(found.near_miss))
+
+    def test_no_toml(self) -> None:
+        """What no browser sends as Origin has no TOML, least of all for another origin."""
+        for origin in (
+            "https://app.example@evil.test",
+            "https://app.example:x@evil.test",
+            "https://evil.test/",
+            "HTTPS://evil.test",
+            "https://evil.test:443",
+            "https://a..b",
+            "https://" + "a" * 300,
+            "https://" + "a." * 300 + "x",
+            "file://",
+        ):
+            with self.subTest(origin=origin):
+                self.assertIsNone(remedy(CONFIG, attrs.evolve(REFUSAL, origin=origin)).toml)
+
     def test_allowed_now(self) -> None:
         """A call that the configuration now allows needs nothing."""
         found = remedy(CONFIG, attrs.evolve(REFUSAL, origin="https://app.example"))

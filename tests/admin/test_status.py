@@ -7,7 +7,9 @@ from typing import Any
 
 import attrs
 
-from corsgate.admin.status import status
+from corsgate.admin.status import begin, parts
+from corsgate.admin.turns import json_pieces
+from corsgate.admin.view import View
 from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.daemon.reload import ReloadOutcome
@@ -46,8 +48,13 @@ class Reloaded:
     failed = 1
 
 
+def status(view: View) -> Any:
+    """Return the status as a client gets it."""
+    return json.loads(b"".join(begin(view)[1]))
+
+
 class StatusTests(AdminTestCase):
-    """`status`."""
+    """`/api/status`."""
 
     async def start(self, *answers: bytes, upstream: str = "") -> Gate:
         """Return a gate with a server."""
@@ -55,7 +62,7 @@ class StatusTests(AdminTestCase):
 
     def of_gate(self, gate: Gate) -> Any:
         """Return the status as a client of it gets it."""
-        return json.loads(json.dumps(status(view_of(gate))))
+        return status(view_of(gate))
 
     async def test_members(self) -> None:
         """Every object has the members that the page expects."""
@@ -160,3 +167,15 @@ class StatusTests(AdminTestCase):
         found = self.of_gate(gate)
         self.assertEqual(sum(found["routes"][0]["requests"].values()), 0)
         self.assertEqual(found["upstreams"][0]["servers"][0]["requests"], {})
+
+    async def test_reload_meanwhile(self) -> None:
+        """A reload between two pieces, which removes an upstream, spoils nothing."""
+        more = '[upstreams.b]\nservers = ["http://127.0.0.1:1"]\n[routes."/b"]\nupstream = "b"\n'
+        upstream = await self.upstream()
+        gate = self.front(upstream, rest=more + ADMIN)
+        pieces = json_pieces(parts(view_of(gate)))
+        begun = next(pieces)
+        await gate.reload(self.front(upstream, rest=ADMIN).service.config)
+        found = json.loads(begun + b"".join(pieces))
+        self.assertEqual([each["name"] for each in found["upstreams"]], ["a", "b"])
+        self.assertEqual([each["label"] for each in found["routes"]], ["/v1", "/b"])

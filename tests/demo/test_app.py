@@ -24,7 +24,11 @@ class AppTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Make an app with two ports."""
-        self.root = app_root(Addresses(box="http://localhost:1001", gate="http://localhost:1002"))
+        self.status_url = ""
+        self.root = app_root(
+            Addresses(box="http://localhost:1001", gate="http://localhost:1002"),
+            lambda: self.status_url,
+        )
 
     def get(self, target: str) -> Answer:
         """Return a GET."""
@@ -49,6 +53,14 @@ class AppTests(SynchronousTestCase):
         self.assertEqual(json.loads(self.get("/config.json").body), told)
         for target in ("/", "/app.js"):
             self.assertNotRegex(self.get(target).body.decode(), r"localhost:\d")
+
+    def test_status(self) -> None:
+        """The page links to the gate's status page, wherever that is."""
+        self.assertIn('href="status"', self.get("/").body.decode())
+        self.assertEqual(self.get("/status").status, 404)
+        self.status_url = "http://127.0.0.1:7/"
+        answer = self.get("/status")
+        self.assertEqual((answer.status, answer.one(b"location")), (302, b"http://127.0.0.1:7/"))
 
     def test_policy(self) -> None:
         """The page's own policy lets it call the box and the gate, and nobody else."""

@@ -89,16 +89,19 @@ class ServeTests(SynchronousTestCase):
         self.reactor.advance(READY_INTERVAL_S)
         self.assertTrue(self.accept().disconnecting)
         self.assertIn("Open  http://localhost:1002\n", self.out.getvalue())
-        self.assertNotIn("metrics", self.out.getvalue())
+        self.assertIn("  status    http://localhost:1002/status  ", self.out.getvalue())
         self.demo.gate.childDataReceived(1, b"a request\n")
         self.assertEqual(self.log, [b"a request\n"])
         self.assertNoResult(self.served)
 
     def test_status(self) -> None:
-        """If the gate's log has said where its metrics are, that is printed too."""
-        self.demo.gate.childDataReceived(1, b"status and metrics: http://127.0.0.1:7/\n")
+        """If the gate's log has said where its status is, that is printed, and kept."""
+        self.demo.gate.childDataReceived(1, b"status and metrics: http://127.0.")
+        self.demo.gate.childDataReceived(1, b"0.1:7/\n")
         self.accept()
-        self.assertIn("http://127.0.0.1:7/metrics", self.out.getvalue())
+        self.assertIn("  status    http://127.0.0.1:7/  ", self.out.getvalue())
+        self.demo.gate.childDataReceived(1, b"a request\n" * 1000)
+        self.assertEqual(self.demo.gate.status_url, "http://127.0.0.1:7/")
 
     def test_listens_on_loopback_only(self) -> None:
         """The box and the page listen on both loopback addresses, and nowhere else."""

@@ -67,9 +67,49 @@ class OriginTests(SynchronousTestCase):
                 'bare domain: "https://*.sub.example" covers subdomains of sub.example,'
                 " but not sub.example",
             ),
-            ("https://ap.example", "spelling: https://app.example is allowed"),
+            (
+                "https://ap.example",
+                "another host: https://app.example is allowed, and ap.example is only spelled like"
+                " it",
+            ),
         ):
             self.assertEqual((origin, misses(origin)), (origin, [near]))
+
+    def test_look_alikes(self) -> None:
+        """A host that contains the name of an allowed one is said to be something else."""
+        for origin, near in (
+            (
+                "https://app.example.evil.test",
+                "another site: app.example.evil.test belongs to evil.test, not to app.example,"
+                " which is allowed",
+            ),
+            (
+                "http://x.app.example.evil.test:8080",
+                "another site: x.app.example.evil.test belongs to evil.test, not to app.example,"
+                " which is allowed",
+            ),
+            (
+                "https://x.sub.example.evil.test",
+                "another site: x.sub.example.evil.test belongs to evil.test, not to sub.example,"
+                " which is allowed",
+            ),
+            (
+                "https://app-example.evil.test",
+                "another host: https://app.example is allowed, and app-example.evil.test only"
+                " contains its name",
+            ),
+            (
+                "https://evilapp.example",
+                "another host: https://app.example is allowed, and evilapp.example only contains"
+                " its name",
+            ),
+            (
+                "https://x.app.example",
+                "subdomain: https://app.example is allowed, but x.app.example is another host",
+            ),
+        ):
+            self.assertEqual((origin, misses(origin)), (origin, [near]))
+        self.assertEqual(misses("https://elsewhere.test"), [])
 
     def test_bare_domain_may_lack_its_www(self) -> None:
         """A policy for the www name is near to the bare name."""

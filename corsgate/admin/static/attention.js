@@ -39,7 +39,8 @@ function* findings(status) {
   }
   for (const upstream of status.upstreams) {
     for (const server of upstream.servers) {
-      if (server.credentials_refused) {
+      // A 403 is more often about a single resource: the server's row has it.
+      if (server.credentials_refused?.status === 401) {
         yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(server.credentials_refused.words)]];
       }
       if (server.state === "down" || server.state === "ejected") {

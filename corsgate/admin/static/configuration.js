@@ -7,9 +7,9 @@ import { bytes, clock, count, duration, several } from "./format.js";
 function reloadWords(config, now) {
   const last = config.last_reload;
   const counts = config.reloads ? ` (${count(config.reloads.succeeded)} succeeded, ${count(config.reloads.failed)} failed)` : "";
-  if (!last) return ["None yet", el("span", { class: "muted" }, config.watch ? "; the file is watched" : "")];
+  if (!last) return ["none yet"];
   const ended = last.faults.length ? el("strong", { class: "bad" }, "failed") : "succeeded";
-  return [`${clock(last.time_s, now)} by ${last.trigger}: `, ended, el("span", { class: "muted" }, counts)];
+  return [`${[clock(last.time_s, now), last.trigger].filter(Boolean).join(", ")}: `, ended, el("span", { class: "muted" }, counts)];
 }
 
 const lines = (texts) => el("ul", {}, ...texts.map((text) => el("li", {}, foreign(text))));
@@ -19,7 +19,7 @@ function facts(status) {
   const list = el("dl", {});
   const add = (name, ...value) => list.append(el("dt", {}, name), el("dd", {}, ...value));
   const age = el("span", {});
-  add("File", foreign(config.file ?? "none (quick mode)"));
+  add("File", ...(config.file ? [foreign(config.file), el("span", { class: "muted" }, config.watch ? ", watched: a change is loaded at once" : ", not watched")] : ["none: it comes from the command line"]));
   add("In force since", age);
   add("Last reload", ...reloadWords(config, gate.now_s));
   const last = config.last_reload;

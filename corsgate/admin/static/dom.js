@@ -115,8 +115,16 @@ export function copyButton(source) {
   return button;
 }
 
+/** Whether a near miss is something else that only looks like what is allowed. */
+export const isLookAlike = (text) => /^another (site|host): /.test(text);
+
+/** How a call differs from what is allowed. */
+export function nearMiss(text) {
+  return el("p", {}, el("span", { class: "tag" }, isLookAlike(text) ? "Look-alike" : "Near miss"), " ", foreign(text));
+}
+
 /** A block of text with a button that copies it. */
 export function block(text, label) {
-  const code = el("pre", { tabindex: "0", role: "region", "aria-label": label }, text);
+  const code = el("pre", { tabindex: "0", role: "group", "aria-label": label }, text);
   return el("div", { class: "block" }, code, copyButton(code));
 }

@@ -1,6 +1,6 @@
 // The explain form: what `corsgate explain` says about a call, with the configuration in force.
 
-import { block, byId, el, foreign, say } from "./dom.js";
+import { block, byId, el, foreign, nearMiss, say } from "./dom.js";
 
 const field = (name) => byId(`explain-${name}`);
 const MARKS = { pass: "ok", fail: "fails", note: "note" };
@@ -24,7 +24,7 @@ function steps(answer) {
       const { method, url, request_headers: sent, status, response_headers: got } = answer.exchanges[exchange];
       exchange += 1;
       const text = [`${method} ${url}`, headersText(sent), "", String(status), headersText(got)].join("\n");
-      parts.push(el("pre", { tabindex: "0", role: "region", "aria-label": `Request and response ${exchange}` }, text.trimEnd()));
+      parts.push(el("pre", { tabindex: "0", role: "group", "aria-label": `Request and response ${exchange}` }, text.trimEnd()));
     }
     return el("li", {}, ...parts);
   });
@@ -35,10 +35,10 @@ function result(answer) {
   const parts = [
     el("h3", {}, el("span", { class: answer.allowed ? "pill good" : "pill bad" }, answer.allowed ? "Allowed" : "Blocked"), " ", foreign(`${answer.method} ${answer.url} from ${answer.origin}`)),
   ];
-  if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? "no CORS policy")));
+  if (answer.route) parts.push(el("p", { class: "muted" }, "Route ", foreign(answer.route), ", ", foreign(answer.policy ?? (answer.file ? "no CORS policy" : "policy of the command line"))));
   if (answer.seen) parts.push(el("p", {}, foreign(answer.seen)));
   if (answer.reason) parts.push(el("p", {}, el("strong", {}, "Reason: "), foreign(answer.reason)));
-  for (const miss of answer.near_misses) parts.push(el("p", {}, el("span", { class: "tag" }, "Near miss"), " ", foreign(miss)));
+  for (const miss of answer.near_misses) parts.push(nearMiss(miss));
   if (answer.toml && !answer.option) parts.push(el("p", {}, `To allow it, write${answer.file ? " in " : ""}`, answer.file ? el("code", {}, foreign(answer.file)) : "", ":"), block(answer.toml.trimEnd(), "TOML that allows the call"));
   if (answer.option) parts.push(el("p", {}, "To allow it, start the gate with:"), block(answer.option, "Option that allows the call"));
   for (const line of answer.advice) parts.push(el("p", {}, "Note: ", foreign(line)));

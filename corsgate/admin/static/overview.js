@@ -14,7 +14,7 @@ export function overview() {
   });
   const requests = largePlot("Requests", [["all", "--blue", "--blue-fill"], ["5xx", "--red", "--red-fill"]], rate);
   const times = largePlot("Latency", [["p50", "--teal", null], ["p99", "--violet", null]], latency);
-  const load = largePlot("Load", [["in flight", "--blue", "--blue-fill"], ["connections", "--grey", null]], (n) => (n === null || n === undefined ? "–" : count(n)), 4);
+  const load = largePlot("Load", [["in flight", "--blue", "--blue-fill"], ["connections", "--grey", null]], (n) => (n === null || n === undefined ? "–" : Number.isInteger(n) ? count(n) : ""), 4);
   byId("plots").append(requests.node, times.node, load.node);
 
   return (status, history) => {

@@ -1,7 +1,7 @@
 // The last refused CORS calls, each with its reason and what would allow it. Whatever a client sent
 // is text here, never markup.
 
-import { block, byId, el, foreign, keyed, setText, show } from "./dom.js";
+import { block, byId, el, foreign, isLookAlike, keyed, nearMiss, setText, show } from "./dom.js";
 import { clock, count, duration } from "./format.js";
 
 const STEP = 5;
@@ -31,9 +31,10 @@ function item(first, fill) {
       if (text === shown) return;
       shown = text;
       const parts = [];
-      if (refusal.near_miss) parts.push(el("p", {}, el("span", { class: "tag" }, "Near miss"), " ", foreign(refusal.near_miss)));
-      if (refusal.toml) parts.push(el("p", { class: "muted" }, "To allow it, write:"), block(refusal.toml.trimEnd(), "TOML that allows this call"));
-      if (refusal.option) parts.push(el("p", { class: "muted" }, "To allow it, start the gate with:"), block(refusal.option, "Option that allows this call"));
+      if (refusal.near_miss) parts.push(nearMiss(refusal.near_miss));
+      const what = isLookAlike(refusal.near_miss ?? "") ? "To allow this other origin too" : "To allow it";
+      if (refusal.toml) parts.push(el("p", { class: "muted" }, `${what}, write:`), block(refusal.toml.trimEnd(), "TOML that allows this call"));
+      if (refusal.option) parts.push(el("p", { class: "muted" }, `${what}, start the gate with:`), block(refusal.option, "Option that allows this call"));
       for (const line of advice) parts.push(el("p", { class: "muted" }, "Note: ", foreign(line)));
       body.replaceChildren(...parts);
     },
