@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.config.diff import Difference, differences
+from corsgate.config.model.values import Config
 from corsgate.daemon.loading import Loaded, Loader
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
@@ -54,6 +55,8 @@ class Reloader:
         loader: Loads the configuration file; None for a gate without one, of which only the access
             log is opened again.
         loaded: What was loaded at the start.
+        follow: Called with a configuration directly before the gate serves it; it changes what
+            else the configuration decides, or fails, so that nothing changes.
 
     Attributes:
         last: How the last reload ended; None before the first one.
@@ -70,8 +73,10 @@ class Reloader:
         wall_clock: Callable[[], float],
         loader: Loader | None = None,
         loaded: Loaded | None = None,
+        follow: Callable[[Config], None] = lambda config: None,
     ) -> None:
         self._gate = gate
+        self._follow = follow
         self._reactor = reactor
         self._wall_clock = wall_clock
         self._loader = loader
@@ -166,7 +171,7 @@ class Reloader:
             return ()
         pool = self._reactor.getThreadPool()
         loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
-        await gate.swap(snapshot)
+        await gate.swap(snapshot, self._follow)
         self._loaded = loaded
         for line in loaded.lines:
             _log.warn("{line}", line=line)

@@ -243,25 +243,35 @@ class GateService(Service):
             open_log=None if self._keeps_log else self._prepare_log,
         )
 
-    async def swap(self, snapshot: Snapshot) -> None:
+    async def swap(
+        self, snapshot: Snapshot, follow: Callable[[Config], None] = lambda config: None
+    ) -> None:
         """Serve another configuration from the next request on.
 
         Sockets that are new are opened first. All else happens in one turn of the reactor.
 
         Args:
             snapshot: The configuration, made ready since the last `swap`.
+            follow: Called with it at the last moment, to change what else it decides. If that
+                fails, nothing changes.
 
         Raises:
             ConfigError: An endpoint can't be listened on; nothing has changed.
         """
+        before = self.config.admin
+        admin = None if before is None else before.listen
+        opened = False
         try:
-            await self._listening.open(snapshot.added, snapshot.numbers, snapshot.file)
+            await self._listening.open(snapshot.added, snapshot.numbers, snapshot.file, admin)
+            opened = True
             if self.draining:
-                await self._listening.close(snapshot.added)
                 fault = Fault(file=self.file, problem="the gate is stopping", fix="start it again")
                 raise ConfigError([fault])
-        except ConfigError:
+            follow(snapshot.config)
+        except BaseException:
             snapshot.discard()
+            if opened:
+                await self._listening.close(snapshot.added)
             raise
         self._use(snapshot)
 
