@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from errno import EADDRINUSE
+from errno import EACCES, EADDRINUSE, ENOENT
 from typing import Any
 
 import attrs
@@ -26,6 +26,12 @@ from corsgate.gate.start_lines import listening_line
 from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.transport.fast_write import bound_unsent
 from corsgate.transport.listening import adjust, stop_listening, tend
+
+_FIXES = {
+    EADDRINUSE: "free that address, or name another",
+    ENOENT: "make the directory, or name another",
+    EACCES: "let the daemon's user listen there, or name another address",
+}
 
 
 @attrs.define(eq=False)
@@ -229,14 +235,15 @@ def listen_fault(
     """
     if isinstance(error, BadValue):
         return Fault(file=file, key=key, problem=error.problem, fix=error.fix)
-    reason = str(error)
-    if isinstance(error, CannotListenError):
-        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-    fix = "free that address, or name another"
-    if _errno(error) == EADDRINUSE:
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    # In full, the error of a Unix socket names its lock file.
+    reason = getattr(cause, "strerror", None) or str(cause)
+    number = _errno(error) or 0
+    fix = _FIXES.get(number, "name another address")
+    if number == EADDRINUSE:
         holder = next((each for each in own if _may_collide(each, text)), None)
         if holder is not None:
-            fix = f"restart the gate for that: it listens on {holder!r} itself until it stops"
+            fix = f"restart the gate for that: until it stops, it listens on {holder!r} itself"
     return Fault(file=file, key=key, problem=f"can't listen on {text!r}: {reason}", fix=fix)
 
 
