@@ -280,13 +280,15 @@ class GateService(Service):
         self._access_log.reopen()
 
     def _use(self, snapshot: Snapshot) -> None:
-        """Replace what is in force; nothing here waits or fails."""
+        """Replace what is in force; nothing here waits or fails.
+
+        What decides about requests is replaced first, and by nothing but assignments.
+        """
         config, lasting = snapshot.config, self._lasting
         change(lasting.limits, config.limits)
         lasting.admission.bound(config.limits)
         lasting.memory.bound(config.limits)
-        if snapshot.log is not None:
-            snapshot.log.apply()
+        self.config, self.config_since_s = config, time.time()
         before, self.runtime = self.runtime, snapshot.runtime
         for socket, served in snapshot.sockets:
             text = socket.text
@@ -295,10 +297,11 @@ class GateService(Service):
             adjust_socket(socket, text)
         for site, served in snapshot.leaving:
             site.use(served)
-        self.runtime.take_over(before)
         self._listening.use([socket for socket, _ in snapshot.sockets], config.limits)
+        if snapshot.log is not None:
+            snapshot.log.apply()
+        self.runtime.take_over(before)
         self.refusals.forget_others(frozenset(route.label for route in self.runtime.table.routes))
-        self.config, self.config_since_s = config, time.time()
         for line in self._listening.began(snapshot.added):
             self._log.info("{line}", line=line)
         self._log_warnings()
