@@ -7,7 +7,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from corsgate.cli.usage import FINE, FOUND, complain, parser
@@ -19,6 +20,7 @@ DEFAULT_PIDFILE = "twistd.pid"
 TIMEOUT_S = 300.0
 """How long a reload may take."""
 
+_PID_DIGITS = 11
 _MAX_BYTES = 16 * 1024**2
 
 _DESCRIPTION = f"""\
@@ -47,9 +49,10 @@ def main(argv: Sequence[str]) -> int:
         name = given.pidfile or DEFAULT_PIDFILE
         try:
             pid = _pid(Path(name).read_text("ascii").strip())
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "there is no process id in it"
-            return complain(f"{name} can't be read: {reason}; give --pid or --pidfile")
+        except OSError as error:
+            return complain(f"{name} can't be read: {error.strerror}; give --pid or --pidfile")
+        except (ValueError, ArgumentTypeError):
+            return complain(f"there is no process id in {name}; give --pid or --pidfile")
     try:
         return _report(_ask(pid))
     except _Unreachable as error:
@@ -59,10 +62,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _pid(text: str) -> int:
-    pid = int(text)
-    if pid < 1:
-        raise ValueError("a process id is positive")
-    return pid
+    if not (text.isascii() and text.isdecimal() and len(text) < _PID_DIGITS and int(text)):
+        raise ArgumentTypeError(f"{text[:_PID_DIGITS]!r} is not a process id")
+    return int(text)
 
 
 def _ask(pid: int) -> bytes:
@@ -78,17 +80,37 @@ def _ask(pid: int) -> bytes:
             connection.connect(control_address(pid))
         except OSError:
             raise _Unreachable("it has no control socket in this network namespace") from None
-        peer, _ = peer_of(connection)
-        if peer != pid:
-            raise _Unreachable(f"its control socket belongs to process {peer}")
-        connection.sendall(RELOAD)
+        peer, uid = peer_of(connection)
+        # Process ids are used again: somebody may have listened under this one before.
+        if peer != pid or uid != _user_of(pid):
+            raise _Unreachable(f"its control socket belongs to process {peer} of user {uid}")
         pieces: list[bytes] = []
-        while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
-            pieces.append(piece)
+        try:
+            connection.sendall(RELOAD)
+            while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
+                pieces.append(piece)
+        except ConnectionError:
+            pieces.clear()
     said = b"".join(pieces)
     if not said.endswith(b"\n"):
         raise OSError("it closed the connection; only root and its own user may ask")
     return said
+
+
+def _user_of(pid: int) -> int | None:
+    """Return the effective user of a process; None if it has ended."""
+    found = _status(pid).get("Uid", "").split()
+    return int(found[1]) if found else None
+
+
+def _status(pid: int) -> Mapping[str, str]:
+    """Return what /proc/PID/status has; see proc(5). It is empty if the process has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in pairs}
 
 
 def _report(said: bytes) -> int:
@@ -108,7 +130,7 @@ def _signal(pid: int, why: str) -> int:
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
         # It would end.
-        return complain(f"process {pid} can't be asked: {why}, and it does not handle SIGHUP")
+        return complain(f"process {pid} can't be asked: {why}, and it is no daemon of corsgate's")
     try:
         os.kill(pid, signal.SIGHUP)
     except OSError as error:
@@ -124,10 +146,12 @@ def reloads_on_hangup(pid: int) -> bool:
     """
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
     except OSError:
         return False
-    caught = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
-    if b"corsgate" not in command or not caught:
+    interpreter, arguments = command[0].rpartition(b"/")[2], command[1:]
+    if not interpreter.startswith((b"python", b"pypy")) or b"corsgate" not in arguments:
         return False
-    return bool(int(caught[0], 16) >> (signal.SIGHUP - 1) & 1)
+    # Python runs twistd or twist, and that runs corsgate. An editor may have a file of this name.
+    if not any(b"twist" in each for each in arguments[: arguments.index(b"corsgate")]):
+        return False
+    return bool(int(_status(pid).get("SigCgt", "0"), 16) >> (signal.SIGHUP - 1) & 1)
