@@ -271,9 +271,11 @@ class Sockets(SystemdTestCase):
         for number, listen in enumerate((both, LISTEN, both, LISTEN, self.WEB)):
             Path(file).write_text(self.toml(upstream, listen))
             daemon.signal("HUP")
-            await notified.when(
-                lambda number=number: len(notified.with_field("READY")) > number + 1
-            )
+
+            def is_ready(count: int = number + 2) -> bool:
+                return len(notified.with_field("READY")) == count
+
+            await notified.when(is_ready)
             self.assertIn("succeeded", notified.with_field("READY")[-1]["STATUS"])
             if "systemd" in listen:
                 self.assertEqual((await clients[-1].response()).status, 200)
