@@ -185,7 +185,9 @@ def makeService(options: Options) -> IService:
         )
     except ConfigError as error:
         raise exit_for(error, notifier) from None
-    reloader = Reloader(gate, reactor, time.time, loader, loaded)
+    reloader = Reloader(
+        gate, reactor, time.time, loader, loaded, follow=lambda config: admin.follow(config)
+    )
     view = View(
         gate=gate,
         reloads=reloader,
@@ -195,7 +197,7 @@ def makeService(options: Options) -> IService:
     )
     tree = partial(populate, view=view, reactor=reactor)
     admin = AdminService(gate, reactor, tree, any_port=loader is None)
-    reloader.ended += [lambda _: admin.follow(), lambda _: view.keep_counters()]
+    reloader.ended.append(lambda _: view.keep_counters())
     # Services stop in reverse order: the status of the gate can be seen while it drains.
     # Signals come first, since they are blocked in the threads that start after that.
     services: list[Any] = [Signals(reactor, gate, reloader)]

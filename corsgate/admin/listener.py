@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from corsgate.admin.resource import AdminRoot
 from corsgate.config.model.admin import FREE_ADMIN_LISTEN, SOCKET_MODE
-from corsgate.config.model.endpoint import with_mode
+from corsgate.config.model.endpoint import address_of, with_mode
 from corsgate.config.model.limits import Limits
+from corsgate.config.model.values import Config
 from corsgate.errors import Fault, ListenError
+from corsgate.gate.listening import listen_fault
 from corsgate.gate.service import GateService
 from corsgate.message.host import HostRules
 from corsgate.server.admission import Admission
@@ -23,7 +24,7 @@ from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.server.site import GateSite
 from corsgate.transport.address_text import address_text
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.listening import tend
+from corsgate.transport.listening import adjust, tend
 
 ADMIN_LIMITS = Limits(
     client_head_timeout_s=5.0,
@@ -83,7 +84,7 @@ class AdminService(Service):
             self._listen = admin.listen
         if error is not None:
             reason = getattr(getattr(error, "socketError", None), "errno", None)
-            raise ListenError([self._fault(admin.listen, error)], reason)
+            raise ListenError([self._fault(admin.listen, error, ())], reason)
 
     def startService(self) -> None:
         """Log where it listens."""
@@ -96,24 +97,32 @@ class AdminService(Service):
         drained: Deferred[None] = self._gate.when_stopped()
         return drained.addCallback(lambda _: self._close())
 
-    def follow(self) -> None:
-        """Listen where the configuration in force says, which a reload may have changed.
+    def follow(self, config: Config) -> None:
+        """Listen where a configuration says that is about to be in force.
 
-        If the new address is not available, this is logged, and the old one stays.
+        Args:
+            config: The configuration.
+
+        Raises:
+            ListenError: The new address is not available; nothing has changed.
         """
-        admin = self._gate.config.admin
-        wanted = None if admin is None else admin.listen
+        wanted = None if config.admin is None else config.admin.listen
         if wanted == self._listen or not self.running:
             return
         port, site = self.port, self._site
-        if wanted is not None:
+        if wanted is None:
+            self.port = self._site = self._listen = None
+        elif self._listen is not None and address_of(wanted) == address_of(self._listen):
+            adjust(port, wanted)
+            self._listen = wanted
+            return
+        else:
             error = self._try(wanted)
             if error is not None:
-                self._log.error("{fault}", fault=str(self._fault(wanted, error)))
-                return
+                own = [each.listener.endpoint for each in self._gate.listeners]
+                own += [] if self._listen is None else [self._listen]
+                raise ListenError([self._fault(wanted, error, own)])
             self._announce()
-        else:
-            self.port = self._site = self._listen = None
         _close(port, site)
 
     def _try(self, text: str) -> Exception | None:
@@ -157,16 +166,8 @@ class AdminService(Service):
         self.port = self._site = self._listen = None
         return _close(port, site)
 
-    def _fault(self, text: str, error: Exception) -> Fault:
-        reason = str(error)
-        if isinstance(error, CannotListenError):
-            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-        return Fault(
-            file=self._gate.file,
-            key="admin.listen",
-            problem=f"can't listen on {text!r}: {reason}",
-            fix="free that address, or name another",
-        )
+    def _fault(self, text: str, error: Exception, own: Sequence[str]) -> Fault:
+        return listen_fault(self._gate.file, "admin.listen", text, error, own)
 
 
 def _close(port: IListeningPort | None, site: GateSite | None) -> Deferred[Any]:

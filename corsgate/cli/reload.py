@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from corsgate.cli.usage import FINE, FOUND, complain, parser
@@ -20,6 +20,7 @@ DEFAULT_PIDFILE = "twistd.pid"
 TIMEOUT_S = 300.0
 """How long a reload may take."""
 
+_PID_DIGITS = 11
 _MAX_BYTES = 16 * 1024**2
 
 _DESCRIPTION = f"""\
@@ -44,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = parser("reload", _DESCRIPTION, "corsgate reload --pidfile /run/corsgate.pid")
     which = options.add_mutually_exclusive_group()
-    which.add_argument("--pid", type=_pid_argument, metavar="N", help="the daemon's process id")
+    which.add_argument("--pid", type=_pid, metavar="N", help="the daemon's process id")
     which.add_argument("--pidfile", metavar="FILE", help="the file with the daemon's process id")
     given = options.parse_args(argv)
     pid = given.pid
@@ -52,9 +53,10 @@ def main(argv: Sequence[str]) -> int:
         name = given.pidfile or DEFAULT_PIDFILE
         try:
             pid = _pid(Path(name).read_text("ascii").strip())
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "there is no process id in it"
-            return complain(f"{name} can't be read: {reason}; give --pid or --pidfile")
+        except OSError as error:
+            return complain(f"{name} can't be read: {error.strerror}; give --pid or --pidfile")
+        except (UnicodeDecodeError, ArgumentTypeError):
+            return complain(f"there is no process id in {name}; give --pid or --pidfile")
     try:
         return _report(_ask(pid))
     except _Unreachable as error:
@@ -66,19 +68,11 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _pid(text: str) -> int:
-    pid = int(text)
-    if pid < 1:
-        raise ValueError("a process id is positive")
-    return pid
-
-
-def _pid_argument(text: str) -> int:
-    try:
-        return _pid(text)
-    except ValueError:
-        # `systemctl show --property MainPID` prints 0 then.
+    if not (text.isascii() and text.isdecimal() and len(text) < _PID_DIGITS and int(text)):
+        # `systemctl show --property MainPID` prints 0 if there is none.
         hint = ": the service does not run" if text == "0" else ""
-        raise ArgumentTypeError(f"{text!r} is no process id{hint}") from None
+        raise ArgumentTypeError(f"{text[:_PID_DIGITS]!r} is not a process id{hint}")
+    return int(text)
 
 
 def _ask(pid: int) -> bytes:
@@ -96,18 +90,38 @@ def _ask(pid: int) -> bytes:
         except OSError:
             raise _Unreachable("it has no control socket in this network namespace") from None
         peer, uid = peer_of(connection)
-        if peer != pid:
-            raise _Unreachable(f"its control socket belongs to process {peer}")
+        # Process ids are used again: somebody may have listened under this one before.
+        if peer != pid or uid != _user_of(pid):
+            raise _Unreachable(f"its control socket belongs to process {peer} of user {uid}")
         if os.geteuid() not in (0, uid):
             raise _Refused
-        connection.sendall(RELOAD)
         pieces: list[bytes] = []
-        while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
-            pieces.append(piece)
+        try:
+            connection.sendall(RELOAD)
+            while (piece := connection.recv(65536)) and len(pieces) * 65536 < _MAX_BYTES:
+                pieces.append(piece)
+        except ConnectionError:
+            pieces.clear()
     said = b"".join(pieces)
     if not said.endswith(b"\n"):
         raise OSError("it closed the connection")
     return said
+
+
+def _user_of(pid: int) -> int | None:
+    """Return the effective user of a process; None if it has ended."""
+    found = _status(pid).get("Uid", "").split()
+    return int(found[1]) if found else None
+
+
+def _status(pid: int) -> Mapping[str, str]:
+    """Return what /proc/PID/status has; see proc(5). It is empty if the process has ended."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in pairs}
 
 
 def _report(said: bytes) -> int:
@@ -127,7 +141,7 @@ def _signal(pid: int, why: str) -> int:
         return complain(f"there is no process {pid}")
     if not reloads_on_hangup(pid):
         # It would end.
-        return complain(f"process {pid} can't be asked: {why}, and it does not handle SIGHUP")
+        return complain(f"process {pid} can't be asked: {why}, and it is no daemon of corsgate's")
     try:
         os.kill(pid, signal.SIGHUP)
     except OSError as error:
@@ -143,10 +157,12 @@ def reloads_on_hangup(pid: int) -> bool:
     """
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
     except OSError:
         return False
-    caught = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
-    if b"corsgate" not in command or not caught:
+    interpreter, arguments = command[0].rpartition(b"/")[2], command[1:]
+    if not interpreter.startswith((b"python", b"pypy")) or b"corsgate" not in arguments:
         return False
-    return bool(int(caught[0], 16) >> (signal.SIGHUP - 1) & 1)
+    # Python runs twistd or twist, and that runs corsgate. An editor may have a file of this name.
+    if not any(b"twist" in each for each in arguments[: arguments.index(b"corsgate")]):
+        return False
+    return bool(int(_status(pid).get("SigCgt", "0"), 16) >> (signal.SIGHUP - 1) & 1)

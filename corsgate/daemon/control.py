@@ -18,13 +18,13 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.daemon.reload import Reloader, ReloadOutcome
+from corsgate.transport.inherited import InheritedUnixPort
 
 RELOAD = b"reload\n"
 """The only request."""
@@ -59,6 +59,13 @@ def peer_of(connected: Any) -> tuple[int, int]:
     return pid, uid
 
 
+class _QuietPort(InheritedUnixPort):
+    """A port of which twistd's own log says nothing: its name begins with a NUL byte."""
+
+    def _logConnectionLostMsg(self) -> None:
+        pass
+
+
 class Control(Service):
     """The socket as a service.
 
@@ -79,13 +86,19 @@ class Control(Service):
             return
         address = control_address(os.getpid())
         try:
-            self._port = self._reactor.listenUNIX(
-                address, ControlFactory(self._reactor, self._reloader), wantPID=False
-            )
-        except CannotListenError as error:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as opened:
+                opened.setblocking(False)
+                opened.bind(address)
+                opened.listen(MAX_CONNECTIONS)
+                self._port = _QuietPort.adopt(
+                    self._reactor, opened.fileno(), ControlFactory(self._reactor, self._reloader)
+                )
+        except OSError as error:
             _log.warn(
-                "corsgate reload can't ask this process, only SIGHUP can: {problem}",
-                problem=str(error.socketError),
+                "corsgate reload can't ask this process, only SIGHUP can: the abstract socket"
+                " {name!r}: {problem}",
+                name=address.replace("\0", "@"),
+                problem=error.strerror,
             )
 
     def stopService(self) -> Any:

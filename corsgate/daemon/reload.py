@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from corsgate.config.diff import Difference, differences
+from corsgate.config.model.values import Config
 from corsgate.daemon.loading import Loaded, Loader
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
@@ -54,6 +55,8 @@ class Reloader:
         loader: Loads the configuration file; None for a gate without one, which has nothing to
             reload.
         loaded: What was loaded at the start.
+        follow: Called with a configuration directly before the gate serves it; it changes what
+            else the configuration decides, or fails, so that nothing changes.
 
     Attributes:
         last: How the last reload ended; None before the first one.
@@ -70,8 +73,10 @@ class Reloader:
         wall_clock: Callable[[], float],
         loader: Loader | None = None,
         loaded: Loaded | None = None,
+        follow: Callable[[Config], None] = lambda config: None,
     ) -> None:
         self._gate = gate
+        self._follow = follow
         self._reactor = reactor
         self._wall_clock = wall_clock
         self._loader = loader
@@ -168,7 +173,7 @@ class Reloader:
         pool = self._reactor.getThreadPool()
         try:
             loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
-            await gate.swap(snapshot)
+            await gate.swap(snapshot, self._follow)
         except ConfigError:
             # What asks may be logrotate, which has renamed the log.
             gate.reopen_log()

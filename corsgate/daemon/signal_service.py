@@ -41,7 +41,8 @@ class Signals(Service):
         exit_cleanly_on_signals(self._reactor, self._gate.abort)
         settle()
         tidying = Tidying(self._reactor)
-        self._reloader.ended.append(lambda _: tidying.reloaded())
+        self._reloader.began.append(tidying.began)
+        self._reloader.ended.append(lambda _: tidying.ended())
         ignore_unused_signals()
         if not os.isatty(0):
             # On a terminal, SIGHUP means that the terminal was closed. A gate that kept running

@@ -229,7 +229,8 @@ class Counters:
     @property
     def revoked(self) -> int:
         """How many requests on all routes were revoked."""
-        return self.unrouted.revoked + sum(each.revoked for each in self.routes.values())
+        # The thread of a reload may add to them meanwhile.
+        return self.unrouted.revoked + sum(each.revoked for each in list(self.routes.values()))
 
     def route(self, label: str) -> RouteCounters:
         """Return the counters of a route, new ones if there are none."""

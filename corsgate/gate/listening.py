@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from errno import EACCES, EADDRINUSE, ENOENT
 from typing import Any
 
 import attrs
@@ -26,7 +27,11 @@ from corsgate.server.proxy_protocol import listening_endpoint
 from corsgate.transport.fast_write import bound_unsent
 from corsgate.transport.listening import adjust, stop_listening, tend
 
-_FIX = "free that address, or name another"
+_FIXES = {
+    EADDRINUSE: "free that address, or name another",
+    ENOENT: "make the directory, or name another",
+    EACCES: "let the daemon's user listen there, or name another address",
+}
 
 
 @attrs.define(eq=False)
@@ -73,13 +78,20 @@ class Listening:
         """The open sockets."""
         return [each.port for each in self.sockets if each.port is not None]
 
-    def open(self, sockets: Sequence[Socket], numbers: Sequence[int], file: str) -> Deferred[None]:
+    def open(
+        self,
+        sockets: Sequence[Socket],
+        numbers: Sequence[int],
+        file: str,
+        admin: str | None = None,
+    ) -> Deferred[None]:
         """Open sockets, or none of them.
 
         Args:
             sockets: Those to open.
             numbers: The number of each listener in the file, for faults.
             file: The configuration's name in faults.
+            admin: The endpoint of the admin listener, if there is one.
 
         Returns:
             A Deferred that fails with ListenError if one can't be opened; all others are closed
@@ -96,7 +108,8 @@ class Listening:
                     tend(result, self._reactor, self._short)
                 else:
                     own = [each.text for each in self.sockets if each not in sockets]
-                    faults.append(_fault(file, number, socket.text, result, own))
+                    own += [] if admin is None else [admin]
+                    faults.append(listen_fault(file, _key(number), socket.text, result.value, own))
                     reasons.append(_errno(result.value))
             if faults:
                 # Nothing waits for this, since a start has to fail at once.
@@ -187,7 +200,7 @@ class Listening:
 
     def bad_endpoint(self, file: str, number: int, text: str) -> Fault:
         """Return the fault of an endpoint for which `make` has just raised an error."""
-        return _fault(file, number, text, Failure(), ())
+        return listen_fault(file, _key(number), text, Failure().value, ())
 
     def began(self, sockets: Sequence[Socket]) -> Iterator[str]:
         """Prepare open sockets for connections; return the log's line about each."""
@@ -208,34 +221,39 @@ def adjust_socket(socket: Socket, before: str) -> None:
         adjust(socket.port, with_backlog(socket.text))
 
 
-def _share_port(one: str, other: str) -> bool:
-    port = port_of(one)
-    return port is not None and port == port_of(other)
-
-
-def _fault(file: str, number: int, text: str, failure: Failure, own: Sequence[str]) -> Fault:
+def listen_fault(
+    file: str, key: str, text: str, error: BaseException | None, own: Sequence[str]
+) -> Fault:
     """Return the fault of an endpoint that can't be listened on.
 
     Args:
         file: The configuration's name.
-        number: The listener's number.
+        key: Where the endpoint stands in it.
         text: The endpoint.
-        failure: Why it can't.
+        error: Why it can't.
         own: The endpoints that the gate itself listens on.
     """
-    error = failure.value
     if isinstance(error, BadValue):
-        return Fault(file=file, key=f"listen[{number}]", problem=error.problem, fix=error.fix)
-    if isinstance(error, CannotListenError):
-        reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
-    else:
-        reason = failure.getErrorMessage()
-    holder = next((each for each in own if _share_port(each, text)), None)
-    fix = _FIX
-    if holder is not None:
-        fix = f"restart the gate for that: it listens on {holder!r} itself until it stops"
-    problem = f"can't listen on {text!r}: {reason}"
-    return Fault(file=file, key=f"listen[{number}]", problem=problem, fix=fix)
+        return Fault(file=file, key=key, problem=error.problem, fix=error.fix)
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    # In full, the error of a Unix socket names its lock file.
+    reason = getattr(cause, "strerror", None) or str(cause)
+    number = _errno(error) or 0
+    fix = _FIXES.get(number, "name another address")
+    if number == EADDRINUSE:
+        holder = next((each for each in own if _may_collide(each, text)), None)
+        if holder is not None:
+            fix = f"restart the gate for that: until it stops, it listens on {holder!r} itself"
+    return Fault(file=file, key=key, problem=f"can't listen on {text!r}: {reason}", fix=fix)
+
+
+def _key(number: int) -> str:
+    return f"listen[{number}]"
+
+
+def _may_collide(one: str, other: str) -> bool:
+    port = port_of(one)
+    return address_of(one) == address_of(other) or (port is not None and port == port_of(other))
 
 
 def _errno(error: BaseException | None) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from errno import EAGAIN
 from typing import Any
 
 from twisted.internet.threads import deferToThreadPool
@@ -46,7 +47,7 @@ class LogChange:
         reactor: The gate's reactor.
 
     Raises:
-        OSError: The file can't be opened; nothing has changed.
+        OSError: The file can't be opened, or no thread started for it; nothing has changed.
     """
 
     def __init__(
@@ -64,6 +65,17 @@ class LogChange:
             max_bytes = config.limits.max_buffered_log_bytes
             in_reactor = reactor.callFromThread
             self._sink = open_log(config.access_log, output, max_bytes, in_reactor)
+            if isinstance(self._sink, LogFile):
+                self._start(self._sink)
+
+    @staticmethod
+    def _start(sink: LogFile) -> None:
+        """Start the thread that writes, while that may still fail."""
+        try:
+            sink.start()
+        except RuntimeError as error:
+            sink.close()
+            raise OSError(EAGAIN, f"no thread can be started: {error}") from error
 
     def discard(self) -> None:
         """Close what was opened; the access log stays as it is."""
@@ -76,8 +88,6 @@ class LogChange:
         """Write all further lines to the new place."""
         before, config = self._access_log.sink, self._config
         if self._descriptor is None:
-            if isinstance(self._sink, LogFile):
-                self._sink.start()
             self._access_log.change(config.log_format, self._sink, self._place)
             if isinstance(before, LogFile):
                 self._close(before)

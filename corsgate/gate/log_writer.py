@@ -105,8 +105,9 @@ class LineWriter:
 
     def start(self) -> None:
         """Begin to write what was put, and what will be; a process that forks does so before."""
-        self._thread = Thread(target=self._run, name="corsgate-log", daemon=True)
-        self._thread.start()
+        thread = Thread(target=self._run, name="corsgate-log", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def stop(self, timeout_s: float = STOP_S) -> int:
         """Write what waits, and end; what is put after that is lost.

@@ -236,20 +236,26 @@ class Runtime:
     def take_over(self, before: Runtime) -> None:
         """Continue with the state of the runtime before a reload; removed upstreams drain.
 
-        Nothing here does I/O or fails.
+        Nothing here waits or fails: what goes wrong with one upstream is logged, and leaves the
+        others alone.
 
         Args:
             before: That runtime. The exchanges that it has end on it.
         """
-        for name, upstream in self.upstreams.items():
-            old = before.upstreams.get(name)
-            if old is not upstream:
+        for name in {**before.upstreams, **self.upstreams}:
+            new, old = self.upstreams.get(name), before.upstreams.get(name)
+            if new is old:
+                continue
+            try:
+                if new is None:
+                    assert old is not None
+                    old.stop()
+                    continue
                 if old is not None:
-                    upstream.take_over(old)
-                upstream.start()
-        for name, old in before.upstreams.items():
-            if name not in self.upstreams:
-                old.stop()
+                    new.take_over(old)
+                new.start()
+            except Exception:
+                _log.failure("upstream {upstream}: a bug in its reload", upstream=name)
         tried = {each.label: each for each in before.table.routes if each.report_only is not None}
         for route in self.table.routes:
             if route.report_only is not None and route.label in tried:

@@ -236,25 +236,35 @@ class GateService(Service):
             open_log=None if self._keeps_log else self._prepare_log,
         )
 
-    async def swap(self, snapshot: Snapshot) -> None:
+    async def swap(
+        self, snapshot: Snapshot, follow: Callable[[Config], None] = lambda config: None
+    ) -> None:
         """Serve another configuration from the next request on.
 
         New sockets are opened first. Everything else happens in one turn of the reactor.
 
         Args:
             snapshot: The configuration, made ready since the last `swap`.
+            follow: Called with it at the last moment, to change what else it decides. If that
+                fails, nothing changes.
 
         Raises:
             ConfigError: An endpoint can't be listened on; nothing has changed.
         """
+        before = self.config.admin
+        admin = None if before is None else before.listen
+        opened = False
         try:
-            await self._listening.open(snapshot.added, snapshot.numbers, snapshot.file)
+            await self._listening.open(snapshot.added, snapshot.numbers, snapshot.file, admin)
+            opened = True
             if self.draining:
-                await self._listening.close(snapshot.added)
                 fault = Fault(file=self.file, problem="the gate is stopping", fix="start it again")
                 raise ConfigError([fault])
-        except ConfigError:
+            follow(snapshot.config)
+        except BaseException:
             snapshot.discard()
+            if opened:
+                await self._listening.close(snapshot.added)
             raise
         self._use(snapshot)
 
@@ -264,13 +274,15 @@ class GateService(Service):
             self._access_log.reopen()
 
     def _use(self, snapshot: Snapshot) -> None:
-        """Replace what is in force; nothing here waits or fails."""
+        """Replace what is in force; nothing here waits or fails.
+
+        What decides about requests is replaced first, and by nothing but assignments.
+        """
         config, lasting = snapshot.config, self._lasting
         change(lasting.limits, config.limits)
         lasting.admission.bound(config.limits)
         lasting.memory.bound(config.limits)
-        if snapshot.log is not None:
-            snapshot.log.apply()
+        self.config, self.config_since_s = config, time.time()
         before, self.runtime = self.runtime, snapshot.runtime
         for socket, served in snapshot.sockets:
             text = socket.text
@@ -279,10 +291,11 @@ class GateService(Service):
             adjust_socket(socket, text)
         for site, served in snapshot.leaving:
             site.use(served)
-        self.runtime.take_over(before)
         self._listening.use([socket for socket, _ in snapshot.sockets], config.limits)
+        if snapshot.log is not None:
+            snapshot.log.apply()
+        self.runtime.take_over(before)
         self.refusals.forget_others(frozenset(route.label for route in self.runtime.table.routes))
-        self.config, self.config_since_s = config, time.time()
         for line in self._listening.began(snapshot.added):
             self._log.info("{line}", line=line)
         self._log_warnings()

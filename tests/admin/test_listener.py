@@ -12,12 +12,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.protocol import Factory
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
-from zope.interface import implementer
 
 from corsgate.admin.listener import ADMIN_LIMITS
 from corsgate.admin.resource import TEXT, AdminResource, AdminRoot, respond, stream
 from corsgate.config.model.admin import Admin
+from corsgate.config.model.values import Config
 from corsgate.errors import ConfigError
 from corsgate.server.request import GateRequest
 from tests.admin.support import ADMIN, AdminTestCase, port_of
@@ -62,14 +61,16 @@ class Reloaded:
     """Stands where a gate does whose configuration changes."""
 
     file = "gate.toml"
+    listeners = ()
 
     def __init__(self, listen: str) -> None:
         self.use(listen)
 
-    def use(self, listen: str | None) -> None:
-        """Have a configuration with this admin listener."""
+    def use(self, listen: str | None) -> Config:
+        """Have a configuration with this admin listener, and return it."""
         admin = None if listen is None else Admin(listen=listen)
         self.config = attrs.evolve(parse(CONFIG), admin=admin)
+        return self.config
 
     def when_stopped(self) -> Deferred[None]:
         """Return that it has drained."""
@@ -171,41 +172,46 @@ class AdminServiceTests(AdminTestCase):
         await self.assert_serves(gate)
 
     async def test_reload(self) -> None:
-        """Once another address is in force, it listens there and no longer at the old one."""
+        """When another address comes into force, it listens there and no longer at the old one."""
         gate = Reloaded("tcp:0:interface=127.0.0.1")
         service = self.admin(gate, populate)
-        service.follow()
+        service.follow(gate.config)
         first = port_of(service)
         path = socket_path(self.mktemp())
-        gate.use(f"unix:{path}")
-        service.follow()
+        service.follow(gate.use(f"unix:{path}"))
         client: Any = await UNIXClientEndpoint(reactor, path).connect(Factory.forProtocol(Client))
         client.send(request(b"GET", b"/"))
         self.assertEqual((await client.response()).body, b"here")
         await client.close()
         with self.assertRaises(ConnectError):
             await self.connect_to(first)
-        gate.use(None)
-        service.follow()
+        service.follow(gate.use(None))
         self.assertIsNone(service.port)
+        service.follow(gate.use("tcp:0:interface=127.0.0.1"))
+        self.assertEqual((await self.get(service)).status, 200)
+
+    async def test_mode_changes(self) -> None:
+        """The permissions of a Unix socket change in place: it can't be opened twice."""
+        path = socket_path(self.mktemp())
+        gate = Reloaded(f"unix:{path}:mode=600")
+        service = self.admin(gate, populate)
+        port = service.port
+        service.follow(gate.use(f"unix:{path}:mode=660"))
+        self.assertIs(service.port, port)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o660)
 
     async def test_reload_to_a_taken_address(self) -> None:
-        """If the new address is not available, the old one stays, and the log says why."""
+        """If the new address is not available, that is a fault, and the old one stays."""
         gate = Reloaded("tcp:0:interface=127.0.0.1")
         service = self.admin(gate, populate)
         other = self.admin(Reloaded("tcp:0:interface=127.0.0.1"), populate)
-        gate.use(f"tcp:{port_of(other)}:interface=127.0.0.1")
-        said: list[str] = []
-
-        @implementer(ILogObserver)
-        def observe(event: LogEvent) -> None:
-            said.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
-        service.follow()
+        with self.assertRaises(ConfigError) as caught:
+            service.follow(gate.use(f"tcp:{port_of(other)}:interface=127.0.0.1"))
+        (fault,) = caught.exception.faults
+        self.assertEqual((fault.file, fault.key), ("gate.toml", "admin.listen"))
+        self.assertIn("can't listen on", fault.problem)
+        self.assertEqual(fault.fix, "free that address, or name another")
         self.assertEqual((await self.get(service)).status, 200)
-        self.assertIn("can't listen on", "".join(said))
 
     async def test_drain(self) -> None:
         """While the gate drains, the admin listener goes on; then it ends, streams too."""

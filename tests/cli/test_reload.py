@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SkipTest
 
+from corsgate.cli import reload as command
+from corsgate.cli.reload import reloads_on_hangup
+from corsgate.daemon.control import control_address
 from tests.cli.commands import corsgate
 from tests.peers import reactor
 from tests.support import LISTEN
 from tests.tree import ROOT, outside
 from tests.twistd import DaemonTestCase
 
+TWISTD = ("/usr/bin/twistd", "corsgate")
 TOML = LISTEN + '[upstreams.a]\nservers = ["http://127.0.0.1:9"]\n[routes."/v1"]\nupstream = "a"\n'
 
 
@@ -79,7 +85,57 @@ class ReloadTests(DaemonTestCase):
         path.write_text("access_log")
         status = corsgate("reload", "--pid", str(os.getpid()))
         self.assertEqual(status.status, 2)
-        self.assertIn("can't be asked", status.err)
+        self.assertIn("is no daemon", status.err)
+
+    def test_daemons(self) -> None:
+        """SIGHUP is only for a Python that runs twistd or twist, which runs corsgate."""
+        handles = "import signal, sys; signal.signal(1, lambda *_: print(1)); print(0, flush=True)"
+        waits = f"{handles}; sys.stdin.read()"
+        for name, program, arguments, is_daemon in (
+            (sys.executable, waits, ("/usr/bin/twistd", "-n", "corsgate"), True),
+            (sys.executable, waits, ("-m", "twisted", "corsgate", "--config", "a.toml"), True),
+            (sys.executable, waits, ("corsgate",), False),
+            (sys.executable, waits, ("corsgate", "/usr/bin/twistd"), False),
+            (sys.executable, waits, ("/usr/bin/twistd", "web"), False),
+            ("vim", waits, ("/usr/bin/twistd", "corsgate"), False),
+            (sys.executable, "print(0, flush=True); import sys; sys.stdin.read()", TWISTD, False),
+        ):
+            with Popen(
+                [name, "-c", program, *arguments],
+                executable=sys.executable,
+                stdin=PIPE,
+                stdout=PIPE,
+                text=True,
+            ) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                self.assertEqual(reloads_on_hangup(process.pid), is_daemon, arguments)
+                out, _ = process.communicate("")
+            self.assertEqual(out, "")
+        self.assertFalse(reloads_on_hangup(process.pid))
+
+    async def test_squatted(self) -> None:
+        """Who has taken the socket's name before is not believed; the log says how to reload."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text(TOML)
+        squat = (
+            "import os, socket; squatter = socket.socket(socket.AF_UNIX); "
+            "squatter.bind(f'\\0corsgate-control-{os.getpid()}'); squatter.listen()"
+        )
+        with socket.socket(socket.AF_UNIX) as squatter:
+            # In the daemon's own process: the name is taken, whoever has it.
+            daemon = self.daemon("--config", str(path), prepare=squat)
+            await daemon.port()
+            await daemon.when(lambda: "only SIGHUP can" in daemon.said)
+            self.assertIn(f"@corsgate-control-{daemon.process.pid}", daemon.said)
+            pid = os.getpid()
+            squatter.bind(control_address(pid))
+            squatter.listen()
+            self.patch(command, "_user_of", lambda pid: os.geteuid() + 1)
+            done = corsgate("reload", "--pid", str(pid))
+        self.assertEqual(done.status, 2)
+        self.assertIn(f"belongs to process {pid} of user {os.geteuid()}", done.err)
+        self.assertNotIn("Traceback", daemon.said)
 
     def test_no_process(self) -> None:
         """Without a process or a process id there is nobody to ask."""
@@ -87,10 +143,12 @@ class ReloadTests(DaemonTestCase):
         empty.write_text("x")
         for arguments, words in (
             (("--pid", "4194305"), "there is no process"),
-            (("--pid", "0"), "'0' is no process id: the service does not run"),
-            (("--pid", "x"), "'x' is no process id\n"),
             (("--pidfile", "/none"), "can't be read"),
-            (("--pidfile", str(empty)), "no process id in it"),
+            (("--pidfile", str(empty)), "no process id in"),
+            (("--pid", "0"), "'0' is not a process id: the service does not run"),
+            (("--pid", "x"), "'x' is not a process id\n"),
+            (("--pid", "-1"), "'-1' is not a process id"),
+            (("--pid", "9" * 30), "is not a process id"),
         ):
             done = corsgate("reload", *arguments)
             self.assertEqual(done.status, 2, arguments)

@@ -6,13 +6,24 @@ import json
 import os
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from corsgate.daemon.control import ASK_S, MAX_CONNECTIONS, ControlFactory
+from corsgate.daemon.control import (
+    ASK_S,
+    MAX_CONNECTIONS,
+    RELOAD,
+    Control,
+    ControlFactory,
+    control_address,
+)
 from corsgate.daemon.reload import ReloadOutcome
+from tests.peers import Client, reactor
 
 
 class Wire(StringTransport):
@@ -86,3 +97,35 @@ class ControlTests(SynchronousTestCase):
         for each in made:
             each.connectionLost()
         self.assertEqual(self.factory.connections, 0)
+
+
+class SocketTests(TestCase):
+    """`Control`, with its socket."""
+
+    timeout = 30
+
+    async def test_asked(self) -> None:
+        """It answers at its address, and a log of Twisted's has no line of it."""
+        asked: list[str] = []
+
+        class Asked:
+            """Stands for the reloader."""
+
+            def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
+                """Succeed."""
+                asked.append(trigger)
+                return succeed(ReloadOutcome(time_s=1.0, trigger=trigger))
+
+        reloader: Any = Asked()
+        with capturedLogs() as events:
+            control = Control(reactor, reloader)
+            control.startService()
+            endpoint = UNIXClientEndpoint(reactor, control_address(os.getpid()))
+            client: Any = await endpoint.connect(Factory.forProtocol(Client))
+            client.send(RELOAD)
+            await client.gone()
+            await control.stopService()
+        self.assertEqual(json.loads(client.data), {"faults": [], "changes": []})
+        self.assertEqual(asked, ["corsgate reload"])
+        said = [formatEvent(event) for event in events]
+        self.assertEqual([line for line in said if "ontrol" in line], [])

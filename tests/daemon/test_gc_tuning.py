@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Callable
 from weakref import ref
 
@@ -10,7 +11,7 @@ from hyperframe.frame import SettingsFrame
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.daemon.gc_tuning import TIDY_S, Tidying, settle, tidy
+from corsgate.daemon.gc_tuning import LONGEST_S, TIDY_S, Tidying, settle, tidy
 from corsgate.server.http1.channel import GateChannel
 from corsgate.server.http2.connection import make_http2
 from corsgate.server.http2.frames import PREFACE
@@ -58,13 +59,39 @@ class GarbageTests(SynchronousTestCase):
         clock, done = Clock(), list[int]()
         tidying = Tidying(clock, lambda: done.append(1))
         for _ in range(3):
-            tidying.reloaded()
+            tidying.ended()
         self.assertEqual(done, [])
         clock.advance(TIDY_S)
         self.assertEqual(done, [1])
-        tidying.reloaded()
+        tidying.ended()
         clock.advance(TIDY_S)
         self.assertEqual(done, [1, 1])
+
+    def test_reloading(self) -> None:
+        """While a reload is under way nothing is collected, and the thread gives way soon."""
+        before_s, clock = sys.getswitchinterval(), Clock()
+        tidying = Tidying(clock, lambda: None)
+        tidying.began()
+        self.assertFalse(gc.isenabled())
+        self.assertLess(sys.getswitchinterval(), before_s)
+        frozen = gc.get_freeze_count()
+        tidying.ended()
+        self.assertTrue(gc.isenabled())
+        self.assertEqual(sys.getswitchinterval(), before_s)
+        self.assertGreater(gc.get_freeze_count(), frozen)
+
+    def test_reload_hangs(self) -> None:
+        """A reload that does not end keeps the collector from its work for a while only."""
+        before_s, clock = sys.getswitchinterval(), Clock()
+        tidying = Tidying(clock, lambda: None)
+        tidying.began()
+        clock.advance(LONGEST_S)
+        self.assertTrue(gc.isenabled())
+        self.assertEqual(sys.getswitchinterval(), before_s)
+        tidying.ended()
+        self.assertTrue(gc.isenabled())
+        clock.advance(TIDY_S)
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_no_cycles(self) -> None:
         """A request that was answered is gone without the collector's help."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
+from twisted.internet.error import ConnectError
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.peers import Client, Upstream, reactor, request, response
@@ -15,6 +17,8 @@ from tests.support import LISTEN
 from tests.tree import ROOT, outside
 from tests.twistd import Daemon
 
+READY = request(target=b"/readyz")
+STATUS = re.compile(r"status and metrics: http://127\.0\.0\.1:(\d+)/")
 FAULT = "upstreams.a.odd: the key is unknown"
 """What `Reload.broken` has."""
 
@@ -192,3 +196,42 @@ class Reload(ProcessTestCase):
         status, said = await self.reload()
         self.assertEqual(status, 2, said)
         self.assertNotIn("Traceback", said)
+
+    async def test_admin(self) -> None:
+        """[admin] comes, moves and goes; a reload that can't open it changes nothing at all."""
+        upstream = await self.upstream()
+        daemon = await self.started(upstream)
+        kept = await self.client(daemon)
+        port = await daemon.port()
+        admin = '[admin]\nlisten = "tcp:{}:interface=127.0.0.1"\n'
+        self.file.write_text(self.text(upstream, 2) + admin.format(upstream.port))
+        status, said = await self.reload()
+        self.assertEqual(status, 1, said)
+        self.assertIn("admin.listen: can't listen on", said)
+        self.assertEqual(await self.served(kept), 1)
+        self.file.write_text(self.text(upstream, 3) + admin.format(0))
+        status, said = await self.reload()
+        self.assertEqual(status, 0, said)
+        found = await daemon.when(lambda: STATUS.search(daemon.said))
+        assert found is not None, "that was waited for"
+        first = int(found[1])
+        self.assertEqual((await self.send_to(first, READY)).status, 200)
+        self.assertEqual(await self.served(kept), 3)
+        # To where the gate listens itself, and the gate to where the admin listener is.
+        for text, key in (
+            (self.text(upstream, 4) + admin.format(port), "admin.listen"),
+            (self.text(upstream, 4).replace("tcp:0", f"tcp:{first}"), "listen[0]"),
+        ):
+            self.file.write_text(text)
+            status, said = await self.reload()
+            self.assertEqual(status, 1, said)
+            self.assertIn(f"{key}: can't listen on", said)
+            self.assertEqual(await self.served(kept), 3)
+            self.assertEqual((await self.send_to(first, READY)).status, 200)
+        self.file.write_text(self.text(upstream, 5))
+        status, said = await self.reload()
+        self.assertEqual(status, 0, said)
+        with self.assertRaises(ConnectError):
+            await self.connect_to(first)
+        self.assertEqual(await self.served(kept), 5)
+        self.assertNotIn("Traceback", daemon.said)
