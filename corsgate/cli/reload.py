@@ -117,7 +117,7 @@ def _user_of(pid: int) -> int | None:
 def _status(pid: int) -> Mapping[str, str]:
     """Return what /proc/PID/status has; see proc(5). It is empty if the process has ended."""
     try:
-        text = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+        text = Path(f"/proc/{pid}/status").read_text("utf-8", "replace")
     except OSError:
         return {}
     pairs = (line.partition(":") for line in text.splitlines())

@@ -255,7 +255,7 @@ class Runtime:
                     new.take_over(old)
                 new.start()
             except Exception:
-                _log.failure("upstream {upstream}: a bug in its reload", upstream=name)
+                _log.failure("upstream {upstream}: its reload failed", upstream=name)
         tried = {each.label: each for each in before.table.routes if each.report_only is not None}
         for route in self.table.routes:
             if route.report_only is not None and route.label in tried:
