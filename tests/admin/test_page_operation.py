@@ -206,7 +206,9 @@ cors = "app"
         """What is down is named with the reason; what is ejected counts down to its end."""
         gone = f"http://127.0.0.1:{free_port()}"
         health = '\nhealth = { path = "/", interval = "1s" }'
-        self.reload(lambda text: text.replace(f'"{self.box.url}"]', f'"{self.box.url}", "{gone}"]'))
+        # A server that is added would otherwise get few requests at first.
+        both = f'"{self.box.url}", "{gone}"]\nslow_start = "0s"'
+        self.reload(lambda text: text.replace(f'"{self.box.url}"]', both))
         page = await self.page()
         await in_thread(page.wait, f"{SERVERS}.includes('of 2 servers up')")
         for _ in range(20):

@@ -34,6 +34,13 @@ class SignalsTests(SynchronousTestCase):
         reloader: Any = SimpleNamespace(reload=self.asked.append, began=[], ended=[])
         self.signals = Signals(self.reactor, gate, reloader)
 
+    def start(self) -> None:
+        """Start the service, and then the reactor."""
+        self.signals.privilegedStartService()
+        self.signals.startService()
+        for function in self.reactor.when_running:
+            function()
+
     def run_queued(self) -> None:
         """Do what the reactor does after a signal."""
         queued, self.reactor.queued = self.reactor.queued, []
@@ -53,8 +60,7 @@ class SignalsTests(SynchronousTestCase):
 
     def test_handlers(self) -> None:
         """SIGTERM drains, then cuts; SIGUSR1 and SIGUSR2 do nothing."""
-        self.signals.privilegedStartService()
-        self.signals.startService()
+        self.start()
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM):
             signal.raise_signal(number)
         self.run_queued()
