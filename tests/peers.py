@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import attrs
 from twisted.internet import reactor as global_reactor
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -293,6 +294,8 @@ class Upstream(Watched):
         self.data = b""
         self.authority = b""
         self._port: Any = None
+        # Keeps the port from others after `refuse`.
+        self._taken: socket.socket | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> Upstream:
         """Listen."""
@@ -337,12 +340,23 @@ class Upstream(Watched):
         )
 
     async def refuse(self) -> None:
-        """Stop listening: connections are refused from now on."""
+        """Stop listening: connections are refused from now on.
+
+        The port stays taken until `stop`. Otherwise another server could get it as its port 0, also
+        one in another process, and would get the requests.
+        """
+        address = self._port.getHost()
         await maybeDeferred(self._port.stopListening)
+        if isinstance(address, IPv4Address):
+            self._taken = socket.socket()
+            with suppress(OSError):
+                self._taken.bind((address.host, address.port))
 
     async def stop(self) -> None:
         """End, and wait for the end of every connection."""
-        await self.refuse()
+        await maybeDeferred(self._port.stopListening)
+        if self._taken is not None:
+            self._taken.close()
         await gatherResults([peer.close() for peer in self.connections])
 
     def _connected(self) -> _UpstreamPeer:

@@ -213,7 +213,7 @@ class CommandTests(SynchronousTestCase):
         secret = re.search(r"LoadCredential=[^:]+:/(\S+)", unit)
         assert config is not None
         assert secret is not None
-        self.assertEqual((root / config[1]).read_bytes(), (ROOT / "etc/corsgate.toml").read_bytes())
+        self.assertEqual((root / config[1]).read_bytes(), (ROOT / "etc/minimal.toml").read_bytes())
         self.assertEqual((root / secret[1]).parent.stat().st_mode & 0o777, 0o700)
         programs = [command.split()[0] for command in claimed("/opt/corsgate/bin/")]
         self.assertEqual(programs, ["/opt/corsgate/bin/pip", "/opt/corsgate/bin/twistd"])
