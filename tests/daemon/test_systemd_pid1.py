@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -267,13 +266,13 @@ class UnderSystemd(SynchronousTestCase):
             machine.systemctl("start", SOCKET, SERVICE)
             before = machine.show(SERVICE, "MainPID")
             machine.systemctl("kill", f"--signal={signal.SIGSTOP.name}", SERVICE)
-            # Until it has stopped, it could still accept the connection, and take it to its grave.
-            stat = machine.root / "proc" / before / "stat"
-            deadline_s = time.monotonic() + PATIENCE_S
-            while stat.read_text().rpartition(")")[2].split()[0] != "T":
-                self.assertLess(time.monotonic(), deadline_s, "it was not stopped")
-            # The connection waits in the socket's queue for the next process.
-            self.assertEqual(self.get()[0], 200)
+            # The connection waits in the socket's queue for the next process. But systemd sends the
+            # old one SIGCONT after SIGABRT, and it may accept the connection before it ends.
+            try:
+                status, _ = self.get()
+            except ConnectionError:
+                status, _ = self.get()
+            self.assertEqual(status, 200)
             self.assertNotEqual(machine.show(SERVICE, "MainPID"), before)
             self.assertIn("Watchdog timeout", machine.journal(SERVICE))
 
