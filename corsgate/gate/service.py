@@ -214,8 +214,9 @@ class GateService(Service):
 
     def abort(self) -> None:
         """Cut every client's connection."""
-        for listener in self._sites:
+        for listener in self.listeners:
             listener.site.abort()
+        self._listening.cut_leaving()
 
     # Reload.
 
@@ -305,11 +306,6 @@ class GateService(Service):
     @property
     def _listening(self) -> Listening:
         return self._lasting.listening
-
-    @property
-    def _sites(self) -> Sequence[ListenerSite]:
-        """All listeners that have connections, those of earlier configurations included."""
-        return [*self.listeners, *self._listening.leaving]
 
     def _log_warnings(self) -> None:
         of_tls = [
