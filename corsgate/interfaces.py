@@ -5,41 +5,67 @@ from __future__ import annotations
 from zope.interface import Attribute, Interface
 
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
 
 
 class ICredentials(Interface):
-    """What signs the requests of one upstream; it keeps what it learns by server."""
+    """Signs the requests of an upstream, or of several; it keeps what it learns by server."""
 
     header_names = Attribute(
-        """The lower-cased names (frozenset of bytes) of fields that are this object's own:
-        a client's fields of these names are dropped before signing."""
+        """The lower-cased names (frozenset of bytes) of the fields that belong to these
+        credentials: a client's fields of these names are dropped before a request is signed."""
     )
     fixed = Attribute(
-        """The fields (tuple of name and value) that sign every request, where these are always
-        the same and nothing is learned from responses, so that neither method need be called;
-        else None."""
+        """The fields (tuple of name and value) that sign every request, if these are always the
+        same and nothing is learned from responses, so that `begin` need not be called; else
+        None."""
     )
     may_be_challenged = Attribute(
-        """Whether a request may come back for another try, so that its body must be kept or
-        a request without a body sent ahead."""
+        """Whether a request may be sent again after a response, or its signature may cover its
+        body, so that a small body is kept before the request is signed."""
     )
 
-    async def authorize(head: RequestHead, server: str) -> RequestHead:
-        """Return the head with this object's fields added.
+    def begin(server: str) -> IAttempt:
+        """Begin a client's request to one server; `end` must be called on what is returned.
 
         Args:
-            head: What is to be sent, its target the very one that goes on the wire.
-            server: The server's origin, ``http://10.0.0.11:8000``.
+            server: The server's origin, such as ``http://10.0.0.11:8000``.
         """
 
-    def challenged(sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Take in a response; return whether signing the request anew may bring another answer.
+
+class IAttempt(Interface):
+    """One request of a client on its way to one server: signed, and again after a challenge."""
+
+    async def sign(head: RequestHead, body: bytes | None) -> Signed:
+        """Return the signed request; this may wait for a token, a login or a challenge.
 
         Args:
-            sent: The head that `authorize` answered.
-            response: What came back, whatever its status.
-            server: The server's origin that it came from.
+            head: The head to send, without fields of `header_names`. Its target is the one that
+                goes on the wire.
+            body: The whole body, empty if there is none; None if it is streamed, so that it is
+                unknown and can be sent once only.
 
         Raises:
-            UpstreamError: The server challenges in a way that gets no answer.
+            UpstreamError: The request can't be signed now.
         """
+
+    def responded(signed: Signed, response: ResponseHead) -> bool:
+        """Learn from a response; return whether signing the request again may help.
+
+        Args:
+            signed: What `sign` returned for the request that was sent.
+            response: The response, with any status.
+
+        Raises:
+            UpstreamError: The server asks for something that these credentials can't do.
+        """
+
+    def client_head(response: ResponseHead) -> ResponseHead:
+        """Return the head of the last response without what belongs to the gate, such as cookies.
+
+        Args:
+            response: The head as the server sent it, with any status.
+        """
+
+    def end() -> None:
+        """Let go of what others wait for; the last response's head has come, or none will."""

@@ -39,6 +39,7 @@ ORDER = (
 
 MAY_IMPORT_TWISTED = frozenset(
     (
+        "credentials",
         "resource",
         "transport",
         "upstream",
@@ -53,7 +54,12 @@ MAY_IMPORT_TWISTED = frozenset(
     )
 )
 DECIDES = frozenset(
-    f"corsgate.gate.{name}" for name in ("error_page", "request_shape", "response_shape", "ruling")
+    (
+        *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.refusal", "corsgate.credentials.static"),
+        *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
+        *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
+    )
 )
 """Modules inside those packages that decide, and so may import and read as little as the others."""
 MAY_IMPORT_REACTOR = frozenset(("tap", "demo", "cli"))

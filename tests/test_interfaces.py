@@ -15,8 +15,9 @@ from corsgate.config.model.values import (
     Secret,
 )
 from corsgate.credentials.build import build
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from tests.credentials.helpers import means
 
 SERVER = "http://10.0.0.11:8000"
 SECRET = Secret("s3cret")
@@ -30,7 +31,7 @@ KINDS: tuple[Credentials, ...] = (
 
 def signers() -> list[ICredentials]:
     """Return a new signer of each kind."""
-    found = [build(credentials, lambda count: b"r" * count) for credentials in KINDS]
+    found = [build(credentials, means()) for credentials in KINDS]
     return [signer for signer in found if signer is not None]
 
 
@@ -49,6 +50,7 @@ class CredentialsTests(SynchronousTestCase):
         self.assertEqual(len(signers()), len(KINDS))
         for signer in signers():
             verifyObject(ICredentials, signer)
+            verifyObject(IAttempt, signer.begin(SERVER))
 
     def test_own_names_are_lower_cased(self) -> None:
         """A client's fields are compared with them so."""
@@ -64,14 +66,12 @@ class CredentialsTests(SynchronousTestCase):
             assert signer.fixed is not None
             self.assertLessEqual({name.lower() for name, _ in signer.fixed}, signer.header_names)
             self.assertFalse(signer.may_be_challenged)
-            sent = self.successResultOf(
-                Deferred.fromCoroutine(
-                    signer.authorize(RequestHead(method=b"GET", target=b"/", headers=[]), SERVER)
-                )
-            )
-            self.assertEqual(tuple(sent.headers), tuple(signer.fixed))
+            attempt = signer.begin(SERVER)
+            signing = attempt.sign(RequestHead(method=b"GET", target=b"/", headers=[]), b"")
+            sent = self.successResultOf(Deferred.fromCoroutine(signing))
+            self.assertEqual(tuple(sent.head.headers), tuple(signer.fixed))
             refused = ResponseHead(status=401, reason=b"", headers=[])
-            self.assertFalse(signer.challenged(sent, refused, SERVER))
+            self.assertFalse(attempt.responded(sent, refused))
 
     def test_one_that_learns_has_no_fixed_fields(self) -> None:
         """Digest answers a challenge, so a body must be kept for a second try."""

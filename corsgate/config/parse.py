@@ -18,13 +18,14 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections.addresses import warn_of_foreign
 from corsgate.config.sections.admin import exposing_upstreams, read_admin
+from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.listeners import read_hosts, read_listeners
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.request_rules import vouching_warnings
 from corsgate.config.sections.routes import read_limits, read_routes
 from corsgate.config.sections.secrets import Sources, nobody
-from corsgate.config.sections.upstreams import read_credentials, read_upstream
+from corsgate.config.sections.upstreams import read_upstream
 from corsgate.config.toml.document import load_document
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Named, Notes, Table, boolean, checked, text

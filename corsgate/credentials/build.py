@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -12,16 +10,17 @@ from corsgate.config.model.values import (
     HeaderCredentials,
 )
 from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.means import Means
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
 
-def build(credentials: Credentials | None, rng: Callable[[int], bytes]) -> ICredentials | None:
+def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
     """Return the signer for an upstream's credentials.
 
     Args:
         credentials: The configured credentials, or None.
-        rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
+        means: What they may use of the outside world.
 
     Returns:
         A new signer, or None without credentials.
@@ -34,6 +33,6 @@ def build(credentials: Credentials | None, rng: Callable[[int], bytes]) -> ICred
         case BearerCredentials():
             return bearer(credentials)
         case DigestCredentials():
-            return DigestSigner.of(credentials, rng)
+            return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)

@@ -18,8 +18,9 @@ from corsgate.config.model.values import DigestCredentials
 from corsgate.credentials.auth_fields import parse_challenges, parse_parameters, quoted
 from corsgate.credentials.digest_challenge import DigestChallenge, strongest_challenge
 from corsgate.credentials.static import utf8
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
 
 _Rng: TypeAlias = Callable[[int], bytes]
 
@@ -109,7 +110,15 @@ class DigestSigner:
             require_qop=credentials.require_qop,
         )
 
-    async def authorize(self, head: RequestHead, server: str) -> RequestHead:
+    def begin(self, server: str) -> _Attempt:
+        """Return an attempt at one server.
+
+        Args:
+            server: The server's origin.
+        """
+        return _Attempt(self, server)
+
+    def authorize(self, head: RequestHead, server: str) -> RequestHead:
         """Return the signed head, or the same head if the server has sent no challenge yet.
 
         Args:
@@ -273,6 +282,32 @@ class DigestSigner:
             cnonce,
             response,
         )
+
+
+@implementer(IAttempt)
+class _Attempt:
+    """One request: signed with the server's session, and again with a new one."""
+
+    def __init__(self, signer: DigestSigner, server: str) -> None:
+        self._signer = signer
+        self._server = server
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Return the signed request, or the same head if the server has sent no challenge yet."""
+        signed = self._signer.authorize(head, self._server)
+        count = _signed_with(signed)[1]
+        return Signed(head=signed, has_credentials=signed is not head, is_fresh=count == 1)
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Record a response; return whether the request should be signed and sent again."""
+        return self._signer.challenged(signed.head, response, self._server)
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head as it is."""
+        return response
+
+    def end(self) -> None:
+        """Do nothing: nobody waits."""
 
 
 def _signed_with(sent: RequestHead) -> tuple[bytes | None, int]:

@@ -9,8 +9,8 @@ import attrs
 from zope.interface import implementer
 
 from corsgate.config.model.values import BasicCredentials, BearerCredentials, HeaderCredentials
+from corsgate.credentials.attempt import FixedAttempt
 from corsgate.interfaces import ICredentials
-from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 
 
@@ -30,26 +30,13 @@ class StaticSigner:
     may_be_challenged: bool = attrs.field(default=False, init=False)
     fixed: tuple[Header, ...] = attrs.field(repr=False)
 
-    async def authorize(self, head: RequestHead, server: str) -> RequestHead:
-        """Return the head with the field at its end.
+    def begin(self, server: str) -> FixedAttempt:
+        """Return an attempt that adds the field.
 
         Args:
-            head: The head to send, without fields of `header_names`.
             server: The server's origin; every server gets the same field.
         """
-        return RequestHead(
-            method=head.method, target=head.target, headers=[*head.headers, *self.fixed]
-        )
-
-    def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
-        """Return False: a refused field would be refused again.
-
-        Args:
-            sent: The head that `authorize` returned.
-            response: The response.
-            server: The server's origin.
-        """
-        return False
+        return FixedAttempt(self.fixed)
 
 
 def basic(credentials: BasicCredentials) -> StaticSigner:

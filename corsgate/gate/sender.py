@@ -18,6 +18,7 @@ from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import RESOURCE_FIELDS, Header
 from corsgate.message.request_id import REQUEST_ID
+from corsgate.message.signed import Signed
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
 from corsgate.upstream.body import KeptBody, drain
@@ -112,7 +113,7 @@ class Sender:
             head = RequestHead(head.method, head.target, [*head.headers, *self._own_id()])
         if challengeable:
             await self._prepare_for_challenge(server, head)
-        send = partial(self._send_signed, server, head)
+        send = partial(self._send_signed, server)
         return await send_signed(credentials, head, server.origin, self._body, send)
 
     def _head_for(self, server: Server) -> RequestHead:
@@ -219,16 +220,20 @@ class Sender:
         host = (b"Host", shape.host_for(server, self._client.authority))
         headers = [host, *shape.added, *self._own_id()]
         probe = RequestHead(method=b"HEAD", target=head.target, headers=headers)
-        signed = await credentials.authorize(probe, server.origin)
-        response = await self._send(server, signed, None)
-        drain(response)  # First, since a challenge that is too weak raises.
-        credentials.challenged(signed, response.head, server.origin)
+        attempt = credentials.begin(server.origin)
+        try:
+            signed = await attempt.sign(probe, b"")
+            response = await self._send(server, signed.head, None)
+            drain(response)  # First, since a challenge that is too weak raises.
+            attempt.responded(signed, response.head)
+        finally:
+            attempt.end()
 
     def _send_signed(
-        self, server: Server, unsigned: RequestHead, head: RequestHead, body: IBodyProducer | None
+        self, server: Server, signed: Signed, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
-        self.signed = head is not unsigned
-        return self._send(server, head, body)
+        self.signed = signed.has_credentials
+        return self._send(server, signed.head, body)
 
     def _send(
         self, server: Server, head: RequestHead, body: IBodyProducer | None

@@ -19,6 +19,7 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.credentials.means import Means
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
@@ -254,7 +255,8 @@ def _credentials(
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    return build(upstream.credentials, rng), refusals
+    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
+    return build(upstream.credentials, means), refusals
 
 
 def _watchers(

@@ -22,6 +22,7 @@ from corsgate.credentials.refusal import REFUSED, refusal_words
 from corsgate.errors import CorsgateError, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
 from corsgate.message.target import join_base
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
@@ -224,13 +225,13 @@ class Prober:
         origin, credentials = server.origin, self._credentials
         signed = False
 
-        def send(sent: RequestHead, _: Body | None = None) -> Deferred[UpstreamResponse]:
+        def send(sent: Signed, _: Body | None) -> Deferred[UpstreamResponse]:
             nonlocal signed
-            signed = sent is not head
-            return self._client.send(origin, sent, None, self._limits)
+            signed = sent.has_credentials
+            return self._client.send(origin, sent.head, None, self._limits, pins=sent.pins)
 
         if credentials is None:
-            return await send(head), False
+            return await self._client.send(origin, head, None, self._limits), False
         return await send_signed(credentials, head, origin, lambda: None, send), signed
 
 

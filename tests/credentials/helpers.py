@@ -12,8 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.means import Means
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
 
 SERVER = "http://10.0.0.11:8000"
 
@@ -46,6 +48,11 @@ def counting_rng() -> Callable[[int], bytes]:
     return lambda size: next(numbers).to_bytes(size, "big")
 
 
+def means(rng: Callable[[int], bytes] | None = None) -> Means:
+    """Return means without I/O, whose time stands still."""
+    return Means(seconds=lambda: 0.0, wall_clock=lambda: 1.7e9, rng=rng or counting_rng())
+
+
 def digest_signer(
     username: str = "admin",
     password: str = "open sesame",
@@ -62,10 +69,12 @@ class SigningTestCase(SynchronousTestCase):
     def sign(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
     ) -> RequestHead:
-        """Return the head as `authorize` does."""
-        return self.successResultOf(
-            Deferred.fromCoroutine(signer.authorize(head or request(), server))
-        )
+        """Return the head that is sent at first."""
+        attempt = signer.begin(server)
+        signing = attempt.sign(head or request(), b"")
+        signed: Signed = self.successResultOf(Deferred.fromCoroutine(signing))
+        attempt.end()
+        return signed.head
 
     def authorization(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER

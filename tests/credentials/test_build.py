@@ -11,11 +11,12 @@ from corsgate.config.model.values import (
     Secret,
 )
 from corsgate.credentials.build import build
+from corsgate.message.signed import Signed
 from tests.credentials.helpers import (
     SERVER,
     SigningTestCase,
     challenge,
-    counting_rng,
+    means,
     refusal,
     request,
 )
@@ -24,7 +25,7 @@ from tests.credentials.helpers import (
 class BuildTests(SigningTestCase):
     def test_none(self) -> None:
         """An upstream without credentials gets no signer."""
-        self.assertIsNone(build(None, counting_rng()))
+        self.assertIsNone(build(None, means()))
 
     def test_kinds(self) -> None:
         """Each kind becomes a signer that adds its own field."""
@@ -37,7 +38,7 @@ class BuildTests(SigningTestCase):
             (HeaderCredentials(name="X-Api-Key", value=Secret("k")), (b"X-Api-Key", b"k")),
         ]
         for credentials, field in cases:
-            signer = build(credentials, counting_rng())
+            signer = build(credentials, means())
             assert signer is not None
             self.assertIn(field, self.sign(signer).headers)
 
@@ -49,9 +50,10 @@ class BuildTests(SigningTestCase):
             asked.append(size)
             return bytes(size)
 
-        signer = build(DigestCredentials(username="a", password=Secret("b")), rng)
+        signer = build(DigestCredentials(username="a", password=Secret("b")), means(rng))
         assert signer is not None
         self.assertTrue(signer.may_be_challenged)
-        self.assertTrue(signer.challenged(request(), refusal(challenge("n")), SERVER))
+        unsigned = Signed(head=request(), has_credentials=False)
+        self.assertTrue(signer.begin(SERVER).responded(unsigned, refusal(challenge("n"))))
         self.assertIn(f'cnonce="{"A" * 32}"', self.authorization(signer) or "")
         self.assertEqual(asked, [24])

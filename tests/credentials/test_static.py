@@ -12,6 +12,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.credentials.static import StaticSigner, basic, bearer, header
 from corsgate.interfaces import ICredentials
+from corsgate.message.signed import Signed
 from tests.credentials.helpers import SERVER, SigningTestCase, challenge, refusal, request
 
 
@@ -75,9 +76,9 @@ class StaticSignerTests(SigningTestCase):
         """A refusal is final: another attempt would send the same."""
         signer = basic_signer("a", "b")
         self.assertFalse(signer.may_be_challenged)
-        self.assertFalse(
-            signer.challenged(self.sign(signer), refusal(b"Basic realm=x", challenge("n")), SERVER)
-        )
+        attempt = signer.begin(SERVER)
+        sent = Signed(head=self.sign(signer))
+        self.assertFalse(attempt.responded(sent, refusal(b"Basic realm=x", challenge("n"))))
 
     def test_repr_shows_no_secret(self) -> None:
         """No repr shows the secret or its encoded form."""

@@ -7,9 +7,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from corsgate.credentials.attempt import with_fields
 from corsgate.errors import ChallengedMidUpload, UpstreamError
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import MAX_CHALLENGES, send_signed
@@ -20,7 +22,7 @@ HEAD = RequestHead(method=b"PUT", target=b"/", headers=[])
 ORIGIN = "http://10.0.0.1"
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, IAttempt)
 class Signature:
     """Signs with a number, and takes every response for a challenge until it is content.
 
@@ -34,17 +36,30 @@ class Signature:
     may_be_challenged = True
 
     def __init__(self, challenges: int, error: UpstreamError | None = None) -> None:
-        self.signed = 0
+        self.signed = self.ends = 0
+        self.bodies: list[bytes | None] = []
         self._challenges = challenges
         self._error = error
 
-    async def authorize(self, head: RequestHead, server: str) -> RequestHead:
+    def begin(self, server: str) -> Signature:
+        """Return itself: it signs one request."""
+        return self
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
         """Sign."""
         self.signed += 1
-        fields = [*head.headers, (b"X-Signed", b"%d" % self.signed)]
-        return RequestHead(method=head.method, target=head.target, headers=fields)
+        self.bodies.append(body)
+        return Signed(head=with_fields(head, [(b"X-Signed", b"%d" % self.signed)]))
 
-    def challenged(self, sent: RequestHead, response: ResponseHead, server: str) -> bool:
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Mark the head that the client gets."""
+        return ResponseHead(response.status, b"marked", response.headers)
+
+    def end(self) -> None:
+        """Count the ends."""
+        self.ends += 1
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
         """Return whether this is a challenge."""
         if self._error is not None:
             raise self._error
@@ -55,11 +70,12 @@ class SignedTests(SynchronousTestCase):
     def send(self, signature: Signature, body: Body | None = None) -> Deferred[UpstreamResponse]:
         """Send a request to a server that responds at once."""
         verifyObject(ICredentials, signature)
+        verifyObject(IAttempt, signature)
         self.sent: list[tuple[bytes, Body | None]] = []
         self.sources: list[Source] = []
 
-        async def send(head: RequestHead, payload: Body | None) -> UpstreamResponse:
-            self.sent.append((head.headers[-1][1], payload))
+        async def send(signed: Signed, payload: Body | None) -> UpstreamResponse:
+            self.sent.append((signed.head.headers[-1][1], payload))
             self.sources.append(Source())
             return UpstreamResponse(self.sources[-1], ResponseHead(401, b"", []), -1)
 
@@ -67,13 +83,16 @@ class SignedTests(SynchronousTestCase):
 
     def test_content(self) -> None:
         """What is not challenged is sent once."""
-        self.successResultOf(self.send(Signature(0)))
+        signature = Signature(0)
+        response = self.successResultOf(self.send(signature))
         self.assertEqual(self.sent, [(b"1", None)])
+        self.assertEqual((response.head.reason, signature.ends), (b"marked", 1))
 
     def test_challenged(self) -> None:
         """What is challenged is signed anew, its body sent again and the response read off."""
-        body = KeptBody(b"abc")
-        self.successResultOf(self.send(Signature(1), body))
+        body, signature = KeptBody(b"abc"), Signature(1)
+        self.successResultOf(self.send(signature, body))
+        self.assertEqual(signature.bodies, [b"abc", b"abc"])
         self.assertEqual(self.sent, [(b"1", body), (b"2", body)])
         self.assertEqual([source.calls for source in self.sources], [[], []])
 
@@ -84,7 +103,9 @@ class SignedTests(SynchronousTestCase):
 
     def test_mid_upload(self) -> None:
         """A body that is gone can't be sent again; the rest of the response isn't wanted."""
-        self.failureResultOf(self.send(Signature(1), Streamed(3)), ChallengedMidUpload)
+        signature = Signature(1)
+        self.failureResultOf(self.send(signature, Streamed(3)), ChallengedMidUpload)
+        self.assertEqual((signature.bodies, signature.ends), ([None], 1))
         self.assertEqual(self.sources[0].calls, ["give up"])
 
     def test_unmet(self) -> None:

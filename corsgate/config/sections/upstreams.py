@@ -1,38 +1,29 @@
-"""Read the sections ``[upstreams.NAME]`` and ``[credentials.NAME]``."""
+"""Read the section ``[upstreams.NAME]``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import attrs
 
-from corsgate.config.model import rules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
-    DIGEST_ALGORITHMS,
-    BasicCredentials,
-    BearerCredentials,
     Credentials,
-    DigestCredentials,
-    HeaderCredentials,
     PoolLimits,
-    Secret,
     Server,
     Upstream,
 )
 from corsgate.config.sections import tls
 from corsgate.config.sections.addresses import read_addresses
 from corsgate.config.sections.balancing import read_balancing
-from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear, warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear
 from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
 from corsgate.config.sections.upstream_tls import read_upstream_tls
-from corsgate.config.toml.reader import Named, Table, boolean, bound, checked, text
-from corsgate.config.toml.shape import shape
+from corsgate.config.toml.reader import Named, Table, boolean, bound
 from corsgate.errors import BadValue
 
-_LATER_TYPES = ("oauth2", "session")
 OF_ROUTES = (
     *("allow_framing", "allow_paths", "by_url", "cors", "methods", "pass_headers"),
     *("response_headers", "strip_prefix"),
@@ -124,95 +115,3 @@ def _read_pool(table: Table) -> PoolLimits:
             "remove one of the two",
         )
     return attrs.evolve(pool, keep_alive=keep_alive)
-
-
-def read_credentials(table: Table, sources: Sources) -> Credentials | None:
-    """Read a table ``[credentials.NAME]``, or one written where it is used.
-
-    Args:
-        table: The table of the credentials.
-        sources: Where secrets come from.
-
-    Returns:
-        The credentials, or None after recording their faults.
-    """
-    kind = table.need("type", _type, f"write type = {rules.one_of(_READERS)}")
-    if kind is None:
-        return None  # The valid keys depend on the type.
-    credentials = _READERS[kind](table, sources)
-    table.finish()
-    return credentials
-
-
-def _basic(table: Table, sources: Sources) -> BasicCredentials | None:
-    username = _username(table, rules.check_basic_username)
-    password = _secret(table, "password", rules.check_secret, sources)
-    if username is None or password is None:
-        return None
-    return BasicCredentials(username=username, password=password)
-
-
-def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
-    username = _username(table, rules.check_username)
-    password = _secret(table, "password", rules.check_secret, sources)
-    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
-    require_qop = table.get("require_qop", boolean, False)
-    if username is None or password is None:
-        return None
-    return DigestCredentials(
-        username=username,
-        password=password,
-        min_algorithm=min_algorithm,
-        require_qop=require_qop,
-    )
-
-
-@shape({"enum": list(DIGEST_ALGORITHMS)})
-def _algorithm(raw: object) -> str:
-    value = text(raw)
-    rules.check_choice(value, DIGEST_ALGORITHMS)
-    return value
-
-
-def _bearer(table: Table, sources: Sources) -> BearerCredentials | None:
-    token = _secret(table, "token", rules.check_bearer_token, sources)
-    return None if token is None else BearerCredentials(token=token)
-
-
-def _header(table: Table, sources: Sources) -> HeaderCredentials | None:
-    name = table.need("name", checked(rules.check_field_name), 'write name = "X-Api-Key"')
-    value = _secret(table, "value", rules.check_field_value, sources)
-    if name is None or value is None:
-        return None
-    return HeaderCredentials(name=name, value=value)
-
-
-def _secret(
-    table: Table, key: str, check: Callable[[str], None], sources: Sources
-) -> Secret | None:
-    found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
-    warn_of_exposed(table, key, sources)
-    return found
-
-
-def _username(table: Table, check: Callable[[str], None]) -> str | None:
-    return table.need("username", checked(check), 'write username = "NAME"')
-
-
-_READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
-    "basic": _basic,
-    "digest": _digest,
-    "bearer": _bearer,
-    "header": _header,
-}
-
-
-@shape({"enum": list(_READERS)})
-def _type(raw: object) -> str:
-    if raw in _LATER_TYPES:
-        raise BadValue(
-            f'"{raw}" is not supported in this version', f"write {rules.one_of(_READERS)}"
-        )
-    kind = text(raw)
-    rules.check_choice(kind, _READERS)
-    return kind

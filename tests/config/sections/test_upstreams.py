@@ -1,84 +1,19 @@
-"""Tests of `corsgate.config.sections.upstreams`: upstreams and credentials, as they are read."""
+"""Tests of `corsgate.config.sections.upstreams`: upstreams, as they are read."""
 
 from __future__ import annotations
 
 from corsgate.config.model.limits import PoolLimits
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
-    BasicCredentials,
     BearerCredentials,
     Credentials,
-    DigestCredentials,
-    HeaderCredentials,
     Upstream,
 )
-from corsgate.config.sections.upstreams import read_credentials, read_upstream
+from corsgate.config.sections.upstreams import read_upstream
 from corsgate.config.toml.reader import Named
 from tests.config.support import TableTestCase, noted, sources, table_of
 
-SECRET = Secret("hunter2")
 TOKEN = BearerCredentials(token=Secret("t"))
-KINDS: dict[str, Credentials] = {
-    'type = "basic"\nusername = "a"\npassword = "hunter2"': BasicCredentials(
-        username="a", password=SECRET
-    ),
-    'type = "digest"\nusername = "a:b"\npassword = "hunter2"': DigestCredentials(
-        username="a:b", password=SECRET
-    ),
-    'type = "digest"\nusername = ""\npassword = "hunter2"\nmin_algorithm = "SHA-256"\n'
-    "require_qop = true": DigestCredentials(
-        username="", password=SECRET, min_algorithm="SHA-256", require_qop=True
-    ),
-    'type = "bearer"\ntoken = "hunter2"': BearerCredentials(token=SECRET),
-    'type = "header"\nname = "X-Key"\nvalue = "hunter2"': HeaderCredentials(
-        name="X-Key", value=SECRET
-    ),
-}
-
-
-class CredentialTests(TableTestCase):
-    """``[credentials.NAME]``."""
-
-    def read(self, source: str) -> tuple[Credentials | None, list[str]]:
-        """Return what a table is read as, and what was recorded."""
-        table = table_of(source)
-        return read_credentials(table, sources()), noted(table)
-
-    def test_kinds(self) -> None:
-        """Each kind has its keys, and nothing is recorded."""
-        found = {source: self.read(source) for source in KINDS}
-        self.assertEqual(found, {source: (value, []) for source, value in KINDS.items()})
-
-    def test_a_missing_key(self) -> None:
-        """Without any key that it needs there are no credentials, and that key is named."""
-        for source in KINDS:
-            lines = source.split("\n")
-            for line in lines:
-                key = line.partition(" ")[0]
-                if key in ("min_algorithm", "require_qop"):
-                    continue
-                found, recorded = self.read("\n".join(each for each in lines if each != line))
-                self.assertIsNone(found, line)
-                self.assertEqual(
-                    [f"c.toml: {key}: it is missing"], [r.partition(";")[0] for r in recorded]
-                )
-
-    def test_keys_of_another_kind(self) -> None:
-        """A key that belongs to another kind is unknown, and the value stays."""
-        found, recorded = self.read('type = "bearer"\ntoken = "hunter2"\nusername = "a"')
-        self.assertEqual(found, BearerCredentials(token=SECRET))
-        (fault,) = recorded
-        self.assertTrue(fault.startswith("c.toml:3: username: the key is unknown; "), fault)
-
-    def test_kinds_that_come_later(self) -> None:
-        """They are named as such, not as a mistake."""
-        known = 'write "basic", "digest", "bearer" or "header"'
-        for kind in ("oauth2", "session"):
-            _, recorded = self.read(f'type = "{kind}"')
-            self.assertEqual(
-                recorded, [f'c.toml:1: type: "{kind}" is not supported in this version; {known}']
-            )
-        self.assertEqual(self.read('type = "x"')[1], [f'c.toml:1: type: "x" is unknown; {known}'])
 
 
 class UpstreamTests(TableTestCase):

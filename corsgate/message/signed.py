@@ -1,0 +1,34 @@
+"""A request that is signed, and how it has to be sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from corsgate.message.head import RequestHead
+
+
+@attrs.frozen(kw_only=True)
+class Signed:
+    """A request that is ready to be sent.
+
+    Attributes:
+        head: Its head.
+        has_credentials: Whether the head has the credentials. A request that only fetches a
+            challenge doesn't.
+        is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
+            session was used, or a password. Otherwise they may have expired.
+        awaits_continue: Whether the server will probably challenge the request, so that a body
+            that can be sent only once waits for 100 Continue.
+        sends_body: Whether the body goes with it; False for a step of a handshake.
+        pins: The upstream connection that the request must go over; None for any. Such a
+            connection is used for these credentials only.
+    """
+
+    head: RequestHead = attrs.field(repr=False)
+    has_credentials: bool = True
+    is_fresh: bool = True
+    awaits_continue: bool = False
+    sends_body: bool = True
+    pins: Any = None
