@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from corsgate.credentials.guard import Guard, Place
 from corsgate.errors import ChallengedMidUpload, UpstreamError
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
@@ -21,6 +22,7 @@ async def send_signed(
     origin: str,
     body: Callable[[], Body | None],
     send: Callable[[Signed, Body | None], Awaitable[UpstreamResponse]],
+    guard: Guard | None = None,
 ) -> UpstreamResponse:
     """Send a signed request, and once more for each challenge; return the last response.
 
@@ -30,16 +32,23 @@ async def send_signed(
         origin: The server's origin.
         body: Returns what is to be sent of the body now.
         send: Sends a signed request and its body to the server.
+        guard: Says when the credentials may be sent; by default always.
 
     Raises:
+        CredentialsRejected: The server has rejected them repeatedly.
         UpstreamError: It gave no response, or challenged where the body can't be sent again.
     """
+    if guard is not None:
+        guard.check(origin)
     attempt = credentials.begin(origin)
     challenges = 0
+    place: Place | None = None
     try:
         while True:
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
+            if guard is not None and signed.has_credentials:
+                place = await guard.admit(origin)
             sent = payload if signed.sends_body else None
             response = await send(signed, sent)
             try:
@@ -47,7 +56,13 @@ async def send_signed(
             except UpstreamError:
                 drain(response)
                 raise
-            if not again or challenges == MAX_CHALLENGES:
+            again = again and challenges < MAX_CHALLENGES
+            if place is not None:
+                # A 401 that they can respond to, such as a lapsed nonce's, is no verdict.
+                if not again:
+                    place.responded(response.head.status)
+                place.end()
+            if not again:
                 response.head = attempt.client_head(response.head)
                 return response
             if sent is not None and not sent.replayable:
@@ -57,6 +72,8 @@ async def send_signed(
             challenges += 1
             drain(response)
     finally:
+        if place is not None:
+            place.end()
         attempt.end()
 
 
