@@ -56,7 +56,8 @@ MAY_IMPORT_TWISTED = frozenset(
 DECIDES = frozenset(
     (
         *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
-        *("corsgate.credentials.refusal", "corsgate.credentials.static"),
+        *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
+        "corsgate.credentials.static",
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
     )

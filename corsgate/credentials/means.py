@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
+from corsgate.credentials.guard import Guard
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Means:
@@ -15,8 +17,11 @@ class Means:
         seconds: Returns the seconds of the reactor's clock, which never goes back.
         wall_clock: Returns the seconds since 1970.
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
+        guard: Says when the secret may be sent. Requests ask it where they are sent; a kind that
+            logs in by itself asks it for each login.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
+    guard: Guard

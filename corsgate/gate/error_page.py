@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from http import HTTPStatus
+from math import ceil
 
 import attrs
 
@@ -17,6 +18,7 @@ from corsgate.errors import (
     ChallengedMidUpload,
     ConnectFailed,
     ConnectTimedOut,
+    CredentialsRejected,
     NoServer,
     TargetError,
     UpstreamBusy,
@@ -112,6 +114,15 @@ def problem_of(error: BaseException | None) -> Problem:
             status=503,
             detail="The upstream asked who sends only when it had begun to read; send it again.",
             headers=((b"Retry-After", b"1"),),
+        )
+    if isinstance(error, CredentialsRejected):
+        wait_s = ceil(error.retry_s)
+        return Problem(
+            status=502,
+            detail="The upstream rejects the gate's credentials. To keep the account from being"
+            f" locked, the gate tries them again in {wait_s} s at the earliest; its operator has to"
+            " correct them.",
+            headers=((b"Retry-After", b"%d" % wait_s),),
         )
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")

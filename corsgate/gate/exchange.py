@@ -195,6 +195,8 @@ class Exchange:
             refusals = route.refusals
             if refusals is not None and (status in REFUSED or refusals.any):
                 signed = self._sender.signed
+                if status == 401:
+                    self._sender.rejected()
                 note_response(self._request, route, self._last, response, signed=signed)
             self._relay(response)
         except Exception:

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
-from corsgate.errors import CorsgateError
+from corsgate.errors import CorsgateError, CredentialsRejected
 from corsgate.gate.counters import failure_cause
 from corsgate.gate.log_text import shown
 from corsgate.gate.runtime import CompiledRoute
@@ -127,6 +127,9 @@ def report(
     """
     if state is not None and state.counters is not None:
         state.counters.failures[failure_cause(error)] += 1
+    if isinstance(error, CredentialsRejected):
+        # The guard has logged the block, which may last for minutes.
+        return
     more = route.log_throttle.due(type(error).__name__, route.upstream.clock.seconds())
     if more is not None:
         _log.warn(

@@ -77,6 +77,7 @@ class CompiledRoute:
         upstream: As above.
         log_throttle: How often its failures are logged.
         refusals: Which servers refuse the gate's credentials; None if it has none.
+        guard: Says when these may be sent to a server; None if it has none.
         direct: Whether a request without a body may be sent at once: nothing has to be learned
             from a server before.
         whole: Whether a response that has come whole is written whole.
@@ -91,6 +92,7 @@ class CompiledRoute:
         "counters",
         "credentialed",
         "direct",
+        "guard",
         "head_kind",
         "kind",
         "label",
@@ -169,7 +171,7 @@ class CompiledRoute:
         self.limits = route.limits
         self.log_throttle = LogThrottle()
         self.direct = shortcuts.direct and fixed is not None
-        self.whole = shortcuts.whole
+        self.whole, self.guard = shortcuts.whole, upstream.guard
         self.refusals = None if credentials is None else upstream.credential_refusals
         self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
 

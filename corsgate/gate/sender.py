@@ -10,6 +10,8 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
+from corsgate.credentials.guard import PROOF_S, Guard
+from corsgate.errors import UpstreamError
 from corsgate.gate.relay import StreamedBody, collect
 from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
@@ -40,6 +42,7 @@ class Sender:
     Attributes:
         pins: As above.
         signed: Whether the last server got the gate's credentials, if there are any.
+        admitted: Whether the guard was asked before that, and so knows the verdict already.
     """
 
     __slots__ = (
@@ -50,6 +53,7 @@ class Sender:
         "_route",
         "_ruling",
         "_server",
+        "admitted",
         "pins",
         "signed",
     )
@@ -91,6 +95,14 @@ class Sender:
         body, route = self._request.body, self._route
         if not route.direct or (body is not None and self._is_to_be_kept(body)):
             return Deferred.fromCoroutine(self._send_prepared(server))
+        guard = route.guard
+        if guard is not None:
+            now, used_s = self._request.arrived_s, guard.proven.get(server.origin)
+            if used_s is None or now - used_s > PROOF_S:
+                return Deferred.fromCoroutine(self._send_prepared(server))
+            # The server has accepted the credentials before, so there is nothing to wait for.
+            guard.proven[server.origin] = now
+            self.admitted = False
         payload: KeptBody | StreamedBody | None = None
         if body is not None:
             self._pass_expect = self._awaits_continue(body)
@@ -99,13 +111,15 @@ class Sender:
 
     async def _send_prepared(self, server: Server) -> UpstreamResponse:
         """Do what has to come before the request, or follows on a challenge."""
-        body = self._request.body
+        body, guard = self._request.body, self._route.guard
         credentials = self._route.upstream.credentials
+        if guard is not None:
+            self.admitted = True
+            guard.check(server.origin)
         if body is not None and self._is_to_be_kept(body):
             self._kept = await self._keep(body)
         if credentials is None or credentials.fixed is not None:
-            self._pass_expect = self._awaits_continue(body)
-            return await self._send(server, self._head_for(server), self._body())
+            return await self._send_fixed(server, guard)
         challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
@@ -114,7 +128,31 @@ class Sender:
         if challengeable:
             await self._prepare_for_challenge(server, head)
         send = partial(self._send_signed, server)
-        return await send_signed(credentials, head, server.origin, self._body, send)
+        return await send_signed(credentials, head, server.origin, self._body, send, guard)
+
+    async def _send_fixed(self, server: Server, guard: Guard | None) -> UpstreamResponse:
+        """Send a request that is signed like all others, once the guard admits it."""
+        place = None if guard is None else await guard.admit(server.origin)
+        try:
+            # Only now: while it waited, the client may have begun to send its body.
+            self._pass_expect = self._awaits_continue(self._request.body)
+            response = await self._send(server, self._head_for(server), self._body())
+            if place is not None:
+                place.responded(response.head.status)
+            return response
+        except UpstreamError as error:
+            if place is not None:
+                place.failed(error)
+            raise
+        finally:
+            if place is not None:
+                place.end()
+
+    def rejected(self) -> None:
+        """Have the guard know of a 401 to a request that it was not asked about."""
+        guard = self._route.guard
+        if guard is not None and not self.admitted:
+            guard.rejected(self._server.origin)
 
     def _head_for(self, server: Server) -> RequestHead:
         """Return the head that a server gets; signed, where all requests are signed alike.

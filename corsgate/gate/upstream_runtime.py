@@ -19,6 +19,7 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
@@ -45,6 +46,7 @@ class UpstreamRuntime:
         agent: Holds its connections.
         client: Sends to its servers.
         credentials: Signs, or None.
+        guard: Says when the credentials may be sent to a server; None without credentials.
         credential_refusals: Which servers refuse its credentials.
         rules: How its servers are balanced and protected.
         balancer: Says which server is next, and keeps what is known of each.
@@ -64,6 +66,7 @@ class UpstreamRuntime:
     agent: UpstreamAgent
     client: ProxyClient
     credentials: ICredentials | None
+    guard: Guard | None
     credential_refusals: CredentialRefusals
     rules: Balancing
     balancer: Balancer
@@ -212,19 +215,20 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, refused = _credentials(upstream, reactor, rng, before)
+    credentials, guard, refused = _credentials(upstream, reactor, rng, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
-        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
+        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts, guard)
     made = UpstreamRuntime(
         name=upstream.name,
         config=upstream,
         agent=agent,
         client=ProxyClient(agent),
         credentials=credentials,
+        guard=guard,
         credential_refusals=refused,
         rules=rules,
         balancer=balancer,
@@ -247,16 +251,19 @@ def _credentials(
     reactor: Any,
     rng: Callable[[int], bytes],
     before: UpstreamRuntime | None,
-) -> tuple[ICredentials | None, CredentialRefusals]:
-    """Return what signs, and the servers' refusals of it.
+) -> tuple[ICredentials | None, Guard | None, CredentialRefusals]:
+    """Return what signs, what says when it may, and the servers' refusals of it.
 
-    Equal credentials keep their nonces and their refusals.
+    Equal credentials keep their nonces, their blocks and their refusals. A changed secret is tried
+    at once.
     """
     if before is not None and before.config.credentials == upstream.credentials:
-        return before.credentials, before.credential_refusals
+        return before.credentials, before.guard, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
-    return build(upstream.credentials, means), refusals
+    guard = Guard(upstream.name, reactor)
+    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng, guard=guard)
+    credentials = build(upstream.credentials, means)
+    return credentials, None if credentials is None else guard, refusals
 
 
 def _watchers(

@@ -18,8 +18,9 @@ from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.values import Limits, Server, Upstream
+from corsgate.credentials.guard import Guard
 from corsgate.credentials.refusal import REFUSED, refusal_words
-from corsgate.errors import CorsgateError, OutOfDescriptors
+from corsgate.errors import CorsgateError, CredentialsRejected, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -59,6 +60,8 @@ class Prober:
         credentials: Signs the probes, or None.
         chance: Returns random numbers from 0 up to 1.
         hosts: Knows the names that come before DNS; by default the system's do.
+        guard: Says when the credentials may be sent to a server; by default always. A probe that
+            may not be signed is not sent, and leaves the server as it is.
 
     Raises:
         BadValue: The upstream's certificates can't be used.
@@ -73,6 +76,7 @@ class Prober:
         credentials: ICredentials | None,
         chance: Callable[[], float],
         hosts: Hosts | None = None,
+        guard: Guard | None = None,
     ) -> None:
         check = upstream.balancing.health
         assert check is not None, "there is nothing to probe with"
@@ -80,6 +84,7 @@ class Prober:
         self._clock: IReactorTime = reactor
         self._balancer = balancer
         self._credentials = None if check.anonymous else credentials
+        self._guard = guard
         self._upstream_credentials = upstream.credentials
         rules = upstream.request_rules.request_headers
         # A probe that lacks what the server wants of each request would take it down.
@@ -232,7 +237,8 @@ class Prober:
 
         if credentials is None:
             return await self._client.send(origin, head, None, self._limits), False
-        return await send_signed(credentials, head, origin, lambda: None, send), signed
+        response = await send_signed(credentials, head, origin, lambda: None, send, self._guard)
+        return response, signed
 
 
 STOPPED = "stopped"
@@ -245,7 +251,7 @@ def _reason(failure: Failure) -> str:
         return "it takes too long"
     if failure.check(CancelledError):
         return STOPPED
-    if failure.check(OutOfDescriptors):
+    if failure.check(OutOfDescriptors, CredentialsRejected):
         return UNASKED
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from urllib.request import parse_http_list, parse_keqv_list
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
@@ -50,7 +52,12 @@ def counting_rng() -> Callable[[int], bytes]:
 
 def means(rng: Callable[[int], bytes] | None = None) -> Means:
     """Return means without I/O, whose time stands still."""
-    return Means(seconds=lambda: 0.0, wall_clock=lambda: 1.7e9, rng=rng or counting_rng())
+    return Means(
+        seconds=lambda: 0.0,
+        wall_clock=lambda: 1.7e9,
+        rng=rng or counting_rng(),
+        guard=Guard("box", Clock()),
+    )
 
 
 def digest_signer(

@@ -1,0 +1,191 @@
+"""What the verdicts of one server allow."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.credentials.lockout import (
+    FIRST_BLOCK_S,
+    MAX_BLOCK_S,
+    MAX_REJECTIONS,
+    SILENCE_S,
+    TRIAL_SILENCE_S,
+    Lockout,
+    Term,
+)
+
+
+class LockoutTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Make a lockout that knows nothing yet."""
+        self.lockout = Lockout()
+
+    def begin(self, now: float) -> Term:
+        """Begin a request that may be sent."""
+        term = self.lockout.begin(now)
+        assert term is not None, "it may not be sent"
+        return term
+
+    def block(self, now: float) -> None:
+        """Have the server reject two requests."""
+        for term in (self.begin(now), self.begin(now)):
+            self.lockout.rejected(term, now)
+
+    def test_two_at_once(self) -> None:
+        """Until the server has accepted a request, two are under way at most."""
+        self.begin(0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(0))
+
+    def test_ended_gives_back(self) -> None:
+        """A request that ends without a verdict makes room for another."""
+        self.begin(0)
+        self.lockout.ended(self.begin(0), 0.5)
+        self.begin(0.5)
+        self.assertIsNone(self.lockout.begin(0.5))
+
+    def test_given_up(self) -> None:
+        """The place of a request that was given up stays taken for a second: it may be rejected."""
+        self.begin(0)
+        self.lockout.given_up(self.begin(0), 0.5)
+        self.lockout.given_up(self.begin(1), 1.1)
+        self.assertIsNone(self.lockout.begin(1.4))
+        self.assertAlmostEqual(self.lockout.next_s(1.4), 0.1)
+        self.begin(1.5)
+        self.assertIsNone(self.lockout.begin(1.5))
+
+    def test_silence_allows_one_more(self) -> None:
+        """Each second without an answer allows one more, and no more than that."""
+        self.begin(0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(SILENCE_S - 0.1))
+        self.assertAlmostEqual(self.lockout.next_s(SILENCE_S - 0.1), 0.1)
+        self.begin(SILENCE_S)
+        self.assertIsNone(self.lockout.begin(SILENCE_S))
+        self.begin(2 * SILENCE_S)
+        self.assertIsNone(self.lockout.begin(2 * SILENCE_S))
+
+    def test_silence_is_not_saved(self) -> None:
+        """After a minute of silence a burst does not get sixty places."""
+        self.begin(0)
+        self.begin(0)
+        self.begin(60)
+        self.assertIsNone(self.lockout.begin(60))
+
+    def test_slow_ones_stay_allowed(self) -> None:
+        """When one of several slow requests ends, the next waits for a second at most."""
+        terms = [self.begin(each) for each in (0, 0, 1, 2, 3)]
+        self.lockout.ended(terms[0], 3.5)
+        self.assertIsNone(self.lockout.begin(3.5))
+        self.begin(4.5)
+
+    def test_one_rejection_leaves_one(self) -> None:
+        """After one rejection a single request is under way."""
+        self.lockout.rejected(self.begin(0), 1)
+        self.begin(1)
+        self.assertIsNone(self.lockout.begin(1))
+
+    def test_accepted_starts_anew(self) -> None:
+        """An accepted request between two rejected ones keeps them from being two in a row."""
+        self.lockout.rejected(self.begin(0), 0)
+        self.assertTrue(self.lockout.accepted(self.begin(0)))
+        self.assertFalse(self.lockout.rejected(self.begin(0), 0))
+        self.assertEqual(self.lockout.left_s(0), 0.0)
+
+    def test_block(self) -> None:
+        """Two rejections in a row start a block, in which nothing is signed."""
+        self.assertFalse(self.lockout.rejected(self.begin(10), 10))
+        self.assertTrue(self.lockout.rejected(self.begin(10), 11))
+        self.assertEqual(self.lockout.left_s(11), FIRST_BLOCK_S)
+        self.assertIsNone(self.lockout.begin(11 + FIRST_BLOCK_S - 0.1))
+        self.assertAlmostEqual(self.lockout.next_s(11 + FIRST_BLOCK_S - 0.1), 0.1)
+        self.begin(11 + FIRST_BLOCK_S)
+
+    def test_one_trial(self) -> None:
+        """After a block one request tries the credentials, another only after a long silence."""
+        self.block(0)
+        end = FIRST_BLOCK_S
+        self.begin(end)
+        self.assertIsNone(self.lockout.begin(end + SILENCE_S))
+        self.begin(end + TRIAL_SILENCE_S)
+
+    def test_block_doubles(self) -> None:
+        """Each rejected trial doubles the block, up to five minutes."""
+        now, blocks = 0.0, list[float]()
+        self.block(now)
+        while len(blocks) < 8:
+            blocks.append(self.lockout.left_s(now))
+            now += blocks[-1]
+            self.assertTrue(self.lockout.rejected(self.begin(now), now))
+        self.assertEqual(blocks, [5, 10, 20, 40, 80, 160, MAX_BLOCK_S, MAX_BLOCK_S])
+
+    def test_accepted_trial_ends_doubling(self) -> None:
+        """An accepted trial ends it: the next block is a short one, after two rejections."""
+        self.block(0)
+        self.lockout.accepted(self.begin(5))
+        self.lockout.rejected(self.begin(6), 6)
+        self.assertEqual(self.lockout.left_s(6), 0.0)
+        self.lockout.rejected(self.begin(6), 6)
+        self.assertEqual(self.lockout.left_s(6), FIRST_BLOCK_S)
+
+    def test_late_verdicts(self) -> None:
+        """Verdicts on requests from before a block neither end nor prolong it."""
+        late = [self.begin(each) for each in (0, 0, 1, 2)]
+        for term in late[:2]:
+            self.lockout.rejected(term, 2)
+        trial = self.begin(7)
+        self.assertFalse(self.lockout.rejected(late[2], 7))
+        self.assertFalse(self.lockout.accepted(late[3]))
+        self.lockout.ended(late[3], 7)
+        self.assertEqual((self.lockout.rejections, self.lockout.under_way), (2, 1))
+        self.assertTrue(self.lockout.rejected(trial, 7))
+
+    def test_doubts(self) -> None:
+        """Four failures in a row start a block, whatever the doubts; then two of a trial do."""
+        for _ in range(3):
+            self.assertFalse(self.lockout.doubted(self.begin(0), 0))
+        self.assertTrue(self.lockout.doubted(self.begin(0), 0))
+        self.assertFalse(self.lockout.doubted(self.begin(5), 5))
+        self.assertTrue(self.lockout.doubted(self.begin(5), 5))
+        self.assertEqual(self.lockout.block_s, 2 * FIRST_BLOCK_S)
+        self.lockout.accepted(self.begin(15))
+        self.assertEqual(self.lockout.failures, 0)
+
+    def test_doubts_leave_less_room(self) -> None:
+        """No more are under way than may fail before a block."""
+        for _ in range(3):
+            self.lockout.doubted(self.begin(0), 0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(0))
+
+    def test_rejected_without_begin(self) -> None:
+        """Rejections of requests to a proven server count, unless they come in a block."""
+        self.assertFalse(self.lockout.rejected(None, 0))
+        self.assertTrue(self.lockout.rejected(None, 0))
+        self.assertFalse(self.lockout.rejected(None, 0))
+        self.assertFalse(self.lockout.rejected(None, 6))
+        self.assertEqual(self.lockout.until_s, FIRST_BLOCK_S)
+
+    @given(st.lists(st.tuples(st.sampled_from("bareg"), st.floats(0, 3)), max_size=60))
+    def test_bounds(self, steps: list[tuple[str, float]]) -> None:
+        """Whatever comes, a server that only rejects sees two in a row, then one for each block."""
+        lockout, now, under_way, rejected = Lockout(), 0.0, list[Term](), 0
+        for what, wait_s in steps:
+            now += wait_s
+            if what == "b" and (term := lockout.begin(now)) is not None:
+                under_way.append(term)
+            elif what == "r" and under_way:
+                term = under_way.pop(0)
+                rejected += term is lockout.term
+                lockout.rejected(term, now)
+            elif what == "e" and under_way:
+                lockout.ended(under_way.pop(), now)
+            elif what == "g" and under_way:
+                lockout.given_up(under_way.pop(), now)
+            self.assertGreaterEqual(lockout.under_way, 0)
+            self.assertEqual(lockout.under_way, sum(each is lockout.term for each in under_way))
+            self.assertEqual(lockout.rejections, rejected)
+        if rejected >= MAX_REJECTIONS:
+            self.assertGreaterEqual(lockout.block_s, FIRST_BLOCK_S)
