@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import attrs
+
 from corsgate.errors import ChallengedMidUpload, UpstreamError
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody, drain
+from corsgate.upstream.expectations import Expectations
+from corsgate.upstream.held_body import EXPECT, HeldBody
 from corsgate.upstream.response import UpstreamResponse
 
 MAX_CHALLENGES = 2
@@ -21,8 +25,14 @@ async def send_signed(
     origin: str,
     body: Callable[[], Body | None],
     send: Callable[[Signed, Body | None], Awaitable[UpstreamResponse]],
+    expectations: Expectations | None = None,
+    *,
+    client_waits: bool = False,
 ) -> UpstreamResponse:
     """Send a signed request, and once more for each challenge; return the last response.
+
+    A body that can be sent only once waits for 100 Continue if a challenge is likely. If the final
+    response comes first, the connection is cut: the rest of that request will never come.
 
     Args:
         credentials: Sign, and learn from responses.
@@ -30,6 +40,8 @@ async def send_signed(
         origin: The server's origin.
         body: Returns what is to be sent of the body now.
         send: Sends a signed request and its body to the server.
+        expectations: Which servers may be asked for 100 Continue; None if none is.
+        client_waits: Whether the client waits for 100 Continue, so that the body may, too.
 
     Raises:
         UpstreamError: It gave no response, or challenged where the body can't be sent again.
@@ -41,23 +53,63 @@ async def send_signed(
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
             sent = payload if signed.sends_body else None
+            waits = signed.awaits_continue or (client_waits and not challenges)
+            held = _held(sent, origin, expectations, waits=waits, is_first=not challenges)
+            if held is not None:
+                signed, sent = _expecting(signed), held
             response = await send(signed, sent)
+            if held is not None and held.responded(response.head.status):
+                expectations = None
+                _dispose(response, held)
+                continue
             try:
                 again = attempt.responded(signed, response.head)
             except UpstreamError:
-                drain(response)
+                _dispose(response, held)
                 raise
+            if again and expectations is not None:
+                expectations.challenged(origin)
             if not again or challenges == MAX_CHALLENGES:
                 response.head = attempt.client_head(response.head)
                 return response
             if sent is not None and not sent.replayable:
-                # The next try will be signed; but of this one the body is gone.
                 response.stopProducing()
-                raise ChallengedMidUpload("it challenged in the middle of an upload")
+                raise ChallengedMidUpload("it asked for credentials only after it took the body")
             challenges += 1
-            drain(response)
+            _dispose(response, held)
     finally:
         attempt.end()
+
+
+def _held(
+    body: Body | None,
+    origin: str,
+    expectations: Expectations | None,
+    *,
+    waits: bool,
+    is_first: bool,
+) -> HeldBody | None:
+    """Return a body that waits for 100 Continue; None if it needn't, or the server isn't asked."""
+    if expectations is None or body is None or not body.length or isinstance(body, KeptBody):
+        return None
+    if waits or (is_first and expectations.may_lapse(origin)):
+        return expectations.hold(body, origin)
+    return None
+
+
+def _expecting(signed: Signed) -> Signed:
+    """Return the same request with Expect."""
+    head = signed.head
+    fields = [*head.headers, EXPECT]
+    return attrs.evolve(signed, head=RequestHead(head.method, head.target, fields))
+
+
+def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:
+    """Read a response's body to its end, or cut its connection if that is of no more use."""
+    if held is not None and not held.is_released:
+        response.stopProducing()
+    else:
+        drain(response)
 
 
 def _kept(body: Body | None) -> bytes | None:
