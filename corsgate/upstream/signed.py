@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
-from corsgate.errors import ChallengedMidUpload, UpstreamError
+from corsgate.credentials.attempt import with_fields
+from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.signed import Signed
@@ -55,12 +56,12 @@ async def send_signed(
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and not challenges)
             held = _held(sent, origin, expectations, waits=waits, is_first=not challenges)
-            if held is not None:
-                signed, sent = _expecting(signed), held
-            response = await send(signed, sent)
-            if held is not None and held.responded(response.head.status):
+            if held is None:
+                response = await send(signed, sent)
+            elif (early := await _ask(signed, held, send)) is not None:
+                response, sent = early, held
+            else:
                 expectations = None
-                _dispose(response, held)
                 continue
             try:
                 again = attempt.responded(signed, response.head)
@@ -97,11 +98,27 @@ def _held(
     return None
 
 
-def _expecting(signed: Signed) -> Signed:
-    """Return the same request with Expect."""
-    head = signed.head
-    fields = [*head.headers, EXPECT]
-    return attrs.evolve(signed, head=RequestHead(head.method, head.target, fields))
+async def _ask(
+    signed: Signed,
+    held: HeldBody,
+    send: Callable[[Signed, Body | None], Awaitable[UpstreamResponse]],
+) -> UpstreamResponse | None:
+    """Send a request whose body waits; return None if it must be sent again without Expect.
+
+    Some servers cut the connection when they see Expect. Without a byte of the body, which has at
+    least one, no server can have acted on the request.
+    """
+    head = with_fields(signed.head, [EXPECT])
+    try:
+        response = await send(attrs.evolve(signed, head=head), held)
+    except ConnectionReset:
+        if held.is_released:
+            raise
+        return None
+    if held.responded(response.head.status):
+        _dispose(response, held)
+        return None
+    return response
 
 
 def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 
-from tests.credentials_matrix.box import Box, Manners, Reply, Seen
+from tests.credentials_matrix.box import CUT, Box, Manners, Reply, Seen
 from tests.credentials_matrix.kind import SECRET
 from tests.credentials_matrix.kinds.digest import Kind
 from tests.credentials_matrix.uploader import BLOCK, MIB, Uploader, connect
@@ -213,6 +213,13 @@ class Odd(UploadTestCase):
         for _ in range(2):
             self.assertEqual((await self.upload(gate)).status, 201)
         self.assert_seen(box, (417, 0, True), (201, SIZE, False), (201, SIZE, False))
+
+    async def test_cut(self) -> None:
+        """One that cuts the connection when it sees Expect gets the request without it."""
+        box = await self.box(lambda seen: CUT if seen.expects else Reply(status=201))
+        answer = await self.upload(self.gate(box), b"POST")
+        self.assertEqual(answer.status, 201)
+        self.assert_seen(box, (0, 0, True), (201, SIZE, False))
 
     async def test_silent(self) -> None:
         """One that never responds costs no more than the route's timeout."""

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from corsgate.credentials.attempt import with_fields
-from corsgate.errors import ChallengedMidUpload, UpstreamError
+from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -139,12 +139,20 @@ class Asking(SynchronousTestCase):
     def send(
         self,
         signature: Signature,
-        *statuses: int,
+        *statuses: int | UpstreamError,
         body: Body | None = None,
         client_waits: bool = False,
         takes: bool = False,
     ) -> Deferred[UpstreamResponse]:
-        """Send a request to a server that responds with these statuses; `takes`: by a body."""
+        """Send a request to a server that responds with these statuses, or fails.
+
+        Args:
+            signature: Signs it.
+            statuses: What it gets for each try.
+            body: Its body; by default one that can be sent once.
+            client_waits: Whether the client waits for 100 Continue.
+            takes: Whether the server asks for the body first.
+        """
         left = list(statuses)
 
         async def send(signed: Signed, payload: Body | None) -> UpstreamResponse:
@@ -154,7 +162,12 @@ class Asking(SynchronousTestCase):
             if takes and isinstance(payload, HeldBody):
                 payload.informed(ResponseHead(100, b"", []))
             self.sources.append(Source())
-            return UpstreamResponse(self.sources[-1], ResponseHead(left.pop(0), b"", []), -1)
+            got = left.pop(0)
+            if isinstance(got, UpstreamError):
+                if payload is not None:
+                    payload.stopProducing()
+                raise got
+            return UpstreamResponse(self.sources[-1], ResponseHead(got, b"", []), -1)
 
         return Deferred.fromCoroutine(
             send_signed(
@@ -206,6 +219,23 @@ class Asking(SynchronousTestCase):
         self.body = Streamed(3)
         self.assert_whole(self.send(Signature(0, asks=True), 201), 201)
         self.assertEqual(self.asked, [True, False, False])
+
+    def test_cut(self) -> None:
+        """A server that cuts the connection instead gets the request without Expect, and once."""
+        reset = ConnectionReset("cut")
+        signature = Signature(0, asks=True)
+        self.assert_whole(self.send(signature, reset, 201), 201)
+        self.assertEqual((self.asked, signature.ends), ([True, False], 1))
+        self.setUp()
+        failed = self.send(Signature(0, asks=True), reset, reset)
+        self.assertIs(self.failureResultOf(failed, ConnectionReset).value, reset)
+        self.assertEqual(self.asked, [True, False])
+
+    def test_cut_mid_upload(self) -> None:
+        """One that cuts it after it asked for the body may have acted: nothing is sent again."""
+        failed = self.send(Signature(0, asks=True), ConnectionReset("cut"), takes=True)
+        self.failureResultOf(failed, ConnectionReset)
+        self.assertEqual(len(self.sent), 1)
 
     def test_always_rejected(self) -> None:
         """A server with 417 for everything is asked no more than twice."""
