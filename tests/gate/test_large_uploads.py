@@ -77,6 +77,19 @@ class Waiting(UploadTestCase):
             self.assertTrue(box.seen[1].whole)
             self.assertEqual([each.connection for each in box.seen], [1, 2])
 
+    async def test_challenge_without_end(self) -> None:
+        """A challenge whose page has no end keeps no connection from the request that meets it."""
+        upstream = await self.upstream(response(201))
+        gate = self.front(upstream, upstream=f"max_connections = 1\n{DIGEST}")
+        client = await self.uploader(gate)
+        client.upload(b"PUT", b"/v1/x", [HOST], MIB // 4)
+        await upstream.when(lambda: upstream.data.endswith(b"\r\n\r\n"))
+        challenge = (b"WWW-Authenticate", b'Digest realm="r", nonce="n", qop="auth"')
+        upstream.connections[0].send(response(401, [challenge], b"who", length=1000))
+        self.assertEqual((await client.response()).status, 201)
+        self.assertEqual([len(each.body) for each in upstream.requests], [MIB // 4])
+        self.assertEqual(len(upstream.connections), 2)
+
     async def test_bytes(self) -> None:
         """What arrives is what was sent."""
         box = await self.box()
