@@ -296,7 +296,12 @@ class _Attempt:
         """Return the signed request, or the same head if the server has sent no challenge yet."""
         signed = self._signer.authorize(head, self._server)
         count = _signed_with(signed)[1]
-        return Signed(head=signed, has_credentials=signed is not head, is_fresh=count == 1)
+        return Signed(
+            head=signed,
+            has_credentials=signed is not head,
+            is_fresh=count == 1,
+            awaits_continue=signed is head,
+        )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
         """Record a response; return whether the request should be signed and sent again."""

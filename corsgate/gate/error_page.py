@@ -111,9 +111,9 @@ def problem_of(error: BaseException | None) -> Problem:
     if isinstance(error, ChallengedMidUpload):
         # By now the gate knows the challenge, so that the next try is signed from the start.
         return Problem(
-            status=503,
-            detail="The upstream asked who sends only when it had begun to read; send it again.",
-            headers=((b"Retry-After", b"1"),),
+            status=502,
+            detail="The upstream asked for credentials only after it took the body, which can't be"
+            " sent twice. The next request will be signed: send it again.",
         )
     if isinstance(error, CredentialsRejected):
         wait_s = ceil(error.retry_s)

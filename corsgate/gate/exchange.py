@@ -248,6 +248,7 @@ class Exchange:
                     drain(response)
                 self._attempt(another)
             elif response is not None:
+                self._sender.let_go()
                 self._relay(response)
             else:
                 assert error is not None, "there is a response, or why there is none"

@@ -8,6 +8,7 @@ from functools import partial
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
 
+from corsgate.balance.failure_causes import CAUSE_OF_STATUS
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
 from corsgate.credentials.guard import PROOF_S, Guard
@@ -23,7 +24,8 @@ from corsgate.message.request_id import REQUEST_ID
 from corsgate.message.signed import Signed
 from corsgate.server.request import GateRequest
 from corsgate.server.request_body import RequestBody
-from corsgate.upstream.body import KeptBody, drain
+from corsgate.upstream.body import KeptBody
+from corsgate.upstream.held_body import HeldBody
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
@@ -47,6 +49,7 @@ class Sender:
 
     __slots__ = (
         "_client",
+        "_held",
         "_kept",
         "_pass_expect",
         "_request",
@@ -121,14 +124,31 @@ class Sender:
         if credentials is None or credentials.fixed is not None:
             return await self._send_fixed(server, guard)
         challengeable = credentials.may_be_challenged
+        if challengeable and body is not None and self._may_be_kept(body):
+            self._kept = await self._keep(body)
         self._pass_expect = not challengeable and self._awaits_continue(body)
         head = self._head_for(server)
         if head.wire is not None:
             head = RequestHead(head.method, head.target, [*head.headers, *self._own_id()])
-        if challengeable:
-            await self._prepare_for_challenge(server, head)
-        send = partial(self._send_signed, server)
-        return await send_signed(credentials, head, server.origin, self._body, send, guard)
+        response = await send_signed(
+            credentials,
+            head,
+            server.origin,
+            self._body,
+            partial(self._send_signed, server),
+            guard,
+            None if self._pass_expect else self._route.upstream.expectations,
+            client_waits=self._awaits_continue(body),
+        )
+        if response.head.status not in CAUSE_OF_STATUS:
+            self.let_go()
+        return response
+
+    def let_go(self) -> None:
+        """Discard a body that no server has asked for: the last response is the client's."""
+        body = self._request.body
+        if body is not None and not body.started:
+            body.discard()
 
     async def _send_fixed(self, server: Server, guard: Guard | None) -> UpstreamResponse:
         """Send a request that is signed like all others, once the guard admits it."""
@@ -211,8 +231,7 @@ class Sender:
         """Return whether a body is worth keeping, for another server to get it too."""
         upstream = self._route.upstream
         return (
-            self._kept is None
-            and len(upstream.balancer.states) > 1
+            len(upstream.balancer.states) > 1
             and upstream.rules.retries > 0
             and self._request.head.method in IDEMPOTENT_METHODS
             and self._may_be_kept(body)
@@ -226,7 +245,8 @@ class Sender:
         """
         memory = self._request.channel.context.memory
         return (
-            body.length is not None
+            self._kept is None
+            and body.length is not None
             and body.length <= MAX_REPLAYED_BYTES
             and not memory.is_tight(self._request.client_key)
         )
@@ -240,37 +260,11 @@ class Sender:
         finally:
             unconnected.discard(self._request)
 
-    async def _prepare_for_challenge(self, server: Server, head: RequestHead) -> None:
-        """See to it that a challenge costs no second upload of a large body.
-
-        A small body is kept, to be sent again. For any other a request without a body goes
-        first: it is HEAD, so that it can't act, and it brings a nonce that is fresh.
-        """
-        body = self._request.body
-        if body is None or self._kept is not None:
-            return
-        if self._may_be_kept(body):
-            self._kept = await self._keep(body)
-            return
-        credentials = self._route.upstream.credentials
-        assert credentials is not None
-        shape = self._route.request_shape
-        host = (b"Host", shape.host_for(server, self._client.authority))
-        headers = [host, *shape.added, *self._own_id()]
-        probe = RequestHead(method=b"HEAD", target=head.target, headers=headers)
-        attempt = credentials.begin(server.origin)
-        try:
-            signed = await attempt.sign(probe, b"")
-            response = await self._send(server, signed.head, None)
-            drain(response)  # First, since a challenge that is too weak raises.
-            attempt.responded(signed, response.head)
-        finally:
-            attempt.end()
-
     def _send_signed(
         self, server: Server, signed: Signed, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         self.signed = signed.has_credentials
+        self._held = body if isinstance(body, HeldBody) else None
         return self._send(server, signed.head, body)
 
     def _send(
@@ -294,6 +288,10 @@ class Sender:
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
+        # Most requests are never signed by `_send_signed`, and so don't set it.
+        held: HeldBody | None = getattr(self, "_held", None)
+        if held is not None:
+            held.informed(head)
         hints = self._route.response_shape.interim_head(
             head,
             self._server,

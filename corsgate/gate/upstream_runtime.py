@@ -29,6 +29,7 @@ from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
+from corsgate.upstream.expectations import Expectations
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
@@ -48,6 +49,7 @@ class UpstreamRuntime:
         credentials: Signs, or None.
         guard: Says when the credentials may be sent to a server; None without credentials.
         credential_refusals: Which servers refuse its credentials.
+        expectations: Which servers may be asked for 100 Continue.
         rules: How its servers are balanced and protected.
         balancer: Says which server is next, and keeps what is known of each.
         ejecting: The causes of failures that count against a server.
@@ -68,6 +70,7 @@ class UpstreamRuntime:
     credentials: ICredentials | None
     guard: Guard | None
     credential_refusals: CredentialRefusals
+    expectations: Expectations
     rules: Balancing
     balancer: Balancer
     ejecting: frozenset[str]
@@ -230,6 +233,7 @@ def make_upstream(
         credentials=credentials,
         guard=guard,
         credential_refusals=refused,
+        expectations=Expectations(reactor) if before is None else before.expectations,
         rules=rules,
         balancer=balancer,
         ejecting=frozenset(rules.eject.on),

@@ -20,7 +20,8 @@ class Signed:
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
         awaits_continue: Whether the server will probably challenge the request, so that a body
-            that can be sent only once waits for 100 Continue.
+            that can be sent only once waits for 100 Continue. Where a server's last challenge is
+            some seconds old, the body of a first attempt waits anyway.
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.

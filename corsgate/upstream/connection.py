@@ -26,6 +26,7 @@ from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.connection_state import FOLLOWS, UNDER_WAY, USABLE, State
 from corsgate.upstream.ending import ending_of, explained
+from corsgate.upstream.held_body import HeldBody
 from corsgate.upstream.lenient_parser import parser_for
 from corsgate.upstream.parser import Ending
 from corsgate.upstream.pins import Pins
@@ -131,8 +132,7 @@ class UpstreamConnection(Protocol):
         """Send a request.
 
         Args:
-            sending: The request. Its `result` gets the response once the head has come; its
-                `failed` is called where there is none.
+            sending: The request. Its `result` gets the response; or its `failed` is called.
         """
         assert self.state is State.IDLE, "one exchange at a time"
         self.state = State.ASKED
@@ -269,7 +269,7 @@ class UpstreamConnection(Protocol):
             waits_for_client = self.state is State.HELD and self._response.wanted
             limit_s = NEVER if waits_for_client else self.limits.response_idle_timeout_s
         elif self._upload is not None and not self._upload.held and self._asked_to_continue:
-            # The server waits for the client, which has a time limit of its own.
+            # The server waits for the client or a `HeldBody`; both have limits of their own.
             limit_s = NEVER
         else:
             limit_s = self.limits.first_byte_timeout_s
@@ -287,7 +287,7 @@ class UpstreamConnection(Protocol):
         length = None if body is None else body.length
         framed = CHUNKED if length is UNKNOWN_LENGTH else length
         raw = head.to_bytes(request_framing(head.method, framed))
-        self._asked_to_continue = b"expect" not in names
+        self._asked_to_continue = b"expect" not in names or isinstance(body, HeldBody)
         self._parser.expect(head.method, upgrade=b"upgrade" in names)
         whole = b"" if body is None or length == 0 else take_whole(body)
         if body is not None and whole is None:

@@ -68,11 +68,14 @@ def challenges(rng: Random) -> Iterator[Case]:
             "x": _challenge(again, status=b"407 Proxy Authentication Required"),
             ".": reply(rng, _DATE),
         }
+        # A body that waits for 100 Continue is sent without it after a second.
+        waits = (Wait(2),) if config in ("digest", "two-digest") else ()
+        sent = (Send(0, (request,)), *waits, Send(0, (get(_ORIGIN),)), Send(1, (request,)))
         yield Case(
             name="",
             kind="challenges",
             config=config,
-            steps=(Send(0, (request,)), Send(0, (get(_ORIGIN),)), Send(1, (request,))),
+            steps=(*sent, *waits),
             reactions=tuple(of_letter[letter] for letter in pattern),
             splits=False,
         )

@@ -17,6 +17,7 @@ from corsgate.message.headers import Header
 from corsgate.server.request_body import RequestBody
 from tests.gate.fakes import ASKING, FakeRequest, FakeServers, compiled
 from tests.support import BASIC, DIGEST
+from tests.upstream.playing import Written
 
 CHALLENGE = (b"WWW-Authenticate", b'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256')
 
@@ -137,6 +138,42 @@ class SenderTests(SynchronousTestCase):
         body.expect_continue(lambda: None)
         head, _ = self.send(self.make(FakeRequest(self.clock, b"POST", body=body)))
         self.assertIn((b"Expect", b"100-continue"), head.headers)
+
+    def test_asks(self) -> None:
+        """A body that is not kept waits for 100 Continue where a challenge is likely."""
+        body = RequestBody(None, 100, lambda: None)
+        sender = self.make(FakeRequest(self.clock, b"POST", body=body), upstream=DIGEST)
+        head, held = self.send(sender)
+        self.assertEqual(head.headers[-1], (b"Expect", b"100-continue"))
+        held.startProducing(Written())
+        body.data_received(b"ab")
+        self.assertTrue(sender.replayable)
+        self.servers.respond(401, [CHALLENGE])
+        signed, payload = self.servers.heads[-1], self.servers.bodies[-1]
+        self.assertNotIn(b"Expect", dict(signed.headers))
+        written = Written()
+        payload.startProducing(written)
+        self.assertEqual(written.pieces, [b"ab"])
+        self.assertFalse(sender.replayable)
+
+    def test_asks_once(self) -> None:
+        """A client that waits for 100 Continue makes no second Expect of it."""
+        body = RequestBody(None, 100, lambda: None)
+        body.expect_continue(lambda: None)
+        request = FakeRequest(self.clock, b"POST", body=body)
+        head, _ = self.send(self.make(request, upstream=DIGEST))
+        self.assertEqual([name for name, _ in head.headers].count(b"Expect"), 1)
+
+    def test_let_go(self) -> None:
+        """A body that no server has asked for is discarded, unless another server may get it."""
+        for status, kept in ((413, False), (201, False), (503, True)):
+            body = RequestBody(None, 100, lambda: None)
+            sender = self.make(FakeRequest(self.clock, b"POST", body=body), upstream=DIGEST)
+            self.send(sender)
+            self.servers.respond(status)
+            self.assertEqual((body.started, sender.replayable), (not kept, kept))
+            sender.let_go()
+            self.assertTrue(body.discarded)
 
     def test_challenged(self) -> None:
         """A challenge is met with the same head, signed."""

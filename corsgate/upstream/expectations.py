@@ -1,0 +1,75 @@
+"""Which servers are asked for 100 Continue before a large body is sent."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from corsgate.upstream.body import Body
+from corsgate.upstream.held_body import HeldBody
+
+FRESH_S: Final = 5.0
+"""How long a challenge is fresh, so that the server will probably not send another one yet."""
+
+IGNORED_S: Final = 3600.0
+"""How long a server isn't asked that ignored it. It may only have been slow, once."""
+
+MAX_SERVERS: Final = 1000
+"""The number of servers that are remembered; discovery may keep adding new ones."""
+
+
+class Expectations:
+    """Remembers which servers ignore ``Expect: 100-continue``, and when each sent a challenge.
+
+    With a server that ignores Expect (RFC 9110 10.1.1), each large body would wait in vain. Beyond
+    `MAX_SERVERS` servers the oldest is forgotten, at the cost of one more wait.
+
+    Args:
+        clock: Tells the time.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._ignored_s: dict[str, float] = {}
+        self._challenged_s: dict[str, float] = {}
+
+    def hold(self, body: Body, server: str) -> HeldBody | None:
+        """Return a body that waits for 100 Continue; None if the server isn't to be asked.
+
+        Args:
+            body: A body of which nothing has been taken.
+            server: The server's origin, such as ``http://10.0.0.11:8000``.
+        """
+        ignored_s = self._ignored_s.get(server)
+        if ignored_s is not None and self._clock.seconds() - ignored_s < IGNORED_S:
+            return None
+        ignored = partial(self._note, self._ignored_s, server)
+        return HeldBody(body, self._clock, ignored, partial(self._heeded, server))
+
+    def challenged(self, server: str) -> None:
+        """Record that a server has sent a challenge.
+
+        Args:
+            server: The server's origin.
+        """
+        self._note(self._challenged_s, server)
+
+    def may_lapse(self, server: str) -> bool:
+        """Return whether a server sends challenges, the last one so long ago that it may be stale.
+
+        Args:
+            server: The server's origin.
+        """
+        challenged_s = self._challenged_s.get(server)
+        return challenged_s is not None and self._clock.seconds() - challenged_s >= FRESH_S
+
+    def _heeded(self, server: str) -> None:
+        self._ignored_s.pop(server, None)
+
+    def _note(self, times_s: dict[str, float], server: str) -> None:
+        times_s.pop(server, None)
+        if len(times_s) >= MAX_SERVERS:
+            del times_s[next(iter(times_s))]
+        times_s[server] = self._clock.seconds()

@@ -1,0 +1,148 @@
+"""A body that waits until its server asks for it (RFC 9110 10.1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer, IReactorTime
+from twisted.web.iweb import IBodyProducer
+from zope.interface import implementer
+
+from corsgate.message.head import ResponseHead
+from corsgate.message.headers import Header, HeaderList
+from corsgate.upstream.body import Body
+
+EXPECT: Final[Header] = (b"Expect", b"100-continue")
+
+EXPECTATION_FAILED: Final = 417
+
+WAIT_S: Final = 1.0
+"""How long a body waits for 100 Continue, as curl has it: many servers ignore Expect."""
+
+
+@implementer(IBodyProducer)
+class HeldBody:
+    """Holds a body back until 100 Continue, and sends it after `WAIT_S` without a response.
+
+    Until then nothing is taken from the client, so that the request can be sent again. Stopping a
+    held body leaves it as it is; stopping it later throws away what the client still sends.
+
+    Args:
+        body: The body, of which nothing has been taken.
+        clock: Tells the time.
+        ignored: Called when the server has sent nothing within `WAIT_S`, or has rejected Expect.
+        heeded: Called when the server has sent 100 Continue.
+
+    Attributes:
+        length: In bytes, or `UNKNOWN_LENGTH`.
+        is_released: Whether the body is being sent, or was.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        clock: IReactorTime,
+        ignored: Callable[[], None],
+        heeded: Callable[[], None],
+    ) -> None:
+        self.length = body.length
+        self.is_released = False
+        self._body = body
+        self._clock = clock
+        self._ignored = ignored
+        self._heeded = heeded
+        self._consumer: IConsumer | None = None
+        self._done: Deferred[None] = Deferred()
+        self._paused = False
+        self._timer: Any = None
+
+    @property
+    def replayable(self) -> bool:
+        """Whether nothing of it has been taken yet, or all of it is kept."""
+        return not self.is_released or self._body.replayable
+
+    @property
+    def trailers(self) -> HeaderList:
+        """The fields to send behind it."""
+        fields: HeaderList = getattr(self._body, "trailers", [])
+        return fields
+
+    def informed(self, head: ResponseHead) -> None:
+        """Send the body if an interim response is 100 Continue.
+
+        Args:
+            head: The interim response.
+        """
+        if head.status == 100:
+            self._heeded()
+            self._release()
+
+    def responded(self, status: int) -> bool:
+        """Stop waiting, as the final response has begun; return whether to send without Expect.
+
+        A server that ignores Expect may begin a successful response before it has read the body,
+        and wait for that. After any other response the body is never sent.
+
+        Args:
+            status: The response's status.
+        """
+        self._stop_timer()
+        if 200 <= status < 300:
+            self._release()
+        rejected = status == EXPECTATION_FAILED and not self.is_released
+        if rejected:
+            self._ignored()
+        return rejected
+
+    # What the upload calls.
+
+    def startProducing(self, consumer: IConsumer) -> Deferred[None]:
+        """Wait; the Deferred fires when all of the body has been written."""
+        assert not self.is_released, "a released body can't be sent again"
+        self._consumer, self._done, self._paused = consumer, Deferred(), False
+        self._timer = self._clock.callLater(WAIT_S, self._waited)
+        return self._done
+
+    def pauseProducing(self) -> None:
+        """Write no more for now."""
+        self._paused = True
+        if self.is_released:
+            self._body.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Write on."""
+        self._paused = False
+        if self.is_released:
+            self._body.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Stop waiting, or sending."""
+        self._stop_timer()
+        self._consumer = None
+        if self.is_released:
+            self._body.stopProducing()
+
+    # The parts.
+
+    def _waited(self) -> None:
+        self._timer = None
+        self._ignored()
+        self._release()
+
+    def _release(self) -> None:
+        """Begin to send the body, unless that was done or the connection no longer wants it."""
+        consumer = self._consumer
+        if self.is_released or consumer is None:
+            return
+        self._stop_timer()
+        self.is_released = True
+        if self._paused:
+            self._body.pauseProducing()
+        self._body.startProducing(consumer).chainDeferred(self._done)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,94 @@
+"""Which servers are asked for 100 Continue."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.message.head import ResponseHead
+from corsgate.upstream.expectations import FRESH_S, IGNORED_S, MAX_SERVERS, Expectations
+from corsgate.upstream.held_body import WAIT_S, HeldBody
+from tests.server.support import Body
+from tests.upstream.playing import Written
+
+A, B = "http://10.0.0.1", "http://10.0.0.2"
+
+
+class ExpectationsTests(SynchronousTestCase):
+    """`Expectations`."""
+
+    def setUp(self) -> None:
+        """Know no server."""
+        self.clock = Clock()
+        self.known = Expectations(self.clock)
+
+    def hold(self, server: str) -> HeldBody:
+        """Return a held body."""
+        held = self.known.hold(Body(3), server)
+        assert held is not None
+        return held
+
+    def ignore(self, server: str) -> HeldBody:
+        """Have a server ignore Expect."""
+        held = self.hold(server)
+        held.startProducing(Written())
+        self.clock.advance(WAIT_S)
+        return held
+
+    def test_by_server(self) -> None:
+        """A server that ignored Expect isn't asked again; another one is."""
+        self.ignore(A)
+        self.assertIsNone(self.known.hold(Body(3), A))
+        self.assertIsNotNone(self.known.hold(Body(3), B))
+
+    def test_rejected(self) -> None:
+        """Nor is one that has rejected it."""
+        held = self.hold(A)
+        held.startProducing(Written())
+        held.responded(417)
+        self.assertIsNone(self.known.hold(Body(3), A))
+
+    def test_forgotten(self) -> None:
+        """It is asked again after an hour: it may only have been slow."""
+        self.ignore(A)
+        self.clock.advance(IGNORED_S - 1)
+        self.assertIsNone(self.known.hold(Body(3), A))
+        self.clock.advance(1)
+        self.assertIsNotNone(self.known.hold(Body(3), A))
+
+    def test_heeded(self) -> None:
+        """It is asked again once it has sent 100 Continue, however late."""
+        self.ignore(A).informed(ResponseHead(100, b"", []))
+        self.assertIsNotNone(self.known.hold(Body(3), A))
+
+    def test_responded_in_time(self) -> None:
+        """A server that responds within a second, with whatever status, is asked again."""
+        held = self.hold(A)
+        held.startProducing(Written())
+        held.responded(401)
+        self.clock.advance(WAIT_S)
+        self.assertIsNotNone(self.known.hold(Body(3), A))
+
+    def test_challenges(self) -> None:
+        """A server's challenge may have lapsed after a while; one that sends none has none."""
+        self.assertFalse(self.known.may_lapse(A))
+        self.known.challenged(A)
+        self.clock.advance(FRESH_S - 1)
+        self.assertFalse(self.known.may_lapse(A))
+        self.clock.advance(1)
+        self.assertTrue(self.known.may_lapse(A))
+        self.assertFalse(self.known.may_lapse(B))
+        self.known.challenged(A)
+        self.assertFalse(self.known.may_lapse(A))
+
+    def test_bounded(self) -> None:
+        """Only so many are remembered: the oldest is forgotten first."""
+        for number in range(MAX_SERVERS):
+            self.known.challenged(f"http://{number}")
+        self.known.challenged("http://0")
+        self.known.challenged(A)
+        self.clock.advance(FRESH_S)
+        self.assertEqual(
+            [self.known.may_lapse(each) for each in ("http://0", "http://1", "http://2", A)],
+            [True, False, True, True],
+        )
