@@ -6,11 +6,14 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import attrs
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -209,10 +212,17 @@ def makeService(options: Options) -> IService:
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
     if loader is not None:
-        services.append(Watcher(reactor, loader, reloader, lambda: gate.config.watch))
+        services.append(_watcher(reactor, loader, reloader, gate))
     if notifier:
         services.append(Notices(reactor, notifier, gate, reloader, daemonized=options.daemonized))
     daemon: Any = Top(daemonized=options.daemonized, notifier=notifier, observer=observer)
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
+
+
+def _watcher(reactor: Any, loader: Loader, reloader: Reloader, gate: GateService) -> Watcher:
+    def in_thread(call: Callable[[], Any]) -> Deferred[Any]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), call)
+
+    return Watcher(reactor, loader, reloader, lambda: gate.config.watch, in_thread)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import attrs
 
+from corsgate.credentials.secret_commands import SecretCommands
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class Means:
@@ -15,8 +17,10 @@ class Means:
         seconds: Returns the seconds of the reactor's clock, which never goes back.
         wall_clock: Returns the seconds since 1970.
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
+        commands: Run again the commands that print secrets; None if none can be.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
+    commands: SecretCommands | None = None

@@ -20,6 +20,7 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
 from corsgate.credentials.means import Means
+from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
@@ -173,6 +174,7 @@ class Common:
         hosts: Knows the names that come before DNS.
         short: Called where the process lacks what a connection needs; it closes what it can.
         counters: Count what the servers are sent; None where nothing does.
+        commands: Run again the commands that print secrets; None if none can be.
     """
 
     reactor: Any
@@ -182,6 +184,7 @@ class Common:
     hosts: Hosts = attrs.Factory(Hosts)
     short: Callable[[], None] = lambda: None
     counters: Counters | None = None
+    commands: SecretCommands | None = None
 
 
 def make_upstream(
@@ -212,7 +215,7 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, refused = _credentials(upstream, reactor, rng, before)
+    credentials, refused = _credentials(upstream, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
@@ -244,18 +247,18 @@ def make_upstream(
 
 def _credentials(
     upstream: Upstream,
-    reactor: Any,
-    rng: Callable[[int], bytes],
+    common: Common,
     before: UpstreamRuntime | None,
 ) -> tuple[ICredentials | None, CredentialRefusals]:
     """Return what signs, and the servers' refusals of it.
 
     Equal credentials keep their nonces and their refusals.
     """
+    reactor, rng = common.reactor, common.rng
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
+    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng, commands=common.commands)
     return build(upstream.credentials, means), refusals
 
 

@@ -47,6 +47,10 @@ async def send_signed(
             except UpstreamError:
                 drain(response)
                 raise
+            if not isinstance(again, bool):
+                again = await _awaited(again, response)
+                # Other secrets begin like the first ones, perhaps with a challenge.
+                challenges = -1
             if not again or challenges == MAX_CHALLENGES:
                 response.head = attempt.client_head(response.head)
                 return response
@@ -58,6 +62,15 @@ async def send_signed(
             drain(response)
     finally:
         attempt.end()
+
+
+async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
+    """Return the result; let go of the response if the client leaves meanwhile."""
+    try:
+        return await again
+    except BaseException:
+        response.stopProducing()
+        raise
 
 
 def _kept(body: Body | None) -> bytes | None:
