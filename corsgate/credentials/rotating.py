@@ -151,7 +151,9 @@ class RotatingAttempt:
         """
         if self._attempt.responded(signed, response):
             return True
-        is_rejected = response.status == 401 and signed.has_credentials and signed.is_fresh
+        # Not only if they were fresh: of several requests with one nonce, one is the first, but
+        # all are rejected.
+        is_rejected = response.status == 401 and signed.has_credentials
         if not is_rejected or self._renewed:
             return False
         self._renewed = True

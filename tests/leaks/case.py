@@ -9,16 +9,19 @@ from pathlib import Path
 
 from twisted.internet.utils import getProcessOutputAndValue
 
-from tests.leaks.markers import leaks
+from tests.certificates import self_signed
+from tests.leaks.markers import Marker, leaks
 from tests.leaks.places import PLACES, Place, Written, summary
 from tests.notified import Notified
 from tests.peers import Message, Upstream, reactor, request, response
 from tests.processes.case import ProcessTestCase
-from tests.support import APP, FROM_APP, FROM_FOREIGN, LISTEN, POLICY
+from tests.support import APP, FROM_APP, FROM_FOREIGN, POLICY
 from tests.tree import ROOT, outside
 from tests.twistd import Daemon
 
 STATUS = re.compile(r"status and metrics: http://127\.0\.0\.1:(\d+)/")
+
+LISTENER = '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
 
 PREFLIGHT = [FROM_APP, (b"Access-Control-Request-Method", b"PUT")]
 
@@ -109,7 +112,8 @@ class LeakTestCase(ProcessTestCase):
         self.box = Box(await self.upstream())
         self.written = Written(self.directory, self.box.upstream.url, self.places)
         self.file = self.directory / "corsgate.toml"
-        self.toml = self.whole(self.written.toml())
+        self.toml = self.whole(self.written.toml() + self.tls())
+        self.written.targets.append("/tls")
         self.file.write_text(self.toml, "utf-8")
         self.file.chmod(0o644)  # So that literal secrets are warned of.
         self.notified = Notified(self)
@@ -122,12 +126,29 @@ class LeakTestCase(ProcessTestCase):
         found = await self.daemon_process.when(lambda: STATUS.findall(self.daemon_process.said))
         self.admin = int(found[0])
 
+    def tls(self) -> str:
+        """Return an upstream and a listener with keys of their own; each key is a secret."""
+        lines = []
+        for name in ("client_certificate", "certificates"):
+            issued = self_signed("localhost", "localhost")
+            chain, key = self.directory / f"{name}.pem", self.directory / f"{name}-key.pem"
+            chain.write_bytes(issued.pem)
+            key.write_bytes(issued.key_pem)
+            body = issued.key_pem.split(b"\n")[2].decode()
+            self.written.markers.append(Marker(place=f"key of {name}", text=body, core=body))
+            lines.append(f'{{ chain = "{chain}", key = "{key}" }}')
+        return (
+            f'[upstreams.tls]\nservers = ["https://127.0.0.1:1"]\nclient_certificate = {lines[0]}\n'
+            '[routes."/tls"]\nupstream = "tls"\ncors = "app"\n'
+            f'[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\ncertificates = [{lines[1]}]\n'
+        )
+
     def whole(self, upstreams: str) -> str:
         """Return a whole configuration."""
         policy = POLICY.replace("[cors.app]", "[cors.app]\ndebug = true")
         return (
-            f'log_format = "{self.log_format}"\n{LISTEN}'
-            f'[admin]\nlisten = "tcp:0:interface=127.0.0.1"\n{policy}{upstreams}'
+            f'log_format = "{self.log_format}"\n'
+            f'[admin]\nlisten = "tcp:0:interface=127.0.0.1"\n{policy}{LISTENER}{upstreams}'
             '[limits]\nfirst_byte_timeout = "5s"\nconnect_timeout = "2s"\n'
         )
 
