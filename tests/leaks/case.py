@@ -115,7 +115,6 @@ class LeakTestCase(ProcessTestCase):
         self.toml = self.whole(self.written.toml() + self.tls())
         self.written.targets.append("/tls")
         self.file.write_text(self.toml, "utf-8")
-        self.file.chmod(0o644)  # So that literal secrets are warned of.
         self.notified = Notified(self)
         self.environ: Mapping[str, str] = {**self.written.environ, **self.notified.environ}
         self.daemon_process = Daemon(

@@ -115,7 +115,10 @@ class Sources:
                     ' { file = "PATH" }',
                 )
             case {"file": str(path)} if readers := self.secret_read_by(path):
-                return f"{readers} can read {show(path)}", "make the file private (chmod 600)"
+                return (
+                    f"{readers} can read the secret's file {show(path)}",
+                    "make the file private (chmod 600)",
+                )
             case {"command": [str(program), *_]} if place := self._replaced_by(program):
                 return (
                     f"others can write to {place}, and so run programs as the gate's user",

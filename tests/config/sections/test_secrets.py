@@ -98,7 +98,10 @@ class WarningTests(TableTestCase):
         found = sources(read_by="its group", secret_read_by=lambda path: f"{path}-readers")
         self.assertEqual(
             found.warning({"file": "/password"}),
-            ('/password-readers can read "/password"', "make the file private (chmod 600)"),
+            (
+                '/password-readers can read the secret\'s file "/password"',
+                "make the file private (chmod 600)",
+            ),
         )
         self.assertEqual(sources().warning({"file": "/password"}), ("", ""))
         self.assertEqual(found.warning({"systemd": "ml"}), ("", ""))
