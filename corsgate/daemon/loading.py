@@ -164,7 +164,7 @@ class Loader:
         try:
             config = self._load(
                 lambda _: inputs.source,
-                inputs.files.__getitem__,
+                lambda path: inputs.files[path] if path in inputs.files else read_file(path),
                 reading.read,
                 inputs.outputs.__getitem__,
             )
