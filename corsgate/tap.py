@@ -6,14 +6,11 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
 import attrs
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -40,6 +37,7 @@ from corsgate.daemon.watch import Watcher
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
 from corsgate.gate.startup_checks import preflight
+from corsgate.transport.threads import call_in_thread
 
 _COMMAND_LINE = "command line"
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
@@ -222,7 +220,5 @@ def makeService(options: Options) -> IService:
 
 
 def _watcher(reactor: Any, loader: Loader, reloader: Reloader, gate: GateService) -> Watcher:
-    def in_thread(call: Callable[[], Any]) -> Deferred[Any]:
-        return deferToThreadPool(reactor, reactor.getThreadPool(), call)
-
+    in_thread = partial(call_in_thread, reactor)
     return Watcher(reactor, loader, reloader, lambda: gate.config.watch, in_thread)

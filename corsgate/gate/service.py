@@ -10,10 +10,8 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from corsgate.config.model.command import Command
 from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_warnings
@@ -39,6 +37,7 @@ from corsgate.server.memory_budget import MemoryBudget
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.command import run_command
 from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.threads import call_in_thread
 
 
 class GateService(Service):
@@ -108,7 +107,7 @@ class GateService(Service):
             counters=Counters(),
             listening=Listening(reactor, self._out_of_descriptors),
             short=self._out_of_descriptors,
-            commands=SecretCommands(reactor.seconds, partial(_run_in_thread, reactor)),
+            commands=SecretCommands(reactor.seconds, partial(call_in_thread, reactor, run_command)),
             shortcuts=shortcuts,
         )
         snapshot = make_snapshot(self._lasting, config, file)
@@ -340,8 +339,3 @@ class GateService(Service):
             return LogChange(self._access_log, config, self._output, self._reactor)
         except OSError as error:
             raise ConfigError([log_fault(config, self.file, error)]) from error
-
-
-def _run_in_thread(reactor: Any, command: Command) -> Deferred[bytes]:
-    """Run a command that prints a secret, in a thread."""
-    return deferToThreadPool(reactor, reactor.getThreadPool(), run_command, command)

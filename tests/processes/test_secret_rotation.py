@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from urllib.request import parse_http_list, parse_keqv_list
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.threads import deferToThread
 
 from tests.peers import Client, Message, Upstream, request, response
 from tests.processes.case import ProcessTestCase
@@ -297,3 +300,27 @@ class CommandTests(RotationTestCase):
                 self.assertIn(found.status, (401, 502))
         # Once for all upstreams at the start, and once after the first rejection.
         self.assertEqual(runs.read_text().count("\n"), 2)
+
+    async def test_hanging(self) -> None:
+        """A command that hangs does not keep the gate from ending."""
+        fifo, script = (Path(self.mktemp()).absolute() for _ in range(2))
+        os.mkfifo(fifo)
+        script.write_text(
+            f"#!/bin/sh\nif [ -e {script}.ran ]; then echo $$ > {fifo}; exec sleep 3600; fi\n"
+            f"touch {script}.ran; echo {OLD}\n"
+        )
+        script.chmod(0o700)
+        await self.start(lambda _: f'{{ command = ["{script}"], timeout = "60s" }}')
+        self.stopped = True
+        await gatherResults(self.clients)
+        self.box.valid = []
+        client = await self.connect_to(self.port)
+        client.send(request(target=b"/basic/1"))
+        pid = int(await deferToThread(fifo.read_text))
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        for said in ("stopping: no new connections", "stopping at once"):
+            self.gate.signal("TERM")
+            await self.said(said)
+        await self.gate.ended()
+        # Nobody has waited for it, nor for the end of its time.
+        os.kill(pid, 0)
