@@ -11,7 +11,7 @@ from zope.interface import implementer
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.secret_commands import SecretCommands
-from corsgate.errors import BadValue
+from corsgate.errors import BadValue, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -128,11 +128,25 @@ class RotatingAttempt:
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
         """Return the signed request.
 
+        Some kinds log in for that. If they can't, the secret may be the reason.
+
         Args:
             head: The head to send.
             body: Its body; None if it is streamed.
+
+        Raises:
+            UpstreamError: It can't be signed now, with other secrets neither.
         """
-        signed: Signed = await self._attempt.sign(head, body)
+        signed: Signed
+        try:
+            signed = await self._attempt.sign(head, body)
+        except UpstreamError:
+            if self._renewed:
+                raise
+            self._renewed = True
+            if not await self._renew():
+                raise
+            signed = await self._attempt.sign(head, body)
         return signed
 
     async def _renew(self) -> bool:

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from corsgate.config.model.command import Command
@@ -23,7 +24,8 @@ from corsgate.config.model.values import (
 from corsgate.credentials.build import build
 from corsgate.credentials.means import Means
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
-from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.credentials.secret_commands import INTERVAL_S, SecretCommands
+from corsgate.errors import UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -43,6 +45,44 @@ KINDS: tuple[Credentials, ...] = (
     HeaderCredentials(name="X-Api-Key", value=OLD),
     DigestCredentials(username="a", password=OLD),
 )
+
+
+@implementer(ICredentials, IAttempt)
+class LoggingIn:
+    """Credentials that log in before they sign, for which the secret must be valid."""
+
+    header_names = frozenset((b"authorization",))
+    fixed = None
+    may_be_challenged = True
+
+    def __init__(self, credentials: Credentials, valid: str) -> None:
+        assert isinstance(credentials, BearerCredentials)
+        self.secret = credentials.token.reveal()
+        self.valid = valid
+        self.ended = 0
+
+    def begin(self, server: str) -> LoggingIn:
+        """Return itself."""
+        return self
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Log in."""
+        if self.secret != self.valid:
+            raise UpstreamError(self.secret)
+        target = f"/{self.secret}".encode()
+        return Signed(head=RequestHead(method=b"GET", target=target, headers=[]))
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Do nothing more."""
+        return False
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return it as it is."""
+        return response
+
+    def end(self) -> None:
+        """Count."""
+        self.ended += 1
 
 
 class RotatingTests(SynchronousTestCase):
@@ -183,6 +223,32 @@ class RotatingTests(SynchronousTestCase):
         self.assertEqual(self.runs, 1)
         for each in attempts:
             self.assertIn(b"Bearer new-secret", self.sign(each).head.headers[-1])
+
+    def test_login_refused(self) -> None:
+        """A kind that can't log in does so once more with another secret, or fails as it did."""
+        valid = b"new-secret"
+        begun: list[LoggingIn] = []
+
+        def make(credentials: Credentials) -> LoggingIn:
+            begun.append(LoggingIn(credentials, valid.decode()))
+            return begun[-1]
+
+        commands = self.means.commands
+        assert commands is not None
+        signer = RotatingCredentials(KINDS[1], make, commands)
+        attempt = signer.begin(SERVER)
+        self.assertEqual(self.sign(attempt).head.target, b"/new-secret")
+        self.assertEqual((self.runs, begun[0].ended, begun[1].ended), (1, 1, 0))
+        attempt.end()
+        self.assertEqual(begun[1].ended, 1)
+        # The next secret is no better.
+        self.clock.advance(INTERVAL_S + 1)
+        begun[1].valid = "none"
+        self.printed = b"third-secret"
+        attempt = signer.begin(SERVER)
+        again = Deferred.fromCoroutine(attempt.sign(GET, b""))
+        self.assertEqual(str(self.failureResultOf(again, UpstreamError).value), "third-secret")
+        self.assertEqual(self.runs, 2)
 
     def test_not_valid(self) -> None:
         """A secret that can't be sent is logged without being shown; the old one stays."""
