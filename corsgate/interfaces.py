@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from zope.interface import Attribute, Interface
 
 from corsgate.message.head import RequestHead, ResponseHead
@@ -49,8 +51,10 @@ class IAttempt(Interface):
             UpstreamError: The request can't be signed now.
         """
 
-    def responded(signed: Signed, response: ResponseHead) -> bool:
+    def responded(signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
         """Learn from a response; return whether signing the request again may help.
+
+        An awaitable of that means that other secrets are looked for, after a rejection.
 
         Args:
             signed: What `sign` returned for the request that was sent.

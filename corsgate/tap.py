@@ -37,6 +37,7 @@ from corsgate.daemon.watch import Watcher
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
 from corsgate.gate.startup_checks import preflight
+from corsgate.transport.threads import call_in_thread
 
 _COMMAND_LINE = "command line"
 _AUTH = "basic:USER:PASSWORD, digest:USER:PASSWORD or bearer:TOKEN"
@@ -209,10 +210,15 @@ def makeService(options: Options) -> IService:
     services += [FittedBounds(loaded.lines), UnusedSockets(reactor, gate, reloader)]
     services.append(Greeting(loaded.config, gate, name, has_file=loader is not None))
     if loader is not None:
-        services.append(Watcher(reactor, loader, reloader, lambda: gate.config.watch))
+        services.append(_watcher(reactor, loader, reloader, gate))
     if notifier:
         services.append(Notices(reactor, notifier, gate, reloader, daemonized=options.daemonized))
     daemon: Any = Top(daemonized=options.daemonized, notifier=notifier, observer=observer)
     for service in services:
         service.setServiceParent(daemon)
     return daemon  # type: ignore[no-any-return]  # MultiService provides IService
+
+
+def _watcher(reactor: Any, loader: Loader, reloader: Reloader, gate: GateService) -> Watcher:
+    in_thread = partial(call_in_thread, reactor)
+    return Watcher(reactor, loader, reloader, lambda: gate.config.watch, in_thread)

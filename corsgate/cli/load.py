@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from corsgate.config.model.command import Command
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_with
 from corsgate.config.sections.secrets import Sources
@@ -40,7 +41,8 @@ class Loaded:
 def load(file: str) -> Loaded:
     """Load a configuration, even if its secrets and certificates are missing.
 
-    A missing secret or certificate is replaced by a stand-in, which depends only on its name.
+    A missing secret or certificate is replaced by a stand-in, which depends only on its name. So
+    is what a command prints: none is run.
 
     Args:
         file: The file's name.
@@ -88,6 +90,10 @@ class StandIns(Sources):
             return _stand_in(f"file {path}").encode()
         except ValueError:
             return self.file(path)  # This raises the fault: it is not a path.
+
+    def printed(self, command: Command) -> str:
+        """Return a stand-in: to inspect a configuration must not run anything."""
+        return _stand_in(f"command {command.arguments}")
 
     def certificate(self, path: str) -> bytes:
         """Return a file's bytes, or a stand-in key and certificate for its name."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from corsgate.config.model import rules
+from corsgate.config.model.command import Command
 from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.values import (
     LOG_FORMATS,
@@ -24,7 +25,7 @@ from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.request_rules import vouching_warnings
 from corsgate.config.sections.routes import read_limits, read_routes
-from corsgate.config.sections.secrets import Sources, nobody
+from corsgate.config.sections.secrets import Sources, nobody, run_nothing
 from corsgate.config.sections.upstreams import read_upstream
 from corsgate.config.toml.document import load_document
 from corsgate.config.toml.lines import Path
@@ -40,8 +41,11 @@ def parse_config(
     environ: Mapping[str, str],
     read_file: Callable[[str], bytes],
     cors_rules: CorsRules = NO_RULES,
+    read_secret: Callable[[str], bytes] | None = None,
+    run: Callable[[Command], bytes] = run_nothing,
     has_http2: bool = False,
     read_by: str = "",
+    secret_read_by: Callable[[str], str] = nobody,
     written_by: Callable[[str], str] = nobody,
 ) -> Config:
     """Parse a configuration file.
@@ -52,8 +56,11 @@ def parse_config(
         environ: The environment variables, for secrets.
         read_file: Returns a file's bytes or raises OSError, for secrets and certificates.
         cors_rules: Check policies, usually `corsgate.cors.check.CORS_RULES`.
+        read_secret: The same for files that contain a secret; None for `read_file`.
+        run: Returns what a command prints or raises BadValue, for secrets.
         has_http2: Whether the library for HTTP/2 is installed.
         read_by: Who can read the file besides its owner, in words; empty for nobody.
+        secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words.
 
     Returns:
@@ -65,8 +72,11 @@ def parse_config(
     sources = Sources(
         environ=environ,
         read_file=read_file,
+        read_secret=read_secret,
+        run=run,
         has_http2=has_http2,
         read_by=read_by,
+        secret_read_by=secret_read_by,
         written_by=written_by,
     )
     return parse_with(source, file=file, sources=sources, cors_rules=cors_rules)

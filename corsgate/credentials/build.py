@@ -11,6 +11,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.rotating import RotatingCredentials, can_rotate
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
@@ -25,9 +26,16 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
     Returns:
         A new signer, or None without credentials.
     """
+    if credentials is None:
+        return None
+    if means.commands is not None and can_rotate(credentials):
+        return RotatingCredentials(credentials, lambda each: _signer(each, means), means.commands)
+    return _signer(credentials, means)
+
+
+def _signer(credentials: Credentials, means: Means) -> ICredentials:
+    """Return the signer for credentials whose secrets stay as they are."""
     match credentials:
-        case None:
-            return None
         case BasicCredentials():
             return basic(credentials)
         case BearerCredentials():

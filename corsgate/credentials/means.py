@@ -7,6 +7,7 @@ from collections.abc import Callable
 import attrs
 
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.secret_commands import SecretCommands
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -19,9 +20,11 @@ class Means:
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
         guard: Says when the secret may be sent. Requests ask it where they are sent; a kind that
             logs in by itself asks it for each login.
+        commands: Run again the commands that print secrets; None if none can be.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
     guard: Guard
+    commands: SecretCommands | None = None

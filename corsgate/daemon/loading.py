@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from corsgate.config.model.command import Command
 from corsgate.config.model.values import Config
 from corsgate.daemon.descriptors import fit, needed, raise_limit
+from corsgate.errors import BadValue
 from corsgate.gate.load import load_config
+from corsgate.transport.command import run_command
 from corsgate.transport.files import read_file
 
 Signature = tuple[int, ...] | None
@@ -33,6 +36,23 @@ def look(path: str) -> Signature:
     )
 
 
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Inputs:
+    """What a configuration was made of; it includes secrets.
+
+    Attributes:
+        source: The file itself.
+        files: The files that it names, by path, without those of secrets.
+        outputs: What commands printed.
+        secret_files: The files of secrets, each with its signature just before it was read.
+    """
+
+    source: bytes = b""
+    files: Mapping[str, bytes] = attrs.Factory(dict)
+    outputs: Mapping[Command, bytes] = attrs.Factory(dict)
+    secret_files: Mapping[str, Signature] = attrs.Factory(dict)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Loaded:
     """A configuration that was loaded.
@@ -42,18 +62,28 @@ class Loaded:
         fitted: The same, with bounds that fit into the available descriptors.
         lines: Lines for the log about these bounds.
         document: The file as parsed by tomllib, for the names of credentials; empty without one.
+        inputs: What the configuration was made of.
     """
 
     config: Config
     fitted: Config
     lines: Sequence[str] = ()
-    document: Mapping[str, Any] = attrs.Factory(dict)
+    # A secret may be written in the file.
+    document: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    inputs: Inputs = attrs.field(factory=Inputs, repr=False)
 
 
-def fitted(config: Config, document: Mapping[str, Any] | None = None) -> Loaded:
+def fitted(config: Config, inputs: Inputs | None = None) -> Loaded:
     """Return a configuration whose bounds fit into the descriptors that the process may open."""
     found = fit(config, raise_limit(needed(config)))
-    return Loaded(config=config, fitted=found.config, lines=found.lines, document=document or {})
+    inputs = inputs or Inputs()
+    return Loaded(
+        config=config,
+        fitted=found.config,
+        lines=found.lines,
+        document=tomllib.loads(inputs.source.decode("utf-8")),
+        inputs=inputs,
+    )
 
 
 class Loader:
@@ -62,6 +92,7 @@ class Loader:
     Args:
         path: The file. If it is relative, it is resolved against the current directory now.
         reactor: The reactor of the gate.
+        run: Runs a command that prints a secret.
 
     Attributes:
         name: The file's name in messages.
@@ -69,40 +100,122 @@ class Loader:
             before that.
     """
 
-    def __init__(self, path: str, reactor: Any) -> None:
+    def __init__(
+        self, path: str, reactor: Any, run: Callable[[Command], bytes] = run_command
+    ) -> None:
         self.name = path
         self.files: Mapping[str, Signature] = {}
         self._path = os.path.abspath(path)
         self._reactor = reactor
+        self._run = run
 
     def load(self) -> Loaded:
         """Return the configuration in the file; all files that it names are read again.
+
+        Commands that print secrets are run, each once.
 
         Raises:
             ConfigError: It has faults; the error holds all of them.
         """
         files: dict[str, Signature] = {}
         sources: list[bytes] = []
-
-        def read(path: str) -> bytes:
-            files.setdefault(path, look(path))
-            return read_file(path)
+        named: dict[str, bytes] = {}
 
         def read_itself(path: str) -> bytes:
-            sources.append(read(path))
+            files[path] = look(path)
+            sources.append(read_file(path))
             return sources[0]
 
+        def read_named(path: str) -> bytes:
+            files.setdefault(path, look(path))
+            named[path] = read_file(path)
+            return named[path]
+
+        reading, outputs = _SecretFiles(), _Outputs(self._run)
         try:
-            config = load_config(
-                self._path,
-                self._reactor,
-                name=self.name,
-                read=read_itself,
-                read_named=read,
-            )
+            config = self._load(read_itself, read_named, reading.read, outputs.of)
         finally:
-            self.files = files
+            self.files = {**files, **reading.signatures}
         for upstream in config.upstreams.values():
             # The upstream itself watches that file, without a reload.
             files.pop(upstream.servers_file or "", None)
-        return fitted(config, tomllib.loads(sources[0].decode("utf-8")))
+        self.files = {**files, **reading.signatures}
+        inputs = Inputs(
+            source=sources[0],
+            files=named,
+            outputs=outputs.printed,
+            secret_files=reading.signatures,
+        )
+        return fitted(config, inputs)
+
+    def load_secrets(self, inputs: Inputs) -> Loaded:
+        """Return the configuration that was loaded before, with the files of its secrets now.
+
+        The configuration file may have changed or be faulty meanwhile: neither it nor any other
+        file is read again, and no command is run.
+
+        Args:
+            inputs: What the configuration was made of.
+
+        Raises:
+            ConfigError: A secret can't be read or used.
+        """
+        reading = _SecretFiles()
+        try:
+            config = self._load(
+                lambda _: inputs.source,
+                lambda path: inputs.files[path] if path in inputs.files else read_file(path),
+                reading.read,
+                inputs.outputs.__getitem__,
+            )
+        finally:
+            self.files = {**self.files, **reading.signatures}
+        return fitted(config, attrs.evolve(inputs, secret_files=reading.signatures))
+
+    def _load(
+        self,
+        read: Callable[[str], bytes],
+        read_named: Callable[[str], bytes],
+        read_secret: Callable[[str], bytes],
+        run: Callable[[Command], bytes],
+    ) -> Config:
+        return load_config(
+            self._path,
+            self._reactor,
+            name=self.name,
+            read=read,
+            read_named=read_named,
+            read_secret=read_secret,
+            run=run,
+        )
+
+
+class _SecretFiles:
+    """Reads the files of secrets, and keeps their signatures."""
+
+    def __init__(self) -> None:
+        self.signatures: dict[str, Signature] = {}
+
+    def read(self, path: str) -> bytes:
+        self.signatures.setdefault(path, look(path))
+        return read_file(path)
+
+
+class _Outputs:
+    """Runs each command once, even if it is named several times and fails."""
+
+    def __init__(self, run: Callable[[Command], bytes]) -> None:
+        self.printed: dict[Command, bytes] = {}
+        self._failed: dict[Command, BadValue] = {}
+        self._run = run
+
+    def of(self, command: Command) -> bytes:
+        if command in self._failed:
+            raise self._failed[command]
+        try:
+            if command not in self.printed:
+                self.printed[command] = self._run(command)
+        except BadValue as error:
+            self._failed[command] = error
+            raise
+        return self.printed[command]

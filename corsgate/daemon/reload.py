@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from corsgate.config.diff import Difference, differences
 from corsgate.config.model.values import Config
-from corsgate.daemon.loading import Loaded, Loader
+from corsgate.daemon.loading import Loaded, Loader, Signature
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.service import GateService
 from corsgate.gate.snapshot import Snapshot
@@ -59,7 +59,8 @@ class Reloader:
             else the configuration decides, or fails, so that nothing changes.
 
     Attributes:
-        last: How the last reload ended; None before the first one.
+        last: How the last reload ended; None before the first one. A reload of secrets only does
+            not replace a failure of the configuration file: that would still not start.
         succeeded: How many reloads succeeded.
         failed: How many reloads kept the old configuration.
         began: Called when a reload begins.
@@ -84,19 +85,28 @@ class Reloader:
         self._running = False
         # The calls since the running reload began, each with its trigger.
         self._asked: list[tuple[str, Deferred[ReloadOutcome]]] = []
+        self._secrets_only = True
+        self._file_is_faulty = False
         self.last: ReloadOutcome | None = None
         self.succeeded = 0
         self.failed = 0
         self.began: list[Callable[[], None]] = []
         self.ended: list[Callable[[ReloadOutcome], None]] = []
 
-    def reload(self, trigger: str) -> Deferred[ReloadOutcome]:
+    @property
+    def secret_files(self) -> Mapping[str, Signature]:
+        """The files of the secrets in force, each with its signature just before it was read."""
+        return {} if self._loaded is None else self._loaded.inputs.secret_files
+
+    def reload(self, trigger: str, *, secrets_only: bool = False) -> Deferred[ReloadOutcome]:
         """Load the configuration file again, with all that it names, and serve it.
 
         If anything has a fault, the whole old configuration stays in force.
 
         Args:
             trigger: What asks for it, for the log.
+            secrets_only: Whether only the files of secrets are read again, for the configuration
+                in force.
 
         Returns:
             A Deferred of the outcome of a reload that begins after this call. While one runs, all
@@ -104,6 +114,7 @@ class Reloader:
         """
         asked: Deferred[ReloadOutcome] = Deferred()
         self._asked.append((trigger, asked))
+        self._secrets_only = self._secrets_only and secrets_only
         if not self._running:
             self._next()
         return asked
@@ -113,8 +124,11 @@ class Reloader:
         if not asked:
             return
         self._running = True
-        triggers = dict.fromkeys(trigger for trigger, _ in asked)
-        running: Deferred[ReloadOutcome] = Deferred.fromCoroutine(self._run(", ".join(triggers)))
+        secrets_only, self._secrets_only = self._secrets_only, True
+        triggers = ", ".join(dict.fromkeys(trigger for trigger, _ in asked))
+        running: Deferred[ReloadOutcome] = Deferred.fromCoroutine(
+            self._run(triggers, secrets_only=secrets_only)
+        )
 
         def ended(outcome: ReloadOutcome) -> None:
             self._running = False
@@ -133,14 +147,14 @@ class Reloader:
             lambda failure: _log.failure("the outcome of a reload was not reported", failure)
         )
 
-    async def _run(self, trigger: str) -> ReloadOutcome:
+    async def _run(self, trigger: str, *, secrets_only: bool) -> ReloadOutcome:
         """Reload, and log the outcome."""
         began_s = self._reactor.seconds()
         self._tell(self.began)
         faults: Sequence[str] = ()
         changes: Sequence[Difference] = ()
         try:
-            changes = await self._replace()
+            changes = await self._replace(secrets_only=secrets_only)
         except ConfigError as error:
             faults = [str(fault) for fault in error.faults]
         except Exception:
@@ -152,14 +166,17 @@ class Reloader:
             faults=tuple(faults),
             changes=tuple(map(str, changes)),
         )
-        self.last = outcome
+        if not secrets_only:
+            self._file_is_faulty = bool(faults)
+        if not (secrets_only and self._file_is_faulty):
+            self.last = outcome
         self.succeeded += not faults
         self.failed += bool(faults)
         self._report(outcome, self._reactor.seconds() - began_s)
         self._tell(self.ended, outcome)
         return outcome
 
-    async def _replace(self) -> Sequence[Difference]:
+    async def _replace(self, *, secrets_only: bool) -> Sequence[Difference]:
         """Put the configuration of the file in force; return what has changed.
 
         Raises:
@@ -172,7 +189,9 @@ class Reloader:
             return ()
         pool = self._reactor.getThreadPool()
         try:
-            loaded, snapshot, changes = await deferToThreadPool(self._reactor, pool, self._prepare)
+            loaded, snapshot, changes = await deferToThreadPool(
+                self._reactor, pool, self._prepare, secrets_only
+            )
             await gate.swap(snapshot, self._follow)
         except ConfigError:
             # What asks may be logrotate, which has renamed the log.
@@ -183,10 +202,14 @@ class Reloader:
             _log.warn("{line}", line=line)
         return changes
 
-    def _prepare(self) -> tuple[Loaded, Snapshot, Sequence[Difference]]:
+    def _prepare(self, secrets_only: bool) -> tuple[Loaded, Snapshot, Sequence[Difference]]:
         """Load the file and prepare its configuration, in a thread."""
         assert self._loader is not None
-        loaded, old = self._loader.load(), self._loaded
+        loader, old = self._loader, self._loaded
+        if secrets_only and old is not None:
+            loaded = loader.load_secrets(old.inputs)
+        else:
+            loaded = loader.load()
         changes: Sequence[Difference] = ()
         if old is not None:
             changes = differences(old.config, loaded.config, old.document, loaded.document)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+from corsgate.config.model.command import Command
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
 from corsgate.config.toml.document import read_source
@@ -13,6 +15,7 @@ from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
 from corsgate.gate.startup_checks import preflight
 from corsgate.server.alpn import find_http2
+from corsgate.transport.command import run_command
 from corsgate.transport.files import read_file, who_reads, who_writes
 
 
@@ -23,6 +26,8 @@ def load_config(
     name: str | None = None,
     read: Callable[[str], bytes] = read_file,
     read_named: Callable[[str], bytes] = read_file,
+    read_secret: Callable[[str], bytes] | None = None,
+    run: Callable[[Command], bytes] | None = None,
 ) -> Config:
     """Return the configuration in a file, its secrets taken from their sources.
 
@@ -35,6 +40,8 @@ def load_config(
         name: The file's name in messages; its path by default.
         read: Reads the file itself.
         read_named: Reads the files that it names.
+        read_secret: Reads those that contain a secret; None for `read_named`.
+        run: Runs the commands that print secrets; by default each one once.
 
     Returns:
         A configuration that can be served, as far as is known without opening anything.
@@ -48,9 +55,12 @@ def load_config(
         file=file,
         environ=os.environ,
         read_file=read_named,
+        read_secret=read_secret,
+        run=run or cache(run_command),
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
         read_by=who_reads(path),
+        secret_read_by=who_reads,
         written_by=who_writes,
     )
     preflight(config, reactor=reactor, file=file, lines=key_lines(source.decode("utf-8-sig")))

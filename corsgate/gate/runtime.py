@@ -13,6 +13,7 @@ from corsgate.config.model.by_url import authenticates, one_per_upstream, signed
 from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
+from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
@@ -277,6 +278,7 @@ def make_runtime(
     short: Callable[[], None] = lambda: None,
     before: Runtime | None = None,
     counters: Counters | None = None,
+    commands: SecretCommands | None = None,
 ) -> Runtime:
     """Make a configuration ready to serve, also in a thread.
 
@@ -292,6 +294,7 @@ def make_runtime(
         short: Called when the process lacks what a connection needs; it closes what it can.
         before: The one that it will replace, with `take_over`; None at the start.
         counters: Count what is served; None where nothing does.
+        commands: Run again the commands that print secrets; None if none can be.
 
     Returns:
         A runtime that has opened nothing yet.
@@ -307,6 +310,7 @@ def make_runtime(
         hosts=hosts or Hosts(),
         short=short,
         counters=counters,
+        commands=commands,
     )
     known = {} if before is None else before.upstreams
     upstreams = _made(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -15,6 +16,7 @@ from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config
 from corsgate.config.sections.tls import tls_warnings
 from corsgate.config.warning_lines import warning_lines
+from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import ConfigError, Fault
 from corsgate.gate.access_log import AccessLog, open_log, place_of_log
 from corsgate.gate.counters import Counters
@@ -33,7 +35,9 @@ from corsgate.server.admission import Admission
 from corsgate.server.live_limits import change, live_copy
 from corsgate.server.memory_budget import MemoryBudget
 from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.transport.command import run_command
 from corsgate.transport.deadlines import Deadlines
+from corsgate.transport.threads import call_in_thread
 
 
 class GateService(Service):
@@ -103,6 +107,7 @@ class GateService(Service):
             counters=Counters(),
             listening=Listening(reactor, self._out_of_descriptors),
             short=self._out_of_descriptors,
+            commands=SecretCommands(reactor.seconds, partial(call_in_thread, reactor, run_command)),
             shortcuts=shortcuts,
         )
         snapshot = make_snapshot(self._lasting, config, file)

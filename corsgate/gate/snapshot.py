@@ -10,6 +10,7 @@ import attrs
 from corsgate.config.model.endpoint import is_loopback
 from corsgate.config.model.limits import Limits
 from corsgate.config.model.values import Config, Listener
+from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.access_log import AccessLog
 from corsgate.gate.counters import Counters
@@ -42,6 +43,7 @@ class Lasting:
         counters: Count what is served, if the configuration has an admin listener.
         listening: The listening sockets.
         short: Called when there is no descriptor left.
+        commands: Run again the commands that print secrets, after a rejection.
         shortcuts: The shortcuts in use.
     """
 
@@ -57,6 +59,7 @@ class Lasting:
     counters: Counters
     listening: Listening
     short: Callable[[], None]
+    commands: SecretCommands
     shortcuts: Shortcuts
 
 
@@ -122,6 +125,7 @@ def make_snapshot(
         short=lasting.short,
         before=before,
         counters=None if config.admin is None else lasting.counters,
+        commands=lasting.commands,
     )
     maker = _Maker(lasting, config, file, runtime)
     sockets = [maker.socket(number) for number in range(len(config.listeners))]

@@ -21,6 +21,7 @@ from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
+from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
@@ -179,6 +180,7 @@ class Common:
         hosts: Knows the names that come before DNS.
         short: Called where the process lacks what a connection needs; it closes what it can.
         counters: Count what the servers are sent; None where nothing does.
+        commands: Run again the commands that print secrets; None if none can be.
     """
 
     reactor: Any
@@ -188,6 +190,7 @@ class Common:
     hosts: Hosts = attrs.Factory(Hosts)
     short: Callable[[], None] = lambda: None
     counters: Counters | None = None
+    commands: SecretCommands | None = None
 
 
 def make_upstream(
@@ -218,7 +221,7 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, guard, refused = _credentials(upstream, reactor, rng, before)
+    credentials, guard, refused = _credentials(upstream, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
@@ -252,8 +255,7 @@ def make_upstream(
 
 def _credentials(
     upstream: Upstream,
-    reactor: Any,
-    rng: Callable[[int], bytes],
+    common: Common,
     before: UpstreamRuntime | None,
 ) -> tuple[ICredentials | None, Guard | None, CredentialRefusals]:
     """Return what signs, what says when it may, and the servers' refusals of it.
@@ -261,11 +263,18 @@ def _credentials(
     Equal credentials keep their nonces, their blocks and their refusals. A changed secret is tried
     at once.
     """
+    reactor, rng = common.reactor, common.rng
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.guard, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
     guard = Guard(upstream.name, reactor)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng, guard=guard)
+    means = Means(
+        seconds=reactor.seconds,
+        wall_clock=time.time,
+        rng=rng,
+        guard=guard,
+        commands=common.commands,
+    )
     credentials = build(upstream.credentials, means)
     return credentials, None if credentials is None else guard, refusals
 

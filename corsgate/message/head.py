@@ -9,11 +9,17 @@ import attrs
 from corsgate.message.headers import Header, HeaderList, HeadNames
 
 
+def _without_query(target: bytes) -> str:
+    """Return the repr of a target without its query, which may have an API key."""
+    return repr(target.partition(b"?")[0])
+
+
 @attrs.define(eq=False)
 class RequestHead:
     """A request without its body, as it is sent.
 
-    Treat it as immutable: it is not frozen only because that would be slower.
+    Treat it as immutable: it is not frozen only because that would be slower. Its repr has neither
+    fields nor query, since these may contain credentials.
 
     Attributes:
         method: The method, in the client's case.
@@ -28,11 +34,11 @@ class RequestHead:
     """
 
     method: bytes
-    target: bytes
-    headers: HeaderList
-    lines: bytes | None = None
-    names: HeadNames | None = None
-    wire: bytes | None = None
+    target: bytes = attrs.field(repr=_without_query)
+    headers: HeaderList = attrs.field(repr=False)
+    lines: bytes | None = attrs.field(default=None, repr=False)
+    names: HeadNames | None = attrs.field(default=None, repr=False)
+    wire: bytes | None = attrs.field(default=None, repr=False)
 
     def to_bytes(self, framing: bytes = b"") -> bytes:
         """Return the head as sent, including the empty line (RFC 9112 3).
@@ -60,9 +66,9 @@ class ResponseHead:
 
     status: int
     reason: bytes
-    headers: HeaderList
-    lines: bytes | None = None
-    names: HeadNames | None = None
+    headers: HeaderList = attrs.field(repr=False)
+    lines: bytes | None = attrs.field(default=None, repr=False)
+    names: HeadNames | None = attrs.field(default=None, repr=False)
 
     def to_bytes(self, more: bytes = b"") -> bytes:
         """Return the head as sent, including the empty line (RFC 9112 4).

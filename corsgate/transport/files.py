@@ -116,14 +116,18 @@ def open_to_append(path: str, mode: int) -> int:
 def who_reads(path: str) -> str:
     """Return who beside its owner can read a file, in words; empty for nobody, or where unknown.
 
-    A file that belongs to another user, and to this process's own group, is meant for that group:
-    so root hands a configuration to a daemon.
+    A directory on the way that others can't enter protects the file. A file that belongs to
+    another user, and to this process's own group, is meant for that group: so root hands a
+    configuration to a daemon.
     """
     try:
         status = os.stat(path)
+        way = _modes_above(os.path.realpath(path))
     except OSError:
         return ""
-    if status.st_mode & 0o004:
+    if not all(mode & 0o011 for mode in way):
+        return ""
+    if status.st_mode & 0o004 and all(mode & 0o001 for mode in way):
         return "others on this machine"
     is_handed_over = status.st_uid != os.geteuid() and status.st_gid == os.getegid()
     return "its group" if status.st_mode & 0o040 and not is_handed_over else ""
@@ -144,6 +148,15 @@ def who_writes(path: str) -> str:
         directory = os.path.dirname(each)
         places.append((directory, f"its directory {directory}"))
     return next((words for place, words in places if _is_open_to_others(place)), "")
+
+
+def _modes_above(path: str) -> list[int]:
+    """Return the modes of the directories on the way to a path."""
+    modes = []
+    while (above := os.path.dirname(path)) != path:
+        path = above
+        modes.append(os.stat(path).st_mode)
+    return modes
 
 
 def _is_open_to_others(place: str) -> bool:

@@ -66,6 +66,56 @@ async def send_signed(
         attempt.end()
 
 
+class _Admission:
+    """Asks the guard, if there is one, before credentials are sent, and says how it went.
+
+    Raises:
+        CredentialsRejected: The server has rejected the credentials repeatedly.
+    """
+
+    def __init__(self, guard: Guard | None, origin: str) -> None:
+        self._guard = guard
+        self._origin = origin
+        self._place: Place | None = None
+        if guard is not None:
+            guard.check(origin)
+
+    async def enter(self, signed: Signed) -> None:
+        """Wait until a request may be sent."""
+        if self._guard is not None and self._place is None and signed.has_credentials:
+            self._place = await self._guard.admit(self._origin)
+
+    def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
+        """Record what a response to a signed request says of the credentials.
+
+        Args:
+            signed: The request.
+            response: The response.
+            again: Whether the request is signed and sent again.
+        """
+        place, self._place = self._place, None
+        if place is None:
+            return
+        if not again:
+            place.responded(response.status)
+        elif response.status != 401:
+            place.unjudged()
+        elif signed.is_fresh and not _is_stale(response):
+            place.rejected()
+        else:
+            place.doubted()
+
+    def failed(self, error: UpstreamError) -> None:
+        """Record why there is no response."""
+        if self._place is not None:
+            self._place.failed(error)
+
+    def end(self) -> None:
+        """Give back a place that nothing was recorded for."""
+        if self._place is not None:
+            self._place.end()
+
+
 class _Sending:
     """Sends one request until no further challenge can be met."""
 
@@ -82,19 +132,21 @@ class _Sending:
         self._origin = origin
         self._send = send
         self._expectations = expectations
+        self._challenges = 0
 
     async def run(
         self, head: RequestHead, body: Callable[[], Body | None], *, client_waits: bool
     ) -> UpstreamResponse:
         """Return the last response; the arguments are those of `send_signed`."""
-        attempt, challenges = self._attempt, 0
+        attempt = self._attempt
+        is_first = True
         while True:
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
             await self._admission.enter(signed)
             sent = payload if signed.sends_body else None
-            waits = signed.awaits_continue or (client_waits and not challenges)
-            held = self._held(sent, waits=waits, is_first=not challenges)
+            waits = signed.awaits_continue or (client_waits and is_first)
+            held = self._held(sent, waits=waits, is_first=is_first)
             if held is None:
                 response = await self._send(signed, sent)
             elif (early := await _ask(signed, held, self._send)) is not None:
@@ -102,22 +154,17 @@ class _Sending:
             else:
                 self._expectations = None
                 continue
-            if not self._is_challenge(signed, response, held, may_retry=challenges < MAX_CHALLENGES):
+            if not await self._is_challenge(signed, response, held):
                 response.head = attempt.client_head(response.head)
                 return response
             if sent is not None and not sent.replayable:
                 response.stopProducing()
                 raise ChallengedMidUpload("it asked for credentials only after it took the body")
-            challenges += 1
+            is_first = False
             _dispose(response, held)
 
-    def _is_challenge(
-        self,
-        signed: Signed,
-        response: UpstreamResponse,
-        held: HeldBody | None,
-        *,
-        may_retry: bool,
+    async def _is_challenge(
+        self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
     ) -> bool:
         """Learn from a response; return whether the request is signed and sent again."""
         try:
@@ -125,17 +172,28 @@ class _Sending:
         except UpstreamError:
             _dispose(response, held)
             raise
+        if not isinstance(again, bool):
+            again = await _awaited(again, response)
+            # Other secrets begin like the first ones, perhaps with a challenge.
+            self._challenges = -1
         if again and self._expectations is not None:
             self._expectations.challenged(self._origin)
-        again = again and may_retry
+        again = again and self._challenges < MAX_CHALLENGES
+        self._challenges += 1
         self._admission.judge(signed, response.head, again=again)
         return again
 
-    async def _ask(
-    signed: Signed,
-    held: HeldBody,
-    send: Send,
-) -> UpstreamResponse | None:
+    def _held(self, body: Body | None, *, waits: bool, is_first: bool) -> HeldBody | None:
+        """Return a body that waits for 100 Continue; None if it needn't, or nobody is asked."""
+        expectations = self._expectations
+        if expectations is None or body is None or not body.length or isinstance(body, KeptBody):
+            return None
+        if waits or (is_first and expectations.may_lapse(self._origin)):
+            return expectations.hold(body, self._origin)
+        return None
+
+
+async def _ask(signed: Signed, held: HeldBody, send: Send) -> UpstreamResponse | None:
     """Send a request whose body waits; return None if it must be sent again without Expect.
 
     Some servers cut the connection when they see Expect. Without a byte of the body, which has at
@@ -160,6 +218,23 @@ def _dispose(response: UpstreamResponse, held: HeldBody | None) -> None:
         response.stopProducing()
     else:
         drain(response)
+
+
+async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
+    """Return the result; let go of the response if the client leaves meanwhile."""
+    try:
+        return await again
+    except BaseException:
+        response.stopProducing()
+        raise
+
+
+def _is_stale(response: ResponseHead) -> bool:
+    """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
+    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
+    return any(
+        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
+    )
 
 
 def _kept(body: Body | None) -> bytes | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import shutil
 import socket
 import sys
+import tempfile
 from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +33,32 @@ class Check(SynchronousTestCase):
         with redirect_stdout(out), redirect_stderr(err):
             status = main(["check", str(path)])
         return status, out.getvalue(), err.getvalue().replace(str(path), "FILE")
+
+    def test_commands(self) -> None:
+        """A command is run as at the start, and its fault is one of the file's."""
+        text = (
+            GOOD + '[upstreams.a.credentials]\ntype = "bearer"\ntoken = { command = ["%s", "x"] }\n'
+        )
+        self.assertEqual(self.check(text % "echo")[0], 0)
+        status, _, err = self.check(text % "false")
+        self.assertEqual(status, 1)
+        self.assertIn('FILE:8: upstreams.a.credentials.token: "false" ended with status 1; ', err)
+
+    def test_readable_secret(self) -> None:
+        """A secret in a file that others can read is warned of."""
+        directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, directory)
+        directory.chmod(0o755)
+        secret = directory / "secret"
+        secret.write_text("token")
+        text = (
+            f'{GOOD}[upstreams.a.credentials]\ntype = "bearer"\ntoken = {{ file = "{secret}" }}\n'
+        )
+        for mode, is_warned in ((0o644, True), (0o600, False)):
+            secret.chmod(mode)
+            status, _, err = self.check(text)
+            self.assertEqual(status, 0)
+            self.assertEqual("can read the secret's file" in err, is_warned, err)
 
     def test_good(self) -> None:
         """A good file is 0 and one line."""

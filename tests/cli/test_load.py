@@ -49,6 +49,16 @@ class LoadTests(CommandTestCase):
         loaded = self.with_secrets(f'{{ env = "{UNSET}" }}', f'{{ file = "{path}" }}', '"literal"')
         self.assertEqual(tokens(loaded.config), ["from-environment", "from-file", "literal"])
 
+    def test_commands_are_not_run(self) -> None:
+        """To look at a configuration of somebody else's must not run anything."""
+        ran = Path(self.mktemp()).absolute()
+        command = f'{{ command = ["touch", "{ran}"] }}'
+        first, again, other = tokens(
+            self.with_secrets(command, command, '{ command = ["touch", "/x"] }').config
+        )
+        self.assertFalse(ran.exists())
+        self.assertEqual((first, first == other), (again, False))
+
     def test_stand_ins_differ_by_name(self) -> None:
         """So a change of a secret's source shows, and no change shows none."""
         first, again, other, file = tokens(

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import capturedLogs
 
-from corsgate.daemon.loading import Loader
+from corsgate.daemon.loading import Loader, look
 from corsgate.daemon.reload import Reloader, ReloadOutcome
 from corsgate.gate.service import GateService
 from tests.gate.fakes import logged as lines_logged
@@ -80,6 +80,52 @@ class ReloaderTests(GateTestCase):
         self.assertEqual(len(outcome.changes), 1)
         for secret in ("first-secret", "second-secret"):
             self.assertNotIn(secret, said + str(outcome))
+
+    async def test_secrets_only(self) -> None:
+        """Only the secrets are read again, beside a configuration that has become faulty."""
+        before = self.gate.upstreams["a"].credentials
+        self.write("faulty")
+        self.secret.write_text("second-secret")
+        outcome = await self.reloader.reload("a secret has changed", secrets_only=True)
+        self.assertEqual((outcome.faults, len(outcome.changes)), ((), 1))
+        self.assertIsNot(self.gate.upstreams["a"].credentials, before)
+        self.assertEqual(self.reloader.secret_files, {str(self.secret): look(str(self.secret))})
+        self.assertIs(self.reloader.last, outcome)
+
+    async def test_secrets_only_after_a_failure(self) -> None:
+        """It does not hide that the configuration file is faulty."""
+        self.write("faulty")
+        failed, _ = await self.reload()
+        self.secret.write_text("second-secret")
+        await self.reloader.reload("a secret has changed", secrets_only=True)
+        self.assertIs(self.reloader.last, failed)
+        self.assertEqual((self.reloader.succeeded, self.reloader.failed), (1, 1))
+        self.write(TOML % self.secret)
+        outcome, _ = await self.reload()
+        self.assertIs(self.reloader.last, outcome)
+
+    async def test_secrets_only_fails(self) -> None:
+        """A secret that is gone keeps the old one in force."""
+        before = self.gate.upstreams["a"].credentials
+        known = self.reloader.secret_files
+        self.secret.unlink()
+        outcome = await self.reloader.reload("a secret has changed", secrets_only=True)
+        self.assertIn("can't be read", outcome.faults[0])
+        self.assertIs(self.gate.upstreams["a"].credentials, before)
+        self.assertEqual(self.reloader.secret_files, known)
+
+    async def test_asked_with_secrets_only(self) -> None:
+        """A full reload that is asked for at the same time is a full one."""
+        self.reloader.reload("SIGHUP")
+        both = [
+            self.reloader.reload("a secret has changed", secrets_only=True),
+            self.reloader.reload("SIGHUP"),
+        ]
+        self.write(TOML.replace("/v1", "/v2") % self.secret)
+        await gatherResults(both)
+        self.assertEqual([route.prefix for route in self.gate.config.routes], ["/v2"])
+        await self.reloader.reload("a secret has changed", secrets_only=True)
+        self.assertEqual([route.prefix for route in self.gate.config.routes], ["/v2"])
 
     async def test_faults(self) -> None:
         """All faults are reported, and the old configuration stays."""

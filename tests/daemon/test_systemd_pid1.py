@@ -194,6 +194,18 @@ class UnderSystemd(SynchronousTestCase):
             stop.join()
             self.assertEqual(machine.show(SERVICE, "Result"), "success")
 
+    def test_command_in_the_sandbox(self) -> None:
+        """A command for a secret runs there, at the start and in the thread of a reload."""
+        text = self.toml(self.OVER_SOCKET)
+        command = f'{{ command = ["cat", "/run/credentials/{SERVICE}/box-password"] }}'
+        with self.machine(text.replace('{ systemd = "box-password" }', command)) as machine:
+            machine.systemctl("start", SOCKET)
+            self.assertEqual(self.get(), (200, b"Bearer of-the-box"))
+            machine.systemctl("reload", SERVICE)
+            machine.until(SERVICE, "StatusText", r"last reload \(SIGHUP\)")
+            self.assertEqual(self.get(), (200, b"Bearer of-the-box"))
+            self.assertNotIn("failed", machine.journal(SERVICE))
+
     def test_long_drain(self) -> None:
         """A drain may take longer than TimeoutStopSec=: the gate asks for the time."""
         (self.units / f"{SERVICE}.d" / "stop.conf").write_text("[Service]\nTimeoutStopSec=2s\n")

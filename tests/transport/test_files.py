@@ -160,6 +160,7 @@ class RightsTests(FileTestCase):
 
     def test_readers(self) -> None:
         """Others come before the group; what is not there is read by nobody."""
+        self.directory.chmod(0o755)
         for mode, who in (
             (0o600, ""),
             (0o620, ""),
@@ -169,6 +170,14 @@ class RightsTests(FileTestCase):
         ):
             self.assertEqual(who_reads(self.file(mode=mode)), who, oct(mode))
         self.assertEqual(who_reads(str(self.directory / "none")), "")
+
+    def test_readers_on_the_way(self) -> None:
+        """A directory that others can't enter protects a file, whatever its own mode is."""
+        self.directory.chmod(0o755)
+        path = self.file(mode=0o644)
+        for mode, who in ((0o700, ""), (0o710, "its group"), (0o711, "others on this machine")):
+            self.directory.chmod(mode)
+            self.assertEqual(who_reads(path), who, oct(mode))
 
     def test_writers(self) -> None:
         """The file counts, and its directory, unless that is sticky."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -85,11 +85,27 @@ class Signature:
         """Count the ends."""
         self.ends += 1
 
-    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+    def responded(self, signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
         """Return whether this is a challenge."""
         if self._error is not None:
             raise self._error
         return response.status == 401 and self.signed <= self._challenges
+
+
+class Rotating(Signature):
+    """Looks for other secrets after the first response.
+
+    Args:
+        challenges: How many responses are rejections or challenges.
+    """
+
+    def __init__(self, challenges: int) -> None:
+        super().__init__(challenges)
+        self.renewed: Deferred[bool] = Deferred()
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
+        """Return whether there are other secrets, or this is a challenge."""
+        return self.renewed if self.signed == 1 else super().responded(signed, response)
 
 
 class SignedTests(SynchronousTestCase):
@@ -177,6 +193,33 @@ class SignedTests(SynchronousTestCase):
         """A server that is never content gets its way in the end: its challenge is passed on."""
         self.successResultOf(self.send(Signature(99)))
         self.assertEqual(len(self.sent), MAX_CHALLENGES + 1)
+
+    def test_other_secrets(self) -> None:
+        """After a rejection, other secrets are waited for, and begin with a challenge again."""
+        signature = Rotating(MAX_CHALLENGES + 1)
+        response = self.send(signature)
+        self.assertNoResult(response)
+        self.assertEqual((len(self.sent), signature.ends), (1, 0))
+        signature.renewed.callback(True)
+        self.successResultOf(response)
+        self.assertEqual(len(self.sent), MAX_CHALLENGES + 2)
+        self.assertEqual([each.calls for each in self.sources], [[]] * len(self.sources))
+
+    def test_no_other_secrets(self) -> None:
+        """If there are none, the rejection is passed on."""
+        signature = Rotating(1)
+        response = self.send(signature)
+        signature.renewed.callback(False)
+        self.assertEqual(self.successResultOf(response).head.status, 401)
+        self.assertEqual((len(self.sent), signature.ends), (1, 1))
+
+    def test_client_leaves(self) -> None:
+        """A client that leaves meanwhile leaves no response behind."""
+        signature = Rotating(1)
+        response = self.send(signature)
+        response.cancel()
+        self.failureResultOf(response, CancelledError)
+        self.assertEqual((self.sources[0].calls, signature.ends), (["give up"], 1))
 
     def test_mid_upload(self) -> None:
         """A body that is gone can't be sent again; the rest of the response isn't wanted."""

@@ -17,8 +17,6 @@ from corsgate.message.host import is_loopback_name
 
 CLEAR_FIX = "use https if the server has it"
 
-_EXPOSED_FIX = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
-
 
 def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) -> str:
     """Return a warning if a secret is sent to a server unencrypted.
@@ -63,13 +61,13 @@ def in_clear(servers: Iterable[Server]) -> str:
 
 
 def warn_of_exposed(table: Table, key: str, sources: Sources) -> None:
-    """Warn about a secret in a configuration file that others can read.
+    """Warn about a secret in a file that others can read, or a program that they can replace.
 
     Args:
         table: The table that may contain the secret.
         key: The key of the secret.
-        sources: Knows who can read the file.
+        sources: Knows who can read or write a file.
     """
-    problem = sources.warning(table.raw.get(key))
+    problem, fix = sources.warning(table.raw.get(key))
     if problem:
-        table.notes.warn((*table.path, key), problem, _EXPOSED_FIX)
+        table.notes.warn((*table.path, key), problem, fix)

@@ -1,4 +1,4 @@
-"""Read secrets from the configuration, the environment, another file, or systemd."""
+"""Read secrets from the configuration, the environment, another file, systemd or a command."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from corsgate.config.model import units
+from corsgate.config.model.command import DEFAULT_TIMEOUT_S, Command, printed_secret
 from corsgate.config.model.rules import show
 from corsgate.config.model.secret import Secret
+from corsgate.config.toml.reader import duration
 from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
 
@@ -31,14 +34,43 @@ _SECRET = {
                 ("systemd", "The name of the credential in LoadCredential= of the unit."),
             )
         ),
+        {
+            "type": "object",
+            "description": "The command that prints it.",
+            "properties": {
+                "command": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "minItems": 1,
+                    "description": "The program and its arguments; there is no shell.",
+                },
+                "timeout": {
+                    "description": "How long it may run.",
+                    "type": "string",
+                    "pattern": f"^{units.DURATION}$",
+                    "default": units.format_duration(DEFAULT_TIMEOUT_S),
+                },
+            },
+            "required": ["command"],
+            "additionalProperties": False,
+        },
         {"type": "string", "minLength": 1, "description": "The secret itself."},
     ]
 }
 
 
 def nobody(path: str) -> str:
-    """Say that nobody else can write to a path, for callers that don't check permissions."""
+    """Say that nobody else has a right to a path, for callers that don't check permissions."""
     return ""
+
+
+def run_nothing(command: Command) -> bytes:
+    """Reject a command, for callers that must not run any.
+
+    Raises:
+        BadValue: Always.
+    """
+    raise BadValue("commands are not run here", "")
 
 
 @attrs.frozen(kw_only=True)
@@ -48,27 +80,55 @@ class Sources:
     Attributes:
         environ: The environment variables.
         read_file: Returns a file's bytes or raises OSError.
+        read_secret: The same for a file that contains a secret; None for `read_file`.
+        run: Returns what a command prints, or raises BadValue.
         has_http2: Whether the library for HTTP/2 is installed.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
+        secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words that continue
             "others can write to"; empty for none.
     """
 
     environ: Mapping[str, str] = attrs.field(repr=False)
     read_file: Callable[[str], bytes]
+    read_secret: Callable[[str], bytes] | None = None
+    run: Callable[[Command], bytes] = run_nothing
     has_http2: bool = False
     read_by: str = ""
+    secret_read_by: Callable[[str], str] = nobody
     written_by: Callable[[str], str] = nobody
 
-    def warning(self, raw: object) -> str:
-        """Return a warning if a secret is in a file that others can read; otherwise empty.
+    def warning(self, raw: object) -> tuple[str, str]:
+        """Return a warning about others who can read or choose a secret, and its fix.
 
         Args:
             raw: The value of the secret's key.
+
+        Returns:
+            The problem and the fix; both empty if there is none.
         """
-        if not isinstance(raw, str) or not self.read_by:
-            return ""
-        return f"the secret is written in this file, which {self.read_by} can read"
+        match raw:
+            case str() if self.read_by:
+                return (
+                    f"the secret is written in this file, which {self.read_by} can read",
+                    'make the file private (chmod 600), or write { env = "NAME" } or'
+                    ' { file = "PATH" }',
+                )
+            case {"file": str(path)} if readers := self.secret_read_by(path):
+                return (
+                    f"{readers} can read the secret's file {show(path)}",
+                    "make the file private (chmod 600)",
+                )
+            case {"command": [str(program), *_]} if place := self._replaced_by(program):
+                return (
+                    f"others can write to {place}, and so run programs as the gate's user",
+                    "take that right from them (chmod go-w)",
+                )
+        return "", ""
+
+    def _replaced_by(self, program: str) -> str:
+        """Return where others can replace a program; empty for nowhere, or if only $PATH says."""
+        return self.written_by(program) if program.startswith("/") else ""
 
     def secret(self, check: Callable[[str], None]) -> Callable[[object], Secret]:
         """Make a reader of secrets whose text passes `check`.
@@ -83,23 +143,25 @@ class Sources:
 
         @shape(_SECRET)
         def reader(raw: object) -> Secret:
-            text = self._text(raw)
+            command = _command(raw)
+            text = self._text(raw) if command is None else self.printed(command)
             check(text)
-            return Secret(text)
+            return Secret(text, command)
 
         return reader
 
-    def file(self, path: str) -> bytes:
+    def file(self, path: str, read: Callable[[str], bytes] | None = None) -> bytes:
         """Return a file's bytes.
 
         Args:
             path: The path, as it was written.
+            read: Reads it instead of `read_file`.
 
         Raises:
             BadValue: The file can't be read; the message includes the system's reason.
         """
         try:
-            return self.read_file(path)
+            return (read or self.read_file)(path)
         except (OSError, ValueError) as error:
             # Python raises ValueError for a path that contains a NUL.
             reason = getattr(error, "strerror", None) or "it is not a path"
@@ -109,7 +171,15 @@ class Sources:
 
     def secret_file(self, path: str) -> bytes:
         """Return the bytes of a file that contains a secret, as `file` does."""
-        return self.file(path)
+        return self.file(path, self.read_secret)
+
+    def printed(self, command: Command) -> str:
+        """Return the secret that a command prints.
+
+        Raises:
+            BadValue: It failed, or printed no secret; nothing of its output is shown.
+        """
+        return printed_secret(command, self.run(command))
 
     def certificate(self, path: str) -> bytes:
         """Return the bytes of a file of certificates or a private key, as `file` does."""
@@ -127,7 +197,8 @@ class Sources:
                 return self._systemd(name)
         raise BadValue(
             "it does not say where the secret is",
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes',
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes',
         )
 
     def _variable(self, name: str) -> str:
@@ -155,3 +226,23 @@ class Sources:
                 f"add LoadCredential={name}:PATH to the unit, or use env or file",
             )
         return self._file_text(f"{directory}/{name}")
+
+
+def _command(raw: object) -> Command | None:
+    """Return the command that a secret's value names; None if it names another source.
+
+    Raises:
+        BadValue: It is no command that can be run. The message shows none of its arguments.
+    """
+    match raw:
+        case {"command": list(arguments), **rest} if rest.keys() <= {"timeout"}:
+            if not all(isinstance(each, str) for each in arguments):
+                raise BadValue("an argument of the command is not text", "write all in quotes")
+            timeout_s = duration(rest["timeout"]) if rest else DEFAULT_TIMEOUT_S
+            return Command(arguments=tuple(map(str, arguments)), timeout_s=timeout_s)
+        case {"command": str(), **rest} if rest.keys() <= {"timeout"}:
+            raise BadValue(
+                "the command is one text, and there is no shell to split it",
+                'write a list, such as ["pass", "show", "box"]',
+            )
+    return None

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
+
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.command import Command
+from corsgate.config.model.secret import secrets_of, with_secrets
 from corsgate.config.model.values import BearerCredentials, Config, Secret
 from corsgate.config.parse import parse_config
 from corsgate.config.quick import quick_config
 from corsgate.errors import BadValue, ConfigError
 from tests.config.support import ROUTE, TOP, UPSTREAM
+from tests.tree import ROOT, files
 
 MARK = "hunter2"
+REVEALING = {
+    *("corsgate/config/model/credentials.py", "corsgate/config/model/header_rules.py"),
+    *("corsgate/credentials/digest.py", "corsgate/credentials/secret_commands.py"),
+    *("corsgate/credentials/static.py", "corsgate/gate/upstream_runtime.py"),
+}
+"""The modules that may take a secret out of its object: to check it, and to sign with it."""
 HEAD = TOP + UPSTREAM
 
 IN_CREDENTIALS = tuple(
@@ -143,7 +157,84 @@ class SecretTests(SynchronousTestCase):
         self.assertNotIn(MARK, f"{secret} {secret!r} {[secret]} {BearerCredentials(token=secret)}")
         self.assertEqual(MARK, secret.reveal())
 
+    def test_hidden(self) -> None:
+        """Neither formats nor tools that walk through objects open it."""
+        secret = Secret(MARK)
+        credentials = BearerCredentials(token=secret)
+        self.assertEqual(
+            (str(secret), repr(secret), f"{secret:>5}", f"{secret!s}"),
+            ("***", "***", "  ***", "***"),
+        )
+        self.assertNotIn(MARK, str(attrs.asdict(credentials)))
+        self.assertRaises(TypeError, vars, secret)
+        for spill in (pickle.dumps, json.dumps, iter, len, bytes, list, "".join):
+            self.assertRaises(TypeError, spill, secret)
+        self.assertRaises(TypeError, pickle.dumps, credentials)
+        self.assertRaises(TypeError, lambda: MARK + secret)  # type: ignore[operator]
+        self.assertRaises(AttributeError, setattr, secret, "shown", MARK)
+        self.assertIs(copy.deepcopy(credentials).token, secret)
+        self.assertIs(copy.copy(secret), secret)
+
+    def test_equality(self) -> None:
+        """A secret equals a secret of the same text and command, and never text."""
+        command = Command(arguments=("pass",))
+        self.assertEqual(Secret(MARK), Secret(MARK))
+        self.assertEqual(hash(Secret(MARK)), hash(Secret(MARK)))
+        self.assertNotEqual(Secret(MARK), Secret("other"))
+        self.assertNotEqual(Secret(MARK), Secret(MARK, command))
+        self.assertFalse(Secret(MARK) == MARK)
+
+    def test_only_signers_reveal(self) -> None:
+        """A module that begins to reveal secrets has to be looked at, and listed here."""
+        found = {
+            str(path.relative_to(ROOT))
+            for path in files("corsgate")
+            if path.suffix == ".py" and ".reveal()" in path.read_text("utf-8")
+        }
+        self.assertLessEqual(found, REVEALING)
+
     def test_validators(self) -> None:
         """A validator that rejects a secret does not show it."""
         error = self.assertRaises(BadValue, BearerCredentials, token=Secret(f"{MARK} {MARK}"))
         self.assertNotIn(MARK, f"{error} {error!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Nested:
+    """A value with secrets in all places."""
+
+    one: Secret
+    several: tuple[object, ...]
+    named: dict[str, object]
+    text: str = "text"
+    computed: int = attrs.field(init=False, default=3)
+    _private: Secret = attrs.field(factory=lambda: Secret("private"))
+
+
+class WalkTests(SynchronousTestCase):
+    """`secrets_of` and `with_secrets`."""
+
+    def test_all_are_found(self) -> None:
+        """Secrets are found in attributes, tuples and mappings, at any depth."""
+        inner = BearerCredentials(token=Secret("inner"))
+        value = Nested(
+            one=Secret("one"), several=("a", Secret("two"), (inner,)), named={"x": Secret("three")}
+        )
+        found = [each.reveal() for each in secrets_of(value)]
+        self.assertEqual(found, ["one", "two", "inner", "three", "private"])
+        changed = with_secrets(value, lambda each: Secret(f"new-{each.reveal()}"))
+        self.assertEqual(
+            [each.reveal() for each in secrets_of(changed)], [f"new-{each}" for each in found]
+        )
+        self.assertEqual((changed.text, changed.computed), ("text", 3))
+
+    def test_without_secrets(self) -> None:
+        """What has no secret is the same object."""
+        value = ("a", 5, {"b": None})
+        self.assertEqual(list(secrets_of(value)), [])
+        self.assertIs(with_secrets(value, lambda each: Secret("x")), value)
+
+    def test_validated(self) -> None:
+        """A new secret passes the rule of its place."""
+        value = BearerCredentials(token=Secret("good"))
+        self.assertRaises(BadValue, with_secrets, value, lambda each: Secret("not good"))

@@ -149,35 +149,40 @@ SECRETS = (
         "12345",
         (
             "c.toml:5: credentials.ml.password: it does not say where the secret is; "
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
         ),
     ),
     (
         '["hunter2"]',
         (
             "c.toml:5: credentials.ml.password: it does not say where the secret is; "
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
         ),
     ),
     (
         '{ literal = "hunter2" }',
         (
             "c.toml:5: credentials.ml.password: it does not say where the secret is; "
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
         ),
     ),
     (
         "{ env = 5 }",
         (
             "c.toml:5: credentials.ml.password: it does not say where the secret is; "
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
         ),
     ),
     (
         '{ env = "NAME", file = "/password" }',
         (
             "c.toml:5: credentials.ml.password: it does not say where the secret is; "
-            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+            'write { env = "NAME" }, { file = "PATH" }, { systemd = "NAME" },'
+            ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
         ),
     ),
     (

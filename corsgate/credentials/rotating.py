@@ -1,0 +1,187 @@
+"""Credentials of any kind whose secrets come from a command, which is run again on a rejection."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.secret import Secret, secrets_of, with_secrets
+from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.errors import BadValue, UpstreamError
+from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
+
+_log = Logger()
+
+
+def can_rotate(credentials: Credentials) -> bool:
+    """Return whether a secret of these credentials comes from a command."""
+    return any(each.command is not None for each in secrets_of(credentials))
+
+
+@implementer(ICredentials)
+class RotatingCredentials:
+    """Signs as the credentials do, and takes other secrets when a server rejects theirs.
+
+    Args:
+        credentials: The configured credentials.
+        make: Makes the signer for credentials of this kind.
+        commands: Run the commands again.
+
+    Attributes:
+        header_names: Those of the signer.
+        fixed: None, since the fields may change.
+        may_be_challenged: True, since a rejected request may be sent again.
+    """
+
+    fixed = None
+    may_be_challenged = True
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        make: Callable[[Credentials], ICredentials],
+        commands: SecretCommands,
+    ) -> None:
+        self._credentials = credentials
+        self._make = make
+        self._commands = commands
+        self._since_s = commands.seconds()
+        self.signer = make(credentials)
+        self.header_names: frozenset[bytes] = self.signer.header_names
+
+    def begin(self, server: str) -> RotatingAttempt:
+        """Return an attempt at one server.
+
+        Args:
+            server: The server's origin.
+        """
+        return RotatingAttempt(self, server)
+
+    async def renew(self, rejected: ICredentials) -> bool:
+        """Run the commands of the secrets; return whether there is another signer now.
+
+        Args:
+            rejected: The signer whose secrets were rejected.
+        """
+        new: dict[Secret, Secret] = {}
+        for secret in secrets_of(self._credentials):
+            if self.signer is not rejected:
+                break
+            text = await self._newer(secret)
+            if text is not None:
+                new[secret] = Secret(text, secret.command)
+        if self.signer is not rejected:
+            # Another request has renewed it meanwhile, or before this one was rejected.
+            return True
+        return bool(new) and self._use(new)
+
+    async def _newer(self, secret: Secret) -> str | None:
+        if secret.command is None:
+            return None
+        return await self._commands.newer(secret, self._since_s)
+
+    def _use(self, new: dict[Secret, Secret]) -> bool:
+        programs = ", ".join(sorted({each.command.program for each in new if each.command}))
+        try:
+            credentials = with_secrets(self._credentials, lambda each: new.get(each, each))
+        except BadValue as error:
+            _log.warn(
+                "a secret was rejected, but what {programs} prints now is not valid: {problem}",
+                programs=programs,
+                problem=str(error),
+            )
+            return False
+        self._credentials, self.signer = credentials, self._make(credentials)
+        self._since_s = self._commands.seconds()
+        _log.info(
+            "a secret was rejected; {programs} printed another one, which is used now",
+            programs=programs,
+        )
+        return True
+
+
+@implementer(IAttempt)
+class RotatingAttempt:
+    """One request: signed as usual, and once more if other secrets were found after a rejection.
+
+    Args:
+        credentials: Have the signer.
+        server: The server's origin.
+    """
+
+    def __init__(self, credentials: RotatingCredentials, server: str) -> None:
+        self._credentials = credentials
+        self._server = server
+        self._renewed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._signer = self._credentials.signer
+        self._attempt: Any = self._signer.begin(self._server)
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Return the signed request.
+
+        Some kinds log in for that. If they can't, the secret may be the reason.
+
+        Args:
+            head: The head to send.
+            body: Its body; None if it is streamed.
+
+        Raises:
+            UpstreamError: It can't be signed now, with other secrets neither.
+        """
+        signed: Signed
+        try:
+            signed = await self._attempt.sign(head, body)
+        except UpstreamError:
+            if self._renewed:
+                raise
+            self._renewed = True
+            if not await self._renew():
+                raise
+            signed = await self._attempt.sign(head, body)
+        return signed
+
+    async def _renew(self) -> bool:
+        if not await self._credentials.renew(self._signer):
+            return False
+        self._attempt.end()
+        self._begin()
+        return True
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:
+        """Return whether to sign again; after a rejection, an awaitable of that.
+
+        Args:
+            signed: What was sent.
+            response: The response.
+        """
+        if self._attempt.responded(signed, response):
+            return True
+        # Not only if they were fresh: of several requests with one nonce, one is the first, but
+        # all are rejected.
+        is_rejected = response.status == 401 and signed.has_credentials
+        if not is_rejected or self._renewed:
+            return False
+        self._renewed = True
+        return self._renew()
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the last response's head as the client may see it.
+
+        Args:
+            response: The head.
+        """
+        head: ResponseHead = self._attempt.client_head(response)
+        return head
+
+    def end(self) -> None:
+        """Let go of what others wait for."""
+        self._attempt.end()
