@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,7 @@ _LOADED = (
     "authn_file",
     "authz_core",
     "authz_user",
+    "auth_basic",
     "auth_digest",
     "dir",
     "dav",
@@ -34,6 +36,9 @@ _LOADED = (
     "headers",
     "rewrite",
 )
+
+# mod_auth_basic and mod_auth_digest.
+_WRONG_PASSWORD = re.compile("password mismatch", re.IGNORECASE)
 
 _CONFIGURATION = """\
 ServerRoot "{root}"
@@ -45,7 +50,7 @@ PidFile "{root}/apache.pid"
 DefaultRuntimeDir "{root}"
 Mutex file:{root} default
 ErrorLog "{root}/error.log"
-LogLevel warn auth_digest:info
+LogLevel warn auth_basic:info auth_digest:info
 LogFormat "%>s %r" facts
 CustomLog "{root}/access.log" facts
 StartServers 1
@@ -176,6 +181,19 @@ class ApacheDigest:
             method, _, rest = request_line.partition(" ")
             answered.append((int(status), method, rest.rpartition(" ")[0]))
         return answered
+
+    def failed_logins(self, at_least: int = 0) -> int:
+        """Return how many requests had a wrong password so far.
+
+        Args:
+            at_least: Wait, within a bound, until there are so many.
+        """
+        for _ in range(POLLS):
+            found = len(_WRONG_PASSWORD.findall(self._read("error.log")))
+            if found >= at_least:
+                break
+            time.sleep(POLL_S)
+        return found
 
     def statuses(self, at_least: int = 0) -> list[int]:
         """Return the statuses it has sent so far, the smallest first; see `requests`."""

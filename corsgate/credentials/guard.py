@@ -9,7 +9,7 @@ says how it went::
         response = await send(...)
         place.responded(response.status)  # Or place.accepted(), or place.rejected().
     finally:
-        place.end()
+        place.end()  # If there was no verdict.
 
 `Lockout` has the rules.
 """
@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from corsgate.credentials.lockout import SILENCE_S, Lockout, Term
-from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
+from corsgate.errors import ConnectFailed, CredentialsRejected, UpstreamBusy, UpstreamError
 
 PROOF_S: Final = 300.0
 """How long an unused server's acceptance is relied on; the password may have been changed since."""
@@ -61,7 +61,7 @@ class Block:
 
 
 class Place:
-    """One use of the credentials. Exactly one verdict counts; `end` must be called."""
+    """One use of the credentials. What is recorded first counts; `end` must be called."""
 
     __slots__ = ("_guard", "_server", "_term")
 
@@ -70,19 +70,27 @@ class Place:
         self._server = server
         self._term = term
 
-    def responded(self, status: int, *, is_fresh: bool = True) -> None:
+    def responded(self, status: int) -> None:
         """Record the verdict that a response's status is.
 
         Args:
             status: The status. 401 rejects the credentials, most others accept them.
-            is_fresh: Whether a 401 rejects the credentials themselves, rather than a nonce, token
-                or session that may have expired.
         """
         if status == 401:
-            if is_fresh:
-                self.rejected()
-        elif status not in _NO_VERDICT:
+            self.rejected()
+        elif status in _NO_VERDICT:
+            self.unjudged()
+        else:
             self.accepted()
+
+    def failed(self, error: UpstreamError) -> None:
+        """Record why there is no response.
+
+        Args:
+            error: Why. If nothing was sent, the place is given back at once.
+        """
+        if isinstance(error, ConnectFailed | UpstreamBusy):
+            self.unjudged()
 
     def accepted(self) -> None:
         """Record that the server accepted the credentials."""
@@ -96,11 +104,27 @@ class Place:
         if guard is not None:
             guard._rejected(self._server, self._term)
 
-    def end(self) -> None:
-        """Give the place back, if there was no verdict. Again does no harm."""
+    def doubted(self) -> None:
+        """Record a refusal that may have another reason, such as a nonce that has expired.
+
+        It doesn't count where the server has accepted the credentials before. Elsewhere four in a
+        row are like two rejections.
+        """
+        guard, self._guard = self._guard, None
+        if guard is not None and self._term is not None:
+            guard._rejected(self._server, self._term, in_doubt=True)
+
+    def unjudged(self) -> None:
+        """Give the place back: the server got nothing, or its response says nothing of them."""
         guard, self._guard = self._guard, None
         if guard is not None:
             guard._ended(self._server, self._term)
+
+    def end(self) -> None:
+        """Give the place back soon if nothing else was recorded; the server may reject it yet."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard._given_up(self._server, self._term)
 
 
 @attrs.define(eq=False)
@@ -243,10 +267,17 @@ class Guard:
             )
         self._wake(server)
 
-    def _rejected(self, server: str, term: Term | None) -> None:
-        self.proven.pop(server, None)
-        lockout = (self._servers.get(server) or self._new(server)).lockout
-        if lockout.rejected(term, self._clock.seconds()):
+    def _rejected(self, server: str, term: Term | None, *, in_doubt: bool = False) -> None:
+        lockout, now = (
+            (self._servers.get(server) or self._new(server)).lockout,
+            self._clock.seconds(),
+        )
+        if in_doubt and term is not None:
+            begins = lockout.doubted(term, now)
+        else:
+            self.proven.pop(server, None)
+            begins = lockout.rejected(term, now)
+        if begins:
             _log.warn(
                 "{where}, server {server}: box rejected the gate's credentials {count} times in a"
                 " row; to keep the account from being locked, nothing is signed for {seconds:g} s"
@@ -262,6 +293,12 @@ class Guard:
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.ended(term, self._clock.seconds())
+            self._wake(server)
+
+    def _given_up(self, server: str, term: Term | None) -> None:
+        found = self._servers.get(server)
+        if found is not None and term is not None:
+            found.lockout.given_up(term, self._clock.seconds())
             self._wake(server)
 
     # Those that wait.
@@ -290,7 +327,7 @@ class Guard:
             now = self._clock.seconds()
             due_s = min(found.lockout.next_s(now), found.waiters[0].until_s - now)
             found.call = self._clock.callLater(max(due_s, 0.0), self._look, server)
-        elif found.lockout.is_idle:
+        elif found.lockout.is_idle(self._clock.seconds()):
             del self._servers[server]
 
     def _wake_one(self, server: str, found: _Server) -> bool:

@@ -6,6 +6,7 @@ until the server has accepted one, and not at all for some time after two reject
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import attrs
@@ -13,6 +14,10 @@ import attrs
 MAX_REJECTIONS: Final = 2
 """How many rejections in a row start a block. Until a server accepts, as many requests may be under
 way as it may still reject."""
+
+MAX_FAILURES: Final = 4
+"""How many failures in a row start a block if some of them may have had another reason than wrong
+credentials, such as a nonce that another request has used up."""
 
 FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
@@ -40,6 +45,7 @@ class Lockout:
 
     Attributes:
         rejections: How many rejections came in a row.
+        failures: How many rejections and doubtful refusals came in a row since the last block.
         under_way: How many requests of this term are under way.
         term: The current one.
         block_s: How long the last block was or is; 0.0 if there was none since the server
@@ -48,6 +54,7 @@ class Lockout:
     """
 
     rejections: int = 0
+    failures: int = 0
     under_way: int = 0
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
@@ -55,11 +62,16 @@ class Lockout:
     # Since when no request has been answered, and how many more may run for that.
     _quiet_s: float = 0.0
     _more: int = 0
+    # Until when the places of requests that were given up stay taken.
+    _held: deque[float] = attrs.Factory(deque)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is nothing to remember."""
-        return not self.rejections and not self.under_way
+    def is_idle(self, now: float) -> bool:
+        """Return whether there is nothing to remember.
+
+        Args:
+            now: The time in seconds.
+        """
+        return not self.rejections and not self.failures and not self._taken(now)
 
     def left_s(self, now: float) -> float:
         """Return for how many more seconds nothing may be signed; 0.0 if it may."""
@@ -73,14 +85,15 @@ class Lockout:
         """
         if self.left_s(now):
             return None
-        if not self.under_way:
+        taken = self._taken(now)
+        if not taken:
             self._quiet_s, self._more = now, 0
-        elif self.under_way >= self._limit:
+        elif taken >= self._limit:
             # Each silent interval allows one more, but what was not used is not saved up.
             steps = int((now - self._quiet_s) / self._silence_s)
             self._quiet_s += steps * self._silence_s
-            self._more = min(self._more + steps, self.under_way - self._limit + 1)
-        if self.under_way >= self._limit + self._more:
+            self._more = min(self._more + steps, taken - self._limit + 1)
+        if taken >= self._limit + self._more:
             return None
         self.under_way += 1
         return self.term
@@ -88,7 +101,10 @@ class Lockout:
     def next_s(self, now: float) -> float:
         """Return in how many seconds `begin` may succeed if no request is answered before."""
         left_s = self.left_s(now)
-        return left_s or max(self._quiet_s + self._silence_s - now, 0.0)
+        if left_s:
+            return left_s
+        next_s = self._quiet_s + self._silence_s
+        return max(min(next_s, *self._held) - now if self._held else next_s - now, 0.0)
 
     def accepted(self, term: Term) -> bool:
         """Record that the server accepted the credentials; return whether that counts.
@@ -112,18 +128,33 @@ class Lockout:
         if self.block_s if term is None else term is not self.term:
             return False
         self.rejections += 1
+        return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
+
+    def doubted(self, term: Term, now: float) -> bool:
+        """Record a refusal that may have another reason; return whether a block begins.
+
+        Args:
+            term: The request's.
+            now: The time in seconds.
+        """
+        return term is self.term and self._failed(term, now, is_over=False)
+
+    def _failed(self, term: Term | None, now: float, *, is_over: bool) -> bool:
+        """Count a failure, which may be one too many; return whether a block begins."""
+        self.failures += 1
         if term is not None:
             self.ended(term, now)
-        if self.rejections < MAX_REJECTIONS:
+        if not is_over and self.failures < MAX_FAILURES:
             return False
+        self.rejections = max(self.rejections, MAX_REJECTIONS)
+        self.failures = 0
         self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
         self.until_s = now + self.block_s
-        self.term = Term()
-        self.under_way = 0
+        self._begin_term()
         return True
 
     def ended(self, term: Term, now: float) -> None:
-        """Record that a request ended without a verdict.
+        """Record that a request never reached the server, or got a response without a verdict.
 
         Args:
             term: The request's.
@@ -132,13 +163,38 @@ class Lockout:
         if term is self.term:
             self.under_way -= 1
             self._quiet_s = now
-            self._more = max(0, self.under_way - self._limit)
+            self._more = max(0, self._taken(now) - self._limit)
+
+    def given_up(self, term: Term, now: float) -> None:
+        """Record that nobody waits for the response to a request any more.
+
+        The server may reject it yet. So its place stays taken for a while, and many clients that
+        leave, or whose time is over, make no room for as many others.
+
+        Args:
+            term: The request's.
+            now: The time in seconds.
+        """
+        if term is self.term:
+            self.under_way -= 1
+            self._held.append(now + self._silence_s)
 
     def reset(self) -> None:
         """Start anew, as if nothing were known of the server."""
-        self.rejections = self.under_way = 0
+        self.rejections = self.failures = 0
         self.block_s = 0.0
+        self._begin_term()
+
+    def _begin_term(self) -> None:
         self.term = Term()
+        self.under_way = 0
+        self._held.clear()
+
+    def _taken(self, now: float) -> int:
+        """Return how many places are taken."""
+        while self._held and self._held[0] <= now:
+            self._held.popleft()
+        return self.under_way + len(self._held)
 
     @property
     def _limit(self) -> int:

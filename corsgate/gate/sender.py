@@ -11,6 +11,7 @@ from twisted.web.iweb import IBodyProducer
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
 from corsgate.credentials.guard import PROOF_S, Guard
+from corsgate.errors import UpstreamError
 from corsgate.gate.relay import StreamedBody, collect
 from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
@@ -138,6 +139,9 @@ class Sender:
         try:
             response = await self._send(server, self._head_for(server), self._body())
             place.responded(response.head.status)
+        except UpstreamError as error:
+            place.failed(error)
+            raise
         finally:
             place.end()
         return response

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from corsgate.credentials.auth_fields import parse_challenges
 from corsgate.credentials.guard import Guard, Place
 from corsgate.errors import ChallengedMidUpload, UpstreamError
 from corsgate.interfaces import ICredentials
-from corsgate.message.head import RequestHead
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody, drain
 from corsgate.upstream.response import UpstreamResponse
@@ -58,10 +59,7 @@ async def send_signed(
                 raise
             again = again and challenges < MAX_CHALLENGES
             if place is not None:
-                # A 401 that they can respond to, such as a lapsed nonce's, is no verdict.
-                if not again:
-                    place.responded(response.head.status)
-                place.end()
+                _judge(place, signed, response.head, again=again)
             if not again:
                 response.head = attempt.client_head(response.head)
                 return response
@@ -71,10 +69,41 @@ async def send_signed(
                 raise ChallengedMidUpload("it challenged in the middle of an upload")
             challenges += 1
             drain(response)
+    except UpstreamError as error:
+        if place is not None:
+            place.failed(error)
+        raise
     finally:
         if place is not None:
             place.end()
         attempt.end()
+
+
+def _judge(place: Place, signed: Signed, response: ResponseHead, *, again: bool) -> None:
+    """Record what a response to a signed request says of the credentials.
+
+    Args:
+        place: The request's.
+        signed: The request.
+        response: The response.
+        again: Whether the request is signed and sent again.
+    """
+    if not again:
+        place.responded(response.status)
+    elif response.status != 401:
+        place.unjudged()
+    elif signed.is_fresh and not _is_stale(response):
+        place.rejected()
+    else:
+        place.doubted()
+
+
+def _is_stale(response: ResponseHead) -> bool:
+    """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
+    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
+    return any(
+        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
+    )
 
 
 def _kept(body: Body | None) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.credentials import guard as module
 from corsgate.credentials.guard import MAX_WAIT_S, MAX_WAITING, PROOF_S, Guard, Place
 from corsgate.credentials.lockout import FIRST_BLOCK_S
-from corsgate.errors import CredentialsRejected, UpstreamBusy
+from corsgate.errors import ConnectFailed, ConnectionReset, CredentialsRejected, UpstreamBusy
 
 SERVER, OTHER = "http://10.0.0.11", "http://10.0.0.12"
 
@@ -122,7 +122,7 @@ class GuardTests(SynchronousTestCase):
         asked = [self.ask() for _ in range(4)]
         asked[2].cancel()
         self.failureResultOf(asked[2])
-        self.successResultOf(asked[0]).end()
+        self.successResultOf(asked[0]).unjudged()
         self.successResultOf(asked[3])
 
     def test_place_is_given_back_once(self) -> None:
@@ -137,25 +137,52 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(self.guard.proven, {})
 
     def test_statuses(self) -> None:
-        """A status is a verdict: 401 of fresh credentials rejects, a gateway's says nothing."""
-        for status, is_fresh, proves, leaves in (
-            (401, True, False, 1),
-            (401, False, False, 2),
-            (503, True, False, 2),
-            (429, True, False, 2),
-            (200, True, True, 64),
-            (101, True, True, 64),
-            (404, False, True, 64),
-            (403, True, True, 64),
+        """A status is a verdict: 401 rejects, what a gateway sends says nothing."""
+        for status, proves, leaves in (
+            (401, False, 1),
+            (503, False, 2),
+            (429, False, 2),
+            (200, True, 64),
+            (101, True, 64),
+            (404, True, 64),
+            (403, True, 64),
         ):
-            with self.subTest(status=status, is_fresh=is_fresh):
+            with self.subTest(status=status):
                 self.guard = Guard("upstream box", self.clock)
                 place = self.admit()
-                place.responded(status, is_fresh=is_fresh)
+                place.responded(status)
                 place.end()
                 self.assertEqual(SERVER in self.guard.proven, proves)
                 asked = [self.ask() for _ in range(64)]
                 self.assertEqual(sum(each.called for each in asked), leaves)
+
+    def test_failures(self) -> None:
+        """A request that never reached the server makes room at once, any other one soon."""
+        for error, room in ((ConnectFailed(), 1), (UpstreamBusy(), 1), (ConnectionReset(), 0)):
+            with self.subTest(error=error):
+                self.guard = Guard("upstream box", self.clock)
+                first, _, third = self.admit(), self.admit(), self.ask()
+                first.failed(error)
+                first.end()
+                self.assertEqual(third.called, room)
+                self.clock.advance(1)
+                self.successResultOf(third)
+
+    def test_many_give_up(self) -> None:
+        """Many requests whose time is over together don't make room for as many others."""
+        asked = [self.ask() for _ in range(64)]
+
+        for each in asked[2:]:
+            each.addErrback(lambda failure: failure.trap(CancelledError))
+        self.successResultOf(asked[0]).end()
+        self.successResultOf(asked[1]).end()
+        self.assertFalse(asked[2].called)
+        for each in asked[2:]:
+            each.cancel()
+        late = self.ask()
+        self.assertNoResult(late)
+        self.clock.advance(1)
+        self.successResultOf(late)
 
     def test_proof_ends(self) -> None:
         """A server that has not been used for long has to accept again: the password may differ."""
@@ -186,6 +213,16 @@ class GuardTests(SynchronousTestCase):
         block = self.guard.block(SERVER)
         assert block is not None
         self.assertEqual(block.rejections, 2)
+
+    def test_doubts(self) -> None:
+        """Expired nonces at a proven server are no failures; at another one four block it."""
+        self.admit().accepted()
+        for _ in range(20):
+            self.admit().doubted()
+        self.assertIn(SERVER, self.guard.proven)
+        for _ in range(4):
+            self.admit(OTHER).doubted()
+        self.failureResultOf(self.ask(OTHER), CredentialsRejected)
 
     def test_forget(self) -> None:
         """A new secret is tried at once, by those that wait too."""
@@ -223,10 +260,10 @@ class GuardTests(SynchronousTestCase):
 
         async def fail() -> None:
             place = await self.guard.admit(SERVER)
-            place.end()
+            place.unjudged()
 
         asked = [Deferred.fromCoroutine(fail()) for _ in range(1000)]
-        first.end()
+        first.unjudged()
         for each in asked:
             self.successResultOf(each)
         second.end()

@@ -46,6 +46,16 @@ class LockoutTests(SynchronousTestCase):
         self.begin(0.5)
         self.assertIsNone(self.lockout.begin(0.5))
 
+    def test_given_up(self) -> None:
+        """The place of a request that was given up stays taken for a second: it may be rejected."""
+        self.begin(0)
+        self.lockout.given_up(self.begin(0), 0.5)
+        self.lockout.given_up(self.begin(1), 1.1)
+        self.assertIsNone(self.lockout.begin(1.4))
+        self.assertAlmostEqual(self.lockout.next_s(1.4), 0.1)
+        self.begin(1.5)
+        self.assertIsNone(self.lockout.begin(1.5))
+
     def test_silence_allows_one_more(self) -> None:
         """Each second without an answer allows one more, and no more than that."""
         self.begin(0)
@@ -132,6 +142,17 @@ class LockoutTests(SynchronousTestCase):
         self.assertEqual((self.lockout.rejections, self.lockout.under_way), (2, 1))
         self.assertTrue(self.lockout.rejected(trial, 7))
 
+    def test_doubts(self) -> None:
+        """Four failures in a row start a block, whatever the doubts; a trial begins anew."""
+        for _ in range(3):
+            self.assertFalse(self.lockout.doubted(self.begin(0), 0))
+        self.assertTrue(self.lockout.doubted(self.begin(0), 0))
+        self.assertFalse(self.lockout.doubted(self.begin(5), 5))
+        self.assertTrue(self.lockout.rejected(self.begin(5), 5))
+        self.assertEqual(self.lockout.block_s, 2 * FIRST_BLOCK_S)
+        self.lockout.accepted(self.begin(15))
+        self.assertEqual(self.lockout.failures, 0)
+
     def test_rejected_without_begin(self) -> None:
         """Rejections of requests to a proven server count, unless they come in a block."""
         self.assertFalse(self.lockout.rejected(None, 0))
@@ -140,7 +161,7 @@ class LockoutTests(SynchronousTestCase):
         self.assertFalse(self.lockout.rejected(None, 6))
         self.assertEqual(self.lockout.until_s, FIRST_BLOCK_S)
 
-    @given(st.lists(st.tuples(st.sampled_from("bare"), st.floats(0, 3)), max_size=60))
+    @given(st.lists(st.tuples(st.sampled_from("bareg"), st.floats(0, 3)), max_size=60))
     def test_bounds(self, steps: list[tuple[str, float]]) -> None:
         """Whatever comes, a server that only rejects sees two in a row, then one for each block."""
         lockout, now, under_way, rejected = Lockout(), 0.0, list[Term](), 0
@@ -154,6 +175,8 @@ class LockoutTests(SynchronousTestCase):
                 lockout.rejected(term, now)
             elif what == "e" and under_way:
                 lockout.ended(under_way.pop(), now)
+            elif what == "g" and under_way:
+                lockout.given_up(under_way.pop(), now)
             self.assertGreaterEqual(lockout.under_way, 0)
             self.assertEqual(lockout.under_way, sum(each is lockout.term for each in under_way))
             self.assertEqual(lockout.rejections, rejected)
