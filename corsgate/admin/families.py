@@ -81,6 +81,7 @@ def families(view: View) -> Iterator[Metric]:
         _up,
         _ejected,
         _refused_credentials,
+        _blocked_credentials,
         _connections,
         _idle_connections,
         _queue,
@@ -329,6 +330,18 @@ def _refused_credentials(servers: Sequence[Server]) -> Metric:
             for status in sorted(REFUSED):
                 count = state.counters.credentials_refused[status]
                 family.add_metric((upstream.name, origin, str(status)), count)
+    return family
+
+
+def _blocked_credentials(servers: Sequence[Server]) -> Metric:
+    family = _gauge(
+        "upstream_credentials_blocked",
+        "1 while nothing is signed, since the server rejected the gate's credentials, else 0.",
+        _SERVER,
+    )
+    for upstream, origin, _ in servers:
+        if upstream.guard is not None:
+            family.add_metric((upstream.name, origin), upstream.guard.block(origin) is not None)
     return family
 
 

@@ -214,6 +214,7 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
             "max_tunnels": limits.max_tunnels,
         },
         "credentials_refused": _credentials_refused(upstream, origin),
+        "credentials_blocked": _credentials_blocked(view, upstream, origin),
     }
 
 
@@ -228,6 +229,16 @@ def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str,
         "count": last.count,
         "status": last.status,
     }
+
+
+def _credentials_blocked(
+    view: View, upstream: UpstreamRuntime, origin: str
+) -> Mapping[str, Any] | None:
+    """Return until when nothing is signed for a server; None if requests to it are signed."""
+    block = None if upstream.guard is None else upstream.guard.block(origin)
+    if block is None:
+        return None
+    return {"until_s": view.wall_clock() + block.left_s, "rejections": block.rejections}
 
 
 def _refusals(view: View) -> list[Object]:

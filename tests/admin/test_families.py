@@ -134,6 +134,17 @@ class FamiliesTests(AdminTestCase):
         once = [[1, 0], [1, 1], [2, 1], [2, 1], [3, 1], [3, 2], [3, 2]]
         self.assertEqual(seen, [*once, *([a + 3, b + 2] for a, b in once)])
 
+    async def test_credentials_blocked(self) -> None:
+        """A server that rejects the credentials twice in a row is blocked."""
+        name = "corsgate_upstream_credentials_blocked"
+        box = await self.upstream(response(401))
+        gate = self.front(box, upstream=BASIC, rest=ADMIN)
+        for blocked in (0, 0, 1):
+            self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
+            await self.ask(gate, headers=[FROM_APP])
+        plain = self.front(box, rest=ADMIN)
+        self.assertNotIn((name, (box.url, "a")), samples(view_of(plain)))
+
     async def test_labels_are_bounded(self) -> None:
         """Whatever clients send, a route has so many samples and no more."""
         gate = self.front(await self.upstream(), rest=ADMIN)

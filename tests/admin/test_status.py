@@ -28,7 +28,7 @@ KEYS = {
     "received_bytes sent_bytes duration",
     "upstreams": "name credentials running max_requests servers",
     "servers": "origin state reason until_s weight backup in_flight requests failures retries "
-    "ejections duration pool credentials_refused",
+    "ejections duration pool credentials_refused credentials_blocked",
     "pool": "connections idle max waiting max_waiting tunnels max_tunnels",
     "refusals": "time_s id route origin method path url reason count asked_method asked_headers "
     "credentials option advice "
@@ -103,6 +103,23 @@ class StatusTests(AdminTestCase):
         self.assertEqual(route["own_responses"], {"403": 1})
         self.assertEqual(route["duration"]["count"], 3)
         self.assertEqual(route["duration"]["buckets"][-1], [30.0, 3])
+
+    async def test_blocked_credentials(self) -> None:
+        """A server that rejects the credentials repeatedly: until when nothing is signed."""
+        gate = await self.start(response(401), upstream=BASIC)
+        for rejections in (0, 0, 2):
+            (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
+            blocked = server["credentials_blocked"]
+            if rejections:
+                now_s = self.of_gate(gate)["gate"]["now_s"]
+                self.assertEqual(blocked["rejections"], rejections)
+                self.assertLess(abs(blocked["until_s"] - now_s), 6)
+                self.assertEqual(server["state"], "up")
+            else:
+                self.assertIsNone(blocked)
+            await self.ask(gate, headers=[FROM_APP])
+        (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
+        self.assertEqual(server["failures"], {"credentials": 1})
 
     async def test_server(self) -> None:
         """The state of a server, its reason, and when an ejection ends."""

@@ -43,6 +43,12 @@ function* findings(status) {
       if (server.credentials_refused?.status === 401) {
         yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(server.credentials_refused.words)]];
       }
+      if (server.credentials_blocked) {
+        yield ["bad", "#upstreams", [
+          "Upstream ", foreign(upstream.name), ": ", foreign(server.origin),
+          " rejected the gate's credentials repeatedly. Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
+        ]];
+      }
       if (server.state === "down" || server.state === "ejected") {
         yield ["warn", "#upstreams", [foreign(server.origin), ` is ${server.state}`, server.reason ? ": " : "", server.reason ? foreign(server.reason) : ""]];
       }

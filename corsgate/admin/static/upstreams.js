@@ -77,7 +77,11 @@ function row(upstream, first, history) {
       setText(reason, server.state === "up" ? "" : why(server, time));
       setText(about, failures(server));
       const told = server.credentials_refused;
-      setText(refused, told ? `${told.words} (${several(told.count, "time")}, last at ${clock(told.time_s, time)})` : "");
+      const blocked = server.credentials_blocked;
+      setText(refused, [
+        told ? `${told.words} (${several(told.count, "time")}, last at ${clock(told.time_s, time)})` : "",
+        blocked ? `requests get 502 until ${clock(blocked.until_s, time)}, to keep the account from being locked` : "",
+      ].filter(Boolean).join("; "));
       setText(rateCell, rate(now.rate));
       setText(p50, latency(now.p50));
       setText(p99, latency(now.p99));
@@ -148,7 +152,7 @@ export function upstreams() {
     again = () => draw(status, history);
     const now = status.gate.now_s;
     const wanted = filter.value.trim().toLowerCase();
-    const sick = (upstream) => upstream.servers.some((server) => server.state !== "up" || server.credentials_refused);
+    const sick = (upstream) => upstream.servers.some((server) => server.state !== "up" || server.credentials_refused || server.credentials_blocked);
     const found = status.upstreams.filter((upstream) =>
       !wanted || upstream.name.toLowerCase().includes(wanted) || upstream.servers.some((server) => server.origin.includes(wanted)));
     found.sort((a, b) => sick(b) - sick(a));
