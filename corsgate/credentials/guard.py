@@ -154,7 +154,7 @@ class Guard:
     """Says when the credentials may be sent to a server.
 
     Args:
-        where: What uses the credentials, for the log, such as ``upstream box``.
+        upstream: The name of the upstream whose credentials they are, for the log.
         clock: Tells the time and calls back.
 
     Attributes:
@@ -164,9 +164,9 @@ class Guard:
             and calls `rejected` on a 401.
     """
 
-    def __init__(self, where: str, clock: IReactorTime) -> None:
+    def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
-        self._where = where
+        self._upstream = upstream
         self._clock = clock
         self._servers: dict[str, _Server] = {}
 
@@ -260,9 +260,9 @@ class Guard:
         self.proven[server] = self._clock.seconds()
         if was_blocked:
             _log.info(
-                "{where}, server {server}: box accepted the gate's credentials; requests are"
+                "upstream {upstream}, server {server}: box accepted the gate's credentials; requests are"
                 " signed again",
-                where=self._where,
+                upstream=self._upstream,
                 server=server,
             )
         self._wake(server)
@@ -279,10 +279,10 @@ class Guard:
             begins = lockout.rejected(term, now)
         if begins:
             _log.warn(
-                "{where}, server {server}: box rejected the gate's credentials {count} times in a"
+                "upstream {upstream}, server {server}: box rejected the gate's credentials {count} times in a"
                 " row; to keep the account from being locked, nothing is signed for {seconds:g} s"
                 " and requests get 502: correct the secret, or see whether the account is locked",
-                where=self._where,
+                upstream=self._upstream,
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,

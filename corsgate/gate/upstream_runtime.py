@@ -260,7 +260,7 @@ def _credentials(
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.guard, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    guard = Guard(f"upstream {upstream.name}", reactor)
+    guard = Guard(upstream.name, reactor)
     means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng, guard=guard)
     credentials = build(upstream.credentials, means)
     return credentials, None if credentials is None else guard, refusals

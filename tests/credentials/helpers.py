@@ -56,7 +56,7 @@ def means(rng: Callable[[int], bytes] | None = None) -> Means:
         seconds=lambda: 0.0,
         wall_clock=lambda: 1.7e9,
         rng=rng or counting_rng(),
-        guard=Guard("upstream box", Clock()),
+        guard=Guard("box", Clock()),
     )
 
 

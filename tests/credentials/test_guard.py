@@ -19,7 +19,7 @@ class GuardTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make a guard that knows nothing yet."""
         self.clock = Clock()
-        self.guard = Guard("upstream box", self.clock)
+        self.guard = Guard("box", self.clock)
 
     def ask(self, server: str = SERVER) -> Deferred[Place]:
         """Ask for a place."""
@@ -148,7 +148,7 @@ class GuardTests(SynchronousTestCase):
             (403, True, 64),
         ):
             with self.subTest(status=status):
-                self.guard = Guard("upstream box", self.clock)
+                self.guard = Guard("box", self.clock)
                 place = self.admit()
                 place.responded(status)
                 place.end()
@@ -160,7 +160,7 @@ class GuardTests(SynchronousTestCase):
         """A request that never reached the server makes room at once, any other one soon."""
         for error, room in ((ConnectFailed(), 1), (UpstreamBusy(), 1), (ConnectionReset(), 0)):
             with self.subTest(error=error):
-                self.guard = Guard("upstream box", self.clock)
+                self.guard = Guard("box", self.clock)
                 first, _, third = self.admit(), self.admit(), self.ask()
                 first.failed(error)
                 first.end()
