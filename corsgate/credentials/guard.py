@@ -162,12 +162,13 @@ class Guard:
             was last sent them, in the clock's seconds. A request to one of these may be sent
             without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
             and calls `rejected` on a 401.
+        clock: As above.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
         self._upstream = upstream
-        self._clock = clock
+        self.clock = clock
         self._servers: dict[str, _Server] = {}
 
     def check(self, server: str) -> None:
@@ -190,7 +191,7 @@ class Guard:
             server: As for `check`.
         """
         found = self._servers.get(server)
-        left_s = 0.0 if found is None else found.lockout.left_s(self._clock.seconds())
+        left_s = 0.0 if found is None else found.lockout.left_s(self.clock.seconds())
         if found is None or not left_s:
             return None
         return Block(left_s=left_s, rejections=found.lockout.rejections)
@@ -208,7 +209,7 @@ class Guard:
             CredentialsRejected: Nothing is signed for the server now.
             UpstreamBusy: It took too long, or too many wait.
         """
-        now, used_s = self._clock.seconds(), self.proven.get(server)
+        now, used_s = self.clock.seconds(), self.proven.get(server)
         if used_s is not None:
             if now - used_s <= PROOF_S:
                 self.proven[server] = now
@@ -257,11 +258,11 @@ class Guard:
             return
         if len(self.proven) >= MAX_SERVERS:
             del self.proven[next(iter(self.proven))]
-        self.proven[server] = self._clock.seconds()
+        self.proven[server] = self.clock.seconds()
         if was_blocked:
             _log.info(
-                "upstream {upstream}, server {server}: box accepted the gate's credentials; requests are"
-                " signed again",
+                "upstream {upstream}, server {server}: box accepted the gate's credentials;"
+                " requests are signed again",
                 upstream=self._upstream,
                 server=server,
             )
@@ -270,7 +271,7 @@ class Guard:
     def _rejected(self, server: str, term: Term | None, *, in_doubt: bool = False) -> None:
         lockout, now = (
             (self._servers.get(server) or self._new(server)).lockout,
-            self._clock.seconds(),
+            self.clock.seconds(),
         )
         if in_doubt and term is not None:
             begins = lockout.doubted(term, now)
@@ -279,9 +280,10 @@ class Guard:
             begins = lockout.rejected(term, now)
         if begins:
             _log.warn(
-                "upstream {upstream}, server {server}: box rejected the gate's credentials {count} times in a"
-                " row; to keep the account from being locked, nothing is signed for {seconds:g} s"
-                " and requests get 502: correct the secret, or see whether the account is locked",
+                "upstream {upstream}, server {server}: box rejected the gate's credentials {count}"
+                " times in a row; to keep the account from being locked, nothing is signed for"
+                " {seconds:g} s and requests get 502: correct the secret, or see whether the"
+                " account is locked",
                 upstream=self._upstream,
                 server=server,
                 count=lockout.rejections,
@@ -292,19 +294,19 @@ class Guard:
     def _ended(self, server: str, term: Term | None) -> None:
         found = self._servers.get(server)
         if found is not None and term is not None:
-            found.lockout.ended(term, self._clock.seconds())
+            found.lockout.ended(term, self.clock.seconds())
             self._wake(server)
 
     def _given_up(self, server: str, term: Term | None) -> None:
         found = self._servers.get(server)
         if found is not None and term is not None:
-            found.lockout.given_up(term, self._clock.seconds())
+            found.lockout.given_up(term, self.clock.seconds())
             self._wake(server)
 
     # Those that wait.
 
     def _check(self, lockout: Lockout) -> None:
-        left_s = lockout.left_s(self._clock.seconds())
+        left_s = lockout.left_s(self.clock.seconds())
         if left_s:
             raise _rejection(lockout.rejections, left_s)
 
@@ -324,15 +326,15 @@ class Guard:
             found.call.cancel()
             found.call = None
         if found.waiters:
-            now = self._clock.seconds()
+            now = self.clock.seconds()
             due_s = min(found.lockout.next_s(now), found.waiters[0].until_s - now)
-            found.call = self._clock.callLater(max(due_s, 0.0), self._look, server)
-        elif found.lockout.is_idle(self._clock.seconds()):
+            found.call = self.clock.callLater(max(due_s, 0.0), self._look, server)
+        elif found.lockout.is_idle(self.clock.seconds()):
             del self._servers[server]
 
     def _wake_one(self, server: str, found: _Server) -> bool:
         """Let the first one that waits go on, or fail; return whether it did either."""
-        waiter, lockout, now = found.waiters[0], found.lockout, self._clock.seconds()
+        waiter, lockout, now = found.waiters[0], found.lockout, self.clock.seconds()
         error: UpstreamError | None = None
         place: Place | None = None
         if server in self.proven:

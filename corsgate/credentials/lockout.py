@@ -19,6 +19,9 @@ MAX_FAILURES: Final = 4
 """How many failures in a row start a block if some of them may have had another reason than wrong
 credentials, such as a nonce that another request has used up."""
 
+TRIAL_FAILURES: Final = 2
+"""The same after a block."""
+
 FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
 
@@ -45,7 +48,7 @@ class Lockout:
 
     Attributes:
         rejections: How many rejections came in a row.
-        failures: How many rejections and doubtful refusals came in a row since the last block.
+        failures: How many rejections and doubtful refusals came in a row.
         under_way: How many requests of this term are under way.
         term: The current one.
         block_s: How long the last block was or is; 0.0 if there was none since the server
@@ -147,7 +150,8 @@ class Lockout:
         if not is_over and self.failures < MAX_FAILURES:
             return False
         self.rejections = max(self.rejections, MAX_REJECTIONS)
-        self.failures = 0
+        # After the block, the nonce of the trial may have expired.
+        self.failures = MAX_FAILURES - TRIAL_FAILURES
         self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
         self.until_s = now + self.block_s
         self._begin_term()
@@ -199,7 +203,7 @@ class Lockout:
     @property
     def _limit(self) -> int:
         """How many requests may be under way at once: as many as may be rejected, at least one."""
-        return max(MAX_REJECTIONS - self.rejections, 1)
+        return max(min(MAX_REJECTIONS - self.rejections, MAX_FAILURES - self.failures), 1)
 
     @property
     def _silence_s(self) -> float:

@@ -119,7 +119,6 @@ class Sender:
         if body is not None and self._is_to_be_kept(body):
             self._kept = await self._keep(body)
         if credentials is None or credentials.fixed is not None:
-            self._pass_expect = self._awaits_continue(body)
             return await self._send_fixed(server, guard)
         challengeable = credentials.may_be_challenged
         self._pass_expect = not challengeable and self._awaits_continue(body)
@@ -133,18 +132,21 @@ class Sender:
 
     async def _send_fixed(self, server: Server, guard: Guard | None) -> UpstreamResponse:
         """Send a request that is signed like all others, once the guard admits it."""
-        if guard is None:
-            return await self._send(server, self._head_for(server), self._body())
-        place = await guard.admit(server.origin)
+        place = None if guard is None else await guard.admit(server.origin)
         try:
+            # Only now: while it waited, the client may have begun to send its body.
+            self._pass_expect = self._awaits_continue(self._request.body)
             response = await self._send(server, self._head_for(server), self._body())
-            place.responded(response.head.status)
+            if place is not None:
+                place.responded(response.head.status)
+            return response
         except UpstreamError as error:
-            place.failed(error)
+            if place is not None:
+                place.failed(error)
             raise
         finally:
-            place.end()
-        return response
+            if place is not None:
+                place.end()
 
     def rejected(self) -> None:
         """Have the guard know of a 401 to a request that it was not asked about."""

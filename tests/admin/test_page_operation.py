@@ -163,12 +163,18 @@ cors = "app"
         words = "box refused the gate's credentials: it asks for Digest"
         self.assertIn(f"Upstream apache: {words}", said)
         self.assertIn(words, await in_thread(page.run, SERVERS))
+        for status in (401, 502):
+            self.assertEqual(await self.call(target=b"/x"), status)
+        blocked = "requests get 502 until"
+        await in_thread(page.wait, f"{ATTENTION}.includes('rejected the gate')")
+        self.assertIn(blocked, await in_thread(page.run, SERVERS))
         await self.accessible(page, dark)
         self.reload(lambda text: text.replace('"wrong"', '"right"'))
         await in_thread(page.wait, f"{CONFIGURATION}.includes('2 succeeded')")
         self.assertEqual(await self.call(target=b"/x"), 200)
         await in_thread(page.wait, f"!{ATTENTION}.includes('credentials')")
-        self.assertNotIn(words, await in_thread(page.run, SERVERS))
+        for each in (words, blocked):
+            self.assertNotIn(each, await in_thread(page.run, SERVERS))
 
     async def test_faults_are_accessible(self) -> None:
         """A failed reload, and a page without any request."""

@@ -143,15 +143,22 @@ class LockoutTests(SynchronousTestCase):
         self.assertTrue(self.lockout.rejected(trial, 7))
 
     def test_doubts(self) -> None:
-        """Four failures in a row start a block, whatever the doubts; a trial begins anew."""
+        """Four failures in a row start a block, whatever the doubts; then two of a trial do."""
         for _ in range(3):
             self.assertFalse(self.lockout.doubted(self.begin(0), 0))
         self.assertTrue(self.lockout.doubted(self.begin(0), 0))
         self.assertFalse(self.lockout.doubted(self.begin(5), 5))
-        self.assertTrue(self.lockout.rejected(self.begin(5), 5))
+        self.assertTrue(self.lockout.doubted(self.begin(5), 5))
         self.assertEqual(self.lockout.block_s, 2 * FIRST_BLOCK_S)
         self.lockout.accepted(self.begin(15))
         self.assertEqual(self.lockout.failures, 0)
+
+    def test_doubts_leave_less_room(self) -> None:
+        """No more are under way than may fail before a block."""
+        for _ in range(3):
+            self.lockout.doubted(self.begin(0), 0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(0))
 
     def test_rejected_without_begin(self) -> None:
         """Rejections of requests to a proven server count, unless they come in a block."""

@@ -8,12 +8,12 @@ import json
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.balance.health import Standing
-from corsgate.credentials.guard import PROOF_S
+from corsgate.credentials.guard import PROOF_S, Guard
 from corsgate.credentials.lockout import FIRST_BLOCK_S, MAX_FAILURES
 from corsgate.errors import ConnectFailed
 from corsgate.gate.exchange import Exchange
@@ -31,6 +31,13 @@ WRONG = "an-older-password"
 AT_ONCE = 64
 ASKS_BASIC = (b"WWW-Authenticate", b'Basic realm="box"')
 REFUSED = response(401, [ASKS_BASIC])
+
+
+def guard_of(gate: Gate) -> Guard:
+    """Return the guard of a gate's upstream."""
+    guard = gate.service.runtime.upstreams["a"].guard
+    assert guard is not None, "it has credentials"
+    return guard
 
 
 def wrong(credentials: str) -> str:
@@ -57,10 +64,13 @@ class BeforeApache(GateTestCase):
 
     def gate(self, apache: ApacheDigest, credentials: str) -> Gate:
         """Return a gate before it."""
-        return self.serve(
+        gate = self.serve(
             f'[upstreams.a]\nservers = ["{apache.origin}"]\n{credentials}\n{POLICY}\n'
             '[routes."/"]\nupstream = "a"\ncors = "app"\n'
         )
+        # However slow Apache is here, no second passes.
+        guard_of(gate).clock = Clock()
+        return gate
 
     async def ask_all(self, gate: Gate, target: bytes) -> list[Message]:
         """Return the responses to many requests at once, the lowest status first."""
@@ -79,7 +89,7 @@ class BeforeApache(GateTestCase):
         self.assertLessEqual(rejected, 2)
         for each in answers[rejected:]:
             self.assertEqual(each.one(b"access-control-allow-origin"), APP)
-            self.assertIn(int(each.one(b"retry-after")), range(1, 6))
+            self.assertEqual(each.one(b"retry-after"), b"5")
             self.assertIn("rejects the gate's credentials", json.loads(each.body)["detail"])
 
     async def test_basic(self) -> None:
@@ -106,9 +116,8 @@ class BeforeApache(GateTestCase):
         apache = self.apache()
         for credentials, target in ((BASIC, b"/basic/x"), (DIGEST, b"/x")):
             gate = self.gate(apache, credentials)
-            for _ in range(2):
-                answers = await self.ask_all(gate, target)
-                self.assertEqual({each.status for each in answers}, {200})
+            answers = await self.ask_all(gate, target)
+            self.assertEqual({each.status for each in answers}, {200})
         self.assertEqual(apache.failed_logins(), 0)
 
 
@@ -174,8 +183,6 @@ class OverSockets(GateTestCase):
         large.send(request(b"PUT", headers=[FROM_APP], body=body))
         head = request(b"PUT", headers=[FROM_APP, (b"Expect", b"100-continue")], body=b"abc")
         patient.send(head[:-3])
-        guard = gate.service.runtime.upstreams["a"].guard
-        assert guard is not None
         await self.when_waiting(gate, 2)
         self.assertEqual(patient.data, b"")
         box.answer = lambda _: response()
@@ -206,9 +213,7 @@ class OverSockets(GateTestCase):
 
     async def when_waiting(self, gate: Gate, count: int) -> None:
         """Wait until so many requests wait for their turn."""
-        guard = gate.service.runtime.upstreams["a"].guard
-        assert guard is not None
-        while sum(len(each.waiters) for each in guard._servers.values()) < count:
+        while sum(len(each.waiters) for each in guard_of(gate)._servers.values()) < count:
             await deferLater(reactor, 0.01)
 
 

@@ -48,9 +48,10 @@ class WrongPassword(ProcessTestCase):
         daemon: Daemon = self.daemon("--config", str(file))
         port = await daemon.port()
         statuses = await self.statuses(port)
-        self.assertLessEqual(statuses["401"], 2)
+        # Two, and one more for each second that Apache takes on a busy machine.
+        self.assertLess(statuses["401"], AT_ONCE / 3)
         self.assertEqual(statuses["401"] + statuses["502"], AT_ONCE)
-        self.assertLessEqual(await deferToThread(apache.failed_logins), 4)
+        self.assertLess(await deferToThread(apache.failed_logins), AT_ONCE / 3)
         shown = await self.curl(port)
         self.assertIn("HTTP/1.1 502 Bad Gateway", shown)
         self.assertIn("Retry-After: ", shown)
