@@ -276,7 +276,9 @@ class Guard:
         if in_doubt and term is not None:
             begins = lockout.doubted(term, now)
         else:
-            self.proven.pop(server, None)
+            if self.proven.pop(server, None) is not None:
+                # Another that was sent at the same time was accepted: this is a first rejection.
+                term = None
             begins = lockout.rejected(term, now)
         if begins:
             _log.warn(

@@ -201,6 +201,15 @@ class GuardTests(SynchronousTestCase):
         self.admit().rejected()
         self.failureResultOf(self.ask(), CredentialsRejected)
 
+    def test_rejected_beside_an_accepted_one(self) -> None:
+        """Of two requests sent together one is accepted, then the other rejected: that is one."""
+        first, second = self.admit(), self.admit()
+        first.accepted()
+        second.rejected()
+        self.assertNotIn(SERVER, self.guard.proven)
+        self.admit().rejected()
+        self.failureResultOf(self.ask(), CredentialsRejected)
+
     def test_in_flight_when_the_password_changes(self) -> None:
         """Late verdicts of a proven server neither prove it again nor prolong the block."""
         self.admit().accepted()
