@@ -331,7 +331,7 @@ class Guard:
             now = self.clock.seconds()
             due_s = min(found.lockout.next_s(now), found.waiters[0].until_s - now)
             found.call = self.clock.callLater(max(due_s, 0.0), self._look, server)
-        elif found.lockout.is_idle(self.clock.seconds()):
+        elif found.lockout.is_idle(self.clock.seconds()) and self._servers.get(server) is found:
             del self._servers[server]
 
     def _wake_one(self, server: str, found: _Server) -> bool:
