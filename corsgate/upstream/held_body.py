@@ -137,7 +137,7 @@ class HeldBody:
         if self.is_released or consumer is None:
             return
         self._stop_timer()
-        self.is_released = True
+        self.is_released, self._consumer = True, None
         if self._paused:
             self._body.pauseProducing()
         self._body.startProducing(consumer).chainDeferred(self._done)

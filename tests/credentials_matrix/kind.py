@@ -48,6 +48,7 @@ class Kind:
             `FORGED`, must reach no server.
         seen_per_request: How many requests at most a box sees for one of a client's.
         seen_of_64: How many at most it sees for 64 at once.
+        rejections_of_64: How many of 64 at once with a wrong secret it may have to reject at most.
         secrets: What must be in no response and no log.
     """
 
@@ -63,6 +64,7 @@ class Kind:
     forged: ClassVar[Sequence[Header]] = ((b"Authorization", b"Basic forged-by-the-client"),)
     seen_per_request: ClassVar[int] = 1
     seen_of_64: ClassVar[int] = 64
+    rejections_of_64: ClassVar[int] = 64
     secrets: Sequence[str] = (SECRET, WRONG)
 
     async def start(self) -> None:
@@ -91,6 +93,13 @@ class Kind:
     def is_login(self, seen: Seen) -> bool:
         """Return whether a request to the box is the gate's own, such as a login."""
         return False
+
+    def has_credentials(self, seen: Seen) -> bool:
+        """Return whether a request has the kind's credentials, be they right or wrong.
+
+        One that has none, and only fetches a challenge, doesn't count as a try to log in.
+        """
+        return True
 
     def expire(self) -> None:
         """Make what was issued to the gate invalid; what it may then fetch anew is valid."""

@@ -49,6 +49,10 @@ class Kind(kind.Kind):
         self._uses[nonce].add(given["nc"])
         return Reply()
 
+    def has_credentials(self, seen: Seen) -> bool:
+        """Return whether it has a response to a challenge."""
+        return b"authorization" in seen.fields
+
     def expire(self) -> None:
         """Take back every nonce."""
         self._expired.update(self._uses)
