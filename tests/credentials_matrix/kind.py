@@ -94,12 +94,15 @@ class Kind:
         """Return whether a request to the box is the gate's own, such as a login."""
         return False
 
-    def has_credentials(self, seen: Seen) -> bool:
-        """Return whether a request has the kind's credentials, be they right or wrong.
+    def tries(self, box: Box) -> Sequence[Seen]:
+        """Return the requests that show the secret, right or wrong, to whoever checks it.
 
-        One that has none, and only fetches a challenge, doesn't count as a try to log in.
+        One that only fetches a challenge is none. Where there is a login server, its requests are.
+
+        Args:
+            box: The only box.
         """
-        return True
+        return box.seen
 
     def expire(self) -> None:
         """Make what was issued to the gate invalid; what it may then fetch anew is valid."""

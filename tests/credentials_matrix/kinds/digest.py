@@ -49,9 +49,9 @@ class Kind(kind.Kind):
         self._uses[nonce].add(given["nc"])
         return Reply()
 
-    def has_credentials(self, seen: Seen) -> bool:
-        """Return whether it has a response to a challenge."""
-        return b"authorization" in seen.fields
+    def tries(self, box: Box) -> list[Seen]:
+        """Return those with a response to a challenge."""
+        return [seen for seen in box.seen if b"authorization" in seen.fields]
 
     def expire(self) -> None:
         """Take back every nonce."""
