@@ -21,6 +21,9 @@ EXPECTATION_FAILED: Final = 417
 WAIT_S: Final = 1.0
 """How long a body waits for 100 Continue, as curl has it: many servers ignore Expect."""
 
+LATE_S: Final = 0.1
+"""If the gate looks later than that, it was held up itself, and the response may just be unread."""
+
 
 @implementer(IBodyProducer)
 class HeldBody:
@@ -102,7 +105,7 @@ class HeldBody:
         """Wait; the Deferred fires when all of the body has been written."""
         assert not self.is_released, "a released body can't be sent again"
         self._consumer, self._done, self._paused = consumer, Deferred(), False
-        self._timer = self._clock.callLater(WAIT_S, self._waited)
+        self._wait(may_be_late=True)
         return self._done
 
     def pauseProducing(self) -> None:
@@ -126,10 +129,17 @@ class HeldBody:
 
     # The parts.
 
-    def _waited(self) -> None:
+    def _wait(self, *, may_be_late: bool) -> None:
+        due_s = self._clock.seconds() + WAIT_S
+        self._timer = self._clock.callLater(WAIT_S, self._waited, due_s, may_be_late)
+
+    def _waited(self, due_s: float, may_be_late: bool) -> None:
         self._timer = None
-        self._ignored()
-        self._release()
+        if may_be_late and self._clock.seconds() - due_s > LATE_S:
+            self._wait(may_be_late=False)
+        else:
+            self._ignored()
+            self._release()
 
     def _release(self) -> None:
         """Begin to send the body, unless that was done or the connection no longer wants it."""
@@ -137,7 +147,7 @@ class HeldBody:
         if self.is_released or consumer is None:
             return
         self._stop_timer()
-        self.is_released = True
+        self.is_released, self._consumer = True, None
         if self._paused:
             self._body.pauseProducing()
         self._body.startProducing(consumer).chainDeferred(self._done)

@@ -29,11 +29,11 @@ To add a kind, add one module to `kinds/` with a class `Kind` that extends `kind
    the gate's own requests to a box, such as a login, `is_login` returns True. `judge` sees those
    too, once all of their body is in `seen.body`.
 3. `situations`: those that there are. Add `Situation.EXPIRED` if the gate gets something that can
-   become invalid, and implement `expire`; add `Situation.AWAY` if there is a login server, and
-   implement `start`, `stop` and `login_away`.
-4. Where they differ: `outcomes` and `upload_outcomes` (what a client gets), `seen_per_request` and
-   `seen_of_64` (how many requests a box may see), `forged` (the fields with which a client may try
-   to be somebody else) and `secrets` (what must not be shown).
+   become invalid, and implement `expire`; add `Situation.AWAY` if there is a login server, which
+   may be another `Box`, and implement `start`, `stop`, `login_away` and `tries`.
+4. Where they differ: `outcomes` and `upload_outcomes` (what a client gets), `seen_per_request`,
+   `seen_of_64` and `rejections_of_64` (how many requests a box may see), `forged` (the fields with
+   which a client may try to be somebody else) and `secrets` (what must not be shown).
 
 Run one kind with ``python -m twisted.trial tests.credentials_matrix.test_cells.DigestCells``.
 """

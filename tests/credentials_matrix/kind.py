@@ -48,6 +48,7 @@ class Kind:
             `FORGED`, must reach no server.
         seen_per_request: How many requests at most a box sees for one of a client's.
         seen_of_64: How many at most it sees for 64 at once.
+        rejections_of_64: How many of 64 at once with a wrong secret it may have to reject at most.
         secrets: What must be in no response and no log.
     """
 
@@ -63,6 +64,7 @@ class Kind:
     forged: ClassVar[Sequence[Header]] = ((b"Authorization", b"Basic forged-by-the-client"),)
     seen_per_request: ClassVar[int] = 1
     seen_of_64: ClassVar[int] = 64
+    rejections_of_64: ClassVar[int] = 64
     secrets: Sequence[str] = (SECRET, WRONG)
 
     async def start(self) -> None:
@@ -91,6 +93,16 @@ class Kind:
     def is_login(self, seen: Seen) -> bool:
         """Return whether a request to the box is the gate's own, such as a login."""
         return False
+
+    def tries(self, box: Box) -> Sequence[Seen]:
+        """Return the requests that show the secret, right or wrong, to whoever checks it.
+
+        One that only fetches a challenge is none. Where there is a login server, its requests are.
+
+        Args:
+            box: The only box.
+        """
+        return box.seen
 
     def expire(self) -> None:
         """Make what was issued to the gate invalid; what it may then fetch anew is valid."""

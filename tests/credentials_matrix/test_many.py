@@ -49,6 +49,9 @@ class Many(MatrixTestCase):
             self.assertIn(answer.status, (401, 502))
             self.assert_readable(answer)
         self.assertEqual(box.accepted, [])
+        tries = len(self.kind.tries(box))
+        self.assertGreater(tries, 0)
+        self.assertLessEqual(tries, self.kind.rejections_of_64)
         self.assert_nothing_forged(box)
         self.assert_logs_nothing(gate)
 

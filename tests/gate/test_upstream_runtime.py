@@ -34,3 +34,11 @@ class UpstreamRuntimeTests(SynchronousTestCase):
         self.assertEqual(list(upstream.balancer.states.values()), [kept])
         self.assertEqual(len(upstream.agent.pools), 1)
         self.assertEqual(said(), ["upstream a: its servers are http://10.0.0.1"])
+
+    def test_expectations(self) -> None:
+        """What is known of servers that ignore Expect outlives a reload."""
+        clock = MemoryReactorClock()
+        common = Common(reactor=clock, deadlines=Deadlines(clock), rng=bytes)
+        configured = parse(LISTEN + UPSTREAM).upstreams["a"]
+        before = make_upstream(configured, common)
+        self.assertIs(make_upstream(configured, common, before).expectations, before.expectations)

@@ -74,6 +74,14 @@ class HeldBodyTests(SynchronousTestCase):
         self.clock.advance(0.01)
         self.assertEqual((self.body.started, self.noted), (1, ["ignored"]))
 
+    def test_held_up(self) -> None:
+        """A gate that was held up itself gives the server one more second, and no more."""
+        self.start()
+        self.clock.advance(WAIT_S + 3)
+        self.assertEqual((self.body.started, self.noted), (0, []))
+        self.clock.advance(WAIT_S + 3)
+        self.assertEqual((self.body.started, self.noted), (1, ["ignored"]))
+
     def test_late(self) -> None:
         """A server that asks later than that has not ignored it after all."""
         self.start()

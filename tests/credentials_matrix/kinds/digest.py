@@ -49,6 +49,10 @@ class Kind(kind.Kind):
         self._uses[nonce].add(given["nc"])
         return Reply()
 
+    def tries(self, box: Box) -> list[Seen]:
+        """Return those with a response to a challenge."""
+        return [seen for seen in box.seen if b"authorization" in seen.fields]
+
     def expire(self) -> None:
         """Take back every nonce."""
         self._expired.update(self._uses)
