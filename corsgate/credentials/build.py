@@ -29,7 +29,9 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
     if credentials is None:
         return None
     if means.commands is not None and can_rotate(credentials):
-        return RotatingCredentials(credentials, lambda each: _signer(each, means), means.commands)
+        return RotatingCredentials(
+            credentials, lambda each: _signer(each, means), means.commands, means.guard
+        )
     return _signer(credentials, means)
 
 

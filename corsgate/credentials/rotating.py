@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
+from corsgate.credentials.guard import Guard
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
@@ -32,6 +33,7 @@ class RotatingCredentials:
         credentials: The configured credentials.
         make: Makes the signer for credentials of this kind.
         commands: Run the commands again.
+        guard: Starts anew when there are other secrets.
 
     Attributes:
         header_names: Those of the signer.
@@ -47,10 +49,12 @@ class RotatingCredentials:
         credentials: Credentials,
         make: Callable[[Credentials], ICredentials],
         commands: SecretCommands,
+        guard: Guard,
     ) -> None:
         self._credentials = credentials
         self._make = make
         self._commands = commands
+        self._guard = guard
         self._since_s = commands.seconds()
         self.signer = make(credentials)
         self.header_names: frozenset[bytes] = self.signer.header_names
@@ -99,6 +103,7 @@ class RotatingCredentials:
             return False
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
+        self._guard.forget()
         _log.info(
             "a secret was rejected; {programs} printed another one, which is used now",
             programs=programs,

@@ -173,6 +173,7 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
+            self._admission.judge(signed, response.head, again=True)
             again = await _awaited(again, response)
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1

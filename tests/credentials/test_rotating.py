@@ -237,7 +237,7 @@ class RotatingTests(SynchronousTestCase):
 
         commands = self.means.commands
         assert commands is not None
-        signer = RotatingCredentials(KINDS[1], make, commands)
+        signer = RotatingCredentials(KINDS[1], make, commands, self.means.guard)
         attempt = signer.begin(SERVER)
         self.assertEqual(self.sign(attempt).head.target, b"/new-secret")
         self.assertEqual((self.runs, begun[0].ended, begun[1].ended), (1, 1, 0))
