@@ -21,6 +21,7 @@ from corsgate.errors import (
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
+    UnsignableBody,
     UpstreamBusy,
     UpstreamTimedOut,
     WeakChallenge,
@@ -55,6 +56,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (BadUpstreamResponse, "bad_response"),
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
+    (UnsignableBody, "unsignable"),
 )
 """The causes of failures, a subclass before its base class."""
 
