@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
@@ -26,6 +27,8 @@ from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 
+_OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
+
 
 class Sender:
     """What is sent to servers for one request.
@@ -44,6 +47,7 @@ class Sender:
 
     __slots__ = (
         "_client",
+        "_interim_head",
         "_kept",
         "_pass_expect",
         "_request",
@@ -233,6 +237,7 @@ class Sender:
         self, server: Server, signed: Signed, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         self.signed = signed.has_credentials
+        self._interim_head = signed.interim_head
         return self._send(server, signed.head, body)
 
     def _send(
@@ -256,6 +261,10 @@ class Sender:
 
     def _inform(self, head: ResponseHead) -> None:
         """Pass an interim response on; it is the client's to make sense of (RFC 9110 15.2)."""
+        # Only set where a request is signed on its own, so that no other pays for it.
+        interim_head: _OfHead | None = getattr(self, "_interim_head", None)
+        if interim_head is not None:
+            head = interim_head(head)
         hints = self._route.response_shape.interim_head(
             head,
             self._server,
