@@ -19,6 +19,7 @@ from corsgate.credentials.sigv4 import (
     amz_date,
     authorization,
     is_query_auth,
+    normal_target,
     signed_fields,
     signing_key,
 )
@@ -83,7 +84,7 @@ class AwsSigner:
         return AwsAttempt(self, server)
 
     def signed(self, head: RequestHead, payload: bytes, server: str) -> RequestHead:
-        """Return a head with a signature of now.
+        """Return a head with a signature of now, and its target in the form that is signed.
 
         Args:
             head: The head to send.
@@ -95,7 +96,7 @@ class AwsSigner:
         token = self.credentials.session_token
         if token is not None:
             added.append((b"X-Amz-Security-Token", token.reveal().encode("ascii")))
-        target = drop_parameters(head.target, is_query_auth)
+        target = normal_target(drop_parameters(head.target, is_query_auth))
         unsigned = RequestHead(method=head.method, target=target, headers=[*head.headers, *added])
         value = authorization(
             unsigned,

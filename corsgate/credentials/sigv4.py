@@ -142,6 +142,28 @@ def canonical_request(
     return b"\n".join(lines), names
 
 
+def normal_target(target: bytes) -> bytes:
+    """Return a target that is percent-encoded in one way, and means the same to AWS's services.
+
+    Servers disagree about the signature of other forms: some sign what is on the wire, some decode
+    it and encode it again, and not all take ``+`` in a query for a space. Browsers send such forms:
+    they leave ``(`` or ``'`` in a path, and `URLSearchParams` writes ``+``.
+
+    Args:
+        target: A target in origin-form, or ``*``.
+    """
+    if not target.startswith(b"/"):
+        return target
+    path, mark, query = target.partition(b"?")
+    segments = (_encoded(unquote_to_bytes(segment)) for segment in path.split(b"/"))
+    pieces = (piece.replace(b"+", b" ").partition(b"=") for piece in query.split(b"&"))
+    parts = (
+        _encoded(unquote_to_bytes(name)) + equals + _encoded(unquote_to_bytes(value))
+        for name, equals, value in pieces
+    )
+    return b"/".join(segments) + mark + b"&".join(parts)
+
+
 def canonical_path(path: bytes, scope: Scope) -> bytes:
     """Return a path as it is signed.
 

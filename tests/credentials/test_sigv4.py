@@ -26,6 +26,7 @@ from corsgate.credentials.sigv4 import (
     canonical_query,
     canonical_request,
     is_query_auth,
+    normal_target,
     signed_fields,
     signing_key,
 )
@@ -198,6 +199,29 @@ class RuleTests(SynchronousTestCase):
             (b"a=b=c", b"a=b%3Dc"),
         ):
             self.assertEqual(canonical_query(query), expected)
+
+    def test_target(self) -> None:
+        """A target is encoded in one way; separators, order and what is empty stay."""
+        for target, expected in (
+            (b"/", b"/"),
+            (b"*", b"*"),
+            (b"/a(b)'/%7e%c3%a9//%2f?", b"/a%28b%29%27/~%C3%A9//%2F?"),
+            (b"/?b=a+b/&a&&=&c=%2b=", b"/?b=a%20b%2F&a&&=&c=%2B%3D"),
+        ):
+            self.assertEqual(normal_target(target), expected)
+            self.assertEqual(normal_target(expected), expected)
+
+    @given(st.text("ab/%2f+&=?;(", max_size=12))
+    def test_one_meaning(self, text: str) -> None:
+        """Of such a target, what is on the wire is what is signed, for all who read it."""
+        path, _, query = normal_target(b"/" + text.encode()).partition(b"?")
+        pieces = sorted(
+            piece if b"=" in piece else piece + b"=" for piece in query.split(b"&") if piece
+        )
+        pairs = sorted(piece.partition(b"=")[::2] for piece in pieces)
+        self.assertEqual(canonical_query(query), b"&".join(b"%b=%b" % pair for pair in pairs))
+        if b"%2F" not in path:
+            self.assertEqual(canonical_path(path, S3), path)
 
     def test_fields(self) -> None:
         """Fields are sorted, several of a name joined, spaces collapsed."""
