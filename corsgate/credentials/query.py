@@ -116,9 +116,10 @@ class QueryAttempt:
             response: The head.
         """
         headers = [(name, self._echo.removed(value)) for name, value in response.headers]
-        if headers == response.headers:
+        reason = self._echo.removed(response.reason)
+        if headers == response.headers and reason == response.reason:
             return response
-        return ResponseHead(status=response.status, reason=response.reason, headers=headers)
+        return ResponseHead(status=response.status, reason=reason, headers=headers)
 
     def end(self) -> None:
         """Do nothing: nobody waits."""
