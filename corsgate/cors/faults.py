@@ -85,7 +85,10 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def injected_names(upstream: Upstream) -> frozenset[str]:
-    """Return the lower-cased names of the fields in which an upstream gets secrets of the gate."""
+    """Return the names of the fields in which an upstream gets secrets of the gate.
+
+    They are in lower case, with ``-`` for ``_``.
+    """
     names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
     return frozenset(names).union(*map(fields_of, parts_of(upstream.credentials)))
 
@@ -119,7 +122,7 @@ def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Findin
             ("expose_headers", cors.expose_headers, "must not be shown to a script"),
         )
         for index, name in enumerate(names)
-        if name.lower() in own
+        if name.lower().replace("_", "-") in own
     ]
 
 

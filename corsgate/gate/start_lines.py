@@ -111,7 +111,7 @@ def _kind(credentials: Credentials | None) -> str:
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
         case QueryCredentials():
-            return f"a secret in the query, as {credentials.name}"
+            return f"a secret in the query ({credentials.name})"
         case AwsCredentials():
             return f"AWS signatures for {credentials.service} in {credentials.region}"
         case SeveralCredentials():
