@@ -83,15 +83,15 @@ class AwsSigner:
         """
         return AwsAttempt(self, server)
 
-    def signed(self, head: RequestHead, payload: bytes, server: str) -> RequestHead:
+    def signed(self, head: RequestHead, payload: bytes, skew_s: float) -> RequestHead:
         """Return a head with a signature of now, and its target in the form that is signed.
 
         Args:
             head: The head to send.
             payload: The hash of its body, or `UNSIGNED_PAYLOAD`.
-            server: The server's origin.
+            skew_s: By how many seconds the server's clock is ahead.
         """
-        time = amz_date(self.wall_clock() + self.skews.get(server, 0.0))
+        time = amz_date(self.wall_clock() + skew_s)
         added: HeaderList = [(b"X-Amz-Date", time), (b"X-Amz-Content-Sha256", payload)]
         token = self.credentials.session_token
         if token is not None:
@@ -138,24 +138,35 @@ class AwsSigner:
             )
         return UNSIGNED_PAYLOAD
 
-    def learn_clock(self, server: str, date: bytes) -> bool:
-        """Note a server's clock; return whether the gate's own differs too much from it.
+    def learn_clock(self, server: str, date: bytes, assumed_s: float) -> bool:
+        """Note a server's clock; return whether it differs too much from what was assumed.
 
         Args:
             server: The server's origin.
             date: The Date of a response that was just received.
+            assumed_s: By how many seconds it was ahead, according to the refused signature.
         """
         time = _seconds(date)
         if time is None or not 0 <= time < _LATEST_S:
             return False
-        now = self.wall_clock()
-        if abs(time - now - self.skews.get(server, 0.0)) <= TOLERATED_SKEW_S:
+        skew_s = time - self.wall_clock()
+        if abs(skew_s - assumed_s) <= TOLERATED_SKEW_S:
             return False
-        self.skews.pop(server, None)
-        if len(self.skews) >= MAX_SERVERS:
-            del self.skews[next(iter(self.skews))]
-        self.skews[server] = time - now
+        self.note_skew(server, skew_s)
         return True
+
+    def note_skew(self, server: str, skew_s: float) -> None:
+        """Remember by how many seconds a server's clock is ahead; the oldest is forgotten.
+
+        Args:
+            server: The server's origin.
+            skew_s: In seconds, 0 if it isn't.
+        """
+        self.skews.pop(server, None)
+        if skew_s:
+            if len(self.skews) >= MAX_SERVERS:
+                del self.skews[next(iter(self.skews))]
+            self.skews[server] = skew_s
 
     def _key_of(self, day: bytes) -> bytes:
         if day != self._day:
@@ -173,12 +184,15 @@ class AwsAttempt:
         server: The server's origin.
     """
 
-    __slots__ = ("_has_learned", "_server", "_signer")
+    __slots__ = ("_before_s", "_server", "_signer", "_skew_s")
 
     def __init__(self, signer: AwsSigner, server: str) -> None:
         self._signer = signer
         self._server = server
-        self._has_learned = False
+        # By how many seconds the server's clock was ahead, for the last signature and, once that
+        # was learned, for the one before it.
+        self._skew_s = 0.0
+        self._before_s: float | None = None
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
         """Return the signed head.
@@ -191,22 +205,31 @@ class AwsAttempt:
             UnsignableBody: The body is streamed, and must be signed.
         """
         payload = self._signer.payload(head, body, self._server)
-        return Signed(head=self._signer.signed(head, payload, self._server))
+        self._skew_s = self._signer.skews.get(self._server, 0.0)
+        return Signed(head=self._signer.signed(head, payload, self._skew_s))
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
         """Return whether the server refused the request because of its time, which is then learned.
 
-        The reason, such as RequestTimeTooSkewed, is in the body. So Date decides.
+        The reason, such as RequestTimeTooSkewed, is in the body. So Date decides. If the server's
+        time doesn't help, that wasn't the reason, or the Date is a cache's: it is forgotten.
 
         Args:
             signed: What was sent.
             response: The response.
         """
-        if self._has_learned or response.status not in _REFUSALS:
+        if response.status not in _REFUSALS:
+            return False
+        if self._before_s is not None:
+            if self._signer.skews.get(self._server, 0.0) == self._skew_s:
+                self._signer.note_skew(self._server, self._before_s)
             return False
         dates = [value for name, value in response.headers if name.lower() == b"date"]
-        self._has_learned = len(dates) == 1 and self._signer.learn_clock(self._server, dates[0])
-        return self._has_learned
+        before_s = self._skew_s
+        if len(dates) != 1 or not self._signer.learn_clock(self._server, dates[0], before_s):
+            return False
+        self._before_s = before_s
+        return True
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
         """Return the head as it is.

@@ -153,11 +153,32 @@ class ClockTests(AwsTestCase):
         self.assertTrue(attempt.responded(self.of(attempt), response(403, (b"Date", self.late))))
         again = self.of(attempt)
         self.assertEqual(value_of(again.head, "x-amz-date"), "20231114T224320Z")
-        self.assertFalse(attempt.responded(again, response(403, (b"Date", self.late))))
+        self.assertFalse(attempt.responded(again, response(200, (b"Date", self.late))))
         later = self.sign(made, server=TLS)
         self.assertEqual(value_of(later, "x-amz-date"), "20231114T224320Z")
         other = self.sign(made, server="https://other.example")
         self.assertEqual(value_of(other, "x-amz-date"), "20231114T221320Z")
+
+    def test_at_once(self) -> None:
+        """Requests that were signed before the time was learned are signed again, too."""
+        made = signer()
+        attempts = [made.begin(TLS) for _ in range(3)]
+        sent = [self.of(attempt) for attempt in attempts]
+        for attempt, each in zip(attempts, sent, strict=True):
+            self.assertTrue(attempt.responded(each, response(403, (b"Date", self.late))))
+            self.assertEqual(value_of(self.of(attempt).head, "x-amz-date"), "20231114T224320Z")
+
+    def test_in_vain(self) -> None:
+        """If the server's time doesn't help, there is no third try, and it is forgotten."""
+        made = signer()
+        for _ in range(2):
+            attempt = made.begin(TLS)
+            first = self.of(attempt)
+            self.assertEqual(value_of(first.head, "x-amz-date"), "20231114T221320Z")
+            self.assertTrue(attempt.responded(first, response(403, (b"Date", self.late))))
+            again = self.of(attempt)
+            self.assertFalse(attempt.responded(again, response(403, (b"Date", self.late))))
+            self.assertEqual(made.skews, {})
 
     def test_learned_anew(self) -> None:
         """When the clocks agree again, the difference is forgotten in the same way."""
@@ -192,7 +213,7 @@ class ClockTests(AwsTestCase):
         """Only so many clocks are remembered."""
         made = signer()
         for number in range(MAX_SERVERS + 1):
-            self.assertTrue(made.learn_clock(f"https://{number}", self.late))
+            self.assertTrue(made.learn_clock(f"https://{number}", self.late, 0.0))
         self.assertEqual(len(made.skews), MAX_SERVERS)
         self.assertNotIn("https://0", made.skews)
         self.assertGreater(1800, TOLERATED_SKEW_S)

@@ -72,7 +72,8 @@ class SummaryTests(SynchronousTestCase):
             'credentials = { type = "basic", username = "user-u", password = "pass-p" }\n'
             '[upstreams.e]\nservers = ["https://z"]\n'
             'credentials = [{ type = "query", name = "key", value = "pass-p" },'
-            ' { type = "aws_sigv4", region = "r", service = "s3", access_key = "pass-p", secret_key = "pass-p" }]\n'
+            ' { type = "aws_sigv4", region = "r", service = "s3",'
+            ' access_key = "pass-p", secret_key = "pass-p" }]\n'
             + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcde")
         )
         self.assertEqual(
