@@ -8,8 +8,8 @@ from typing import Any
 
 import attrs
 
-from corsgate.config.diff_credentials import credentials_text, part_pairs
 from corsgate.config.diff_reach import COMPARED, destination, reach_changes
+from corsgate.config.diff_signing import credentials_text, part_pairs
 from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey

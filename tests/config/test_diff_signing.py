@@ -1,4 +1,4 @@
-"""Tests of `corsgate.config.diff_credentials`: a change of credentials, in words."""
+"""Tests of `corsgate.config.diff_signing`: a change of credentials, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tomllib
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.diff import differences
-from corsgate.config.diff_credentials import credentials_text, part_pairs
+from corsgate.config.diff_signing import credentials_text, part_pairs
 from corsgate.config.model.values import (
     Credentials,
     HeaderCredentials,
