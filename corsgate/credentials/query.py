@@ -14,8 +14,8 @@ from corsgate.message.query import add_parameter, drop_parameters, normal_name, 
 from corsgate.message.signed import Signed
 
 MIN_MASKED_BYTES = 6
-"""The length from which a secret is masked wherever it stands in a field of a response. A shorter
-one would also be found where it is none; it is only removed together with its name."""
+"""The length from which a secret is masked wherever it occurs in a field of a response. A shorter
+one could occur by chance, so it is only removed together with its name."""
 
 _MASK = b"***"
 

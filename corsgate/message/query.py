@@ -68,10 +68,10 @@ def drop_parameters(target: bytes, is_dropped: Callable[[bytes], bool]) -> bytes
 
 
 def normal_name(name: bytes) -> bytes:
-    """Return a parameter's name in the form that all spellings share that some server takes for it.
+    """Return one form of all the names that some server treats as the same name.
 
-    Servers decode it once. Some ignore its case (ASP.NET). PHP ignores spaces before it, takes
-    ``.`` and spaces for ``_``, and ends it at ``[`` or NUL.
+    Servers decode a name once. ASP.NET ignores its case. PHP ignores spaces before it, reads ``.``
+    and spaces as ``_``, and ends it at ``[`` or NUL.
 
     Args:
         name: The name as it stands in a query.

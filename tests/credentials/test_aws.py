@@ -210,7 +210,7 @@ class ClockTests(AwsTestCase):
             attempt.end()
 
     def test_bounded(self) -> None:
-        """Only so many clocks are remembered."""
+        """The number of remembered clocks is bounded."""
         made = signer()
         for number in range(MAX_SERVERS + 1):
             self.assertTrue(made.learn_clock(f"https://{number}", self.late, 0.0))

@@ -23,7 +23,7 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
 class AwsBox(Upstream):
-    """Answers 200 to a request with a right signature, and 403 with AWS's word for what is wrong.
+    """Responds with 200 to a right signature, and otherwise with 403 and the error code of AWS.
 
     Args:
         secret_key: The secret of `ACCESS_KEY`.
