@@ -202,6 +202,14 @@ class CredentialsRejected(UpstreamError):
         self.retry_s = retry_s
 
 
+class UnsignableBody(UpstreamError):
+    """The signature has to cover a request's body, which is too large or of unknown length.
+
+    Args:
+        detail: One sentence for the client; it names no upstream and no secret.
+    """
+
+
 class UpstreamTimedOut(UpstreamError):
     """The server accepted the connection, but sent nothing within the time limit."""
 

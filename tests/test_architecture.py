@@ -58,6 +58,7 @@ DECIDES = frozenset(
         *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         "corsgate.credentials.static",
+        "corsgate.credentials.sigv4",
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
     )

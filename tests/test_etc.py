@@ -11,10 +11,12 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
+from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG, check_endpoint, handed_over
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
     Admin,
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -24,6 +26,7 @@ from corsgate.config.model.values import (
     Limits,
     Listener,
     PoolLimits,
+    QueryCredentials,
 )
 from corsgate.config.parse import parse_config
 from corsgate.cors.check import CORS_RULES
@@ -51,6 +54,9 @@ ENVIRON = {
     "SEARCH_PASSWORD": "password-of-search",
     "SHOP_SECRET": "secret-of-the-shop",
     "VENDOR_KEY": "key-of-vendor",
+    "WEATHER_KEY": "key-of-weather",
+    "PHOTOS_ACCESS_KEY": "id-of-photos",
+    "PHOTOS_SECRET_KEY": "key-of-photos",
 }
 
 
@@ -146,17 +152,26 @@ class ExampleTests(SynchronousTestCase):
         digest = upstreams["marklogic"].credentials
         basic = upstreams["search"].credentials
         bearer = upstreams["metrics"].credentials
-        header = upstreams["vendor"].credentials
+        header, query = parts_of(upstreams["vendor"].credentials)
+        aws = upstreams["photos"].credentials
         assert isinstance(digest, DigestCredentials)
         assert isinstance(basic, BasicCredentials)
         assert isinstance(bearer, BearerCredentials)
         assert isinstance(header, HeaderCredentials)
+        assert isinstance(query, QueryCredentials)
+        assert isinstance(aws, AwsCredentials)
         self.assertEqual(
             [
                 secret.reveal()
-                for secret in (digest.password, basic.password, bearer.token, header.value)
+                for secret in (
+                    *(digest.password, basic.password, bearer.token, header.value, query.value),
+                    *(aws.access_key, aws.secret_key),
+                )
             ],
-            ["password-of-ml", "password-of-search", "token-of-metrics", "key-of-vendor"],
+            [
+                *("password-of-ml", "password-of-search", "token-of-metrics", "key-of-vendor"),
+                *("key-of-weather", "id-of-photos", "key-of-photos"),
+            ],
         )
         self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2, 1])
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)

@@ -7,12 +7,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from corsgate.config.model.values import (
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    QueryCredentials,
     Secret,
+    SeveralCredentials,
 )
 from corsgate.credentials.build import build
 from corsgate.interfaces import IAttempt, ICredentials
@@ -25,6 +28,17 @@ KINDS: tuple[Credentials, ...] = (
     BasicCredentials(username="a", password=SECRET),
     BearerCredentials(token=SECRET),
     HeaderCredentials(name="X-Api-Key", value=SECRET),
+    QueryCredentials(name="api_key", value=SECRET),
+    AwsCredentials(region="r", service="s3", access_key=SECRET, secret_key=SECRET),
+    SeveralCredentials(
+        parts=(HeaderCredentials(name="X-Api-Key", value=SECRET), BearerCredentials(token=SECRET))
+    ),
+    SeveralCredentials(
+        parts=(
+            AwsCredentials(region="r", service="s3", access_key=SECRET, secret_key=SECRET),
+            QueryCredentials(name="api_key", value=SECRET),
+        )
+    ),
     DigestCredentials(username="a", password=SECRET),
 )
 
@@ -61,7 +75,7 @@ class CredentialsTests(SynchronousTestCase):
     def test_fixed_fields_are_what_signing_adds(self) -> None:
         """Where there are fixed fields, nobody may need to call either method."""
         fixed = [signer for signer in signers() if signer.fixed is not None]
-        self.assertEqual(len(fixed), 3)
+        self.assertEqual(len(fixed), 4)
         for signer in fixed:
             assert signer.fixed is not None
             self.assertLessEqual({name.lower() for name, _ in signer.fixed}, signer.header_names)
@@ -74,6 +88,7 @@ class CredentialsTests(SynchronousTestCase):
             self.assertFalse(attempt.responded(sent, refused))
 
     def test_one_that_learns_has_no_fixed_fields(self) -> None:
-        """Digest answers a challenge, so a body must be kept for a second try."""
-        (learning,) = [signer for signer in signers() if signer.may_be_challenged]
-        self.assertIsNone(learning.fixed)
+        """A body that may be needed for a second try, or is signed, must be kept."""
+        learning = [signer for signer in signers() if signer.may_be_challenged]
+        self.assertEqual(len(learning), 3)
+        self.assertEqual([signer.fixed for signer in learning], [None] * 3)

@@ -165,10 +165,9 @@ def _route(route: CompiledRoute) -> Object:
 
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
     credentials = upstream.config.credentials
-    kind = type(credentials).__name__.removesuffix("Credentials").lower()
     return {
         "name": upstream.name,
-        "credentials": None if credentials is None else kind,
+        "credentials": None if credentials is None else credentials.kind,
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
         "servers": [

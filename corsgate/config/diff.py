@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.diff_reach import COMPARED, destination, reach_changes
+from corsgate.config.diff_signing import credentials_text, part_pairs
 from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.certificates import CertifiedKey
@@ -204,7 +205,10 @@ def _upstreams(
             was = Upstream(name=name, servers=upstream.servers, discovered=upstream.discovered)
         else:
             yield from _servers(where, was, upstream)
-        before, after = _credentials(old_document, was), _credentials(new_document, upstream)
+        before, after = (
+            credentials_text(old_document, was),
+            credentials_text(new_document, upstream),
+        )
         yield from _signing(where, was, upstream, before, after)
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         if bool(was.tls.pin) != bool(upstream.tls.pin):
@@ -248,21 +252,15 @@ def _new_server(where: str, server: Server) -> Iterator[Difference]:
     yield from _fields(f"{where}, server {name}", usual, server)
 
 
-def _credentials(document: Mapping[str, Any], upstream: Upstream) -> str:
-    """Return the name and kind of an upstream's credentials; empty if it has none."""
-    if upstream.credentials is None:
-        return ""
-    written = document.get("upstreams", {}).get(upstream.name, {}).get("credentials")
-    kind = upstream.credentials.kind
-    return f"{written} ({kind})" if isinstance(written, str) else kind
-
-
 def _signing(
     where: str, old: Upstream, new: Upstream, before: str, after: str
 ) -> Iterator[Difference]:
     if before == after:
-        if old.credentials is not None and new.credentials is not None:
-            yield from _fields(f"{where}, credentials {after}", old.credentials, new.credentials)
+        pairs = part_pairs(old.credentials, new.credentials)
+        for pair in pairs or ():
+            yield from _fields(f"{where}, credentials {after}", *pair)
+        if pairs is None:
+            yield _difference(Kind.CHANGES, where, f"the credentials {after} have other parts")
     elif not before:
         yield _difference(Kind.GIVES, where, f"it uses the credentials {after}")
     elif not after:
@@ -309,7 +307,11 @@ def _fields(
         if before == after:
             continue
         place = where or _key(name)
-        if isinstance(before, tuple) and isinstance(after, tuple) and not _has_keys(before, after):
+        if (
+            isinstance(before, tuple)
+            and isinstance(after, tuple)
+            and not any(isinstance(entry, CertifiedKey) for entry in before + after)
+        ):
             yield from _entries(place, name, before, after)
         elif type(before) is type(after) and isinstance(before, _COMPARED_BY_KEY):
             yield from _fields(f"{place}, {_key(name)}", before, after)
@@ -338,10 +340,6 @@ def _stands_for(entries: tuple[object, ...], entry: object) -> bool:
 
 def _entry(entry: object) -> str:
     return _OPEN_ENTRIES.get(str(entry), str(entry))
-
-
-def _has_keys(*values: tuple[object, ...]) -> bool:
-    return any(isinstance(entry, CertifiedKey) for value in values for entry in value)
 
 
 def _scalar(name: str, old: object, new: object, where: str) -> str:

@@ -21,6 +21,7 @@ from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -30,6 +31,7 @@ from corsgate.config.model.values import (
     Limits,
     Listener,
     PoolLimits,
+    QueryCredentials,
     Route,
     Server,
     Upstream,
@@ -57,7 +59,10 @@ _SPECIMEN: Mapping[str, Any] = {
             },
         },
     },
-    "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
+    "credentials": {
+        kind: {"type": kind}
+        for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4")
+    },
     "cors": {"x": {}},
     "routes": {
         "/": {
@@ -87,6 +92,8 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("credentials", "digest"): (DigestCredentials,),
     ("credentials", "bearer"): (BearerCredentials,),
     ("credentials", "header"): (HeaderCredentials,),
+    ("credentials", "query"): (QueryCredentials,),
+    ("credentials", "aws_sigv4"): (AwsCredentials,),
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),
@@ -110,6 +117,7 @@ _TOP: Mapping[str, str] = {
 """Descriptions of the keys at the top of a file, where an attribute has none for files."""
 
 _BELOW: Mapping[str, str] = {
+    "headers": "Instead of name and value: several headers, each with its secret.",
     "url": "The scheme, host and port of the server, and a path that is put before each request's"
     " path.",
     "chain": "The file with the certificate and its intermediate certificates, in PEM, its own"
@@ -199,7 +207,11 @@ class _Builder:
             name: dict[str, object] = {"type": "string"}
             if not asked.may_be_inline:
                 return name
-            return {"anyOf": [name, {"$ref": f"#/$defs/{asked.section}"}]}
+            single = [name, {"$ref": f"#/$defs/{asked.section}"}]
+            if not asked.may_be_several:
+                return {"anyOf": single}
+            several = {"type": "array", "minItems": 1, "items": {"anyOf": single}}
+            return {"anyOf": [*single, several]}
         if asked.is_section:
             inside = {"$ref": f"#/$defs/{path[-1]}"} if path[-1] in self.inline else None
             names = {"pattern": f"^{ENTRY_NAME}$"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from corsgate.config.model.credentials import fields_of, parts_of
 from corsgate.config.model.rules import show
-from corsgate.config.model.values import Cors, HeaderCredentials, Route, Upstream
+from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import Finding
 from corsgate.cors.names import (
     FORBIDDEN_METHODS,
@@ -84,14 +85,12 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 
 
 def injected_names(upstream: Upstream) -> frozenset[str]:
-    """Return the lower-cased names of the fields in which an upstream gets secrets of the gate."""
+    """Return the names of the fields in which an upstream gets secrets of the gate.
+
+    They are in lower case, with ``-`` for ``_``.
+    """
     names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
-    credentials = upstream.credentials
-    if isinstance(credentials, HeaderCredentials):
-        names.add(credentials.name.lower())
-    elif credentials is not None:
-        names.add("authorization")
-    return frozenset(names)
+    return frozenset(names).union(*map(fields_of, parts_of(upstream.credentials)))
 
 
 def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:
@@ -123,7 +122,7 @@ def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Findin
             ("expose_headers", cors.expose_headers, "must not be shown to a script"),
         )
         for index, name in enumerate(names)
-        if name.lower() in own
+        if name.lower().replace("_", "-") in own
     ]
 
 

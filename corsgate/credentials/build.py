@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from corsgate.config.model.credentials import SingleCredentials
 from corsgate.config.model.values import (
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    QueryCredentials,
+    SeveralCredentials,
 )
+from corsgate.credentials.aws import AwsSigner
+from corsgate.credentials.combined import CombinedSigner
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.query import QuerySigner
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
@@ -46,3 +53,15 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case QueryCredentials():
+            return QuerySigner.of(credentials)
+        case AwsCredentials():
+            return AwsSigner(credentials=credentials, wall_clock=means.wall_clock)
+        case SeveralCredentials():
+            parts = sorted(credentials.parts, key=_place)
+            return CombinedSigner(parts=[_signer(part, means) for part in parts])
+
+
+def _place(part: SingleCredentials) -> int:
+    """Return the place of credentials among others: what signs the fields or the target is last."""
+    return 0 if isinstance(part, HeaderCredentials | QueryCredentials) else 1

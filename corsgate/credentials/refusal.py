@@ -9,6 +9,9 @@ from typing import Final
 from corsgate.config.model.credentials import (
     Credentials,
     HeaderCredentials,
+    QueryCredentials,
+    SeveralCredentials,
+    parts_of,
 )
 from corsgate.credentials.auth_fields import Challenge, parse_challenges
 from corsgate.message.headers import Header
@@ -34,8 +37,13 @@ _WRONG = {
 
 def kind_of(credentials: Credentials) -> str:
     """Return the kind of credentials, as ``type`` has it; with the name of a header."""
-    if isinstance(credentials, HeaderCredentials):
-        return f"the header {credentials.name}"
+    match credentials:
+        case HeaderCredentials():
+            return f"the header {credentials.name}"
+        case QueryCredentials():
+            return f"the parameter {credentials.name}"
+        case SeveralCredentials():
+            return " and ".join(map(kind_of, credentials.parts))
     return credentials.kind
 
 
@@ -73,7 +81,8 @@ def refusal_words(
             f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
             " for"
         )
-    same = [each for each in asked if each.scheme.decode("ascii") == kind]
+    kinds = {part.kind for part in parts_of(credentials)}
+    same = [each for each in asked if each.scheme.decode("ascii") in kinds & _WRONG.keys()]
     if not same:
         return (
             f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
@@ -87,7 +96,7 @@ def refusal_words(
         )
     return (
         f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
-        f" {_WRONG[kind]}{error}"
+        f" {_WRONG[same[0].scheme.decode('ascii')]}{error}"
     )
 
 

@@ -22,6 +22,7 @@ from corsgate.errors import (
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
+    UnsignableBody,
     UpstreamBusy,
     UpstreamTimedOut,
     WeakChallenge,
@@ -57,6 +58,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
     (CredentialsRejected, "credentials"),
+    (UnsignableBody, "unsignable"),
 )
 """The causes of failures, a subclass before its base class."""
 

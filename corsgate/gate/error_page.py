@@ -21,6 +21,7 @@ from corsgate.errors import (
     CredentialsRejected,
     NoServer,
     TargetError,
+    UnsignableBody,
     UpstreamBusy,
     UpstreamError,
     UpstreamTimedOut,
@@ -98,7 +99,7 @@ def problem_of(error: BaseException | None) -> Problem:
         error: What was raised, if that is known.
 
     Returns:
-        413, 408 and 400 for faults of the client's body; 503 where the upstream takes no more at
+        413, 408 and 400 for the client's body; 503 where the upstream takes no more at
         the moment, 504 where time ran out, 502 for any other failure of the upstream
         (RFC 9110 15.6); 500 for one of our own.
     """
@@ -124,6 +125,8 @@ def problem_of(error: BaseException | None) -> Problem:
             " correct them.",
             headers=((b"Retry-After", b"%d" % wait_s),),
         )
+    if isinstance(error, UnsignableBody):
+        return Problem(status=413, detail=str(error))
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")
     if isinstance(error, ConnectTimedOut | UpstreamTimedOut):

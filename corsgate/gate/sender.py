@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.web.iweb import IBodyProducer
@@ -30,6 +31,8 @@ from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 
+_OfHead: TypeAlias = Callable[[ResponseHead], ResponseHead]
+
 
 class Sender:
     """What is sent to servers for one request.
@@ -50,6 +53,7 @@ class Sender:
     __slots__ = (
         "_client",
         "_held",
+        "_interim_head",
         "_kept",
         "_pass_expect",
         "_request",
@@ -265,6 +269,7 @@ class Sender:
     ) -> Deferred[UpstreamResponse]:
         self.signed = signed.has_credentials
         self._held = body if isinstance(body, HeldBody) else None
+        self._interim_head = signed.interim_head
         return self._send(server, signed.head, body)
 
     def _send(
@@ -292,6 +297,10 @@ class Sender:
         held: HeldBody | None = getattr(self, "_held", None)
         if held is not None:
             held.informed(head)
+        # Only set where a request is signed on its own, so that no other pays for it.
+        interim_head: _OfHead | None = getattr(self, "_interim_head", None)
+        if interim_head is not None:
+            head = interim_head(head)
         hints = self._route.response_shape.interim_head(
             head,
             self._server,

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from corsgate.config.model.credentials import HeaderCredentials
+from corsgate.config.model.credentials import (
+    AwsCredentials,
+    HeaderCredentials,
+    QueryCredentials,
+    SeveralCredentials,
+)
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -105,6 +110,12 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case QueryCredentials():
+            return f"a secret in the query ({credentials.name})"
+        case AwsCredentials():
+            return f"AWS signatures for {credentials.service} in {credentials.region}"
+        case SeveralCredentials():
+            return " and ".join(map(_kind, credentials.parts))
 
 
 def _listed(items: Sequence[str]) -> str:

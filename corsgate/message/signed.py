@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 
-from corsgate.message.head import RequestHead
+from corsgate.message.head import RequestHead, ResponseHead
 
 
 @attrs.frozen(kw_only=True)
@@ -25,6 +26,8 @@ class Signed:
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.
+        interim_head: Removes what belongs to the gate from an interim response (103), as
+            `IAttempt.client_head` does from the last one; None if there can't be any.
     """
 
     head: RequestHead = attrs.field(repr=False)
@@ -33,3 +36,6 @@ class Signed:
     awaits_continue: bool = False
     sends_body: bool = True
     pins: Any = None
+    interim_head: Callable[[ResponseHead], ResponseHead] | None = attrs.field(
+        default=None, repr=False
+    )

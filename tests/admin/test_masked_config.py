@@ -137,6 +137,27 @@ class MaskedTests(SynchronousTestCase):
         self.assertEqual(route["cors"]["allow_origins"], ["https://app.example"])
         self.assertEqual(found["routes"][1]["allow_paths"], ["GET /digest/**"])
 
+    def test_several(self) -> None:
+        """Of several credentials each part is shown, without its secrets."""
+        text = (
+            '[upstreams.a]\nservers = ["https://h"]\ncredentials = ["q", "w"]\n'
+            f'[credentials.q]\ntype = "query"\nname = "key"\nvalue = "{MARK}"\n'
+            '[credentials.w]\ntype = "aws_sigv4"\nregion = "r"\nservice = "s3"\n'
+            f'access_key = "{MARK}"\nsecret_key = "{MARK}"\n'
+        )
+        found = masked(parse(LISTEN + text + ROUTE))["upstreams"]["a"]["credentials"]
+        aws = {"type": "aws_sigv4", "region": "r", "service": "s3", "session_token": None}
+        self.assertEqual(
+            found,
+            {
+                "type": "query and aws_sigv4",
+                "parts": [
+                    {"type": "query", "name": "key", "value": MASK},
+                    {**aws, "access_key": MASK, "secret_key": MASK},
+                ],
+            },
+        )
+
     def test_unknown_kinds(self) -> None:
         """A kind of value that is not known here is masked, rather than shown by chance."""
 

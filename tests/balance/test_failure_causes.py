@@ -15,6 +15,7 @@ from corsgate.errors import (
     NoServer,
     OutOfDescriptors,
     QueueFull,
+    UnsignableBody,
     UpstreamBusy,
     UpstreamError,
     UpstreamFull,
@@ -48,6 +49,7 @@ class CauseTests(SynchronousTestCase):
             BadUpstreamResponse,
             ChallengedMidUpload,
             WeakChallenge,
+            UnsignableBody,
         ):
             self.assertEqual((error, cause_of(error("x"))), (error, None))
 

@@ -16,8 +16,10 @@ from corsgate.config.model.values import (
     Cors,
     Credentials,
     HeaderCredentials,
+    QueryCredentials,
     Route,
     Server,
+    SeveralCredentials,
     Upstream,
 )
 from corsgate.config.sections.policies import Finding
@@ -248,10 +250,19 @@ class RouteFaultsTests(SynchronousTestCase):
             self.assertEqual([key for key, _, _ in of_route(changes, KEY)], keys)
             self.assertEqual(of_route(changes, None), [])
 
+    def test_a_parameter_is_no_field(self) -> None:
+        """Credentials in the query take no field from scripts, but are credentials."""
+        query = QueryCredentials(name="X-Key", value=Secret("k"))
+        self.assertEqual(of_route({"allow_headers": ("X-Key",)}, query), [])
+        (finding,) = of_route({"allow_origins": ("*",)}, query)
+        self.assertEqual(finding[0], "cors")
+
     def test_name_of_the_credentials(self) -> None:
         """No script may send or read the field that the gate sends, in any spelling."""
         for credentials, name in (
             (KEY, "x-key"),
+            (HeaderCredentials(name="X_Key", value=Secret("k")), "x_key"),
+            (SeveralCredentials(parts=(KEY, BearerCredentials(token=Secret("t")))), "X-KEY"),
             (BearerCredentials(token=Secret("t")), "Authorization"),
             (BasicCredentials(username="u", password=Secret("p")), "AUTHORIZATION"),
         ):

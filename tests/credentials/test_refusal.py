@@ -7,11 +7,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.credentials import (
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    QueryCredentials,
+    SeveralCredentials,
 )
 from corsgate.config.model.secret import Secret
 from corsgate.credentials.refusal import kind_of, refusal_words
@@ -22,7 +25,12 @@ BASIC = BasicCredentials(username="admin", password=Secret(WORD))
 DIGEST = DigestCredentials(username="admin", password=Secret(WORD))
 BEARER = BearerCredentials(token=Secret(WORD))
 HEADER = HeaderCredentials(name="X-Api-Key", value=Secret(WORD))
-ALL = (BASIC, DIGEST, BEARER, HEADER)
+QUERY = QueryCredentials(name="api_key", value=Secret(WORD))
+AWS = AwsCredentials(
+    region="us-east-1", service="s3", access_key=Secret(WORD), secret_key=Secret(WORD)
+)
+SEVERAL = SeveralCredentials(parts=(HEADER, BASIC))
+ALL = (BASIC, DIGEST, BEARER, HEADER, QUERY, AWS, SEVERAL)
 
 
 def asks(*values: bytes) -> HeaderList:
@@ -40,6 +48,13 @@ class WordsTests(SynchronousTestCase):
             (BASIC, b"NTLM, Negotiate", "it asks for NTLM or Negotiate, the gate has basic"),
             (BEARER, b"x-own a=1", "it asks for x-own, the gate has bearer"),
             (HEADER, b'Bearer realm="x"', "it asks for Bearer, the gate has the header X-Api-Key"),
+            (QUERY, b"Basic", "it asks for Basic, the gate has the parameter api_key"),
+            (AWS, b"Basic", "it asks for Basic, the gate has aws_sigv4"),
+            (
+                SEVERAL,
+                b"Digest a=b",
+                "it asks for Digest, the gate has the header X-Api-Key and basic",
+            ),
         ):
             self.assertEqual(
                 refusal_words(credentials, 401, asks(challenge)),
@@ -53,6 +68,11 @@ class WordsTests(SynchronousTestCase):
         self.assertIn("the user name or the password is probably wrong", words)
         words = refusal_words(BEARER, 401, asks(b'Bearer error="invalid_token"'))
         self.assertTrue(words.endswith("is probably wrong or has expired (invalid_token)"), words)
+
+    def test_same_kind_among_several(self) -> None:
+        """The part that the server asks for is probably the wrong one."""
+        words = refusal_words(SEVERAL, 401, asks(b'Basic realm="a"'))
+        self.assertTrue(words.endswith("the user name or the password is probably wrong"), words)
 
     def test_unsigned(self) -> None:
         """Digest that found nothing to answer was not sent."""
@@ -72,7 +92,11 @@ class WordsTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """Each kind has a name, and no secret in it."""
         self.assertEqual(
-            [kind_of(each) for each in ALL], ["basic", "digest", "bearer", "the header X-Api-Key"]
+            [kind_of(each) for each in ALL],
+            [
+                *("basic", "digest", "bearer", "the header X-Api-Key", "the parameter api_key"),
+                *("aws_sigv4", "the header X-Api-Key and basic"),
+            ],
         )
 
     @given(

@@ -20,6 +20,7 @@ from corsgate.errors import (
     NoServer,
     QueueFull,
     TargetError,
+    UnsignableBody,
     UpstreamBusy,
     UpstreamFull,
     UpstreamTimedOut,
@@ -44,6 +45,7 @@ class Statuses(SynchronousTestCase):
         """The client's faults are 4xx, the upstream's 502 to 504, ours 500."""
         cases = (
             (BodyTooLarge(), 413),
+            (UnsignableBody("x"), 413),
             (TargetError("x"), 400),
             (AddressRefused(412, "x", "10.0.0.1"), 412),
             (ConnectTimedOut("10.0.0.1"), 504),

@@ -56,7 +56,7 @@ class Signature:
         error: UpstreamError | None = None,
         *,
         asks: bool = False,
-        **signs: bool,
+        **signs: Any,
     ) -> None:
         self.signed = self.ends = 0
         self.bodies: list[bytes | None] = []
@@ -143,7 +143,7 @@ class SignedTests(SynchronousTestCase):
         *statuses: int,
         challenges: int = 0,
         fields: Sequence[Header] = (),
-        **signs: bool,
+        **signs: Any,
     ) -> Guard:
         """Return a guard after requests that got these statuses in turn, each signed once more."""
         guard = Guard("box", Clock())

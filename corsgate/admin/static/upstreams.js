@@ -21,6 +21,7 @@ const FAILURES = {
   descriptors: "out of file descriptors",
   bad_response: "with a bad response",
   challenge: "with an unusable challenge",
+  unsignable: "because the body could not be signed",
   cut: "cut short",
 };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
 
@@ -10,9 +11,26 @@ import attrs
 from corsgate.config.model import rules
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import Validator, choice, rule
+from corsgate.errors import BadValue
 
 DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
 """The Digest algorithms, weakest first; each includes its ``-sess`` variant (RFC 7616 3.3)."""
+
+AWS_FIELDS = frozenset(
+    ("authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
+)
+"""The request fields of an AWS signature."""
+
+_AWS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_aws_name(text: str) -> None:
+    """Reject text that can't be a region or a service in the scope of an AWS signature."""
+    if not _AWS_NAME.fullmatch(text):
+        raise BadValue(
+            f"{rules.show(text)} is not the name of a region or service",
+            'write it as the provider does, such as "us-east-1" or "s3"',
+        )
 
 
 def _secret(check: Callable[[str], None]) -> Validator[Secret]:
@@ -84,6 +102,118 @@ class HeaderCredentials:
     value: Secret = attrs.field(validator=_secret(rules.check_field_value))
 
 
-Credentials: TypeAlias = (
-    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials
+@attrs.frozen(kw_only=True)
+class QueryCredentials:
+    """A secret that is sent as a parameter of the query, such as ``api_key``.
+
+    Attributes:
+        kind: The value of ``type`` in the configuration.
+        name: The parameter's name, not encoded.
+        value: Where to get the parameter's value, which is sent percent-encoded.
+    """
+
+    kind: ClassVar[str] = "query"
+    name: str = attrs.field(validator=rule(rules.check_plain))
+    value: Secret = attrs.field(validator=_secret(rules.check_secret))
+
+
+@attrs.frozen(kw_only=True)
+class AwsCredentials:
+    """An access key that signs requests (AWS Signature Version 4).
+
+    Attributes:
+        kind: The value of ``type`` in the configuration.
+        region: The region that the signature is for, such as ``eu-central-1``; servers other than
+            AWS's mostly want ``us-east-1``.
+        service: The service's name in signatures, such as ``s3``, ``execute-api`` or ``es``.
+        access_key: Where to get the id of the access key.
+        secret_key: Where to get the secret of the access key.
+        session_token: Where to get the token of temporary credentials, or None.
+    """
+
+    kind: ClassVar[str] = "aws_sigv4"
+    region: str = attrs.field(validator=rule(check_aws_name))
+    service: str = attrs.field(validator=rule(check_aws_name))
+    access_key: Secret = attrs.field(validator=_secret(rules.check_bearer_token))
+    secret_key: Secret = attrs.field(validator=_secret(rules.check_secret))
+    session_token: Secret | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_secret(rules.check_field_value))
+    )
+
+
+@attrs.frozen(kw_only=True)
+class SeveralCredentials:
+    """Credentials that are all sent in the same request.
+
+    Attributes:
+        parts: At least two. Any number of headers and parameters of the query, each under a name
+            of its own, and at most one of another kind.
+    """
+
+    parts: tuple[SingleCredentials, ...] = attrs.field()
+
+    @parts.validator
+    def _compatible(self, _attribute: object, parts: tuple[SingleCredentials, ...]) -> None:
+        if len(parts) < 2:
+            raise BadValue("there are fewer than two credentials", "write a single name instead")
+        others = [part.kind for part in parts if not isinstance(part, _COMBINED)]
+        if len(others) > 1:
+            raise BadValue(
+                f"{others[0]} and {others[1]} can't sign the same request",
+                "keep one of them; only header and query can be combined with others",
+            )
+        _check_distinct("the header", [name for part in parts for name in sorted(fields_of(part))])
+        queries = [part.name for part in parts if isinstance(part, QueryCredentials)]
+        _check_distinct("the parameter", queries)
+
+    @property
+    def kind(self) -> str:
+        """The kinds of the parts, each once."""
+        return " and ".join(dict.fromkeys(part.kind for part in self.parts))
+
+
+def _check_distinct(what: str, names: list[str]) -> None:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise BadValue(f"{what} {rules.show(name)} is sent twice", "remove one of the two")
+
+
+def parts_of(credentials: Credentials | None) -> tuple[SingleCredentials, ...]:
+    """Return the single credentials that some consist of; none for None."""
+    match credentials:
+        case None:
+            return ()
+        case SeveralCredentials():
+            return credentials.parts
+    return (credentials,)
+
+
+def fields_of(credentials: Credentials) -> frozenset[str]:
+    """Return the names of the request fields in which credentials are sent.
+
+    Returns:
+        The names in lower case, with ``-`` for ``_``.
+    """
+    match credentials:
+        case SeveralCredentials():
+            return frozenset().union(*map(fields_of, credentials.parts))
+        case HeaderCredentials():
+            return frozenset((credentials.name.lower().replace("_", "-"),))
+        case QueryCredentials():
+            return frozenset()
+        case AwsCredentials():
+            return AWS_FIELDS
+    return frozenset(("authorization",))
+
+
+SingleCredentials: TypeAlias = (
+    BasicCredentials
+    | DigestCredentials
+    | BearerCredentials
+    | HeaderCredentials
+    | QueryCredentials
+    | AwsCredentials
 )
+Credentials: TypeAlias = SingleCredentials | SeveralCredentials
+
+_COMBINED = (HeaderCredentials, QueryCredentials)

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from corsgate.config.model import rules
-from corsgate.config.model.credentials import Credentials, HeaderCredentials
+from corsgate.config.model.credentials import Credentials, fields_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import each, rule
 from corsgate.errors import BadValue
@@ -55,8 +55,7 @@ def owned_names(credentials: Credentials | None) -> frozenset[bytes]:
     """
     if credentials is None:
         return frozenset()
-    named = (credentials.name,) if isinstance(credentials, HeaderCredentials) else ()
-    return frozenset((b"authorization", *map(normal_name, named)))
+    return frozenset((b"authorization", *map(normal_name, fields_of(credentials))))
 
 
 def parse_value(text: str) -> Iterator[tuple[str, str]]:

@@ -17,11 +17,14 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
 from corsgate.config.model.credentials import DIGEST_ALGORITHMS as DIGEST_ALGORITHMS
+from corsgate.config.model.credentials import AwsCredentials as AwsCredentials
 from corsgate.config.model.credentials import BasicCredentials as BasicCredentials
 from corsgate.config.model.credentials import BearerCredentials as BearerCredentials
 from corsgate.config.model.credentials import Credentials as Credentials
 from corsgate.config.model.credentials import DigestCredentials as DigestCredentials
 from corsgate.config.model.credentials import HeaderCredentials as HeaderCredentials
+from corsgate.config.model.credentials import QueryCredentials as QueryCredentials
+from corsgate.config.model.credentials import SeveralCredentials as SeveralCredentials
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
     Credentials,
     HeaderCredentials,
+    QueryCredentials,
     Server,
 )
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
+
+_SENT_AS_THEY_ARE = (BasicCredentials, BearerCredentials, HeaderCredentials, QueryCredentials)
 
 CLEAR_FIX = "use https if the server has it"
 
@@ -21,7 +25,8 @@ CLEAR_FIX = "use https if the server has it"
 def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) -> str:
     """Return a warning if a secret is sent to a server unencrypted.
 
-    Digest only sends a hash, and requests to this machine or a Unix socket use no network.
+    Digest and AWS signatures only send a hash, and requests to this machine or a Unix socket use
+    no network.
 
     Args:
         credentials: The credentials of the requests, or None.
@@ -30,9 +35,8 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     Returns:
         One line; empty if the secret is not sent unencrypted.
     """
-    if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
-        return ""
-    return in_clear(servers)
+    sent = any(isinstance(part, _SENT_AS_THEY_ARE) for part in parts_of(credentials))
+    return in_clear(servers) if sent else ""
 
 
 def in_clear(servers: Iterable[Server]) -> str:

@@ -16,6 +16,7 @@ from corsgate.config.model.values import (
 from corsgate.config.sections import tls
 from corsgate.config.sections.addresses import read_addresses
 from corsgate.config.sections.balancing import read_balancing
+from corsgate.config.sections.credentials import resolve_credentials
 from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear
 from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
@@ -47,7 +48,7 @@ def read_upstream(
     """
     listed = read_servers(table, sources)
     signer = table.item("credentials")
-    found = None if signer is None else credentials.resolve(signer)
+    found = None if signer is None else resolve_credentials(signer, credentials)
     preserve_host = table.get("preserve_host", boolean, False)
     ca_pem = tls.read_ca(table, sources)
     server_name = tls.read_server_name(table)

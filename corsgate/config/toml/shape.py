@@ -47,6 +47,7 @@ class Asked:
         word: A word that is also valid here.
         section: The section whose entry the value names; empty if it names none.
         may_be_inline: Whether such an entry may also be written here.
+        may_be_several: Whether the value may also be an array of such names and entries.
     """
 
     shape: Schema | None = None
@@ -57,6 +58,7 @@ class Asked:
     word: str = ""
     section: str = ""
     may_be_inline: bool = False
+    may_be_several: bool = False
 
     def more(self, shape: Schema | None, **known: Any) -> Asked:
         """Return a copy with further facts added."""

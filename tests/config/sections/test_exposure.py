@@ -16,6 +16,7 @@ KINDS = {
     "digest": 'username = "a"\npassword = @@',
     "bearer": "token = @@",
     "header": 'name = "X-Api-Key"\nvalue = @@',
+    "query": 'name = "api_key"\nvalue = @@',
 }
 MEND = 'make the file private (chmod 600), or write { env = "NAME" } or { file = "PATH" }'
 

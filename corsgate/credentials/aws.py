@@ -1,0 +1,266 @@
+"""Sign requests with an access key (AWS Signature Version 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+import attrs
+from zope.interface import implementer
+
+from corsgate.config.model.credentials import AWS_FIELDS
+from corsgate.config.model.values import AwsCredentials
+from corsgate.credentials.sigv4 import (
+    UNSIGNED_PAYLOAD,
+    Scope,
+    amz_date,
+    authorization,
+    is_query_auth,
+    normal_target,
+    signed_fields,
+    signing_key,
+)
+from corsgate.errors import UnsignableBody
+from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import HeaderList
+from corsgate.message.host import is_loopback_name
+from corsgate.message.query import drop_parameters
+from corsgate.message.signed import Signed
+
+MAX_SERVERS = 1000
+"""The number of servers whose clocks are remembered; discovery may keep adding new ones."""
+
+TOLERATED_SKEW_S = 240.0
+"""A smaller difference between the clocks is never why a signature is refused: services tolerate
+5 minutes, S3 tolerates 15."""
+
+# No clock is ahead of the year 2200; the dates that Python knows end soon after.
+_LATEST_S = 7_258_118_400.0
+_REFUSALS = frozenset((400, 401, 403))
+
+
+@implementer(ICredentials)
+@attrs.define(kw_only=True, eq=False)
+class AwsSigner:
+    """Signs the requests of one upstream with an access key.
+
+    Attributes:
+        header_names: The fields of a signature.
+        fixed: None, since each signature is different.
+        may_be_challenged: True: the signature covers the body.
+        credentials: The access key and what its signatures are valid for.
+        wall_clock: Returns the seconds since 1970.
+        skews: By how many seconds the clocks of servers are ahead, by origin, where that was why
+            they refused a request.
+    """
+
+    header_names: frozenset[bytes] = attrs.field(
+        default=frozenset(name.encode("ascii") for name in AWS_FIELDS), init=False
+    )
+    fixed: None = attrs.field(default=None, init=False)
+    may_be_challenged: bool = attrs.field(default=True, init=False)
+    credentials: AwsCredentials
+    wall_clock: Callable[[], float]
+    skews: dict[str, float] = attrs.field(factory=dict, init=False)
+    _scope: Scope = attrs.field(init=False)
+    # The day of the last signature, and the key for it.
+    _day: bytes = attrs.field(default=b"", init=False)
+    _key: bytes = attrs.field(default=b"", init=False, repr=False)
+
+    @_scope.default
+    def _scope_of_credentials(self) -> Scope:
+        return Scope(region=self.credentials.region, service=self.credentials.service)
+
+    def begin(self, server: str) -> AwsAttempt:
+        """Return an attempt.
+
+        Args:
+            server: The server's origin.
+        """
+        return AwsAttempt(self, server)
+
+    def signed(self, head: RequestHead, payload: bytes, skew_s: float) -> RequestHead:
+        """Return a head with a signature of now, and its target in the form that is signed.
+
+        Args:
+            head: The head to send.
+            payload: The hash of its body, or `UNSIGNED_PAYLOAD`.
+            skew_s: By how many seconds the server's clock is ahead.
+        """
+        time = amz_date(self.wall_clock() + skew_s)
+        added: HeaderList = [(b"X-Amz-Date", time), (b"X-Amz-Content-Sha256", payload)]
+        token = self.credentials.session_token
+        if token is not None:
+            added.append((b"X-Amz-Security-Token", token.reveal().encode("ascii")))
+        target = normal_target(drop_parameters(head.target, is_query_auth))
+        unsigned = RequestHead(method=head.method, target=target, headers=[*head.headers, *added])
+        value = authorization(
+            unsigned,
+            signed_fields(unsigned.headers),
+            payload,
+            access_key=self.credentials.access_key.reveal(),
+            key=self._key_of(time[:8]),
+            scope=self._scope,
+            time=time,
+        )
+        headers = [*unsigned.headers, (b"Authorization", value)]
+        return RequestHead(method=head.method, target=target, headers=headers)
+
+    def payload(self, head: RequestHead, body: bytes | None, server: str) -> bytes:
+        """Return what is signed of a body.
+
+        Args:
+            head: The head that it belongs to.
+            body: The body; None if it is streamed.
+            server: The server's origin.
+
+        Raises:
+            UnsignableBody: Its hash is needed, and can't be known before it is sent.
+        """
+        if _is_chunk_signed(head):
+            raise UnsignableBody(
+                "The body is in aws-chunked form, signed for another key; send it as it is."
+            )
+        if body is not None:
+            return sha256(body).hexdigest().encode("ascii")
+        if not self._scope.is_s3:
+            raise UnsignableBody(
+                "The body can't be signed: it is too large, or comes without Content-Length."
+            )
+        if not _is_private(server):
+            raise UnsignableBody(
+                "The body can't be signed: it is too large, or comes without Content-Length, and"
+                " the upstream is reached without TLS."
+            )
+        return UNSIGNED_PAYLOAD
+
+    def learn_clock(self, server: str, date: bytes, assumed_s: float) -> bool:
+        """Note a server's clock; return whether it differs too much from what was assumed.
+
+        Args:
+            server: The server's origin.
+            date: The Date of a response that was just received.
+            assumed_s: By how many seconds it was ahead, according to the refused signature.
+        """
+        time = _seconds(date)
+        if time is None or not 0 <= time < _LATEST_S:
+            return False
+        skew_s = time - self.wall_clock()
+        if abs(skew_s - assumed_s) <= TOLERATED_SKEW_S:
+            return False
+        self.note_skew(server, skew_s)
+        return True
+
+    def note_skew(self, server: str, skew_s: float) -> None:
+        """Remember by how many seconds a server's clock is ahead; the oldest is forgotten.
+
+        Args:
+            server: The server's origin.
+            skew_s: In seconds, 0 if it isn't.
+        """
+        self.skews.pop(server, None)
+        if skew_s:
+            if len(self.skews) >= MAX_SERVERS:
+                del self.skews[next(iter(self.skews))]
+            self.skews[server] = skew_s
+
+    def _key_of(self, day: bytes) -> bytes:
+        if day != self._day:
+            self._key = signing_key(self.credentials.secret_key.reveal(), day, self._scope)
+            self._day = day
+        return self._key
+
+
+@implementer(IAttempt)
+class AwsAttempt:
+    """Signs one request, and once more if the server's clock differs from the gate's.
+
+    Args:
+        signer: Has the access key.
+        server: The server's origin.
+    """
+
+    __slots__ = ("_before_s", "_server", "_signer", "_skew_s")
+
+    def __init__(self, signer: AwsSigner, server: str) -> None:
+        self._signer = signer
+        self._server = server
+        # By how many seconds the server's clock was ahead, for the last signature and, once that
+        # was learned, for the one before it.
+        self._skew_s = 0.0
+        self._before_s: float | None = None
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Return the signed head.
+
+        Args:
+            head: The head to send, with Host. A client's own signature in the query is removed.
+            body: Its body, whose hash is signed; None if it is streamed.
+
+        Raises:
+            UnsignableBody: The body is streamed, and must be signed.
+        """
+        payload = self._signer.payload(head, body, self._server)
+        self._skew_s = self._signer.skews.get(self._server, 0.0)
+        return Signed(head=self._signer.signed(head, payload, self._skew_s))
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Return whether the server refused the request because of its time, which is then learned.
+
+        The reason, such as RequestTimeTooSkewed, is in the body. So Date decides. If the server's
+        time doesn't help, that wasn't the reason, or the Date is a cache's: it is forgotten.
+
+        Args:
+            signed: What was sent.
+            response: The response.
+        """
+        if response.status not in _REFUSALS:
+            return False
+        if self._before_s is not None:
+            if self._signer.skews.get(self._server, 0.0) == self._skew_s:
+                self._signer.note_skew(self._server, self._before_s)
+            return False
+        dates = [value for name, value in response.headers if name.lower() == b"date"]
+        before_s = self._skew_s
+        if len(dates) != 1 or not self._signer.learn_clock(self._server, dates[0], before_s):
+            return False
+        self._before_s = before_s
+        return True
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head as it is.
+
+        Args:
+            response: The head.
+        """
+        return response
+
+    def end(self) -> None:
+        """Do nothing: nobody waits."""
+
+
+def _is_chunk_signed(head: RequestHead) -> bool:
+    """Return whether a body consists of chunks that a client has signed one by one."""
+    return any(
+        name.lower() == b"content-encoding" and b"aws-chunked" in value.lower()
+        for name, value in head.headers
+    )
+
+
+def _is_private(server: str) -> bool:
+    """Return whether nobody on the network can change what a server is sent."""
+    parts = urlsplit(server)
+    return parts.scheme in ("https", "unix") or is_loopback_name((parts.hostname or "").encode())
+
+
+def _seconds(date: bytes) -> float | None:
+    """Return a Date in seconds since 1970; None if it is none."""
+    try:
+        parsed = parsedate_to_datetime(date.decode("latin-1"))
+    except (ValueError, IndexError, OverflowError, TypeError):
+        return None
+    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()

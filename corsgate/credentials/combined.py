@@ -1,0 +1,124 @@
+"""Several credentials in the same request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+from zope.interface import implementer
+
+from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import Header
+from corsgate.message.signed import Signed
+
+
+@implementer(ICredentials)
+@attrs.frozen(kw_only=True, eq=False)
+class CombinedSigner:
+    """Signs with each of its parts, one after the other.
+
+    Attributes:
+        parts: The signers. One that signs what others add, such as the query, comes last.
+        header_names: The names of the fields of all parts.
+        fixed: The fields of all parts, if all are fixed; otherwise None.
+        may_be_challenged: Whether one of the parts may be.
+    """
+
+    parts: Sequence[ICredentials]
+    header_names: frozenset[bytes] = attrs.field(init=False)
+    fixed: tuple[Header, ...] | None = attrs.field(init=False, repr=False)
+    may_be_challenged: bool = attrs.field(init=False)
+
+    @header_names.default
+    def _header_names(self) -> frozenset[bytes]:
+        return frozenset().union(*(part.header_names for part in self.parts))
+
+    @fixed.default
+    def _fixed(self) -> tuple[Header, ...] | None:
+        fields: list[Header] = []
+        for part in self.parts:
+            if part.fixed is None:
+                return None
+            fields += part.fixed
+        return tuple(fields)
+
+    @may_be_challenged.default
+    def _may_be_challenged(self) -> bool:
+        return any(part.may_be_challenged for part in self.parts)
+
+    def begin(self, server: str) -> CombinedAttempt:
+        """Begin an attempt of each part.
+
+        Args:
+            server: The server's origin.
+        """
+        return CombinedAttempt([part.begin(server) for part in self.parts])
+
+
+@implementer(IAttempt)
+class CombinedAttempt:
+    """Signs a request with several attempts in turn.
+
+    Args:
+        attempts: At least one. The last one says how the request has to be sent.
+    """
+
+    __slots__ = ("_attempts", "_signed")
+
+    def __init__(self, attempts: Sequence[IAttempt]) -> None:
+        self._attempts = attempts
+        self._signed: list[Signed] = []
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Return what the last attempt makes of the head that the others have signed.
+
+        Args:
+            head: The head to send.
+            body: Its body; None if it is streamed.
+
+        Raises:
+            UpstreamError: One of the attempts can't sign the request.
+        """
+        done: list[Signed] = []
+        for attempt in self._attempts:
+            done.append(await attempt.sign(head, body))
+            head = done[-1].head
+        self._signed = done
+        if any(each.interim_head is not None for each in done):
+            return attrs.evolve(done[-1], interim_head=self.client_head)
+        return done[-1]
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Let each attempt learn from the response; return whether one wants to sign again.
+
+        Args:
+            signed: What `sign` returned.
+            response: The response.
+        """
+        found = [
+            attempt.responded(part, response)
+            for attempt, part in zip(self._attempts, self._signed, strict=True)
+        ]
+        return any(found)
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head without what belongs to any of the attempts.
+
+        Args:
+            response: The head of the last response.
+        """
+        for attempt in self._attempts:
+            response = attempt.client_head(response)
+        return response
+
+    def end(self) -> None:
+        """End each attempt, even if another one's end fails."""
+        self._end(0)
+
+    def _end(self, number: int) -> None:
+        if number < len(self._attempts):
+            try:
+                self._attempts[number].end()
+            finally:
+                self._end(number + 1)
