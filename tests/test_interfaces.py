@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -21,11 +22,19 @@ from tests.credentials.helpers import means
 
 SERVER = "http://10.0.0.11:8000"
 SECRET = Secret("s3cret")
+OAUTH2 = OAuth2Credentials(
+    grant="client_credentials",
+    token_url="https://login.example/token",
+    client_id="gate",
+    auth_method="basic",
+    client_secret=SECRET,
+)
 KINDS: tuple[Credentials, ...] = (
     BasicCredentials(username="a", password=SECRET),
     BearerCredentials(token=SECRET),
     HeaderCredentials(name="X-Api-Key", value=SECRET),
     DigestCredentials(username="a", password=SECRET),
+    OAUTH2,
 )
 
 
@@ -74,6 +83,7 @@ class CredentialsTests(SynchronousTestCase):
             self.assertFalse(attempt.responded(sent, refused))
 
     def test_one_that_learns_has_no_fixed_fields(self) -> None:
-        """Digest answers a challenge, so a body must be kept for a second try."""
-        (learning,) = [signer for signer in signers() if signer.may_be_challenged]
-        self.assertIsNone(learning.fixed)
+        """A body must be kept for a second try, after a challenge or with another token."""
+        learning = [signer for signer in signers() if signer.may_be_challenged]
+        self.assertEqual(len(learning), 2)
+        self.assertEqual([signer.fixed for signer in learning], [None, None])

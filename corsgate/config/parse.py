@@ -41,6 +41,7 @@ def parse_config(
     read_file: Callable[[str], bytes],
     cors_rules: CorsRules = NO_RULES,
     has_http2: bool = False,
+    has_jose: bool = False,
     read_by: str = "",
     written_by: Callable[[str], str] = nobody,
 ) -> Config:
@@ -53,6 +54,7 @@ def parse_config(
         read_file: Returns a file's bytes or raises OSError, for secrets and certificates.
         cors_rules: Check policies, usually `corsgate.cors.check.CORS_RULES`.
         has_http2: Whether the library for HTTP/2 is installed.
+        has_jose: Whether the library for signed assertions is installed.
         read_by: Who can read the file besides its owner, in words; empty for nobody.
         written_by: Returns which part of a path others can write to, in words.
 
@@ -66,6 +68,7 @@ def parse_config(
         environ=environ,
         read_file=read_file,
         has_http2=has_http2,
+        has_jose=has_jose,
         read_by=read_by,
         written_by=written_by,
     )

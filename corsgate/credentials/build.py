@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -11,6 +12,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.oauth2 import OAuth2Signer
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
@@ -36,3 +38,5 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case OAuth2Credentials():
+            return OAuth2Signer.of(credentials, means)

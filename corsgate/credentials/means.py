@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
+
+from corsgate.credentials.outside import Outside
+from corsgate.credentials.shared import Shared
+from corsgate.message.head import RequestHead, ResponseHead
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -15,8 +21,16 @@ class Means:
         seconds: Returns the seconds of the reactor's clock, which never goes back.
         wall_clock: Returns the seconds since 1970.
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
+        fetch: Sends a request of the gate's own, with its body, to a server outside the upstream;
+            returns the head and the whole body of the response, or raises UpstreamError. It follows
+            no redirect, and its time and size are bounded.
+        in_thread: Calls a function with arguments in a thread; returns a Deferred of the result.
+        shared: What upstreams share, and what outlives a reload.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
+    fetch: Callable[[Outside, RequestHead, bytes], Awaitable[tuple[ResponseHead, bytes]]]
+    in_thread: Callable[..., Deferred[Any]]
+    shared: Shared = attrs.field(factory=Shared, repr=False)

@@ -11,6 +11,7 @@ from corsgate.config.parse import parse_config
 from corsgate.config.toml.document import read_source
 from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
+from corsgate.credentials.client_assertion import has_jose
 from corsgate.gate.startup_checks import preflight
 from corsgate.server.alpn import find_http2
 from corsgate.transport.files import read_file, who_reads, who_writes
@@ -50,6 +51,7 @@ def load_config(
         read_file=read_named,
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
+        has_jose=has_jose(),
         read_by=who_reads(path),
         written_by=who_writes,
     )

@@ -13,6 +13,7 @@ from corsgate.config.model.by_url import authenticates, one_per_upstream, signed
 from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
+from corsgate.credentials.shared import Shared
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
@@ -28,6 +29,7 @@ from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
+from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 
 _log = Logger()
@@ -228,10 +230,20 @@ class Runtime:
     Attributes:
         table: Finds a request's route.
         upstreams: Those that the routes go to, by name.
+        shared: What credentials share, over reloads.
+        fetcher: Asks token servers; it is the same over reloads.
     """
 
     table: RouteTable[CompiledRoute]
     upstreams: Mapping[str, UpstreamRuntime]
+    shared: Shared
+    fetcher: Fetcher
+
+    def stop(self) -> None:
+        """Stop the upstreams, and what runs for them elsewhere: no client is left."""
+        for upstream in self.upstreams.values():
+            upstream.stop()
+        self.fetcher.stop()
 
     def take_over(self, before: Runtime) -> None:
         """Continue with the state of the runtime before a reload; removed upstreams drain.
@@ -306,12 +318,14 @@ def make_runtime(
         short=short,
         counters=counters,
     )
+    if before is not None:
+        common = attrs.evolve(common, shared=before.shared, fetcher=before.fetcher)
     known = {} if before is None else before.upstreams
     upstreams = _made(
         config.upstreams, known, lambda each, old: make_upstream(each, common, old), file, counters
     )
     table = _make_table(config, upstreams, pseudonym, shortcuts, counters)
-    return Runtime(table=table, upstreams=upstreams)
+    return Runtime(table=table, upstreams=upstreams, shared=common.shared, fetcher=common.fetcher)
 
 
 def _make_table(

@@ -196,8 +196,7 @@ class GateService(Service):
         """Close the connections to upstreams: no client is left."""
         if cut.active():
             cut.cancel()
-        for upstream in self.runtime.upstreams.values():
-            upstream.stop()
+        self.runtime.stop()
         self._access_log.stop()
         self._stopped = True
         for waiting in self._awaiting_stop:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from corsgate.config.model.credentials import HeaderCredentials
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -105,6 +106,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case OAuth2Credentials():
+            return f"tokens from {credentials.url.host} (oauth2)"
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from corsgate.balance.balancer import Balancer
@@ -20,6 +21,7 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
 from corsgate.credentials.means import Means
+from corsgate.credentials.shared import Shared
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
@@ -28,6 +30,7 @@ from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
+from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
@@ -173,6 +176,8 @@ class Common:
         hosts: Knows the names that come before DNS.
         short: Called where the process lacks what a connection needs; it closes what it can.
         counters: Count what the servers are sent; None where nothing does.
+        shared: What credentials of several upstreams share, over reloads.
+        fetcher: Asks token servers.
     """
 
     reactor: Any
@@ -182,6 +187,12 @@ class Common:
     hosts: Hosts = attrs.Factory(Hosts)
     short: Callable[[], None] = lambda: None
     counters: Counters | None = None
+    shared: Shared = attrs.Factory(Shared)
+    fetcher: Fetcher = attrs.field()
+
+    @fetcher.default
+    def _new_fetcher(self) -> Fetcher:
+        return Fetcher(self.reactor, self.deadlines, self.hosts)
 
 
 def make_upstream(
@@ -212,7 +223,7 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, refused = _credentials(upstream, reactor, rng, before)
+    credentials, refused = _credentials(upstream, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
@@ -243,10 +254,7 @@ def make_upstream(
 
 
 def _credentials(
-    upstream: Upstream,
-    reactor: Any,
-    rng: Callable[[int], bytes],
-    before: UpstreamRuntime | None,
+    upstream: Upstream, common: Common, before: UpstreamRuntime | None
 ) -> tuple[ICredentials | None, CredentialRefusals]:
     """Return what signs, and the servers' refusals of it.
 
@@ -254,8 +262,16 @@ def _credentials(
     """
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
+    reactor = common.reactor
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
+    means = Means(
+        seconds=reactor.seconds,
+        wall_clock=time.time,
+        rng=common.rng,
+        fetch=common.fetcher.fetch,
+        in_thread=lambda *call: deferToThreadPool(reactor, reactor.getThreadPool(), *call),
+        shared=common.shared,
+    )
     return build(upstream.credentials, means), refusals
 
 

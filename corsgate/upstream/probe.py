@@ -19,7 +19,7 @@ from corsgate.balance.state import ServerState
 from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.credentials.refusal import REFUSED, refusal_words
-from corsgate.errors import CorsgateError, OutOfDescriptors
+from corsgate.errors import CorsgateError, LoginFailed, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -245,7 +245,8 @@ def _reason(failure: Failure) -> str:
         return "it takes too long"
     if failure.check(CancelledError):
         return STOPPED
-    if failure.check(OutOfDescriptors):
+    if failure.check(OutOfDescriptors, LoginFailed):
+        # Neither speaks against the server.
         return UNASKED
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from typing import NoReturn
 from urllib.request import parse_http_list, parse_keqv_list
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.outside import Outside
+from corsgate.errors import ConnectFailed
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -50,7 +53,17 @@ def counting_rng() -> Callable[[int], bytes]:
 
 def means(rng: Callable[[int], bytes] | None = None) -> Means:
     """Return means without I/O, whose time stands still."""
-    return Means(seconds=lambda: 0.0, wall_clock=lambda: 1.7e9, rng=rng or counting_rng())
+    return Means(
+        seconds=lambda: 0.0,
+        wall_clock=lambda: 1.7e9,
+        rng=rng or counting_rng(),
+        fetch=_no_fetch,
+        in_thread=maybeDeferred,
+    )
+
+
+async def _no_fetch(outside: Outside, head: RequestHead, body: bytes) -> NoReturn:
+    raise ConnectFailed(f"{outside.server.origin}: there is no network here")
 
 
 def digest_signer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -14,6 +15,8 @@ from corsgate.config.model.values import (
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
+
+_SENT_AS_THEY_ARE = BasicCredentials | BearerCredentials | HeaderCredentials | OAuth2Credentials
 
 CLEAR_FIX = "use https if the server has it"
 
@@ -32,7 +35,7 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     Returns:
         One line; empty if the secret is not sent unencrypted.
     """
-    if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
+    if not isinstance(credentials, _SENT_AS_THEY_ARE):
         return ""
     return in_clear(servers)
 

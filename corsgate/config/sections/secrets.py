@@ -15,7 +15,7 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """The variable with the directory of a service's credentials (systemd.exec(5))."""
 
 # Text comes last: a secret in the configuration file is the last resort.
-_SECRET = {
+SECRET = {
     "anyOf": [
         *(
             {
@@ -34,6 +34,7 @@ _SECRET = {
         {"type": "string", "minLength": 1, "description": "The secret itself."},
     ]
 }
+"""The schema of a secret."""
 
 
 def nobody(path: str) -> str:
@@ -49,6 +50,7 @@ class Sources:
         environ: The environment variables.
         read_file: Returns a file's bytes or raises OSError.
         has_http2: Whether the library for HTTP/2 is installed.
+        has_jose: Whether the library for signed assertions is installed.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         written_by: Returns which part of a path others can write to, in words that continue
             "others can write to"; empty for none.
@@ -57,6 +59,7 @@ class Sources:
     environ: Mapping[str, str] = attrs.field(repr=False)
     read_file: Callable[[str], bytes]
     has_http2: bool = False
+    has_jose: bool = False
     read_by: str = ""
     written_by: Callable[[str], str] = nobody
 
@@ -81,7 +84,7 @@ class Sources:
             may be a secret, even if the value has the wrong type.
         """
 
-        @shape(_SECRET)
+        @shape(SECRET)
         def reader(raw: object) -> Secret:
             text = self._text(raw)
             check(text)

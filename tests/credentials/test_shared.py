@@ -1,0 +1,38 @@
+"""Tests of `corsgate.credentials.shared`."""
+
+from __future__ import annotations
+
+import gc
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.credentials.shared import Shared
+
+
+class _Thing:
+    pass
+
+
+class SharedTests(SynchronousTestCase):
+    def test_one_for_each_key(self) -> None:
+        """Equal keys have the same object, and others another one."""
+        shared = Shared()
+        first = shared.of(("a", 1), _Thing)
+        self.assertIs(shared.of(("a", 1), _Thing), first)
+        self.assertIsNot(shared.of(("a", 2), _Thing), first)
+
+    def test_unused_is_forgotten(self) -> None:
+        """What nobody uses any more is made anew."""
+        shared = Shared()
+        made: list[int] = []
+
+        def make() -> _Thing:
+            made.append(1)
+            return _Thing()
+
+        shared.of("a", make)
+        gc.collect()
+        kept = shared.of("a", make)
+        self.assertEqual(len(made), 2)
+        self.assertIs(shared.of("a", make), kept)
+        self.assertEqual(len(made), 2)
