@@ -96,8 +96,8 @@ def _parameters(
         yield "audience", credentials.audience
     for each in credentials.resource:
         yield "resource", each
-    for name, value in credentials.token_params:
-        yield name, value.reveal()
+    for param in credentials.token_params:
+        yield param.name, param.value.reveal()
 
 
 def _pair(credentials: OAuth2Credentials) -> bytes:

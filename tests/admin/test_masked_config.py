@@ -52,6 +52,19 @@ credentials = {{ type = "bearer", token = "{MARK}-5" }}
 [upstreams.header]
 servers = ["http://127.0.0.1:1"]
 credentials = {{ type = "header", name = "X-Key", value = "{MARK}-6" }}
+[upstreams.oauth2]
+servers = ["http://127.0.0.1:1"]
+credentials = "oauth2"
+[credentials.oauth2]
+type = "oauth2"
+grant = "refresh_token"
+token_url = "https://login.example/token?key={MARK}-10"
+client_id = "gate"
+client_secret = "{MARK}-11"
+refresh_token = "{MARK}-12"
+token_params = {{ plain = "{MARK}-13" }}
+ca = "/chain.pem"
+client_certificate = {{ chain = "/chain.pem", key = "/key.pem" }}
 [upstreams.key]
 servers = ["http://127.0.0.1:1"]
 credentials = {{ type = "basic", username = "{MARK}-7", password = "{MARK}-9" }}
@@ -66,6 +79,8 @@ allow_paths = ["GET /digest/**"]
 upstream = "bearer"
 [routes."/header"]
 upstream = "header"
+[routes."/oauth2"]
+upstream = "oauth2"
 [routes."/key"]
 upstream = "key"
 {ADMIN}
@@ -108,7 +123,7 @@ class MaskedTests(SynchronousTestCase):
         shown = json.dumps(masked(config))
         secrets = [each for each in values(config) if isinstance(each, Secret)]
         keys = [each.key_pem for each in values(config) if isinstance(each, CertifiedKey)]
-        self.assertEqual(sum(MARK in each.reveal() for each in secrets), 16)
+        self.assertEqual(sum(MARK in each.reveal() for each in secrets), 22)
         self.assertGreaterEqual(len(keys), 2)
         self.assertNotIn(MARK, shown)
         self.assertNotIn("PRIVATE", shown)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, parse_qsl
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.oauth2 import TokenParam
 from corsgate.config.model.values import Secret
 from corsgate.credentials.oauth2_request import secrets_in, token_request, token_server
 from corsgate.message.head import RequestHead
@@ -58,7 +59,7 @@ class RequestTests(SynchronousTestCase):
             scope="read write",
             audience="api://a",
             resource=("https://a.example/", "https://b.example/"),
-            token_params=(("organization", Secret("o & p")),),
+            token_params=(TokenParam("organization", Secret("o & p")),),
         )
         _, body = token_request(made)
         self.assertEqual(
@@ -111,7 +112,7 @@ class RequestTests(SynchronousTestCase):
             grant="refresh_token",
             auth_method="post",
             refresh_token=Secret("r1"),
-            token_params=(("x", Secret("p")),),
+            token_params=(TokenParam("x", Secret("p")),),
         )
         found = set(secrets_in(*token_request(made, refresh_token="r2")))
         self.assertEqual(found, {"r2", SECRET, "p"})

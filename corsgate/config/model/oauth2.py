@@ -204,6 +204,22 @@ def _tls_misfits(values: Mapping[str, object]) -> Iterator[Misfit]:
             yield key, "token_url is not https, so it has no effect", "write an https:// URL"
 
 
+@attrs.frozen
+class TokenParam:
+    """A further parameter of the token request; its text is its name alone.
+
+    Attributes:
+        name: Its name.
+        value: Its value, which may be a secret.
+    """
+
+    name: str = attrs.field(validator=rule(check_parameter_name))
+    value: Secret
+
+    def __str__(self) -> str:
+        return self.name
+
+
 @attrs.frozen(kw_only=True)
 class OAuth2Credentials:
     """Access tokens from a token server, sent as bearer tokens (RFC 6749, RFC 6750).
@@ -249,7 +265,7 @@ class OAuth2Credentials:
     )
     audience: str | None = None
     resource: tuple[str, ...] = attrs.field(default=(), validator=each(check_resource))
-    token_params: tuple[tuple[str, Secret], ...] = attrs.field(default=())
+    token_params: tuple[TokenParam, ...] = ()
     refresh_token: Secret | None = None
     token_file: str | None = None
 

@@ -11,6 +11,7 @@ from corsgate.config.model.oauth2 import (
     AUTH_METHODS,
     GRANTS,
     OAuth2Credentials,
+    TokenParam,
     check_parameter_name,
     check_private_key,
     check_resource,
@@ -128,13 +129,13 @@ def _secret(
     return found
 
 
-def _token_params(table: Table, sources: Sources) -> tuple[tuple[str, Secret], ...]:
+def _token_params(table: Table, sources: Sources) -> tuple[TokenParam, ...]:
     """Read the table ``token_params``: a text or a secret for each name."""
     read = sources.secret(rules.check_secret)
     item = table.item("token_params")
     table.notes.ask((*table.path, "token_params"), _params)
     inner = None if item is None else item.table('write { NAME = "VALUE" }')
-    found: list[tuple[str, Secret]] = []
+    found: list[TokenParam] = []
     for name in () if inner is None else inner.raw:
         assert inner is not None
         try:
@@ -144,7 +145,7 @@ def _token_params(table: Table, sources: Sources) -> tuple[tuple[str, Secret], .
             continue
         value = inner.get(name, read, None)
         if value is not None:
-            found.append((name, value))
+            found.append(TokenParam(name, value))
     return tuple(found)
 
 

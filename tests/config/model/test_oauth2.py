@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.model.oauth2 import OAuth2Credentials, TokenUrl, parse_token_url
+from corsgate.config.model.oauth2 import OAuth2Credentials, TokenParam, TokenUrl, parse_token_url
 from corsgate.config.model.secret import Secret
 from corsgate.errors import BadValue
 from tests.certificates import Authority
@@ -69,7 +69,7 @@ class ValueTests(SynchronousTestCase):
         key = Secret(ISSUED.key_pem.decode())
         values = (
             make(),
-            make(auth_method="post", token_params=(("x", SECRET),)),
+            make(auth_method="post", token_params=(TokenParam("x", SECRET),)),
             make(auth_method="private_key_jwt", client_secret=None, private_key=key),
             make(auth_method="tls", client_secret=None, client_certificate=ISSUED.certified),
             make(

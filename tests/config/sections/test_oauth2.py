@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.config.model.oauth2 import OAuth2Credentials
+from corsgate.config.model.oauth2 import OAuth2Credentials, TokenParam
 from corsgate.config.model.secret import Secret
 from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.exposure import sent_in_clear
@@ -165,7 +165,10 @@ class OAuth2Tests(TableTestCase):
                 scope="a b",
                 audience="api",
                 resource=("https://a.example/", "urn:b"),
-                token_params=(("a", Secret("x")), ("b", Secret("from environment"))),
+                token_params=(
+                    TokenParam("a", Secret("x")),
+                    TokenParam("b", Secret("from environment")),
+                ),
                 refresh_token=Secret("from file"),
                 token_file="/var/lib/corsgate/r",
             ),
