@@ -128,8 +128,8 @@ class MaskedTests(SynchronousTestCase):
         self.assertNotIn(MARK, shown)
         self.assertNotIn("PRIVATE", shown)
         self.assertNotIn("BEGIN", shown)
-        # Besides eight secrets, two user names, a query and a file of certificates.
-        self.assertEqual(shown.count(MASK), 8 + 2 + 1 + 1)
+        # Besides eleven secrets, two user names, two queries and two files of certificates.
+        self.assertEqual(shown.count(MASK), 11 + 2 + 2 + 2)
 
     def test_shown(self) -> None:
         """The rest is shown, under the model's names."""

@@ -104,6 +104,22 @@ class StatusTests(AdminTestCase):
         self.assertEqual(route["duration"]["count"], 3)
         self.assertEqual(route["duration"]["buckets"][-1], [30.0, 3])
 
+    async def test_login_failure(self) -> None:
+        """Why there is no token is said of the upstream, in words without a secret."""
+        login = await self.upstream(response(503))
+        gate = await self.start(
+            upstream='credentials = { type = "oauth2", grant = "client_credentials",'
+            f' token_url = "{login.url}/t", client_id = "gate", client_secret = "s3" }}'
+        )
+        (upstream,) = self.of_gate(gate)["upstreams"]
+        self.assertEqual((upstream["credentials"], upstream["login_failure"]), ("oauth2", None))
+        self.assertEqual((await self.ask(gate)).status, 502)
+        (upstream,) = self.of_gate(gate)["upstreams"]
+        failure = upstream["login_failure"]
+        self.assertEqual(failure["count"], 1)
+        self.assertIn('no token for client "gate": http://127.0.0.1:', failure["words"])
+        self.assertNotIn("s3", failure["words"])
+
     async def test_server(self) -> None:
         """The state of a server, its reason, and when an ejection ends."""
         gate = await self.start(upstream=f"max_requests = 9\n{BASIC}")

@@ -202,6 +202,26 @@ class Lives(OAuth2TestCase):
         self.assertEqual(answer.status, 200)
         self.assertEqual([each.body for each in self.api.requests[1:]], [b"abc", b"abc"])
 
+    async def test_websocket(self) -> None:
+        """A handshake is signed, and made again with a new token."""
+        gate = self.gate()
+        self.assertEqual((await self.get(gate)).status, 200)
+        self.tokens.revoke_all()
+        protected = self.api.answer
+
+        def answer(message: Message) -> bytes | None:
+            refused = protected(message)
+            switching = b"HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            return refused if refused and refused.startswith(b"HTTP/1.1 401") else switching
+
+        self.api.answer = answer
+        client = await self.connect(gate)
+        fields: list[Header] = [FROM_APP, (b"Connection", b"Upgrade"), (b"Upgrade", b"websocket")]
+        client.send(request(target=b"/u0/ws", headers=fields))
+        await client.when(lambda: client.data.startswith(b"HTTP/1.1 101 "))
+        self.assertEqual(len(set(self.tokens_sent())), 2)
+        await client.close()
+
     async def test_api_rejects_every_token(self) -> None:
         """The client gets the API's 401 without its challenge, and few tokens are fetched."""
         self.api.answer = lambda _: response(401, [(b"WWW-Authenticate", b"Bearer")])

@@ -10,7 +10,6 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import CertifiedKey, PrivateKey, parse_key
-from corsgate.config.model.jwt_algorithms import check_algorithm
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import choice, each, rule
 from corsgate.errors import BadValue
@@ -232,7 +231,7 @@ class OAuth2Credentials:
         auth_method: How the gate proves its identity at the token server. The default follows from
             whether there is a private_key, a client_secret or a client_certificate.
         client_secret: The secret for ``basic`` and ``post``.
-        private_key: The key for ``private_key_jwt``, PEM.
+        private_key: The key for ``private_key_jwt``, PEM; it is only parsed to sign with it.
         key_id: Its name at the token server, the ``kid`` of the assertion.
         algorithm: How the assertion is signed; None for the usual one of the key.
         assertion_audience: The ``aud`` of the assertion; None for token_url.
@@ -278,8 +277,6 @@ class OAuth2Credentials:
         }
         for _, problem, fix in misfits(present):
             raise BadValue(problem, fix)
-        if self.private_key is not None:
-            check_algorithm(self.algorithm, self.signing_key)
 
     @property
     def signing_key(self) -> PrivateKey:

@@ -51,6 +51,7 @@ class Sources:
         read_file: Returns a file's bytes or raises OSError.
         has_http2: Whether the library for HTTP/2 is installed.
         has_jose: Whether the library for signed assertions is installed.
+        stands_in: Whether secrets that are missing have a stand-in, which may be no private key.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         written_by: Returns which part of a path others can write to, in words that continue
             "others can write to"; empty for none.
@@ -60,6 +61,7 @@ class Sources:
     read_file: Callable[[str], bytes]
     has_http2: bool = False
     has_jose: bool = False
+    stands_in: bool = False
     read_by: str = ""
     written_by: Callable[[str], str] = nobody
 
