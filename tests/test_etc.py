@@ -45,10 +45,10 @@ FILES = {
     "/etc/corsgate/metrics-token": b"token-of-metrics\n",
     "/etc/corsgate/search-ca.pem": AUTHORITY.pem,
     "/run/credentials/corsgate.service/ml-password": b"password-of-ml\n",
-    "/run/credentials/corsgate.service/oauth": b"secret-of-cloud\n",
 }
 ENVIRON = {
     "BOX_PASSWORD": "password-of-box",
+    "CLOUD_SECRET": "secret-of-cloud",
     "CREDENTIALS_DIRECTORY": "/run/credentials/corsgate.service",
     "SEARCH_PASSWORD": "password-of-search",
     "SHOP_SECRET": "secret-of-the-shop",

@@ -42,7 +42,8 @@ def token_request(
         refresh_token: The refresh token, for that grant.
         assertion: The signed assertion, for ``private_key_jwt``.
     """
-    form = urlencode(list(_parameters(credentials, refresh_token, assertion)), encoding="utf-8")
+    parameters = list(_parameters(credentials, refresh_token, assertion))
+    form = urlencode(parameters, errors="surrogateescape")
     server = token_server(credentials).server
     headers: list[Header] = [
         (b"Host", server.host_value),
@@ -65,14 +66,15 @@ def secrets_in(head: RequestHead, body: bytes) -> Iterator[str]:
         head: The head.
         body: The form.
     """
-    for key, text in parse_qsl(body.decode("ascii"), keep_blank_values=True):
+    for key, text in parse_qsl(body.decode("ascii"), errors="surrogateescape"):
         if key not in _PUBLIC:
             yield text
     for name, value in head.headers:
         if name == b"Authorization":
             pair = value.rpartition(b" ")[2]
             yield pair.rstrip(b"=").decode("ascii")
-            yield unquote(b64decode(pair).decode("ascii").partition(":")[2])
+            secret = b64decode(pair).decode("ascii").partition(":")[2]
+            yield unquote(secret, errors="surrogateescape")
 
 
 def _parameters(
@@ -104,5 +106,10 @@ def _pair(credentials: OAuth2Credentials) -> bytes:
     """Return the id and the secret, each form-encoded first (RFC 6749 2.3.1)."""
     secret = "" if credentials.client_secret is None else credentials.client_secret.reveal()
     # %20 for a space, which servers decode that take "+" for itself (Authlib).
-    pair = f"{quote(credentials.client_id, safe='')}:{quote(secret, safe='')}"
+    pair = f"{_encoded(credentials.client_id)}:{_encoded(secret)}"
     return b64encode(pair.encode("ascii"))
+
+
+def _encoded(text: str) -> str:
+    """Return text percent-encoded; bytes of a variable that are not UTF-8 stay what they are."""
+    return quote(text, safe="", errors="surrogateescape")

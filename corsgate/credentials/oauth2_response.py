@@ -143,8 +143,9 @@ def _refusal(
 def _has_secret(text: str, secrets: Iterable[str]) -> bool:
     """Return whether text contains a secret, as it is or encoded."""
     for secret in secrets:
-        encoded = b64encode(secret.encode("utf-8", "surrogateescape")).decode("ascii")
-        forms = (secret, quote(secret, safe=""), quote_plus(secret), encoded.rstrip("="))
+        raw = secret.encode("utf-8", "surrogateescape")
+        encoded = b64encode(raw).decode("ascii").rstrip("=")
+        forms = (secret, quote(raw, safe=""), quote_plus(raw), encoded)
         if any(form in text for form in forms if form):
             return True
     return False

@@ -165,6 +165,9 @@ class TokenSource:
         # Set first, since the result may come at once.
         self._is_fetching = True
         fetched = Deferred.fromCoroutine(self._fetch())
+        if self._refresh is not None:
+            # What the token server has replaced must be kept, or a restart has no refresh token.
+            self._means.shared.await_at_end(fetched)
         fetched.addCallbacks(self._succeeded, self._failed)
         fetched.addErrback(lambda failure: _log.failure("a token was lost", failure))
 

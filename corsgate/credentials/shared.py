@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from twisted.internet.defer import Deferred, DeferredList
+
 _T = TypeVar("_T")
 
 
@@ -17,6 +19,7 @@ class Shared:
     """
 
     def __init__(self) -> None:
+        self._vital: set[Deferred[Any]] = set()
         self._found: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
 
     def of(self, key: Hashable, make: Callable[[], _T]) -> _T:
@@ -28,3 +31,33 @@ class Shared:
         """
         found: _T | None = self._found.get(key)
         return self._found.setdefault(key, make()) if found is None else found
+
+    def await_at_end(self, vital: Deferred[Any]) -> None:
+        """Let the process end only after something that must not be cut off.
+
+        Args:
+            vital: Fires when that is over. Its result is not changed.
+        """
+
+        def ended(result: Any) -> Any:
+            self._vital.discard(vital)
+            return result
+
+        self._vital.add(vital)
+        vital.addBoth(ended)
+
+    def ended(self) -> Deferred[Any]:
+        """Return a Deferred that fires when nothing of `await_at_end` is under way."""
+        return DeferredList([_after(each) for each in self._vital])
+
+
+def _after(vital: Deferred[Any]) -> Deferred[None]:
+    """Return a Deferred that fires after another one, whose result stays."""
+    waiting: Deferred[None] = Deferred()
+
+    def over(result: Any) -> Any:
+        waiting.callback(None)
+        return result
+
+    vital.addBoth(over)
+    return waiting

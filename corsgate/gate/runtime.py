@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
@@ -239,11 +240,16 @@ class Runtime:
     shared: Shared
     fetcher: Fetcher
 
-    def stop(self) -> None:
-        """Stop the upstreams, and what runs for them elsewhere: no client is left."""
+    def stop(self) -> Deferred[Any]:
+        """Stop the upstreams, and what runs for them elsewhere: no client is left.
+
+        Returns:
+            A Deferred that fires when all has ended, usually at once. A refresh token that is being
+            used is waited for.
+        """
         for upstream in self.upstreams.values():
             upstream.stop()
-        self.fetcher.stop()
+        return self.shared.ended().addCallback(lambda _: self.fetcher.stop())
 
     def take_over(self, before: Runtime) -> None:
         """Continue with the state of the runtime before a reload; removed upstreams drain.

@@ -32,6 +32,15 @@ class RequestTests(SynchronousTestCase):
         )
         self.assertEqual(body, b"grant_type=client_credentials")
 
+    def test_bytes_that_are_not_utf_8(self) -> None:
+        """Bytes of a variable stay what they are, in both places."""
+        secret = Secret("\udcff\udc80x")
+        head, body = token_request(credentials(client_secret=secret))
+        self.assertEqual(b64decode(field(head, b"Authorization").split()[1]), b"gate:%FF%80x")
+        self.assertEqual(list(secrets_in(head, body))[1], "\udcff\udc80x")
+        head, body = token_request(credentials(client_secret=secret, auth_method="post"))
+        self.assertIn(b"client_secret=%FF%80x", body)
+
     def test_head(self) -> None:
         """The request is a form to the URL with its query, for a JSON response."""
         head, _ = token_request(credentials(token_url="https://login.example:8443/t?p=B2C_1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.shared import Shared
@@ -20,6 +21,23 @@ class SharedTests(SynchronousTestCase):
         first = shared.of(("a", 1), _Thing)
         self.assertIs(shared.of(("a", 1), _Thing), first)
         self.assertIsNot(shared.of(("a", 2), _Thing), first)
+
+    def test_end(self) -> None:
+        """The end waits for what must not be cut off, also where that fails."""
+        shared = Shared()
+        self.successResultOf(shared.ended())
+        first: Deferred[str] = Deferred()
+        second: Deferred[str] = Deferred()
+        shared.await_at_end(first)
+        shared.await_at_end(second)
+        ended = shared.ended()
+        first.callback("result")
+        self.assertEqual(self.successResultOf(first), "result")
+        self.assertNoResult(ended)
+        second.errback(ValueError())
+        self.failureResultOf(second, ValueError)
+        self.successResultOf(ended)
+        self.successResultOf(shared.ended())
 
     def test_unused_is_forgotten(self) -> None:
         """What nobody uses any more is made anew."""

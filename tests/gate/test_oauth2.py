@@ -299,6 +299,22 @@ class Rotation(OAuth2TestCase):
         self.assertEqual((await self.get(second)).status, 502)
         self.assertIn("(invalid_grant): the refresh token has expired", "\n".join(self.lines()))
 
+    async def test_stop_meanwhile(self) -> None:
+        """A refresh token that is being used when the gate stops is not lost."""
+        keys = self.keys(str(Path(self.mktemp()).resolve()))
+        gate = self.gate(*keys, grant="refresh_token")
+        self.tokens.holding = True
+        client = await self.connect(gate)
+        client.send(request(target=b"/u0/x"))
+        await self.tokens.when(lambda: self.tokens.forms)
+        await client.close()
+        stopping = gate.stop()
+        self.assertFalse(stopping.called)
+        self.tokens.release()
+        await stopping
+        after = self.gate(*keys, grant="refresh_token")
+        self.assertEqual((await self.get(after)).status, 200, self.lines())
+
 
 class Failures(OAuth2TestCase):
     """What the token server does wrong."""

@@ -120,7 +120,9 @@ def _check_algorithm(table: Table, algorithm: str | None, private_key: Secret | 
     if private_key is None:
         return
     try:
-        check_algorithm(algorithm, parse_key(private_key.reveal().encode("utf-8")))
+        check_algorithm(
+            algorithm, parse_key(private_key.reveal().encode("utf-8", "surrogateescape"))
+        )
     except BadValue as error:
         key = "private_key" if algorithm is None else "algorithm"
         table.notes.add((*table.path, key), error.problem, error.fix)
