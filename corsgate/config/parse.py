@@ -20,6 +20,7 @@ from corsgate.config.sections.addresses import warn_of_foreign
 from corsgate.config.sections.admin import exposing_upstreams, read_admin
 from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.listeners import read_hosts, read_listeners
+from corsgate.config.sections.oauth2 import check_token_files
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.request_rules import vouching_warnings
@@ -118,6 +119,13 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     _check_listeners(top, [route for _, route in routes], listeners)
     named = [found for found in upstreams.entries.values() if found is not None]
     warn_of_foreign(notes, named)
+    check_token_files(
+        notes,
+        (
+            *((("credentials", name), found) for name, found in credentials.entries.items()),
+            *((("upstreams", each.name, "credentials"), each.credentials) for each in named),
+        ),
+    )
     for name, problem, fix in exposing_upstreams(admin, named):
         notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):

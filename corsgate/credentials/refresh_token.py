@@ -115,13 +115,7 @@ def refresh_token_key(credentials: OAuth2Credentials) -> tuple[object, ...]:
     Args:
         credentials: Credentials with a refresh token.
     """
-    return (
-        RefreshToken,
-        credentials.token_url,
-        credentials.client_id,
-        credentials.refresh_token,
-        credentials.token_file,
-    )
+    return (RefreshToken, *credentials.refreshed_by)
 
 
 def encode_kept(token: Secret, first: Secret) -> bytes:

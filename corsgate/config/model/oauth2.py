@@ -279,6 +279,11 @@ class OAuth2Credentials:
             raise BadValue(problem, fix)
 
     @property
+    def refreshed_by(self) -> tuple[object, ...]:
+        """What credentials have in common that use one refresh token."""
+        return (self.token_url, self.client_id, self.refresh_token, self.token_file)
+
+    @property
     def signing_key(self) -> PrivateKey:
         """The key in `private_key`, which must be present."""
         assert self.private_key is not None

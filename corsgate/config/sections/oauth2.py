@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import parse_key
+from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.jwt_algorithms import ALGORITHMS, check_algorithm
 from corsgate.config.model.oauth2 import (
     AUTH_METHODS,
@@ -24,7 +25,8 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.sections import tls
 from corsgate.config.sections.exposure import warn_of_exposed
 from corsgate.config.sections.secrets import SECRET, Sources
-from corsgate.config.toml.reader import Table, boolean, checked, text
+from corsgate.config.toml.lines import Path
+from corsgate.config.toml.reader import Notes, Table, boolean, checked, text
 from corsgate.config.toml.shape import shape
 from corsgate.errors import BadValue
 
@@ -93,6 +95,29 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
         refresh_token=refresh_token,
         token_file=token_file,
     )
+
+
+def check_token_files(notes: Notes, places: Iterable[tuple[Path, Credentials | None]]) -> None:
+    """Record a fault for each file in which two refresh tokens would replace each other.
+
+    Args:
+        notes: Gets the faults.
+        places: All credentials, with their places.
+    """
+    first: dict[str, OAuth2Credentials] = {}
+    reported: set[object] = set()
+    for path, found in places:
+        if not isinstance(found, OAuth2Credentials) or found.token_file is None:
+            continue
+        other = first.setdefault(found.token_file, found)
+        # Credentials that upstreams name come once by name, and once for each upstream.
+        if found.refreshed_by not in (other.refreshed_by, *reported):
+            reported.add(found.refreshed_by)
+            notes.add(
+                (*path, "token_file"),
+                f"{rules.show(found.token_file)} is the token_file of other credentials too",
+                "give each refresh token a file of its own",
+            )
 
 
 def _fits(table: Table, values: dict[str, object], sources: Sources) -> bool:

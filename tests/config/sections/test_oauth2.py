@@ -7,7 +7,17 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.exposure import sent_in_clear
 from corsgate.config.sections.server_url import parse_server
-from tests.config.support import FILES, ISSUED, PEM, TableTestCase, noted, sources, table_of
+from tests.config.support import (
+    FILES,
+    ISSUED,
+    PEM,
+    TOP,
+    TableTestCase,
+    faults_of,
+    noted,
+    sources,
+    table_of,
+)
 
 START = 'type = "oauth2"\ngrant = "client_credentials"\n'
 PLACE = 'token_url = "https://login.example/token"\nclient_id = "gate"\n'
@@ -205,6 +215,25 @@ class OAuth2Tests(TableTestCase):
                 wanted.append(f"c.toml:{number}: {rest}" if number.isdigit() else f"c.toml: {line}")
             self.assertEqual(sorted(recorded), sorted(wanted), source)
             self.assertNotIn("hunter2", str(recorded))
+
+    def test_one_file_for_two_tokens(self) -> None:
+        """Two refresh tokens can't be kept in one file; one that is used twice can."""
+        first = f'[credentials.a]\n{REFRESH}refresh_token = "r"\ntoken_file = "/f"\n'
+        same = first.replace(".a]", ".b]") + 'scope = "x"\n'
+        upstreams = "".join(
+            f'[upstreams.{name}]\nservers = ["https://h"]\ncredentials = "{name}"\n'
+            f'[routes."/{name}"]\nupstream = "{name}"\n'
+            for name in "ab"
+        )
+        self.assertEqual(faults_of(TOP + upstreams + first + same), [])
+        other = same.replace('refresh_token = "r"', 'refresh_token = "s"')
+        self.assertEqual(
+            faults_of(TOP + upstreams + first + other),
+            [
+                'c.toml:27: credentials.b.token_file: "/f" is the token_file of other credentials'
+                " too; give each refresh token a file of its own"
+            ],
+        )
 
     def test_without_the_library(self) -> None:
         """Assertions need a library, which a fault names."""
