@@ -23,7 +23,7 @@ from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.fetch import MAX_BODY_BYTES, TIMEOUT_S, Fetcher
 from corsgate.upstream.hosts import Hosts
 from tests.certificates import Authority
-from tests.peers import Upstream, reactor, response
+from tests.peers import Message, Upstream, reactor, response
 from tests.support import GateTestCase
 
 HEAD = RequestHead(
@@ -90,6 +90,25 @@ class Plain(FetchTestCase):
         """Something else than HTTP is an error."""
         upstream = await self.upstream(b"SSH-2.0-OpenSSH\r\n")
         await self.failed(plain(upstream), UpstreamError)
+
+    async def test_to_the_end_of_the_connection(self) -> None:
+        """An old server's body ends with its connection; one that is cut short is an error."""
+        for start, ends in (
+            (b"HTTP/1.0 200 OK\r\n\r\n", True),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", False),
+        ):
+            upstream = await self.upstream()
+
+            def answer(message: Message, start: bytes = start) -> None:
+                message.connection.send(start + b"abc")
+                message.connection.finish()
+
+            upstream.answer = answer
+            if ends:
+                self.assertEqual((await self.fetch(plain(upstream)))[1], b"abc")
+            else:
+                words = await self.failed(plain(upstream), BadUpstreamResponse)
+                self.assertIn("cut short", words)
 
     async def test_refused(self) -> None:
         """A port that nobody listens on is an error."""
