@@ -61,11 +61,15 @@ class OAuth2Signer:
         """
         return _Attempt(self, server)
 
-    async def _token(self, refused: Token | None) -> tuple[Token, bool]:
-        """Return a token, and whether it was fetched for this request or one beside it."""
-        before = self._source.current
+    async def _token(self, server: str, refused: Token | None) -> tuple[Token, bool]:
+        """Return a token, and whether a 401 to it can't mean that it has ended.
+
+        It was fetched for this request or one beside it, or the server has just rejected a new one.
+        """
+        before, rejections = self._source.current, self._rejections.get(server)
         token = await self._source.token(refused)
-        return token, token is not before
+        was_rejected = rejections is not None and rejections.left_s(self._means.seconds()) > 0
+        return token, token is not before or refused is not None or was_rejected
 
     def _accepted(self, server: str) -> None:
         self._rejections.pop(server, None)
@@ -87,6 +91,7 @@ class OAuth2Signer:
                 known.failed(now)
             return False
         if known is not None and known.left_s(now):
+            # Another request learned that meanwhile.
             return False
         self._source.doubt(token)
         return True
@@ -120,8 +125,8 @@ class _Attempt:
         Raises:
             LoginFailed: There is no token.
         """
-        self._token, is_new = await self._signer._token(self._refused)
-        self._is_fresh = is_new or self._refused is not None
+        found = await self._signer._token(self._server, self._refused)
+        self._token, self._is_fresh = found
         value = b"Bearer " + self._token.value.encode("ascii")
         signed = with_fields(head, ((b"Authorization", value),))
         return Signed(head=signed, is_fresh=self._is_fresh)

@@ -149,7 +149,9 @@ class Rejected(SignerTestCase):
             count = len(self.server.asked)
             for _ in range(10):
                 attempt = self.signer.begin(SERVER)
-                self.assertFalse(attempt.responded(self.sent(attempt)[1], response(401)))
+                _, signed = self.sent(attempt)
+                self.assertTrue(signed.is_fresh)
+                self.assertFalse(attempt.responded(signed, response(401)))
             self.assertEqual(len(self.server.asked), count)
             self.server.clock.advance(pause)
 
