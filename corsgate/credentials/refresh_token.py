@@ -180,14 +180,14 @@ def replace_private(path: str, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(made, flags, 0o600)
     try:
-        try:
-            os.write(descriptor, data)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
         os.replace(made, path)
     except OSError:
-        os.unlink(made)
+        with suppress(OSError):
+            os.unlink(made)
         raise
     # The new name must outlive a power cut too: the old token is worthless.
     folder = os.open(os.path.dirname(path) or "/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
