@@ -161,7 +161,11 @@ class StatusTests(AdminTestCase):
         self.assertEqual(plain["addresses"], [f"127.0.0.1:{gate.port}"])
         self.assertEqual(
             [each["where"] for each in found["certificates"]],
-            ["listener tcp:0:interface=127.0.0.2", "upstream basic (client certificate)"],
+            [
+                "listener tcp:0:interface=127.0.0.2",
+                "upstream basic (client certificate)",
+                "upstream oauth2 (certificate for the token server)",
+            ],
         )
         config = gate.service.config
         renewed = (Authority.make().issue("new.example").certified,)

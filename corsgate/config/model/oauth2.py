@@ -97,6 +97,11 @@ def check_token_url(text: str) -> None:
     parse_token_url(text)
 
 
+def is_confidential(url: TokenUrl) -> bool:
+    """Return whether others on the network can't read what is sent: TLS, or this machine."""
+    return url.scheme == "https" or is_loopback_name(url.host.encode("ascii"))
+
+
 def check_scope(text: str) -> None:
     """Reject text that is not a list of scopes with a space between them (RFC 6749 3.3)."""
     if not _SCOPE.fullmatch(text):
@@ -192,7 +197,7 @@ def _tls_misfits(values: Mapping[str, object]) -> Iterator[Misfit]:
         return
     if url.scheme == "https":
         return
-    if not values.get("allow_http") and not is_loopback_name(url.host.encode("ascii")):
+    if not values.get("allow_http") and not is_confidential(url):
         yield (
             "token_url",
             "it is not https, so others on the network path could read the secret and the token",

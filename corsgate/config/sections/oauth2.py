@@ -18,12 +18,14 @@ from corsgate.config.model.oauth2 import (
     check_resource,
     check_scope,
     check_token_url,
+    is_confidential,
     misfits,
+    parse_token_url,
     usual_auth_method,
 )
 from corsgate.config.model.secret import Secret
 from corsgate.config.sections import tls
-from corsgate.config.sections.exposure import warn_of_exposed
+from corsgate.config.sections.exposure import CLEAR_FIX, warn_of_exposed
 from corsgate.config.sections.secrets import SECRET, Sources
 from corsgate.config.toml.lines import Path
 from corsgate.config.toml.reader import Notes, Table, boolean, checked, text
@@ -71,6 +73,9 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
         auth_method = usual_auth_method(table.raw)
     if auth_method is None or not _fits(table, {**table.raw, "auth_method": auth_method}, sources):
         return None
+    if allow_http and not is_confidential(parse_token_url(token_url)):
+        problem = "the secret and the token are sent unencrypted: anyone on the way can read them"
+        table.notes.warn((*table.path, "token_url"), problem, CLEAR_FIX)
     if not sources.stands_in:
         _check_algorithm(table, algorithm, private_key)
     if len(table.notes.faults) > before:

@@ -247,6 +247,21 @@ class OAuth2Tests(TableTestCase):
         )
         self.assertEqual(self.read(GOOD, has_jose=False)[1], [])
 
+    def test_plain_http(self) -> None:
+        """`allow_http` is a warning at each start; on loopback there is no need for it."""
+        source = GOOD.replace("https:", "http:") + "allow_http = true\n"
+        found, recorded = self.read(source)
+        self.assertIsNotNone(found)
+        self.assertEqual(
+            recorded,
+            [
+                "c.toml:3: token_url: the secret and the token are sent unencrypted: anyone on the"
+                " way can read them; use https if the server has it"
+            ],
+        )
+        for host in ("localhost:8080", "127.0.0.1", "[::1]"):
+            self.good(GOOD.replace("https://login.example", f"http://{host}"))
+
     def test_warnings(self) -> None:
         """A secret in a file that others can read, and a token sent in clear, cause warnings."""
         found, recorded = self.read(REFRESH + 'refresh_token = "r"\n', read_by="everyone")
