@@ -119,13 +119,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     _check_listeners(top, [route for _, route in routes], listeners)
     named = [found for found in upstreams.entries.values() if found is not None]
     warn_of_foreign(notes, named)
-    check_token_files(
-        notes,
-        (
-            *((("credentials", name), found) for name, found in credentials.entries.items()),
-            *((("upstreams", each.name, "credentials"), each.credentials) for each in named),
-        ),
-    )
+    check_token_files(notes, credentials.entries, named)
     for name, problem, fix in exposing_upstreams(admin, named):
         notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):

@@ -241,12 +241,7 @@ class Runtime:
     fetcher: Fetcher
 
     def stop(self) -> Deferred[Any]:
-        """Stop the upstreams, and what runs for them elsewhere: no client is left.
-
-        Returns:
-            A Deferred that fires when all has ended, usually at once. A refresh token that is being
-            used is waited for.
-        """
+        """Stop the upstreams; return a Deferred that fires once no refresh token is being used."""
         for upstream in self.upstreams.values():
             upstream.stop()
         return self.shared.ended().addCallback(lambda _: self.fetcher.stop())

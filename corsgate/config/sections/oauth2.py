@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import parse_key
@@ -24,6 +24,7 @@ from corsgate.config.model.oauth2 import (
     usual_auth_method,
 )
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.values import Upstream
 from corsgate.config.sections import tls
 from corsgate.config.sections.exposure import CLEAR_FIX, warn_of_exposed
 from corsgate.config.sections.secrets import SECRET, Sources
@@ -73,11 +74,8 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
         auth_method = usual_auth_method(table.raw)
     if auth_method is None or not _fits(table, {**table.raw, "auth_method": auth_method}, sources):
         return None
-    if allow_http and not is_confidential(parse_token_url(token_url)):
-        problem = "the secret and the token are sent unencrypted: anyone on the way can read them"
-        table.notes.warn((*table.path, "token_url"), problem, CLEAR_FIX)
-    if not sources.stands_in:
-        _check_algorithm(table, algorithm, private_key)
+    _warn_of_clear(table, token_url)
+    _check_algorithm(table, algorithm, private_key, sources)
     if len(table.notes.faults) > before:
         return None
     return OAuth2Credentials(
@@ -102,13 +100,20 @@ def read_oauth2(table: Table, sources: Sources) -> OAuth2Credentials | None:
     )
 
 
-def check_token_files(notes: Notes, places: Iterable[tuple[Path, Credentials | None]]) -> None:
+def check_token_files(
+    notes: Notes, named: Mapping[str, Credentials | None], upstreams: Iterable[Upstream]
+) -> None:
     """Record a fault for each file in which two refresh tokens would replace each other.
 
     Args:
         notes: Gets the faults.
-        places: All credentials, with their places.
+        named: The entries of ``[credentials]``.
+        upstreams: The upstreams, which may have credentials of their own.
     """
+    places: list[tuple[Path, Credentials | None]] = [
+        *((("credentials", name), each) for name, each in named.items()),
+        *((("upstreams", each.name, "credentials"), each.credentials) for each in upstreams),
+    ]
     first: dict[str, OAuth2Credentials] = {}
     reported: set[object] = set()
     for path, found in places:
@@ -141,13 +146,22 @@ def _fits(table: Table, values: dict[str, object], sources: Sources) -> bool:
     return fits
 
 
+def _warn_of_clear(table: Table, token_url: str) -> None:
+    """Warn about a token server that others on the network can listen to."""
+    if not is_confidential(parse_token_url(token_url)):
+        problem = "the secret and the token are sent unencrypted: anyone on the way can read them"
+        table.notes.warn((*table.path, "token_url"), problem, CLEAR_FIX)
+
+
 def _anything(text: str) -> None:
     """Accept any text."""
 
 
-def _check_algorithm(table: Table, algorithm: str | None, private_key: Secret | None) -> None:
+def _check_algorithm(
+    table: Table, algorithm: str | None, private_key: Secret | None, sources: Sources
+) -> None:
     """Record a fault if the key can't sign, or not with this algorithm."""
-    if private_key is None:
+    if private_key is None or sources.stands_in:
         return
     try:
         check_algorithm(
