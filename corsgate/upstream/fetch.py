@@ -31,6 +31,17 @@ _LIMITS = Limits(
 )
 
 
+def as_upstream(outside: Outside) -> Upstream:
+    """Return an upstream of one server, for which each request has a new connection."""
+    return Upstream(
+        name="outside",
+        servers=(outside.server,),
+        ca_pem=outside.ca_pem,
+        client_certificate=outside.client_certificate,
+        pool=PoolLimits(max_connections=1, keep_alive=False),
+    )
+
+
 class Fetcher:
     """Sends single requests, each over a connection of its own whose server is verified.
 
@@ -79,15 +90,9 @@ class Fetcher:
     async def _fetch(
         self, outside: Outside, head: RequestHead, body: bytes
     ) -> tuple[ResponseHead, bytes]:
-        upstream = Upstream(
-            name="outside",
-            servers=(outside.server,),
-            ca_pem=outside.ca_pem,
-            client_certificate=outside.client_certificate,
-            pool=PoolLimits(max_connections=1, keep_alive=False),
-        )
+        upstream, hosts = as_upstream(outside), self._hosts
         try:
-            agent = UpstreamAgent(self._reactor, self._deadlines, upstream, hosts=self._hosts)
+            agent = UpstreamAgent(self._reactor, self._deadlines, upstream, hosts=hosts)
         except BadValue as error:
             raise ConnectFailed(str(error)) from None
         try:
