@@ -24,7 +24,8 @@ class Means:
         fetch: Sends a request of the gate's own, with its body, to a server outside the upstream;
             returns the head and the whole body of the response, or raises UpstreamError. It follows
             no redirect, and its time and size are bounded.
-        in_thread: Calls a function with arguments in a thread; returns a Deferred of the result.
+        in_thread: Calls a function with arguments in a thread; returns a Deferred of the result. It
+            fails with Twisted's TimeoutError if that takes too long.
         shared: What upstreams share, and what outlives a reload.
     """
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.logger import Logger
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
@@ -78,12 +79,12 @@ class RefreshToken:
             data: bytes = await self._in_thread(read_private, path)
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except (OSError, DeferredTimedOut) as error:
             _log.warn(
                 "token_file {path} can't be read, so the refresh token of the configuration is"
                 " used: {reason}",
                 path=path,
-                reason=error.strerror,
+                reason=_reason(error),
             )
             return None
         found = decode_kept(data, self._first)
@@ -100,13 +101,18 @@ class RefreshToken:
             return
         try:
             await self._in_thread(replace_private, self._path, encode_kept(token, self._first))
-        except OSError as error:
+        except (OSError, DeferredTimedOut) as error:
             _log.warn(
                 "token_file {path} can't be written, so the refresh token may be lost at a"
                 " restart: {reason}",
                 path=self._path,
-                reason=error.strerror,
+                reason=_reason(error),
             )
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file can't be used; one on a network may not respond at all."""
+    return str(getattr(error, "strerror", None) or "it takes too long")
 
 
 def refresh_token_key(credentials: OAuth2Credentials) -> tuple[object, ...]:

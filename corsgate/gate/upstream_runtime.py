@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -34,6 +35,9 @@ from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
+
+IN_THREAD_S = 10.0
+"""How long what credentials do in a thread may take; a file on a network may never respond."""
 
 _log = Logger()
 
@@ -269,10 +273,16 @@ def _credentials(
         wall_clock=time.time,
         rng=common.rng,
         fetch=common.fetcher.fetch,
-        in_thread=lambda *call: deferToThreadPool(reactor, reactor.getThreadPool(), *call),
+        in_thread=partial(_in_thread, reactor),
         shared=common.shared,
     )
     return build(upstream.credentials, means), refusals
+
+
+def _in_thread(reactor: Any, call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Call a function in a thread; the Deferred fails with TimeoutError if that takes too long."""
+    calling = deferToThreadPool(reactor, reactor.getThreadPool(), call, *arguments)
+    return calling.addTimeout(IN_THREAD_S, reactor)
 
 
 def _watchers(

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, TimeoutError, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Secret
@@ -93,6 +93,14 @@ class RefreshTokenTests(SynchronousTestCase):
         self.path.mkdir()
         self.assertEqual(self.newest(self.make()), FIRST.reveal())
         self.assertIn("can't be read", self.lines()[0])
+
+    def test_no_response(self) -> None:
+        """A file system that does not respond in time is a reason to go on without it."""
+        token = RefreshToken(FIRST, str(self.path), lambda *_: fail(TimeoutError()))
+        self.assertEqual(self.newest(token), FIRST.reveal())
+        self.replace(token, "r2")
+        self.assertEqual(self.newest(token), "r2")
+        self.assertTrue(self.lines()[-1].endswith("at a restart: it takes too long"))
 
     def test_link(self) -> None:
         """A symbolic link is replaced, and what it leads to is left alone."""
