@@ -21,6 +21,7 @@ const FAILURES = {
   descriptors: "out of file descriptors",
   bad_response: "with a bad response",
   challenge: "with an unusable challenge",
+  login: "without a token to sign with",
   cut: "cut short",
 };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
