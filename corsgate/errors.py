@@ -210,6 +210,27 @@ class UnsignableBody(UpstreamError):
     """
 
 
+class LoginFailed(UpstreamError):
+    """The gate can't get what it needs to sign a request, such as a token; nothing was sent."""
+
+
+class TokenRefused(LoginFailed):
+    """The token server rejects the client, its grant, or what it asks for."""
+
+
+class NoToken(LoginFailed):
+    """The token server gives no usable response at the moment.
+
+    Args:
+        words: Why, without a secret.
+        retry_after_s: How long the token server asks to wait, in seconds.
+    """
+
+    def __init__(self, words: str, retry_after_s: float = 0.0) -> None:
+        super().__init__(words)
+        self.retry_after_s = retry_after_s
+
+
 class UpstreamTimedOut(UpstreamError):
     """The server accepted the connection, but sent nothing within the time limit."""
 

@@ -35,6 +35,15 @@ class ICredentials(Interface):
         """
 
 
+class ILogin(Interface):
+    """Credentials that log in somewhere before they can sign; provided beside `ICredentials`."""
+
+    login_failure = Attribute(
+        """Why the last login failed, with ``time_s``, ``words`` and ``count``; None if it did not
+        fail."""
+    )
+
+
 class IAttempt(Interface):
     """One request of a client on its way to one server: signed, and again after a challenge."""
 

@@ -56,9 +56,10 @@ MAY_IMPORT_TWISTED = frozenset(
 DECIDES = frozenset(
     (
         *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.back_off", "corsgate.credentials.oauth2_request"),
+        *("corsgate.credentials.oauth2_response", "corsgate.credentials.outside"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
-        "corsgate.credentials.static",
-        "corsgate.credentials.sigv4",
+        *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
     )

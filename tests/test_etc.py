@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG, check_endpoint, handed_over
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
     Admin,
@@ -50,6 +51,7 @@ FILES = {
 }
 ENVIRON = {
     "BOX_PASSWORD": "password-of-box",
+    "CLOUD_SECRET": "secret-of-cloud",
     "CREDENTIALS_DIRECTORY": "/run/credentials/corsgate.service",
     "SEARCH_PASSWORD": "password-of-search",
     "SHOP_SECRET": "secret-of-the-shop",
@@ -175,6 +177,18 @@ class ExampleTests(SynchronousTestCase):
         )
         self.assertEqual([server.weight for server in upstreams["marklogic"].servers], [1, 2, 1])
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
+
+    def test_commented_credentials(self) -> None:
+        """The commented credentials work as those of an upstream."""
+        text = text_of("corsgate.toml")
+        commented = re.search(r"(?m)^# (\[credentials\.cloud\]\n)((?:# \w.*\n)+)", text)
+        assert commented is not None
+        table = commented[1] + commented[2].replace("# ", "", 1).replace("\n# ", "\n")
+        changed = text.replace(commented[0], table).replace(
+            'credentials = "vendor"', 'credentials = "cloud"'
+        )
+        found = load(changed.replace("[credentials.vendor]", "[credentials.cloud2]"))
+        self.assertIsInstance(found.upstreams["vendor"].credentials, OAuth2Credentials)
 
     def test_nothing_is_doubtful(self) -> None:
         """No example file produces a warning."""

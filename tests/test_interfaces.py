@@ -6,6 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     AwsCredentials,
     BasicCredentials,
@@ -24,6 +25,13 @@ from tests.credentials.helpers import means
 
 SERVER = "http://10.0.0.11:8000"
 SECRET = Secret("s3cret")
+OAUTH2 = OAuth2Credentials(
+    grant="client_credentials",
+    token_url="https://login.example/token",
+    client_id="gate",
+    auth_method="basic",
+    client_secret=SECRET,
+)
 KINDS: tuple[Credentials, ...] = (
     BasicCredentials(username="a", password=SECRET),
     BearerCredentials(token=SECRET),
@@ -40,6 +48,7 @@ KINDS: tuple[Credentials, ...] = (
         )
     ),
     DigestCredentials(username="a", password=SECRET),
+    OAUTH2,
 )
 
 
@@ -88,7 +97,7 @@ class CredentialsTests(SynchronousTestCase):
             self.assertFalse(attempt.responded(sent, refused))
 
     def test_one_that_learns_has_no_fixed_fields(self) -> None:
-        """A body that may be needed for a second try, or is signed, must be kept."""
+        """A body must be kept for a second try, with another token or nonce, or to be signed."""
         learning = [signer for signer in signers() if signer.may_be_challenged]
-        self.assertEqual(len(learning), 3)
-        self.assertEqual([signer.fixed for signer in learning], [None] * 3)
+        self.assertEqual(len(learning), 4)
+        self.assertEqual([signer.fixed for signer in learning], [None] * 4)

@@ -131,6 +131,8 @@ def extra_of(path: Path) -> str:
     """Return the extra that a module is for; empty for one that is always there."""
     if "http2" in path.parts:
         return "http2"
+    if path.name == "client_assertion.py":
+        return "oauth2"
     return "metrics" if path.parent.name == "admin" and path.name in METRICS else ""
 
 
@@ -178,7 +180,7 @@ class RequirementTests(SynchronousTestCase):
         setup = metadata()
         extras = setup["options.extras_require"]
         needed = projects(setup["options"]["install_requires"].splitlines())
-        for name in ("http2", "metrics"):
+        for name in ("http2", "metrics", "oauth2"):
             extra = projects(extras[name].splitlines())
             self.assertLessEqual(extra, projects(extras["test"].splitlines()))
             self.check("corsgate", needed | extra, of=name)

@@ -22,6 +22,7 @@ from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
+from corsgate.interfaces import ILogin
 from corsgate.transport.address_text import address_text
 
 _NOTHING = RouteCounters("")
@@ -168,6 +169,7 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
     return {
         "name": upstream.name,
         "credentials": None if credentials is None else credentials.kind,
+        "login_failure": _login_failure(upstream),
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
         "servers": [
@@ -175,6 +177,15 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
             for origin, state in upstream.balancer.states.items()
         ],
     }
+
+
+def _login_failure(upstream: UpstreamRuntime) -> Object | None:
+    """Return why the gate could not log in for an upstream the last time; None if it could."""
+    credentials: Any = upstream.credentials
+    failure = credentials.login_failure if ILogin.providedBy(credentials) else None
+    if failure is None:
+        return None
+    return {"time_s": failure.time_s, "words": failure.words, "count": failure.count}
 
 
 def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerState) -> Object:

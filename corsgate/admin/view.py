@@ -12,6 +12,7 @@ from corsgate.balance.circuit import CircuitState
 from corsgate.balance.health import Standing
 from corsgate.balance.state import ServerState
 from corsgate.config.model.certificates import CertifiedKey
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.gate.service import GateService
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 
@@ -86,6 +87,10 @@ class View:
         for name, upstream in self.gate.config.upstreams.items():
             if upstream.client_certificate is not None:
                 yield f"upstream {name} (client certificate)", upstream.client_certificate
+            credentials = upstream.credentials
+            if isinstance(credentials, OAuth2Credentials) and credentials.client_certificate:
+                shown = credentials.client_certificate
+                yield f"upstream {name} (certificate for the token server)", shown
 
     def keep_counters(self) -> None:
         """Forget the counters of routes and servers that no longer exist."""

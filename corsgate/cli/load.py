@@ -54,7 +54,13 @@ def load(file: str) -> Loaded:
     config = parse_with(
         source,
         file=file,
-        sources=StandIns(environ=_Environ(), read_file=read_file, has_http2=True),
+        sources=StandIns(
+            environ=_Environ(),
+            read_file=read_file,
+            has_http2=True,
+            has_jose=True,
+            stands_in=True,
+        ),
         cors_rules=CORS_RULES,
     )
     return Loaded(file=file, config=config, document=tomllib.loads(source.decode("utf-8")))

@@ -21,6 +21,7 @@ from corsgate.config.sections.addresses import warn_of_foreign
 from corsgate.config.sections.admin import exposing_upstreams, read_admin
 from corsgate.config.sections.credentials import read_credentials
 from corsgate.config.sections.listeners import read_hosts, read_listeners
+from corsgate.config.sections.oauth2 import check_token_files
 from corsgate.config.sections.policies import NO_RULES, CorsRules, read_cors
 from corsgate.config.sections.rebinding import listener_warnings
 from corsgate.config.sections.request_rules import vouching_warnings
@@ -44,6 +45,7 @@ def parse_config(
     read_secret: Callable[[str], bytes] | None = None,
     run: Callable[[Command], bytes] = run_nothing,
     has_http2: bool = False,
+    has_jose: bool = False,
     read_by: str = "",
     secret_read_by: Callable[[str], str] = nobody,
     written_by: Callable[[str], str] = nobody,
@@ -59,6 +61,7 @@ def parse_config(
         read_secret: The same for files that contain a secret; None for `read_file`.
         run: Returns what a command prints or raises BadValue, for secrets.
         has_http2: Whether the library for HTTP/2 is installed.
+        has_jose: Whether the library for signed assertions is installed.
         read_by: Who can read the file besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words.
@@ -75,6 +78,7 @@ def parse_config(
         read_secret=read_secret,
         run=run,
         has_http2=has_http2,
+        has_jose=has_jose,
         read_by=read_by,
         secret_read_by=secret_read_by,
         written_by=written_by,
@@ -125,6 +129,7 @@ def read_document(top: Table, sources: Sources, cors_rules: CorsRules = NO_RULES
     _check_listeners(top, [route for _, route in routes], listeners)
     named = [found for found in upstreams.entries.values() if found is not None]
     warn_of_foreign(notes, named)
+    check_token_files(notes, credentials.entries, named)
     for name, problem, fix in exposing_upstreams(admin, named):
         notes.warn(("upstreams", name, "servers"), problem, fix)
     for name, problem, fix in vouching_warnings(route for _, route in routes):

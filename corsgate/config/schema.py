@@ -18,6 +18,7 @@ from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Balancing, Ejection, Fallback, HealthCheck, Sticky
 from corsgate.config.model.header_rules import HeaderRules
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
@@ -60,8 +61,11 @@ _SPECIMEN: Mapping[str, Any] = {
         },
     },
     "credentials": {
-        kind: {"type": kind}
-        for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4")
+        **{
+            kind: {"type": kind}
+            for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4")
+        },
+        "oauth2": {"type": "oauth2", "client_certificate": {}},
     },
     "cors": {"x": {}},
     "routes": {
@@ -94,6 +98,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("credentials", "header"): (HeaderCredentials,),
     ("credentials", "query"): (QueryCredentials,),
     ("credentials", "aws_sigv4"): (AwsCredentials,),
+    ("credentials", "oauth2"): (OAuth2Credentials,),
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),
@@ -124,6 +129,7 @@ _BELOW: Mapping[str, str] = {
     " first.",
     "key": "The file with the certificate's private key, in PEM.",
     "type": "How the credentials are sent.",
+    "token_file": "Where the newest refresh token is kept over restarts.",
     "balance": "How requests are distributed among the servers.",
     "servers": "The servers of the API, at least one: URLs, or tables of url, weight, backup and"
     " drain; names to look up in DNS (dns+http://, srv+http://); or a separate file.",
@@ -150,7 +156,7 @@ def config_schema() -> dict[str, object]:
         ValueError: A reader has no schema, and the specimen does not contain its table.
     """
     notes = Notes(file="specimen", lines={})
-    sources = Sources(environ={}, read_file=_no_file, has_http2=True)
+    sources = Sources(environ={}, read_file=_no_file, has_http2=True, has_jose=True)
     # The specimen is full of faults; only its shape matters.
     with suppress(ConfigError):
         read_document(Table(notes, (), _SPECIMEN), sources)

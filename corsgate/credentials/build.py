@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from corsgate.config.model.credentials import SingleCredentials
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     AwsCredentials,
     BasicCredentials,
@@ -17,6 +18,7 @@ from corsgate.credentials.aws import AwsSigner
 from corsgate.credentials.combined import CombinedSigner
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.oauth2 import OAuth2Signer
 from corsgate.credentials.query import QuerySigner
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
 from corsgate.credentials.static import basic, bearer, header
@@ -53,6 +55,8 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case OAuth2Credentials():
+            return OAuth2Signer.of(credentials, means)
         case QueryCredentials():
             return QuerySigner.of(credentials)
         case AwsCredentials():

@@ -28,10 +28,12 @@ _USUAL = {
 }
 # RFC 6750 3.1 and later registrations.
 _ERROR = re.compile(rb"[a-z_]{1,40}")
+_SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
     "bearer": "the token is probably wrong or has expired",
+    "oauth2": "the token is probably for another API, or lacks a scope",
 }
 
 
@@ -81,8 +83,8 @@ def refusal_words(
             f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
             " for"
         )
-    kinds = {part.kind for part in parts_of(credentials)}
-    same = [each for each in asked if each.scheme.decode("ascii") in kinds & _WRONG.keys()]
+    schemes = {_SCHEMES.get(part.kind, part.kind) for part in parts_of(credentials)}
+    same = [each for each in asked if each.scheme.decode("ascii") in schemes & _WRONG.keys()]
     if not same:
         return (
             f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"

@@ -19,6 +19,7 @@ from corsgate.errors import (
     ConnectTimedOut,
     CorsgateError,
     CredentialsRejected,
+    LoginFailed,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -59,6 +60,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (WeakChallenge, "challenge"),
     (CredentialsRejected, "credentials"),
     (UnsignableBody, "unsignable"),
+    (LoginFailed, "login"),
 )
 """The causes of failures, a subclass before its base class."""
 

@@ -19,6 +19,7 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectTimedOut,
     CredentialsRejected,
+    LoginFailed,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -143,6 +144,8 @@ def problem_of(error: BaseException | None) -> Problem:
             detail="No server of the upstream is up; try again in a moment.",
             headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
         )
+    if isinstance(error, LoginFailed):
+        return Problem(status=502, detail="The gate could not log in for the upstream.")
     if isinstance(error, ConnectFailed):
         return Problem(status=502, detail="No server of the upstream could be reached.")
     if isinstance(error, UpstreamError):

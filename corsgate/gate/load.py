@@ -13,6 +13,7 @@ from corsgate.config.parse import parse_config
 from corsgate.config.toml.document import read_source
 from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
+from corsgate.credentials.client_assertion import has_jose
 from corsgate.gate.startup_checks import preflight
 from corsgate.server.alpn import find_http2
 from corsgate.transport.command import run_command
@@ -59,6 +60,7 @@ def load_config(
         run=run or cache(run_command),
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
+        has_jose=has_jose(),
         read_by=who_reads(path),
         secret_read_by=who_reads,
         written_by=who_writes,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
@@ -14,6 +15,7 @@ from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.credentials.shared import Shared
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
@@ -29,6 +31,7 @@ from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.log_throttle import LogThrottle
+from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 
 _log = Logger()
@@ -231,10 +234,20 @@ class Runtime:
     Attributes:
         table: Finds a request's route.
         upstreams: Those that the routes go to, by name.
+        shared: What credentials share, over reloads.
+        fetcher: Asks token servers; it is the same over reloads.
     """
 
     table: RouteTable[CompiledRoute]
     upstreams: Mapping[str, UpstreamRuntime]
+    shared: Shared
+    fetcher: Fetcher
+
+    def stop(self) -> Deferred[Any]:
+        """Stop the upstreams; return a Deferred that fires once no refresh token is being used."""
+        for upstream in self.upstreams.values():
+            upstream.stop()
+        return self.shared.ended().addCallback(lambda _: self.fetcher.stop())
 
     def take_over(self, before: Runtime) -> None:
         """Continue with the state of the runtime before a reload; removed upstreams drain.
@@ -312,12 +325,14 @@ def make_runtime(
         counters=counters,
         commands=commands,
     )
+    if before is not None:
+        common = attrs.evolve(common, shared=before.shared, fetcher=before.fetcher)
     known = {} if before is None else before.upstreams
     upstreams = _made(
         config.upstreams, known, lambda each, old: make_upstream(each, common, old), file, counters
     )
     table = _make_table(config, upstreams, pseudonym, shortcuts, counters)
-    return Runtime(table=table, upstreams=upstreams)
+    return Runtime(table=table, upstreams=upstreams, shared=common.shared, fetcher=common.fetcher)
 
 
 def _make_table(

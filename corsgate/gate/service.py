@@ -197,12 +197,14 @@ class GateService(Service):
         ended = [drain.run(self._listening.stop()), *self._listening.leaving.values()]
         return gatherResults(ended).addCallback(self._drained, cut)
 
-    def _drained(self, _: object, cut: IDelayedCall) -> None:
+    def _drained(self, _: object, cut: IDelayedCall) -> Deferred[None]:
         """Close the connections to upstreams: no client is left."""
         if cut.active():
             cut.cancel()
-        for upstream in self.runtime.upstreams.values():
-            upstream.stop()
+        return self.runtime.stop().addCallback(self._ended)
+
+    def _ended(self, _: object) -> None:
+        """Close the rest."""
         self._access_log.stop()
         self._stopped = True
         for waiting in self._awaiting_stop:

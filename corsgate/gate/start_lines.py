@@ -11,6 +11,7 @@ from corsgate.config.model.credentials import (
     QueryCredentials,
     SeveralCredentials,
 )
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -110,6 +111,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case OAuth2Credentials():
+            return f"tokens from {credentials.url.host} (oauth2)"
         case QueryCredentials():
             return f"a secret in the query ({credentials.name})"
         case AwsCredentials():

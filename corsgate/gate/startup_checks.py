@@ -11,13 +11,17 @@ from typing import Any
 from twisted.internet.endpoints import serverFromString
 
 from corsgate.config.model.endpoint import files_of, handed_over, is_handed_over
+from corsgate.config.model.oauth2 import OAuth2Credentials
+from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config
 from corsgate.config.toml.lines import Path, key_text, line_of
+from corsgate.credentials.oauth2_request import token_server
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.server.alpn import HTTP1
 from corsgate.server.tls import CertificateTable
 from corsgate.transport.files import check_regular
 from corsgate.transport.inherited import InheritedSocket, find_socket, inherited_sockets
+from corsgate.upstream.fetch import as_upstream
 from corsgate.upstream.tls import check_ciphers_here, creators
 
 _LOG_MEND = "name a file that the daemon may write"
@@ -73,6 +77,8 @@ def preflight(
         place = ("upstreams", name)
         if attempt((*place, "tls", "ciphers"), partial(check_ciphers_here, upstream.tls)):
             attempt(place, partial(creators, upstream, servers))
+        if isinstance(upstream.credentials, OAuth2Credentials):
+            attempt((*place, "credentials"), partial(check_oauth2_here, upstream.credentials))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)
@@ -128,6 +134,29 @@ def _take(text: str, sockets: Sequence[InheritedSocket], taken: set[object]) -> 
 def _pem_files(directory: str) -> list[str]:
     """Return what Twisted takes for files of certificates in a directory."""
     return [os.path.join(directory, name) for name in os.listdir(directory) if name[-4:] == ".pem"]
+
+
+def check_oauth2_here(credentials: OAuth2Credentials) -> None:
+    """Reject OAuth2 credentials whose files or certificates can't be used here.
+
+    Whether the gate may write is not checked, since it may change its user after this.
+
+    Args:
+        credentials: The credentials.
+
+    Raises:
+        BadValue: The folder of ``token_file`` is missing, or OpenSSL refuses a certificate.
+    """
+    outside = as_upstream(token_server(credentials))
+    creators(outside, outside.servers)
+    path = credentials.token_file
+    if path is None:
+        return
+    folder = os.path.dirname(path) or "/"
+    if not os.path.isdir(folder):
+        raise BadValue(f"{show(path)} can't be kept: there is no {folder}", "make the directory")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise BadValue(f"{show(path)} is not a file", "name a file that the daemon may replace")
 
 
 def check_access_log(access_log: str | None) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from corsgate.balance.balancer import Balancer
@@ -22,6 +24,7 @@ from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.credentials.shared import Shared
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.interfaces import ICredentials
@@ -31,9 +34,13 @@ from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
 from corsgate.upstream.expectations import Expectations
+from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
+
+IN_THREAD_S = 10.0
+"""How long what credentials do in a thread may take; a file on a network may never respond."""
 
 _log = Logger()
 
@@ -181,6 +188,8 @@ class Common:
         short: Called where the process lacks what a connection needs; it closes what it can.
         counters: Count what the servers are sent; None where nothing does.
         commands: Run again the commands that print secrets; None if none can be.
+        shared: What credentials of several upstreams share, over reloads.
+        fetcher: Asks token servers.
     """
 
     reactor: Any
@@ -191,6 +200,12 @@ class Common:
     short: Callable[[], None] = lambda: None
     counters: Counters | None = None
     commands: SecretCommands | None = None
+    shared: Shared = attrs.Factory(Shared)
+    fetcher: Fetcher = attrs.field()
+
+    @fetcher.default
+    def _new_fetcher(self) -> Fetcher:
+        return Fetcher(self.reactor, self.deadlines, self.hosts)
 
 
 def make_upstream(
@@ -263,20 +278,29 @@ def _credentials(
     Equal credentials keep their nonces, their blocks and their refusals. A changed secret is tried
     at once.
     """
-    reactor, rng = common.reactor, common.rng
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.guard, before.credential_refusals
+    reactor = common.reactor
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
     guard = Guard(upstream.name, reactor)
     means = Means(
         seconds=reactor.seconds,
         wall_clock=time.time,
-        rng=rng,
+        rng=common.rng,
         guard=guard,
+        fetch=common.fetcher.fetch,
+        in_thread=partial(_in_thread, reactor),
         commands=common.commands,
+        shared=common.shared,
     )
     credentials = build(upstream.credentials, means)
     return credentials, None if credentials is None else guard, refusals
+
+
+def _in_thread(reactor: Any, call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Call a function in a thread; the Deferred fails with TimeoutError if that takes too long."""
+    calling = deferToThreadPool(reactor, reactor.getThreadPool(), call, *arguments)
+    return calling.addTimeout(IN_THREAD_S, reactor)
 
 
 def _watchers(

@@ -20,7 +20,7 @@ from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.refusal import REFUSED, refusal_words
-from corsgate.errors import CorsgateError, CredentialsRejected, OutOfDescriptors
+from corsgate.errors import CorsgateError, CredentialsRejected, LoginFailed, OutOfDescriptors
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -251,7 +251,8 @@ def _reason(failure: Failure) -> str:
         return "it takes too long"
     if failure.check(CancelledError):
         return STOPPED
-    if failure.check(OutOfDescriptors, CredentialsRejected):
+    if failure.check(OutOfDescriptors, CredentialsRejected, LoginFailed):
+        # None of them speaks against the server.
         return UNASKED
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)

@@ -52,6 +52,19 @@ credentials = {{ type = "bearer", token = "{MARK}-5" }}
 [upstreams.header]
 servers = ["http://127.0.0.1:1"]
 credentials = {{ type = "header", name = "X-Key", value = "{MARK}-6" }}
+[upstreams.oauth2]
+servers = ["http://127.0.0.1:1"]
+credentials = "oauth2"
+[credentials.oauth2]
+type = "oauth2"
+grant = "refresh_token"
+token_url = "https://login.example/token?key={MARK}-10"
+client_id = "gate"
+client_secret = "{MARK}-11"
+refresh_token = "{MARK}-12"
+token_params = {{ plain = "{MARK}-13" }}
+ca = "/chain.pem"
+client_certificate = {{ chain = "/chain.pem", key = "/key.pem" }}
 [upstreams.key]
 servers = ["http://127.0.0.1:1"]
 credentials = {{ type = "basic", username = "{MARK}-7", password = "{MARK}-9" }}
@@ -66,6 +79,8 @@ allow_paths = ["GET /digest/**"]
 upstream = "bearer"
 [routes."/header"]
 upstream = "header"
+[routes."/oauth2"]
+upstream = "oauth2"
 [routes."/key"]
 upstream = "key"
 {ADMIN}
@@ -108,13 +123,13 @@ class MaskedTests(SynchronousTestCase):
         shown = json.dumps(masked(config))
         secrets = [each for each in values(config) if isinstance(each, Secret)]
         keys = [each.key_pem for each in values(config) if isinstance(each, CertifiedKey)]
-        self.assertEqual(sum(MARK in each.reveal() for each in secrets), 16)
+        self.assertEqual(sum(MARK in each.reveal() for each in secrets), 22)
         self.assertGreaterEqual(len(keys), 2)
         self.assertNotIn(MARK, shown)
         self.assertNotIn("PRIVATE", shown)
         self.assertNotIn("BEGIN", shown)
-        # Besides eight secrets, two user names, a query and a file of certificates.
-        self.assertEqual(shown.count(MASK), 8 + 2 + 1 + 1)
+        # Besides eleven secrets, two user names, two queries and two files of certificates.
+        self.assertEqual(shown.count(MASK), 11 + 2 + 2 + 2)
 
     def test_shown(self) -> None:
         """The rest is shown, under the model's names."""

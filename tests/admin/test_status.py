@@ -26,7 +26,7 @@ KEYS = {
     "certificates": "where names file not_after_s",
     "routes": "label upstreams origins in_flight requests verdicts refusals own_responses "
     "received_bytes sent_bytes duration",
-    "upstreams": "name credentials running max_requests servers",
+    "upstreams": "name credentials login_failure running max_requests servers",
     "servers": "origin state reason until_s weight backup in_flight requests failures retries "
     "ejections duration pool credentials_refused credentials_blocked",
     "pool": "connections idle max waiting max_waiting tunnels max_tunnels",
@@ -121,6 +121,22 @@ class StatusTests(AdminTestCase):
         (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
         self.assertEqual(server["failures"], {"credentials": 1})
 
+    async def test_login_failure(self) -> None:
+        """Why there is no token is said of the upstream, in words without a secret."""
+        login = await self.upstream(response(503))
+        gate = await self.start(
+            upstream='credentials = { type = "oauth2", grant = "client_credentials",'
+            f' token_url = "{login.url}/t", client_id = "gate", client_secret = "s3" }}'
+        )
+        (upstream,) = self.of_gate(gate)["upstreams"]
+        self.assertEqual((upstream["credentials"], upstream["login_failure"]), ("oauth2", None))
+        self.assertEqual((await self.ask(gate)).status, 502)
+        (upstream,) = self.of_gate(gate)["upstreams"]
+        failure = upstream["login_failure"]
+        self.assertEqual(failure["count"], 1)
+        self.assertIn('no token for client "gate": http://127.0.0.1:', failure["words"])
+        self.assertNotIn("s3", failure["words"])
+
     async def test_server(self) -> None:
         """The state of a server, its reason, and when an ejection ends."""
         gate = await self.start(upstream=f"max_requests = 9\n{BASIC}")
@@ -162,7 +178,11 @@ class StatusTests(AdminTestCase):
         self.assertEqual(plain["addresses"], [f"127.0.0.1:{gate.port}"])
         self.assertEqual(
             [each["where"] for each in found["certificates"]],
-            ["listener tcp:0:interface=127.0.0.2", "upstream basic (client certificate)"],
+            [
+                "listener tcp:0:interface=127.0.0.2",
+                "upstream basic (client certificate)",
+                "upstream oauth2 (certificate for the token server)",
+            ],
         )
         config = gate.service.config
         renewed = (Authority.make().issue("new.example").certified,)

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 from corsgate.cli.load import Loaded, load
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import BearerCredentials, Config
 from corsgate.errors import ConfigError
 from tests.certificates import Authority
@@ -97,6 +98,17 @@ class LoadTests(CommandTestCase):
         pair = f'{{ chain = "{chain}", key = "{key}" }}'
         (listener,) = load(self.file(CERTIFIED.replace("#", pair))).config.listeners
         self.assertEqual(listener.certificates[0].names, ("a.example",))
+
+    def test_private_key(self) -> None:
+        """A missing private key has a stand-in, whatever it is to sign with."""
+        source = UPSTREAM.replace("@", "a").replace(
+            '{ type = "bearer", token = # }',
+            '{ type = "oauth2", grant = "client_credentials", token_url = "https://l.example/t",'
+            ' client_id = "a", private_key = { file = "/no/such/key" }, algorithm = "PS256" }',
+        )
+        found = load(self.file(TOP + source + ROUTE)).config.upstreams["a"].credentials
+        assert isinstance(found, OAuth2Credentials)
+        self.assertEqual(found.auth_method, "private_key_jwt")
 
     def test_http2_needs_no_library(self) -> None:
         """What the gate has installed is not known on this machine, so it counts as there."""

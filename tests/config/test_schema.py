@@ -29,6 +29,15 @@ upstream = "a"
 """
 CORS = 'cors = { allow_origins = ["http://a.example"]'
 
+OAUTH2 = """
+[credentials.c]
+type = "oauth2"
+grant = "client_credentials"
+token_url = "https://login.example/token"
+client_id = "gate"
+client_secret = { systemd = "k" }
+"""
+
 WRONG: tuple[tuple[str, str], ...] = (
     (GOOD.replace("listen", "liten"), "unknown key"),
     (GOOD.replace('listen = ["tcp:0"]', ""), "no listener"),
@@ -52,6 +61,10 @@ WRONG: tuple[tuple[str, str], ...] = (
     (GOOD + '[credentials.c]\ntype = "basic"\ntoken = "u"', "another type's key"),
     (GOOD + '[credentials.c]\ntype = "kerberos"', "no type"),
     (GOOD + '[credentials.c]\ntype = "bearer"\ntoken = { environ = "T" }', "no source"),
+    (GOOD + OAUTH2 + 'auth_method = "digest"', "no method"),
+    (GOOD + OAUTH2 + "resource = [7]", "no URI"),
+    (GOOD + OAUTH2 + "token_params = { a = 7 }", "no text"),
+    (GOOD + OAUTH2.replace("token_url", "url"), "no token_url"),
     (GOOD + '[cors."a b"]\nallow_origins = ["*"]', "no name"),
     (GOOD.replace("[routes", 'balance = "random"\n[routes'), "no balance"),
     (GOOD.replace("[routes", 'retry_on = ["404"]\n[routes'), "no cause"),
@@ -81,6 +94,8 @@ RIGHT = (
     GOOD + "[admin]",
     GOOD + '[admin]\nlisten = "unix:/run/admin.sock"',
     GOOD + '[credentials.c]\ntype = "header"\nname = "X-K"\nvalue = { systemd = "k" }',
+    GOOD + OAUTH2,
+    GOOD + OAUTH2 + 'resource = ["https://a.example/"]\ntoken_params = { a = { systemd = "A" } }',
 )
 
 
@@ -132,6 +147,9 @@ def places() -> Iterator[tuple[Any, str]]:
             "properties": {k: v for k, v in kind["properties"].items() if k != "type"},
         }
         yield others, f'[credentials.a]\ntype = "{name}"\nKEY\n'
+        if "client_certificate" in kind["properties"]:
+            pair = kind["properties"]["client_certificate"]
+            yield pair, f'[credentials.a]\ntype = "{name}"\nclient_certificate = {{ KEY }}\n'
 
 
 class SchemaTests(SynchronousTestCase):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable
+from typing import NoReturn
 from urllib.request import parse_http_list, parse_keqv_list
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,6 +16,8 @@ from corsgate.config.model.values import DigestCredentials, Secret
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
+from corsgate.credentials.outside import Outside
+from corsgate.errors import ConnectFailed
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -57,7 +60,13 @@ def means(rng: Callable[[int], bytes] | None = None) -> Means:
         wall_clock=lambda: 1.7e9,
         rng=rng or counting_rng(),
         guard=Guard("box", Clock()),
+        fetch=_no_fetch,
+        in_thread=maybeDeferred,
     )
+
+
+async def _no_fetch(outside: Outside, head: RequestHead, body: bytes) -> NoReturn:
+    raise ConnectFailed(f"{outside.server.origin}: there is no network here")
 
 
 def digest_signer(

@@ -19,6 +19,7 @@ from corsgate.config.model.credentials import (
 from corsgate.config.model.secret import Secret
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.message.headers import HeaderList
+from tests.credentials.oauth2_helpers import credentials as oauth2
 
 WORD = "pa55word-of-the-gate"
 BASIC = BasicCredentials(username="admin", password=Secret(WORD))
@@ -73,6 +74,14 @@ class WordsTests(SynchronousTestCase):
         """The part that the server asks for is probably the wrong one."""
         words = refusal_words(SEVERAL, 401, asks(b'Basic realm="a"'))
         self.assertTrue(words.endswith("the user name or the password is probably wrong"), words)
+
+    def test_oauth2(self) -> None:
+        """A token is sent as a bearer token, and was probably made for something else."""
+        words = refusal_words(oauth2(), 401, asks(b'Bearer error="invalid_token"'))
+        self.assertIn("it asks for Bearer, which the gate has", words)
+        self.assertTrue(words.endswith("for another API, or lacks a scope (invalid_token)"), words)
+        words = refusal_words(oauth2(), 401, asks(b"Basic"))
+        self.assertTrue(words.endswith("it asks for Basic, the gate has oauth2"), words)
 
     def test_unsigned(self) -> None:
         """Digest that found nothing to answer was not sent."""

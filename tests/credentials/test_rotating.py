@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
@@ -23,13 +24,13 @@ from corsgate.config.model.values import (
 )
 from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.means import Means
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
 from corsgate.credentials.secret_commands import INTERVAL_S, SecretCommands
 from corsgate.errors import UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
+from tests.credentials.helpers import means
 
 SERVER = "http://10.0.0.11:8000"
 COMMAND = Command(arguments=("pass", "show", "box"))
@@ -96,10 +97,9 @@ class RotatingTests(SynchronousTestCase):
         self.printed = b"new-secret\n"
         self.runs = 0
         self.waits: Deferred[bytes] | None = None
-        self.means = Means(
+        self.means = attrs.evolve(
+            means(),
             seconds=self.clock.seconds,
-            wall_clock=lambda: 0.0,
-            rng=bytes,
             guard=Guard("box", self.clock),
             commands=SecretCommands(self.clock.seconds, self.run_command),
         )

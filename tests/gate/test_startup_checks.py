@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import attrs
+from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,11 +16,15 @@ from corsgate.errors import BadValue, ConfigError
 from corsgate.gate.startup_checks import (
     check_access_log,
     check_endpoint_here,
+    check_oauth2_here,
     listener_path,
     preflight,
 )
+from tests.certificates import Authority
+from tests.config.test_diff_oauth2 import FIRST
 from tests.support import LISTEN, parse
 
+AUTHORITY = Authority.make()
 REST = '[upstreams.a]\nservers = ["http://10.0.0.1"]\n[routes."/"]\nupstream = "a"\n'
 
 
@@ -61,6 +67,45 @@ class EndpointTests(SynchronousTestCase):
         for text in ("tcp:eighty", "carrier-pigeon:1", "ssl:1:privateKey=/none"):
             error = self.assertRaises(BadValue, check_endpoint_here, text, MemoryReactorClock())
             self.assertIn(f"can't listen on {text!r}", str(error))
+
+
+class OAuth2Tests(SynchronousTestCase):
+    """`check_oauth2_here`."""
+
+    def refused(self, **changes: Any) -> str:
+        """Return why credentials are refused; empty if they aren't."""
+        made = attrs.evolve(FIRST, **changes)
+        try:
+            check_oauth2_here(made)
+        except BadValue as error:
+            return str(error)
+        return ""
+
+    def test_token_file(self) -> None:
+        """A file that is there, or can be made, is fine; a folder is not, nor one in no folder."""
+        directory = Path(self.mktemp()).resolve()
+        directory.mkdir()
+        (directory / "kept").touch()
+        for name in (None, str(directory / "kept"), str(directory / "new")):
+            self.assertEqual(self.refused(token_file=name), "")
+        self.assertIn("is not a file", self.refused(token_file=str(directory)))
+        self.assertIn("there is no /none", self.refused(token_file="/none/kept"))
+
+    def test_certificate(self) -> None:
+        """A certificate that OpenSSL refuses is a fault before a token is needed."""
+        weak = AUTHORITY.issue("gate", key=ec.generate_private_key(ec.SECP192R1()))
+        self.assertIn("is refused by OpenSSL", self.refused(client_certificate=weak.certified))
+
+    def test_preflight(self) -> None:
+        """The fault has the place of the credentials."""
+        config = parse(f"{LISTEN}{REST}")
+        credentials = attrs.evolve(FIRST, token_file="/none/kept")
+        upstream = attrs.evolve(config.upstreams["a"], credentials=credentials)
+        changed = attrs.evolve(config, upstreams={"a": upstream})
+        error = self.assertRaises(
+            ConfigError, preflight, changed, reactor=MemoryReactorClock(), file="f", lines={}
+        )
+        self.assertEqual([each.key for each in error.faults], ["upstreams.a.credentials"])
 
 
 class PreflightTests(SynchronousTestCase):

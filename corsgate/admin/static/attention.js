@@ -38,6 +38,9 @@ function* findings(status) {
     }
   }
   for (const upstream of status.upstreams) {
+    if (upstream.login_failure) {
+      yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(upstream.login_failure.words)]];
+    }
     for (const server of upstream.servers) {
       // A 403 is more often about a single resource: the server's row has it.
       if (server.credentials_refused?.status === 401) {

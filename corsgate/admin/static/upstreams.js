@@ -22,6 +22,7 @@ const FAILURES = {
   bad_response: "with a bad response",
   challenge: "with an unusable challenge",
   unsignable: "because the body could not be signed",
+  login: "without a token to sign with",
   cut: "cut short",
 };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
@@ -117,6 +118,8 @@ function card(first, history) {
       const up = upstream.servers.filter((server) => server.state === "up").length;
       const parts = [`${count(up)} of ${several(upstream.servers.length, "server")} up`];
       parts.push(upstream.credentials ? `credentials: ${upstream.credentials}` : "no credentials");
+      const login = upstream.login_failure;
+      if (login) parts.push(`${login.words} (${several(login.count, "time")}, last at ${clock(login.time_s, now)})`);
       setText(about, parts.join(" · "));
       const most = upstream.max_requests;
       show(running.node, most !== null);

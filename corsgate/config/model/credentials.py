@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import Validator, choice, rule
 from corsgate.errors import BadValue
@@ -213,6 +214,7 @@ SingleCredentials: TypeAlias = (
     | HeaderCredentials
     | QueryCredentials
     | AwsCredentials
+    | OAuth2Credentials
 )
 Credentials: TypeAlias = SingleCredentials | SeveralCredentials
 

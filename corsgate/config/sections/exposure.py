@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from corsgate.config.model.credentials import parts_of
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -17,7 +18,13 @@ from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
 
-_SENT_AS_THEY_ARE = (BasicCredentials, BearerCredentials, HeaderCredentials, QueryCredentials)
+_SENT_AS_THEY_ARE = (
+    BasicCredentials,
+    BearerCredentials,
+    HeaderCredentials,
+    OAuth2Credentials,
+    QueryCredentials,
+)
 
 CLEAR_FIX = "use https if the server has it"
 

@@ -18,7 +18,7 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 """The variable with the directory of a service's credentials (systemd.exec(5))."""
 
 # Text comes last: a secret in the configuration file is the last resort.
-_SECRET = {
+SECRET = {
     "anyOf": [
         *(
             {
@@ -57,6 +57,7 @@ _SECRET = {
         {"type": "string", "minLength": 1, "description": "The secret itself."},
     ]
 }
+"""The schema of a secret."""
 
 
 def nobody(path: str) -> str:
@@ -83,6 +84,8 @@ class Sources:
         read_secret: The same for a file that contains a secret; None for `read_file`.
         run: Returns what a command prints, or raises BadValue.
         has_http2: Whether the library for HTTP/2 is installed.
+        has_jose: Whether the library for signed assertions is installed.
+        stands_in: Whether secrets that are missing have a stand-in, which may be no private key.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words that continue
@@ -94,6 +97,8 @@ class Sources:
     read_secret: Callable[[str], bytes] | None = None
     run: Callable[[Command], bytes] = run_nothing
     has_http2: bool = False
+    has_jose: bool = False
+    stands_in: bool = False
     read_by: str = ""
     secret_read_by: Callable[[str], str] = nobody
     written_by: Callable[[str], str] = nobody
@@ -141,7 +146,7 @@ class Sources:
             may be a secret, even if the value has the wrong type.
         """
 
-        @shape(_SECRET)
+        @shape(SECRET)
         def reader(raw: object) -> Secret:
             command = _command(raw)
             text = self._text(raw) if command is None else self.printed(command)

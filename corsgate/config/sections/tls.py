@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import CertifiedKey, parse_chain, parse_key
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import Config, Server
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.upstream_tls import upstream_tls_findings
@@ -129,6 +130,9 @@ def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
         if upstream.client_certificate:
             place = ("upstreams", name, "client_certificate", "chain")
             shown.append((place, upstream.client_certificate))
+        credentials = upstream.credentials
+        if isinstance(credentials, OAuth2Credentials) and credentials.client_certificate:
+            shown.append((("upstreams", name, "credentials"), credentials.client_certificate))
     lapses = [(place, one.chain_file, one.lapse(now_s)) for place, one in shown]
     return [
         *(

@@ -7,6 +7,7 @@ from datetime import timedelta
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import Config, Listener, Route, Server, Upstream
 from corsgate.config.sections.tls import tls_warnings
 from tests.certificates import Authority
@@ -22,7 +23,20 @@ DAY_S = timedelta(days=1).total_seconds()
 class WarningTests(SynchronousTestCase):
     def warnings(self, days: float = 0, *, verify: bool = True) -> list[str]:
         """Return the warnings so many days after the certificates were made."""
-        target = Upstream(name="b", servers=(SERVER,), client_certificate=CLIENT, verify=verify)
+        credentials = OAuth2Credentials(
+            grant="client_credentials",
+            token_url="https://login.test/",
+            client_id="gate",
+            auth_method="tls",
+            client_certificate=attrs.evolve(CLIENT, chain_file="/oauth2.pem"),
+        )
+        target = Upstream(
+            name="b",
+            servers=(SERVER,),
+            client_certificate=CLIENT,
+            verify=verify,
+            credentials=credentials,
+        )
         config = Config(
             listeners=(Listener(endpoint="tcp:1", certificates=(CERTIFIED,)),),
             upstreams={"b": target},
@@ -36,13 +50,14 @@ class WarningTests(SynchronousTestCase):
         self.assertEqual(self.warnings(), [])
 
     def test_expired(self) -> None:
-        """An expired certificate is named, including a client certificate."""
+        """An expired certificate is named, including one that is shown to a server."""
         end = f"{ISSUED.certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         self.assertEqual(
             self.warnings(days=2),
             [
                 f'the certificate in "/chain.pem" expired on {end}',
                 f'the certificate in "/client.pem" expired on {end}',
+                f'the certificate in "/oauth2.pem" expired on {end}',
             ],
         )
 

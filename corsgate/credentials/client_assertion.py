@@ -1,0 +1,48 @@
+"""Assertions by which a client proves its identity to a token server (RFC 7523 2.2 and 3)."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from corsgate.config.model.jwt_algorithms import algorithms_of
+from corsgate.config.model.oauth2 import OAuth2Credentials
+
+LIFETIME_S = 60
+"""For how many seconds an assertion is valid: long enough for clocks that differ a little."""
+
+
+def has_jose() -> bool:
+    """Return whether joserfc is installed, which signs assertions."""
+    return find_spec("joserfc") is not None
+
+
+def client_assertion(credentials: OAuth2Credentials, now_s: float, unique: bytes) -> str:
+    """Return a signed assertion for one token request.
+
+    Args:
+        credentials: Credentials with a private key.
+        now_s: The time in seconds since 1970.
+        unique: Unpredictable bytes, by which the token server detects a replay.
+    """
+    # Only this needs the library, which is an extra.
+    from joserfc import jwt
+    from joserfc.jwk import import_key
+
+    key = credentials.signing_key
+    algorithm = credentials.algorithm or algorithms_of(key)[0]
+    header = {"alg": algorithm, "typ": "JWT"}
+    if credentials.key_id is not None:
+        header["kid"] = credentials.key_id
+    claims: dict[str, str | int] = {
+        "iss": credentials.client_id,
+        "sub": credentials.client_id,
+        "aud": credentials.assertion_audience or credentials.token_url,
+        "jti": unique.hex(),
+        "iat": int(now_s),
+        "exp": int(now_s) + LIFETIME_S,
+    }
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    signer = import_key(pem, "EC" if algorithm.startswith("ES") else "RSA")
+    return jwt.encode(header, claims, signer, algorithms=[algorithm])

@@ -1,0 +1,143 @@
+"""Requests of the gate's own to servers outside its upstreams, such as token servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimedOut
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
+
+from corsgate.config.model.values import Limits, PoolLimits, Upstream
+from corsgate.credentials.outside import Outside
+from corsgate.errors import BadUpstreamResponse, BadValue, ConnectFailed, UpstreamTimedOut
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.transport.deadlines import Deadlines
+from corsgate.upstream.agent import UpstreamAgent
+from corsgate.upstream.body import KeptBody
+from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.treq_client import ProxyClient
+
+TIMEOUT_S = 10.0
+"""How long a request may take as a whole, in seconds."""
+
+MAX_BODY_BYTES = 256 * 1024
+"""How much a response's body may have."""
+
+_LIMITS = Limits(
+    connect_timeout_s=TIMEOUT_S, first_byte_timeout_s=TIMEOUT_S, response_idle_timeout_s=TIMEOUT_S
+)
+
+
+def as_upstream(outside: Outside) -> Upstream:
+    """Return an upstream of one server, for which each request has a new connection."""
+    return Upstream(
+        name="outside",
+        servers=(outside.server,),
+        ca_pem=outside.ca_pem,
+        client_certificate=outside.client_certificate,
+        pool=PoolLimits(max_connections=1, keep_alive=False),
+    )
+
+
+class Fetcher:
+    """Sends single requests, each over a connection of its own whose server is verified.
+
+    Args:
+        reactor: Connects and tells the time.
+        deadlines: Ends what takes too long.
+        hosts: Knows the names that come before DNS.
+    """
+
+    def __init__(self, reactor: Any, deadlines: Deadlines, hosts: Hosts) -> None:
+        self._reactor = reactor
+        self._deadlines = deadlines
+        self._hosts = hosts
+        self._running: set[Deferred[Any]] = set()
+
+    def fetch(
+        self, outside: Outside, head: RequestHead, body: bytes
+    ) -> Deferred[tuple[ResponseHead, bytes]]:
+        """Send a request; return a Deferred of the head and the whole body of its response.
+
+        It follows no redirect. The Deferred fails with an UpstreamError if there is no response
+        within `TIMEOUT_S`, or one of more than `MAX_BODY_BYTES`.
+
+        Args:
+            outside: The server.
+            head: The head, which goes on the wire as it is.
+            body: The body.
+        """
+        fetching = Deferred.fromCoroutine(self._fetch(outside, head, body))
+        self._running.add(fetching)
+        fetching.addTimeout(TIMEOUT_S, self._reactor)
+
+        def ended(result: Any) -> Any:
+            self._running.discard(fetching)
+            if isinstance(result, Failure) and result.check(DeferredTimedOut):
+                raise UpstreamTimedOut(f"it takes longer than {TIMEOUT_S:.0f} s")
+            return result
+
+        return fetching.addBoth(ended)
+
+    def stop(self) -> None:
+        """Cancel what is under way."""
+        for each in list(self._running):
+            each.cancel()
+
+    async def _fetch(
+        self, outside: Outside, head: RequestHead, body: bytes
+    ) -> tuple[ResponseHead, bytes]:
+        upstream, hosts = as_upstream(outside), self._hosts
+        try:
+            agent = UpstreamAgent(self._reactor, self._deadlines, upstream, hosts=hosts)
+        except BadValue as error:
+            raise ConnectFailed(str(error)) from None
+        try:
+            origin = outside.server.origin
+            response = await ProxyClient(agent).send(origin, head, KeptBody(body), _LIMITS)
+            whole = _Whole()
+            response.deliverBody(whole)
+            return response.head, await whole.read
+        finally:
+            agent.close()
+
+
+class _Whole(Protocol):
+    """Reads a body of at most `MAX_BODY_BYTES`.
+
+    Attributes:
+        read: Fires with it.
+    """
+
+    def __init__(self) -> None:
+        self.read: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._pieces: list[bytes] = []
+        self._left = MAX_BODY_BYTES
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece, unless it is one too many."""
+        self._left -= len(data)
+        self._pieces.append(data)
+        if self._left < 0 and not self.read.called:
+            self._pieces.clear()
+            self.read.errback(
+                BadUpstreamResponse(f"its response has more than {MAX_BODY_BYTES // 1024} KiB")
+            )
+            self._stop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        if self.read.called:
+            return
+        if reason.check(ResponseDone):
+            self.read.callback(b"".join(self._pieces))
+        else:
+            self.read.errback(BadUpstreamResponse("its response was cut short"))
+
+    def _stop(self) -> None:
+        tcp: Any = self.transport
+        if tcp is not None:
+            tcp.stopProducing()
