@@ -189,6 +189,23 @@ class WeakChallenge(UpstreamError):
     """The server's Digest challenge is weaker than the credentials allow."""
 
 
+class CredentialsRejected(UpstreamError):
+    """The server has rejected the gate's credentials repeatedly, so no request is signed for now.
+
+    Args:
+        detail: Why, until when and what to do, without a secret.
+        retry_s: In how many seconds the gate will sign a request again.
+    """
+
+    def __init__(self, detail: str, retry_s: float = 0.0) -> None:
+        super().__init__(detail)
+        self.retry_s = retry_s
+
+
+class LoginFailed(UpstreamError):
+    """The gate could not log in, so that the request was not sent."""
+
+
 class UpstreamTimedOut(UpstreamError):
     """The server accepted the connection, but sent nothing within the time limit."""
 

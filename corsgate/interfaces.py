@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from zope.interface import Attribute, Interface
 
 from corsgate.message.head import RequestHead, ResponseHead
@@ -69,3 +71,14 @@ class IAttempt(Interface):
 
     def end() -> None:
         """Let go of what others wait for; the last response's head has come, or none will."""
+
+
+class ILogOut(Interface):
+    """Credentials that leave something behind at servers, such as a session."""
+
+    def log_out() -> Awaitable[None]:
+        """End what is left behind, once no request that was begun needs it.
+
+        Returns:
+            A Deferred that fires then. Failures are logged; it has no time limit.
+        """

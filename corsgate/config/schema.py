@@ -20,6 +20,7 @@ from corsgate.config.model.balancing import Balancing, Ejection, Fallback, Healt
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
+from corsgate.config.model.session import Csrf, Expired
 from corsgate.config.model.values import (
     BasicCredentials,
     BearerCredentials,
@@ -32,6 +33,7 @@ from corsgate.config.model.values import (
     PoolLimits,
     Route,
     Server,
+    SessionCredentials,
     Upstream,
     UpstreamTls,
 )
@@ -57,7 +59,10 @@ _SPECIMEN: Mapping[str, Any] = {
             },
         },
     },
-    "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
+    "credentials": {
+        **{kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
+        "session": {"type": "session", "csrf": {}, "expired": {}},
+    },
     "cors": {"x": {}},
     "routes": {
         "/": {
@@ -87,6 +92,9 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("credentials", "digest"): (DigestCredentials,),
     ("credentials", "bearer"): (BearerCredentials,),
     ("credentials", "header"): (HeaderCredentials,),
+    ("credentials", "session"): (SessionCredentials,),
+    ("credentials", "session", "csrf"): (Csrf,),
+    ("credentials", "session", "expired"): (Expired,),
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),

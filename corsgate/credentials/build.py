@@ -8,9 +8,11 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    SessionCredentials,
 )
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.session import SessionSigner
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
@@ -36,3 +38,5 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case SessionCredentials():
+            return SessionSigner(credentials, means)

@@ -18,6 +18,8 @@ from corsgate.errors import (
     ConnectionReset,
     ConnectTimedOut,
     CorsgateError,
+    CredentialsRejected,
+    LoginFailed,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -55,6 +57,8 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (BadUpstreamResponse, "bad_response"),
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
+    (CredentialsRejected, "login"),
+    (LoginFailed, "login"),
 )
 """The causes of failures, a subclass before its base class."""
 

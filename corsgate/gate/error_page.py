@@ -17,6 +17,8 @@ from corsgate.errors import (
     ChallengedMidUpload,
     ConnectFailed,
     ConnectTimedOut,
+    CredentialsRejected,
+    LoginFailed,
     NoServer,
     TargetError,
     UpstreamBusy,
@@ -131,6 +133,8 @@ def problem_of(error: BaseException | None) -> Problem:
         )
     if isinstance(error, ConnectFailed):
         return Problem(status=502, detail="No server of the upstream could be reached.")
+    if isinstance(error, CredentialsRejected | LoginFailed):
+        return Problem(status=502, detail="The gate could not log in to the upstream.")
     if isinstance(error, UpstreamError):
         return Problem(status=502, detail="The upstream gave no usable response.")
     return Problem(status=500, detail="The gate failed; its log says more.")

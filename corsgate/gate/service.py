@@ -192,12 +192,14 @@ class GateService(Service):
         ended = [drain.run(self._listening.stop()), *self._listening.leaving.values()]
         return gatherResults(ended).addCallback(self._drained, cut)
 
-    def _drained(self, _: object, cut: IDelayedCall) -> None:
-        """Close the connections to upstreams: no client is left."""
+    def _drained(self, _: object, cut: IDelayedCall) -> Deferred[None]:
+        """Log out, and close the connections to upstreams: no client is left."""
         if cut.active():
             cut.cancel()
-        for upstream in self.runtime.upstreams.values():
-            upstream.stop()
+        left = [upstream.stop() for upstream in self.runtime.upstreams.values()]
+        return gatherResults(left).addCallback(self._logged_out)
+
+    def _logged_out(self, _: object) -> None:
         self._access_log.stop()
         self._stopped = True
         for waiting in self._awaiting_stop:

@@ -15,6 +15,7 @@ from corsgate.config.model.values import (
     DigestCredentials,
     Listener,
     Route,
+    SessionCredentials,
     Upstream,
 )
 from corsgate.transport.address_text import address_text
@@ -105,6 +106,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case SessionCredentials():
+            return "a login session"
 
 
 def _listed(items: Sequence[str]) -> str:

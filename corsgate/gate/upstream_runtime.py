@@ -9,9 +9,10 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.keys import KeyReader, key_reader
@@ -19,18 +20,23 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.build import build
+from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import ICredentials, ILogOut
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
 from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.own_requests import OwnRequests
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
+
+LOGOUT_S = 5.0
+"""How long logging out may take, since the end of the gate waits for it."""
 
 _log = Logger()
 
@@ -55,6 +61,7 @@ class UpstreamRuntime:
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
+        own_requests: Sends the requests of the gate's own, such as a login, for `credentials`.
         counters: All counters of the gate; None where nothing counts.
         chooses_freely: Whether it is all the same which server gets a client's request.
     """
@@ -73,6 +80,7 @@ class UpstreamRuntime:
     prober: Prober | None
     clock: IReactorTime
     chance: Callable[[], float]
+    own_requests: OwnRequests
     counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
     chooses_freely: bool = attrs.field(init=False)
@@ -88,13 +96,32 @@ class UpstreamRuntime:
         for watcher in self.watchers:
             watcher.start()
 
-    def stop(self) -> None:
-        """Watch them no more, and close each connection once its exchange has ended."""
+    def stop(self) -> Deferred[None]:
+        """Watch them no more, log out, and close each connection once its exchange has ended.
+
+        Returns:
+            A Deferred that fires once the gate has logged out, after `LOGOUT_S` at the latest.
+        """
         for watcher in self.watchers:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
+        left = self._log_out()
         self.agent.close()
+        return left
+
+    def _log_out(self) -> Deferred[None]:
+        """End what the credentials leave behind, such as sessions, within `LOGOUT_S`."""
+        if not ILogOut.providedBy(self.credentials):
+            return succeed(None)
+        left: Deferred[None] = self.credentials.log_out()
+        return left.addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+
+    def _not_left(self, failure: Failure) -> None:
+        if not failure.check(TimeoutError):
+            _log.failure("upstream {upstream}: logging out failed", failure, upstream=self.name)
+        else:
+            _log.warn("upstream {upstream}: logging out took too long", upstream=self.name)
 
     def take_over(self, before: UpstreamRuntime) -> None:
         """Continue with the state of the upstream of the same name before a reload.
@@ -112,6 +139,10 @@ class UpstreamRuntime:
                     watcher.inherit(other)
                     servers = tuple(watcher.servers)
         self.agent.inherit(before.agent, servers)
+        if self.own_requests is before.own_requests:
+            self.own_requests.use(self.config, self.client, self.balancer)
+        elif before.credentials is not None:
+            before._log_out()
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:
@@ -212,18 +243,21 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, refused = _credentials(upstream, reactor, rng, before)
+    credentials, refused, own_requests = _credentials(upstream, reactor, rng, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
         prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
+    client = ProxyClient(agent)
+    if before is None or own_requests is not before.own_requests:
+        own_requests.use(upstream, client, balancer)
     made = UpstreamRuntime(
         name=upstream.name,
         config=upstream,
         agent=agent,
-        client=ProxyClient(agent),
+        client=client,
         credentials=credentials,
         credential_refusals=refused,
         rules=rules,
@@ -234,6 +268,7 @@ def make_upstream(
         prober=prober,
         clock=reactor,
         chance=chance,
+        own_requests=own_requests,
         counters=common.counters,
     )
     if before is None:
@@ -247,16 +282,23 @@ def _credentials(
     reactor: Any,
     rng: Callable[[int], bytes],
     before: UpstreamRuntime | None,
-) -> tuple[ICredentials | None, CredentialRefusals]:
-    """Return what signs, and the servers' refusals of it.
+) -> tuple[ICredentials | None, CredentialRefusals, OwnRequests]:
+    """Return what signs, the servers' refusals of it, and what sends its own requests.
 
-    Equal credentials keep their nonces and their refusals.
+    Equal credentials keep their nonces, their sessions and their refusals.
     """
     if before is not None and before.config.credentials == upstream.credentials:
-        return before.credentials, before.credential_refusals
+        return before.credentials, before.credential_refusals, before.own_requests
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
-    return build(upstream.credentials, means), refusals
+    own_requests = OwnRequests(reactor)
+    means = Means(
+        seconds=reactor.seconds,
+        wall_clock=time.time,
+        rng=rng,
+        ask=own_requests.ask,
+        guard=Guard(f"upstream {upstream.name}", reactor),
+    )
+    return build(upstream.credentials, means), refusals, own_requests
 
 
 def _watchers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -24,6 +25,8 @@ class Signed:
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.
+        look: Gets the body of a short JSON response, and returns whether signing the request
+            again may help. None where bodies don't matter.
     """
 
     head: RequestHead = attrs.field(repr=False)
@@ -32,3 +35,4 @@ class Signed:
     awaits_continue: bool = False
     sends_body: bool = True
     pins: Any = None
+    look: Callable[[bytes], bool] | None = attrs.field(default=None, repr=False)

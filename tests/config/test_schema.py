@@ -132,6 +132,8 @@ def places() -> Iterator[tuple[Any, str]]:
             "properties": {k: v for k, v in kind["properties"].items() if k != "type"},
         }
         yield others, f'[credentials.a]\ntype = "{name}"\nKEY\n'
+        for key in ("csrf", "expired") if name == "session" else ():
+            yield kind["properties"][key], f'[credentials.a]\ntype = "{name}"\n{key} = {{ KEY }}'
 
 
 class SchemaTests(SynchronousTestCase):

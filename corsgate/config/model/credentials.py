@@ -9,6 +9,7 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.session import SessionCredentials
 from corsgate.config.model.validators import Validator, choice, rule
 
 DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
@@ -85,5 +86,9 @@ class HeaderCredentials:
 
 
 Credentials: TypeAlias = (
-    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials
+    BasicCredentials
+    | DigestCredentials
+    | BearerCredentials
+    | HeaderCredentials
+    | SessionCredentials
 )

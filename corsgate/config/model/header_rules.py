@@ -11,6 +11,7 @@ import attrs
 from corsgate.config.model import rules
 from corsgate.config.model.credentials import Credentials, HeaderCredentials
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.session import SessionCredentials
 from corsgate.config.model.validators import each, rule
 from corsgate.errors import BadValue
 from corsgate.message.headers import HOP_BY_HOP, Header
@@ -55,7 +56,11 @@ def owned_names(credentials: Credentials | None) -> frozenset[bytes]:
     """
     if credentials is None:
         return frozenset()
-    named = (credentials.name,) if isinstance(credentials, HeaderCredentials) else ()
+    named: tuple[str, ...] = ()
+    if isinstance(credentials, HeaderCredentials):
+        named = (credentials.name,)
+    elif isinstance(credentials, SessionCredentials):
+        named = credentials.field_names
     return frozenset((b"authorization", *map(normal_name, named)))
 
 

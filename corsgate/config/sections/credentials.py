@@ -16,6 +16,7 @@ from corsgate.config.model.values import (
 )
 from corsgate.config.sections.exposure import warn_of_exposed
 from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.session import read_session
 from corsgate.config.toml.reader import Table, boolean, checked, text
 from corsgate.config.toml.shape import shape
 
@@ -115,6 +116,7 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "digest": _digest,
     "bearer": _bearer,
     "header": _header,
+    "session": read_session,
 }
 
 

@@ -10,10 +10,13 @@ from corsgate.config.model.values import (
     Credentials,
     HeaderCredentials,
     Server,
+    SessionCredentials,
 )
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
 from corsgate.message.host import is_loopback_name
+
+_SENT = BasicCredentials | BearerCredentials | HeaderCredentials | SessionCredentials
 
 CLEAR_FIX = "use https if the server has it"
 
@@ -32,7 +35,7 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     Returns:
         One line; empty if the secret is not sent unencrypted.
     """
-    if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
+    if not isinstance(credentials, _SENT):
         return ""
     return in_clear(servers)
 
