@@ -9,7 +9,7 @@ says how it went::
         response = await send(...)
         place.responded(response.status)  # Or place.accepted(), or place.rejected().
     finally:
-        place.end()
+        place.end()  # If there was no verdict.
 
 `Lockout` has the rules.
 """
@@ -17,6 +17,7 @@ says how it went::
 from __future__ import annotations
 
 from collections import deque
+from math import ceil
 from typing import Final
 
 import attrs
@@ -24,8 +25,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from corsgate.credentials.lockout import SILENCE_S, Lockout, Turn
-from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
+from corsgate.credentials.lockout import SILENCE_S, Lockout, Term
+from corsgate.errors import ConnectFailed, CredentialsRejected, UpstreamBusy, UpstreamError
 
 PROOF_S: Final = 300.0
 """How long an unused server's acceptance is relied on; the password may have been changed since."""
@@ -60,46 +61,70 @@ class Block:
 
 
 class Place:
-    """One use of the credentials. Exactly one verdict counts; `end` must be called."""
+    """One use of the credentials. What is recorded first counts; `end` must be called."""
 
-    __slots__ = ("_guard", "_server", "_turn")
+    __slots__ = ("_guard", "_server", "_term")
 
-    def __init__(self, guard: Guard, server: str, turn: Turn | None) -> None:
+    def __init__(self, guard: Guard, server: str, term: Term | None) -> None:
         self._guard: Guard | None = guard
         self._server = server
-        self._turn = turn
+        self._term = term
 
-    def responded(self, status: int, *, is_fresh: bool = True) -> None:
+    def responded(self, status: int) -> None:
         """Record the verdict that a response's status is.
 
         Args:
             status: The status. 401 rejects the credentials, most others accept them.
-            is_fresh: Whether a 401 rejects the credentials themselves, rather than a nonce, token
-                or session that may have expired.
         """
         if status == 401:
-            if is_fresh:
-                self.rejected()
-        elif status not in _NO_VERDICT:
+            self.rejected()
+        elif status in _NO_VERDICT:
+            self.unjudged()
+        else:
             self.accepted()
+
+    def failed(self, error: UpstreamError) -> None:
+        """Record why there is no response.
+
+        Args:
+            error: Why. If nothing was sent, the place is given back at once.
+        """
+        if isinstance(error, ConnectFailed | UpstreamBusy):
+            self.unjudged()
 
     def accepted(self) -> None:
         """Record that the server accepted the credentials."""
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard._accepted(self._server, self._turn)
+            guard._accepted(self._server, self._term)
 
     def rejected(self) -> None:
         """Record that the server rejected the credentials."""
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard._rejected(self._server, self._turn)
+            guard._rejected(self._server, self._term)
 
-    def end(self) -> None:
-        """Give the place back, if there was no verdict. Again does no harm."""
+    def doubted(self) -> None:
+        """Record a refusal that may have another reason, such as a nonce that has expired.
+
+        It doesn't count where the server has accepted the credentials before. Elsewhere four in a
+        row are like two rejections.
+        """
+        guard, self._guard = self._guard, None
+        if guard is not None and self._term is not None:
+            guard._rejected(self._server, self._term, in_doubt=True)
+
+    def unjudged(self) -> None:
+        """Give the place back: the server got nothing, or its response says nothing of them."""
         guard, self._guard = self._guard, None
         if guard is not None:
-            guard._ended(self._server, self._turn)
+            guard._ended(self._server, self._term)
+
+    def end(self) -> None:
+        """Give the place back soon if nothing else was recorded; the server may reject it yet."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard._given_up(self._server, self._term)
 
 
 @attrs.define(eq=False)
@@ -129,7 +154,7 @@ class Guard:
     """Says when the credentials may be sent to a server.
 
     Args:
-        where: What uses the credentials, for the log, such as ``upstream box``.
+        upstream: The name of the upstream whose credentials they are, for the log.
         clock: Tells the time and calls back.
 
     Attributes:
@@ -137,12 +162,13 @@ class Guard:
             was last sent them, in the clock's seconds. A request to one of these may be sent
             without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
             and calls `rejected` on a 401.
+        clock: As above.
     """
 
-    def __init__(self, where: str, clock: IReactorTime) -> None:
+    def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
-        self._where = where
-        self._clock = clock
+        self._upstream = upstream
+        self.clock = clock
         self._servers: dict[str, _Server] = {}
 
     def check(self, server: str) -> None:
@@ -165,7 +191,7 @@ class Guard:
             server: As for `check`.
         """
         found = self._servers.get(server)
-        left_s = 0.0 if found is None else found.lockout.left_s(self._clock.seconds())
+        left_s = 0.0 if found is None else found.lockout.left_s(self.clock.seconds())
         if found is None or not left_s:
             return None
         return Block(left_s=left_s, rejections=found.lockout.rejections)
@@ -183,7 +209,7 @@ class Guard:
             CredentialsRejected: Nothing is signed for the server now.
             UpstreamBusy: It took too long, or too many wait.
         """
-        now, used_s = self._clock.seconds(), self.proven.get(server)
+        now, used_s = self.clock.seconds(), self.proven.get(server)
         if used_s is not None:
             if now - used_s <= PROOF_S:
                 self.proven[server] = now
@@ -193,9 +219,9 @@ class Guard:
         if found is None:
             found = self._new(server)
         self._check(found.lockout)
-        turn = None if found.waiters else found.lockout.begin(now)
-        if turn is not None:
-            return Place(self, server, turn)
+        term = None if found.waiters else found.lockout.begin(now)
+        if term is not None:
+            return Place(self, server, term)
         if len(found.waiters) >= MAX_WAITING:
             raise UpstreamBusy("too many requests wait until the credentials are tried")
         # After a block the verdict on the trial is awaited, but no longer than it usually takes.
@@ -220,65 +246,67 @@ class Guard:
             found.lockout.reset()
             self._wake(server)
 
-    # Verdicts. Requests to a proven server have no turn.
+    # Verdicts. Requests to a proven server have no term.
 
-    def _accepted(self, server: str, turn: Turn | None) -> None:
-        if turn is None:
+    def _accepted(self, server: str, term: Term | None) -> None:
+        found = self._servers.get(server)
+        if found is None or term is None:
             # Others that were sent at the same time may have been rejected since.
             return
-        found = self._servers.get(server)
-        if found is None or not found.lockout.block_s:
-            was_blocked = False
-        else:
-            was_blocked = turn.term == found.lockout.term
-        if found is not None and found.lockout.accepted(turn):
-            while len(self.proven) >= MAX_SERVERS:
-                del self.proven[next(iter(self.proven))]
-            self.proven[server] = self._clock.seconds()
-            if was_blocked:
-                _log.info(
-                    "{where}, server {server}: box accepted the gate's credentials; requests are"
-                    " signed again",
-                    where=self._where,
-                    server=server,
-                )
-            self._wake(server)
+        was_blocked = bool(found.lockout.block_s)
+        if not found.lockout.accepted(term):
+            return
+        if len(self.proven) >= MAX_SERVERS:
+            del self.proven[next(iter(self.proven))]
+        self.proven[server] = self.clock.seconds()
+        if was_blocked:
+            _log.info(
+                "upstream {upstream}, server {server}: box accepted the gate's credentials;"
+                " requests are signed again",
+                upstream=self._upstream,
+                server=server,
+            )
+        self._wake(server)
 
-    def _rejected(self, server: str, turn: Turn | None) -> None:
-        self.proven.pop(server, None)
-        found = self._servers.get(server)
-        if found is None:
-            found = self._new(server)
-        lockout, now = found.lockout, self._clock.seconds()
-        if turn is None:
-            if lockout.block_s:
-                # It was sent before the block.
-                return
-            # It had no place, so it gets one for its verdict.
-            lockout.under_way += 1
-            turn = Turn(lockout.term)
-        if lockout.rejected(turn, now):
+    def _rejected(self, server: str, term: Term | None, *, in_doubt: bool = False) -> None:
+        lockout, now = (
+            (self._servers.get(server) or self._new(server)).lockout,
+            self.clock.seconds(),
+        )
+        if in_doubt and term is not None:
+            begins = lockout.doubted(term, now)
+        else:
+            self.proven.pop(server, None)
+            begins = lockout.rejected(term, now)
+        if begins:
             _log.warn(
-                "{where}, server {server}: box rejected the gate's credentials {count} times in a"
-                " row; to keep the account from being locked, nothing is signed for {seconds:g} s"
-                " and requests get 502: correct the secret, or see whether the account is locked",
-                where=self._where,
+                "upstream {upstream}, server {server}: box rejected the gate's credentials {count}"
+                " times in a row; to keep the account from being locked, nothing is signed for"
+                " {seconds:g} s and requests get 502: correct the secret, or see whether the"
+                " account is locked",
+                upstream=self._upstream,
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,
             )
         self._wake(server)
 
-    def _ended(self, server: str, turn: Turn | None) -> None:
+    def _ended(self, server: str, term: Term | None) -> None:
         found = self._servers.get(server)
-        if found is not None and turn is not None:
-            found.lockout.ended(turn, self._clock.seconds())
+        if found is not None and term is not None:
+            found.lockout.ended(term, self.clock.seconds())
+            self._wake(server)
+
+    def _given_up(self, server: str, term: Term | None) -> None:
+        found = self._servers.get(server)
+        if found is not None and term is not None:
+            found.lockout.given_up(term, self.clock.seconds())
             self._wake(server)
 
     # Those that wait.
 
     def _check(self, lockout: Lockout) -> None:
-        left_s = lockout.left_s(self._clock.seconds())
+        left_s = lockout.left_s(self.clock.seconds())
         if left_s:
             raise _rejection(lockout.rejections, left_s)
 
@@ -298,27 +326,27 @@ class Guard:
             found.call.cancel()
             found.call = None
         if found.waiters:
-            now = self._clock.seconds()
+            now = self.clock.seconds()
             due_s = min(found.lockout.next_s(now), found.waiters[0].until_s - now)
-            found.call = self._clock.callLater(max(due_s, 0.0), self._look, server)
-        elif found.lockout.is_idle:
+            found.call = self.clock.callLater(max(due_s, 0.0), self._look, server)
+        elif found.lockout.is_idle(self.clock.seconds()):
             del self._servers[server]
 
     def _wake_one(self, server: str, found: _Server) -> bool:
         """Let the first one that waits go on, or fail; return whether it did either."""
-        waiter, lockout, now = found.waiters[0], found.lockout, self._clock.seconds()
+        waiter, lockout, now = found.waiters[0], found.lockout, self.clock.seconds()
         error: UpstreamError | None = None
         place: Place | None = None
         if server in self.proven:
             place = Place(self, server, None)
         elif left_s := lockout.left_s(now):
             error = _rejection(lockout.rejections, left_s)
-        elif turn := lockout.begin(now):
-            place = Place(self, server, turn)
+        elif term := lockout.begin(now):
+            place = Place(self, server, term)
         elif now >= waiter.until_s:
             error = UpstreamBusy("no verdict on the gate's credentials came in time")
             if lockout.block_s:
-                error = _rejection(lockout.rejections, 1.0)
+                error = _rejection(lockout.rejections, 0.0)
         else:
             return False
         found.waiters.popleft()
@@ -349,8 +377,10 @@ class Guard:
 
 
 def _rejection(rejections: int, left_s: float) -> CredentialsRejected:
+    """Return the error of a request during a block, or of one that waits for a trial after it."""
+    until = f"nothing is signed for another {ceil(left_s)} s" if left_s else "they are being tried"
     return CredentialsRejected(
-        f"the server rejected the gate's credentials {rejections} times in a row; nothing is signed"
-        f" for another {left_s:.0f} s: correct the secret, or see whether the account is locked",
-        left_s,
+        f"the server rejected the gate's credentials {rejections} times in a row; {until}: correct"
+        " the secret, or see whether the account is locked",
+        max(left_s, SILENCE_S),
     )

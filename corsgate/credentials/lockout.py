@@ -6,6 +6,7 @@ until the server has accepted one, and not at all for some time after two reject
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import attrs
@@ -13,6 +14,13 @@ import attrs
 MAX_REJECTIONS: Final = 2
 """How many rejections in a row start a block. Until a server accepts, as many requests may be under
 way as it may still reject."""
+
+MAX_FAILURES: Final = 4
+"""How many failures in a row start a block if some of them may have had another reason than wrong
+credentials, such as a nonce that another request has used up."""
+
+TRIAL_FAILURES: Final = 2
+"""The same after a block."""
 
 FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
@@ -25,125 +33,177 @@ TRIAL_SILENCE_S: Final = 5.0
 """The same after a block, when a single request tries the credentials again."""
 
 
-@attrs.frozen
-class Turn:
-    """One request that is under way with the credentials.
+class Term:
+    """A time in which requests are counted: until a block begins, or the server accepts one.
 
-    Attributes:
-        term: The lockout's term in which it began; what ends in a later one no longer counts.
+    What ends in a later term than it began in no longer counts.
     """
 
-    term: int
+    __slots__ = ()
 
 
 @attrs.define(eq=False)
 class Lockout:
-    """What one server's verdicts allow. It is told the time, in seconds.
+    """What one server's verdicts allow. Its methods get the time, in seconds.
 
     Attributes:
         rejections: How many rejections came in a row.
+        failures: How many rejections and doubtful refusals came in a row.
         under_way: How many requests of this term are under way.
-        term: How often a block has begun, or the count has started anew.
+        term: The current one.
         block_s: How long the last block was or is; 0.0 if there was none since the server
             accepted the credentials.
         until_s: When that block ends.
     """
 
     rejections: int = 0
+    failures: int = 0
     under_way: int = 0
-    term: int = 0
+    term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
     # Since when no request has been answered, and how many more may run for that.
     _quiet_s: float = 0.0
     _more: int = 0
+    # Until when the places of requests that were given up stay taken.
+    _held: deque[float] = attrs.Factory(deque)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether there is nothing to remember."""
-        return not self.rejections and not self.under_way
+    def is_idle(self, now: float) -> bool:
+        """Return whether there is nothing to remember.
+
+        Args:
+            now: The time in seconds.
+        """
+        return not self.rejections and not self.failures and not self._taken(now)
 
     def left_s(self, now: float) -> float:
         """Return for how many more seconds nothing may be signed; 0.0 if it may."""
         return max(self.until_s - now, 0.0) if self.block_s else 0.0
 
-    def begin(self, now: float) -> Turn | None:
-        """Begin a request, if one may be sent now; else return None.
+    def begin(self, now: float) -> Term | None:
+        """Begin a request, if one may be sent now; return its term, else None.
 
         Args:
             now: The time in seconds.
         """
         if self.left_s(now):
             return None
-        if not self.under_way:
+        taken = self._taken(now)
+        if not taken:
             self._quiet_s, self._more = now, 0
-        elif self.under_way >= self._limit:
+        elif taken >= self._limit:
             # Each silent interval allows one more, but what was not used is not saved up.
             steps = int((now - self._quiet_s) / self._silence_s)
             self._quiet_s += steps * self._silence_s
-            self._more = min(self._more + steps, self.under_way - self._limit + 1)
-        if self.under_way >= self._limit + self._more:
+            self._more = min(self._more + steps, taken - self._limit + 1)
+        if taken >= self._limit + self._more:
             return None
         self.under_way += 1
-        return Turn(self.term)
+        return self.term
 
     def next_s(self, now: float) -> float:
         """Return in how many seconds `begin` may succeed if no request is answered before."""
         left_s = self.left_s(now)
-        return left_s or max(self._quiet_s + self._silence_s - now, 0.0)
+        if left_s:
+            return left_s
+        next_s = self._quiet_s + self._silence_s
+        return max(min(next_s, *self._held) - now if self._held else next_s - now, 0.0)
 
-    def accepted(self, turn: Turn) -> bool:
+    def accepted(self, term: Term) -> bool:
         """Record that the server accepted the credentials; return whether that counts.
 
         Args:
-            turn: The request's. A late response to one from before a block doesn't end the block.
+            term: The request's. A late response to one from before a block doesn't end the block.
         """
-        if turn.term != self.term:
+        if term is not self.term:
             return False
         self.reset()
         return True
 
-    def rejected(self, turn: Turn, now: float) -> bool:
+    def rejected(self, term: Term | None, now: float) -> bool:
         """Record that the server rejected the credentials; return whether a block begins.
 
         Args:
-            turn: The request's.
+            term: The request's; None for one that needed no `begin`, since the server had accepted
+                the credentials before. It began before a block, if there is one.
             now: The time in seconds.
         """
-        if turn.term != self.term:
+        if self.block_s if term is None else term is not self.term:
             return False
         self.rejections += 1
-        self.ended(turn, now)
-        if self.rejections < MAX_REJECTIONS:
-            return False
-        self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
-        self.until_s = now + self.block_s
-        self.term += 1
-        self.under_way = 0
-        return True
+        return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
-    def ended(self, turn: Turn, now: float) -> None:
-        """Record that a request ended without a verdict.
+    def doubted(self, term: Term, now: float) -> bool:
+        """Record a refusal that may have another reason; return whether a block begins.
 
         Args:
-            turn: The request's.
+            term: The request's.
             now: The time in seconds.
         """
-        if turn.term == self.term:
+        return term is self.term and self._failed(term, now, is_over=False)
+
+    def _failed(self, term: Term | None, now: float, *, is_over: bool) -> bool:
+        """Count a failure, which may be one too many; return whether a block begins."""
+        self.failures += 1
+        if term is not None:
+            self.ended(term, now)
+        if not is_over and self.failures < MAX_FAILURES:
+            return False
+        self.rejections = max(self.rejections, MAX_REJECTIONS)
+        # After the block, the nonce of the trial may have expired.
+        self.failures = MAX_FAILURES - TRIAL_FAILURES
+        self.block_s = min(self.block_s * 2 or FIRST_BLOCK_S, MAX_BLOCK_S)
+        self.until_s = now + self.block_s
+        self._begin_term()
+        return True
+
+    def ended(self, term: Term, now: float) -> None:
+        """Record that a request never reached the server, or got a response without a verdict.
+
+        Args:
+            term: The request's.
+            now: The time in seconds.
+        """
+        if term is self.term:
             self.under_way -= 1
             self._quiet_s = now
-            self._more = max(0, self.under_way - self._limit)
+            self._more = max(0, self._taken(now) - self._limit)
+
+    def given_up(self, term: Term, now: float) -> None:
+        """Record that nobody waits for the response to a request any more.
+
+        The server may reject it yet. So its place stays taken for a while, and many clients that
+        leave, or whose time is over, make no room for as many others.
+
+        Args:
+            term: The request's.
+            now: The time in seconds.
+        """
+        if term is self.term:
+            self.under_way -= 1
+            self._held.append(now + self._silence_s)
 
     def reset(self) -> None:
         """Start anew, as if nothing were known of the server."""
-        self.rejections = self.under_way = 0
+        self.rejections = self.failures = 0
         self.block_s = 0.0
-        self.term += 1
+        self._begin_term()
+
+    def _begin_term(self) -> None:
+        self.term = Term()
+        self.under_way = 0
+        self._held.clear()
+
+    def _taken(self, now: float) -> int:
+        """Return how many places are taken."""
+        while self._held and self._held[0] <= now:
+            self._held.popleft()
+        return self.under_way + len(self._held)
 
     @property
     def _limit(self) -> int:
         """How many requests may be under way at once: as many as may be rejected, at least one."""
-        return max(MAX_REJECTIONS - self.rejections, 1)
+        return max(min(MAX_REJECTIONS - self.rejections, MAX_FAILURES - self.failures), 1)
 
     @property
     def _silence_s(self) -> float:

@@ -109,6 +109,9 @@ class Login:
         except LoginRejected:
             place.rejected()
             raise
+        except UpstreamError:
+            place.unjudged()
+            raise
         finally:
             place.end()
         return session

@@ -296,7 +296,7 @@ def _credentials(
         wall_clock=time.time,
         rng=rng,
         ask=own_requests.ask,
-        guard=Guard(f"upstream {upstream.name}", reactor),
+        guard=Guard(upstream.name, reactor),
     )
     return build(upstream.credentials, means), refusals, own_requests
 

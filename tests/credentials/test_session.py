@@ -89,7 +89,7 @@ class LoginTests(SessionCase):
 
     def test_guard(self) -> None:
         """Two rejections stop logins for 5 s; a success ends that."""
-        signer = self.signer(guard=Guard("upstream box", self.clock))
+        signer = self.signer(guard=Guard("box", self.clock))
         for _ in range(2):
             _, waiting = self.begin(signer)
             self.answer(response(401))
@@ -103,7 +103,7 @@ class LoginTests(SessionCase):
 
     def test_trouble_is_no_rejection(self) -> None:
         """A login that fails for other reasons blocks nothing."""
-        signer = self.signer(guard=Guard("upstream box", self.clock))
+        signer = self.signer(guard=Guard("box", self.clock))
         for _ in range(5):
             _, waiting = self.begin(signer)
             self.answer(response(500))
