@@ -10,6 +10,7 @@ from corsgate.config.model.credentials import (
     Credentials,
     HeaderCredentials,
 )
+from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, parse_challenges
 from corsgate.message.headers import Header
 
@@ -36,6 +37,8 @@ def kind_of(credentials: Credentials) -> str:
     """Return the kind of credentials, as ``type`` has it; with the name of a header."""
     if isinstance(credentials, HeaderCredentials):
         return f"the header {credentials.name}"
+    if isinstance(credentials, SessionCredentials):
+        return "a login session"
     return credentials.kind
 
 

@@ -98,11 +98,10 @@ class Login:
         session = Session(server=server, made_s=now_s, used_s=now_s)
         if self._at is None:
             return session
-        url = f"{self._at.origin or server}{self._at.path}"
         if self._means.guard is None:
             await self._begin(server, session, names)
             return session
-        place = await self._means.guard.admit(url)
+        place = await self._means.guard.admit(self._at.origin or server)
         try:
             await self._begin(server, session, names)
             place.accepted()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from corsgate.config.model import rules
+from corsgate.config.model.balancing import HealthCheck
 from corsgate.config.model.session import (
     Csrf,
     Expired,
@@ -65,15 +66,29 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
     return None if len(table.notes.faults) > before else SessionCredentials(**found)
 
 
-def check_calls(table: Table, credentials: object, servers: tuple[Server, ...]) -> None:
-    """Record a fault for each URL of a session that leads out of its upstream.
+def check_places(
+    table: Table,
+    credentials: object,
+    servers: tuple[Server, ...],
+    health: HealthCheck | None,
+    *,
+    are_all: bool,
+) -> None:
+    """Record a fault for each place of a session that is not in its upstream.
 
     Args:
         table: The table of the upstream.
         credentials: Its credentials, of any kind.
-        servers: Its servers; those that discovery finds are not known yet.
+        servers: Its servers.
+        health: Its health check.
+        are_all: Whether there are no others, which discovery finds.
     """
     if not isinstance(credentials, SessionCredentials):
+        return
+    if health is not None and health.port is not None and not health.anonymous:
+        problem = "the gate does not log in at another port than that of the server"
+        table.notes.add((*table.path, "health", "port"), problem, "add anonymous = true")
+    if not are_all:
         return
     origins = [server.origin for server in servers]
     for key, call in credentials.calls():
