@@ -226,7 +226,8 @@ class Django(SessionBox):
             self.logins += 1
             form = parse_qs(message.body.decode())
             if form != {"username": [USER], "password": [self.password]}:
-                return response(200, [], b"<form>wrong")
+                cookie = f"csrftoken=again-{self.made}; Path=/; SameSite=Lax".encode()
+                return response(200, [(b"Set-Cookie", cookie)], b"<form>wrong")
             session = self.begin()
             fields = [
                 (b"Location", b"/accounts/profile/"),

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Call, FieldValue, SessionCredentials, parse_call
+from corsgate.credentials.cookie_jar import cookie_name, set_cookies
 from corsgate.credentials.static import utf8
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
@@ -223,9 +224,12 @@ def login_problem(credentials: SessionCredentials, head: ResponseHead, token: by
         if token is not None:
             return ""
         return f"it responded {status}, without a token at {credentials.token_path} of a JSON body"
-    has_cookie = any(name.lower() == b"set-cookie" for name, _ in head.headers)
-    if not has_cookie:
-        return f"it responded {status} without a cookie"
+    names = {cookie_name(value) for value in set_cookies(head)}
+    if credentials.csrf is not None:
+        # A page that says that the login failed has a new CSRF token.
+        names.discard(credentials.csrf.cookie.encode("ascii"))
+    if not names:
+        return f"it responded {status} without a session cookie"
     if status >= 300 and expiry_of(credentials)(head):
         return f"it responded {status}, which leads back to the login page"
     return ""

@@ -16,7 +16,8 @@ class CsrfTests(SessionCase):
         """Return a signer that has logged in."""
         signer = self.signer(SessionCredentials(login_url="/login", json=COOKIES.json, csrf=csrf))
         attempt, _ = self.begin(signer)
-        self.cookie("1")
+        cookies = [(b"Set-Cookie", b"sid=1; Path=/"), (b"Set-Cookie", b"csrf=c; Path=/")]
+        self.answer(response(200, *(cookies if csrf.cookie else cookies[:1])))
         attempt.end()
         return signer
 
@@ -67,10 +68,10 @@ class CsrfTests(SessionCase):
 
     def test_cookie(self) -> None:
         """A token in a cookie follows the cookie."""
-        signer = self.logged_in(Csrf(header="X-T", cookie="sid", always=True))
+        signer = self.logged_in(Csrf(header="X-T", cookie="csrf", always=True))
         attempt, signed = self.signed(signer)
-        self.assertEqual(self.field(signed, b"X-T"), b"1")
-        later = response(403, (b"Set-Cookie", b"sid=a%2Fb; Path=/"))
+        self.assertEqual(self.field(signed, b"X-T"), b"c")
+        later = response(403, (b"Set-Cookie", b"csrf=a%2Fb; Path=/"))
         self.assertTrue(attempt.responded(signed, later))
         signed = self.successResultOf(self.sign(attempt))
         self.assertEqual(self.field(signed, b"X-T"), b"a/b")

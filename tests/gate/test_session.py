@@ -62,6 +62,14 @@ class SessionTests(SessionTestCase):
         self.assertEqual({answer.status for answer in answers}, {502})
         self.assertEqual(box.logins, 1)
 
+    async def test_wrong_password_in_a_form(self) -> None:
+        """A page that says that the login failed, with a new token, is no login."""
+        gate, _, box = await self.open("Django")
+        box.password = "another"
+        for _ in range(4):
+            self.assertEqual((await self.ask(gate, b"GET", b"/api/items")).status, 502)
+        self.assertEqual(box.logins, 2)
+
     async def test_no_right(self) -> None:
         """A resource that refuses every session brings one more login, not one for each request."""
         gate, upstream, box = await self.open(

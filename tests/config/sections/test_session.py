@@ -132,9 +132,10 @@ class SessionTests(TableTestCase):
     def test_probes_at_another_port(self) -> None:
         """They can't have the session."""
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'
-        (fault,) = faults_of(text + "health = { path = "/", port = 81 }\n" + ROUTE)
+        anonymous = 'health = { path = "/", port = 81, anonymous = true }\n'
+        (fault,) = faults_of(text + 'health = { path = "/", port = 81 }\n' + ROUTE)
         self.assertIn("upstreams.a.health.port: the gate does not log in at another port", fault)
-        self.assertEqual(faults_of(text + "health = { path = "/", port = 81, anonymous = true }\n" + ROUTE), [])
+        self.assertEqual(faults_of(text + anonymous + ROUTE), [])
 
     def test_sent_in_clear(self) -> None:
         """A login over plain http to another machine is warned of."""
