@@ -57,7 +57,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (BadUpstreamResponse, "bad_response"),
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
-    (CredentialsRejected, "login"),
+    (CredentialsRejected, "credentials"),
     (LoginFailed, "login"),
 )
 """The causes of failures, a subclass before its base class."""

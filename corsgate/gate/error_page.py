@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from http import HTTPStatus
+from math import ceil
 
 import attrs
 
@@ -115,6 +116,15 @@ def problem_of(error: BaseException | None) -> Problem:
             detail="The upstream asked who sends only when it had begun to read; send it again.",
             headers=((b"Retry-After", b"1"),),
         )
+    if isinstance(error, CredentialsRejected):
+        wait_s = ceil(error.retry_s)
+        return Problem(
+            status=502,
+            detail="The upstream rejects the gate's credentials. To keep the account from being"
+            f" locked, the gate tries them again in {wait_s} s at the earliest; its operator has to"
+            " correct them.",
+            headers=((b"Retry-After", b"%d" % wait_s),),
+        )
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")
     if isinstance(error, ConnectTimedOut | UpstreamTimedOut):
@@ -133,7 +143,7 @@ def problem_of(error: BaseException | None) -> Problem:
         )
     if isinstance(error, ConnectFailed):
         return Problem(status=502, detail="No server of the upstream could be reached.")
-    if isinstance(error, CredentialsRejected | LoginFailed):
+    if isinstance(error, LoginFailed):
         return Problem(status=502, detail="The gate could not log in to the upstream.")
     if isinstance(error, UpstreamError):
         return Problem(status=502, detail="The upstream gave no usable response.")

@@ -12,6 +12,8 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    CredentialsRejected,
+    LoginFailed,
     NoServer,
     OutOfDescriptors,
     QueueFull,
@@ -48,6 +50,8 @@ class CauseTests(SynchronousTestCase):
             BadUpstreamResponse,
             ChallengedMidUpload,
             WeakChallenge,
+            CredentialsRejected,
+            LoginFailed,
         ):
             self.assertEqual((error, cause_of(error("x"))), (error, None))
 
