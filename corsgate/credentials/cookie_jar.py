@@ -141,7 +141,7 @@ def _parse(name: bytes, value: bytes, target: bytes, now_s: float, ahead_s: floa
             # Max-Age has precedence over Expires (5.3), and no one's clock matters to it.
             age_s = min(float(text[:12]), 1e9)
         elif key == b"expires":
-            at_s = http2time(text.decode("ascii", "replace"))
+            at_s = _time(text)
             ends_s = None if at_s is None else at_s - ahead_s
     if age_s is not None:
         ends_s = now_s + age_s if age_s > 0 else 0.0
@@ -152,9 +152,18 @@ def _clock_difference(head: ResponseHead, now_s: float) -> float:
     """Return by how many seconds the server's clock is ahead; devices often have no true time."""
     for name, value in head.headers:
         if name.lower() == b"date":
-            date_s = http2time(value.decode("ascii", "replace"))
+            date_s = _time(value)
             return 0.0 if date_s is None else date_s - now_s
     return 0.0
+
+
+def _time(date: bytes) -> float | None:
+    """Return a date in seconds since 1970, whatever form it has; None for rubbish."""
+    try:
+        found = http2time(date.decode("ascii", "replace"))
+    except (ValueError, OverflowError):
+        return None
+    return None if found is None else float(found)
 
 
 def _default_path(target: bytes) -> bytes:

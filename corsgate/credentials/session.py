@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -193,11 +193,13 @@ class SessionSigner:
         return place.session
 
     async def _log_out(self) -> None:
+        leaving = []
         for place in self._places.values():
             place.logins.cancel()
             session, place.session = place.session, None
             if session is not None and self.credentials.logout_url:
-                await self.login.log_out(session)
+                leaving.append(Deferred.fromCoroutine(self.login.log_out(session)))
+        await gatherResults(leaving)
 
 
 @implementer(IAttempt)

@@ -9,6 +9,7 @@ from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.interfaces import IReactorTime
 
 from corsgate.balance.balancer import Balancer
+from corsgate.config.model.request_rules import ORIGIN_MODES
 from corsgate.config.model.values import Limits, Server, Upstream
 from corsgate.credentials.means import OwnResponse
 from corsgate.errors import BadUpstreamResponse, ConnectFailed, UpstreamError, UpstreamTimedOut
@@ -25,6 +26,7 @@ TIMEOUT_S = 15.0
 
 _LIMITS = Limits(first_byte_timeout_s=TIMEOUT_S, response_idle_timeout_s=TIMEOUT_S)
 _USUAL = ((b"User-Agent", b"corsgate"), (b"Accept", b"*/*"))
+_SAFE = frozenset((b"GET", b"HEAD"))
 _NEEDS_LENGTH = frozenset((b"POST", b"PUT", b"PATCH"))
 
 
@@ -70,13 +72,17 @@ class OwnRequests:
         server = self._server(origin)
         own = {name.lower() for name, _ in head.headers}
         fields = [field for field in self._fields if field[0].lower() not in own]
-        host = (b"Host", server.authority.encode("ascii"))
         target = head.target
         base = server.base_path.encode("ascii")
         if not target.startswith(base + b"/"):
             # Otherwise the URL was written with the server's own path.
             target = join_base(base, target)
-        sent = RequestHead(head.method, target, [host, *fields, *head.headers])
+        fields.insert(0, (b"Host", server.host_value))
+        if head.method not in _SAFE and (origin_seen := self._origin(server)):
+            # Boxes that check where a form comes from see the same as of pages.
+            path = target.partition(b"?")[0]
+            fields += [(b"Origin", origin_seen), (b"Referer", origin_seen + path)]
+        sent = RequestHead(head.method, target, [*fields, *head.headers])
         task: Deferred[Any] = Deferred.fromCoroutine(self._exchange(server, sent, body))
         try:
             return await task.addTimeout(TIMEOUT_S, self._clock)
@@ -95,6 +101,14 @@ class OwnRequests:
         except Exception as error:
             raise BadUpstreamResponse(f"{server.origin}: its response broke off") from error
         return OwnResponse(head=response.head, body=data, target=head.target)
+
+    def _origin(self, server: Server) -> bytes | None:
+        """Return what the server sees as Origin; None for nothing."""
+        assert self._upstream is not None, "there is a server"
+        origin = self._upstream.request_rules.origin
+        if origin in (None, "server"):
+            return b"%b://%b" % (server.scheme.encode("ascii"), server.host_value)
+        return None if origin in ORIGIN_MODES else str(origin).encode("ascii")
 
     def _server(self, origin: str) -> Server:
         """Return the server of the upstream that has this origin."""

@@ -94,6 +94,9 @@ class JarTests(SynchronousTestCase):
     def test_malformed(self) -> None:
         """What is no cookie is ignored."""
         self.assertTrue(self.jar(b"", b"x", b"=1", b"; Path=/").is_empty(NOW_S))
+        date = b"Mon, 40 Foo 2020 22:23:32 GMT"
+        jar = self.jar(b"a=1; Path=/; Expires=" + date, b"b=2; Path=/; Expires=x", date=date)
+        self.assertEqual(jar.pairs(b"/", NOW_S), [b"a=1", b"b=2"])
 
 
 class FieldTests(SynchronousTestCase):

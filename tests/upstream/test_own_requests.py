@@ -66,6 +66,25 @@ class OwnRequestTests(GateTestCase):
         self.assertEqual(sent.one(b"x-tenant"), b"7")
         self.assertEqual(sent.one(b"content-length"), b"1")
 
+    async def test_origin(self) -> None:
+        """A change comes from the page of the server itself, or from what `origin` says."""
+        box = await self.upstream()
+        own = box.url.encode()
+        for more, origin in (
+            ("", own),
+            ('origin = "server"', own),
+            ('origin = "https://page.example"', b"https://page.example"),
+            ('origin = "drop"', None),
+            ('origin = "keep"', None),
+        ):
+            upstream = self.made(box, more=more)
+            await self.ask_own(upstream, box.url, RequestHead(b"POST", b"/login?a=b", []))
+            found = box.requests[-1].fields
+            self.assertEqual(found.get(b"origin"), origin and [origin], more)
+            self.assertEqual(found.get(b"referer"), origin and [origin + b"/login"], more)
+        await self.ask_own(upstream, box.url, RequestHead(b"GET", b"/", []), b"")
+        self.assertNotIn(b"origin", box.requests[-1].fields)
+
     async def test_without_a_body(self) -> None:
         """A POST without a body says so."""
         box = await self.upstream()
