@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.session import SessionCredentials
@@ -110,6 +111,8 @@ class SessionSigner:
         self.login = Login(credentials, means)
         self._places: dict[str, _Place] = {}
         self._under_way = 0
+        # Fires when it has logged out; None until it is to.
+        self._left: Deferred[None] | None = None
         self._leaving: Deferred[None] | None = None
 
     def begin(self, server: str) -> _Attempt:
@@ -154,13 +157,12 @@ class SessionSigner:
         """End the sessions at their servers, once no request needs them.
 
         Returns:
-            A Deferred that fires then. It has no time limit.
+            A Deferred that fires then. It has no time limit; cancelling it gives up.
         """
-        if self._leaving is None:
-            self._leaving = Deferred()
-            self._leaving.addCallback(lambda _: Deferred.fromCoroutine(self._log_out()))
+        if self._left is None:
+            self._left = Deferred(self._stay)
             self._leave()
-        return self._leaving
+        return self._left
 
     def ended(self) -> None:
         """Count the end of an attempt; log out after the last one, if that is due."""
@@ -168,9 +170,20 @@ class SessionSigner:
         self._leave()
 
     def _leave(self) -> None:
-        leaving = self._leaving
-        if leaving is not None and not self._under_way and not leaving.called:
-            leaving.callback(None)
+        if self._left is None or self._under_way or self._leaving is not None:
+            return
+        # Also when a late request has brought another session.
+        self._leaving = Deferred.fromCoroutine(self._log_out())
+        self._leaving.addErrback(_logged).addCallback(self._has_left)
+
+    def _has_left(self, _: None) -> None:
+        self._leaving = None
+        if self._left is not None and not self._left.called:
+            self._left.callback(None)
+
+    def _stay(self, _: Deferred[None]) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
 
     def _place(self, server: str) -> _Place:
         key = "" if self.credentials.shared else server
@@ -199,7 +212,12 @@ class SessionSigner:
             session, place.session = place.session, None
             if session is not None and self.credentials.logout_url:
                 leaving.append(Deferred.fromCoroutine(self.login.log_out(session)))
-        await gatherResults(leaving)
+        await gatherResults(leaving, consumeErrors=True)
+
+
+def _logged(failure: Failure) -> None:
+    if not failure.check(CancelledError):
+        _log.failure("a logout failed", failure)
 
 
 @implementer(IAttempt)

@@ -106,16 +106,16 @@ class UpstreamRuntime:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = self._log_out()
+        left = self._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
         self.agent.close()
         return left
 
     def _log_out(self) -> Deferred[None]:
-        """End what the credentials leave behind, such as sessions, within `LOGOUT_S`."""
+        """End what the credentials leave behind, such as sessions, once nothing needs it."""
         if not ILogOut.providedBy(self.credentials):
             return succeed(None)
         left: Deferred[None] = self.credentials.log_out()
-        return left.addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+        return left
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
@@ -142,7 +142,8 @@ class UpstreamRuntime:
         if self.own_requests is before.own_requests:
             self.own_requests.use(self.config, self.client, self.balancer)
         elif before.credentials is not None:
-            before._log_out()
+            # Its exchanges may run for long.
+            before._log_out().addErrback(before._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.interfaces import IReactorTime
 
@@ -96,7 +96,7 @@ class OwnRequests:
         response = await self._client.send(server.origin, head, payload, _LIMITS)
         try:
             data = await read_beginning(response, MAX_BODY_BYTES)
-        except UpstreamError:
+        except (UpstreamError, CancelledError):
             raise
         except Exception as error:
             raise BadUpstreamResponse(f"{server.origin}: its response broke off") from error

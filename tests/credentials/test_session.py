@@ -270,6 +270,34 @@ class LogoutTests(SessionCase):
         self.answers[-1].errback(ConnectFailed("refused"))
         self.successResultOf(left)
 
+    def test_late_request(self) -> None:
+        """A request that comes after the logout has its session ended too."""
+        signer = self.signer(TOKEN)
+        attempt, _ = self.begin(signer)
+        self.answer(response(200), b'{"t": "one"}')
+        left = signer.log_out()
+        attempt.end()
+        self.answer(response(204))
+        self.successResultOf(left)
+        attempt, _ = self.begin(signer)
+        self.answer(response(200), b'{"t": "two"}')
+        attempt.end()
+        self.assertIn((b"Authorization", b"Bearer two"), self.asked[-1][1].headers)
+        self.assertEqual(self.asked[-1][1].target, b"/logout")
+
+    def test_given_up(self) -> None:
+        """A logout that takes too long is no longer waited for."""
+        signer = self.signer(TOKEN)
+        attempt, _ = self.begin(signer)
+        self.answer(response(200), b'{"t": "one"}')
+        left = signer.log_out()
+        left.cancel()
+        self.failureResultOf(left, CancelledError)
+        attempt.end()
+        self.assertEqual(self.asked[-1][1].target, b"/logout")
+        left = signer.log_out()
+        self.successResultOf(left)
+
     def test_nothing_to_end(self) -> None:
         """Without a session or a logout_url there is nothing to ask."""
         self.successResultOf(self.signer(TOKEN).log_out())
