@@ -14,6 +14,7 @@ from corsgate.config.model.credentials import (
     HeaderCredentials,
 )
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.message.headers import HeaderList
 
@@ -22,7 +23,8 @@ BASIC = BasicCredentials(username="admin", password=Secret(WORD))
 DIGEST = DigestCredentials(username="admin", password=Secret(WORD))
 BEARER = BearerCredentials(token=Secret(WORD))
 HEADER = HeaderCredentials(name="X-Api-Key", value=Secret(WORD))
-ALL = (BASIC, DIGEST, BEARER, HEADER)
+SESSION = SessionCredentials(login_url="/login", form=(("pass", Secret(WORD)),))
+ALL = (BASIC, DIGEST, BEARER, HEADER, SESSION)
 
 
 def asks(*values: bytes) -> HeaderList:
@@ -72,7 +74,8 @@ class WordsTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """Each kind has a name, and no secret in it."""
         self.assertEqual(
-            [kind_of(each) for each in ALL], ["basic", "digest", "bearer", "the header X-Api-Key"]
+            [kind_of(each) for each in ALL],
+            ["basic", "digest", "bearer", "the header X-Api-Key", "a login session"],
         )
 
     @given(

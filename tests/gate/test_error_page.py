@@ -17,6 +17,7 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    LoginFailed,
     NoServer,
     QueueFull,
     TargetError,
@@ -55,6 +56,7 @@ class Statuses(SynchronousTestCase):
             (ConnectFailed("10.0.0.1"), 502),
             (ConnectionReset("10.0.0.1"), 502),
             (BadUpstreamResponse("10.0.0.1"), 502),
+            (LoginFailed("10.0.0.1"), 502),
             (RuntimeError("10.0.0.1"), 500),
             (None, 500),
         )

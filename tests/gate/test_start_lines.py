@@ -70,16 +70,19 @@ class SummaryTests(SynchronousTestCase):
             'credentials = { type = "header", name = "X-Key", value = "pass-p" }\n'
             '[upstreams.d]\nservers = ["https://z"]\n'
             'credentials = { type = "basic", username = "user-u", password = "pass-p" }\n'
-            + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcd")
+            '[upstreams.e]\nservers = ["https://s"]\n'
+            'credentials = { type = "session", login_url = "/", form = { a = "pass-p" } }\n'
+            + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcde")
         )
         self.assertEqual(
-            found[4:],
+            found[5:],
             [
                 "upstream a: https://h/base, https://i, digest credentials, "
                 "balanced by round_robin, probed at /up, certificates NOT verified",
                 "upstream b: dns+https://x, a bearer token",
                 "upstream c: https://y, a secret in X-Key",
                 "upstream d: https://z, basic credentials",
+                "upstream e: https://s, a login session",
             ],
         )
         self.assertNotIn("pass-p", "".join(found))
