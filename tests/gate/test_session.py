@@ -95,6 +95,16 @@ class SessionTests(SessionTestCase):
         self.assertEqual(upstream.requests[-1].one(b"cookie"), b"AuthSession=session-2")
         self.assertEqual(box.logins, 1)
 
+    async def test_no_cookies_of_clients(self) -> None:
+        """Where neither side gets the other's cookies, the gate's own still go to the box."""
+        change = 'credentials = "couchdb" -> cookies = "drop"\ncredentials = "couchdb"'
+        gate, upstream, _ = await self.open("CouchDB", change)
+        sent = [(b"Cookie", b"a=1; AuthSession=mine")]
+        answer = await self.ask(gate, b"GET", b"/renew", sent)
+        self.assertNotIn(b"set-cookie", answer.fields)
+        self.assertEqual(upstream.requests[-1].one(b"cookie"), b"AuthSession=session-1")
+        self.check(await self.ask(gate, b"GET", b"/db"))
+
     async def test_own_fields(self) -> None:
         """A client can't send the fields that the session owns, nor its own Authorization."""
         gate, upstream, _ = await self.open("UniFi")
