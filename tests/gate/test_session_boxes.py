@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from tests.gate.session_case import PATHS, SECRETS, SessionTestCase
 from tests.session_boxes import BOXES
 from tests.support import PASSWORD
@@ -29,6 +31,13 @@ class BoxTests(SessionTestCase):
         for method, body in ((b"POST", b"{}"), (b"GET", None)):
             self.check(await self.ask(gate, method, path, body=body))
         self.assertEqual(box.made, 2)
+        box.expire()
+        asked = [
+            Deferred.fromCoroutine(self.ask(gate, b"POST", path, body=b"{}")) for _ in range(64)
+        ]
+        for answer in await gatherResults(asked):
+            self.check(answer)
+        self.assertEqual(box.made, 3)
         for line in gate.lines:
             for secret in (*SECRETS, quote(PASSWORD).encode()):
                 self.assertNotIn(secret, line.encode())
