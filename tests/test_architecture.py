@@ -56,6 +56,7 @@ MAY_IMPORT_TWISTED = frozenset(
 DECIDES = frozenset(
     (
         *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.cookie_jar", "corsgate.credentials.session_messages"),
         *("corsgate.credentials.refusal", "corsgate.credentials.static"),
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),
