@@ -82,3 +82,14 @@ class IAttempt(Interface):
 
     def end() -> None:
         """Let go of what others wait for; the last response's head has come, or none will."""
+
+
+class ILogOut(Interface):
+    """Credentials that leave something behind at servers, such as a session."""
+
+    def log_out() -> Awaitable[None]:
+        """End what is left behind, once no request that was begun needs it.
+
+        Returns:
+            A Deferred that fires then. Failures are logged; it has no time limit.
+        """

@@ -58,6 +58,7 @@ DECIDES = frozenset(
         *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
         *("corsgate.credentials.back_off", "corsgate.credentials.oauth2_request"),
         *("corsgate.credentials.oauth2_response", "corsgate.credentials.outside"),
+        *("corsgate.credentials.cookie_jar", "corsgate.credentials.session_messages"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),

@@ -15,6 +15,7 @@ from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sti
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.rules import SHOWN_LENGTH, show
+from corsgate.config.model.session import Csrf, Expired
 from corsgate.config.model.units import format_duration, format_size, is_size
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import Config, Cors, Limits, Listener, Route, Server, Upstream
@@ -77,7 +78,9 @@ _OPEN_ENTRIES: Mapping[str, str] = {
 }
 """How to describe entries of lists that let strangers in."""
 
-_COMPARED_BY_KEY = (Cors, Ejection, Fallback, HeaderRules, HealthCheck, Sticky, UpstreamTls)
+_COMPARED_BY_KEY = (
+    *(Cors, Csrf, Ejection, Expired, Fallback, HeaderRules, HealthCheck, Sticky, UpstreamTls),
+)
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = (

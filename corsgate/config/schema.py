@@ -21,6 +21,7 @@ from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
+from corsgate.config.model.session import Csrf, Expired
 from corsgate.config.model.values import (
     AwsCredentials,
     BasicCredentials,
@@ -35,6 +36,7 @@ from corsgate.config.model.values import (
     QueryCredentials,
     Route,
     Server,
+    SessionCredentials,
     Upstream,
     UpstreamTls,
 )
@@ -66,6 +68,7 @@ _SPECIMEN: Mapping[str, Any] = {
             for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4")
         },
         "oauth2": {"type": "oauth2", "client_certificate": {}},
+        "session": {"type": "session", "csrf": {}, "expired": {}},
     },
     "cors": {"x": {}},
     "routes": {
@@ -99,6 +102,9 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("credentials", "query"): (QueryCredentials,),
     ("credentials", "aws_sigv4"): (AwsCredentials,),
     ("credentials", "oauth2"): (OAuth2Credentials,),
+    ("credentials", "session"): (SessionCredentials,),
+    ("credentials", "session", "csrf"): (Csrf,),
+    ("credentials", "session", "expired"): (Expired,),
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),

@@ -12,6 +12,7 @@ from corsgate.config.model.values import (
     DigestCredentials,
     HeaderCredentials,
     QueryCredentials,
+    SessionCredentials,
     SeveralCredentials,
 )
 from corsgate.credentials.aws import AwsSigner
@@ -21,6 +22,7 @@ from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2 import OAuth2Signer
 from corsgate.credentials.query import QuerySigner
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
+from corsgate.credentials.session import SessionSigner
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
@@ -55,6 +57,8 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case SessionCredentials():
+            return SessionSigner(credentials, means)
         case OAuth2Credentials():
             return OAuth2Signer.of(credentials, means)
         case QueryCredentials():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -12,7 +12,36 @@ from corsgate.credentials.guard import Guard
 from corsgate.credentials.outside import Outside
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.credentials.shared import Shared
+from corsgate.errors import UpstreamError
 from corsgate.message.head import RequestHead, ResponseHead
+
+
+@attrs.frozen(kw_only=True)
+class OwnResponse:
+    """The response to a request of the gate's own.
+
+    Attributes:
+        head: Its head, of any status; redirects are not followed.
+        body: The beginning of its body, at most 1 MiB, as it came: nothing is decoded.
+        target: The target of the request as it went on the wire, the server's own path included.
+    """
+
+    head: ResponseHead
+    body: bytes = attrs.field(repr=False)
+    target: bytes
+
+
+Ask: TypeAlias = Callable[[str, RequestHead, bytes], Awaitable[OwnResponse]]
+"""Sends a request of the gate's own to a server of the upstream, and to no other place.
+
+Takes the server's origin, the head without Host and without the server's own path, and the body.
+It raises UpstreamError where there is no response.
+"""
+
+
+async def ask_nobody(origin: str, head: RequestHead, body: bytes) -> OwnResponse:
+    """Raise UpstreamError: there are no connections."""
+    raise UpstreamError(f"{origin}: the gate has no connections for requests of its own")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -32,6 +61,7 @@ class Means:
         in_thread: Calls a function with arguments in a thread; returns a Deferred of the result. It
             fails with Twisted's TimeoutError if that takes too long.
         shared: What upstreams share, and what outlives a reload.
+        ask: Sends a request of the gate's own to a server of the upstream.
     """
 
     seconds: Callable[[], float]
@@ -40,5 +70,6 @@ class Means:
     guard: Guard
     fetch: Callable[[Outside, RequestHead, bytes], Awaitable[tuple[ResponseHead, bytes]]]
     in_thread: Callable[..., Deferred[Any]]
+    ask: Ask = attrs.field(default=ask_nobody, repr=False)
     commands: SecretCommands | None = None
     shared: Shared = attrs.field(factory=Shared, repr=False)

@@ -13,6 +13,7 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
     parts_of,
 )
+from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.auth_fields import Challenge, parse_challenges
 from corsgate.message.headers import Header
 
@@ -44,6 +45,8 @@ def kind_of(credentials: Credentials) -> str:
             return f"the header {credentials.name}"
         case QueryCredentials():
             return f"the parameter {credentials.name}"
+        case SessionCredentials():
+            return "a login session"
         case SeveralCredentials():
             return " and ".join(map(kind_of, credentials.parts))
     return credentials.kind

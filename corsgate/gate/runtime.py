@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import attrs
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
@@ -244,10 +244,9 @@ class Runtime:
     fetcher: Fetcher
 
     def stop(self) -> Deferred[Any]:
-        """Stop the upstreams; return a Deferred that fires once no refresh token is being used."""
-        for upstream in self.upstreams.values():
-            upstream.stop()
-        return self.shared.ended().addCallback(lambda _: self.fetcher.stop())
+        """Stop the upstreams; return a Deferred that fires once all have logged out."""
+        left = [self.shared.ended(), *(upstream.stop() for upstream in self.upstreams.values())]
+        return gatherResults(left).addCallback(lambda _: self.fetcher.stop())
 
     def take_over(self, before: Runtime) -> None:
         """Continue with the state of the runtime before a reload; removed upstreams drain.

@@ -198,7 +198,7 @@ class GateService(Service):
         return gatherResults(ended).addCallback(self._drained, cut)
 
     def _drained(self, _: object, cut: IDelayedCall) -> Deferred[None]:
-        """Close the connections to upstreams: no client is left."""
+        """Log out, and close the connections to upstreams: no client is left."""
         if cut.active():
             cut.cancel()
         return self.runtime.stop().addCallback(self._ended)

@@ -21,6 +21,7 @@ from corsgate.config.model.values import (
     DigestCredentials,
     Listener,
     Route,
+    SessionCredentials,
     Upstream,
 )
 from corsgate.transport.address_text import address_text
@@ -111,6 +112,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case SessionCredentials():
+            return "a login session"
         case OAuth2Credentials():
             return f"tokens from {credentials.url.host} (oauth2)"
         case QueryCredentials():

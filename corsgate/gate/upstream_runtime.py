@@ -10,10 +10,11 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.keys import KeyReader, key_reader
@@ -27,7 +28,7 @@ from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.credentials.shared import Shared
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import ICredentials, ILogOut
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
@@ -36,11 +37,14 @@ from corsgate.upstream.dns import Lookup
 from corsgate.upstream.expectations import Expectations
 from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.own_requests import OwnRequests
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
 IN_THREAD_S = 10.0
 """How long what credentials do in a thread may take; a file on a network may never respond."""
+LOGOUT_S = 5.0
+"""How long logging out may take, since the end of the gate waits for it."""
 
 _log = Logger()
 
@@ -67,6 +71,7 @@ class UpstreamRuntime:
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
+        own_requests: Sends the requests of the gate's own, such as a login, for `credentials`.
         counters: All counters of the gate; None where nothing counts.
         chooses_freely: Whether it is all the same which server gets a client's request.
     """
@@ -87,6 +92,7 @@ class UpstreamRuntime:
     prober: Prober | None
     clock: IReactorTime
     chance: Callable[[], float]
+    own_requests: OwnRequests
     counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
     chooses_freely: bool = attrs.field(init=False)
@@ -102,13 +108,32 @@ class UpstreamRuntime:
         for watcher in self.watchers:
             watcher.start()
 
-    def stop(self) -> None:
-        """Watch them no more, and close each connection once its exchange has ended."""
+    def stop(self) -> Deferred[None]:
+        """Watch them no more, log out, and close each connection once its exchange has ended.
+
+        Returns:
+            A Deferred that fires once the gate has logged out, after `LOGOUT_S` at the latest.
+        """
         for watcher in self.watchers:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
+        left = self._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
         self.agent.close()
+        return left
+
+    def _log_out(self) -> Deferred[None]:
+        """End what the credentials leave behind, such as sessions, once nothing needs it."""
+        if not ILogOut.providedBy(self.credentials):
+            return succeed(None)
+        left: Deferred[None] = self.credentials.log_out()
+        return left
+
+    def _not_left(self, failure: Failure) -> None:
+        if not failure.check(TimeoutError):
+            _log.failure("upstream {upstream}: logging out failed", failure, upstream=self.name)
+        else:
+            _log.warn("upstream {upstream}: logging out took too long", upstream=self.name)
 
     def take_over(self, before: UpstreamRuntime) -> None:
         """Continue with the state of the upstream of the same name before a reload.
@@ -126,6 +151,11 @@ class UpstreamRuntime:
                     watcher.inherit(other)
                     servers = tuple(watcher.servers)
         self.agent.inherit(before.agent, servers)
+        if self.own_requests is before.own_requests:
+            self.own_requests.use(self.config, self.client, self.balancer)
+        elif before.credentials is not None:
+            # Its exchanges may run for long.
+            before._log_out().addErrback(before._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:
@@ -236,18 +266,21 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, guard, refused = _credentials(upstream, common, before)
+    credentials, guard, refused, own_requests = _credentials(upstream, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
         prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts, guard)
+    client = ProxyClient(agent)
+    if before is None or own_requests is not before.own_requests:
+        own_requests.use(upstream, client, balancer)
     made = UpstreamRuntime(
         name=upstream.name,
         config=upstream,
         agent=agent,
-        client=ProxyClient(agent),
+        client=client,
         credentials=credentials,
         guard=guard,
         credential_refusals=refused,
@@ -260,6 +293,7 @@ def make_upstream(
         prober=prober,
         clock=reactor,
         chance=chance,
+        own_requests=own_requests,
         counters=common.counters,
     )
     if before is None:
@@ -272,29 +306,31 @@ def _credentials(
     upstream: Upstream,
     common: Common,
     before: UpstreamRuntime | None,
-) -> tuple[ICredentials | None, Guard | None, CredentialRefusals]:
-    """Return what signs, what says when it may, and the servers' refusals of it.
+) -> tuple[ICredentials | None, Guard | None, CredentialRefusals, OwnRequests]:
+    """Return what signs, what says when it may, the refusals of it, and its own requests.
 
-    Equal credentials keep their nonces, their blocks and their refusals. A changed secret is tried
+    Equal credentials keep their nonces, sessions, blocks and refusals. A changed secret is tried
     at once.
     """
     if before is not None and before.config.credentials == upstream.credentials:
-        return before.credentials, before.guard, before.credential_refusals
+        return before.credentials, before.guard, before.credential_refusals, before.own_requests
     reactor = common.reactor
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
     guard = Guard(upstream.name, reactor)
+    own_requests = OwnRequests(reactor)
     means = Means(
         seconds=reactor.seconds,
         wall_clock=time.time,
         rng=common.rng,
         guard=guard,
+        ask=own_requests.ask,
         fetch=common.fetcher.fetch,
         in_thread=partial(_in_thread, reactor),
         commands=common.commands,
         shared=common.shared,
     )
     credentials = build(upstream.credentials, means)
-    return credentials, None if credentials is None else guard, refusals
+    return credentials, None if credentials is None else guard, refusals, own_requests
 
 
 def _in_thread(reactor: Any, call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:

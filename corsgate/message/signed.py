@@ -28,6 +28,8 @@ class Signed:
             connection is used for these credentials only.
         interim_head: Removes what belongs to the gate from an interim response (103), as
             `IAttempt.client_head` does from the last one; None if there can't be any.
+        look: Gets the body of a short JSON response, and returns whether signing the request
+            again may help. None where bodies don't matter.
     """
 
     head: RequestHead = attrs.field(repr=False)
@@ -39,3 +41,4 @@ class Signed:
     interim_head: Callable[[ResponseHead], ResponseHead] | None = attrs.field(
         default=None, repr=False
     )
+    look: Callable[[bytes], bool] | None = attrs.field(default=None, repr=False)

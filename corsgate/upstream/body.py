@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseDone
 from twisted.web.iweb import IBodyProducer
 from zope.interface import implementer
 
@@ -84,3 +87,91 @@ class _Drain(TwistedProtocol):
 def drain(response: UpstreamResponse, most: int = 64 * 1024) -> None:
     """Read a response's body to its end and forget it; give it up past `most` bytes."""
     response.deliverBody(_Drain(most))
+
+
+def read_beginning(response: UpstreamResponse, most: int) -> Deferred[bytes]:
+    """Return a Deferred of the beginning of a body; the rest is given up.
+
+    Args:
+        response: The response; nobody else may want its body.
+        most: How many bytes to return at most.
+
+    Returns:
+        A Deferred of the body, or of its first `most` bytes. It fails where the body breaks off
+        before; cancelling it gives the response up.
+    """
+    reader = _Beginning(most)
+    response.deliverBody(reader)
+    return reader.read
+
+
+def peek(response: UpstreamResponse, most: int) -> Deferred[bytes]:
+    """Return a Deferred of the beginning of a body, which stays where it is.
+
+    Args:
+        response: The response; nobody may have its body yet.
+        most: How many bytes to look at; empty bytes for a body that is longer.
+    """
+    looker = _Looker(response, most)
+    response.deliverBody(looker)
+    return looker.seen
+
+
+class _Looker(TwistedProtocol):
+    """Looks at a short body and gives it back."""
+
+    def __init__(self, response: UpstreamResponse, most: int) -> None:
+        self.seen: Deferred[bytes] = Deferred(lambda _: response.stopProducing())
+        self._response = response
+        self._most = most
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece; give all of it back if it is too much."""
+        self._data += data
+        if len(self._data) > self._most:
+            self._response.give_back(self._data)
+            self.seen.callback(b"")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Give all of it back, and with it the end."""
+        self._response.give_back(self._data)
+        if not self.seen.called:
+            self.seen.callback(self._data if reason.check(ResponseDone) else b"")
+
+
+class _Beginning(TwistedProtocol):
+    """Reads the beginning of a body.
+
+    Args:
+        most: How many bytes to read at most.
+
+    Attributes:
+        read: Fires with it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.read: Deferred[bytes] = Deferred(lambda _: self._stop())
+        self._most = most
+        self._data = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep a piece."""
+        self._data += data
+        if len(self._data) >= self._most and not self.read.called:
+            self.read.callback(self._data[: self._most])
+            self._stop()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End."""
+        if self.read.called:
+            return
+        if reason.check(ResponseDone):
+            self.read.callback(self._data)
+        else:
+            self.read.errback(reason)
+
+    def _stop(self) -> None:
+        tcp: Any = self.transport
+        if tcp is not None:
+            tcp.stopProducing()

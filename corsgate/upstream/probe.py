@@ -9,10 +9,8 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseDone
 
 from corsgate.balance.balancer import Balancer
 from corsgate.balance.state import ServerState
@@ -27,7 +25,7 @@ from corsgate.message.signed import Signed
 from corsgate.message.target import join_base
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
-from corsgate.upstream.body import Body, drain
+from corsgate.upstream.body import Body, drain, read_beginning
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
@@ -211,9 +209,8 @@ class Prober:
         if check.body is None:
             drain(response)
             return None
-        body = _Beginning()
-        response.deliverBody(body)
-        found = check.body.encode("utf-8") in await body.read
+        beginning = await read_beginning(response, MAX_BODY_BYTES)
+        found = check.body.encode("utf-8") in beginning
         return None if found else "its answer lacks the text"
 
     def _why_refused(self, head: ResponseHead, *, signed: bool) -> str:
@@ -257,36 +254,3 @@ def _reason(failure: Failure) -> str:
     if not failure.check(CorsgateError):
         _log.failure("a probe failed", failure)
     return failure.getErrorMessage()
-
-
-class _Beginning(Protocol):
-    """Reads the beginning of a body.
-
-    Attributes:
-        read: Fires with it.
-    """
-
-    def __init__(self) -> None:
-        self.read: Deferred[bytes] = Deferred(lambda _: self._stop())
-        self._data = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        """Keep a piece."""
-        self._data += data
-        if len(self._data) >= MAX_BODY_BYTES and not self.read.called:
-            self.read.callback(self._data[:MAX_BODY_BYTES])
-            self._stop()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End."""
-        if self.read.called:
-            return
-        if reason.check(ResponseDone):
-            self.read.callback(self._data)
-        else:
-            self.read.errback(reason)
-
-    def _stop(self) -> None:
-        tcp: Any = self.transport
-        if tcp is not None:
-            tcp.stopProducing()

@@ -145,6 +145,16 @@ class UpstreamResponse:
         data, self._data = self._data, b""
         return data
 
+    def give_back(self, data: bytes) -> None:
+        """Take back what was delivered of the body; another `deliverBody` delivers it again.
+
+        Args:
+            data: All that was delivered. Its receiver gets no more.
+        """
+        self._receiver, self._data = None, data
+        if not self.complete and self._failure is None:
+            self.wait()
+
     @property
     def wanted(self) -> bool:
         """Whether somebody takes the body."""

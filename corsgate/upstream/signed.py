@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
+from zlib import MAX_WBITS, decompressobj
+from zlib import error as zlib_error
 
 import attrs
 
@@ -14,7 +16,7 @@ from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
-from corsgate.upstream.body import Body, KeptBody, drain
+from corsgate.upstream.body import Body, KeptBody, drain, peek
 from corsgate.upstream.expectations import Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
 from corsgate.upstream.response import UpstreamResponse
@@ -24,6 +26,9 @@ Send: TypeAlias = Callable[[Signed, Body | None], Awaitable[UpstreamResponse]]
 
 MAX_CHALLENGES = 2
 """A first challenge and one ``stale``; a third would be a loop."""
+
+MAX_LOOKED_AT = 4096
+"""How long a JSON body may be that is looked at for an error; errors are short."""
 
 
 async def send_signed(
@@ -96,7 +101,7 @@ class _Admission:
         place, self._place = self._place, None
         if place is None:
             return
-        if not again:
+        if not again and (signed.is_fresh or response.status != 401):
             place.responded(response.status)
         elif response.status != 401:
             place.unjudged()
@@ -177,6 +182,9 @@ class _Sending:
             again = await _awaited(again, response)
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1
+        if not again and signed.look is not None and _may_be_error(response.head):
+            seen = await peek(response, MAX_LOOKED_AT)
+            again = signed.look(_text(response.head, seen))
         if again and self._expectations is not None:
             self._expectations.challenged(self._origin)
         again = again and self._challenges < MAX_CHALLENGES
@@ -235,6 +243,29 @@ def _is_stale(response: ResponseHead) -> bool:
     values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
     return any(
         each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
+    )
+
+
+def _text(head: ResponseHead, body: bytes) -> bytes:
+    """Return a short body without its compression; empty if that can't be undone."""
+    if not any(name.lower() == b"content-encoding" for name, _ in head.headers):
+        return body
+    try:
+        return decompressobj(wbits=MAX_WBITS | 16).decompress(body, MAX_LOOKED_AT)
+    except zlib_error:
+        return b""
+
+
+def _may_be_error(head: ResponseHead) -> bool:
+    """Return whether a response has a JSON body that is short enough to be looked at."""
+    found = {}
+    for name, value in head.headers:
+        found[name.lower()] = value
+    length = found.get(b"content-length", b"0")
+    return (
+        b"json" in found.get(b"content-type", b"").lower()
+        and found.get(b"content-encoding", b"gzip").lower() == b"gzip"
+        and (not length.isdigit() or int(length) <= MAX_LOOKED_AT)
     )
 
 

@@ -12,6 +12,8 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    CredentialsRejected,
+    LoginFailed,
     NoServer,
     OutOfDescriptors,
     QueueFull,
@@ -50,6 +52,8 @@ class CauseTests(SynchronousTestCase):
             ChallengedMidUpload,
             WeakChallenge,
             UnsignableBody,
+            CredentialsRejected,
+            LoginFailed,
         ):
             self.assertEqual((error, cause_of(error("x"))), (error, None))
 

@@ -150,6 +150,8 @@ def places() -> Iterator[tuple[Any, str]]:
         if "client_certificate" in kind["properties"]:
             pair = kind["properties"]["client_certificate"]
             yield pair, f'[credentials.a]\ntype = "{name}"\nclient_certificate = {{ KEY }}\n'
+        for key in ("csrf", "expired") if name == "session" else ():
+            yield kind["properties"][key], f'[credentials.a]\ntype = "{name}"\n{key} = {{ KEY }}'
 
 
 class SchemaTests(SynchronousTestCase):

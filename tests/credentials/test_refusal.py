@@ -17,6 +17,7 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
 )
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.message.headers import HeaderList
 from tests.credentials.oauth2_helpers import credentials as oauth2
@@ -31,7 +32,8 @@ AWS = AwsCredentials(
     region="us-east-1", service="s3", access_key=Secret(WORD), secret_key=Secret(WORD)
 )
 SEVERAL = SeveralCredentials(parts=(HEADER, BASIC))
-ALL = (BASIC, DIGEST, BEARER, HEADER, QUERY, AWS, SEVERAL)
+SESSION = SessionCredentials(login_url="/login", form=(("pass", Secret(WORD)),))
+ALL = (BASIC, DIGEST, BEARER, HEADER, QUERY, AWS, SEVERAL, SESSION)
 
 
 def asks(*values: bytes) -> HeaderList:
@@ -104,7 +106,7 @@ class WordsTests(SynchronousTestCase):
             [kind_of(each) for each in ALL],
             [
                 *("basic", "digest", "bearer", "the header X-Api-Key", "the parameter api_key"),
-                *("aws_sigv4", "the header X-Api-Key and basic"),
+                *("aws_sigv4", "the header X-Api-Key and basic", "a login session"),
             ],
         )
 

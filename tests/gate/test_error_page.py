@@ -59,6 +59,7 @@ class Statuses(SynchronousTestCase):
             (ConnectionReset("10.0.0.1"), 502),
             (LoginFailed("10.0.0.1"), 502),
             (BadUpstreamResponse("10.0.0.1"), 502),
+            (LoginFailed("10.0.0.1"), 502),
             (RuntimeError("10.0.0.1"), 500),
             (None, 500),
         )

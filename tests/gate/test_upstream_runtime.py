@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from corsgate.gate.upstream_runtime import Common, make_upstream
+from corsgate.gate.upstream_runtime import LOGOUT_S, Common, make_upstream
+from corsgate.interfaces import ILogOut
 from corsgate.transport.deadlines import Deadlines
 from tests.gate.fakes import logged
 from tests.support import LISTEN, parse
@@ -42,3 +48,33 @@ class UpstreamRuntimeTests(SynchronousTestCase):
         configured = parse(LISTEN + UPSTREAM).upstreams["a"]
         before = make_upstream(configured, common)
         self.assertIs(make_upstream(configured, common, before).expectations, before.expectations)
+
+    def test_logout_is_bounded(self) -> None:
+        """A server that does not respond to a logout is waited for no longer than 5 s."""
+        clock = MemoryReactorClock()
+        configured = parse(LISTEN + UPSTREAM).upstreams["a"]
+        common = Common(reactor=clock, deadlines=Deadlines(clock), rng=bytes)
+        upstream = make_upstream(configured, common)
+        said = logged(self)
+        signer: Any = Leaving()
+        left = attrs.evolve(upstream, credentials=signer).stop()
+        clock.advance(LOGOUT_S - 0.1)
+        self.assertNoResult(left)
+        clock.advance(0.1)
+        self.successResultOf(left)
+        self.assertEqual(said(), ["upstream a: logging out took too long"])
+        signer.left = fail(ZeroDivisionError())
+        self.successResultOf(attrs.evolve(upstream, credentials=signer).stop())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+@implementer(ILogOut)
+class Leaving:
+    """Credentials that never log out, or fail to."""
+
+    def __init__(self) -> None:
+        self.left: Deferred[None] = Deferred()
+
+    def log_out(self) -> Deferred[None]:
+        """Return what the test gives."""
+        return self.left

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from twisted.internet.interfaces import IConsumer
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.client import ResponseDone
 from twisted.web.iweb import IBodyProducer
 from zope.interface.verify import verifyObject
 
 from corsgate.message.head import ResponseHead
-from corsgate.upstream.body import KeptBody, drain
+from corsgate.upstream.body import KeptBody, drain, peek, read_beginning
 from corsgate.upstream.response import UpstreamResponse
 from tests.upstream.playing import Source, Written
 
@@ -49,6 +51,75 @@ class DrainTests(SynchronousTestCase):
     def test_long(self) -> None:
         """A longer one is given up."""
         self.assertEqual(self.drained(b"x" * 5, b"x" * 6).calls, ["give up"])
+
+
+class BeginningTests(SynchronousTestCase):
+    """`read_beginning` and `peek`."""
+
+    def setUp(self) -> None:
+        """Make a response."""
+        self.source = Source()
+        self.response = UpstreamResponse(self.source, ResponseHead(200, b"OK", []), -1)
+
+    def send(self, *pieces: bytes, end: Exception | None = None) -> None:
+        """Let pieces of the body come, and its end."""
+        for piece in pieces:
+            self.response.body_data(piece)
+            self.response.flush()
+        self.response.body_ended(Failure(end or ResponseDone()))
+        self.response.flush()
+
+    def test_read(self) -> None:
+        """All of a short body is read."""
+        reading = read_beginning(self.response, 10)
+        self.send(b"abc", b"def")
+        self.assertEqual(self.successResultOf(reading), b"abcdef")
+
+    def test_read_long(self) -> None:
+        """The rest of a longer one is given up."""
+        reading = read_beginning(self.response, 4)
+        self.send(b"abc", b"def")
+        self.assertEqual(self.successResultOf(reading), b"abcd")
+        self.assertEqual(self.source.calls, ["give up"])
+
+    def test_read_broken(self) -> None:
+        """A body that breaks off is a failure."""
+        reading = read_beginning(self.response, 10)
+        self.send(b"abc", end=ZeroDivisionError())
+        self.failureResultOf(reading, ZeroDivisionError)
+
+    def test_peek(self) -> None:
+        """A short body is seen, and still there as a whole."""
+        seen = peek(self.response, 10)
+        self.assertNoResult(seen)
+        self.send(b"abc", b"def")
+        self.assertEqual(self.successResultOf(seen), b"abcdef")
+        self.assertEqual(self.response.take_whole(), b"abcdef")
+
+    def test_peek_whole(self) -> None:
+        """So is one that was there before."""
+        self.send(b"abc")
+        self.assertEqual(self.successResultOf(peek(self.response, 10)), b"abc")
+        self.assertEqual(self.successResultOf(read_beginning(self.response, 10)), b"abc")
+
+    def test_peek_long(self) -> None:
+        """A longer body is not held back: it waits for its receiver and then goes on."""
+        seen = peek(self.response, 4)
+        self.response.body_data(b"abcdef")
+        self.response.flush()
+        self.assertEqual(self.successResultOf(seen), b"")
+        self.assertEqual(self.source.calls, ["pause"])
+        reading = read_beginning(self.response, 10)
+        self.assertEqual(self.source.calls, ["pause", "resume"])
+        self.send(b"gh")
+        self.assertEqual(self.successResultOf(reading), b"abcdefgh")
+
+    def test_peek_broken(self) -> None:
+        """A body that breaks off does so for its receiver too."""
+        seen = peek(self.response, 10)
+        self.send(b"abc", end=ZeroDivisionError())
+        self.assertEqual(self.successResultOf(seen), b"")
+        self.failureResultOf(read_beginning(self.response, 10), ZeroDivisionError)
 
 
 def verified(body: KeptBody) -> KeptBody:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
+from gzip import compress
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,13 +27,49 @@ from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.expectations import FRESH_S, Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
-from corsgate.upstream.response import UpstreamResponse
-from corsgate.upstream.signed import MAX_CHALLENGES, send_signed
+from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
+from corsgate.upstream.signed import MAX_CHALLENGES, MAX_LOOKED_AT, send_signed
 from tests.server.support import Body as Streamed
 from tests.upstream.playing import Source, Written
 
 HEAD = RequestHead(method=b"PUT", target=b"/", headers=[])
 ORIGIN = "http://10.0.0.1"
+
+
+@implementer(ICredentials, IAttempt)
+class Looking:
+    """Signs, and looks at bodies: one that has ``again`` is a challenge."""
+
+    header_names = frozenset((b"x-signed",))
+    fixed = None
+    may_be_challenged = True
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def begin(self, server: str) -> Looking:
+        """Return itself: it signs one request."""
+        return self
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Sign."""
+        return Signed(head=head, look=self.look)
+
+    def look(self, body: bytes) -> bool:
+        """Keep a body."""
+        self.seen.append(body)
+        return b"again" in body
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Take no head for a challenge."""
+        return False
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head."""
+        return response
+
+    def end(self) -> None:
+        """Do nothing."""
 
 
 @implementer(ICredentials, IAttempt)
@@ -382,3 +419,64 @@ class Asking(SynchronousTestCase):
             self.sent.clear()
             self.successResultOf(self.send(Signature(0, asks=True), 201, body=body))
             self.assertEqual(self.asked, [False])
+
+
+class LookTests(SynchronousTestCase):
+    """Bodies that say that a request must be signed again."""
+
+    def send(self, *responses: tuple[bytes, bytes, bytes]) -> tuple[Looking, bytes]:
+        """Send a request; return the signature, and the body that the client gets.
+
+        Args:
+            responses: Content-Type, Content-Encoding and body of each response.
+        """
+        left = list(responses)
+
+        async def send(signed: Signed, body: Body | None) -> UpstreamResponse:
+            kind, coding, data = left.pop(0)
+            fields = [(b"Content-Type", kind), (b"Content-Length", b"%d" % len(data))]
+            if coding:
+                fields.append((b"Content-Encoding", coding))
+            response = UpstreamResponse(Source(), ResponseHead(200, b"OK", fields), len(data), data)
+            response.body_ended(RESPONSE_DONE)
+            return response
+
+        looking = Looking()
+        sending = send_signed(looking, HEAD, ORIGIN, lambda: None, send)
+        response = self.successResultOf(Deferred.fromCoroutine(sending))
+        self.assertEqual(left, [])
+        whole = response.take_whole()
+        assert whole is not None
+        return looking, whole
+
+    def test_again(self) -> None:
+        """A short JSON body may be a challenge; the client gets the last one, untouched."""
+        kind, data = b"application/json; charset=utf-8", b'{"again": 1}'
+        for coding, sent in ((b"", data), (b"gzip", compress(data))):
+            looking, body = self.send((kind, coding, sent), (kind, coding, b"fine"))
+            self.assertEqual(looking.seen[0], data)
+            self.assertEqual(body, b"fine")
+
+    def test_untouched(self) -> None:
+        """Compressed bodies reach the client as they came."""
+        sent = compress(b'{"fine": 1}')
+        looking, body = self.send((b"application/json", b"gzip", sent))
+        self.assertEqual((looking.seen, body), ([b'{"fine": 1}'], sent))
+
+    def test_not_looked_at(self) -> None:
+        """Other types, other compressions and long bodies are not looked at."""
+        data = b'{"again": 1}'
+        for kind, coding, sent in (
+            (b"text/html", b"", data),
+            (b"application/json", b"br", data),
+            (b"application/json", b"", data * 1000),
+        ):
+            looking, body = self.send((kind, coding, sent))
+            self.assertEqual((looking.seen, body), ([], sent))
+
+    def test_rubbish(self) -> None:
+        """What is no gzip, or unpacks to far more, is no challenge."""
+        for sent in (b"again", compress(b" " * 10_000_000)[:4000]):
+            looking, body = self.send((b"application/json", b"gzip", sent))
+            self.assertEqual(body, sent)
+            self.assertLessEqual(len(looking.seen[0]), MAX_LOOKED_AT)

@@ -11,6 +11,7 @@ import attrs
 from corsgate.config.model import rules
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import Secret
+from corsgate.config.model.session import SessionCredentials
 from corsgate.config.model.validators import Validator, choice, rule
 from corsgate.errors import BadValue
 
@@ -204,6 +205,8 @@ def fields_of(credentials: Credentials) -> frozenset[str]:
             return frozenset()
         case AwsCredentials():
             return AWS_FIELDS
+        case SessionCredentials():
+            return frozenset(name.lower().replace("_", "-") for name in credentials.field_names)
     return frozenset(("authorization",))
 
 
@@ -215,6 +218,7 @@ SingleCredentials: TypeAlias = (
     | QueryCredentials
     | AwsCredentials
     | OAuth2Credentials
+    | SessionCredentials
 )
 Credentials: TypeAlias = SingleCredentials | SeveralCredentials
 

@@ -32,6 +32,7 @@ from corsgate.config.model.limits import PoolLimits as PoolLimits
 from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.secret import Secret as Secret
+from corsgate.config.model.session import SessionCredentials as SessionCredentials
 from corsgate.config.model.upstream_tls import UpstreamTls as UpstreamTls
 from corsgate.config.model.validators import at_least_one, choice, count, each, rule
 from corsgate.errors import BadValue, Fault

@@ -22,6 +22,7 @@ from corsgate.config.model.values import (
 from corsgate.config.sections.exposure import warn_of_exposed
 from corsgate.config.sections.oauth2 import read_oauth2
 from corsgate.config.sections.secrets import Sources
+from corsgate.config.sections.session import read_session
 from corsgate.config.toml.reader import Item, Named, Table, boolean, checked, text
 from corsgate.config.toml.shape import shape, shape_of
 from corsgate.errors import BadValue
@@ -241,6 +242,7 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "query": _query,
     "aws_sigv4": _aws_sigv4,
     "oauth2": read_oauth2,
+    "session": read_session,
 }
 
 

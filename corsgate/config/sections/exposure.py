@@ -13,6 +13,7 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     QueryCredentials,
     Server,
+    SessionCredentials,
 )
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.toml.reader import Table
@@ -24,6 +25,7 @@ _SENT_AS_THEY_ARE = (
     HeaderCredentials,
     OAuth2Credentials,
     QueryCredentials,
+    SessionCredentials,
 )
 
 CLEAR_FIX = "use https if the server has it"

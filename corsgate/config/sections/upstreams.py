@@ -21,6 +21,7 @@ from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear
 from corsgate.config.sections.request_rules import read_request_rules
 from corsgate.config.sections.secrets import Sources
 from corsgate.config.sections.server_list import read_resolver, read_servers
+from corsgate.config.sections.session import check_places
 from corsgate.config.sections.upstream_tls import read_upstream_tls
 from corsgate.config.toml.reader import Named, Table, boolean, bound
 from corsgate.errors import BadValue
@@ -67,6 +68,8 @@ def read_upstream(
     if listed is None:
         return None
     tls.check_upstream_tls(table, listed.templates)
+    are_all = not listed.discovered
+    check_places(table, found, listed.servers, balancing.health, are_all=are_all)
     _warn_of_clear(table, found, request_rules, listed.templates)
     try:
         return Upstream(

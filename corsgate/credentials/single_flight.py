@@ -1,0 +1,52 @@
+"""One piece of work at a time, whose result all who ask for it meanwhile get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+_T = TypeVar("_T")
+
+
+class SingleFlight(Generic[_T]):
+    """Runs a coroutine once for all who wait; it goes on if those who wait give up."""
+
+    def __init__(self) -> None:
+        self._task: Deferred[_T] | None = None
+        self._waiting: list[Deferred[_T]] = []
+
+    def join(self, start: Callable[[], Coroutine[Any, Any, _T]]) -> Deferred[_T]:
+        """Return a Deferred of the result of the work that runs, or of new work.
+
+        Args:
+            start: Begins the work, if none runs.
+
+        Returns:
+            A Deferred that may be cancelled, which does not end the work.
+        """
+        waiter: Deferred[_T] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        if self._task is None:
+            self._task = Deferred()
+            task = Deferred.fromCoroutine(start())
+            if self._waiting:
+                self._task = task
+            task.addBoth(self._done)
+        return waiter
+
+    def cancel(self) -> None:
+        """End the work; those who wait get a CancelledError."""
+        if self._task is not None:
+            self._task.cancel()
+
+    def _done(self, result: _T | Failure) -> None:
+        self._task = None
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if isinstance(result, Failure):
+                waiter.errback(result)
+            else:
+                waiter.callback(result)

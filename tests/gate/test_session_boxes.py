@@ -1,0 +1,71 @@
+"""A gate that logs in to each box with its documented configuration, over real sockets."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from twisted.internet.defer import Deferred, gatherResults
+
+from tests.gate.session_case import PATHS, SECRETS, SessionTestCase
+from tests.session_boxes import BOXES
+from tests.support import PASSWORD
+
+
+class BoxTests(SessionTestCase):
+    """What all boxes have in common."""
+
+    async def test_all_have_a_configuration(self) -> None:
+        """There is a path for each box."""
+        self.assertEqual(list(PATHS), list(BOXES))
+
+    async def each(self, name: str) -> None:
+        """Log in, use the session, and log in again."""
+        gate, _, box = await self.open(name)
+        path = PATHS[name]
+        for method, body in ((b"GET", None), (b"POST", b"{}"), (b"GET", None), (b"POST", b"{}")):
+            self.check(await self.ask(gate, method, path, body=body))
+        made = box.made
+        self.assertEqual(made, 1)
+        box.expire()
+        # A request that the box needs no session for does not notice.
+        for method, body in ((b"POST", b"{}"), (b"GET", None)):
+            self.check(await self.ask(gate, method, path, body=body))
+        self.assertEqual(box.made, 2)
+        box.expire()
+        asked = [
+            Deferred.fromCoroutine(self.ask(gate, b"POST", path, body=b"{}")) for _ in range(64)
+        ]
+        for answer in await gatherResults(asked):
+            self.check(answer)
+        self.assertEqual(box.made, 3)
+        for line in gate.lines:
+            for secret in (*SECRETS, quote(PASSWORD).encode()):
+                self.assertNotIn(secret, line.encode())
+
+    async def test_arcgis(self) -> None:
+        """A token in the query, and an error in a 200."""
+        await self.each("ArcGIS")
+
+    async def test_couchdb(self) -> None:
+        """JSON and a cookie."""
+        await self.each("CouchDB")
+
+    async def test_django(self) -> None:
+        """A protected form, and redirects to it."""
+        await self.each("Django")
+
+    async def test_jenkins(self) -> None:
+        """Basic and a crumb."""
+        await self.each("Jenkins")
+
+    async def test_sap(self) -> None:
+        """Basic, and a token that is fetched."""
+        await self.each("SAP")
+
+    async def test_transmission(self) -> None:
+        """Basic, and a token from a 409."""
+        await self.each("Transmission")
+
+    async def test_unifi(self) -> None:
+        """A cookie and a token from responses."""
+        await self.each("UniFi")
