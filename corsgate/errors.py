@@ -189,6 +189,10 @@ class WeakChallenge(UpstreamError):
     """The server's Digest challenge is weaker than the credentials allow."""
 
 
+class HandshakeFailed(UpstreamError):
+    """The server did not let the gate authenticate a connection, for another reason than a 401."""
+
+
 class UpstreamTimedOut(UpstreamError):
     """The server accepted the connection, but sent nothing within the time limit."""
 

@@ -12,6 +12,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     Secret,
 )
 from corsgate.credentials.build import build
@@ -26,6 +27,7 @@ KINDS: tuple[Credentials, ...] = (
     BearerCredentials(token=SECRET),
     HeaderCredentials(name="X-Api-Key", value=SECRET),
     DigestCredentials(username="a", password=SECRET),
+    NtlmCredentials(username="a", password=SECRET),
 )
 
 
@@ -74,6 +76,6 @@ class CredentialsTests(SynchronousTestCase):
             self.assertFalse(attempt.responded(sent, refused))
 
     def test_one_that_learns_has_no_fixed_fields(self) -> None:
-        """Digest answers a challenge, so a body must be kept for a second try."""
-        (learning,) = [signer for signer in signers() if signer.may_be_challenged]
-        self.assertIsNone(learning.fixed)
+        """Digest and NTLM answer a challenge, so a body must be kept for a second try."""
+        learning = [signer for signer in signers() if signer.may_be_challenged]
+        self.assertEqual([signer.fixed for signer in learning], [None, None])

@@ -8,9 +8,11 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
 )
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.ntlm import NtlmSigner
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 
@@ -36,3 +38,10 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
             return DigestSigner.of(credentials, means.rng)
         case HeaderCredentials():
             return header(credentials)
+        case NtlmCredentials():
+            return NtlmSigner(credentials, means)
+
+
+def authenticates_connections(credentials: Credentials | None) -> bool:
+    """Return whether credentials authenticate connections, so that they need some of their own."""
+    return isinstance(credentials, NtlmCredentials)

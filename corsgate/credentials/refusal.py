@@ -28,6 +28,7 @@ _ERROR = re.compile(rb"[a-z_]{1,40}")
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
+    "ntlm": "the user name, the password or the domain is probably wrong",
     "bearer": "the token is probably wrong or has expired",
 }
 

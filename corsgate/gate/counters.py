@@ -18,6 +18,7 @@ from corsgate.errors import (
     ConnectionReset,
     ConnectTimedOut,
     CorsgateError,
+    HandshakeFailed,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -55,6 +56,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (BadUpstreamResponse, "bad_response"),
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
+    (HandshakeFailed, "challenge"),
 )
 """The causes of failures, a subclass before its base class."""
 

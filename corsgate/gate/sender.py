@@ -10,6 +10,7 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
+from corsgate.credentials.build import authenticates_connections
 from corsgate.gate.relay import StreamedBody, collect
 from corsgate.gate.ruling import Ruling
 from corsgate.gate.runtime import CompiledRoute
@@ -216,6 +217,8 @@ class Sender:
             return
         credentials = self._route.upstream.credentials
         assert credentials is not None
+        if authenticates_connections(self._route.upstream.config.credentials):
+            return  # They see to it themselves.
         shape = self._route.request_shape
         host = (b"Host", shape.host_for(server, self._client.authority))
         headers = [host, *shape.added, *self._own_id()]
@@ -233,11 +236,16 @@ class Sender:
         self, server: Server, signed: Signed, body: IBodyProducer | None
     ) -> Deferred[UpstreamResponse]:
         self.signed = signed.has_credentials
-        return self._send(server, signed.head, body)
+        return self._send(server, signed.head, body, signed.pins)
 
     def _send(
-        self, server: Server, head: RequestHead, body: IBodyProducer | None
+        self,
+        server: Server,
+        head: RequestHead,
+        body: IBodyProducer | None,
+        own: Pins | None = None,
     ) -> Deferred[UpstreamResponse]:
+        """Send a head and a body; over the credentials' `own` connection, if they have one."""
         self._server = server
         client, limits, ending = self._route.upstream.client, self._route.limits, b"\r\n"
         if head.wire is not None and self._route.request_shape.identifies:
@@ -248,8 +256,8 @@ class Sender:
             body,
             limits,
             self._inform,
-            self.pins,
-            self._ruling.binds,
+            self.pins if own is None else own,
+            self._ruling.binds or own is not None,
             self._request,
             ending,
         )

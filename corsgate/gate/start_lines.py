@@ -14,6 +14,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     Listener,
+    NtlmCredentials,
     Route,
     Upstream,
 )
@@ -105,6 +106,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case NtlmCredentials():
+            return "NTLM credentials"
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
 from corsgate.balance.balancer import Balancer
@@ -18,7 +19,7 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.build import build
+from corsgate.credentials.build import authenticates_connections, build
 from corsgate.credentials.means import Means
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
@@ -29,6 +30,7 @@ from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
 from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.pins import OwnPin
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
@@ -218,7 +220,11 @@ def make_upstream(
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
-        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts)
+        signer = credentials
+        if authenticates_connections(upstream.credentials):
+            # Probes have connections of their own, which no other request may use.
+            signer = build(upstream.credentials, _means(reactor, rng))
+        prober = Prober(reactor, deadlines, upstream, balancer, signer, chance, hosts)
     made = UpstreamRuntime(
         name=upstream.name,
         config=upstream,
@@ -255,8 +261,22 @@ def _credentials(
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
-    return build(upstream.credentials, means), refusals
+    return build(upstream.credentials, _means(reactor, rng)), refusals
+
+
+def _means(reactor: Any, rng: Callable[[int], bytes]) -> Means:
+    """Return what credentials may use of the outside world."""
+
+    def in_thread(function: Callable[..., Any], *arguments: object) -> Deferred[Any]:
+        return deferToThreadPool(reactor, reactor.getThreadPool(), function, *arguments)
+
+    return Means(
+        seconds=reactor.seconds,
+        wall_clock=time.time,
+        rng=rng,
+        in_thread=in_thread,
+        make_pin=OwnPin,
+    )
 
 
 def _watchers(

@@ -120,6 +120,16 @@ class CarriedHead(Headers):
         self._connecting = connecting
         connecting.addCallback(self._connected).addErrback(self._not_connected)
 
+    def connect_alone(self) -> None:
+        """Send the request on a connection that has carried no other, once there is one."""
+        pool, limits, holder = self.pool, self.limits, self.holder
+        idle = pool.take_idle(holder, self)
+        if idle is None:
+            self.connect(pool.take(limits, holder))
+        else:
+            self.connect(pool.replace(idle, limits, holder))
+            idle.close()
+
     def cancel(self, _: Deferred[UpstreamResponse]) -> None:
         """Cut the connection, or wait for none: the response is no longer wanted."""
         if self._connecting is not None:
@@ -151,7 +161,7 @@ class CarriedHead(Headers):
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None
-        if not taken.fresh and not self.pool.keep_alive.may_use(taken.connection, self):
+        if not taken.fresh and not self._may_use(taken.connection):
             # It was waited for. What this request gets in its place comes first.
             self.connect(self.pool.replace(taken.connection, self.limits, self.holder))
             taken.connection.close()
@@ -160,6 +170,11 @@ class CarriedHead(Headers):
         # On a fresh connection the server must have seen the request.
         self.resends = not taken.fresh
         taken.connection.send(self)
+
+    def _may_use(self, connection: UpstreamConnection) -> bool:
+        """Return whether a connection that carried other requests may carry this one."""
+        is_shared = self.pins is None or not self.pins.own
+        return is_shared and self.pool.keep_alive.may_use(connection, self)
 
     def _not_connected(self, failure: Failure) -> None:
         self._connecting = None

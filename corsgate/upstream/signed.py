@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from corsgate.errors import ChallengedMidUpload, UpstreamError
+from corsgate.balance.retry import may_repeat
+from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.signed import Signed
@@ -13,6 +14,9 @@ from corsgate.upstream.response import UpstreamResponse
 
 MAX_CHALLENGES = 2
 """A first challenge and one ``stale``; a third would be a loop."""
+
+MAX_STEPS = 8
+"""The same where a connection is authenticated in steps; the attempt ends them earlier."""
 
 
 async def send_signed(
@@ -41,13 +45,20 @@ async def send_signed(
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
             sent = payload if signed.sends_body else None
-            response = await send(signed, sent)
+            try:
+                response = await send(signed, sent)
+            except ConnectionReset:
+                if challenges < MAX_STEPS and _may_go_elsewhere(signed, sent):
+                    challenges += 1
+                    continue
+                raise
             try:
                 again = attempt.responded(signed, response.head)
             except UpstreamError:
                 drain(response)
                 raise
-            if not again or challenges == MAX_CHALLENGES:
+            most = MAX_CHALLENGES if signed.pins is None else MAX_STEPS
+            if not again or challenges >= most:
                 response.head = attempt.client_head(response.head)
                 return response
             if sent is not None and not sent.replayable:
@@ -65,3 +76,14 @@ def _kept(body: Body | None) -> bytes | None:
     if body is None:
         return b""
     return body.take_whole() if isinstance(body, KeptBody) else None
+
+
+def _may_go_elsewhere(signed: Signed, sent: Body | None) -> bool:
+    """Return whether a request may be sent once more after its own connection was closed.
+
+    A server may close an idle connection just as a request is on its way to it (RFC 9112 9.3.1).
+    """
+    pins = signed.pins
+    if pins is None or not pins.kept:
+        return False
+    return may_repeat(signed.head.method, replayable=sent is None or sent.replayable)

@@ -12,6 +12,7 @@ from corsgate.errors import (
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
+    HandshakeFailed,
     NoServer,
     OutOfDescriptors,
     QueueFull,
@@ -48,6 +49,7 @@ class CauseTests(SynchronousTestCase):
             BadUpstreamResponse,
             ChallengedMidUpload,
             WeakChallenge,
+            HandshakeFailed,
         ):
             self.assertEqual((error, cause_of(error("x"))), (error, None))
 

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.ntlm import NtlmCredentials
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.validators import Validator, choice, rule
 
@@ -85,5 +86,5 @@ class HeaderCredentials:
 
 
 Credentials: TypeAlias = (
-    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials
+    BasicCredentials | DigestCredentials | BearerCredentials | HeaderCredentials | NtlmCredentials
 )

@@ -26,6 +26,7 @@ from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
+from corsgate.config.model.ntlm import NtlmCredentials as NtlmCredentials
 from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.secret import Secret as Secret

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping
 
-from corsgate.config.model import rules
+from corsgate.config.model import ntlm, rules
 from corsgate.config.model.values import (
     DIGEST_ALGORITHMS,
     BasicCredentials,
@@ -12,6 +13,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     Secret,
 )
 from corsgate.config.sections.exposure import warn_of_exposed
@@ -81,6 +83,31 @@ def _header(table: Table, sources: Sources) -> HeaderCredentials | None:
     return HeaderCredentials(name=name, value=value)
 
 
+def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
+    if importlib.util.find_spec("spnego") is None:
+        table.notes.add(
+            (*table.path, "type"),
+            "NTLM needs pyspnego, which is not installed",
+            "run pip install 'corsgate[ntlm]'",
+        )
+    username = read_username(table, ntlm.check_name)
+    password = read_secret(table, "password", ntlm.check_password, sources)
+    domain = table.get("domain", checked(ntlm.check_name), None)
+    workstation = table.get("workstation", checked(ntlm.check_name), None)
+    if username is None or password is None:
+        return None
+    if domain is not None and "\\" in username:
+        table.notes.add(
+            (*table.path, "domain"),
+            "the user name has a domain already",
+            "write the domain once",
+        )
+        return None
+    return NtlmCredentials(
+        username=username, password=password, domain=domain, workstation=workstation
+    )
+
+
 def read_secret(
     table: Table, key: str, check: Callable[[str], None], sources: Sources
 ) -> Secret | None:
@@ -115,6 +142,7 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "digest": _digest,
     "bearer": _bearer,
     "header": _header,
+    "ntlm": _ntlm,
 }
 
 

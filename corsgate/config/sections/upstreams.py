@@ -9,6 +9,7 @@ import attrs
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     Credentials,
+    NtlmCredentials,
     PoolLimits,
     Server,
     Upstream,
@@ -66,6 +67,7 @@ def read_upstream(
     if listed is None:
         return None
     tls.check_upstream_tls(table, listed.templates)
+    _check_keep_alive(table, found, pool)
     _warn_of_clear(table, found, request_rules, listed.templates)
     try:
         return Upstream(
@@ -100,6 +102,16 @@ def _warn_of_clear(
         table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
     elif rules.request_headers.secret_names and (clear := in_clear(servers)):
         table.notes.warn((*table.path, "request_headers"), clear, CLEAR_FIX)
+
+
+def _check_keep_alive(table: Table, credentials: Credentials | None, pool: PoolLimits) -> None:
+    """Record a fault where connections are to be authenticated that are not kept."""
+    if isinstance(credentials, NtlmCredentials) and not pool.keep_alive:
+        table.notes.add(
+            (*table.path, "keep_alive"),
+            "NTLM authenticates connections, so they must be kept",
+            "remove keep_alive = false",
+        )
 
 
 def _read_pool(table: Table) -> PoolLimits:

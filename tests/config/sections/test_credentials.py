@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
     BasicCredentials,
@@ -9,6 +11,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
 )
 from corsgate.config.sections.credentials import read_credentials
 from tests.config.support import TableTestCase, noted, sources, table_of
@@ -28,6 +31,13 @@ KINDS: dict[str, Credentials] = {
     'type = "bearer"\ntoken = "hunter2"': BearerCredentials(token=SECRET),
     'type = "header"\nname = "X-Key"\nvalue = "hunter2"': HeaderCredentials(
         name="X-Key", value=SECRET
+    ),
+    'type = "ntlm"\nusername = "a"\npassword = "hunter2"': NtlmCredentials(
+        username="a", password=SECRET
+    ),
+    'type = "ntlm"\nusername = "a"\npassword = "hunter2"\ndomain = "D"\n'
+    'workstation = "W"': NtlmCredentials(
+        username="a", password=SECRET, domain="D", workstation="W"
     ),
 }
 
@@ -51,7 +61,7 @@ class CredentialTests(TableTestCase):
             lines = source.split("\n")
             for line in lines:
                 key = line.partition(" ")[0]
-                if key in ("min_algorithm", "require_qop"):
+                if key in ("min_algorithm", "require_qop", "domain", "workstation"):
                     continue
                 found, recorded = self.read("\n".join(each for each in lines if each != line))
                 self.assertIsNone(found, line)
@@ -72,3 +82,18 @@ class CredentialTests(TableTestCase):
         self.assertTrue(
             fault.startswith('c.toml:1: type: "x" is unknown; write "basic", "digest",'), fault
         )
+
+    def test_one_domain(self) -> None:
+        """The domain stands before the user name, or has its own key."""
+        source = 'type = "ntlm"\nusername = "D\\\\a"\npassword = "hunter2"'
+        self.assertEqual(self.read(source)[1], [])
+        _, recorded = self.read(source + '\ndomain = "E"')
+        self.assertEqual(len(recorded), 1)
+        self.assertIn(": domain: the user name has a domain already", recorded[0])
+
+    def test_ntlm_without_pyspnego(self) -> None:
+        """The extra is named."""
+        self.patch(importlib.util, "find_spec", lambda name: None)
+        _, recorded = self.read('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
+        self.assertEqual(len(recorded), 1)
+        self.assertIn("pip install 'corsgate[ntlm]'", recorded[0])

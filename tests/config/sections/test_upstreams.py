@@ -84,6 +84,13 @@ class UpstreamTests(TableTestCase):
             self.assertEqual(len(recorded), 1)
             self.assertIn(f" {key}: ", recorded[0])
 
+    def test_keep_alive_of_ntlm(self) -> None:
+        """It authenticates connections, so they are kept."""
+        ntlm = '{ type = "ntlm", username = "a", password = { env = "P" } }'
+        _, recorded = self.read(f'servers = ["http://b"]\ncredentials = {ntlm}\nkeep_alive = false')
+        self.assertEqual(len(recorded), 1)
+        self.assertIn("keep_alive: NTLM authenticates connections", recorded[0])
+
     def test_credentials(self) -> None:
         """They are resolved by name; faulty ones were recorded where they stand."""
         for key, found, faults in (
