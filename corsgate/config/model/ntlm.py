@@ -31,6 +31,10 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= each <= "\udfff" for each in text)
 
 
+def _check_secret(secret: Secret) -> None:
+    check_password(secret.reveal())
+
+
 @attrs.frozen(kw_only=True)
 class NtlmCredentials:
     """A user name and password for NTLM, also inside Negotiate (MS-NLMP, RFC 4559).
@@ -45,7 +49,7 @@ class NtlmCredentials:
 
     kind: ClassVar[str] = "ntlm"
     username: str = attrs.field(validator=rule(check_name))
-    password: Secret = attrs.field(validator=rule(lambda secret: check_password(secret.reveal())))
+    password: Secret = attrs.field(validator=rule(_check_secret))
     domain: str | None = attrs.field(
         default=None, validator=attrs.validators.optional(rule(check_name))
     )

@@ -86,10 +86,13 @@ class UpstreamTests(TableTestCase):
 
     def test_keep_alive_of_ntlm(self) -> None:
         """It authenticates connections, so they are kept."""
-        ntlm = '{ type = "ntlm", username = "a", password = { env = "P" } }'
-        _, recorded = self.read(f'servers = ["http://b"]\ncredentials = {ntlm}\nkeep_alive = false')
-        self.assertEqual(len(recorded), 1)
-        self.assertIn("keep_alive: NTLM authenticates connections", recorded[0])
+        user = NtlmCredentials(username="a", password=Secret("p"))
+        named: Named[Credentials] = Named(section="credentials", entries={"n": user})
+        for line, faults in (("", 0), ("keep_alive = true", 0), ("keep_alive = false", 1)):
+            table = table_of(f'servers = ["http://b"]\ncredentials = "n"\n{line}')
+            read_upstream("a", table, named, sources())
+            self.assertEqual(len(noted(table)), faults)
+            self.assertEqual("keep_alive: NTLM" in "".join(noted(table)), faults == 1)
 
     def test_credentials(self) -> None:
         """They are resolved by name; faulty ones were recorded where they stand."""
