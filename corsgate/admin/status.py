@@ -164,11 +164,13 @@ def _route(route: CompiledRoute) -> Object:
 
 
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
-    credentials = upstream.config.credentials
-    kind = type(credentials).__name__.removesuffix("Credentials").lower()
+    config = upstream.config
     return {
         "name": upstream.name,
-        "credentials": None if credentials is None else kind,
+        "credentials": None if config.credentials is None else config.credentials.kind,
+        "credentials_by_origin": {
+            each.origin: each.credentials.kind for each in config.credentials_by_origin
+        },
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
         "servers": [
@@ -219,7 +221,9 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
 
 def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
     """Return a server's last refusal of the gate's credentials; None if it accepted since."""
-    last = upstream.credential_refusals.last(origin)
+    accounts = (upstream, *upstream.accounts.values())
+    found = (each.credential_refusals.last(origin) for each in accounts)
+    last = next((each for each in found if each is not None), None)
     if last is None:
         return None
     return {

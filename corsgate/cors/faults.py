@@ -86,11 +86,11 @@ def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
 def injected_names(upstream: Upstream) -> frozenset[str]:
     """Return the lower-cased names of the fields in which an upstream gets secrets of the gate."""
     names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
-    credentials = upstream.credentials
-    if isinstance(credentials, HeaderCredentials):
-        names.add(credentials.name.lower())
-    elif credentials is not None:
-        names.add("authorization")
+    for credentials in upstream.all_credentials:
+        if isinstance(credentials, HeaderCredentials):
+            names.add(credentials.name.lower())
+        else:
+            names.add("authorization")
     return frozenset(names)
 
 

@@ -143,7 +143,7 @@ class Exchange:
         if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
-        pins = None if ruling.shared else request.channel.pins
+        pins = None if ruling.pins_none else request.channel.pins
         self._sender = Sender(request, route, self._client, ruling, pins)
         is_free = upstream.chooses_freely and (pins is None or not pins.idle)
         self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)

@@ -9,15 +9,20 @@ from typing import Any, TypeAlias
 import attrs
 from twisted.logger import Logger
 
-from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
+from corsgate.config.model.by_url import (
+    authenticates,
+    one_per_upstream,
+    signed_upstream,
+)
 from corsgate.config.model.shared_cookies import SharedCookies
 from corsgate.config.model.values import Config, Cors, Route, Upstream
 from corsgate.cors.policy import Policy, compile_policy
 from corsgate.errors import BadValue, ConfigError, Fault
+from corsgate.gate.by_origin import Accounts, add_accounts
 from corsgate.gate.counters import Counters, RouteCounters
 from corsgate.gate.header_rules import FieldMaker
 from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
-from corsgate.gate.reach import Reach, as_one, reach_key
+from corsgate.gate.reach import as_one, reach_key, reach_of
 from corsgate.gate.report_only import ReportOnly
 from corsgate.gate.request_shape import RequestShape
 from corsgate.gate.response_shape import ResponseShape
@@ -54,6 +59,7 @@ class CompiledRoute:
         shortcuts: Which ones are taken.
 
     Attributes:
+        accounts: Choose the account of a request, if the upstream has several; or None.
         route: As above.
         prefix: As above.
         credentialed: Whether the gate adds secrets, for any upstream that the route names.
@@ -85,6 +91,7 @@ class CompiledRoute:
     """
 
     __slots__ = (
+        "accounts",
         "adds_fields",
         "authenticates",
         "carries_sessions",
@@ -135,13 +142,12 @@ class CompiledRoute:
         self.carries_sessions = cookies.rides_on(route)
         self.pseudonym, self.origin = pseudonym, route.upstream.request_rules.origin
         label = (route.host or "").encode("ascii") + (prefix or b"/")
-        own_fields = frozenset() if credentials is None else credentials.header_names
         self.request_shape = (UrlRequestShape if route.by_url else RequestShape)(
             route,
             depth,
             prefix=prefix,
             label=label,
-            own_fields=own_fields | withheld_fields(route),
+            own_fields=upstream.own_fields | withheld_fields(route),
             fixed=fixed or (),
             pseudonym=pseudonym,
             # A by_url route has no URLs of its own that a resource could have.
@@ -171,7 +177,8 @@ class CompiledRoute:
         self.direct = shortcuts.direct and fixed is not None
         self.whole = shortcuts.whole
         self.refusals = None if credentials is None else upstream.credential_refusals
-        self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
+        self.reach = reach_of(route, depth)
+        self.accounts: Accounts | None = None
 
     def take_counts(self, before: CompiledRoute) -> None:
         """Continue the counts of ``cors_report_only``, unless the policy has changed."""
@@ -345,18 +352,19 @@ def _make_table(
             )
             for each in one_per_upstream(route)
         ]
-        return as_one(_counted(found, counters))
+        every = [one for each in found for one in add_accounts(each, kinds, shortcuts)]
+        _counted(every, counters)
+        return as_one(found)
 
     table = RouteTable.build(config.routes, compile_route)
     return table
 
 
-def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> Sequence[CompiledRoute]:
-    """Return routes of one label, which count their requests together if anything counts."""
+def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> None:
+    """Have routes of one label count their requests together, if anything counts."""
     if counters is not None:
         for each in routes:
             each.counters = counters.route(each.label)
-    return routes
 
 
 def _made(

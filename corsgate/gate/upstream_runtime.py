@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -54,6 +54,7 @@ class UpstreamRuntime:
         key: Reads what requests are shared out by, or None where they aren't.
         sticky: Leads clients back to their servers, or None.
         prober: Asks the servers whether they are well, or None.
+        accounts: The same upstream with the credentials of each origin that has its own.
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
@@ -77,11 +78,19 @@ class UpstreamRuntime:
     chance: Callable[[], float]
     counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
+    accounts: Mapping[bytes, UpstreamRuntime] = attrs.Factory(dict)
     chooses_freely: bool = attrs.field(init=False)
 
     @chooses_freely.default
     def _chooses_freely(self) -> bool:
         return self.key is None and self.sticky is None
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The lower-cased names of the fields that belong to any of its credentials."""
+        signers = (each.credentials for each in (self, *self.accounts.values()))
+        names = (each.header_names for each in signers if each is not None)
+        return frozenset[bytes]().union(*names)
 
     def start(self) -> None:
         """Begin to watch the servers."""
@@ -214,7 +223,7 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, refused = _credentials(upstream, reactor, rng, before)
+    credentials, refused = _credentials(upstream, upstream.name, reactor, rng, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
@@ -245,11 +254,49 @@ def make_upstream(
     if before is None:
         made.count_servers()
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
-    return made
+    return _with_accounts(made, reactor, rng, before)
+
+
+def _with_accounts(
+    made: UpstreamRuntime,
+    reactor: Any,
+    rng: Callable[[int], bytes],
+    before: UpstreamRuntime | None,
+) -> UpstreamRuntime:
+    """Return an upstream with the accounts of all origins that have their own."""
+    known = {} if before is None else before.accounts
+    accounts = dict(_accounts(made, reactor, rng, known))
+    return attrs.evolve(made, accounts=accounts) if accounts else made
+
+
+def _accounts(
+    made: UpstreamRuntime,
+    reactor: Any,
+    rng: Callable[[int], bytes],
+    before: Mapping[bytes, UpstreamRuntime],
+) -> Iterator[tuple[bytes, UpstreamRuntime]]:
+    """Return an upstream with each origin's credentials, which share all else.
+
+    Origins with equal credentials share them.
+    """
+    known = [made] if made.config.credentials is not None else []
+    for each in made.config.credentials_by_origin:
+        origin = each.origin.encode("ascii")
+        account = next((a for a in known if a.config.credentials == each.credentials), None)
+        if account is None:
+            config = attrs.evolve(made.config, credentials=each.credentials)
+            name = f"{made.name} ({each.origin})"
+            signer, refused = _credentials(config, name, reactor, rng, before.get(origin))
+            account = attrs.evolve(
+                made, config=config, credentials=signer, credential_refusals=refused
+            )
+            known.append(account)
+        yield origin, account
 
 
 def _credentials(
     upstream: Upstream,
+    name: str,
     reactor: Any,
     rng: Callable[[int], bytes],
     before: UpstreamRuntime | None,
@@ -260,7 +307,7 @@ def _credentials(
     """
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
-    refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
+    refusals = CredentialRefusals(name, upstream.credentials, reactor.seconds, time.time)
     return build(upstream.credentials, _means(reactor, rng)), refusals
 
 

@@ -229,6 +229,7 @@ def _connects(upstream: Upstream) -> tuple[object, ...]:
     """Return what decides how connections of an upstream are made, authenticated and read."""
     return (
         upstream.credentials,
+        upstream.credentials_by_origin,
         upstream.request_rules.request_headers,
         upstream.ca_pem,
         upstream.server_name,

@@ -7,6 +7,7 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
     BearerCredentials,
     Credentials,
+    NtlmCredentials,
     Upstream,
 )
 from corsgate.config.sections.upstreams import read_upstream
