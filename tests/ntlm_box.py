@@ -1,8 +1,9 @@
-"""A box that really verifies NTLMv2, by pyspnego's own server side."""
+"""A box that really verifies NTLMv2, by the server side of pyspnego or of Samba."""
 
 from __future__ import annotations
 
 import os
+import subprocess
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -32,6 +33,7 @@ class NtlmBox:
         public: Targets that need no authentication, and ignore it.
         answer: Returns the response to a request of the user.
         closes: After which statuses of its responses it closes the connection.
+        make: Returns the server side of one handshake, for a scheme; by default pyspnego's.
 
     Attributes:
         seen: The method, target, step and body of each request. The step is ``-`` without
@@ -52,8 +54,9 @@ class NtlmBox:
             200, body=message.body or b"hi"
         ),
         closes: Collection[int] = (),
+        make: Callable[[bytes], Any] | None = None,
     ) -> None:
-        self._test = test
+        self._make = make or (lambda scheme: server_context(test, scheme))
         self._schemes, self._persists, self._public = schemes, persists, public
         self._answer, self._closes = answer, closes
         self._contexts: dict[Any, Any] = {}
@@ -81,7 +84,7 @@ class NtlmBox:
         self._users.pop(connection, None)
         context = self._contexts.get(connection)
         if context is None:
-            context = self._contexts[connection] = server_context(self._test, scheme)
+            context = self._contexts[connection] = self._make(scheme)
         try:
             said: bytes = context.step(token) or b""
         except spnego.exceptions.SpnegoError:
@@ -144,6 +147,51 @@ def challenge_message(test: SynchronousTestCase) -> bytes:
     ).step()
     message: bytes = server_context(test, b"NTLM").step(opening)
     return message
+
+
+class SambaContext:
+    """Samba's server side of one handshake, in a process of its own.
+
+    Args:
+        test: Ends the process.
+        program: The path of ``ntlm_auth``.
+        scheme: ``NTLM`` or ``Negotiate``.
+
+    Attributes:
+        complete: Whether Samba has accepted the user.
+        client_principal: The user.
+    """
+
+    def __init__(self, test: SynchronousTestCase, program: str, scheme: bytes) -> None:
+        self.complete, self.client_principal = False, ""
+        self._begun = False
+        helper = "squid-2.5-ntlmssp" if scheme == b"NTLM" else "gss-spnego"
+        known = (f"--username={USER}", f"--domain={DOMAIN}", f"--password={PASSWORD}")
+        self._process = subprocess.Popen(  # the arguments are the test's own
+            [program, f"--helper-protocol={helper}", *known, "--configfile=/dev/null"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        test.addCleanup(self._end)
+
+    def step(self, token: bytes) -> bytes:
+        """Return the answer to a client's message; see ntlm_auth(1)."""
+        assert self._process.stdin is not None, "it is a pipe"
+        assert self._process.stdout is not None, "it is a pipe"
+        self._process.stdin.write((b"KK " if self._begun else b"YR ") + b64encode(token) + b"\n")
+        self._process.stdin.flush()
+        self._begun = True
+        word, *said = self._process.stdout.readline().split()
+        if word == b"TT":
+            return b64decode(said[0])
+        if word != b"AF":
+            raise spnego.exceptions.InvalidTokenError(context_msg=repr(said))
+        self.complete, self.client_principal = True, said[-1].decode()
+        return b""
+
+    def _end(self) -> None:
+        self._process.communicate()
 
 
 def _step(token: bytes) -> str:

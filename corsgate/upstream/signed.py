@@ -84,6 +84,7 @@ def _may_go_elsewhere(signed: Signed, sent: Body | None) -> bool:
     A server may close an idle connection just as a request is on its way to it (RFC 9112 9.3.1).
     """
     pins = signed.pins
-    if pins is None or not pins.kept:
+    if pins is None or not pins.kept or signed.is_fresh:
+        # A server may close the connection of a user that it rejects.
         return False
     return may_repeat(signed.head.method, replayable=sent is None or sent.replayable)

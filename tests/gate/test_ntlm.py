@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.internet.defer import Deferred, DeferredList
 
-from tests.ntlm_box import DOMAIN, PASSWORD, USER, NtlmBox
+from tests.ntlm_box import DOMAIN, PASSWORD, USER, NtlmBox, SambaContext
 from tests.peers import Client, Message, Upstream, request, response
+from tests.programs import require
 from tests.support import FROM_APP, LISTEN, POLICY, Gate, GateTestCase, parse
 
 LARGE = bytes(range(256)) * 1024
@@ -220,6 +223,23 @@ class Connections(NtlmTestCase):
         self.assertEqual(box.handshakes, 2)
         self.assertEqual((await self.ask(gate, b"POST", b"/v1/cut", body=b"x")).status, 502)
 
+    async def test_reset_of_the_last_message(self) -> None:
+        """A box that rejects a user by closing the connection gets the password once."""
+        server = await self.upstream()
+        box = NtlmBox(self, server)
+
+        def answer(message: Message) -> bytes | None:
+            answered = box.answer(message)
+            if box.seen[-1][2] == "3":
+                message.connection.transport.abortConnection()
+                return None
+            return answered
+
+        server.answer = answer
+        gate = self.front(server, upstream=credentials())
+        self.assertEqual((await self.ask(gate)).status, 502)
+        self.assertEqual([step for _, _, step, _ in box.seen], ["1", "3"])
+
     async def test_reload(self) -> None:
         """Equal credentials keep their connections over a reload; others don't."""
         server = await self.upstream()
@@ -257,3 +277,20 @@ class Connections(NtlmTestCase):
         server.answer = judge
         self.assertEqual((await self.ask(gate)).status, 200)
         self.assertEqual(box.handshakes, 1)
+
+
+class SambaTests(NtlmTestCase):
+    """Samba's ``ntlm_auth`` verifies what the gate sends."""
+
+    async def test_samba(self) -> None:
+        """Both schemes; with a wrong password, both are refused."""
+        program = require("ntlm_auth", "winbind")
+        for scheme in (b"NTLM", b"Negotiate"):
+            for password, status in ((PASSWORD, 200), ("wrong", 401)):
+                box, _, gate = await self.boxed(
+                    credentials(password),
+                    schemes=[scheme],
+                    make=partial(SambaContext, self, program),
+                )
+                self.assertEqual((await self.ask(gate)).status, status)
+                self.assertEqual((box.handshakes, box.refused), (status == 200, status == 401))
