@@ -203,3 +203,7 @@ class BadUpstreamResponse(UpstreamError):
 
 class ConnectionReset(UpstreamError):
     """The server closed the connection before it sent any byte of its response."""
+
+
+class PinnedConnectionLost(ConnectionReset):
+    """The only connection that a request could go over closed before any of it was sent."""

@@ -279,9 +279,10 @@ class _Attempt:
         made = self._means.in_thread(Handshake, self._credentials, self._scheme, self._lock)
         self._handshake = handshake = await made
         message = await self._means.in_thread(handshake.opening)
-        if not self._is_streamed or self._is_public:
+        is_challenged = self._server.challenged == self._asked
+        if not self._is_streamed or (self._is_public and not is_challenged):
             return self._as(_Sent.OPENING, self._with(head, message))
-        method = head.method if self._server.challenged == self._asked else b"GET"
+        method = head.method if is_challenged else b"GET"
         bare = RequestHead(method, head.target, _without_body(head))
         return self._as(_Sent.STEP, self._with(bare, message))
 
@@ -291,6 +292,7 @@ class _Attempt:
             head=head,
             has_credentials=sent in (_Sent.REUSE, _Sent.ANSWER),
             is_fresh=sent is _Sent.ANSWER,
+            awaits_continue=sent is _Sent.OPENING and self._is_streamed,
             sends_body=sent is not _Sent.STEP,
             pins=self._pin,
         )

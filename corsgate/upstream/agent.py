@@ -11,7 +11,7 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from corsgate.config.model.values import Limits, Server, Upstream
-from corsgate.errors import ConnectFailed, ConnectionReset, TunnelsFull
+from corsgate.errors import ConnectFailed, PinnedConnectionLost, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.shortcuts import ALL, Shortcuts
@@ -151,7 +151,8 @@ class UpstreamAgent:
                     # It may also be idle in the pool of an agent before a reload.
                     pins.close()
                     pins.lose()
-                    return fail(ConnectionReset(f"{pool.origin}: it closed a kept connection"))
+                    problem = f"{pool.origin}: it closed a kept connection"
+                    return fail(PinnedConnectionLost(problem))
                 sending.connect_alone()
                 return result
         if connection is None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from corsgate.balance.retry import may_repeat
-from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
+from corsgate.errors import (
+    ChallengedMidUpload,
+    ConnectionReset,
+    PinnedConnectionLost,
+    UpstreamError,
+)
 from corsgate.interfaces import ICredentials
 from corsgate.message.head import RequestHead
 from corsgate.message.signed import Signed
@@ -47,8 +52,8 @@ async def send_signed(
             sent = payload if signed.sends_body else None
             try:
                 response = await send(signed, sent)
-            except ConnectionReset:
-                if challenges < MAX_STEPS and _may_go_elsewhere(signed, sent):
+            except ConnectionReset as error:
+                if challenges < MAX_STEPS and _may_go_elsewhere(error, signed, sent):
                     challenges += 1
                     continue
                 raise
@@ -78,12 +83,14 @@ def _kept(body: Body | None) -> bytes | None:
     return body.take_whole() if isinstance(body, KeptBody) else None
 
 
-def _may_go_elsewhere(signed: Signed, sent: Body | None) -> bool:
+def _may_go_elsewhere(error: ConnectionReset, signed: Signed, sent: Body | None) -> bool:
     """Return whether a request may be sent once more after its own connection was closed.
 
     A server may close an idle connection just as a request is on its way to it (RFC 9112 9.3.1).
     """
     pins = signed.pins
+    if isinstance(error, PinnedConnectionLost):
+        return True
     if pins is None or not pins.kept or signed.is_fresh:
         # A server may close the connection of a user that it rejects.
         return False

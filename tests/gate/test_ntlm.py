@@ -141,6 +141,19 @@ class Handshakes(NtlmTestCase):
         server.script(answers)
         self.assertEqual((await self.ask(gate)).status, 401)
 
+    async def test_websocket(self) -> None:
+        """The last request of the handshake switches protocols; its connection is a tunnel then."""
+        switch = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        box, server, gate = await self.boxed(answer=lambda _: switch)
+        client = await self.connect(gate)
+        offer = [(b"Connection", b"Upgrade"), (b"Upgrade", b"websocket"), FROM_APP]
+        client.send(request(target=b"/v1/chat", headers=offer))
+        await client.when(lambda: b"\r\n\r\n" in client.data)
+        self.assertTrue(client.data.startswith(b"HTTP/1.1 101 "))
+        client.send(b"hello")
+        await server.when(lambda: server.data.endswith(b"hello"))
+        self.assertEqual([step for _, _, step, _ in box.seen], ["1", "3"])
+
     async def test_client_has_no_say(self) -> None:
         """A client's Authorization is dropped, on authenticated connections too."""
         box, server, gate = await self.boxed()
