@@ -67,6 +67,15 @@ def route_faults(route: Route) -> list[Finding]:
 
 def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
     """Return a fault if every page on the web could act with an upstream's credentials."""
+    if upstream.credentials_by_origin and ANY in cors.allow_origins:
+        # A policy for any origin sends no Vary: Origin (Fetch #cors-protocol-and-http-caches).
+        yield (
+            "cors",
+            f"the policy allows any origin, and the upstream {show(upstream.name)} has"
+            " credentials_by_origin: caches would hand one origin's responses to another",
+            "list the origins",
+        )
+        return
     if cors.dangerously_allow_any_origin_to_use_upstream_credentials:
         return
     for text, what in (

@@ -185,6 +185,16 @@ class ChoiceTests(GateTestCase):
                 self.assertEqual(server.requests[-1].target, b"/p?q")
                 self.assertEqual(account(server.requests[-1]), whose)
 
+    async def test_caches(self) -> None:
+        """Every response says that it depends on the origin, with a policy or without."""
+        server = await self.upstream()
+        text = config(server, BY_ORIGIN + REST)
+        for source in (text, text.replace('cors = "app"\n', "")):
+            gate = self.serve(source)
+            for fields in ([], [(b"Origin", ONE)], [(b"Origin", THREE)]):
+                answer = await self.ask(gate, headers=fields)
+                self.assertIn(b"Origin", answer.one(b"vary").split(b", "))
+
     async def test_redirect(self) -> None:
         """Addresses of the upstream are still the gate's in responses."""
         server = await self.upstream()

@@ -90,8 +90,15 @@ class EveryoneTests(TableTestCase):
 
     def test_confined(self) -> None:
         """The rules for pages hold as for any upstream with credentials."""
-        text = config().replace('["http://localhost:4200"]', '["*"]')
+        text = config().replace('["http://localhost:4200"]', '["null"]')
         self.assertEqual(len(faults_of(text, cors_rules=CORS_RULES)), 1)
+
+    def test_any_origin(self) -> None:
+        """Its policy sends no Vary: Origin, whatever else it allows."""
+        danger = "dangerously_allow_any_origin_to_use_upstream_credentials = true"
+        text = config(cors=danger).replace('["http://localhost:4200"]', '["*"]')
+        (fault,) = faults_of(text, cors_rules=CORS_RULES)
+        self.assertIn("caches would hand one origin's responses to another", fault)
 
     def test_in_clear(self) -> None:
         """Each that is sent unencrypted is warned of, at its key."""
