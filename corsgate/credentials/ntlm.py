@@ -69,7 +69,8 @@ class _Server:
     Attributes:
         idle: Its connections that are idle, the one used last at the end.
         scheme: The scheme that handshakes begin with.
-        refused_reuses: How many requests in a row were refused on authenticated connections.
+        refused_reuses: How many requests in a row were refused on authenticated connections, and
+            accepted with a new handshake.
         challenged: The method and path of an upload that was challenged too late.
     """
 
@@ -171,6 +172,8 @@ class _Attempt:
         # Whether a GET of the target was not challenged.
         self._is_public = False
         self._is_streamed = False
+        # Whether the server refused the request on an authenticated connection.
+        self._was_refused = False
         self._asked: tuple[bytes, bytes] = (b"", b"")
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
@@ -215,15 +218,9 @@ class _Attempt:
         if sent is _Sent.ANSWER:
             return False
         if sent is _Sent.REUSE:
-            server.refused_reuses += 1
-            if server.refused_reuses == _REFUSED_REUSES:
-                _log.info(
-                    "server {server} authenticates each request anew, not each connection: each"
-                    " request takes an NTLM handshake",
-                    server=self._origin,
-                )
             assert self._pin is not None, "it was sent on a connection"
             self._pin.authenticated = False
+            self._was_refused = True
             return self._next_scheme(challenges)
         if sent is _Sent.OPENING and self._is_streamed:
             server.challenged = self._asked
@@ -310,10 +307,22 @@ class _Attempt:
         if self._sent is _Sent.ANSWER:
             self._pin.authenticated = True
             self._server.scheme = self._scheme
+            if self._was_refused:
+                self._note_refused_reuse()
         if self._sent is _Sent.REUSE:
             self._server.refused_reuses = 0
         self._keep = True
         return False
+
+    def _note_refused_reuse(self) -> None:
+        """Count that the server accepted the user anew, but not the authenticated connection."""
+        self._server.refused_reuses += 1
+        if self._server.refused_reuses == _REFUSED_REUSES:
+            _log.info(
+                "server {server} authenticates each request anew, not each connection: each"
+                " request takes an NTLM handshake",
+                server=self._origin,
+            )
 
     def _next_scheme(self, challenges: dict[bytes, bytes]) -> bool:
         """Choose a scheme that the server offers and that was not tried; return if there is one."""

@@ -142,19 +142,37 @@ class NtlmTests(SynchronousTestCase):
             failure = self.failureResultOf(signing, HandshakeFailed)
             self.assertNotIn("NTLMSSP", failure.getErrorMessage())
 
+    def reused(self, last: int) -> bool:
+        """Let the server refuse a connection; return whether it was used without a handshake.
+
+        Args:
+            last: The status of the response to the new handshake.
+        """
+        self.attempt = self.signer.begin(SERVER)
+        signed = self.sign()
+        is_reuse = authorization_of(signed.head) is None
+        if is_reuse:
+            self.assertTrue(self.attempt.responded(signed, refusal(*OFFERS)))
+            again = self.sign()
+            self.assertIs(again.pins, signed.pins)
+            signed = again
+        challenge = refusal(b"NTLM " + b64encode(challenge_message(self)))
+        self.assertTrue(self.attempt.responded(signed, challenge))
+        self.assertFalse(self.attempt.responded(self.sign(), response(last)))
+        self.attempt.end()
+        return is_reuse
+
     def test_refused_reuse(self) -> None:
-        """A server that refuses two reuses in a row gets a handshake for each request."""
+        """A server that twice accepts only a new handshake gets one for each request."""
         self.log_in()
-        for number in range(3):
-            attempt = self.attempt = self.signer.begin(SERVER)
-            signed = self.sign()
-            self.assertEqual(authorization_of(signed.head) is None, number < 2)
-            if number < 2:
-                self.assertTrue(attempt.responded(signed, refusal(*OFFERS)))
-                self.assertIs(self.sign().pins, signed.pins)
-            attempt.end()
+        self.assertEqual([self.reused(200) for _ in range(4)], [True, True, False, False])
+
+    def test_refused_resource(self) -> None:
+        """A 401 that a new handshake does not change is about the resource."""
+        for _ in range(4):
             self.attempt = self.signer.begin(SERVER)
             self.log_in()
+            self.assertTrue(self.reused(401))
 
     def test_bounded(self) -> None:
         """What is known of servers is bounded."""
