@@ -193,8 +193,6 @@ class _Attempt:
         pin = self._pin
         if pin is None:
             pin = self._pin = self._server.take()
-            if pin is not None and pin.authenticated and self._server.reuses:
-                return self._as(_Sent.REUSE, head)
         else:
             # The rest of the last response may still be on its way.
             await pin.when_settled()
@@ -202,6 +200,8 @@ class _Attempt:
             signed = await self._answered(pin, head)
             if signed is not None:
                 return signed
+        elif pin is not None and pin.authenticated and pin.usable and self._server.reuses:
+            return self._as(_Sent.REUSE, head)
         return await self._opened(head)
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

@@ -49,7 +49,9 @@ class PinnedIdle:
         if pins.own:
             # It counts, but for no client.
             self._slots.closing(connection)
-        if self._slots.waiting:
+            if not pins.held:
+                self._pool.unheld(connection)
+        elif self._slots.waiting:
             self.make_way()
         if isinstance(pins, OwnPin):
             pins.settle()

@@ -47,6 +47,13 @@ class Pins:
         """Return the connection to a server, which is not kept any more; None if there is none."""
         return self.idle.pop(pool, None)
 
+    def adopts(self, connection: UpstreamConnection) -> bool:
+        """Return whether another's connection may go on as one of these; a client's never does."""
+        return False
+
+    def adopt(self, connection: UpstreamConnection) -> None:
+        """Take over a connection that `adopts` allows."""
+
     def close(self) -> None:
         """Close all of them: the client is gone."""
         self.closed = True
@@ -86,6 +93,18 @@ class OwnPin(Pins):
     def usable(self) -> bool:
         """Whether a request may be sent on the connection now."""
         return any(pool.is_usable(connection) for pool, connection in self.idle.items())
+
+    def adopts(self, connection: UpstreamConnection) -> bool:
+        """Return whether a connection belongs to the same credentials and server, and is idle."""
+        other = connection.pins
+        return isinstance(other, OwnPin) and not other.held and self._returned == other._returned
+
+    def adopt(self, connection: UpstreamConnection) -> None:
+        """Take over a connection that `adopts` allows."""
+        other = connection.pins
+        assert isinstance(other, OwnPin), "it belongs to credentials"
+        self.authenticated = other.authenticated
+        connection.pins = self
 
     def put(self, pool: ServerPool, connection: UpstreamConnection) -> None:
         """Keep the connection after an exchange."""

@@ -170,11 +170,21 @@ class ServerPool:
         )
 
     def unheld(self, connection: UpstreamConnection) -> None:
-        """Close an idle pinned connection that no attempt holds any more, if others need that."""
+        """Hand an idle pinned connection that no attempt holds to whoever waits; see `adopts`."""
         if self._closed:
             self._pinned.close(connection)
         elif self._slots.waiting:
-            self._pinned.make_way()
+            self._pinned.forget(connection)
+            waiter = self._slots.ended(connection)
+            assert waiter is not None, "somebody waits"
+            self._watch()
+            connection.holder = waiter.holder
+            waiter.taken.callback(Taken(connection, fresh=False))
+
+    def pin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection that a request has got for what it is pinned to from now on."""
+        connection.holder = None
+        self._pin(connection)
 
     def take(self, limits: Limits, holder: Holder | None = None) -> Deferred[Taken]:
         """Connect, or wait for a connection; to be called where none is idle.

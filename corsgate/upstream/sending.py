@@ -13,7 +13,7 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import may_repeat
 from corsgate.config.model.values import Limits
-from corsgate.errors import ConnectionReset
+from corsgate.errors import ConnectionReset, PinnedConnectionLost
 from corsgate.message.head import RequestHead
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import Inform, UpstreamResponse
@@ -161,7 +161,15 @@ class CarriedHead(Headers):
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None
-        if not taken.fresh and not self._may_use(taken.connection):
+        pins, connection = self.pins, taken.connection
+        if not taken.fresh and pins is not None and pins.adopts(connection):
+            # It is authenticated, so that the request is signed in another way.
+            pins.adopt(connection)
+            self.pool.pin(connection)
+            problem = "it is signed anew for a connection that is authenticated"
+            self.result.errback(Failure(PinnedConnectionLost(problem)))
+            return
+        if not taken.fresh and not self._may_use(connection):
             # It was waited for. What this request gets in its place comes first.
             self.connect(self.pool.replace(taken.connection, self.limits, self.holder))
             taken.connection.close()
@@ -173,7 +181,7 @@ class CarriedHead(Headers):
 
     def _may_use(self, connection: UpstreamConnection) -> bool:
         """Return whether a connection that carried other requests may carry this one."""
-        is_shared = self.pins is None or not self.pins.own
+        is_shared = not connection.pinned and (self.pins is None or not self.pins.own)
         return is_shared and self.pool.keep_alive.may_use(connection, self)
 
     def _not_connected(self, failure: Failure) -> None:

@@ -183,7 +183,8 @@ class Connections(NtlmTestCase):
         asking = [self.ask(gate, target=b"/v1/%d" % n) for n in range(12)]
         answers = await DeferredList([Deferred.fromCoroutine(each) for each in asking])
         self.assertEqual({answer.status for _, answer in answers}, {200})
-        self.assertGreaterEqual(box.handshakes, 2)
+        self.assertEqual(box.handshakes, 2)
+        self.assertEqual([step for _, _, step, _ in box.seen].count("-"), 10)
 
     async def test_each_request(self) -> None:
         """A box that authenticates each request gets a handshake with each, uploads included."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.errors import PinnedConnectionLost
 from corsgate.upstream.connection import UpstreamConnection
-from corsgate.upstream.pins import OwnPin
+from corsgate.upstream.pins import OwnPin, Pins
+from corsgate.upstream.sending import CarriedHead
 from corsgate.upstream.waiter import Taken
 from tests.server.support import Collector
 from tests.upstream.playing import HEAD, LIMITS, Link, Playing, request
@@ -103,3 +105,37 @@ class OwnPinTests(SynchronousTestCase):
         self.assertFalse(pin.usable)
         playing.wait(2)
         self.assertFalse(link.open)
+
+    def test_handed_on(self) -> None:
+        """A waiting request with the same credentials goes on with it, and is signed anew."""
+        for is_same in (True, False):
+            playing = Playing(max_connections=1)
+            pin, connection, link = self.own(playing)
+            pin.authenticated = True
+            waiting = OwnPin(self.returned.append if is_same else lambda _: None)
+            carried = CarriedHead(HEAD, LIMITS, pins=waiting, binds=True)
+            carried.pool, carried.body, carried.result = playing.pool, None, Deferred()
+            carried.connect_alone()
+            pin.release(keep=True)
+            self.assertEqual(link.open, is_same)
+            if is_same:
+                self.failureResultOf(carried.result, PinnedConnectionLost)
+                self.assertTrue(waiting.authenticated and waiting.usable and waiting.kept)
+                self.assertFalse(pin.usable)
+                self.assertIs(playing.pool.take_pinned(waiting), connection)
+            else:
+                self.assertNoResult(carried.result)
+                self.assertEqual(playing.begun, 1)
+                self.assertFalse(waiting.authenticated)
+
+    def test_others_get_its_place(self) -> None:
+        """A request without these credentials never gets the connection."""
+        playing = Playing(max_connections=1)
+        pin, _, link = self.own(playing)
+        carried = CarriedHead(HEAD, LIMITS, pins=Pins())
+        carried.pool, carried.body, carried.result = playing.pool, None, Deferred()
+        carried.connect(playing.pool.take(LIMITS))
+        self.assertTrue(link.open)
+        pin.release(keep=True)
+        self.assertFalse(link.open)
+        self.assertEqual(playing.begun, 1)
