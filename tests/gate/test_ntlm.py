@@ -254,6 +254,16 @@ class Connections(NtlmTestCase):
         self.assertEqual((await self.ask(gate)).status, 502)
         self.assertEqual([step for _, _, step, _ in box.seen], ["1", "3"])
 
+    async def test_probes(self) -> None:
+        """Probes have handshakes and connections of their own, and find the box well."""
+        health = 'health = { path = "/health", interval = "1s", rise = 1, fall = 1 }\n'
+        box, server, gate = await self.boxed(upstream=health)
+        probed = ("GET", "/health", "3", 0)
+        await server.when(lambda: probed in box.seen)
+        self.assertEqual((await self.ask(gate)).status, 200)
+        asked = {each.target: each.connection for each in server.requests}
+        self.assertIsNot(asked[b"/health"], asked[b"/v1/x"])
+
     async def test_reload(self) -> None:
         """Equal credentials keep their connections over a reload; others don't."""
         server = await self.upstream()
