@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL.crypto import X509
 from twisted.internet.defer import Deferred, DeferredList
 
-from tests.ntlm_box import DOMAIN, PASSWORD, USER, NtlmBox, SambaContext
+from corsgate.upstream.certificates import pin_of
+from tests.certificates import self_signed
+from tests.gate.test_upstream_tls import TlsEndpoint
+from tests.ntlm_box import DOMAIN, PASSWORD, USER, NtlmBox, SambaContext, server_context
 from tests.peers import Client, Message, Upstream, request, response
 from tests.programs import require
 from tests.support import FROM_APP, LISTEN, POLICY, Gate, GateTestCase, parse
@@ -301,6 +306,26 @@ class Connections(NtlmTestCase):
         server.answer = judge
         self.assertEqual((await self.ask(gate)).status, 200)
         self.assertEqual(box.handshakes, 1)
+
+
+class TlsTests(NtlmTestCase):
+    """Over TLS, the answer is bound to the certificate of the server (RFC 5929)."""
+
+    async def test_extended_protection(self) -> None:
+        """A box that wants the binding accepts its own certificate, and no other."""
+        own, other = self_signed("box", "127.0.0.1"), self_signed("box", "127.0.0.1")
+        for wanted, status in ((own, 200), (other, 401)):
+            server = await Upstream().start_on(TlsEndpoint(own.context()))
+            self.addCleanup(lambda server=server: Deferred.fromCoroutine(server.stop()))  # type: ignore[misc]  # a default
+            der = wanted.certificate.public_bytes(Encoding.DER)
+            box = NtlmBox(self, server, make=partial(server_context, self, certificate=der))
+            gate = self.serve(
+                f'[upstreams.a]\nservers = ["https://127.0.0.1:{server.port}"]\n{credentials()}'
+                f'tls = {{ pin = ["{pin_of(X509.from_cryptography(own.certificate))}"] }}\n'
+                '[routes."/v1"]\nupstream = "a"\n'
+            )
+            self.assertEqual((await self.ask(gate)).status, status)
+            self.assertEqual(box.handshakes, status == 200)
 
 
 class SambaTests(NtlmTestCase):
