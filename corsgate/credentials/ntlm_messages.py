@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Any, Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from corsgate.config.model.ntlm import NtlmCredentials
@@ -88,9 +89,16 @@ def end_point_bindings(certificate: bytes) -> bytes:
 
 
 def _bindings(certificate: bytes) -> Any:
+    """Return the bindings for pyspnego; None for a certificate that can't be read.
+
+    Only servers with Extended Protection insist on them.
+    """
     from spnego.channel_bindings import GssChannelBindings  # an extra
 
-    return GssChannelBindings(application_data=end_point_bindings(certificate))
+    try:
+        return GssChannelBindings(application_data=end_point_bindings(certificate))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
 
 
 def _context(credentials: NtlmCredentials, scheme: bytes) -> Any:

@@ -83,6 +83,10 @@ class HandshakeTests(SynchronousTestCase):
         self.finish(certificate=own, expected=own)
         self.assertRaises(SpnegoError, self.finish, certificate=other, expected=own)
 
+    def test_unreadable_certificate(self) -> None:
+        """Without bindings, it is up to the server."""
+        self.assertEqual(self.finish(certificate=b"rubbish"), f"{DOMAIN}\\{USER}")
+
     def test_hash_of_the_bindings(self) -> None:
         """It is that of the certificate's signature (RFC 5929 4.1)."""
         for algorithm in (hashes.SHA256(), hashes.SHA384()):
