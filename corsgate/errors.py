@@ -210,6 +210,10 @@ class UnsignableBody(UpstreamError):
     """
 
 
+class HandshakeFailed(UpstreamError):
+    """The server did not let the gate authenticate a connection, for another reason than a 401."""
+
+
 class LoginFailed(UpstreamError):
     """The gate can't get what it needs to sign a request, such as a token; nothing was sent."""
 
@@ -241,3 +245,7 @@ class BadUpstreamResponse(UpstreamError):
 
 class ConnectionReset(UpstreamError):
     """The server closed the connection before it sent any byte of its response."""
+
+
+class PinnedConnectionLost(ConnectionReset):
+    """The only connection that a request could go over closed before any of it was sent."""

@@ -15,6 +15,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     QueryCredentials,
     Secret,
     SessionCredentials,
@@ -53,6 +54,7 @@ KINDS: tuple[Credentials, ...] = (
     OAUTH2,
     SessionCredentials(csrf=Csrf(header="X-T", status=409), shared=True),
     SessionCredentials(login_url="/login", form=(("pass", SECRET),)),
+    NtlmCredentials(username="a", password=SECRET),
 )
 
 

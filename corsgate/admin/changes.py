@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from corsgate.admin.status import parts
 from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View
-from corsgate.gate.runtime import CompiledRoute, Runtime
+from corsgate.gate.compiled_route import CompiledRoute
+from corsgate.gate.runtime import Runtime
 
 _Stamp = tuple[int, int, int]
 

@@ -326,7 +326,7 @@ def _refused_credentials(servers: Sequence[Server]) -> Metric:
         (*_SERVER, "status"),
     )
     for upstream, origin, state in servers:
-        if upstream.credentials is not None and state.counters is not None:
+        if upstream.config.all_credentials and state.counters is not None:
             for status in sorted(REFUSED):
                 count = state.counters.credentials_refused[status]
                 family.add_metric((upstream.name, origin, str(status)), count)

@@ -18,9 +18,9 @@ from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.interfaces import ILogin
 from corsgate.transport.address_text import address_text
@@ -165,10 +165,13 @@ def _route(route: CompiledRoute) -> Object:
 
 
 def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
-    credentials = upstream.config.credentials
+    config = upstream.config
     return {
         "name": upstream.name,
-        "credentials": None if credentials is None else credentials.kind,
+        "credentials": None if config.credentials is None else config.credentials.kind,
+        "credentials_by_origin": {
+            each.origin: each.credentials.kind for each in config.credentials_by_origin
+        },
         "login_failure": _login_failure(upstream),
         "running": upstream.balancer.running,
         "max_requests": upstream.rules.max_requests,
@@ -230,7 +233,9 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
 
 def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
     """Return a server's last refusal of the gate's credentials; None if it accepted since."""
-    last = upstream.credential_refusals.last(origin)
+    accounts = (upstream, *upstream.accounts.values())
+    found = (each.credential_refusals.last(origin) for each in accounts)
+    last = next((each for each in found if each is not None), None)
     if last is None:
         return None
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from corsgate.cli.live import NoAnswer
+from corsgate.config.model.by_origin import chosen
 from corsgate.config.model.values import Config, Route, Server
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.explain.call import Call
@@ -35,9 +36,15 @@ def box_refusal(
         call's route.
     """
     route = SimulatedGate(config).route(call)
-    if route is None or route.by_url or route.upstream.credentials is None:
+    if route is None or route.by_url:
         return
-    credentials, name = route.upstream.credentials, route.upstream.name
+    upstream, name = route.upstream, route.upstream.name
+    by_origin = {each.origin.encode(): each.credentials for each in upstream.credentials_by_origin}
+    # A page's GET of its own origin has no Origin.
+    origins = (call.origin,) if call.origin else ()
+    credentials = chosen(by_origin, upstream.credentials, origins)
+    if credentials is None:
+        return
     if status == 403:
         yield f"Upstream {name}: {refusal_words(credentials, status, ())}."
         return

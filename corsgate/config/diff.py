@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from corsgate.config.diff_reach import COMPARED, destination, reach_changes
+from corsgate.config.diff_credentials import by_origin_changes
+from corsgate.config.diff_reach import COMPARED, Change, destination, reach_changes
 from corsgate.config.diff_signing import credentials_text, part_pairs
 from corsgate.config.model.admin import Admin
 from corsgate.config.model.balancing import Ejection, Fallback, HealthCheck, Sticky
@@ -84,14 +85,10 @@ _COMPARED_BY_KEY = (
 """Tables whose keys are compared one by one. Of a `Secret`, only the fact of a change is shown."""
 
 _OWN_WORDS = (
-    "name",
-    "servers",
-    "credentials",
-    "pool",
-    "balancing",
-    "addresses",
-    "request_rules",
+    *("name", "servers", "credentials", "credentials_by_origin", "pool", "balancing"),
+    *("addresses", "request_rules"),
 )
+_SECTIONS = ("listeners", "hosts", "upstreams", "routes", "limits", "admin")
 _NO_POLICY = Cors(allow_origins=())
 
 
@@ -120,8 +117,7 @@ def differences(
         *_fields("limits", old.limits, new.limits),
         *_admin(old.admin, new.admin),
     ]
-    known = ("listeners", "hosts", "upstreams", "routes", "limits", "admin")
-    return [*found, *_fields("", old, new, skip=known)]
+    return [*found, *_fields("", old, new, skip=_SECTIONS)]
 
 
 def _routes(old: Config, new: Config) -> Iterator[Difference]:
@@ -158,10 +154,14 @@ def _label(route: Route) -> str:
     return key_text(("routes", f"{route.host or ''}{route.prefix}"))
 
 
-def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
-    for gives, words in reach_changes(old, new):
+def _changed(where: str, changes: Iterable[Change]) -> Iterator[Difference]:
+    for gives, words in changes:
         kind = Kind.CHANGES if gives is None else Kind.GIVES if gives else Kind.TAKES
         yield _difference(kind, where, words)
+
+
+def _route(where: str, old: Route, new: Route) -> Iterator[Difference]:
+    yield from _changed(where, reach_changes(old, new))
     if old.cors is None and new.cors is not None:
         yield _difference(Kind.GIVES, where, "a CORS policy")
     if old.cors is not None and new.cors is None:
@@ -213,6 +213,8 @@ def _upstreams(
             credentials_text(new_document, upstream),
         )
         yield from _signing(where, was, upstream, before, after)
+        chosen = by_origin_changes(was, upstream, old_document, new_document)
+        yield from _changed(where, chosen)
         yield from _fields(where, was, upstream, skip=_OWN_WORDS)
         if bool(was.tls.pin) != bool(upstream.tls.pin):
             # A first pin replaces all that authorities, or nobody, would say.

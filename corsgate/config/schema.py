@@ -32,6 +32,7 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     Limits,
     Listener,
+    NtlmCredentials,
     PoolLimits,
     QueryCredentials,
     Route,
@@ -65,7 +66,7 @@ _SPECIMEN: Mapping[str, Any] = {
     "credentials": {
         **{
             kind: {"type": kind}
-            for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4")
+            for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4", "ntlm")
         },
         "oauth2": {"type": "oauth2", "client_certificate": {}},
         "session": {"type": "session", "csrf": {}, "expired": {}},
@@ -105,6 +106,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("credentials", "session"): (SessionCredentials,),
     ("credentials", "session", "csrf"): (Csrf,),
     ("credentials", "session", "expired"): (Expired,),
+    ("credentials", "ntlm"): (NtlmCredentials,),
     ("cors", "x"): (Cors,),
     ("routes", "/"): (Route,),
     ("routes", "/", "limits"): (Limits,),

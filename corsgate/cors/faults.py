@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from corsgate.config.model.credentials import fields_of, parts_of
+from corsgate.config.model.credentials import fields_of
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Cors, Route, Upstream
 from corsgate.config.sections.policies import Finding
@@ -68,6 +68,15 @@ def route_faults(route: Route) -> list[Finding]:
 
 def _open_credentials(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
     """Return a fault if every page on the web could act with an upstream's credentials."""
+    if upstream.credentials_by_origin and ANY in cors.allow_origins:
+        # A policy for any origin sends no Vary: Origin (Fetch #cors-protocol-and-http-caches).
+        yield (
+            "cors",
+            f"the policy allows any origin, and the upstream {show(upstream.name)} has"
+            " credentials_by_origin: caches would hand one origin's responses to another",
+            "list the origins",
+        )
+        return
     if cors.dangerously_allow_any_origin_to_use_upstream_credentials:
         return
     for text, what in (
@@ -90,7 +99,7 @@ def injected_names(upstream: Upstream) -> frozenset[str]:
     They are in lower case, with ``-`` for ``_``.
     """
     names = {name.decode("ascii") for name in upstream.request_rules.request_headers.secret_names}
-    return frozenset(names).union(*map(fields_of, parts_of(upstream.credentials)))
+    return frozenset(names).union(*map(fields_of, upstream.all_credentials))
 
 
 def injection_faults(route: Route, upstreams: Iterable[Upstream]) -> list[Finding]:

@@ -84,7 +84,7 @@ def _login_warnings(cors: Cors, upstream: Upstream) -> Iterator[Finding]:
     if (
         "*" in names
         and "authorization" not in names
-        and upstream.credentials is None
+        and not upstream.all_credentials
         and not cors.allow_credentials
         and not all(pattern.is_loopback for _, pattern in valid_patterns(cors.allow_origins))
     ):
@@ -116,7 +116,7 @@ def _unserved(cors: Cors, route: Route) -> Iterator[Finding]:
             " the request",
             "remove it, or add it to the route's pass_headers",
         )
-    if route.upstream.credentials is None:
+    if not route.upstream.all_credentials:
         return
     # The name of the field with the credentials is a fault already.
     for key, names, withheld in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corsgate.config.model.credentials import SingleCredentials
+from corsgate.config.model.credentials import SingleCredentials, parts_of
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
     AwsCredentials,
@@ -11,6 +11,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     QueryCredentials,
     SessionCredentials,
     SeveralCredentials,
@@ -19,6 +20,7 @@ from corsgate.credentials.aws import AwsSigner
 from corsgate.credentials.combined import CombinedSigner
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
+from corsgate.credentials.ntlm import NtlmSigner
 from corsgate.credentials.oauth2 import OAuth2Signer
 from corsgate.credentials.query import QuerySigner
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
@@ -65,6 +67,8 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
             return QuerySigner.of(credentials)
         case AwsCredentials():
             return AwsSigner(credentials=credentials, wall_clock=means.wall_clock)
+        case NtlmCredentials():
+            return NtlmSigner(credentials, means)
         case SeveralCredentials():
             parts = sorted(credentials.parts, key=_place)
             return CombinedSigner(parts=[_signer(part, means) for part in parts])
@@ -73,3 +77,8 @@ def _signer(credentials: Credentials, means: Means) -> ICredentials:
 def _place(part: SingleCredentials) -> int:
     """Return the place of credentials among others: what signs the fields or the target is last."""
     return 0 if isinstance(part, HeaderCredentials | QueryCredentials) else 1
+
+
+def authenticates_connections(credentials: Credentials | None) -> bool:
+    """Return whether credentials authenticate connections, so that they need some of their own."""
+    return any(isinstance(part, NtlmCredentials) for part in parts_of(credentials))

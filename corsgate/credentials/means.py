@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -44,6 +44,37 @@ async def ask_nobody(origin: str, head: RequestHead, body: bytes) -> OwnResponse
     raise UpstreamError(f"{origin}: the gate has no connections for requests of its own")
 
 
+class Pin(Protocol):
+    """An upstream connection that belongs to credentials, see `corsgate.upstream.pins.OwnPin`.
+
+    Attributes:
+        kept: Whether the connection has carried a whole exchange before.
+        held: Whether an attempt to send a request holds it.
+        authenticated: Whether the server takes its requests for the credentials' user's.
+    """
+
+    kept: bool
+    held: bool
+    authenticated: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be sent on the connection now."""
+
+    def when_settled(self) -> Deferred[None]:
+        """Return a Deferred that fires when the connection is idle or lost."""
+
+    def release(self, *, keep: bool) -> None:
+        """End an attempt's hold; close the connection unless it may be used again."""
+
+    def peer_certificate(self) -> Any:
+        """Return the server's certificate as a pyOpenSSL object; None without TLS."""
+
+
+MakePin: TypeAlias = Callable[[Callable[[Any], None]], Pin]
+"""Returns a new `Pin`; what it is given is called when the connection is idle and not held."""
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class Means:
     """Time, chance and I/O for the credentials of an upstream.
@@ -62,6 +93,7 @@ class Means:
             fails with Twisted's TimeoutError if that takes too long.
         shared: What upstreams share, and what outlives a reload.
         ask: Sends a request of the gate's own to a server of the upstream.
+        make_pin: Returns what stands for an upstream connection of these credentials' own.
     """
 
     seconds: Callable[[], float]
@@ -70,6 +102,7 @@ class Means:
     guard: Guard
     fetch: Callable[[Outside, RequestHead, bytes], Awaitable[tuple[ResponseHead, bytes]]]
     in_thread: Callable[..., Deferred[Any]]
+    make_pin: MakePin
     ask: Ask = attrs.field(default=ask_nobody, repr=False)
     commands: SecretCommands | None = None
     shared: Shared = attrs.field(factory=Shared, repr=False)

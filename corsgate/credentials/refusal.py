@@ -33,6 +33,7 @@ _SCHEMES = {"oauth2": "bearer"}
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
+    "ntlm": "the user name, the password or the domain is probably wrong",
     "bearer": "the token is probably wrong or has expired",
     "oauth2": "the token is probably for another API, or lacks a scope",
 }

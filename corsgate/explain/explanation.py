@@ -23,7 +23,7 @@ from corsgate.explain.call import Call
 from corsgate.explain.cookies import CookieVerdict, cookies_of_route
 from corsgate.explain.fix import Change, Fix, find_place, fix
 from corsgate.explain.near_miss import near_misses, spell
-from corsgate.explain.reach import reach_refusal
+from corsgate.explain.reach import account_refusal, reach_refusal
 from corsgate.explain.refused_by import GATE
 from corsgate.explain.trace import Answer, Request, Trace, text
 from corsgate.explain.url import Url
@@ -271,7 +271,9 @@ class SimulatedGate:
         if forbidden or (route.methods is not None and method not in route.methods):
             why = f"the route does not serve the method {method}"
             return Answer(status=405, headers=headers, by=why, refusal=why)
-        why = reach_refusal(route, request.method, request.url.target.encode("ascii"))
+        why = reach_refusal(route, request.method, target) or account_refusal(
+            route, target, index.get(b"origin", ())
+        )
         if why:
             return Answer(status=403, headers=headers, by=why, refusal=why)
         seen = self._seen(route, decision, request) if b"origin" in index else ""

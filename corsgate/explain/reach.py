@@ -1,10 +1,16 @@
-"""Why a route does not let a request reach its target: ``by_url`` and ``allow_paths``."""
+"""Why a route does not let a request reach its target.
+
+That is for ``by_url``, ``allow_paths``, or the upstream's ``credentials_by_origin``.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from corsgate.config.model.by_origin import chosen
 from corsgate.config.model.by_url import OUTSIDE, url_table
 from corsgate.config.model.path_rules import AllowedPaths, PathPattern, literal_pattern
-from corsgate.config.model.values import Route
+from corsgate.config.model.values import Route, Upstream
 from corsgate.errors import BadValue, TargetError
 from corsgate.message.proxied_url import read_url, url_in
 from corsgate.message.target import segments
@@ -25,6 +31,31 @@ def reach_refusal(route: Route, method: bytes, target: bytes) -> str:
         return AllowedPaths(route.allow_paths).refusal(method, segments(path))
     except TargetError as error:
         return str(error)
+
+
+def account_refusal(route: Route, target: bytes, origins: Sequence[bytes]) -> str:
+    """Return why a route refuses a request with 403 for want of credentials; empty if it doesn't.
+
+    Args:
+        route: The route that was found by the target's path.
+        target: Its target in origin-form, which the route lets requests reach.
+        origins: The values of the request's Origin fields.
+    """
+    upstream = upstream_of(route, target)
+    named = {each.origin.encode("ascii"): True for each in upstream.credentials_by_origin}
+    if not named or chosen(named, upstream.credentials is not None, origins):
+        return ""
+    who = f"requests from {origins[0].decode('latin-1')}" if origins else "requests without Origin"
+    return f"the upstream {upstream.name} has no credentials for {who}"
+
+
+def upstream_of(route: Route, target: bytes) -> Upstream:
+    """Return the upstream that a route's request goes to; a target by URL must be reached."""
+    if not route.by_url:
+        return route.upstream
+    url = read_url(url_in(target, route.prefix.rstrip("/").count("/")))
+    found = url_table(route.by_url).find(url)
+    return route.upstream if found is None else found.value
 
 
 def missing_pattern(route: Route, method: bytes, target: bytes) -> PathPattern | None:

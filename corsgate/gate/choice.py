@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from corsgate.balance.state import ServerState
 from corsgate.config.model.values import Server
 from corsgate.errors import NoServer
-from corsgate.gate.runtime import CompiledRoute
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.message.client import Client
 from corsgate.message.headers import Header

@@ -19,6 +19,7 @@ from corsgate.errors import (
     ConnectTimedOut,
     CorsgateError,
     CredentialsRejected,
+    HandshakeFailed,
     LoginFailed,
     OutOfDescriptors,
     QueueFull,
@@ -61,6 +62,7 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (CredentialsRejected, "credentials"),
     (UnsignableBody, "unsignable"),
     (LoginFailed, "login"),
+    (HandshakeFailed, "challenge"),
 )
 """The causes of failures, a subclass before its base class."""
 

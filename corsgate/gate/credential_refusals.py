@@ -17,7 +17,7 @@ from corsgate.message.host import is_loopback_address
 from corsgate.transport.log_throttle import Throttle
 
 if TYPE_CHECKING:
-    from corsgate.gate.runtime import CompiledRoute
+    from corsgate.gate.compiled_route import CompiledRoute
     from corsgate.server.request import GateRequest
     from corsgate.upstream.response import UpstreamResponse
 

@@ -17,6 +17,7 @@ from corsgate.balance.retry import nothing_sent
 from corsgate.balance.state import ServerState
 from corsgate.errors import UpstreamError, UpstreamFull, UpstreamTimedOut
 from corsgate.gate.choice import FREE, choice_of, server_to_come
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.credential_refusals import REFUSED, note_response
 from corsgate.gate.error_page import TOO_LARGE, Problem
 from corsgate.gate.failover import Failover, count_response, report
@@ -24,7 +25,6 @@ from corsgate.gate.own_responses import respond, respond_to_failure
 from corsgate.gate.relay import Relay, note_unsealed, tunnelled
 from corsgate.gate.route_timeout import RouteTimeout
 from corsgate.gate.ruling import Ruling
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.sender import Sender
 from corsgate.message.client import Client
 from corsgate.server.request import GateRequest
@@ -143,7 +143,7 @@ class Exchange:
         if not balancer.enter() and not (upstream.agent.take_back(request) and balancer.enter()):
             raise UpstreamFull("as many requests run as max_requests lets")
         self._entered = True
-        pins = None if ruling.shared else request.channel.pins
+        pins = None if ruling.pins_none else request.channel.pins
         self._sender = Sender(request, route, self._client, ruling, pins)
         is_free = upstream.chooses_freely and (pins is None or not pins.idle)
         self._choice = choice = FREE if is_free else choice_of(request, upstream, pins)

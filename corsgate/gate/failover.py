@@ -8,9 +8,9 @@ from twisted.logger import Logger
 from corsgate.balance.retry import May, Retries
 from corsgate.balance.state import ServerState
 from corsgate.errors import CorsgateError, CredentialsRejected
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import failure_cause
 from corsgate.gate.log_text import shown
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.upstream_runtime import UpstreamRuntime
 from corsgate.server.request import GateRequest
 from corsgate.upstream.response import UpstreamResponse

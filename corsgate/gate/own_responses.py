@@ -9,10 +9,10 @@ from twisted.python.failure import Failure
 
 from corsgate.cors.decide import Decision
 from corsgate.errors import ConnectFailed, CorsgateError, NoServer, RedirectLoop, UpstreamError
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import CUT
 from corsgate.gate.error_page import Problem, problem_of, render, render_fallback
 from corsgate.gate.failover import report
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.request_id import REQUEST_ID
 from corsgate.server.request import GateRequest
 from corsgate.transport.log_throttle import place_of

@@ -1,4 +1,8 @@
-"""What a route with ``by_url`` or ``allow_paths`` lets a request reach; all else gets 403."""
+"""What a request may reach on a route that restricts it, and with which account; else it gets 403.
+
+These are routes with ``by_url`` or ``allow_paths``, and those of an upstream with
+``credentials_by_origin``.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,19 @@ from typing import TYPE_CHECKING
 import attrs
 
 from corsgate.balance.state import ServerState
-from corsgate.config.model.by_url import OUTSIDE, names_in_dns
+from corsgate.config.model.by_url import OUTSIDE, names_in_dns, upstreams_of
 from corsgate.config.model.path_rules import AllowedPaths, judges_methods
 from corsgate.config.model.values import Route
 from corsgate.errors import TargetError
 from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape
+from corsgate.message.headers import Header
 from corsgate.message.proxied_url import ProxiedUrl, UrlTable, read_url, url_in
 from corsgate.message.target import segments
 from corsgate.server.parsed_request import malformed
 from corsgate.server.request import GateRequest
 
 if TYPE_CHECKING:
-    from corsgate.gate.runtime import CompiledRoute
+    from corsgate.gate.compiled_route import CompiledRoute
 
 _FORBIDDEN = 403
 
@@ -73,8 +78,12 @@ class Reach:
                     raise TargetError(OUTSIDE)
                 self._check(head.method, url.path, request, None)
                 logs_in = b"authorization" in request.index and not route.authenticates
-                return _toward(found.value, found.rest, url, table, logs_in=logs_in)
+                made = _toward(found.value, found.rest, url, table, logs_in=logs_in)
+                accounts = found.value.accounts
+                return made if accounts is None else _signing(accounts.route_for(request), made)
             self._check(head.method, head.target, request, gate_origin)
+            if route.accounts is not None:
+                return route.accounts.route_for(request)
         except TargetError as error:
             refusal = malformed(error, _FORBIDDEN)
             request.refusal = attrs.evolve(refusal, after_policy=True)
@@ -127,6 +136,18 @@ class Reach:
         return self._table
 
 
+def reach_of(route: Route, depth: int) -> Reach | None:
+    """Return what a route lets its requests reach; None if it restricts nothing.
+
+    Args:
+        route: How it is configured.
+        depth: How many segments its prefix has.
+    """
+    has_accounts = any(each.credentials_by_origin for each in upstreams_of(route))
+    restricts = bool(route.by_url or route.allow_paths or has_accounts)
+    return Reach(route, depth) if restricts else None
+
+
 def reach_key(route: Route) -> Hashable:
     """Return what decides which fields a server gets, of what a route lets requests reach."""
     return tuple(each.name for each in route.by_url), judges_methods(route.allow_paths)
@@ -167,6 +188,19 @@ def path_at_gate(destination: bytes, gate_origin: bytes) -> bytes:
         return b""
     is_own = url[:3] == own[:3] and (is_path or bool(gate_origin))
     return url.path if is_own else b""
+
+
+def _signing(account: CompiledRoute, made: CompiledRoute) -> CompiledRoute:
+    """Return the route with an account whose requests go to the same URL as those of another."""
+    signed, shape = copy(account), made.request_shape
+    signed.request_shape = shape.signed(_fixed(account))
+    signed.response_shape = made.response_shape
+    return signed
+
+
+def _fixed(route: CompiledRoute) -> Sequence[Header]:
+    signer = route.upstream.credentials
+    return () if signer is None else signer.fixed or ()
 
 
 def _toward(

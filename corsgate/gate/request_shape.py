@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from corsgate.config.model.header_rules import normal_name
 from corsgate.config.model.path_rules import judges_methods
@@ -213,6 +214,14 @@ class RequestShape:
         made = RequestHead(head.method, target, [(b"Host", host), *passed, *told, *ending], lines)
         if framing is not None:
             made.wire = b"%b %b HTTP/1.1\r\n%b%b" % (made.method, target, lines, framing)
+        return made
+
+    def signed(self, fixed: Sequence[Header]) -> Self:
+        """Return the same shape with other fields that sign every request alike."""
+        made = copy(self)
+        made._fixed = (*self._maker.fixed, *fixed)
+        made._ending = (self._mark, *self._closes, *made._fixed)
+        made._ending_lines = field_lines(made._ending)
         return made
 
     def upstream_target(self, target: bytes, server: Server) -> bytes:

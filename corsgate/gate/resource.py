@@ -8,8 +8,8 @@ from typing import ClassVar
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.error_page import Problem
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.host import HostRules
 from corsgate.routing import Node, RouteTable
 from corsgate.server.request import GateRequest

@@ -21,7 +21,7 @@ from corsgate.message.loops import loop_of
 from corsgate.message.request_id import REQUEST_ID
 
 if TYPE_CHECKING:
-    from corsgate.gate.runtime import CompiledRoute
+    from corsgate.gate.compiled_route import CompiledRoute
 
 COMMON_METHODS: Final = (b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT")
 """What Allow names on a route that serves every method, except for those that no script can send:
@@ -54,6 +54,8 @@ class Ruling:
         takes_trailers: Whether the client takes trailers (RFC 9110 10.1.4).
         binds: Whether its credentials authenticate the upstream connection that they go over.
         shared: Whether the client's connection may carry the requests of several users.
+        pins_none: Whether no upstream connection may belong to the client's: its connection is
+            shared, or the gate itself logs in.
         origin_mode: What the upstream sees as Origin and Referer, see
             `corsgate.cors.vouching.origin_mode`.
     """
@@ -100,6 +102,7 @@ class Ruling:
         if b"authorization" in index and not route.authenticates:
             self.binds = credentials_bind(index[b"authorization"])
         self.shared = client.trusted or client.peer == UNKNOWN
+        self.pins_none = self.shared or route.authenticates
         if decision.verdict is Verdict.FORWARD:
             self.passes = (
                 b"via" not in index

@@ -1,230 +1,37 @@
-"""A configuration made ready to serve: what each route needs, worked out once."""
+"""A configuration made ready to serve: its routes and upstreams."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
-from corsgate.config.model.by_url import authenticates, one_per_upstream, signed_upstream
+from corsgate.config.model.by_url import (
+    one_per_upstream,
+)
 from corsgate.config.model.shared_cookies import SharedCookies
-from corsgate.config.model.values import Config, Cors, Route, Upstream
-from corsgate.cors.policy import Policy, compile_policy
+from corsgate.config.model.values import Config, Route, Upstream
+from corsgate.cors.policy import compile_policy
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.credentials.shared import Shared
 from corsgate.errors import BadValue, ConfigError, Fault
-from corsgate.gate.counters import Counters, RouteCounters
-from corsgate.gate.header_rules import FieldMaker
-from corsgate.gate.mounts import IsForeign, foreign_to, make_mount
-from corsgate.gate.reach import Reach, as_one, reach_key
-from corsgate.gate.report_only import ReportOnly
-from corsgate.gate.request_shape import RequestShape
-from corsgate.gate.response_shape import ResponseShape
+from corsgate.gate.by_origin import add_accounts
+from corsgate.gate.compiled_route import CompiledRoute
+from corsgate.gate.counters import Counters
+from corsgate.gate.mounts import foreign_to
+from corsgate.gate.reach import as_one
 from corsgate.gate.upstream_runtime import Common, UpstreamRuntime, make_upstream
-from corsgate.gate.url_shapes import UrlRequestShape, UrlResponseShape, withheld_fields
-from corsgate.message.uri_mapping import Mount
 from corsgate.routing import RouteTable
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from corsgate.transport.log_throttle import LogThrottle
 from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 
 _log = Logger()
-
-FindRoute: TypeAlias = "Callable[[bytes, Sequence[bytes]], CompiledRoute | None]"
-"""Returns the route of a Host value and the segments of a path."""
-
-
-class CompiledRoute:
-    """One route, ready to serve; the resources of its places hold it.
-
-    Args:
-        route: How it is configured.
-        prefix: Its prefix percent-encoded, as it stands in a target; empty for ``/``.
-        depth: How many segments the prefix has.
-        upstream: Where its requests go.
-        compiled: Compiles a CORS policy.
-        kinds: The kinds of the routes compiled before; a new one is added to them.
-        find: Returns the route of a Host value and the segments of a path, once all
-            routes are compiled.
-        is_foreign: Returns whether an endpoint is a server of another upstream.
-        cookies: The cookies that pages of other sites may use.
-        pseudonym: What this process calls itself in Via.
-        shortcuts: Which ones are taken.
-
-    Attributes:
-        route: As above.
-        prefix: As above.
-        credentialed: Whether the gate adds secrets, for any upstream that the route names.
-        authenticates: Whether the gate logs in at one of these upstreams.
-        carries_sessions: Whether its requests may carry cookies over https that pages of other
-            sites may use.
-        pseudonym: As above.
-        request_shape: What becomes of its requests' heads.
-        response_shape: What becomes of the heads of responses.
-        response_fields: Makes the fields that the operator adds to them.
-        adds_fields: Whether there are such fields, or a cookie of the gate's own.
-        kind: What routes have in common that make the same of the same fields, wherever they are:
-            thousands of them may share what a connection remembers.
-        head_kind: The same for the heads that servers get.
-        label: Its host and prefix, for the log.
-        origin: What its upstream sees as Origin, if that is configured; None for the default.
-        policy: Its compiled CORS policy, or None.
-        report_only: Its ``cors_report_only``, or None.
-        methods: The methods it serves, or None for all.
-        limits: Its bounds.
-        upstream: As above.
-        log_throttle: How often its failures are logged.
-        refusals: Which servers refuse the gate's credentials; None if it has none.
-        guard: Says when these may be sent to a server; None if it has none.
-        direct: Whether a request without a body may be sent at once: nothing has to be learned
-            from a server before.
-        whole: Whether a response that has come whole is written whole.
-        reach: What its requests may reach, or None where that is everything.
-        counters: Count its requests; None if nothing does.
-    """
-
-    __slots__ = (
-        "adds_fields",
-        "authenticates",
-        "carries_sessions",
-        "counters",
-        "credentialed",
-        "direct",
-        "guard",
-        "head_kind",
-        "kind",
-        "label",
-        "limits",
-        "log_throttle",
-        "methods",
-        "origin",
-        "policy",
-        "prefix",
-        "pseudonym",
-        "reach",
-        "refusals",
-        "report_only",
-        "request_shape",
-        "response_fields",
-        "response_shape",
-        "route",
-        "upstream",
-        "whole",
-    )
-
-    def __init__(
-        self,
-        route: Route,
-        prefix: bytes,
-        depth: int,
-        *,
-        upstream: UpstreamRuntime,
-        compiled: Callable[[Cors], Policy] = compile_policy,
-        kinds: dict[Hashable, object] | None = None,
-        find: FindRoute,
-        is_foreign: IsForeign,
-        cookies: SharedCookies,
-        pseudonym: bytes,
-        shortcuts: Shortcuts = ALL,
-    ) -> None:
-        credentials = upstream.credentials
-        fixed = () if credentials is None else credentials.fixed
-        self.route, self.prefix, self.upstream = route, prefix, upstream
-        self.credentialed = signed_upstream(route) is not None
-        self.authenticates = authenticates(route)
-        self.carries_sessions = cookies.rides_on(route)
-        self.pseudonym, self.origin = pseudonym, route.upstream.request_rules.origin
-        label = (route.host or "").encode("ascii") + (prefix or b"/")
-        own_fields = frozenset() if credentials is None else credentials.header_names
-        self.request_shape = (UrlRequestShape if route.by_url else RequestShape)(
-            route,
-            depth,
-            prefix=prefix,
-            label=label,
-            own_fields=own_fields | withheld_fields(route),
-            fixed=fixed or (),
-            pseudonym=pseudonym,
-            # A by_url route has no URLs of its own that a resource could have.
-            is_served=lambda host, path: not route.by_url and find(host, path) is self,
-            shortcuts=shortcuts,
-        )
-        self.response_shape = (UrlResponseShape if route.by_url else ResponseShape)(
-            route,
-            self._mount(find, is_foreign),
-            credentialed=self.authenticates,
-            shares_cookies=cookies.sets(route),
-            sent_host=self.request_shape.host_for,
-            shortcuts=shortcuts,
-        )
-        self.response_fields = FieldMaker(route.response_headers, label)
-        self.adds_fields = upstream.sticky is not None or self.response_fields.makes_any
-        trial = route.cors_report_only
-        self.label = f"{route.host or ''}{route.prefix}"
-        self.counters: RouteCounters | None = None
-        self.policy = None if route.cors is None else compiled(route.cors)
-        self.report_only = None if trial is None else ReportOnly(self.label, compiled(trial))
-        self.methods = _encoded(route.methods)
-        self.kind = _kind_of(route, self.policy, self.carries_sessions, kinds)
-        self.head_kind = object() if self.request_shape.by_route else self.kind
-        self.limits = route.limits
-        self.log_throttle = LogThrottle()
-        self.direct = shortcuts.direct and fixed is not None
-        self.whole, self.guard = shortcuts.whole, upstream.guard
-        self.refusals = None if credentials is None else upstream.credential_refusals
-        self.reach = Reach(route, depth) if route.by_url or route.allow_paths else None
-
-    def take_counts(self, before: CompiledRoute) -> None:
-        """Continue the counts of ``cors_report_only``, unless the policy has changed."""
-        mine, other = self.report_only, before.report_only
-        if mine is None or other is None:
-            return
-        if self.route.cors_report_only == before.route.cors_report_only:
-            mine.tried, mine.changes = other.tried, other.changes
-
-    def _mount(self, find: FindRoute, is_foreign: IsForeign) -> Mount:
-        """Return how the route mounts its upstream."""
-
-        def is_elsewhere(host: bytes, path: Sequence[bytes]) -> bool:
-            found = find(host, path)
-            # The route of "/" has all that no other route serves, which says nothing of an address.
-            return found is not None and found is not self and bool(found.prefix)
-
-        return make_mount(
-            self.route,
-            self.prefix,
-            is_foreign=is_foreign,
-            servers=lambda: [state.server for state in self.upstream.balancer.states.values()],
-            is_elsewhere=is_elsewhere,
-        )
-
-
-def _encoded(methods: Sequence[str] | None) -> frozenset[bytes] | None:
-    return None if methods is None else frozenset(method.encode("ascii") for method in methods)
-
-
-def _kind_of(
-    route: Route,
-    policy: Policy | None,
-    carries_sessions: bool,
-    kinds: dict[Hashable, object] | None,
-) -> object:
-    """Return what routes have in common that make the same of the same fields."""
-    key = (
-        id(policy),
-        route.upstream.name,
-        route.pass_headers,
-        route.methods,
-        route.allow_framing,
-        carries_sessions,
-        reach_key(route),
-    )
-    return object() if kinds is None else kinds.setdefault(key, object())
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -365,18 +172,19 @@ def _make_table(
             )
             for each in one_per_upstream(route)
         ]
-        return as_one(_counted(found, counters))
+        every = [one for each in found for one in add_accounts(each, kinds, shortcuts)]
+        _counted(every, counters)
+        return as_one(found)
 
     table = RouteTable.build(config.routes, compile_route)
     return table
 
 
-def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> Sequence[CompiledRoute]:
-    """Return routes of one label, which count their requests together if anything counts."""
+def _counted(routes: Sequence[CompiledRoute], counters: Counters | None) -> None:
+    """Have routes of one label count their requests together, if anything counts."""
     if counters is not None:
         for each in routes:
             each.counters = counters.route(each.label)
-    return routes
 
 
 def _made(

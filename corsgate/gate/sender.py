@@ -14,9 +14,9 @@ from corsgate.balance.retry import IDEMPOTENT_METHODS, MAX_REPLAYED_BYTES
 from corsgate.config.model.values import Server
 from corsgate.credentials.guard import PROOF_S, Guard
 from corsgate.errors import UpstreamError
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.relay import StreamedBody, collect
 from corsgate.gate.ruling import Ruling
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
@@ -270,11 +270,16 @@ class Sender:
         self.signed = signed.has_credentials
         self._held = body if isinstance(body, HeldBody) else None
         self._interim_head = signed.interim_head
-        return self._send(server, signed.head, body)
+        return self._send(server, signed.head, body, signed.pins)
 
     def _send(
-        self, server: Server, head: RequestHead, body: IBodyProducer | None
+        self,
+        server: Server,
+        head: RequestHead,
+        body: IBodyProducer | None,
+        own: Pins | None = None,
     ) -> Deferred[UpstreamResponse]:
+        """Send a head and a body; over the credentials' `own` connection, if they have one."""
         self._server = server
         client, limits, ending = self._route.upstream.client, self._route.limits, b"\r\n"
         if head.wire is not None and self._route.request_shape.identifies:
@@ -285,8 +290,8 @@ class Sender:
             body,
             limits,
             self._inform,
-            self.pins,
-            self._ruling.binds,
+            self.pins if own is None else own,
+            self._ruling.binds or own is not None,
             self._request,
             ending,
         )

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from corsgate.config.model.values import Config, Listener
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import RouteCounters
 from corsgate.gate.error_page import Problem
 from corsgate.gate.exchange import Exchange
 from corsgate.gate.own_responses import respond
 from corsgate.gate.proxied_host import ProxiedHost
 from corsgate.gate.resource import GateRoot
-from corsgate.gate.runtime import CompiledRoute, Runtime
+from corsgate.gate.runtime import Runtime
 from corsgate.message.client import Client, gate_origin
 from corsgate.message.forwarded import UNKNOWN, client_address, trusted
 from corsgate.message.host import HostRules

@@ -20,6 +20,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     Listener,
+    NtlmCredentials,
     Route,
     SessionCredentials,
     Upstream,
@@ -90,6 +91,8 @@ def _of_upstream(upstream: Upstream) -> str:
     servers = [server.origin + server.base_path for server in upstream.servers]
     servers += [str(each) for each in upstream.discovered]
     said = [_listed(servers), _kind(upstream.credentials)]
+    if upstream.credentials_by_origin:
+        said[-1:] = _kinds_by_origin(upstream)
     if len(servers) > 1:
         said.append(f"balanced by {upstream.balancing.balance}")
     if upstream.balancing.health is not None:
@@ -97,6 +100,16 @@ def _of_upstream(upstream: Upstream) -> str:
     if not upstream.verify:
         said.append("certificates NOT verified")
     return f"upstream {upstream.name}: {', '.join(said)}"
+
+
+def _kinds_by_origin(upstream: Upstream) -> Iterator[str]:
+    """Return the kind of each origin's credentials, and what all others get."""
+    for each in upstream.credentials_by_origin:
+        yield f"{_kind(each.credentials)} for {each.origin}"
+    if upstream.credentials is None:
+        yield "403 for all others"
+    else:
+        yield f"{_kind(upstream.credentials)} for all others"
 
 
 def _kind(credentials: Credentials | None) -> str:
@@ -112,6 +125,8 @@ def _kind(credentials: Credentials | None) -> str:
             return "a bearer token"
         case HeaderCredentials():
             return f"a secret in {credentials.name}"
+        case NtlmCredentials():
+            return "NTLM credentials"
         case SessionCredentials():
             return "a login session"
         case OAuth2Credentials():

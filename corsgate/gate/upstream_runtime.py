@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError, succeed
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -21,28 +18,21 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.means import Means
-from corsgate.credentials.secret_commands import SecretCommands
-from corsgate.credentials.shared import Shared
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
+from corsgate.gate.signing import Common as Common
+from corsgate.gate.signing import make_signing, probe_signer
 from corsgate.interfaces import ICredentials, ILogOut
-from corsgate.shortcuts import ALL, Shortcuts
-from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
 from corsgate.upstream.expectations import Expectations
-from corsgate.upstream.fetch import Fetcher
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.own_requests import OwnRequests
 from corsgate.upstream.probe import Prober
 from corsgate.upstream.treq_client import ProxyClient
 
-IN_THREAD_S = 10.0
-"""How long what credentials do in a thread may take; a file on a network may never respond."""
 LOGOUT_S = 5.0
 """How long logging out may take, since the end of the gate waits for it."""
 
@@ -68,6 +58,7 @@ class UpstreamRuntime:
         key: Reads what requests are shared out by, or None where they aren't.
         sticky: Leads clients back to their servers, or None.
         prober: Asks the servers whether they are well, or None.
+        accounts: The same upstream with the credentials of each origin that has its own.
         watchers: Find out which servers there are.
         clock: Tells the time.
         chance: Returns numbers from 0 up to 1, all as likely.
@@ -95,11 +86,19 @@ class UpstreamRuntime:
     own_requests: OwnRequests
     counters: Counters | None = None
     watchers: list[Discovery | ServersFile] = attrs.Factory(list)
+    accounts: Mapping[bytes, UpstreamRuntime] = attrs.Factory(dict)
     chooses_freely: bool = attrs.field(init=False)
 
     @chooses_freely.default
     def _chooses_freely(self) -> bool:
         return self.key is None and self.sticky is None
+
+    @property
+    def own_fields(self) -> frozenset[bytes]:
+        """The lower-cased names of the fields that belong to any of its credentials."""
+        signers = (each.credentials for each in (self, *self.accounts.values()))
+        names = (each.header_names for each in signers if each is not None)
+        return frozenset[bytes]().union(*names)
 
     def start(self) -> None:
         """Begin to watch the servers."""
@@ -118,9 +117,18 @@ class UpstreamRuntime:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = self._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+        left = [
+            each._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+            for each in self._logins
+        ]
         self.agent.close()
-        return left
+        return gatherResults(left).addCallback(lambda _: None)
+
+    @property
+    def _logins(self) -> Sequence[UpstreamRuntime]:
+        """Itself and its accounts, each set of credentials once."""
+        found = {each.own_requests: each for each in (*self.accounts.values(), self)}
+        return list(found.values())
 
     def _log_out(self) -> Deferred[None]:
         """End what the credentials leave behind, such as sessions, once nothing needs it."""
@@ -151,11 +159,13 @@ class UpstreamRuntime:
                     watcher.inherit(other)
                     servers = tuple(watcher.servers)
         self.agent.inherit(before.agent, servers)
-        if self.own_requests is before.own_requests:
-            self.own_requests.use(self.config, self.client, self.balancer)
-        elif before.credentials is not None:
-            # Its exchanges may run for long.
-            before._log_out().addErrback(before._not_left)
+        kept = {each.own_requests: each for each in self._logins}
+        for old in before._logins:
+            if old.own_requests in kept:
+                old.own_requests.use(self.config, self.client, self.balancer)
+            else:
+                # Its exchanges may run for long.
+                old._log_out().addErrback(old._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:
@@ -205,39 +215,6 @@ class UpstreamRuntime:
             counters.keep_servers(self.name, states)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Common:
-    """What all upstreams of a configuration have in common.
-
-    Attributes:
-        reactor: Connects and tells the time.
-        deadlines: Ends what takes too long.
-        rng: Returns unpredictable random bytes.
-        shortcuts: Which ones are taken.
-        hosts: Knows the names that come before DNS.
-        short: Called where the process lacks what a connection needs; it closes what it can.
-        counters: Count what the servers are sent; None where nothing does.
-        commands: Run again the commands that print secrets; None if none can be.
-        shared: What credentials of several upstreams share, over reloads.
-        fetcher: Asks token servers.
-    """
-
-    reactor: Any
-    deadlines: Deadlines
-    rng: Callable[[int], bytes]
-    shortcuts: Shortcuts = ALL
-    hosts: Hosts = attrs.Factory(Hosts)
-    short: Callable[[], None] = lambda: None
-    counters: Counters | None = None
-    commands: SecretCommands | None = None
-    shared: Shared = attrs.Factory(Shared)
-    fetcher: Fetcher = attrs.field()
-
-    @fetcher.default
-    def _new_fetcher(self) -> Fetcher:
-        return Fetcher(self.reactor, self.deadlines, self.hosts)
-
-
 def make_upstream(
     upstream: Upstream, common: Common, before: UpstreamRuntime | None = None
 ) -> UpstreamRuntime:
@@ -266,24 +243,26 @@ def make_upstream(
     def tell_better(what: str) -> None:
         _log.info("upstream {upstream}: {what}", upstream=upstream.name, what=what)
 
-    credentials, guard, refused, own_requests = _credentials(upstream, common, before)
+    signing = make_signing(upstream, upstream.name, common, before)
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
     prober = None
     if rules.health is not None:
-        prober = Prober(reactor, deadlines, upstream, balancer, credentials, chance, hosts, guard)
+        signer = probe_signer(upstream, common, signing)
+        guard = signing.guard
+        prober = Prober(reactor, deadlines, upstream, balancer, signer, chance, hosts, guard)
     client = ProxyClient(agent)
-    if before is None or own_requests is not before.own_requests:
-        own_requests.use(upstream, client, balancer)
+    if before is None or signing.own_requests is not before.own_requests:
+        signing.own_requests.use(upstream, client, balancer)
     made = UpstreamRuntime(
         name=upstream.name,
         config=upstream,
         agent=agent,
         client=client,
-        credentials=credentials,
-        guard=guard,
-        credential_refusals=refused,
+        credentials=signing.credentials,
+        guard=signing.guard,
+        credential_refusals=signing.refusals,
         expectations=Expectations(reactor) if before is None else before.expectations,
         rules=rules,
         balancer=balancer,
@@ -293,50 +272,51 @@ def make_upstream(
         prober=prober,
         clock=reactor,
         chance=chance,
-        own_requests=own_requests,
+        own_requests=signing.own_requests,
         counters=common.counters,
     )
     if before is None:
         made.count_servers()
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
-    return made
+    return _with_accounts(made, common, before)
 
 
-def _credentials(
-    upstream: Upstream,
-    common: Common,
-    before: UpstreamRuntime | None,
-) -> tuple[ICredentials | None, Guard | None, CredentialRefusals, OwnRequests]:
-    """Return what signs, what says when it may, the refusals of it, and its own requests.
+def _with_accounts(
+    made: UpstreamRuntime, common: Common, before: UpstreamRuntime | None
+) -> UpstreamRuntime:
+    """Return an upstream with the accounts of all origins that have their own."""
+    known = {} if before is None else before.accounts
+    accounts = dict(_accounts(made, common, known))
+    return attrs.evolve(made, accounts=accounts) if accounts else made
 
-    Equal credentials keep their nonces, sessions, blocks and refusals. A changed secret is tried
-    at once.
+
+def _accounts(
+    made: UpstreamRuntime, common: Common, before: Mapping[bytes, UpstreamRuntime]
+) -> Iterator[tuple[bytes, UpstreamRuntime]]:
+    """Return an upstream with each origin's credentials, which share all else.
+
+    Origins with equal credentials share them.
     """
-    if before is not None and before.config.credentials == upstream.credentials:
-        return before.credentials, before.guard, before.credential_refusals, before.own_requests
-    reactor = common.reactor
-    refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    guard = Guard(upstream.name, reactor)
-    own_requests = OwnRequests(reactor)
-    means = Means(
-        seconds=reactor.seconds,
-        wall_clock=time.time,
-        rng=common.rng,
-        guard=guard,
-        ask=own_requests.ask,
-        fetch=common.fetcher.fetch,
-        in_thread=partial(_in_thread, reactor),
-        commands=common.commands,
-        shared=common.shared,
-    )
-    credentials = build(upstream.credentials, means)
-    return credentials, None if credentials is None else guard, refusals, own_requests
-
-
-def _in_thread(reactor: Any, call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-    """Call a function in a thread; the Deferred fails with TimeoutError if that takes too long."""
-    calling = deferToThreadPool(reactor, reactor.getThreadPool(), call, *arguments)
-    return calling.addTimeout(IN_THREAD_S, reactor)
+    known = [made] if made.config.credentials is not None else []
+    for each in made.config.credentials_by_origin:
+        origin = each.origin.encode("ascii")
+        account = next((a for a in known if a.config.credentials == each.credentials), None)
+        if account is None:
+            config = attrs.evolve(made.config, credentials=each.credentials)
+            old = before.get(origin)
+            signing = make_signing(config, f"{made.name} ({each.origin})", common, old)
+            if old is None or signing.own_requests is not old.own_requests:
+                signing.own_requests.use(config, made.client, made.balancer)
+            account = attrs.evolve(
+                made,
+                config=config,
+                credentials=signing.credentials,
+                guard=signing.guard,
+                credential_refusals=signing.refusals,
+                own_requests=signing.own_requests,
+            )
+            known.append(account)
+        yield origin, account
 
 
 def _watchers(

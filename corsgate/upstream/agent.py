@@ -11,14 +11,14 @@ from twisted.web.iweb import IAgent, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from corsgate.config.model.values import Limits, Server, Upstream
-from corsgate.errors import ConnectFailed, TunnelsFull
+from corsgate.errors import ConnectFailed, PinnedConnectionLost, TunnelsFull
 from corsgate.message.framing import FRAMING_FIELDS
 from corsgate.message.head import RequestHead
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.connection import UpstreamConnection
 from corsgate.upstream.hosts import Hosts
-from corsgate.upstream.pins import Pins
+from corsgate.upstream.pins import OwnPin, Pins
 from corsgate.upstream.pool import ServerPool
 from corsgate.upstream.revocation import Holder, take_back
 from corsgate.upstream.sending import CarriedHead
@@ -142,10 +142,19 @@ class UpstreamAgent:
         result: Deferred[Any] = Deferred(sending.cancel)
         sending.result = result
         connection: UpstreamConnection | None = None
-        if pins is not None and pins.idle:
+        if pins is not None and (pins.own or pins.idle):
             connection = pool.take_pinned(pins, holder)
             # Part of a handshake means nothing on another connection.
             sending.resends = connection is None or not sending.binds
+            if connection is None and isinstance(pins, OwnPin):
+                if pins.kept:
+                    # It may also be idle in the pool of an agent before a reload.
+                    pins.close()
+                    pins.lose()
+                    problem = f"{pool.origin}: it closed a kept connection"
+                    return fail(PinnedConnectionLost(problem))
+                sending.connect_alone()
+                return result
         if connection is None:
             connection = pool.take_idle(holder, sending)
         if connection is None:
@@ -221,6 +230,7 @@ def _connects(upstream: Upstream) -> tuple[object, ...]:
     """Return what decides how connections of an upstream are made, authenticated and read."""
     return (
         upstream.credentials,
+        upstream.credentials_by_origin,
         upstream.request_rules.request_headers,
         upstream.ca_pem,
         upstream.server_name,

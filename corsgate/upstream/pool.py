@@ -19,7 +19,8 @@ from corsgate.upstream.connection_state import State
 from corsgate.upstream.connector import Connector
 from corsgate.upstream.hosts import Hosts
 from corsgate.upstream.keep_alive import KeepAlive
-from corsgate.upstream.pins import Pins
+from corsgate.upstream.pinned import PinnedIdle
+from corsgate.upstream.pins import Pins, lose_own
 from corsgate.upstream.repair_log import RepairLog
 from corsgate.upstream.revocation import Holder, Revoker
 from corsgate.upstream.sending import CarriedHead
@@ -81,8 +82,7 @@ class ServerPool:
         self._reuse = self.keep_alive.reuse
         # Waiters that a slot came free for, and nobody has connected for yet.
         self._connect_next: deque[Waiter] = deque()
-        # Idle, but kept for one client's connection each; the longest idle first.
-        self._pinned: dict[UpstreamConnection, Pins] = {}
+        self._pinned = PinnedIdle(self, self._slots, self._close)
         self._closed = False
 
     @property
@@ -153,16 +153,38 @@ class ServerPool:
 
     def take_pinned(self, pins: Pins, holder: Holder | None = None) -> UpstreamConnection | None:
         """Return the one of a client's pinned connections that is to this server, for `holder`."""
-        connection = pins.take(self)
-        if connection is None:
-            return None
-        del self._pinned[connection]
-        return connection if self._give(connection, holder) else None
+        client = None if holder is None else holder.client_key
+        connection = self._pinned.take(pins, client)
+        return connection if connection and self._give(connection, holder) else None
 
     def close_pinned(self, connection: UpstreamConnection) -> None:
-        """Close an idle connection that was pinned to a client's."""
-        self._unpin(connection)
-        self._close(connection)
+        """Close an idle connection that is pinned."""
+        self._pinned.close(connection)
+
+    def is_usable(self, connection: UpstreamConnection) -> bool:
+        """Return whether a request may be sent on an idle connection now; as in `_give`."""
+        return (
+            connection.state is State.IDLE
+            and connection.deadline_s > self._deadlines.now()
+            and not connection.has_unread()
+        )
+
+    def unheld(self, connection: UpstreamConnection) -> None:
+        """Hand an idle pinned connection that no attempt holds to whoever waits; see `adopts`."""
+        if self._closed:
+            self._pinned.close(connection)
+        elif self._slots.waiting:
+            self._pinned.forget(connection)
+            waiter = self._slots.ended(connection)
+            assert waiter is not None, "somebody waits"
+            self._watch()
+            connection.holder = waiter.holder
+            waiter.taken.callback(Taken(connection, fresh=False))
+
+    def pin(self, connection: UpstreamConnection) -> None:
+        """Keep a connection that a request has got for what it is pinned to from now on."""
+        connection.holder = None
+        self._pin(connection)
 
     def take(self, limits: Limits, holder: Holder | None = None) -> Deferred[Taken]:
         """Connect, or wait for a connection; to be called where none is idle.
@@ -180,7 +202,7 @@ class ServerPool:
         turn = self._slots.ask(waiter, deadline_s, waiter.client)
         if turn is Turn.CONNECT:
             return self._connect(limits, holder)
-        self._make_way()
+        self._pinned.make_way()
         if turn is Turn.REFUSED:
             displaced = self._slots.make_room(waiter.client)
             if displaced is None:
@@ -218,8 +240,7 @@ class ServerPool:
         """
         self._closed = True
         self.drop_idle()
-        for connection in list(self._pinned):
-            self.close_pinned(connection)
+        self._pinned.close_all()
 
     def timed_out(self) -> None:
         """Fail the requests that have waited for too long."""
@@ -321,6 +342,7 @@ class ServerPool:
         connection.holder = None
         self._slots.closing(connection)
         connection.close()
+        lose_own(connection)
 
     def _switched(self, connection: UpstreamConnection) -> bool:
         """Count a connection among the tunnels, if there is room; return whether there was."""
@@ -333,9 +355,10 @@ class ServerPool:
     def _released(self, connection: UpstreamConnection, reusable: bool) -> None:
         connection.holder = None
         if connection.state is not State.IDLE:
-            self._unpin(connection)
+            self._pinned.forget(connection)
             self._reuse.gone(connection)
             self._freed(self._slots.gone(connection))
+            lose_own(connection)
             return
         if not reusable or (self._slots.waiting and connection.has_unread()):
             self._close(connection)
@@ -357,31 +380,14 @@ class ServerPool:
             connection.deadline_s = self._deadlines.now() + self._bounds.idle_timeout_s
 
     def _pin(self, connection: UpstreamConnection) -> None:
-        """Keep a connection for the one client that may use it; it keeps its place here too."""
+        """Keep a connection for whatever it is pinned to; it keeps its place here too."""
         pins = connection.pins
-        if pins is None or pins.closed or self._closed:
+        if pins is None or pins.closed or (self._closed and not pins.held):
             self._close(connection)
             return
-        pins.put(self, connection)
-        self._pinned[connection] = pins
-        connection.idle_until(self._deadlines.now() + connection.limits.keep_alive_timeout_s)
-        if self._slots.waiting:
-            self._make_way()
-
-    def _unpin(self, connection: UpstreamConnection) -> None:
-        """Keep a connection no longer, if it was kept."""
-        pins = self._pinned.pop(connection, None)
-        if pins is not None:
-            pins.take(self)
-
-    def _make_way(self) -> None:
-        """Close the pinned connection that has been idle for longest: somebody else waits.
-
-        Its client can authenticate anew; nobody else can ever use the connection.
-        """
-        longest_idle = next(iter(self._pinned), None)
-        if longest_idle is not None:
-            self.close_pinned(longest_idle)
+        limits = connection.limits
+        idle_s = self._bounds.idle_timeout_s if pins.own else limits.keep_alive_timeout_s
+        self._pinned.put(connection, pins, self._deadlines.now() + idle_s)
 
     def drop_idle(self) -> None:
         """Close what is idle now."""

@@ -230,7 +230,9 @@ class Prober:
         def send(sent: Signed, _: Body | None) -> Deferred[UpstreamResponse]:
             nonlocal signed
             signed = sent.has_credentials
-            return self._client.send(origin, sent.head, None, self._limits, pins=sent.pins)
+            pins = sent.pins
+            limits, binds = self._limits, pins is not None
+            return self._client.send(origin, sent.head, None, limits, pins=pins, binds=binds)
 
         if credentials is None:
             return await self._client.send(origin, head, None, self._limits), False

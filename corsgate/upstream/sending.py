@@ -13,7 +13,7 @@ from twisted.web.iweb import IBodyProducer
 
 from corsgate.balance.retry import may_repeat
 from corsgate.config.model.values import Limits
-from corsgate.errors import ConnectionReset
+from corsgate.errors import ConnectionReset, PinnedConnectionLost
 from corsgate.message.head import RequestHead
 from corsgate.upstream.pins import Pins
 from corsgate.upstream.response import Inform, UpstreamResponse
@@ -120,6 +120,16 @@ class CarriedHead(Headers):
         self._connecting = connecting
         connecting.addCallback(self._connected).addErrback(self._not_connected)
 
+    def connect_alone(self) -> None:
+        """Send the request on a connection that has carried no other, once there is one."""
+        pool, limits, holder = self.pool, self.limits, self.holder
+        idle = pool.take_idle(holder, self)
+        if idle is None:
+            self.connect(pool.take(limits, holder))
+        else:
+            self.connect(pool.replace(idle, limits, holder))
+            idle.close()
+
     def cancel(self, _: Deferred[UpstreamResponse]) -> None:
         """Cut the connection, or wait for none: the response is no longer wanted."""
         if self._connecting is not None:
@@ -151,7 +161,15 @@ class CarriedHead(Headers):
 
     def _connected(self, taken: Taken) -> None:
         self._connecting = None
-        if not taken.fresh and not self.pool.keep_alive.may_use(taken.connection, self):
+        pins, connection = self.pins, taken.connection
+        if not taken.fresh and pins is not None and pins.adopts(connection):
+            # It is authenticated, so that the request is signed in another way.
+            pins.adopt(connection)
+            self.pool.pin(connection)
+            problem = "it is signed anew for a connection that is authenticated"
+            self.result.errback(Failure(PinnedConnectionLost(problem)))
+            return
+        if not taken.fresh and not self._may_use(connection):
             # It was waited for. What this request gets in its place comes first.
             self.connect(self.pool.replace(taken.connection, self.limits, self.holder))
             taken.connection.close()
@@ -160,6 +178,11 @@ class CarriedHead(Headers):
         # On a fresh connection the server must have seen the request.
         self.resends = not taken.fresh
         taken.connection.send(self)
+
+    def _may_use(self, connection: UpstreamConnection) -> bool:
+        """Return whether a connection that carried other requests may carry this one."""
+        is_shared = not connection.pinned and (self.pins is None or not self.pins.own)
+        return is_shared and self.pool.keep_alive.may_use(connection, self)
 
     def _not_connected(self, failure: Failure) -> None:
         self._connecting = None

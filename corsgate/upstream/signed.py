@@ -9,10 +9,16 @@ from zlib import error as zlib_error
 
 import attrs
 
+from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
 from corsgate.credentials.guard import Guard, Place
-from corsgate.errors import ChallengedMidUpload, ConnectionReset, UpstreamError
+from corsgate.errors import (
+    ChallengedMidUpload,
+    ConnectionReset,
+    PinnedConnectionLost,
+    UpstreamError,
+)
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -24,8 +30,8 @@ from corsgate.upstream.response import UpstreamResponse
 Send: TypeAlias = Callable[[Signed, Body | None], Awaitable[UpstreamResponse]]
 """Sends a signed request and its body to a server."""
 
-MAX_CHALLENGES = 2
-"""A first challenge and one ``stale``; a third would be a loop."""
+MAX_CHALLENGES = 10
+"""How often a request may be signed again; an attempt ends that earlier."""
 
 MAX_LOOKED_AT = 4096
 """How long a JSON body may be that is looked at for an error; errors are short."""
@@ -152,13 +158,19 @@ class _Sending:
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
             held = self._held(sent, waits=waits, is_first=is_first)
-            if held is None:
-                response = await self._send(signed, sent)
-            elif (early := await _ask(signed, held, self._send)) is not None:
-                response, sent = early, held
-            else:
-                self._expectations = None
-                continue
+            try:
+                if held is None:
+                    response = await self._send(signed, sent)
+                elif (early := await _ask(signed, held, self._send)) is not None:
+                    response, sent = early, held
+                else:
+                    self._expectations = None
+                    continue
+            except ConnectionReset as error:
+                if self._challenges < MAX_CHALLENGES and _may_go_elsewhere(error, signed, sent):
+                    self._challenges += 1
+                    continue
+                raise
             if not await self._is_challenge(signed, response, held):
                 response.head = attempt.client_head(response.head)
                 return response
@@ -211,8 +223,8 @@ async def _ask(signed: Signed, held: HeldBody, send: Send) -> UpstreamResponse |
     head = with_fields(signed.head, [EXPECT])
     try:
         response = await send(attrs.evolve(signed, head=head), held)
-    except ConnectionReset:
-        if held.is_released:
+    except ConnectionReset as error:
+        if held.is_released or isinstance(error, PinnedConnectionLost):
             raise
         return None
     if held.responded(response.head.status):
@@ -274,3 +286,17 @@ def _kept(body: Body | None) -> bytes | None:
     if body is None:
         return b""
     return body.take_whole() if isinstance(body, KeptBody) else None
+
+
+def _may_go_elsewhere(error: ConnectionReset, signed: Signed, sent: Body | None) -> bool:
+    """Return whether a request may be sent once more after its own connection was closed.
+
+    A server may close an idle connection just as a request is on its way to it (RFC 9112 9.3.1).
+    """
+    pins = signed.pins
+    if isinstance(error, PinnedConnectionLost):
+        return True
+    if pins is None or not pins.kept or signed.is_fresh:
+        # A server may close the connection of a user that it rejects.
+        return False
+    return may_repeat(signed.head.method, replayable=sent is None or sent.replayable)

@@ -26,7 +26,8 @@ KEYS = {
     "certificates": "where names file not_after_s",
     "routes": "label upstreams origins in_flight requests verdicts refusals own_responses "
     "received_bytes sent_bytes duration",
-    "upstreams": "name credentials login_failure running max_requests servers",
+    "upstreams": "name credentials credentials_by_origin login_failure running max_requests "
+    "servers",
     "servers": "origin state reason until_s weight backup in_flight requests failures retries "
     "ejections duration pool credentials_refused credentials_blocked",
     "pool": "connections idle max waiting max_waiting tunnels max_tunnels",

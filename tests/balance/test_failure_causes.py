@@ -13,6 +13,7 @@ from corsgate.errors import (
     ConnectionReset,
     ConnectTimedOut,
     CredentialsRejected,
+    HandshakeFailed,
     LoginFailed,
     NoServer,
     OutOfDescriptors,
@@ -54,6 +55,7 @@ class CauseTests(SynchronousTestCase):
             UnsignableBody,
             CredentialsRejected,
             LoginFailed,
+            HandshakeFailed,
         ):
             self.assertEqual((error, cause_of(error("x"))), (error, None))
 

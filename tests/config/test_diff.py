@@ -26,6 +26,7 @@ from corsgate.config.model.values import (
     Discovered,
     Limits,
     Listener,
+    OriginCredentials,
     PoolLimits,
     Route,
     Secret,
@@ -36,6 +37,7 @@ from corsgate.config.model.values import (
 from tests.certificates import Authority
 from tests.support import parse
 
+DIGEST = DigestCredentials(username="u", password=Secret("p"))
 BASE = """
 listen = ["tcp:5555"]
 [upstreams.a]
@@ -287,11 +289,7 @@ on_down = { status = 503 }
             chain_file="a", key_file="b", chain_pem=issued.pem, key_pem=issued.key_pem
         )
         server = Server(scheme="http", host="h", port=1)
-        upstream = Upstream(
-            name="a",
-            servers=(server,),
-            credentials=DigestCredentials(username="u", password=Secret("p")),
-        )
+        upstream = Upstream(name="a", servers=(server,), credentials=DIGEST)
         route = Route(prefix="/v1", upstream=upstream, cors=Cors(allow_origins=("http://a",)))
         config = Config(
             listeners=(Listener(endpoint="tcp:1", certificates=(certified,)),),
@@ -322,6 +320,7 @@ on_down = { status = 503 }
         other: dict[str, Any] = {
             "host": "h.example",
             "prefix": "/v2",
+            "credentials_by_origin": (OriginCredentials(origin="http://a", credentials=DIGEST),),
             "upstream": attrs.evolve(upstream, name="b"),
             "cors": None,
             "cors_report_only": Cors(allow_origins=("http://b",)),

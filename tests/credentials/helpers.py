@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 from urllib.request import parse_http_list, parse_keqv_list
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -54,7 +54,7 @@ def counting_rng() -> Callable[[int], bytes]:
 
 
 def means(rng: Callable[[int], bytes] | None = None) -> Means:
-    """Return means without I/O, whose time stands still."""
+    """Return means without I/O, whose time stands still, and whose threads are no others."""
     return Means(
         seconds=lambda: 0.0,
         wall_clock=lambda: 1.7e9,
@@ -62,11 +62,46 @@ def means(rng: Callable[[int], bytes] | None = None) -> Means:
         guard=Guard("box", Clock()),
         fetch=_no_fetch,
         in_thread=maybeDeferred,
+        make_pin=FakePin,
     )
 
 
 async def _no_fetch(outside: Outside, head: RequestHead, body: bytes) -> NoReturn:
     raise ConnectFailed(f"{outside.server.origin}: there is no network here")
+
+
+class FakePin:
+    """A connection of credentials' own, whose exchanges are over as soon as they begin.
+
+    Attributes:
+        lost: Whether it has closed.
+    """
+
+    def __init__(self, returned: Callable[[FakePin], None]) -> None:
+        self._returned = returned
+        self.kept = True
+        self.held = True
+        self.authenticated = False
+        self.lost = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether it can carry a request."""
+        return not self.lost
+
+    def when_settled(self) -> Deferred[None]:
+        """Return a Deferred that has fired."""
+        return succeed(None)
+
+    def release(self, *, keep: bool) -> None:
+        """Return it, or close it."""
+        self.held = False
+        self.lost = self.lost or not keep
+        if keep:
+            self._returned(self)
+
+    def peer_certificate(self) -> None:
+        """Return None: there is no TLS."""
 
 
 def digest_signer(

@@ -17,7 +17,7 @@ from corsgate.credentials.means import Means
 from corsgate.credentials.outside import Outside
 from corsgate.credentials.shared import Shared
 from corsgate.message.head import RequestHead, ResponseHead
-from tests.credentials.helpers import counting_rng
+from tests.credentials.helpers import FakePin, counting_rng
 
 SECRET = "cl13nt-s3cret"
 
@@ -67,6 +67,7 @@ class FakeTokenServer:
             guard=Guard("box", self.clock),
             fetch=self._fetch,
             in_thread=in_thread,
+            make_pin=FakePin,
             shared=Shared(),
         )
 

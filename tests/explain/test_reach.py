@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.by_url import OUTSIDE
 from corsgate.explain.call import Call
 from corsgate.explain.explanation import Explanation, explain
-from corsgate.explain.reach import missing_pattern, reach_refusal
+from corsgate.explain.reach import account_refusal, missing_pattern, reach_refusal
 from corsgate.explain.url import Url
 from tests.support import parse
 
@@ -102,3 +102,36 @@ class ReachTests(SynchronousTestCase):
         call = Call(origin=ORIGIN, method=b"PUT", url=url)
         found = explain(parse(wide), tomllib.loads(wide), call)
         self.assertEqual([answer.status for _, answer in found.trace.exchanges], [204, 403])
+
+
+class AccountTests(SynchronousTestCase):
+    """``credentials_by_origin``: who has credentials."""
+
+    def test_refusals(self) -> None:
+        """An origin that is not named needs the upstream's own credentials, on any route."""
+        by_origin = 'credentials_by_origin = { "http://localhost:4200" = "t" }'
+        source = CONFIG.replace("[upstreams.box]\n", f"[upstreams.box]\n{by_origin}\n").replace(
+            "[cors.app]", '[credentials.t]\ntype = "bearer"\ntoken = "t"\n[cors.app]'
+        )
+        paths, urls, _ = parse(source).routes
+        for route, target, origins, words in (
+            (paths, b"/v1/docs", (ORIGIN,), ""),
+            (paths, b"/v1/docs", (b"http://b",), "no credentials for requests from http://b"),
+            (paths, b"/v1/docs", (), "no credentials for requests without Origin"),
+            (urls, b"/proxy?http://box.lan/geo", (b"http://b",), "the upstream box has no"),
+            (urls, b"/proxy?http://signed.lan/geo", (b"http://b",), ""),
+        ):
+            found = account_refusal(route, target, origins)
+            self.assertEqual(bool(found), bool(words), (target, origins))
+            self.assertIn(words, found)
+
+    def test_explained(self) -> None:
+        """`explain` says so, as the gate does."""
+        source = CONFIG.replace(
+            "[upstreams.box]\n",
+            '[upstreams.box]\ncredentials_by_origin = { "http://b.example" = "t" }\n',
+        ).replace("[cors.app]", '[credentials.t]\ntype = "bearer"\ntoken = "t"\n[cors.app]')
+        call = Call(origin=ORIGIN, method=b"GET", url=Url.parse("http://localhost:5555/v1/docs"))
+        found = explain(parse(source), tomllib.loads(source), call)
+        self.assertFalse(found.allowed)
+        self.assertIn("has no credentials for requests from http://localhost:4200", found.reason)

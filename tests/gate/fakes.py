@@ -15,7 +15,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.python.failure import Failure
 from zope.interface import provider
 
-from corsgate.gate.runtime import CompiledRoute, make_runtime
+from corsgate.gate.compiled_route import CompiledRoute
+from corsgate.gate.runtime import make_runtime
 from corsgate.message.client import Client
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header, index_headers

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.gate.runtime import CompiledRoute, make_runtime
+from corsgate.gate.compiled_route import CompiledRoute
+from corsgate.gate.runtime import make_runtime
 from corsgate.transport.deadlines import Deadlines
 from tests.gate.fakes import FakeRequest
 from tests.gate.test_http2 import Http2TestCase

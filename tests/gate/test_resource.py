@@ -10,9 +10,10 @@ from twisted.web.resource import IResource, getChildForRequest
 from twisted.web.server import NOT_DONE_YET
 from zope.interface.verify import verifyObject
 
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.error_page import Problem
 from corsgate.gate.resource import MAX_HOSTS, GateRoot, PlaceResource
-from corsgate.gate.runtime import CompiledRoute, make_runtime
+from corsgate.gate.runtime import make_runtime
 from corsgate.message.host import HostRules
 from corsgate.message.target import segments
 from corsgate.server.parsed_request import Refusal

@@ -12,8 +12,7 @@ from corsgate.gate.runtime import Runtime, make_runtime
 from corsgate.message.target import segments
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
-from tests.gate.fakes import compiled
-from tests.support import BASIC, DIGEST, LISTEN, parse
+from tests.support import LISTEN, parse
 
 TWO = """
 [upstreams.a]
@@ -84,14 +83,6 @@ class RuntimeTests(SynchronousTestCase):
         self.assertEqual(
             (clock.tcpClients, clock.tcpServers, clock.getDelayedCalls()), ([], [], [])
         )
-
-    def test_direct(self) -> None:
-        """What is signed alike each time is sent at once; what is challenged is not."""
-        for credentials, direct in (("", True), (BASIC, True), (DIGEST, False)):
-            route = compiled(MemoryReactorClock(), upstream=credentials)
-            self.assertEqual(route.direct, direct, credentials)
-            self.assertEqual(route.credentialed, bool(credentials))
-        self.assertFalse(compiled(MemoryReactorClock(), shortcuts=Shortcuts(direct=False)).direct)
 
     def test_bad_certificates(self) -> None:
         """Certificates that can't be used are a fault of the upstream's."""

@@ -9,8 +9,8 @@ import attrs
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.ruling import Ruling
-from corsgate.gate.runtime import CompiledRoute
 from corsgate.gate.sender import Sender
 from corsgate.message.head import RequestHead
 from corsgate.message.headers import Header

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Sequence
 from gzip import compress
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,6 +19,7 @@ from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
     CredentialsRejected,
+    PinnedConnectionLost,
     UpstreamError,
 )
 from corsgate.interfaces import IAttempt, ICredentials
@@ -27,6 +29,7 @@ from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.expectations import FRESH_S, Expectations
 from corsgate.upstream.held_body import EXPECT, HeldBody
+from corsgate.upstream.pins import OwnPin
 from corsgate.upstream.response import RESPONSE_DONE, UpstreamResponse
 from corsgate.upstream.signed import MAX_CHALLENGES, MAX_LOOKED_AT, send_signed
 from tests.server.support import Body as Streamed
@@ -480,3 +483,63 @@ class LookTests(SynchronousTestCase):
             looking, body = self.send((b"application/json", b"gzip", sent))
             self.assertEqual(body, sent)
             self.assertLessEqual(len(looking.seen[0]), MAX_LOOKED_AT)
+
+
+class PinnedTests(SynchronousTestCase):
+    """Requests that go over a connection of the credentials' own."""
+
+    def attempts(
+        self,
+        error: type[UpstreamError],
+        body: Body | None = None,
+        *,
+        method: bytes = b"GET",
+        kept: bool = True,
+        is_fresh: bool = False,
+    ) -> int:
+        """Return how often a request is sent whose first connection ends with an error."""
+        pin = OwnPin(lambda _: None)
+        pin.kept = kept
+        signature = Signature(0)
+        sign, sent = signature.sign, []
+
+        async def sign_pinned(head: RequestHead, body: bytes | None) -> Signed:
+            signed = await sign(head, body)
+            return attrs.evolve(signed, pins=pin, is_fresh=is_fresh)
+
+        signature.sign = sign_pinned  # type: ignore[method-assign]  # of this one object
+
+        async def send(signed: Signed, _: Body | None) -> UpstreamResponse:
+            sent.append(signed)
+            if len(sent) == 1:
+                raise error("it closed")
+            return UpstreamResponse(Source(), ResponseHead(200, b"", []), -1)
+
+        head = RequestHead(method=method, target=b"/", headers=[])
+        result = Deferred.fromCoroutine(send_signed(signature, head, ORIGIN, lambda: body, send))
+        result.addErrback(lambda failure: failure.trap(error))
+        self.successResultOf(result)
+        self.assertEqual(signature.ends, 1)
+        return len(sent)
+
+    def test_closed_while_idle(self) -> None:
+        """What can't act twice is sent again, on another connection."""
+        self.assertEqual(self.attempts(ConnectionReset), 2)
+        self.assertEqual(self.attempts(ConnectionReset, KeptBody(b"a"), method=b"PUT"), 2)
+        self.assertEqual(self.attempts(ConnectionReset, KeptBody(b"a"), method=b"POST"), 1)
+        self.assertEqual(self.attempts(ConnectionReset, kept=False), 1)
+
+    def test_closed_on_the_password(self) -> None:
+        """The server may have rejected the user so: the password is not sent again."""
+        self.assertEqual(self.attempts(ConnectionReset, is_fresh=True), 1)
+
+    def test_closed_before(self) -> None:
+        """Nothing was sent, so anything is sent on another."""
+        body = KeptBody(b"a")
+        self.assertEqual(
+            self.attempts(PinnedConnectionLost, body, method=b"POST", is_fresh=True), 2
+        )
+
+    def test_other_errors(self) -> None:
+        """Any other failure is passed on."""
+        self.assertEqual(self.attempts(UpstreamError), 1)

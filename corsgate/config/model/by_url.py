@@ -30,7 +30,7 @@ def signed_upstream(route: Route) -> Upstream | None:
 
 def authenticates(route: Route) -> bool:
     """Return whether the gate logs in at one of a route's upstreams, instead of its clients."""
-    return any(each.credentials is not None for each in upstreams_of(route))
+    return any(each.all_credentials for each in upstreams_of(route))
 
 
 def one_per_upstream(route: Route) -> Sequence[Route]:

@@ -9,6 +9,7 @@ from typing import ClassVar, TypeAlias
 import attrs
 
 from corsgate.config.model import rules
+from corsgate.config.model.ntlm import NtlmCredentials
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import SessionCredentials
@@ -219,6 +220,7 @@ SingleCredentials: TypeAlias = (
     | AwsCredentials
     | OAuth2Credentials
     | SessionCredentials
+    | NtlmCredentials
 )
 Credentials: TypeAlias = SingleCredentials | SeveralCredentials
 

@@ -14,6 +14,7 @@ from corsgate.config.model import rules
 from corsgate.config.model.addresses import Addresses
 from corsgate.config.model.admin import Admin as Admin
 from corsgate.config.model.balancing import Balancing
+from corsgate.config.model.by_origin import OriginCredentials as OriginCredentials
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
 from corsgate.config.model.credentials import DIGEST_ALGORITHMS as DIGEST_ALGORITHMS
@@ -29,6 +30,7 @@ from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits
 from corsgate.config.model.limits import PoolLimits as PoolLimits
+from corsgate.config.model.ntlm import NtlmCredentials as NtlmCredentials
 from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.secret import Secret as Secret
@@ -155,6 +157,8 @@ class Upstream:
         servers_file: The file that the servers were read from, which is watched; or None.
         resolver: The address and port of the DNS server; None for the system's.
         credentials: The credentials for every request to these servers, or None.
+        credentials_by_origin: The credentials for requests from some origins in their place. If
+            there are any, requests that get no credentials are refused.
         preserve_host: Whether the client's Host is sent instead of the server's.
         pool: Limits on the connections to each server.
         balancing: How requests are distributed among the servers.
@@ -177,6 +181,7 @@ class Upstream:
     servers_file: str | None = None
     resolver: tuple[str, int] | None = None
     credentials: Credentials | None = None
+    credentials_by_origin: tuple[OriginCredentials, ...] = ()
     preserve_host: bool = False
     pool: PoolLimits = attrs.field(factory=PoolLimits)
     balancing: Balancing = attrs.field(factory=Balancing)
@@ -200,9 +205,15 @@ class Upstream:
         return (*self.servers, *(each.template for each in self.discovered))
 
     @property
+    def all_credentials(self) -> tuple[Credentials, ...]:
+        """All credentials that requests to these servers may get; those for all come first."""
+        own = () if self.credentials is None else (self.credentials,)
+        return (*own, *(each.credentials for each in self.credentials_by_origin))
+
+    @property
     def adds_secrets(self) -> bool:
         """Whether the gate adds secrets to its requests: credentials, or in a field."""
-        return self.credentials is not None or bool(self.request_rules.request_headers.secret_names)
+        return bool(self.all_credentials or self.request_rules.request_headers.secret_names)
 
     def __attrs_post_init__(self) -> None:
         """Reject an upstream that has no servers, or the same one twice."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
-from corsgate.config.model import rules
+from corsgate.config.model import ntlm, rules
 from corsgate.config.model.credentials import check_aws_name, parts_of
 from corsgate.config.model.header_rules import looks_secret
 from corsgate.config.model.values import (
@@ -15,6 +16,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     QueryCredentials,
     Secret,
     SeveralCredentials,
@@ -99,6 +101,31 @@ def _header(table: Table, sources: Sources) -> Credentials | None:
     if name is None or value is None:
         return None
     return HeaderCredentials(name=name, value=value)
+
+
+def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
+    if importlib.util.find_spec("spnego") is None:
+        table.notes.add(
+            (*table.path, "type"),
+            "NTLM needs pyspnego, which is not installed",
+            "run pip install 'corsgate[ntlm]'",
+        )
+    username = read_username(table, ntlm.check_name)
+    password = read_secret(table, "password", ntlm.check_password, sources)
+    domain = table.get("domain", checked(ntlm.check_name), None)
+    workstation = table.get("workstation", checked(ntlm.check_name), None)
+    if username is None or password is None:
+        return None
+    if domain is not None and "\\" in username:
+        table.notes.add(
+            (*table.path, "domain"),
+            "the user name has a domain already",
+            "write the domain once",
+        )
+        return None
+    return NtlmCredentials(
+        username=username, password=password, domain=domain, workstation=workstation
+    )
 
 
 def _headers(
@@ -243,6 +270,7 @@ _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "aws_sigv4": _aws_sigv4,
     "oauth2": read_oauth2,
     "session": read_session,
+    "ntlm": _ntlm,
 }
 
 

@@ -29,13 +29,13 @@ _EXAMPLE = 'set = { X-Api-Version = "2" }'
 
 
 def read_request_headers(
-    table: Table, credentials: Credentials | None, sources: Sources
+    table: Table, credentials: Iterable[Credentials], sources: Sources
 ) -> HeaderRules:
     """Read ``request_headers`` of an upstream.
 
     Args:
         table: The table of the upstream.
-        credentials: Its credentials, whose fields are not the operator's.
+        credentials: All its credentials, whose fields are not the operator's.
         sources: Where secrets come from.
 
     Returns:
@@ -44,7 +44,7 @@ def read_request_headers(
     part = _part(table, "request_headers")
     if part is None:
         return HeaderRules()
-    owned = owned_names(credentials)
+    owned = frozenset[bytes]().union(*map(owned_names, credentials))
 
     def not_owned(check: Callable[[str], None]) -> Callable[[str], None]:
         def checks(name: str) -> None:
@@ -93,7 +93,7 @@ def check_withheld(table: Table, rules: HeaderRules, upstreams: Iterable[Upstrea
         rules: Its ``response_headers``.
         upstreams: Those that its requests may go to.
     """
-    if all(each.credentials is None for each in upstreams):
+    if not any(each.all_credentials for each in upstreams):
         return
     for key in ("set", "add"):
         for field in getattr(rules, key):

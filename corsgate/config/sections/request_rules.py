@@ -17,13 +17,13 @@ from corsgate.message.identity import FORWARDED_FIELDS
 
 
 def read_request_rules(
-    table: Table, credentials: Credentials | None, sources: Sources
+    table: Table, credentials: Iterable[Credentials], sources: Sources
 ) -> RequestRules:
     """Read what an upstream is shown of who asks.
 
     Args:
         table: The table of the upstream.
-        credentials: Its credentials.
+        credentials: All its credentials.
         sources: Where secrets come from.
 
     Returns:

@@ -206,7 +206,7 @@ def _check_passed(table: Table, route: Route) -> None:
     owned: set[bytes] = set()
     set_here = set()
     for upstream in upstreams_of(route):
-        owned |= owned_names(upstream.credentials)
+        owned = owned.union(*map(owned_names, upstream.all_credentials))
         set_here |= {normal_name(f.name) for f in upstream.request_rules.request_headers.set}
     seen = set()
     for number, name in enumerate(route.pass_headers):

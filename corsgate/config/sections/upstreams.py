@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 
+from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     Credentials,
+    NtlmCredentials,
+    OriginCredentials,
     PoolLimits,
     Server,
     Upstream,
@@ -16,6 +19,7 @@ from corsgate.config.model.values import (
 from corsgate.config.sections import tls
 from corsgate.config.sections.addresses import read_addresses
 from corsgate.config.sections.balancing import read_balancing
+from corsgate.config.sections.by_origin import read_by_origin
 from corsgate.config.sections.credentials import resolve_credentials
 from corsgate.config.sections.exposure import CLEAR_FIX, in_clear, sent_in_clear
 from corsgate.config.sections.request_rules import read_request_rules
@@ -48,8 +52,7 @@ def read_upstream(
         The upstream, or None after recording its faults.
     """
     listed = read_servers(table, sources)
-    signer = table.item("credentials")
-    found = None if signer is None else resolve_credentials(signer, credentials)
+    found, by_origin, every = _read_credentials(table, credentials)
     preserve_host = table.get("preserve_host", boolean, False)
     ca_pem = tls.read_ca(table, sources)
     server_name = tls.read_server_name(table)
@@ -61,7 +64,7 @@ def read_upstream(
     balancing = read_balancing(table, sources)
     addresses = read_addresses(table, () if listed is None else listed.templates)
     strict_responses = table.get("strict_responses", boolean, False)
-    request_rules = read_request_rules(table, found, sources)
+    request_rules = read_request_rules(table, every, sources)
     for key in OF_ROUTES:
         table.refuse(key, "it belongs to a route", 'write it in [routes."/PREFIX"]')
     table.finish()
@@ -69,8 +72,10 @@ def read_upstream(
         return None
     tls.check_upstream_tls(table, listed.templates)
     are_all = not listed.discovered
-    check_places(table, found, listed.servers, balancing.health, are_all=are_all)
-    _warn_of_clear(table, found, request_rules, listed.templates)
+    for each in every:
+        check_places(table, each, listed.servers, balancing.health, are_all=are_all)
+    _check_keep_alive(table, every, pool)
+    _warn_of_clear(table, found, by_origin, request_rules, listed.templates)
     try:
         return Upstream(
             name=name,
@@ -79,6 +84,7 @@ def read_upstream(
             servers_file=listed.file,
             resolver=resolver,
             credentials=found,
+            credentials_by_origin=by_origin,
             preserve_host=preserve_host,
             pool=pool,
             balancing=balancing,
@@ -95,15 +101,47 @@ def read_upstream(
         return None  # The name is invalid; the reader of the section records that.
 
 
+def _read_credentials(
+    table: Table, credentials: Named[Credentials]
+) -> tuple[Credentials | None, tuple[OriginCredentials, ...], Sequence[Credentials]]:
+    """Return the credentials for all requests, those of single origins, and all together."""
+    signer = table.item("credentials")
+    found = None if signer is None else resolve_credentials(signer, credentials)
+    by_origin = read_by_origin(table, credentials)
+    own = () if found is None else (found,)
+    return found, by_origin, (*own, *(each.credentials for each in by_origin))
+
+
 def _warn_of_clear(
-    table: Table, credentials: Credentials | None, rules: RequestRules, servers: Sequence[Server]
+    table: Table,
+    credentials: Credentials | None,
+    by_origin: Iterable[OriginCredentials],
+    rules: RequestRules,
+    servers: Sequence[Server],
 ) -> None:
     """Warn about secrets that are sent unencrypted, at the key that holds them."""
-    clear = sent_in_clear(credentials, servers)
-    if clear:
-        table.notes.warn((*table.path, "credentials"), clear, CLEAR_FIX)
-    elif rules.request_headers.secret_names and (clear := in_clear(servers)):
+    found = False
+    for key, each in (
+        (("credentials",), credentials),
+        *((("credentials_by_origin", each.origin), each.credentials) for each in by_origin),
+    ):
+        clear = sent_in_clear(each, servers)
+        if clear:
+            found = True
+            table.notes.warn((*table.path, *key), clear, CLEAR_FIX)
+    if not found and rules.request_headers.secret_names and (clear := in_clear(servers)):
         table.notes.warn((*table.path, "request_headers"), clear, CLEAR_FIX)
+
+
+def _check_keep_alive(table: Table, credentials: Iterable[Credentials], pool: PoolLimits) -> None:
+    """Record a fault where connections are to be authenticated that are not kept."""
+    parts = (part for each in credentials for part in parts_of(each))
+    if not pool.keep_alive and any(isinstance(part, NtlmCredentials) for part in parts):
+        table.notes.add(
+            (*table.path, "keep_alive"),
+            "NTLM authenticates connections, so they must be kept",
+            "remove keep_alive = false",
+        )
 
 
 def _read_pool(table: Table) -> PoolLimits:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
@@ -11,6 +13,7 @@ from corsgate.config.model.values import (
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    NtlmCredentials,
     QueryCredentials,
     SeveralCredentials,
 )
@@ -48,8 +51,15 @@ KINDS: dict[str, Credentials] = {
         secret_key=SECRET,
         session_token=SECRET,
     ),
+    'type = "ntlm"\nusername = "a"\npassword = "hunter2"': NtlmCredentials(
+        username="a", password=SECRET
+    ),
+    'type = "ntlm"\nusername = "a"\npassword = "hunter2"\ndomain = "D"\n'
+    'workstation = "W"': NtlmCredentials(
+        username="a", password=SECRET, domain="D", workstation="W"
+    ),
 }
-OPTIONAL = ("min_algorithm", "require_qop", "headers", "session_token")
+OPTIONAL = ("min_algorithm", "require_qop", "headers", "session_token", "domain", "workstation")
 
 
 class CredentialTests(TableTestCase):
@@ -92,6 +102,21 @@ class CredentialTests(TableTestCase):
         self.assertTrue(
             fault.startswith('c.toml:1: type: "x" is unknown; write "basic", "digest",'), fault
         )
+
+    def test_one_domain(self) -> None:
+        """The domain stands before the user name, or has its own key."""
+        source = 'type = "ntlm"\nusername = "D\\\\a"\npassword = "hunter2"'
+        self.assertEqual(self.read(source)[1], [])
+        _, recorded = self.read(source + '\ndomain = "E"')
+        self.assertEqual(len(recorded), 1)
+        self.assertIn(": domain: the user name has a domain already", recorded[0])
+
+    def test_ntlm_without_pyspnego(self) -> None:
+        """The extra is named."""
+        self.patch(importlib.util, "find_spec", lambda name: None)
+        _, recorded = self.read('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
+        self.assertEqual(len(recorded), 1)
+        self.assertIn("pip install 'corsgate[ntlm]'", recorded[0])
 
 
 class HeadersTests(TableTestCase):

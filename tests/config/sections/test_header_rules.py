@@ -35,7 +35,8 @@ class RequestTests(TableTestCase):
     ) -> tuple[HeaderRules, list[str]]:
         """Return what a table is read as, and what was recorded."""
         table = table_of(source)
-        return read_request_headers(table, credentials, sources()), noted(table)
+        every = () if credentials is None else (credentials,)
+        return read_request_headers(table, every, sources()), noted(table)
 
     def test_forms(self) -> None:
         """Text, secrets in each form, and names."""

@@ -25,7 +25,7 @@ class ReadTests(TableTestCase):
     def read(self, source: str) -> tuple[RequestRules, list[str]]:
         """Return what a table is read as, and what was recorded."""
         table = table_of(source)
-        return read_request_rules(table, None, sources()), noted(table)
+        return read_request_rules(table, (), sources()), noted(table)
 
     def test_origin(self) -> None:
         """A word, an origin, or nothing."""

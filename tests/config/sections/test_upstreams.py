@@ -7,6 +7,7 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
     BearerCredentials,
     Credentials,
+    NtlmCredentials,
     Upstream,
 )
 from corsgate.config.sections.upstreams import read_upstream
@@ -83,6 +84,16 @@ class UpstreamTests(TableTestCase):
             _, recorded = self.read(f'servers = ["http://b"]\n{lines}')
             self.assertEqual(len(recorded), 1)
             self.assertIn(f" {key}: ", recorded[0])
+
+    def test_keep_alive_of_ntlm(self) -> None:
+        """It authenticates connections, so they are kept."""
+        user = NtlmCredentials(username="a", password=Secret("p"))
+        named: Named[Credentials] = Named(section="credentials", entries={"n": user})
+        for line, faults in (("", 0), ("keep_alive = true", 0), ("keep_alive = false", 1)):
+            table = table_of(f'servers = ["http://b"]\ncredentials = "n"\n{line}')
+            read_upstream("a", table, named, sources())
+            self.assertEqual(len(noted(table)), faults)
+            self.assertEqual("keep_alive: NTLM" in "".join(noted(table)), faults == 1)
 
     def test_credentials(self) -> None:
         """They are resolved by name; faulty ones were recorded where they stand."""

@@ -1,0 +1,58 @@
+"""Credentials that are chosen by the Origin of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import attrs
+
+from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.request_rules import ORIGIN_MODES, check_origin
+from corsgate.config.model.rules import show
+from corsgate.config.model.validators import rule
+from corsgate.errors import BadValue
+
+_T = TypeVar("_T")
+
+_EXTENSION = re.compile(r"(?:chrome|moz)-extension://[a-z0-9-]+")
+
+
+def check_exact_origin(text: str) -> None:
+    """Reject text that is not one origin, exactly as browsers write it.
+
+    Source: Fetch ``#origin-header``, HTML ``#ascii-serialisation-of-an-origin``.
+    """
+    if _EXTENSION.fullmatch(text):
+        return
+    if "*" in text or text == "null" or text in ORIGIN_MODES:
+        raise BadValue(f"{show(text)} is not one origin", "write each origin with its credentials")
+    check_origin(text)
+
+
+@attrs.frozen(kw_only=True)
+class OriginCredentials:
+    """The credentials of one origin's requests.
+
+    Attributes:
+        origin: The origin, as browsers write it.
+        credentials: The credentials.
+    """
+
+    origin: str = attrs.field(validator=rule(check_exact_origin))
+    credentials: Credentials
+
+
+def chosen(named: Mapping[bytes, _T], other: _T | None, origins: Sequence[bytes]) -> _T | None:
+    """Return what belongs to a request: this is the one place that decides whose account it gets.
+
+    Args:
+        named: What belongs to each origin.
+        other: What belongs to all other requests, also to those without an Origin; None for
+            nothing.
+        origins: The values of the request's Origin fields. More than one names no origin.
+    """
+    if len(origins) == 1:
+        return named.get(origins[0], other)
+    return other

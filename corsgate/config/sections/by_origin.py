@@ -1,0 +1,49 @@
+"""Read ``credentials_by_origin`` of an upstream."""
+
+from __future__ import annotations
+
+from corsgate.config.model.by_origin import OriginCredentials, check_exact_origin
+from corsgate.config.model.values import Credentials
+from corsgate.config.toml.reader import Item, Named, Table
+from corsgate.config.toml.shape import shape
+from corsgate.errors import BadValue
+
+_KEY = "credentials_by_origin"
+_EXAMPLE = f'write {_KEY} = {{ "http://localhost:4200" = "NAME" }}'
+
+
+def read_by_origin(table: Table, credentials: Named[Credentials]) -> tuple[OriginCredentials, ...]:
+    """Read the credentials of some origins, by name.
+
+    Args:
+        table: The table of the upstream.
+        credentials: The credentials that an upstream may name.
+
+    Returns:
+        The credentials. After a fault, which is recorded, the entry is left out.
+    """
+    item = table.item(_KEY)
+    table.notes.ask(
+        (*table.path, _KEY),
+        shape({"type": "object", "additionalProperties": {"type": "string"}})(lambda raw: raw),
+    )
+    named = None if item is None else item.table(_EXAMPLE)
+    if named is None:
+        return ()
+    if not named.raw:
+        table.notes.add((*table.path, _KEY), "it names no origin", _EXAMPLE)
+    found = []
+    for origin, raw in named.raw.items():
+        at = Item(table.notes, (*table.path, _KEY, origin), raw)
+        try:
+            check_exact_origin(origin)
+        except BadValue as error:
+            at.wrong(error.problem, error.fix)
+            continue
+        if not isinstance(raw, str):
+            at.wrong("it is no name", "write a name under [credentials] in quotes")
+            continue
+        signer = credentials.resolve(at)
+        if signer is not None:
+            found.append(OriginCredentials(origin=origin, credentials=signer))
+    return tuple(found)

@@ -1,0 +1,368 @@
+"""Authenticate upstream connections with NTLM, also inside Negotiate (MS-NLMP, RFC 4559).
+
+The server authenticates a connection, not a request. So each request goes over a connection that
+belongs to these credentials alone, one request at a time. A connection that is authenticated is
+used again, without credentials in the request, until it closes. `_Attempt` has the steps.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from enum import Enum, auto
+from threading import Lock
+from typing import Final
+
+import attrs
+from OpenSSL import crypto
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from corsgate.config.model.ntlm import NtlmCredentials
+from corsgate.credentials.attempt import with_fields
+from corsgate.credentials.auth_fields import Challenge, parse_challenges
+from corsgate.credentials.means import Means, Pin
+from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake
+from corsgate.errors import HandshakeFailed
+from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.signed import Signed
+
+MAX_HANDSHAKES: Final = 3
+"""How many handshakes one request may begin: one, one more with the other scheme, and one more
+after a connection that the server closed."""
+
+MAX_SERVERS: Final = 1000
+"""The number of servers that something is known of; discovery may keep adding new ones."""
+
+_SCHEMES: Final = {b"ntlm": NTLM, b"negotiate": NEGOTIATE}
+_REFUSED_REUSES: Final = 2
+
+# Of a request with a body; a request that only authenticates has none.
+_OF_BODY: Final = frozenset(
+    (b"expect", b"range", b"te", b"trailer", b"upgrade", b"connection", b"x-request-id")
+)
+
+_log = Logger()
+
+
+class _Sent(Enum):
+    """What was sent last of a request.
+
+    | member  | what it is                                                               |
+    | ------- | ------------------------------------------------------------------------ |
+    | REUSE   | the request, on a connection that is authenticated                       |
+    | OPENING | the request with the first message of a handshake                        |
+    | STEP    | a request without a body that only begins the handshake                  |
+    | ANSWER  | the request with the last message of the handshake                       |
+    """
+
+    REUSE = auto()
+    OPENING = auto()
+    STEP = auto()
+    ANSWER = auto()
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Server:
+    """What is known of one server.
+
+    Attributes:
+        idle: Its connections that are idle, the one used last at the end.
+        scheme: The scheme that handshakes begin with.
+        refused_reuses: How many requests in a row were refused on authenticated connections, and
+            accepted with a new handshake.
+        challenged: The method and path of an upload that was challenged too late.
+    """
+
+    idle: list[Pin] = attrs.field(factory=list)
+    scheme: bytes = NTLM
+    refused_reuses: int = 0
+    challenged: tuple[bytes, bytes] | None = attrs.field(default=None, repr=False)
+
+    @property
+    def reuses(self) -> bool:
+        """Whether the server keeps a connection authenticated.
+
+        IIS does not with ``authPersistSingleRequest``, nor does a server behind some balancers.
+        """
+        return self.refused_reuses < _REFUSED_REUSES
+
+    def take(self) -> Pin | None:
+        """Return the connection that was used last, if there is one that can be used."""
+        while self.idle:
+            pin = self.idle.pop()
+            if pin.usable:
+                pin.held = True
+                return pin
+        return None
+
+    def returned(self, pin: Pin) -> None:
+        """Keep a connection that is idle; forget those that have closed meanwhile."""
+        self.idle = [each for each in self.idle if each.usable and each is not pin]
+        self.idle.append(pin)
+
+
+@implementer(ICredentials)
+class NtlmSigner:
+    """Authenticates the connections to an upstream's servers.
+
+    Args:
+        credentials: The user and the password.
+        means: Makes connections of its own, and runs functions in a thread.
+
+    Attributes:
+        header_names: Authorization.
+        fixed: None.
+        may_be_challenged: True.
+    """
+
+    header_names = frozenset((b"authorization",))
+    fixed = None
+    may_be_challenged = True
+
+    def __init__(self, credentials: NtlmCredentials, means: Means) -> None:
+        self._credentials = credentials
+        self._means = means
+        self._lock = Lock()
+        self._servers: dict[str, _Server] = {}
+
+    def begin(self, server: str) -> IAttempt:
+        """Begin a request to one server.
+
+        Args:
+            server: The server's origin.
+        """
+        known = self._servers.get(server)
+        if known is None:
+            if len(self._servers) >= MAX_SERVERS:
+                del self._servers[next(iter(self._servers))]
+            known = self._servers[server] = _Server()
+        return _Attempt(self._credentials, self._means, self._lock, known, server)
+
+
+@implementer(IAttempt)
+class _Attempt:
+    """One request: on an authenticated connection, or with a handshake of its own.
+
+    A body that is kept goes with the first message of the handshake too: if the resource turns
+    out to be public, the server has the whole request. A body that can be sent only once is kept
+    back: a GET of the same target, which can't act, begins the handshake. Where that is public,
+    the upload itself begins it. If the server challenges it then, the gate remembers it, and the
+    next such upload begins with its own method and an empty body, which this server challenges.
+    An empty POST is thus never sent to a resource that could be public.
+    """
+
+    def __init__(
+        self, credentials: NtlmCredentials, means: Means, lock: Lock, server: _Server, origin: str
+    ) -> None:
+        self._credentials = credentials
+        self._means = means
+        self._lock = lock
+        self._server = server
+        self._origin = origin
+        self._pin: Pin | None = None
+        self._keep = False
+        self._sent: _Sent | None = None
+        self._handshake: Handshake | None = None
+        self._handshakes = 0
+        self._scheme = server.scheme
+        self._tried: set[bytes] = set()
+        # The server's message that waits for its answer.
+        self._challenge: bytes | None = None
+        # Whether a GET of the target was not challenged.
+        self._is_public = False
+        self._is_streamed = False
+        # Whether the server refused the request on an authenticated connection.
+        self._was_refused = False
+        self._asked: tuple[bytes, bytes] = (b"", b"")
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Return the request, or what comes before it, for a connection of these credentials.
+
+        Args:
+            head: The head to send.
+            body: The whole body; None if it is streamed.
+
+        Raises:
+            HandshakeFailed: The server's challenge can't be read, or it closes each connection
+                in the middle of the handshake.
+        """
+        self._keep = False
+        self._is_streamed = body is None
+        self._asked = (head.method, head.target.partition(b"?")[0])
+        pin = self._pin
+        if pin is None:
+            pin = self._pin = self._server.take()
+        else:
+            # The rest of the last response may still be on its way.
+            await pin.when_settled()
+        if self._challenge is not None and pin is not None:
+            signed = await self._answered(pin, head)
+            if signed is not None:
+                return signed
+        elif pin is not None and pin.authenticated and pin.usable and self._server.reuses:
+            return self._as(_Sent.REUSE, head)
+        return await self._opened(head)
+
+    def responded(self, signed: Signed, response: ResponseHead) -> bool:
+        """Take the next step of the handshake, if the response asks for one.
+
+        Args:
+            signed: What was sent.
+            response: The response.
+        """
+        if response.status != 401:
+            return self._accepted()
+        challenges = _challenges(response)
+        sent, server = self._sent, self._server
+        if sent is _Sent.ANSWER:
+            return False
+        if sent is _Sent.REUSE:
+            assert self._pin is not None, "it was sent on a connection"
+            self._pin.authenticated = False
+            self._was_refused = True
+            return self._next_scheme(challenges)
+        if sent is _Sent.OPENING and self._is_streamed:
+            server.challenged = self._asked
+        token = challenges.get(self._scheme)
+        if token:
+            self._challenge = token
+            return True
+        # It may still ask for the other scheme, which this connection has not begun.
+        self._tried.add(self._scheme)
+        return self._next_scheme(challenges)
+
+    def client_head(self, response: ResponseHead) -> ResponseHead:
+        """Return the head as it is; the gate withholds the challenges of every kind.
+
+        Args:
+            response: The head.
+        """
+        return response
+
+    def end(self) -> None:
+        """Return the connection, or close it unless it is known what the server takes it for."""
+        if self._pin is not None:
+            self._pin.release(keep=self._keep)
+
+    # The steps.
+
+    async def _answered(self, pin: Pin, head: RequestHead) -> Signed | None:
+        """Return the request with the last message; None if its connection has closed."""
+        challenge, self._challenge = self._challenge, None
+        handshake, self._handshake = self._handshake, None
+        assert challenge is not None, "it was challenged"
+        assert handshake is not None, "it was begun"
+        if not pin.usable:
+            return None
+        certificate = _der(pin)
+        try:
+            message = await self._means.in_thread(handshake.response, challenge, certificate)
+        except ValueError as error:
+            raise HandshakeFailed(str(error)) from error
+        if not pin.usable:
+            return None
+        return self._as(_Sent.ANSWER, self._with(head, message))
+
+    async def _opened(self, head: RequestHead) -> Signed:
+        """Return the request with the first message, or what is sent in its place."""
+        if self._pin is None or not self._pin.usable:
+            if self._pin is not None:
+                self._pin.release(keep=False)
+            self._pin = self._means.make_pin(self._server.returned)
+        self._handshakes += 1
+        if self._handshakes > MAX_HANDSHAKES:
+            raise HandshakeFailed("it closes connections in the middle of the NTLM handshake")
+        made = self._means.in_thread(Handshake, self._credentials, self._scheme, self._lock)
+        self._handshake = handshake = await made
+        message = await self._means.in_thread(handshake.opening)
+        is_challenged = self._server.challenged == self._asked
+        if not self._is_streamed or (self._is_public and not is_challenged):
+            return self._as(_Sent.OPENING, self._with(head, message))
+        method = head.method if is_challenged else b"GET"
+        bare = RequestHead(method, head.target, _without_body(head))
+        return self._as(_Sent.STEP, self._with(bare, message))
+
+    def _as(self, sent: _Sent, head: RequestHead) -> Signed:
+        self._sent = sent
+        return Signed(
+            head=head,
+            has_credentials=sent in (_Sent.REUSE, _Sent.ANSWER),
+            is_fresh=sent is _Sent.ANSWER,
+            awaits_continue=sent is _Sent.OPENING and self._is_streamed,
+            sends_body=sent is not _Sent.STEP,
+            pins=self._pin,
+        )
+
+    def _with(self, head: RequestHead, message: bytes) -> RequestHead:
+        value = b"%b %b" % (self._scheme, b64encode(message))
+        return with_fields(head, ((b"Authorization", value),))
+
+    def _accepted(self) -> bool:
+        """Take in a response that is no 401; return whether the request is still to be sent."""
+        assert self._pin is not None, "it was sent on a connection"
+        if self._sent is _Sent.STEP:
+            self._is_public = True
+            return True
+        if self._sent is _Sent.ANSWER:
+            self._pin.authenticated = True
+            self._server.scheme = self._scheme
+            if self._was_refused:
+                self._note_refused_reuse()
+        if self._sent is _Sent.REUSE:
+            self._server.refused_reuses = 0
+        self._keep = True
+        return False
+
+    def _note_refused_reuse(self) -> None:
+        """Count that the server accepted the user anew, but not the authenticated connection."""
+        self._server.refused_reuses += 1
+        if self._server.refused_reuses == _REFUSED_REUSES:
+            _log.info(
+                "server {server} authenticates each request anew, not each connection: each"
+                " request takes an NTLM handshake",
+                server=self._origin,
+            )
+
+    def _next_scheme(self, challenges: dict[bytes, bytes]) -> bool:
+        """Choose a scheme that the server offers and that was not tried; return if there is one."""
+        for scheme in (self._scheme, NTLM, NEGOTIATE):
+            if scheme in challenges and scheme not in self._tried:
+                self._scheme = scheme
+                return True
+        return False
+
+
+def _challenges(response: ResponseHead) -> dict[bytes, bytes]:
+    """Return the messages of a 401 by their schemes; empty for a scheme without one."""
+    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
+    found: dict[bytes, bytes] = {}
+    for each in parse_challenges(values):
+        scheme = _SCHEMES.get(each.scheme)
+        if scheme is not None and not found.get(scheme):
+            found[scheme] = _token(each)
+    return found
+
+
+def _token(challenge: Challenge) -> bytes:
+    try:
+        return b64decode(challenge.token68 or b"", validate=True)
+    except ValueError:
+        return b""
+
+
+def _without_body(head: RequestHead) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a request for one of the same target that has no body."""
+    return [
+        (name, value)
+        for name, value in head.headers
+        if name.lower() not in _OF_BODY and not name.lower().startswith((b"content-", b"if-"))
+    ]
+
+
+def _der(pin: Pin) -> bytes | None:
+    """Return the server's certificate in DER; None without TLS."""
+    certificate = pin.peer_certificate()
+    if certificate is None:
+        return None
+    return crypto.dump_certificate(crypto.FILETYPE_ASN1, certificate)

@@ -1,0 +1,137 @@
+"""The messages of an NTLM handshake (MS-NLMP), made by pyspnego; for a thread.
+
+pyspnego is an extra, so that it is imported where it is used. It hashes the password in Python,
+which takes about a millisecond.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+
+from corsgate.config.model.ntlm import NtlmCredentials
+
+NTLM: Final = b"NTLM"
+NEGOTIATE: Final = b"Negotiate"
+
+_WORKSTATION = "NETBIOS_COMPUTER_NAME"
+_CHALLENGE = b"NTLMSSP\0\2\0\0\0"
+_AUTHENTICATE = b"NTLMSSP\0\3\0\0\0"
+_UNREADABLE = "the server's NTLM challenge can't be read"
+_END_POINT = b"tls-server-end-point:"
+
+
+class Handshake:
+    """One handshake with one connection of a server; its calls block for about a millisecond.
+
+    Args:
+        credentials: Whose handshake it is.
+        scheme: ``NTLM``, or ``Negotiate`` for NTLM inside SPNEGO (RFC 4178, RFC 4559).
+        lock: Held while the messages are made: pyspnego has the name of the workstation from the
+            environment only.
+    """
+
+    def __init__(self, credentials: NtlmCredentials, scheme: bytes, lock: Lock) -> None:
+        self._lock = lock
+        self._workstation = credentials.workstation
+        self._context = _context(credentials, scheme)
+
+    def opening(self) -> bytes:
+        """Return the first message (MS-NLMP NEGOTIATE_MESSAGE)."""
+        return self._step(None, None)
+
+    def response(self, challenge: bytes, certificate: bytes | None) -> bytes:
+        """Return the message that authenticates (MS-NLMP AUTHENTICATE_MESSAGE).
+
+        Args:
+            challenge: The server's message.
+            certificate: The server's certificate in DER, to which the message is bound for
+                servers with Extended Protection; None without TLS.
+
+        Raises:
+            ValueError: The server's message can't be read.
+        """
+        bindings = None if certificate is None else _bindings(certificate)
+        try:
+            message = self._step(challenge, bindings)
+        except Exception as error:
+            # pyspnego raises much, struct.error and IndexError among it; its texts are not shown.
+            raise ValueError(_UNREADABLE) from error
+        if _CHALLENGE not in challenge or _AUTHENTICATE not in message:
+            # Within SPNEGO, pyspnego goes on without a message of NTLM's.
+            raise ValueError(_UNREADABLE)
+        return message
+
+    def _step(self, received: bytes | None, bindings: Any) -> bytes:
+        with self._lock, _environment(_WORKSTATION, self._workstation):
+            return self._context.step(received, channel_bindings=bindings) or b""
+
+
+def end_point_bindings(certificate: bytes) -> bytes:
+    """Return the channel bindings of a TLS server (RFC 5929 4.1, tls-server-end-point).
+
+    Args:
+        certificate: Its certificate in DER.
+    """
+    parsed = x509.load_der_x509_certificate(certificate)
+    algorithm = parsed.signature_hash_algorithm
+    # RFC 5929 4.1: SHA-256 instead of MD5 and SHA-1.
+    if algorithm is None or isinstance(algorithm, hashes.MD5 | hashes.SHA1):
+        algorithm = hashes.SHA256()
+    return _END_POINT + parsed.fingerprint(algorithm)
+
+
+def _bindings(certificate: bytes) -> Any:
+    """Return the bindings for pyspnego; None for a certificate that can't be read.
+
+    Only servers with Extended Protection insist on them.
+    """
+    from spnego.channel_bindings import GssChannelBindings  # an extra
+
+    try:
+        return GssChannelBindings(application_data=end_point_bindings(certificate))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _context(credentials: NtlmCredentials, scheme: bytes) -> Any:
+    """Return pyspnego's context; it never uses the system's GSSAPI, nor Kerberos."""
+    import spnego  # an extra
+
+    class _NtlmPassword(spnego.Password):
+        @property
+        def supported_protocols(self) -> list[str]:
+            return ["ntlm"]
+
+    user = credentials.username
+    if credentials.domain:
+        user = f"{credentials.domain}\\{user}"
+    is_wrapped = scheme == NEGOTIATE
+    options = spnego.NegotiateOptions
+    return spnego.client(
+        _NtlmPassword(username=user, password=credentials.password.reveal()),
+        protocol="negotiate" if is_wrapped else "ntlm",
+        options=options.use_negotiate if is_wrapped else options.use_ntlm,
+    )
+
+
+@contextmanager
+def _environment(name: str, value: str | None) -> Iterator[None]:
+    """Set a variable of the environment for as long as the context lasts; None leaves it."""
+    before = os.environ.get(name)
+    if value is not None:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if value is not None and before is None:
+            del os.environ[name]
+        elif value is not None and before is not None:
+            os.environ[name] = before

@@ -1,0 +1,154 @@
+"""What signs the requests of an upstream, and what it may use of the outside world."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+
+from corsgate.config.model.values import Upstream
+from corsgate.credentials.build import authenticates_connections, build
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.means import Means
+from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.credentials.shared import Shared
+from corsgate.gate.counters import Counters
+from corsgate.gate.credential_refusals import CredentialRefusals
+from corsgate.interfaces import ICredentials
+from corsgate.shortcuts import ALL, Shortcuts
+from corsgate.transport.deadlines import Deadlines
+from corsgate.upstream.fetch import Fetcher
+from corsgate.upstream.hosts import Hosts
+from corsgate.upstream.own_requests import OwnRequests
+from corsgate.upstream.pins import OwnPin
+
+if TYPE_CHECKING:
+    from corsgate.gate.upstream_runtime import UpstreamRuntime
+
+IN_THREAD_S = 10.0
+"""How long what credentials do in a thread may take; a file on a network may never respond."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Common:
+    """What all upstreams of a configuration have in common.
+
+    Attributes:
+        reactor: Connects and tells the time.
+        deadlines: Ends what takes too long.
+        rng: Returns unpredictable random bytes.
+        shortcuts: Which ones are taken.
+        hosts: Knows the names that come before DNS.
+        short: Called where the process lacks what a connection needs; it closes what it can.
+        counters: Count what the servers are sent; None where nothing does.
+        commands: Run again the commands that print secrets; None if none can be.
+        shared: What credentials of several upstreams share, over reloads.
+        fetcher: Asks token servers.
+    """
+
+    reactor: Any
+    deadlines: Deadlines
+    rng: Callable[[int], bytes]
+    shortcuts: Shortcuts = ALL
+    hosts: Hosts = attrs.Factory(Hosts)
+    short: Callable[[], None] = lambda: None
+    counters: Counters | None = None
+    commands: SecretCommands | None = None
+    shared: Shared = attrs.Factory(Shared)
+    fetcher: Fetcher = attrs.field()
+
+    @fetcher.default
+    def _new_fetcher(self) -> Fetcher:
+        return Fetcher(self.reactor, self.deadlines, self.hosts)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Signing:
+    """What belongs to one set of credentials.
+
+    Attributes:
+        credentials: Signs, or None.
+        guard: Says when the credentials may be sent to a server; None without credentials.
+        refusals: Which servers refuse them.
+        own_requests: Sends the requests of the gate's own, such as a login.
+    """
+
+    credentials: ICredentials | None
+    guard: Guard | None
+    refusals: CredentialRefusals
+    own_requests: OwnRequests
+
+
+def make_signing(
+    upstream: Upstream, name: str, common: Common, before: UpstreamRuntime | None
+) -> Signing:
+    """Return what belongs to an upstream's credentials.
+
+    Equal credentials keep their nonces, sessions, blocks and refusals over a reload. A changed
+    secret is tried at once.
+
+    Args:
+        upstream: How the upstream is configured.
+        name: The name of the credentials' user, for the log.
+        common: What all upstreams have in common.
+        before: The upstream before a reload; None if there was none.
+    """
+    if before is not None and before.config.credentials == upstream.credentials:
+        return Signing(
+            credentials=before.credentials,
+            guard=before.guard,
+            refusals=before.credential_refusals,
+            own_requests=before.own_requests,
+        )
+    reactor = common.reactor
+    guard, own_requests = Guard(name, reactor), OwnRequests(reactor)
+    credentials = build(upstream.credentials, _means(common, guard, own_requests))
+    return Signing(
+        credentials=credentials,
+        guard=None if credentials is None else guard,
+        refusals=CredentialRefusals(name, upstream.credentials, reactor.seconds, time.time),
+        own_requests=own_requests,
+    )
+
+
+def probe_signer(upstream: Upstream, common: Common, signing: Signing) -> ICredentials | None:
+    """Return what signs the probes of an upstream.
+
+    Probes have connections of their own. So credentials that authenticate connections need another
+    signer for them.
+
+    Args:
+        upstream: How the upstream is configured.
+        common: What all upstreams have in common.
+        signing: What signs its requests.
+    """
+    if signing.guard is None or not authenticates_connections(upstream.credentials):
+        return signing.credentials
+    return build(upstream.credentials, _means(common, signing.guard, signing.own_requests))
+
+
+def _means(common: Common, guard: Guard, own_requests: OwnRequests) -> Means:
+    reactor = common.reactor
+    return Means(
+        seconds=reactor.seconds,
+        wall_clock=time.time,
+        rng=common.rng,
+        guard=guard,
+        fetch=common.fetcher.fetch,
+        in_thread=partial(_in_thread, reactor),
+        make_pin=OwnPin,
+        ask=own_requests.ask,
+        commands=common.commands,
+        shared=common.shared,
+    )
+
+
+def _in_thread(reactor: Any, call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+    """Call a function in a thread; the Deferred fails with TimeoutError if that takes too long."""
+    calling = deferToThreadPool(reactor, reactor.getThreadPool(), call, *arguments)
+    return calling.addTimeout(IN_THREAD_S, reactor)

@@ -1,0 +1,57 @@
+"""How a change of ``credentials_by_origin`` is described."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from corsgate.config.diff_credentials import by_origin_changes
+from corsgate.config.model.values import (
+    BearerCredentials,
+    Credentials,
+    OriginCredentials,
+    Secret,
+    Server,
+    Upstream,
+)
+
+TOKEN, OTHER = (BearerCredentials(token=Secret(text)) for text in ("hunter2", "hunter3"))
+
+
+def upstream(**named: Credentials) -> Upstream:
+    """Return an upstream with credentials for some origins, by the names of their hosts."""
+    return Upstream(
+        name="a",
+        servers=(Server(scheme="http", host="h", port=1),),
+        credentials_by_origin=tuple(
+            OriginCredentials(origin=f"http://{host}", credentials=each)
+            for host, each in named.items()
+        ),
+    )
+
+
+class ChangesTests(SynchronousTestCase):
+    """`by_origin_changes`."""
+
+    def test_each(self) -> None:
+        """An origin gains, loses or changes its credentials; no secret is shown."""
+        document = {"upstreams": {"a": {"credentials_by_origin": {"http://x": "dev"}}}}
+        for old, new, expected in (
+            (upstream(), upstream(), []),
+            (upstream(x=TOKEN), upstream(x=TOKEN), []),
+            (
+                upstream(),
+                upstream(x=TOKEN),
+                [(True, "requests from http://x get the credentials dev (bearer)")],
+            ),
+            (
+                upstream(y=TOKEN),
+                upstream(),
+                [(False, "requests from http://y no longer get the credentials bearer")],
+            ),
+            (
+                upstream(x=TOKEN),
+                upstream(x=OTHER),
+                [(None, "the credentials for requests from http://x: changed")],
+            ),
+        ):
+            self.assertEqual(list(by_origin_changes(old, new, document, document)), expected)
