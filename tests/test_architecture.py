@@ -55,7 +55,9 @@ MAY_IMPORT_TWISTED = frozenset(
 )
 DECIDES = frozenset(
     (
-        *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.auth_fields", "corsgate.credentials.challenge_cookies"),
+        *("corsgate.credentials.digest_answer", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.digest_nonce", "corsgate.credentials.digest_server"),
         *("corsgate.credentials.refusal", "corsgate.credentials.static"),
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),
         *("corsgate.gate.response_shape", "corsgate.gate.ruling"),

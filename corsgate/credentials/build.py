@@ -33,6 +33,6 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
         case BearerCredentials():
             return bearer(credentials)
         case DigestCredentials():
-            return DigestSigner.of(credentials, means.rng)
+            return DigestSigner.of(credentials, means)
         case HeaderCredentials():
             return header(credentials)

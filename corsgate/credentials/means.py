@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from twisted.internet.interfaces import IDelayedCall
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -15,8 +16,11 @@ class Means:
         seconds: Returns the seconds of the reactor's clock, which never goes back.
         wall_clock: Returns the seconds since 1970.
         rng: Returns the requested number of unpredictable bytes, like ``secrets.token_bytes``.
+        later: Calls a function after some seconds, like the reactor's ``callLater``; the returned
+            `IDelayedCall` can be cancelled or reset.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
+    later: Callable[..., IDelayedCall] = attrs.field(repr=False)

@@ -13,11 +13,13 @@ from typing import Final
 
 from corsgate.errors import (
     BadUpstreamResponse,
+    BodyNotCovered,
     ChallengedMidUpload,
     ConnectFailed,
     ConnectionReset,
     ConnectTimedOut,
     CorsgateError,
+    LoginRefused,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -55,6 +57,8 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (BadUpstreamResponse, "bad_response"),
     (ChallengedMidUpload, "challenge"),
     (WeakChallenge, "challenge"),
+    (BodyNotCovered, "challenge"),
+    (LoginRefused, "challenge"),
 )
 """The causes of failures, a subclass before its base class."""
 

@@ -12,6 +12,7 @@ import attrs
 from corsgate.config.model.balancing import Fallback
 from corsgate.errors import (
     AddressRefused,
+    BodyNotCovered,
     BodyTimedOut,
     BodyTooLarge,
     ChallengedMidUpload,
@@ -112,6 +113,11 @@ def problem_of(error: BaseException | None) -> Problem:
             status=503,
             detail="The upstream asked who sends only when it had begun to read; send it again.",
             headers=((b"Retry-After", b"1"),),
+        )
+    if isinstance(error, BodyNotCovered):
+        return Problem(
+            status=502,
+            detail="The upstream wants the body signed, but the body is too large for that.",
         )
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")

@@ -255,7 +255,7 @@ def _credentials(
     if before is not None and before.config.credentials == upstream.credentials:
         return before.credentials, before.credential_refusals
     refusals = CredentialRefusals(upstream.name, upstream.credentials, reactor.seconds, time.time)
-    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng)
+    means = Means(seconds=reactor.seconds, wall_clock=time.time, rng=rng, later=reactor.callLater)
     return build(upstream.credentials, means), refusals
 
 

@@ -11,8 +11,8 @@ from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody, drain
 from corsgate.upstream.response import UpstreamResponse
 
-MAX_CHALLENGES = 2
-"""A first challenge and one ``stale``; a third would be a loop."""
+MAX_CHALLENGES = 10
+"""No request is sent again more often. The credentials decide, and mostly give up much earlier."""
 
 
 async def send_signed(
