@@ -121,6 +121,8 @@ class _Queue:
         self._waiting[turn] = waiting
         if self._timer is None:
             self._timer = self._means.later(HURRY_S, self._hurry)
+        # Its last response may be what another waits for.
+        self.wake()
         await waiting
 
     def wake(self) -> None:
