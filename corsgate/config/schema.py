@@ -21,6 +21,7 @@ from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -57,7 +58,9 @@ _SPECIMEN: Mapping[str, Any] = {
             },
         },
     },
-    "credentials": {kind: {"type": kind} for kind in ("basic", "digest", "bearer", "header")},
+    "credentials": {
+        kind: {"type": kind} for kind in ("basic", "digest", "auto", "bearer", "header")
+    },
     "cors": {"x": {}},
     "routes": {
         "/": {
@@ -83,6 +86,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("upstreams", "x", "on_down"): (Fallback,),
     ("upstreams", "x", "tls"): (UpstreamTls,),
     ("upstreams", "x", "servers", 1): (Server,),
+    ("credentials", "auto"): (AutoCredentials,),
     ("credentials", "basic"): (BasicCredentials,),
     ("credentials", "digest"): (DigestCredentials,),
     ("credentials", "bearer"): (BearerCredentials,),

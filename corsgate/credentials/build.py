@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
 )
+from corsgate.credentials.auto import AutoSigner
 from corsgate.credentials.digest import DigestSigner
 from corsgate.credentials.means import Means
 from corsgate.credentials.static import basic, bearer, header
@@ -28,6 +30,8 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
     match credentials:
         case None:
             return None
+        case AutoCredentials():
+            return AutoSigner.of(credentials, means)
         case BasicCredentials():
             return basic(credentials)
         case BearerCredentials():

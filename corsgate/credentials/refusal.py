@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from corsgate.config.model.credentials import (
+    AutoCredentials,
     Credentials,
     HeaderCredentials,
 )
@@ -28,6 +29,7 @@ _ERROR = re.compile(rb"[a-z_]{1,40}")
 _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
+    "auto": "the user name or the password is probably wrong",
     "bearer": "the token is probably wrong or has expired",
 }
 
@@ -36,6 +38,8 @@ def kind_of(credentials: Credentials) -> str:
     """Return the kind of credentials, as ``type`` has it; with the name of a header."""
     if isinstance(credentials, HeaderCredentials):
         return f"the header {credentials.name}"
+    if isinstance(credentials, AutoCredentials):
+        return " or ".join(credentials.allow)
     return credentials.kind
 
 
@@ -73,7 +77,8 @@ def refusal_words(
             f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
             " for"
         )
-    same = [each for each in asked if each.scheme.decode("ascii") == kind]
+    schemes = credentials.allow if isinstance(credentials, AutoCredentials) else (kind,)
+    same = [each for each in asked if each.scheme.decode("ascii") in schemes]
     if not same:
         return (
             f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
@@ -87,7 +92,7 @@ def refusal_words(
         )
     return (
         f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
-        f" {_WRONG[kind]}{error}"
+        f" {_WRONG[credentials.kind]}{error}"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from corsgate.config.model.credentials import HeaderCredentials
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -97,6 +98,8 @@ def _kind(credentials: Credentials | None) -> str:
     match credentials:
         case None:
             return "no credentials"
+        case AutoCredentials():
+            return f"{' or '.join(credentials.allow)} credentials"
         case BasicCredentials():
             return "basic credentials"
         case DigestCredentials():

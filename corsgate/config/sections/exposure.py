@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
@@ -32,9 +33,12 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     Returns:
         One line; empty if the secret is not sent unencrypted.
     """
-    if not isinstance(credentials, BasicCredentials | BearerCredentials | HeaderCredentials):
-        return ""
-    return in_clear(servers)
+    match credentials:
+        case BasicCredentials() | BearerCredentials() | HeaderCredentials():
+            return in_clear(servers)
+        case AutoCredentials(dangerously_allow_basic_in_clear=True) if "basic" in credentials.allow:
+            return in_clear(servers)
+    return ""
 
 
 def in_clear(servers: Iterable[Server]) -> str:
