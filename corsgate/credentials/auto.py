@@ -156,10 +156,9 @@ class AutoAttempt:
         signer, server = self._signer, self._server
         if response.status != 401:
             return self._digest.responded(signed, response)
-        if signer.allows_digest():
-            if strongest_challenge(response.headers) is not None:
-                signer.leave_basic(server)
-                return self._digest.responded(signed, response)
+        if signer.allows_digest() and strongest_challenge(response.headers) is not None:
+            signer.leave_basic(server)
+            return self._digest.responded(signed, response)
         self._digest.responded(signed, _unasked(response))
         return not self._sent_basic and _offers_basic(response) and signer.use_basic(server)
 

@@ -1,4 +1,4 @@
-"""The strongest of what a server offers is used, and the password only where nobody else reads it."""
+"""The strongest of what a server offers is used, and Basic only where nobody else can read it."""
 
 from __future__ import annotations
 
