@@ -18,6 +18,7 @@ from corsgate.errors import (
     ChallengedMidUpload,
     ConnectFailed,
     ConnectTimedOut,
+    LoginRefused,
     NoServer,
     TargetError,
     UpstreamBusy,
@@ -114,6 +115,8 @@ def problem_of(error: BaseException | None) -> Problem:
             detail="The upstream asked who sends only when it had begun to read; send it again.",
             headers=((b"Retry-After", b"1"),),
         )
+    if isinstance(error, LoginRefused):
+        return Problem(status=502, detail="The upstream refused the gate's credentials.")
     if isinstance(error, BodyNotCovered):
         return Problem(
             status=502,
