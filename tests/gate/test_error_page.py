@@ -13,6 +13,7 @@ from corsgate.config.model.balancing import Fallback
 from corsgate.errors import (
     AddressRefused,
     BadUpstreamResponse,
+    BodyNotCovered,
     BodyTooLarge,
     ConnectFailed,
     ConnectionReset,
