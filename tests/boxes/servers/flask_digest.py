@@ -1,23 +1,23 @@
 """An app with Flask-HTTPAuth, whose nonce is in the session cookie; its argument is the port."""
 
+from __future__ import annotations
+
 import sys
+from typing import Any
 
 from flask import Flask, jsonify, request, session
 from flask_httpauth import HTTPDigestAuth
 
-app = Flask(__name__)
+app: Any = Flask(__name__)
 app.config["SECRET_KEY"] = "of the sessions"
-auth = HTTPDigestAuth(realm="flask")
+auth: Any = HTTPDigestAuth(realm="flask")
 
 
-@auth.get_password
 def password(name: str) -> str | None:
     """Return a user's password."""
     return "s3cret-of-the-box" if name == "admin" else None
 
 
-@app.route("/who", methods=["GET", "POST"])
-@auth.login_required
 def who() -> object:
     """Return who asks, what the client's session has, and the body."""
     return jsonify(
@@ -25,12 +25,13 @@ def who() -> object:
     )
 
 
-@app.route("/begin")
-@auth.login_required
 def begin() -> str:
     """Keep something in the client's session."""
     session["mine"] = request.args["mine"]
     return "kept"
 
 
+auth.get_password(password)
+app.add_url_rule("/who", "who", auth.login_required(who), methods=["GET", "POST"])
+app.add_url_rule("/begin", "begin", auth.login_required(begin))
 app.run("127.0.0.1", int(sys.argv[1]), threaded=True)
