@@ -7,6 +7,7 @@ wait for their turn.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -134,20 +135,18 @@ class _Queue:
         # Whoever goes calls this too; a loop needs no stack for each.
         self._is_waking = True
         try:
-            went = True
-            while went:
-                went = False
-                for turn in list(self._waiting):
-                    went = self._admit(turn) or went
+            while (turn := self._next()) is not None:
+                self._go(turn)
         finally:
             self._is_waking = False
 
-    def _admit(self, turn: Turn) -> bool:
-        """Return whether a request went."""
-        goes = turn in self._waiting and self.server.admit(turn, self._means.seconds())
-        if goes:
-            self._go(turn)
-        return goes
+    def _next(self) -> Turn | None:
+        """Return one that may go now: one that the others wait for, or the first."""
+        leaders = [turn for turn in self.server.leaders if turn in self._waiting]
+        for turn in leaders or itertools.islice(self._waiting, 1):
+            if self.server.admit(turn, self._means.seconds()):
+                return turn
+        return None
 
     def _hurry(self) -> None:
         """Let one more go: the server takes long, or a response was lost."""

@@ -50,11 +50,12 @@ class DigestServer:
     Attributes:
         nonce: The nonce that signs requests; None if there is none, or if each needs its own.
         asks_nothing: Whether, without a nonce, the last request was not refused.
+        leaders: The requests that may go while others wait.
     """
 
     nonce: Nonce | None = None
     asks_nothing: bool = False
-    _leaders: set[Turn] = attrs.field(factory=set, init=False)
+    leaders: set[Turn] = attrs.field(factory=set, init=False)
     _flying: set[Turn] = attrs.field(factory=set, init=False)
     _settles: bool = attrs.field(default=False, init=False)
     _suspicion: int = attrs.field(default=0, init=False)
@@ -90,9 +91,9 @@ class DigestServer:
             self._forget()
         if self.is_open:
             return True
-        if self._leaders and turn not in self._leaders:
+        if self.leaders and turn not in self.leaders:
             return False
-        self._leaders.add(turn)
+        self.leaders.add(turn)
         # What is under way may get a challenge that replaces the nonce.
         alone = not self._flying or self._flying == {turn}
         return alone or not (self._settles or self._is_serial)
@@ -103,7 +104,7 @@ class DigestServer:
         Args:
             turn: The request.
         """
-        self._leaders.add(turn)
+        self.leaders.add(turn)
         # They take long, so the server has looked at their logins.
         self._flying.clear()
 
@@ -119,7 +120,7 @@ class DigestServer:
         elif nonce is not None and nonce.count >= _MAX_COUNT:
             # The count has eight digits and must rise (RFC 7616 3.4): only a new nonce restarts it.
             self.nonce = nonce = None
-            self._leaders = {turn}
+            self.leaders = {turn}
         elif self.one_use:
             # The next nonce of a server whose nonces are good for one use goes to one request.
             self.nonce = None
@@ -187,7 +188,7 @@ class DigestServer:
             self._one_use_until = now + LEARNED_FOR_S
             self._is_serial = closes
             self.nonce, self._settles, self._reuses = None, False, False
-            self._leaders.clear()
+            self.leaders.clear()
 
     def take_next(
         self, turn: Turn, offer: DigestChallenge, session: Session | None, now: float
@@ -256,7 +257,7 @@ class DigestServer:
             turn: The request.
         """
         self._landed(turn)
-        self._leaders.discard(turn)
+        self.leaders.discard(turn)
 
     def _landed(self, turn: Turn) -> None:
         self._flying.discard(turn)
@@ -297,7 +298,7 @@ class DigestServer:
         self._install(turn)
         if not self._settles:
             self._settles = True
-            self._leaders = {leader or turn}
+            self.leaders = {leader or turn}
 
     def _refused_signed(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
         """Return whether a signed request that was refused should be sent again."""
@@ -322,7 +323,7 @@ class DigestServer:
             return False
         if not self._is_serial:
             self._is_serial = True
-            self._leaders = {turn}
+            self.leaders = {turn}
         return True
 
     def _refused_new(self, turn: Turn, used: Nonce) -> bool:
@@ -339,7 +340,7 @@ class DigestServer:
         used.is_rejected = True
         if self.nonce is used or self._settles:
             self.nonce, self._settles = None, False
-            self._leaders.clear()
+            self.leaders.clear()
         return False
 
     def _refused_known(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
@@ -368,4 +369,4 @@ class DigestServer:
         """Try again whether nonces are good for more than one use."""
         self._one_use_until, self._is_serial, self._suspicion = None, False, 1
         self._lifetime_s = FRESH_S
-        self._leaders.clear()
+        self.leaders.clear()

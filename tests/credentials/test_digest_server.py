@@ -86,7 +86,7 @@ class EveryOrderTests(SynchronousTestCase):
 class ManyTests(SynchronousTestCase):
     """Many requests at once, in some of the orders."""
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=40)
     @for_all(st.sampled_from(sorted(BOXES)), st.booleans(), st.sampled_from((6, 16)), st.randoms())
     def test_all_succeed(self, name: str, public: bool, requests: int, chance: object) -> None:
         """All succeed, at once and again, and no count of a nonce is used twice."""
