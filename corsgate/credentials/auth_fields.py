@@ -42,6 +42,7 @@ _PROTECTIONS = frozenset((b"auth", b"auth-int", b"auth-conf"))
 # Servers offer only a few. Parsing a challenge costs a hundred times as much as receiving it.
 _MOST_BYTES = 8 * 1024
 _MOST_CHALLENGES = 32
+_MOST_ELEMENTS = 500
 
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(rb'(["\\])')
@@ -69,7 +70,7 @@ def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
     value that is missing, or that has blanks but no quotes; a quoted string that ends with the
     field; a repeated parameter, whose last value counts. Everything else that can't be parsed is
     skipped up to the next comma. A field with a control character has no challenge. Left out is
-    everything after the first 8 KiB, and after the first 32 challenges of a field.
+    everything after the first 8 KiB, and after the first 32 challenges or 500 elements of a field.
 
     Args:
         values: The values of all fields of the name, in order.
@@ -125,7 +126,9 @@ def _parse_field(value: bytes) -> list[Challenge]:
     parameters: dict[bytes, bytes] = {}
     last = b""
     end, position = -1, _skip(value, 0)
-    while position < len(value) and len(challenges) < _MOST_CHALLENGES:
+    for _ in range(_MOST_ELEMENTS):
+        if position >= len(value) or len(challenges) >= _MOST_CHALLENGES:
+            break
         # A parameter is tried first: only the `=` distinguishes its name from that of a scheme.
         if scheme is not None and (match := _PARAMETER.match(value, position)):
             last = match[1].lower()
