@@ -186,7 +186,15 @@ class ChallengedMidUpload(UpstreamError):
 
 
 class WeakChallenge(UpstreamError):
-    """The server's Digest challenge is weaker than the credentials allow."""
+    """The server's challenge is weaker than the credentials allow."""
+
+
+class LoginRefused(UpstreamError):
+    """The server has just refused the same login to another request."""
+
+
+class BodyNotCovered(UpstreamError):
+    """The server wants the body signed (``auth-int``), but it is too large to be kept."""
 
 
 class CredentialsRejected(UpstreamError):

@@ -55,7 +55,9 @@ MAY_IMPORT_TWISTED = frozenset(
 )
 DECIDES = frozenset(
     (
-        *("corsgate.credentials.auth_fields", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.auth_fields", "corsgate.credentials.challenge_cookies"),
+        *("corsgate.credentials.digest_answer", "corsgate.credentials.digest_challenge"),
+        *("corsgate.credentials.digest_nonce", "corsgate.credentials.digest_server"),
         *("corsgate.credentials.back_off", "corsgate.credentials.oauth2_request"),
         *("corsgate.credentials.oauth2_response", "corsgate.credentials.outside"),
         *("corsgate.credentials.cookie_jar", "corsgate.credentials.session_messages"),

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.session import Csrf
 from corsgate.config.model.values import (
+    AutoCredentials,
     AwsCredentials,
     BasicCredentials,
     BearerCredentials,
@@ -55,6 +56,7 @@ KINDS: tuple[Credentials, ...] = (
     SessionCredentials(csrf=Csrf(header="X-T", status=409), shared=True),
     SessionCredentials(login_url="/login", form=(("pass", SECRET),)),
     NtlmCredentials(username="a", password=SECRET),
+    AutoCredentials(username="a", password=SECRET),
 )
 
 

@@ -12,7 +12,7 @@ from corsgate.admin.resource import JSON
 from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s
 from corsgate.config.model.certificates import CertifiedKey
-from corsgate.config.model.credentials import BasicCredentials, Credentials
+from corsgate.config.model.credentials import AutoCredentials, BasicCredentials, Credentials
 from corsgate.config.model.path_rules import PathPattern
 from corsgate.config.model.values import Config, Discovered, Route, Secret
 from corsgate.errors import Fault
@@ -98,6 +98,8 @@ def _value(value: Any) -> Any:
         case BasicCredentials():
             # Some APIs take a key as the user name, with any password.
             return {"type": "basic", "username": MASK, "password": MASK}
+        case AutoCredentials():
+            return {"type": "auto", **_object(value), "username": MASK}
     module = type(value).__module__
     if attrs.has(type(value)) and module.startswith("corsgate.config.model."):
         kind = {"type": value.kind} if isinstance(value, Credentials) else {}

@@ -23,6 +23,7 @@ from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.rules import ENTRY_NAME
 from corsgate.config.model.session import Csrf, Expired
 from corsgate.config.model.values import (
+    AutoCredentials,
     AwsCredentials,
     BasicCredentials,
     BearerCredentials,
@@ -66,7 +67,16 @@ _SPECIMEN: Mapping[str, Any] = {
     "credentials": {
         **{
             kind: {"type": kind}
-            for kind in ("basic", "digest", "bearer", "header", "query", "aws_sigv4", "ntlm")
+            for kind in (
+                "basic",
+                "digest",
+                "bearer",
+                "header",
+                "query",
+                "aws_sigv4",
+                "ntlm",
+                "auto",
+            )
         },
         "oauth2": {"type": "oauth2", "client_certificate": {}},
         "session": {"type": "session", "csrf": {}, "expired": {}},
@@ -96,6 +106,7 @@ _MODEL: Mapping[Path, Sequence[type]] = {
     ("upstreams", "x", "on_down"): (Fallback,),
     ("upstreams", "x", "tls"): (UpstreamTls,),
     ("upstreams", "x", "servers", 1): (Server,),
+    ("credentials", "auto"): (AutoCredentials,),
     ("credentials", "basic"): (BasicCredentials,),
     ("credentials", "digest"): (DigestCredentials,),
     ("credentials", "bearer"): (BearerCredentials,),

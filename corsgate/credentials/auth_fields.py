@@ -9,20 +9,40 @@ import attrs
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
-# Neither form allows control characters, so a parsed value can't break the field it is put into.
-_QUOTED = rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*)"'
+# No form allows control characters, so a parsed value can't break the field it is put into.
+_QUOTED = rb'"((?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*)'
 # More than a token: real servers send `domain=/` and the like without quotes.
-_BARE = rb"[\x21\x23-\x2b\x2d-\x7e]+"
+_BARE = rb"[\x21\x23-\x2b\x2d-\x7e\x80-\xff]+"
+# A name of several words, such as `realm=My Router`; a word before `=` is the next parameter.
+_WORDS = _BARE + rb"(?:[ \t]+(?![^ \t\",=]+[ \t]*=)[^ \t\",=]+)*"
+_EMPTY_BEFORE_ANOTHER = rb"(?=[ \t]+" + _TOKEN + rb"[ \t]*=[ \t]*\")"
 
-_SEPARATOR = re.compile(rb"[ \t,]*")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_SEPARATOR = re.compile(rb"[ \t,;]*")
+_STRICT_PARAMETER = re.compile(
+    rb"(" + _TOKEN + rb")[ \t]*=[ \t]*(?:" + _QUOTED + rb'"|(' + _BARE + rb"))(?=[ \t,]|\Z)"
+)
 _PARAMETER = re.compile(
-    rb"(" + _TOKEN + rb")[ \t]*=[ \t]*(?:" + _QUOTED + rb"|(" + _BARE + rb"))(?=[ \t,]|\Z)"
+    rb"("
+    + _TOKEN
+    + rb")[ \t]*=(?:[ \t]*"
+    + _QUOTED
+    + rb'(?:"|\Z)|'
+    + _EMPTY_BEFORE_ANOTHER
+    + rb"|[ \t]*("
+    + _WORDS
+    + rb")|[ \t]*(?![ \t\"]))"
 )
 _SCHEME = re.compile(rb"(" + _TOKEN + rb")(?=[ \t,]|\Z)(?![ \t]*=)")
 _TOKEN68 = re.compile(rb"[ \t]+([0-9A-Za-z._~+/-]+=*)(?=[ \t]*(?:,|\Z))")
+_JUNK = re.compile(rb"[^,]*")
+# Schemes that have parameters only, so that `realm=` is one without a value.
+_WITHOUT_TOKEN68 = frozenset((b"basic", b"digest"))
+_PROTECTIONS = frozenset((b"auth", b"auth-int", b"auth-conf"))
 # Servers offer only a few. Parsing a challenge costs a hundred times as much as receiving it.
 _MOST_BYTES = 8 * 1024
 _MOST_CHALLENGES = 32
+_MOST_ELEMENTS = 500
 
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _TO_ESCAPE = re.compile(rb'(["\\])')
@@ -44,12 +64,13 @@ class Challenge:
 
 
 def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:
-    """Return the challenges of one message that can be parsed.
+    """Return the challenges of one message.
 
-    A syntax error ends the parsing of its field, because the start of the next challenge is then
-    unknown. The challenge with the error is left out. So is everything after the first 8 KiB, and
-    after the first 32 challenges of a field. A challenge with a repeated parameter is also left
-    out, because each name may occur only once (RFC 9110 11.2).
+    Real servers break the grammar, and curl and browsers read them, so this reads what they do: a
+    value that is missing, or that has blanks but no quotes; a quoted string that ends with the
+    field; a repeated parameter, whose last value counts. Everything else that can't be parsed is
+    skipped up to the next comma. A field with a control character has no challenge. Left out is
+    everything after the first 8 KiB, and after the first 32 challenges or 500 elements of a field.
 
     Args:
         values: The values of all fields of the name, in order.
@@ -79,9 +100,10 @@ def parse_parameters(value: bytes) -> dict[bytes, bytes]:
     parameters: dict[bytes, bytes] = {}
     position = _skip(value, 0)
     while position < len(value):
-        match = _PARAMETER.match(value, position)
-        if match is None or not _add(parameters, match):
+        match = _STRICT_PARAMETER.match(value, position)
+        if match is None or match[1].lower() in parameters:
             return {}
+        parameters[match[1].lower()] = _value(match)
         position = _skip(value, match.end())
     return parameters
 
@@ -98,25 +120,39 @@ def quoted(value: bytes) -> bytes:
 def _parse_field(value: bytes) -> list[Challenge]:
     """Return the challenges of one field."""
     challenges: list[Challenge] = []
+    if _CONTROL.search(value):
+        return challenges
     scheme: bytes | None = None
     parameters: dict[bytes, bytes] = {}
-    sound = True
-    position = _skip(value, 0)
-    while position < len(value) and len(challenges) < _MOST_CHALLENGES:
+    last = b""
+    end, position = -1, _skip(value, 0)
+    for _ in range(_MOST_ELEMENTS):
+        if position >= len(value) or len(challenges) >= _MOST_CHALLENGES:
+            break
         # A parameter is tried first: only the `=` distinguishes its name from that of a scheme.
         if scheme is not None and (match := _PARAMETER.match(value, position)):
-            sound = _add(parameters, match) and sound
-        elif match := _SCHEME.match(value, position):
-            if scheme is not None and sound:
+            last = match[1].lower()
+            # Servers that repeat qop offer each.
+            before = parameters.get(last) if last == b"qop" else None
+            parameters[last] = _value(match) if before is None else before + b"," + _value(match)
+        elif end == position or (match := _SCHEME.match(value, position)) is None:
+            # Such as what follows the quotes of `realm="a"b` at once.
+            match = _JUNK.match(value, position)
+        elif last == b"qop" and match[1].lower() in _PROTECTIONS:
+            # `qop=auth,auth-int` without quotes.
+            parameters[last] += b"," + match[1]
+        else:
+            if scheme is not None:
                 challenges.append(Challenge(scheme=scheme, parameters=parameters))
-            scheme, parameters, sound = match[1].lower(), {}, True
-            if token68 := _TOKEN68.match(value, match.end()):
+            scheme, parameters, last = match[1].lower(), {}, b""
+            token68 = _TOKEN68.match(value, match.end())
+            if token68 and scheme not in _WITHOUT_TOKEN68:
                 challenges.append(Challenge(scheme=scheme, token68=token68[1]))
                 scheme, match = None, token68
-        else:
-            return challenges
-        position = _skip(value, match.end())
-    if scheme is not None and sound:
+        assert match is not None
+        end = match.end()
+        position = _skip(value, end)
+    if scheme is not None:
         challenges.append(Challenge(scheme=scheme, parameters=parameters))
     return challenges
 
@@ -127,10 +163,8 @@ def _skip(value: bytes, position: int) -> int:
     return match.end() if match else position
 
 
-def _add(parameters: dict[bytes, bytes], match: re.Match[bytes]) -> bool:
-    """Add a match of `_PARAMETER`; return False for a repeated name."""
-    name, in_quotes, bare = match[1].lower(), match[2], match[3]
-    if name in parameters:
-        return False
-    parameters[name] = bare if in_quotes is None else _QUOTED_PAIR.sub(rb"\1", in_quotes)
-    return True
+def _value(match: re.Match[bytes]) -> bytes:
+    """Return the value of a match of a parameter, empty if it has none."""
+    if match[2] is not None:
+        return _QUOTED_PAIR.sub(rb"\1", match[2])
+    return match[3] or b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from corsgate.config.model.credentials import SingleCredentials, parts_of
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
+    AutoCredentials,
     AwsCredentials,
     BasicCredentials,
     BearerCredentials,
@@ -16,6 +17,7 @@ from corsgate.config.model.values import (
     SessionCredentials,
     SeveralCredentials,
 )
+from corsgate.credentials.auto import AutoSigner
 from corsgate.credentials.aws import AwsSigner
 from corsgate.credentials.combined import CombinedSigner
 from corsgate.credentials.digest import DigestSigner
@@ -51,12 +53,14 @@ def build(credentials: Credentials | None, means: Means) -> ICredentials | None:
 def _signer(credentials: Credentials, means: Means) -> ICredentials:
     """Return the signer for credentials whose secrets stay as they are."""
     match credentials:
+        case AutoCredentials():
+            return AutoSigner.of(credentials, means)
         case BasicCredentials():
             return basic(credentials)
         case BearerCredentials():
             return bearer(credentials)
         case DigestCredentials():
-            return DigestSigner.of(credentials, means.rng)
+            return DigestSigner.of(credentials, means)
         case HeaderCredentials():
             return header(credentials)
         case SessionCredentials():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 
 import attrs
@@ -33,6 +34,13 @@ _STRENGTHS = {
     name.lower().encode("ascii"): strength for strength, name in enumerate(DIGEST_ALGORITHMS)
 }
 
+_SPELLINGS = {name.replace(b"-", b""): name for name in _STRENGTHS}
+"""The algorithms' names by their letters and digits: some servers write SHA256."""
+_NOT_ALPHANUMERIC = re.compile(rb"[^a-z0-9]")
+_QOPS = {None: 0, b"auth-int": 1, b"auth": 2}
+"""The protections, the one that works at most servers last."""
+_TRUE = frozenset((b"true", b"1", b"yes"))
+
 _MAX_ECHOED_BYTES = 4096
 """Servers refuse much longer fields, and this bounds the memory for each server."""
 
@@ -42,12 +50,12 @@ class DigestChallenge:
     """A Digest challenge that the gate supports (RFC 7616 3.3).
 
     Attributes:
-        realm: The realm, unquoted.
+        realm: The realm, unquoted; empty if there is none.
         nonce: The server's nonce, unquoted.
         opaque: A value to send back unchanged, or None.
         algorithm: The algorithm's name in the server's spelling; None if it sent none.
-        qop: Whether the server supports ``auth``; a server of RFC 2069 does not.
-        utf8: Whether the server announces UTF-8, and so supports RFC 7616.
+        qop: The protection to use, ``auth`` or ``auth-int``, whose response covers the body; None
+            for a server of RFC 2069, which has neither.
         userhash: Whether the user name must be hashed.
         stale: Whether only the nonce of the previous request was wrong.
     """
@@ -56,21 +64,29 @@ class DigestChallenge:
     nonce: bytes = attrs.field(repr=False)
     opaque: bytes | None = attrs.field(repr=False)
     algorithm: bytes | None
-    qop: bool
-    utf8: bool
+    qop: bytes | None
     userhash: bool
     stale: bool = attrs.field(eq=False)
 
     @property
+    def covers_body(self) -> bool:
+        """Whether the response covers the body, which must then be known (3.4.3)."""
+        return self.qop == b"auth-int"
+
+    @property
     def hash_name(self) -> bytes:
-        """The algorithm's lower-cased name without ``-sess``; MD5 by default."""
-        name = b"md5" if self.algorithm is None else self.algorithm
-        return name.lower().removesuffix(b"-sess")
+        """The algorithm's lower-cased registered name without ``-sess``; MD5 by default.
+
+        A name that isn't registered is returned as it is, lower-cased.
+        """
+        name = (self.algorithm or b"md5").lower()
+        letters = _NOT_ALPHANUMERIC.sub(b"", name).removesuffix(b"sess")
+        return _SPELLINGS.get(letters, name)
 
     @property
     def of_session(self) -> bool:
         """Whether the first client nonce is part of the session's key (3.4.2)."""
-        return self.algorithm is not None and self.algorithm.lower().endswith(b"-sess")
+        return self.algorithm is not None and self.algorithm.lower().endswith(b"sess")
 
     @property
     def fits(self) -> bool:
@@ -90,30 +106,35 @@ class DigestChallenge:
 def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
     """Return a Digest challenge, or None if it is not one that the gate supports.
 
-    Unsupported are an unknown algorithm, a qop other than ``auth``, and a realm, nonce and opaque
-    that are too long to send back. So is a -sess algorithm without qop: RFC 2069 has no client
-    nonce for its key.
+    Unsupported are an unknown algorithm, and a realm, nonce and opaque that are too long to send
+    back. So is a -sess algorithm without qop: RFC 2069 has no client nonce for its key. Of ``auth``
+    and ``auth-int``, ``auth`` is used: few servers have the other right. Unknown values of qop are
+    ignored (3.3), and so are empty values of algorithm and the rest. curl does the same.
 
     Args:
         challenge: One challenge of WWW-Authenticate.
     """
     given = challenge.parameters
-    if challenge.scheme != b"digest" or b"realm" not in given or b"nonce" not in given:
+    if challenge.scheme != b"digest" or b"nonce" not in given:
         return None
     protections = given.get(b"qop", b"").lower().replace(b",", b" ").split()
     offer = DigestChallenge(
-        realm=given[b"realm"],
+        realm=given.get(b"realm", b""),
         nonce=given[b"nonce"],
         opaque=given.get(b"opaque"),
-        algorithm=given.get(b"algorithm"),
-        qop=b"auth" in protections,
-        utf8=given.get(b"charset", b"").lower() == b"utf-8",
-        userhash=given.get(b"userhash", b"").lower() == b"true",
-        stale=given.get(b"stale", b"").lower() == b"true",
+        algorithm=given.get(b"algorithm") or None,
+        qop=next((each for each in (b"auth", b"auth-int") if each in protections), None),
+        userhash=_is_true(given.get(b"userhash")),
+        stale=_is_true(given.get(b"stale")),
     )
-    if offer.hash_name not in _HASHES or ((offer.of_session or protections) and not offer.qop):
+    if offer.hash_name not in _HASHES or (offer.of_session and offer.qop is None):
         return None
     return offer if offer.fits else None
+
+
+def _is_true(value: bytes | None) -> bool:
+    """Return whether a flag is set; servers spell and quote it in many ways."""
+    return value is not None and value.strip(b" \t'\"").lower() in _TRUE
 
 
 def strongest_challenge(
@@ -128,7 +149,7 @@ def strongest_challenge(
         headers: The response's fields.
         min_algorithm: The weakest of `DIGEST_ALGORITHMS` to accept; a ``-sess`` variant counts
             as its base.
-        require_qop: Whether to reject a challenge without ``qop="auth"``.
+        require_qop: Whether to reject a challenge without qop.
 
     Returns:
         The first challenge with the strongest hash; with equal hashes one with qop is preferred.
@@ -154,4 +175,4 @@ def strongest_challenge(
         raise WeakChallenge(
             f"it offers only digest with {' or '.join(found)}, but the credentials need {wanted}"
         )
-    return max(strong, key=lambda o: (_STRENGTHS[o.hash_name], o.qop), default=None)
+    return max(strong, key=lambda o: (_STRENGTHS[o.hash_name], _QOPS[o.qop]), default=None)

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.outside import Outside
@@ -94,11 +95,14 @@ class Means:
         shared: What upstreams share, and what outlives a reload.
         ask: Sends a request of the gate's own to a server of the upstream.
         make_pin: Returns what stands for an upstream connection of these credentials' own.
+        later: Calls a function after some seconds, like the reactor's ``callLater``; the returned
+            `IDelayedCall` can be cancelled or reset.
     """
 
     seconds: Callable[[], float]
     wall_clock: Callable[[], float]
     rng: Callable[[int], bytes] = attrs.field(repr=False)
+    later: Callable[..., IDelayedCall] = attrs.field(repr=False)
     guard: Guard
     fetch: Callable[[Outside, RequestHead, bytes], Awaitable[tuple[ResponseHead, bytes]]]
     in_thread: Callable[..., Deferred[Any]]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from corsgate.config.model.credentials import (
+    AutoCredentials,
     Credentials,
     HeaderCredentials,
     QueryCredentials,
@@ -34,6 +35,7 @@ _WRONG = {
     "basic": "the user name or the password is probably wrong",
     "digest": "the user name or the password is probably wrong",
     "ntlm": "the user name, the password or the domain is probably wrong",
+    "auto": "the user name or the password is probably wrong",
     "bearer": "the token is probably wrong or has expired",
     "oauth2": "the token is probably for another API, or lacks a scope",
 }
@@ -46,6 +48,8 @@ def kind_of(credentials: Credentials) -> str:
             return f"the header {credentials.name}"
         case QueryCredentials():
             return f"the parameter {credentials.name}"
+        case AutoCredentials():
+            return " or ".join(credentials.allow)
         case SessionCredentials():
             return "a login session"
         case SeveralCredentials():
@@ -87,8 +91,8 @@ def refusal_words(
             f"box refused the gate's credentials: it {sent} {kind}, and does not say what it asks"
             " for"
         )
-    schemes = {_SCHEMES.get(part.kind, part.kind) for part in parts_of(credentials)}
-    same = [each for each in asked if each.scheme.decode("ascii") in schemes & _WRONG.keys()]
+    kinds = _kinds_by_scheme(credentials)
+    same = [each for each in asked if each.scheme.decode("ascii") in kinds]
     if not same:
         return (
             f"box refused the gate's credentials: it asks for {_schemes(asked)}, the gate has"
@@ -102,8 +106,19 @@ def refusal_words(
         )
     return (
         f"box refused the gate's credentials: it asks for {shown}, which the gate has:"
-        f" {_WRONG[same[0].scheme.decode('ascii')]}{error}"
+        f" {_WRONG[kinds[same[0].scheme.decode('ascii')]]}{error}"
     )
+
+
+def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
+    """Return the kind of the part that each authentication scheme, in lower case, belongs to."""
+    found: dict[str, str] = {}
+    for part in parts_of(credentials):
+        if isinstance(part, AutoCredentials):
+            found |= dict.fromkeys(part.allow, part.kind)
+        elif part.kind in _WRONG:
+            found[_SCHEMES.get(part.kind, part.kind)] = part.kind
+    return found
 
 
 def _schemes(challenges: Sequence[Challenge]) -> str:

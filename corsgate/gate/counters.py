@@ -13,6 +13,7 @@ from typing import Final
 
 from corsgate.errors import (
     BadUpstreamResponse,
+    BodyNotCovered,
     ChallengedMidUpload,
     ConnectFailed,
     ConnectionReset,
@@ -21,6 +22,7 @@ from corsgate.errors import (
     CredentialsRejected,
     HandshakeFailed,
     LoginFailed,
+    LoginRefused,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -63,6 +65,8 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (UnsignableBody, "unsignable"),
     (LoginFailed, "login"),
     (HandshakeFailed, "challenge"),
+    (BodyNotCovered, "challenge"),
+    (LoginRefused, "challenge"),
 )
 """The causes of failures, a subclass before its base class."""
 

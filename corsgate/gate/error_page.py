@@ -13,6 +13,7 @@ import attrs
 from corsgate.config.model.balancing import Fallback
 from corsgate.errors import (
     AddressRefused,
+    BodyNotCovered,
     BodyTimedOut,
     BodyTooLarge,
     ChallengedMidUpload,
@@ -20,6 +21,7 @@ from corsgate.errors import (
     ConnectTimedOut,
     CredentialsRejected,
     LoginFailed,
+    LoginRefused,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -128,6 +130,13 @@ def problem_of(error: BaseException | None) -> Problem:
         )
     if isinstance(error, UnsignableBody):
         return Problem(status=413, detail=str(error))
+    if isinstance(error, LoginRefused):
+        return Problem(status=502, detail="The upstream refused the gate's credentials.")
+    if isinstance(error, BodyNotCovered):
+        return Problem(
+            status=502,
+            detail="The upstream wants the body signed, but the body is too large for that.",
+        )
     if isinstance(error, TargetError):
         return Problem(status=400, detail="The request's body is not well-formed.")
     if isinstance(error, ConnectTimedOut | UpstreamTimedOut):

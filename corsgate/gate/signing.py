@@ -138,6 +138,7 @@ def _means(common: Common, guard: Guard, own_requests: OwnRequests) -> Means:
         seconds=reactor.seconds,
         wall_clock=time.time,
         rng=common.rng,
+        later=reactor.callLater,
         guard=guard,
         fetch=common.fetcher.fetch,
         in_thread=partial(_in_thread, reactor),

@@ -13,6 +13,7 @@ from corsgate.config.model.credentials import (
 )
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Config,
@@ -117,6 +118,8 @@ def _kind(credentials: Credentials | None) -> str:
     match credentials:
         case None:
             return "no credentials"
+        case AutoCredentials():
+            return f"{' or '.join(credentials.allow)} credentials"
         case BasicCredentials():
             return "basic credentials"
         case DigestCredentials():

@@ -18,7 +18,7 @@ from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.credentials.outside import Outside
 from corsgate.errors import ConnectFailed
-from corsgate.interfaces import ICredentials
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -55,11 +55,13 @@ def counting_rng() -> Callable[[int], bytes]:
 
 def means(rng: Callable[[int], bytes] | None = None) -> Means:
     """Return means without I/O, whose time stands still, and whose threads are no others."""
+    clock = Clock()
     return Means(
-        seconds=lambda: 0.0,
+        seconds=clock.seconds,
         wall_clock=lambda: 1.7e9,
         rng=rng or counting_rng(),
-        guard=Guard("box", Clock()),
+        later=clock.callLater,
+        guard=Guard("box", clock),
         fetch=_no_fetch,
         in_thread=maybeDeferred,
         make_pin=FakePin,
@@ -111,21 +113,59 @@ def digest_signer(
 ) -> DigestSigner:
     """Return a new signer."""
     credentials = DigestCredentials(username=username, password=Secret(password))
-    return DigestSigner.of(credentials, rng or counting_rng())
+    return DigestSigner.of(credentials, means(rng))
 
 
 class SigningTestCase(SynchronousTestCase):
     """Signs synchronously what the interface signs in a coroutine."""
 
+    _sent: list[tuple[IAttempt, Signed]]
+
     def sign(
-        self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER
+        self,
+        signer: ICredentials,
+        head: RequestHead | None = None,
+        server: str = SERVER,
+        body: bytes | None = b"",
     ) -> RequestHead:
-        """Return the head that is sent at first."""
+        """Return the head that is sent at first; it may still be `challenged`."""
         attempt = signer.begin(server)
-        signing = attempt.sign(head or request(), b"")
+        signing = attempt.sign(head or request(), body)
         signed: Signed = self.successResultOf(Deferred.fromCoroutine(signing))
         attempt.end()
+        self._sent = getattr(self, "_sent", [])
+        self._sent.append((attempt, signed))
         return signed.head
+
+    def challenged(
+        self,
+        signer: DigestSigner,
+        sent: RequestHead,
+        response: ResponseHead,
+        server: str = SERVER,
+    ) -> bool:
+        """Return whether a request should be signed again after a response.
+
+        Args:
+            signer: What signed it.
+            sent: What `sign` returned; any other head was sent unsigned.
+            response: The response.
+            server: The server's origin.
+        """
+        found = [each for each in getattr(self, "_sent", []) if each[1].head is sent]
+        if not found:
+            queue = signer._queues.get(server)
+            if queue is None or queue.server.nonce is None:
+                self.sign(signer, sent, server)
+                found = self._sent[-1:]
+            else:
+                # It was on its way when another request brought a challenge.
+                found = [(signer.begin(server), Signed(head=sent, has_credentials=False))]
+        attempt, signed = found[-1]
+        again = attempt.responded(signed, response)
+        assert isinstance(again, bool)
+        attempt.end()
+        return again
 
     def authorization(
         self, signer: ICredentials, head: RequestHead | None = None, server: str = SERVER

@@ -67,6 +67,7 @@ class FakeTokenServer:
             guard=Guard("box", self.clock),
             fetch=self._fetch,
             in_thread=in_thread,
+            later=self.clock.callLater,
             make_pin=FakePin,
             shared=Shared(),
         )

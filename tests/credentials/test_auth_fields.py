@@ -58,30 +58,38 @@ WELL_FORMED: list[tuple[bytes, list[Challenge]]] = [
     ),
 ]
 
+# Real servers send such fields, and curl reads them.
+SLOPPY: list[tuple[bytes, list[Challenge]]] = [
+    (b'Digest realm="a', [digest(realm=b"a")]),
+    (b'Digest realm="a"b', [digest(realm=b"a")]),
+    (b'Digest realm="a"b, nonce="n"', [digest(realm=b"a", nonce=b"n")]),
+    (b"Digest realm=, nonce=b", [digest(realm=b"", nonce=b"b")]),
+    (b"Digest nonce=b, realm=", [digest(nonce=b"b", realm=b"")]),
+    (b'Digest domain= nonce="b"', [digest(domain=b"", nonce=b"b")]),
+    (b"Digest realm=My Router, nonce=b", [digest(realm=b"My Router", nonce=b"b")]),
+    (b"Digest realm=a nonce=b", [digest(realm=b"a", nonce=b"b")]),
+    (b'Digest realm="a", REALM="b"', [digest(realm=b"b")]),
+    (b"Digest stale=x, stale=x", [digest(stale=b"x")]),
+    (b"Digest qop=auth,auth-int, nonce=b", [digest(qop=b"auth,auth-int", nonce=b"b")]),
+    (b'Digest qop="auth", qop="auth-int"', [digest(qop=b"auth,auth-int")]),
+    (b'Digest realm="a";nonce="b"', [digest(realm=b"a", nonce=b"b")]),
+    (b'Digest realm="a", =, nonce="b"', [digest(realm=b"a", nonce=b"b")]),
+    (
+        b'Digest realm="a", realm="b", Basic realm="x"',
+        [digest(realm=b"b"), Challenge(scheme=b"basic", parameters={b"realm": b"x"})],
+    ),
+]
+
 # Each with the part that is still parsed.
 MALFORMED: list[tuple[bytes, list[Challenge]]] = [
     (b'realm="a"', []),
     (b"=", []),
     (b'"Digest"', []),
-    (b'Digest realm="a', []),
-    (b'Digest realm="a\\', []),
-    (b'Digest realm="a"b', []),
-    (b"Digest realm=, nonce=b", [Challenge(scheme=b"digest", token68=b"realm=")]),
-    (b"Digest nonce=b, realm=", []),
+    (b'Digest realm="a\\', [digest()]),
     (b'Digest realm="a\r\nX-Evil: 1"', []),
     (b'Digest realm="a\x00"', []),
     (b"Digest realm=a\x7f", []),
-    (b'Digest realm="a", REALM="b"', []),
-    (b'Digest realm="a", realm="a"', []),
-    (b"Digest stale=x, stale=x", []),
-    (
-        b'Basic realm="x", Digest realm="a',
-        [Challenge(scheme=b"basic", parameters={b"realm": b"x"})],
-    ),
-    (
-        b'Digest realm="a", realm="a", Basic realm="x"',
-        [Challenge(scheme=b"basic", parameters={b"realm": b"x"})],
-    ),
+    (b'Digest realm="a", realm="a"\x01, Basic realm="x"', []),
     (b"Negotiate abc=, realm=x", [Challenge(scheme=b"negotiate", token68=b"abc=")]),
 ]
 
@@ -92,8 +100,13 @@ class ParseChallengesTests(SynchronousTestCase):
         for value, challenges in WELL_FORMED:
             self.assertEqual(parse_challenges((value,)), challenges, value)
 
+    def test_sloppy(self) -> None:
+        """Values without quotes or an end, empty and repeated ones are read as curl does."""
+        for value, challenges in SLOPPY:
+            self.assertEqual(parse_challenges((value,)), challenges, value)
+
     def test_malformed(self) -> None:
-        """A broken challenge and all that follows are left out; nothing is guessed."""
+        """What can't be parsed is left out; a control character spoils the whole field."""
         for value, challenges in MALFORMED:
             self.assertEqual(parse_challenges((value,)), challenges, value)
 

@@ -79,7 +79,7 @@ class ApacheTestCase(SigningTestCase):
             head = self.sign(signer, request(target, method))
             answer = self.send(apache, head, body)
             statuses.append(answer.status)
-            if not signer.challenged(head, answer, SERVER):
+            if not self.challenged(signer, head, answer, SERVER):
                 break
         return statuses
 

@@ -12,13 +12,11 @@ UNANSWERABLE = [
     b'Basic realm="box"',
     b"Negotiate YIIB==",
     b'Digest realm="box", qop="auth"',
-    b'Digest nonce="n", qop="auth"',
-    challenge("n", 'qop="auth-int"'),
-    challenge("n", 'qop="auth-conf,auth-int"'),
+    b"Digest",
     challenge("n", 'qop="auth", algorithm=SHA-1'),
-    challenge("n", 'qop="auth", algorithm=""'),
+    challenge("n", 'qop="auth", algorithm="MD5,SHA-256"'),
     challenge("n", "algorithm=MD5-sess"),
-    challenge("n", 'qop="auth-int", algorithm=MD5-sess'),
+    challenge("n", 'qop="auth-conf", algorithm=SHA256sess'),
     challenge("n" * 4097),
     challenge("n", realm="r" * 4097),
     challenge("n" * 2000, f'opaque="{"o" * 2097}"'),
@@ -63,7 +61,7 @@ class StrongestOfferTests(SynchronousTestCase):
         old = challenge("old", "algorithm=MD5")
         self.assertEqual(self.strongest(challenge("a"), challenge("b")).nonce, b"a")
         self.assertEqual(self.strongest(old, challenge("new")).nonce, b"new")
-        self.assertEqual(self.strongest(old).qop, False)
+        self.assertIsNone(self.strongest(old).qop)
 
     def test_flags(self) -> None:
         """Flags are read in any case, quoted or not; any other value means off."""
@@ -71,14 +69,47 @@ class StrongestOfferTests(SynchronousTestCase):
             ("stale=true", True),
             ('stale="TRUE"', True),
             ("stale=false", False),
-            ("stale=yes", False),
+            ("stale=' True '", True),
+            ("stale=yes", True),
+            ("stale=1", True),
+            ("stale=", False),
+            ("stale=no", False),
             ("opaque=true", False),
         ]
         for text, stale in cases:
             self.assertIs(self.strongest(challenge("n", text)).stale, stale, text)
-        offer = self.strongest(challenge("n", 'userhash="True", charset="utf-8"'))
+        offer = self.strongest(challenge("n", 'userhash="True"'))
         self.assertTrue(offer.userhash)
-        self.assertTrue(offer.utf8)
+
+    def test_protection(self) -> None:
+        """``auth`` is preferred; ``auth-int`` is used where it is the only one."""
+        cases = [
+            ('qop="auth,auth-int"', b"auth"),
+            ("qop=auth-int,auth", b"auth"),
+            ('qop="auth-int"', b"auth-int"),
+            ('qop="auth-conf, AUTH-INT"', b"auth-int"),
+            ('qop="unknown"', None),
+            ('qop=""', None),
+        ]
+        for text, qop in cases:
+            self.assertEqual(self.strongest(challenge("n", text)).qop, qop, text)
+        one, both = challenge("1", 'qop="auth-int"'), challenge("2", 'qop="auth"')
+        self.assertEqual(self.strongest(one, both).nonce, b"2")
+        self.assertEqual(self.strongest(one, challenge("3", "algorithm=MD5")).nonce, b"1")
+
+    def test_spellings(self) -> None:
+        """An algorithm is known in other spellings too, and keeps its own."""
+        cases = [
+            ("SHA256", b"sha-256"),
+            ("sha_256-SESS", b"sha-256"),
+            ('"SHA-512/256"', b"sha-512-256"),
+            ("Sha512256", b"sha-512-256"),
+            ("MD5-sess", b"md5"),
+        ]
+        for text, name in cases:
+            found = self.strongest(challenge("n", f'qop="auth", algorithm={text}'))
+            self.assertEqual((found.hash_name, found.algorithm), (name, text.strip('"').encode()))
+            self.assertIs(found.of_session, text.lower().endswith("sess"))
 
     def test_repr_keeps_nonce(self) -> None:
         """The repr hides nonce and opaque."""
@@ -125,7 +156,7 @@ class MinimumTests(SynchronousTestCase):
         every = refusal(RFC_2069, MD5, SHA_256_BARE, SHA_256).headers
         offer = strongest_challenge(every, "SHA-256", require_qop=True)
         assert offer is not None
-        self.assertEqual((offer.hash_name, offer.qop), (b"sha-256", True))
+        self.assertEqual((offer.hash_name, offer.qop), (b"sha-256", b"auth"))
         split = refusal(MD5, SHA_256_BARE).headers
         with self.assertRaises(WeakChallenge) as caught:
             strongest_challenge(split, "SHA-256", require_qop=True)

@@ -77,6 +77,36 @@ class DigestCredentials:
     require_qop: bool = False
 
 
+AUTO_SCHEMES = ("digest", "basic")
+"""The schemes that ``type = "auto"`` may allow, strongest first."""
+
+
+@attrs.frozen(kw_only=True)
+class AutoCredentials:
+    """A user name and password that are sent in the strongest way that a server asks for.
+
+    Attributes:
+        kind: The value of ``type`` in the configuration.
+        username: The user's name, without a colon if Basic is allowed.
+        password: Where to get the password.
+        allow: What may be used: ``digest``, ``basic`` or both.
+        min_algorithm: The weakest Digest algorithm that a challenge may use.
+        require_qop: Whether Digest challenges without qop (RFC 2069) are rejected.
+        dangerously_allow_basic_in_clear: Whether Basic may be used over plain http to another
+            machine, where anyone on the network path can read the password.
+    """
+
+    kind: ClassVar[str] = "auto"
+    username: str = attrs.field(validator=rule(rules.check_username))
+    password: Secret = attrs.field(validator=_secret(rules.check_secret))
+    allow: tuple[str, ...] = AUTO_SCHEMES
+    min_algorithm: str = attrs.field(
+        default=DIGEST_ALGORITHMS[0], validator=choice(DIGEST_ALGORITHMS)
+    )
+    require_qop: bool = False
+    dangerously_allow_basic_in_clear: bool = False
+
+
 @attrs.frozen(kw_only=True)
 class BearerCredentials:
     """A bearer token (RFC 6750).
@@ -212,7 +242,8 @@ def fields_of(credentials: Credentials) -> frozenset[str]:
 
 
 SingleCredentials: TypeAlias = (
-    BasicCredentials
+    AutoCredentials
+    | BasicCredentials
     | DigestCredentials
     | BearerCredentials
     | HeaderCredentials

@@ -17,7 +17,9 @@ from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.by_origin import OriginCredentials as OriginCredentials
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.config.model.cors import Cors as Cors
+from corsgate.config.model.credentials import AUTO_SCHEMES as AUTO_SCHEMES
 from corsgate.config.model.credentials import DIGEST_ALGORITHMS as DIGEST_ALGORITHMS
+from corsgate.config.model.credentials import AutoCredentials as AutoCredentials
 from corsgate.config.model.credentials import AwsCredentials as AwsCredentials
 from corsgate.config.model.credentials import BasicCredentials as BasicCredentials
 from corsgate.config.model.credentials import BearerCredentials as BearerCredentials

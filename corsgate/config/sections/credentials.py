@@ -9,7 +9,9 @@ from corsgate.config.model import ntlm, rules
 from corsgate.config.model.credentials import check_aws_name, parts_of
 from corsgate.config.model.header_rules import looks_secret
 from corsgate.config.model.values import (
+    AUTO_SCHEMES,
     DIGEST_ALGORITHMS,
+    AutoCredentials,
     AwsCredentials,
     BasicCredentials,
     BearerCredentials,
@@ -71,6 +73,33 @@ def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
         min_algorithm=min_algorithm,
         require_qop=require_qop,
     )
+
+
+def _auto(table: Table, sources: Sources) -> AutoCredentials | None:
+    allow = table.list_of("allow", _scheme, '"digest"') or AUTO_SCHEMES
+    check = rules.check_basic_username if "basic" in allow else rules.check_username
+    username = read_username(table, check)
+    password = read_secret(table, "password", rules.check_secret, sources)
+    min_algorithm = table.get("min_algorithm", _algorithm, DIGEST_ALGORITHMS[0])
+    require_qop = table.get("require_qop", boolean, False)
+    in_clear = table.get("dangerously_allow_basic_in_clear", boolean, False)
+    if username is None or password is None:
+        return None
+    return AutoCredentials(
+        username=username,
+        password=password,
+        allow=allow,
+        min_algorithm=min_algorithm,
+        require_qop=require_qop,
+        dangerously_allow_basic_in_clear=in_clear,
+    )
+
+
+@shape({"enum": list(AUTO_SCHEMES)})
+def _scheme(raw: object) -> str:
+    value = text(raw)
+    rules.check_choice(value, AUTO_SCHEMES)
+    return value
 
 
 @shape({"enum": list(DIGEST_ALGORITHMS)})
@@ -264,6 +293,7 @@ def read_username(table: Table, check: Callable[[str], None]) -> str | None:
 _READERS: Mapping[str, Callable[[Table, Sources], Credentials | None]] = {
     "basic": _basic,
     "digest": _digest,
+    "auto": _auto,
     "bearer": _bearer,
     "header": _header,
     "query": _query,

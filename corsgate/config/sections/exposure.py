@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from corsgate.config.model.credentials import parts_of
+from corsgate.config.model.credentials import SingleCredentials, parts_of
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.values import (
+    AutoCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
@@ -44,8 +45,14 @@ def sent_in_clear(credentials: Credentials | None, servers: Iterable[Server]) ->
     Returns:
         One line; empty if the secret is not sent unencrypted.
     """
-    sent = any(isinstance(part, _SENT_AS_THEY_ARE) for part in parts_of(credentials))
+    sent = any(_is_sent_as_it_is(part) for part in parts_of(credentials))
     return in_clear(servers) if sent else ""
+
+
+def _is_sent_as_it_is(part: SingleCredentials) -> bool:
+    if isinstance(part, AutoCredentials):
+        return part.dangerously_allow_basic_in_clear and "basic" in part.allow
+    return isinstance(part, _SENT_AS_THEY_ARE)
 
 
 def in_clear(servers: Iterable[Server]) -> str:

@@ -7,6 +7,7 @@ import importlib.util
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
+    AutoCredentials,
     AwsCredentials,
     BasicCredentials,
     BearerCredentials,
@@ -32,6 +33,24 @@ KINDS: dict[str, Credentials] = {
     'type = "digest"\nusername = ""\npassword = "hunter2"\nmin_algorithm = "SHA-256"\n'
     "require_qop = true": DigestCredentials(
         username="", password=SECRET, min_algorithm="SHA-256", require_qop=True
+    ),
+    'type = "auto"\nusername = "a"\npassword = "hunter2"': AutoCredentials(
+        username="a", password=SECRET
+    ),
+    'type = "auto"\nusername = "a:b"\npassword = "hunter2"\nallow = ["digest"]\n'
+    'min_algorithm = "SHA-256"\nrequire_qop = true': AutoCredentials(
+        username="a:b",
+        password=SECRET,
+        allow=("digest",),
+        min_algorithm="SHA-256",
+        require_qop=True,
+    ),
+    'type = "auto"\nusername = "a"\npassword = "hunter2"\nallow = ["basic", "digest"]\n'
+    "dangerously_allow_basic_in_clear = true": AutoCredentials(
+        username="a",
+        password=SECRET,
+        allow=("basic", "digest"),
+        dangerously_allow_basic_in_clear=True,
     ),
     'type = "bearer"\ntoken = "hunter2"': BearerCredentials(token=SECRET),
     'type = "header"\nname = "X-Key"\nvalue = "hunter2"': HeaderCredentials(
@@ -59,7 +78,12 @@ KINDS: dict[str, Credentials] = {
         username="a", password=SECRET, domain="D", workstation="W"
     ),
 }
-OPTIONAL = ("min_algorithm", "require_qop", "headers", "session_token", "domain", "workstation")
+
+
+OPTIONAL = (
+    *("allow", "dangerously_allow_basic_in_clear", "min_algorithm", "require_qop", "headers"),
+    *("session_token", "domain", "workstation"),
+)
 
 
 class CredentialTests(TableTestCase):
@@ -88,6 +112,16 @@ class CredentialTests(TableTestCase):
                 self.assertEqual(
                     [f"c.toml: {key}: it is missing"], [r.partition(";")[0] for r in recorded]
                 )
+
+    def test_auto_may_use_basic(self) -> None:
+        """Where Basic is allowed, the user name can't have a colon; other schemes are unknown."""
+        start = 'type = "auto"\nusername = "a:b"\npassword = "hunter2"\n'
+        _, (colon,) = self.read(start)
+        self.assertTrue(colon.startswith("c.toml:2: username: "), colon)
+        _, (unknown,) = self.read(start.replace("a:b", "a") + 'allow = ["digest", "ntlm"]')
+        self.assertEqual(
+            unknown, 'c.toml:4: allow[1]: "ntlm" is unknown; write "digest" or "basic"'
+        )
 
     def test_keys_of_another_kind(self) -> None:
         """A key that belongs to another kind is unknown, and the value stays."""
