@@ -108,12 +108,13 @@ class Waiting(UploadTestCase):
         self.assertEqual(len(box.connections), 1)
 
     async def test_fresh(self) -> None:
-        """With a fresh challenge nothing is asked."""
+        """With a fresh challenge, known to be good for several requests, nothing is asked."""
         box = await self.box()
         gate = self.gate(box)
-        self.assertEqual((await self.ask(gate)).status, 200)
+        for _ in range(2):
+            self.assertEqual((await self.ask(gate)).status, 200)
         self.assertEqual((await self.upload(gate)).status, 200)
-        self.assert_seen(box, (401, 0, False), (200, 0, False), (200, SIZE, False))
+        self.assert_seen(box, (401, 0, False), *[(200, 0, False)] * 2, (200, SIZE, False))
 
     async def test_no_head(self) -> None:
         """A box that drops HEAD, and one whose GET and HEAD are public, get the upload."""
