@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import re
 from hashlib import sha256
-from urllib.parse import quote, unquote
 
 from tests.credentials_matrix import kind
 from tests.credentials_matrix.box import Box, Reply, Seen
@@ -45,9 +44,7 @@ class Kind(kind.Kind):
             for name in names.split(";")
         )
         payload = seen.first(b"x-amz-content-sha256").decode() or sha256(b"").hexdigest()
-        asked = "\n".join(
-            [seen.method.decode(), path, query, fields, names, payload]
-        )
+        asked = "\n".join([seen.method.decode(), path, query, fields, names, payload])
         scope = f"{day}/{region}/{service}/aws4_request"
         date = seen.first(b"x-amz-date").decode()
         text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{sha256(asked.encode()).hexdigest()}"
