@@ -64,7 +64,7 @@ class Kind:
     forged: ClassVar[Sequence[Header]] = ((b"Authorization", b"Basic forged-by-the-client"),)
     seen_per_request: ClassVar[int] = 1
     seen_of_64: ClassVar[int] = 64
-    rejections_of_64: ClassVar[int] = 64
+    rejections_of_64: ClassVar[int] = 4
     secrets: Sequence[str] = (SECRET, WRONG)
 
     async def start(self) -> None:
