@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.credentials import (
+    AwsCredentials,
+    Credentials,
+    HeaderCredentials,
+    QueryCredentials,
+    parts_of,
+)
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import first_login_failure, log_out_all
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
+
+DOUBTED_AFTER_S = 60.0
+"""How long secrets must be in use before a 400 or 403 has their commands run again."""
 
 _log = Logger()
 
@@ -25,7 +36,22 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+def rejections_of(credentials: Credentials) -> frozenset[int]:
+    """Return the statuses with which servers reject credentials.
+
+    Many APIs reject a wrong key with 403. AWS does so, too, and S3 rejects a token that has
+    expired with 400.
+    """
+    found = {401}
+    for part in parts_of(credentials):
+        if isinstance(part, AwsCredentials):
+            found |= {400, 403}
+        elif isinstance(part, HeaderCredentials | QueryCredentials):
+            found.add(403)
+    return frozenset(found)
+
+
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -55,8 +81,11 @@ class RotatingCredentials:
         self._make = make
         self._commands = commands
         self._guard = guard
+        self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
         self.signer = make(credentials)
+        # Signers that were replaced, while requests may need their sessions.
+        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
     def begin(self, server: str) -> RotatingAttempt:
@@ -66,6 +95,29 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    @property
+    def login_failure(self) -> Any:
+        """Why the last login failed; None if it did not, or there is none."""
+        return first_login_failure([self.signer])
+
+    def log_out(self) -> Deferred[None]:
+        """Log out of what the signer has logged in to; see `ILogOut`."""
+        return log_out_all([*self._retired, self.signer])
+
+    def may_reject(self, status: int) -> bool:
+        """Return whether a response to a signed request may be a rejection of the secrets.
+
+        A 400 or 403 mostly has other reasons. So it counts only for secrets that are not new:
+        some commands print other ones each time.
+
+        Args:
+            status: Its status.
+        """
+        if status == 401:
+            return True
+        in_use_s = self._commands.seconds() - self._since_s
+        return status in self._rejections and in_use_s >= DOUBTED_AFTER_S
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -101,7 +153,9 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
-        self._credentials, self.signer = credentials, self._make(credentials)
+        before, self.signer = self.signer, self._make(credentials)
+        self._credentials = credentials
+        self._retire(before)
         self._since_s = self._commands.seconds()
         self._guard.forget()
         _log.info(
@@ -109,6 +163,13 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
+
+    def _retire(self, signer: ICredentials) -> None:
+        """Log out of what a signer has logged in to, once its requests have ended."""
+        self._retired.append(signer)
+        leaving = log_out_all([signer])
+        leaving.addErrback(lambda failure: _log.failure("a logout failed", failure))
+        leaving.addCallback(lambda _: self._retired.remove(signer))
 
 
 @implementer(IAttempt)
@@ -172,7 +233,7 @@ class RotatingAttempt:
             return True
         # Not only if they were fresh: of several requests with one nonce, one is the first, but
         # all are rejected.
-        is_rejected = response.status == 401 and signed.has_credentials
+        is_rejected = signed.has_credentials and self._credentials.may_reject(response.status)
         if not is_rejected or self._renewed:
             return False
         self._renewed = True

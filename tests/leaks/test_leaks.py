@@ -14,6 +14,20 @@ class TextTests(LeakTestCase):
         await self.do_everything()
         self.assertEqual(self.found(), "")
         self.assertEqual(self.unsent(), [])
+        fine = {key: each for key, each in self.statuses.items() if key.endswith("/fine")}
+        self.assertEqual([key for key in fine if fine[key] != 200], ["/tls/fine"])
+        self.assertEqual(sorted(self.box.failed), list(range(8)))
+        seen = self.outputs["reprs"].decode()
+        for name in (
+            "Session",
+            "Token",
+            "Signed",
+            "RotatingCredentials",
+            "NtlmSigner",
+            "QuerySigner",
+        ):
+            self.assertRegex(seen, rf"\b{name}\b")
+        self.assertGreater(len(self.box.assertions), 2)
         log = self.outputs["log"].decode()
         # All of it has happened.
         for said in (
