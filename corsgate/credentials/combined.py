@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.credentials.logins import first_login_failure, log_out_all
-from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 
 
-@implementer(ICredentials, ILogin, ILogOut)
+@implementer(ICredentials)
 @attrs.frozen(kw_only=True, eq=False)
 class CombinedSigner:
     """Signs with each of its parts, one after the other.
@@ -57,15 +54,6 @@ class CombinedSigner:
             server: The server's origin.
         """
         return CombinedAttempt([part.begin(server) for part in self.parts])
-
-    @property
-    def login_failure(self) -> Any:
-        """Why the last login of a part failed; None if none did."""
-        return first_login_failure(self.parts)
-
-    def log_out(self) -> Deferred[None]:
-        """Log out of what the parts have logged in to; see `ILogOut`."""
-        return log_out_all(self.parts)
 
 
 @implementer(IAttempt)

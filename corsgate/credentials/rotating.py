@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -18,10 +17,9 @@ from corsgate.config.model.credentials import (
 )
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.logins import first_login_failure, log_out_all
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
+from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -51,7 +49,7 @@ def rejections_of(credentials: Credentials) -> frozenset[int]:
     return frozenset(found)
 
 
-@implementer(ICredentials, ILogin, ILogOut)
+@implementer(ICredentials)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -84,8 +82,6 @@ class RotatingCredentials:
         self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
         self.signer = make(credentials)
-        # Signers that were replaced, while requests may need their sessions.
-        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
     def begin(self, server: str) -> RotatingAttempt:
@@ -95,15 +91,6 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
-
-    @property
-    def login_failure(self) -> Any:
-        """Why the last login failed; None if it did not, or there is none."""
-        return first_login_failure([self.signer])
-
-    def log_out(self) -> Deferred[None]:
-        """Log out of what the signer has logged in to; see `ILogOut`."""
-        return log_out_all([*self._retired, self.signer])
 
     def may_reject(self, status: int) -> bool:
         """Return whether a response to a signed request may be a rejection of the secrets.
@@ -153,9 +140,7 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
-        before, self.signer = self.signer, self._make(credentials)
-        self._credentials = credentials
-        self._retire(before)
+        self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
         _log.info(
@@ -163,13 +148,6 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
-
-    def _retire(self, signer: ICredentials) -> None:
-        """Log out of what a signer has logged in to, once its requests have ended."""
-        self._retired.append(signer)
-        leaving = log_out_all([signer])
-        leaving.addErrback(lambda failure: _log.failure("a logout failed", failure))
-        leaving.addCallback(lambda _: self._retired.remove(signer))
 
 
 @implementer(IAttempt)
