@@ -83,6 +83,7 @@ class LeakTestCase(ProcessTestCase):
     """
 
     places: Sequence[Place] = PLACES
+    timeout = 400
     log_format = "text"
     prepare = CRASHES
 
@@ -198,7 +199,17 @@ class LeakTestCase(ProcessTestCase):
             ["check", str(other)],
             ["explain", "--config", config, *asked],
             ["explain", "--config", config, "--json", *asked],
-            ["explain", "--config", config, "--live", *asked],
+            *(
+                [
+                    "explain",
+                    "--config",
+                    config,
+                    "--live",
+                    *asked[:-1],
+                    f"http://localhost:{self.port}{each}",
+                ]
+                for each in ("/basic-literal/fine", "/query-file/away", "/session-basic-literal/x")
+            ),
             ["diff", config, str(other)],
             ["diff", "--json", str(other), config],
             ["learn", "--from", str(log)],

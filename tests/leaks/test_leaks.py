@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from tests.leaks.case import CRASHES, LeakTestCase
 from tests.leaks.places import PLACES
 
@@ -45,6 +47,7 @@ class JsonTests(TextTests):
     """A daemon that logs as JSON."""
 
     log_format = "json"
+    places = tuple(attrs.evolve(each, sources=("literal", "command")) for each in PLACES)
 
 
 class PlantedTests(LeakTestCase):
