@@ -90,7 +90,9 @@ def _spawn(command: Command, program: str, environ: Mapping[str, str], output: i
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
         *((os.POSIX_SPAWN_CLOSE, each) for each in _inheritable()),
     ]
-    given = {name: value for name, value in environ.items() if name not in _OF_THE_GATE}
+    # Name by name, since pyspnego takes a variable from the environment in another thread.
+    found = {name: environ.get(name) for name in list(environ) if name not in _OF_THE_GATE}
+    given = {name: value for name, value in found.items() if value is not None}
     try:
         # Unlike os.fork, this is safe while other threads run. It also clears the signal mask,
         # which the gate's threads have: SIGTERM would not end the program otherwise.
