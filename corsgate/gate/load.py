@@ -13,7 +13,7 @@ from corsgate.config.parse import parse_config
 from corsgate.config.toml.document import read_source
 from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
-from corsgate.credentials.client_assertion import has_jose
+from corsgate.credentials.oauth2.client_assertion import has_jose
 from corsgate.gate.startup_checks import preflight
 from corsgate.server.alpn import find_http2
 from corsgate.transport.command import run_command
