@@ -247,7 +247,7 @@ def _command(raw: object) -> Command | None:
             return Command(arguments=tuple(map(str, arguments)), timeout_s=timeout_s)
         case {"command": str(), **rest} if rest.keys() <= {"timeout"}:
             raise BadValue(
-                "the command is one text, and there is no shell to split it",
+                "the command is text, but there is no shell to split it",
                 'write a list, such as ["pass", "show", "box"]',
             )
     return None

@@ -65,8 +65,8 @@ class ReadTests(TableTestCase):
             ('{ "http://a/" = "t" }', "has a path"),
             ('{ "*" = "t" }', "is not one origin"),
             ('{ "http://a" = "none" }', "there is no [credentials.none]"),
-            ('{ "http://a" = 5 }', "it is no name"),
-            ('{ "http://a" = { type = "bearer", token = "hunter2" } }', "it is no name"),
+            ('{ "http://a" = 5 }', "it is not a name"),
+            ('{ "http://a" = { type = "bearer", token = "hunter2" } }', "it is not a name"),
         ):
             found, recorded = self.read(value)
             self.assertEqual(found, ())

@@ -123,6 +123,15 @@ class CredentialTests(TableTestCase):
             unknown, 'c.toml:4: allow[1]: "ntlm" is unknown; write "digest" or "basic"'
         )
 
+    def test_auto_of_nothing(self) -> None:
+        """An empty list of schemes is a fault, not the default."""
+        source = 'type = "auto"\nusername = "a"\npassword = "hunter2"\nallow = []'
+        _, (fault,) = self.read(source)
+        self.assertEqual(
+            fault,
+            'c.toml:4: allow: nothing is allowed; write allow = ["digest"], or remove the key',
+        )
+
     def test_keys_of_another_kind(self) -> None:
         """A key that belongs to another kind is unknown, and the value stays."""
         found, recorded = self.read('type = "bearer"\ntoken = "hunter2"\nusername = "a"')
