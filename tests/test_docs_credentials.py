@@ -63,6 +63,7 @@ def load(source: str) -> Config:
         run=run,
         cors_rules=CORS_RULES,
         has_jose=True,
+        has_spnego=True,
     )
 
 

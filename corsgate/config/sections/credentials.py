@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
 from corsgate.config.model import ntlm, rules
@@ -137,7 +136,7 @@ def _header(table: Table, sources: Sources) -> Credentials | None:
 
 
 def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
-    if importlib.util.find_spec("spnego") is None:
+    if not sources.has_spnego:
         table.notes.add(
             (*table.path, "type"),
             "NTLM needs pyspnego, which is not installed",

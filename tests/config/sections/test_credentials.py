@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
@@ -156,10 +154,10 @@ class CredentialTests(TableTestCase):
 
     def test_ntlm_without_pyspnego(self) -> None:
         """The extra is named."""
-        self.patch(importlib.util, "find_spec", lambda name: None)
-        _, recorded = self.read('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
-        self.assertEqual(len(recorded), 1)
-        self.assertIn("pip install 'corsgate[ntlm]'", recorded[0])
+        table = table_of('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
+        read_credentials(table, sources(has_spnego=False))
+        (fault,) = noted(table)
+        self.assertIn("pip install 'corsgate[ntlm]'", fault)
 
 
 class HeadersTests(TableTestCase):
