@@ -102,7 +102,7 @@ class EveryoneTests(TableTestCase):
         self.assertIn("caches would hand one origin's responses to another", fault)
 
     def test_in_clear(self) -> None:
-        """Each that is sent unencrypted is warned of, at its key."""
+        """Each that is sent unencrypted produces a warning at its key."""
         warnings = [each for each in warned(config("http://b.example")) if "unencrypted" in each]
         self.assertEqual(len(warnings), 2)
         self.assertIn('credentials_by_origin."http://localhost:4200"', warnings[0])

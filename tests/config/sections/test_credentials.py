@@ -178,7 +178,7 @@ class HeadersTests(TableTestCase):
         self.assertEqual((found, recorded), (SeveralCredentials(parts=parts), []))
 
     def test_exposed(self) -> None:
-        """A secret that stands in the file is warned of."""
+        """A secret in the file itself produces a warning."""
         for written, warned in (
             ('X-Tenant = "7"', ["headers.X-Tenant"]),
             ('X-Tenant = "7", X-Api-Key = "k"', ["headers.X-Tenant", "headers.X-Api-Key"]),

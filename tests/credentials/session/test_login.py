@@ -14,7 +14,7 @@ class SigningTests(SessionCase):
     """`Login.signed`."""
 
     def signed_with(self, credentials: SessionCredentials, session: Session) -> list[object]:
-        """Return the target and the fields of a signed request, but for Host."""
+        """Return the target and the fields of a signed request, without Host."""
         login = Login(credentials, means())
         head = request(b"/x?a=b", b"POST", (b"Cookie", b"sid=mine; a=b"))
         signed = login.signed(head, session, {b"sid"}, with_csrf=True)
