@@ -136,7 +136,10 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
             headers=_SOON,
         ),
     ),
-    (LoginFailed, Problem(status=502, detail="The gate could not log in for the upstream.")),
+    (
+        LoginFailed,
+        Problem(status=502, detail="The gate could not log in to the upstream; its log says why."),
+    ),
     (ConnectFailed, Problem(status=502, detail="No server of the upstream could be reached.")),
     (UpstreamError, Problem(status=502, detail="The upstream gave no usable response.")),
 )

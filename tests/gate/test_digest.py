@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from corsgate.credentials.digest_server import MAX_TRIES
+from corsgate.credentials.digest.server import MAX_TRIES
 from corsgate.server.memory_budget import Account
 from corsgate.server.memory_holder import MemoryHolder
 from tests.apache import ApacheDigest
