@@ -93,7 +93,7 @@ class DigestSigner:
         if queue is None:
             if len(self._queues) >= MAX_SERVERS:
                 del self._queues[next(iter(self._queues))]
-            queue = self._queues[server] = _Queue(self.means)
+            queue = self._queues[server] = _Queue(self.means, server)
         return DigestAttempt(self, queue)
 
 
@@ -101,20 +101,28 @@ class _Queue:
     """The requests that wait until they may be sent to one server.
 
     Args:
-        means: The clock.
+        means: The clock, and the guard.
+        origin: The server's origin.
 
     Attributes:
         server: Decides which may.
     """
 
-    __slots__ = ("_is_waking", "_means", "_timer", "_waiting", "server")
+    __slots__ = ("_is_waking", "_means", "_origin", "_timer", "_waiting", "server")
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, origin: str) -> None:
         self.server = DigestServer()
+        self._origin = origin
         self._means = means
         self._waiting: dict[Turn, Deferred[None]] = {}
         self._timer: Any = None
         self._is_waking = False
+
+    def admit(self, turn: Turn) -> bool:
+        """Return whether a request may be sent now."""
+        means = self._means
+        is_proven = means.guard.is_proven(self._origin)
+        return self.server.admit(turn, means.seconds(), is_proven=is_proven)
 
     async def wait(self, turn: Turn) -> None:
         """Return when a request may be sent; it leaves the queue if it is cancelled meanwhile."""
@@ -144,7 +152,7 @@ class _Queue:
         """Return one that may go now: one that the others wait for, or the first."""
         leaders = [turn for turn in self.server.leaders if turn in self._waiting]
         for turn in leaders or itertools.islice(self._waiting, 1):
-            if self.server.admit(turn, self._means.seconds()):
+            if self.admit(turn):
                 return turn
         return None
 
@@ -194,7 +202,7 @@ class DigestAttempt:
             LoginRefused: It was refused, and another request has shown that the login is wrong.
         """
         queue, turn = self._queue, self._turn
-        if not queue.server.admit(turn, self._signer.means.seconds()):
+        if not queue.admit(turn):
             await queue.wait(turn)
         if turn.is_hopeless:
             raise LoginRefused("it has just refused the same user name and password")

@@ -104,15 +104,23 @@ class Place:
         if guard is not None:
             guard._rejected(self._server, self._term)
 
-    def doubted(self) -> None:
+    def doubted(self, *, is_stale: bool = False) -> None:
         """Record a refusal that may have another reason, such as a nonce that has expired.
 
-        It doesn't count where the server has accepted the credentials before. Elsewhere four in a
-        row are like two rejections.
+        It doesn't count where the server has accepted the credentials before, but it has to accept
+        them again before many requests are sent at once. Elsewhere four in a row are like two
+        rejections.
+
+        Args:
+            is_stale: Whether the server says that only the nonce has expired.
         """
         guard, self._guard = self._guard, None
-        if guard is not None and self._term is not None:
+        if guard is None:
+            return
+        if self._term is not None:
             guard._rejected(self._server, self._term, in_doubt=True)
+        elif not is_stale:
+            guard.proven.pop(self._server, None)
 
     def unjudged(self) -> None:
         """Give the place back: the server got nothing, or its response says nothing of them."""
@@ -170,6 +178,15 @@ class Guard:
         self._upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
+
+    def is_proven(self, server: str) -> bool:
+        """Return whether any number of requests may be sent the credentials at once.
+
+        Args:
+            server: As for `check`.
+        """
+        used_s = self.proven.get(server)
+        return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
 
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
