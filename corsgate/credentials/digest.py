@@ -24,7 +24,7 @@ from corsgate.credentials.digest_nonce import Nonce, Turn
 from corsgate.credentials.digest_server import DigestServer
 from corsgate.credentials.means import Means
 from corsgate.credentials.static import utf8
-from corsgate.errors import BodyNotCovered, LoginRefused
+from corsgate.errors import BodyNotCovered, CredentialsRejected
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
@@ -199,13 +199,17 @@ class DigestAttempt:
 
         Raises:
             BodyNotCovered: The server wants the body signed, but it is too large to be kept.
-            LoginRefused: It was refused, and another request has shown that the login is wrong.
+            CredentialsRejected: It was refused, and another request has shown that the login is
+                wrong.
         """
         queue, turn = self._queue, self._turn
         if not queue.admit(turn):
             await queue.wait(turn)
         if turn.is_hopeless:
-            raise LoginRefused("it has just refused the same user name and password")
+            raise CredentialsRejected(
+                "the server has just rejected the user name or the password of another request",
+                HURRY_S,
+            )
         nonce = queue.server.sign(turn)
         if nonce is None:
             signed = Signed(head=head, has_credentials=False, is_fresh=False, awaits_continue=True)
@@ -241,15 +245,12 @@ class DigestAttempt:
         except BaseException:
             server.unanswerable(turn)
             raise
-        again = False
+        # Others wait until `end`: by then the guard knows of a rejection.
         if offer is None:
             server.unanswerable(turn)
-        else:
-            self._cookies = cookies_of(response.headers)
-            again = server.refused(turn, offer, now, bound=bool(self._cookies))
-        if not again:
-            self.end()
-        return again
+            return False
+        self._cookies = cookies_of(response.headers)
+        return server.refused(turn, offer, now, bound=bool(self._cookies))
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
         """Return the head without the cookies of challenges.

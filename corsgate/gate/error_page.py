@@ -21,7 +21,6 @@ from corsgate.errors import (
     ConnectTimedOut,
     CredentialsRejected,
     LoginFailed,
-    LoginRefused,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -130,8 +129,6 @@ def problem_of(error: BaseException | None) -> Problem:
         )
     if isinstance(error, UnsignableBody):
         return Problem(status=413, detail=str(error))
-    if isinstance(error, LoginRefused):
-        return Problem(status=502, detail="The upstream refused the gate's credentials.")
     if isinstance(error, BodyNotCovered):
         return Problem(
             status=502,

@@ -12,6 +12,7 @@ import attrs
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.credentials.digest_challenge import is_true
 from corsgate.credentials.guard import Guard, Place
 from corsgate.errors import (
     ChallengedMidUpload,
@@ -258,9 +259,7 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 def _is_stale(response: ResponseHead) -> bool:
     """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
     values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(
-        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
-    )
+    return any(is_true(each.parameters.get(b"stale")) for each in parse_challenges(values))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:
