@@ -36,6 +36,9 @@ MAX_SERVERS = 1000
 HURRY_S = 1.0
 """How long requests wait without any response from the server, before one more of them goes."""
 
+PATIENCE = 10
+"""How many go so without any response before all do: then the server may not respond at all."""
+
 
 @implementer(ICredentials)
 @attrs.define(kw_only=True, eq=False)
@@ -108,7 +111,7 @@ class _Queue:
         server: Decides which may.
     """
 
-    __slots__ = ("_is_waking", "_means", "_origin", "_timer", "_waiting", "server")
+    __slots__ = ("_hurried", "_is_waking", "_means", "_origin", "_timer", "_waiting", "server")
 
     def __init__(self, means: Means, origin: str) -> None:
         self.server = DigestServer()
@@ -117,6 +120,8 @@ class _Queue:
         self._waiting: dict[Turn, Deferred[None]] = {}
         self._timer: Any = None
         self._is_waking = False
+        # How many have gone since the last response because there was none for long.
+        self._hurried = 0
 
     def admit(self, turn: Turn) -> bool:
         """Return whether a request may be sent now."""
@@ -134,17 +139,23 @@ class _Queue:
         self.wake()
         await waiting
 
-    def wake(self) -> None:
-        """Let those go that may: a response came, or a request ended without one."""
-        if not self._waiting or self._is_waking:
-            return
+    def responded(self) -> None:
+        """Begin to wait anew for the next response: one came."""
+        self._hurried = 0
         if self._timer is not None:
             self._timer.reset(HURRY_S)
+
+    def wake(self) -> None:
+        """Let those go that may."""
+        if not self._waiting or self._is_waking:
+            return
         # Whoever goes calls this too; a loop needs no stack for each.
         self._is_waking = True
         try:
             while (turn := self._next()) is not None:
                 self._go(turn)
+                if self._timer is not None:
+                    self._timer.reset(HURRY_S)
         finally:
             self._is_waking = False
 
@@ -158,10 +169,12 @@ class _Queue:
 
     def _hurry(self) -> None:
         """Let one more go: the server takes long, or a response was lost."""
-        turn = next(iter(self._waiting))
         self._timer = self._means.later(HURRY_S, self._hurry)
-        self.server.hurry(turn)
-        self._go(turn)
+        self._hurried += 1
+        for turn in list(self._waiting)[: None if self._hurried >= PATIENCE else 1]:
+            if turn in self._waiting:
+                self.server.hurry(turn)
+                self._go(turn)
         self.wake()
 
     def _go(self, turn: Turn) -> None:
@@ -231,6 +244,7 @@ class DigestAttempt:
         """
         signer, server, turn = self._signer, self._queue.server, self._turn
         now = signer.means.seconds()
+        self._queue.responded()
         if response.status != 401:
             succeeded = response.status < 500
             server.passed(turn, now, succeeded=succeeded, closes=_closes(response.headers))

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
-from corsgate.credentials.digest import HURRY_S, DigestAttempt, DigestSigner
+from corsgate.credentials.digest import HURRY_S, PATIENCE, DigestAttempt, DigestSigner
 from corsgate.credentials.guard import Guard
 from corsgate.errors import BodyNotCovered, CredentialsRejected
 from corsgate.message.signed import Signed
@@ -156,6 +156,32 @@ class WaitingTests(WaitingTestCase):
         self.clock.advance(HURRY_S * 0.9)
         self.assert_signed(two, signed=False)
         self.assertNoResult(three.signing)
+
+    def test_newcomers(self) -> None:
+        """Requests that keep coming don't make the others wait longer for a silent server."""
+        asked = [self.begin() for _ in range(2)]
+        for _ in range(3):
+            self.clock.advance(HURRY_S * 0.6)
+            asked.append(self.begin())
+        self.assert_signed(asked[1], signed=False)
+
+    def test_silent_server(self) -> None:
+        """After some seconds without any response, none waits any longer."""
+        asked = [self.begin() for _ in range(100)]
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertNoResult(asked[PATIENCE].signing)
+        self.clock.advance(HURRY_S)
+        for each in asked:
+            self.assert_signed(each, signed=False)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_patience(self) -> None:
+        """A response in between begins the count anew."""
+        asked = [self.begin() for _ in range(100)]
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertTrue(self.challenged(asked[0]))
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertNoResult(asked[-1].signing)
 
     def test_wrong_login(self) -> None:
         """One that was refused is not sent again once the login is known to be wrong."""
