@@ -41,8 +41,7 @@ MAX_WAITING: Final = 1024
 """How many requests wait for one server at most."""
 
 _NO_VERDICT: Final = frozenset((429, 502, 503, 504))
-"""Statuses that say nothing of the credentials: the server may not have looked at them, or comes
-from a gateway before it (RFC 6585 4, RFC 9110 15.6)."""
+"""Statuses that say nothing of the credentials: nobody may have looked at them (RFC 9110 15.6)."""
 
 _log = Logger()
 
@@ -84,10 +83,10 @@ class Place:
             self.accepted()
 
     def failed(self, error: UpstreamError) -> None:
-        """Record why there is no response.
+        """Record why there is no response; if nothing was sent, give the place back at once.
 
         Args:
-            error: Why. If nothing was sent, the place is given back at once.
+            error: Why.
         """
         if isinstance(error, ConnectFailed | UpstreamBusy):
             self.unjudged()
@@ -104,15 +103,22 @@ class Place:
         if guard is not None:
             guard._rejected(self._server, self._term)
 
-    def doubted(self) -> None:
+    def doubted(self, *, is_stale: bool = False) -> None:
         """Record a refusal that may have another reason, such as a nonce that has expired.
 
-        It doesn't count where the server has accepted the credentials before. Elsewhere four in a
-        row are like two rejections.
+        A server that has accepted the credentials before has to accept them again before many
+        requests are sent at once. At another one, four in a row are like two rejections.
+
+        Args:
+            is_stale: Whether the server says that only the nonce has expired.
         """
         guard, self._guard = self._guard, None
-        if guard is not None and self._term is not None:
+        if guard is None:
+            return
+        if self._term is not None:
             guard._rejected(self._server, self._term, in_doubt=True)
+        elif not is_stale:
+            guard.proven.pop(self._server, None)
 
     def unjudged(self) -> None:
         """Give the place back: the server got nothing, or its response says nothing of them."""
@@ -171,6 +177,15 @@ class Guard:
         self.clock = clock
         self._servers: dict[str, _Server] = {}
 
+    def is_proven(self, server: str) -> bool:
+        """Return whether any number of requests may be sent the credentials at once.
+
+        Args:
+            server: As for `check`.
+        """
+        used_s = self.proven.get(server)
+        return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
+
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
 
@@ -209,12 +224,11 @@ class Guard:
             CredentialsRejected: Nothing is signed for the server now.
             UpstreamBusy: It took too long, or too many wait.
         """
-        now, used_s = self.clock.seconds(), self.proven.get(server)
-        if used_s is not None:
-            if now - used_s <= PROOF_S:
-                self.proven[server] = now
-                return Place(self, server, None)
-            del self.proven[server]
+        now = self.clock.seconds()
+        if self.is_proven(server):
+            self.proven[server] = now
+            return Place(self, server, None)
+        self.proven.pop(server, None)
         found = self._servers.get(server)
         if found is None:
             found = self._new(server)
@@ -269,10 +283,8 @@ class Guard:
         self._wake(server)
 
     def _rejected(self, server: str, term: Term | None, *, in_doubt: bool = False) -> None:
-        lockout, now = (
-            (self._servers.get(server) or self._new(server)).lockout,
-            self.clock.seconds(),
-        )
+        lockout = (self._servers.get(server) or self._new(server)).lockout
+        now = self.clock.seconds()
         if in_doubt and term is not None:
             begins = lockout.doubted(term, now)
         else:

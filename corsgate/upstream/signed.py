@@ -12,6 +12,7 @@ import attrs
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.credentials.digest.challenge import is_true
 from corsgate.credentials.guard import Guard, Place
 from corsgate.errors import (
     ChallengedMidUpload,
@@ -92,9 +93,13 @@ class _Admission:
             guard.check(origin)
 
     async def enter(self, signed: Signed) -> None:
-        """Wait until a request may be sent."""
-        if self._guard is not None and self._place is None and signed.has_credentials:
+        """Wait until a request may be sent; one that only fetches a challenge need not wait."""
+        if self._guard is None or self._place is not None:
+            return
+        if signed.has_credentials:
             self._place = await self._guard.admit(self._origin)
+        else:
+            self._guard.check(self._origin)
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
         """Record what a response to a signed request says of the credentials.
@@ -107,14 +112,15 @@ class _Admission:
         place, self._place = self._place, None
         if place is None:
             return
-        if not again and (signed.is_fresh or response.status != 401):
-            place.responded(response.status)
-        elif response.status != 401:
-            place.unjudged()
-        elif signed.is_fresh and not _is_stale(response):
-            place.rejected()
+        if response.status != 401:
+            if again:
+                place.unjudged()
+            else:
+                place.responded(response.status)
+        elif (is_stale := _is_stale(response)) or not signed.is_fresh:
+            place.doubted(is_stale=is_stale)
         else:
-            place.doubted()
+            place.rejected()
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response."""
@@ -253,9 +259,7 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 def _is_stale(response: ResponseHead) -> bool:
     """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
     values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(
-        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
-    )
+    return any(is_true(each.parameters.get(b"stale")) for each in parse_challenges(values))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:
