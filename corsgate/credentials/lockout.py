@@ -80,14 +80,18 @@ class Lockout:
         """Return for how many more seconds nothing may be signed; 0.0 if it may."""
         return max(self.until_s - now, 0.0) if self.block_s else 0.0
 
-    def begin(self, now: float) -> Term | None:
+    def begin(self, now: float, *, at_once: bool = False) -> Term | None:
         """Begin a request, if one may be sent now; return its term, else None.
 
         Args:
             now: The time in seconds.
+            at_once: Whether it may be sent however many are under way, unless there is a block.
         """
         if self.left_s(now):
             return None
+        if at_once:
+            self.under_way += 1
+            return self.term
         taken = self._taken(now)
         if not taken:
             self._quiet_s, self._more = now, 0
@@ -133,19 +137,22 @@ class Lockout:
         self.rejections += 1
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
-    def doubted(self, term: Term, now: float) -> bool:
+    def doubted(self, term: Term, now: float, *, again: bool = False) -> bool:
         """Record a refusal that may have another reason; return whether a block begins.
 
         Args:
             term: The request's.
             now: The time in seconds.
+            again: Whether it is sent once more, and so stays under way.
         """
-        return term is self.term and self._failed(term, now, is_over=False)
+        return term is self.term and self._failed(term, now, is_over=False, again=again)
 
-    def _failed(self, term: Term | None, now: float, *, is_over: bool) -> bool:
+    def _failed(self, term: Term | None, now: float, *, is_over: bool, again: bool = False) -> bool:
         """Count a failure, which may be one too many; return whether a block begins."""
         self.failures += 1
-        if term is not None:
+        if again:
+            self._responded(now)
+        elif term is not None:
             self.ended(term, now)
         if not is_over and self.failures < MAX_FAILURES:
             return False
@@ -166,8 +173,7 @@ class Lockout:
         """
         if term is self.term:
             self.under_way -= 1
-            self._quiet_s = now
-            self._more = max(0, self._taken(now) - self._limit)
+            self._responded(now)
 
     def given_up(self, term: Term, now: float) -> None:
         """Record that nobody waits for the response to a request any more.
@@ -188,6 +194,10 @@ class Lockout:
         self.rejections = self.failures = 0
         self.block_s = 0.0
         self._begin_term()
+
+    def _responded(self, now: float) -> None:
+        self._quiet_s = now
+        self._more = max(0, self._taken(now) - self._limit)
 
     def _begin_term(self) -> None:
         self.term = Term()

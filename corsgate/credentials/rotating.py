@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -56,6 +57,8 @@ class RotatingCredentials:
         self._commands = commands
         self._guard = guard
         self._since_s = commands.seconds()
+        self._is_renewing = False
+        guard.renewable.add(self)
         self.signer = make(credentials)
         self.header_names: frozenset[bytes] = self.signer.header_names
 
@@ -84,6 +87,17 @@ class RotatingCredentials:
             # Another request has renewed it meanwhile, or before this one was rejected.
             return True
         return bool(new) and self._use(new)
+
+    def renew_soon(self) -> None:
+        """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
+        if not self._is_renewing:
+            self._is_renewing = True
+            renewal = Deferred.fromCoroutine(self.renew(self.signer))
+            renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
+            renewal.addCallback(self._renewed)
+
+    def _renewed(self, _: object) -> None:
+        self._is_renewing = False
 
     async def _newer(self, secret: Secret) -> str | None:
         if secret.command is None:
@@ -131,7 +145,7 @@ class RotatingAttempt:
         self._attempt: Any = self._signer.begin(self._server)
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request.
+        """Return the signed request, with other secrets if there are some since it was signed.
 
         Some kinds log in for that. If they can't, the secret may be the reason.
 
@@ -143,6 +157,9 @@ class RotatingAttempt:
             UpstreamError: It can't be signed now, with other secrets neither.
         """
         signed: Signed
+        if self._signer is not self._credentials.signer:
+            self._attempt.end()
+            self._begin()
         try:
             signed = await self._attempt.sign(head, body)
         except UpstreamError:

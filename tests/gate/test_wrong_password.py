@@ -204,6 +204,7 @@ class OverSockets(GateTestCase):
         for client in clients:
             client.send(request(headers=[FROM_APP]))
         await self.when_waiting(gate, 2)
+        await box.arrived(2)
         first = box.requests[0]
         for client in clients:
             await client.close()
