@@ -7,14 +7,16 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.login_failure import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -26,7 +28,7 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -61,6 +63,15 @@ class RotatingCredentials:
         guard.renewable.add(self)
         self.signer = make(credentials)
         self.header_names: frozenset[bytes] = self.signer.header_names
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the last login failed; see `ILogin`."""
+        return login_failure_of([self.signer])
+
+    def log_out(self) -> Deferred[Any]:
+        """Log out; see `ILogOut`."""
+        return log_out_of([self.signer])
 
     def begin(self, server: str) -> RotatingAttempt:
         """Return an attempt at one server.
@@ -115,6 +126,8 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
+        # What it has left behind at servers, they may still know.
+        log_out_of([self.signer]).addErrback(_not_left)
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
@@ -123,6 +136,10 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
+
+
+def _not_left(failure: Failure) -> None:
+    _log.failure("logging out with an old secret failed", failure)
 
 
 @implementer(IAttempt)
