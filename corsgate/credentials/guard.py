@@ -1,8 +1,8 @@
 """Keeps a wrong password from locking an account: says who may send it when.
 
-There is one `Guard` for each credentials object, so for each configured secret; it judges each
-server, or other place of login, on its own. Whoever is about to send the secret asks first, and
-says how it went::
+There is one `Guard` for each configured secret, which all upstreams that have it share; it judges
+each server, or other place of login, on its own. Whoever is about to send the secret asks first,
+and says how it went::
 
     place = await guard.admit(server)  # Raises CredentialsRejected during a block.
     try:
@@ -93,7 +93,7 @@ class Guard:
     """Says when the credentials may be sent to a server.
 
     Args:
-        upstream: The name of the upstream whose credentials they are, for the log.
+        upstream: The name of an upstream whose credentials they are, for the log.
         clock: Tells the time and calls back.
 
     Attributes:
@@ -101,6 +101,7 @@ class Guard:
             was last sent them, in the clock's seconds. A request to one of these may be sent
             without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
             and calls `rejected` on a 401.
+        upstream: As above.
         clock: As above.
         version: Counts the changes of the secret. What was signed before one must be signed again.
         renewable: Are asked for another secret when a block keeps a request from being signed.
@@ -110,7 +111,7 @@ class Guard:
         self.proven: dict[str, float] = {}
         self.version = 0
         self.renewable: WeakSet[Renewable] = WeakSet()
-        self._upstream = upstream
+        self.upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
 
@@ -223,7 +224,7 @@ class Guard:
             _log.info(
                 "upstream {upstream}, server {server}: box accepted the gate's credentials;"
                 " requests are signed again",
-                upstream=self._upstream,
+                upstream=self.upstream,
                 server=server,
             )
         self._wake(server)
@@ -249,7 +250,7 @@ class Guard:
                 " times in a row; to keep the account from being locked, nothing is signed for"
                 " {seconds:g} s and requests get 502: correct the secret, or see whether the"
                 " account is locked",
-                upstream=self._upstream,
+                upstream=self.upstream,
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,

@@ -26,8 +26,8 @@ FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
 
 SILENCE_S: Final = 1.0
-"""After this time without an answer one more request may be sent, so that a slow one doesn't hold
-up all others."""
+"""After this time without a response one more request may be sent, so that a slow one doesn't hold
+up all others. It doubles with each, since some servers delay rejections on purpose."""
 
 TRIAL_SILENCE_S: Final = 5.0
 """The same after a block, when a single request tries the credentials again."""
@@ -62,8 +62,10 @@ class Lockout:
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
-    # Since when no request has been answered, and how many more may run for that.
+    # Since when there was no response, for how long there has to be none for another request, and
+    # how many more may run for that.
     _quiet_s: float = 0.0
+    _wait_s: float = 0.0
     _more: int = 0
     # Until when the places of requests that were given up stay taken.
     _held: deque[float] = attrs.Factory(deque)
@@ -89,18 +91,14 @@ class Lockout:
         """
         if self.left_s(now):
             return None
-        if at_once:
-            self.under_way += 1
-            return self.term
         taken = self._taken(now)
         if not taken:
-            self._quiet_s, self._more = now, 0
-        elif taken >= self._limit:
-            # Each silent interval allows one more, but what was not used is not saved up.
-            steps = int((now - self._quiet_s) / self._silence_s)
-            self._quiet_s += steps * self._silence_s
-            self._more = min(self._more + steps, taken - self._limit + 1)
-        if taken >= self._limit + self._more:
+            self._begin_silence(now, 0)
+        elif taken >= self._limit and now - self._quiet_s >= self._wait_s:
+            # What was not used is not saved up.
+            self._quiet_s, self._wait_s = now, 2 * self._wait_s
+            self._more = min(self._more + 1, taken - self._limit + 1)
+        if taken >= self._limit + self._more and not at_once:
             return None
         self.under_way += 1
         return self.term
@@ -110,7 +108,7 @@ class Lockout:
         left_s = self.left_s(now)
         if left_s:
             return left_s
-        next_s = self._quiet_s + self._silence_s
+        next_s = self._quiet_s + self._wait_s
         return max(min(next_s, *self._held) - now if self._held else next_s - now, 0.0)
 
     def accepted(self, term: Term) -> bool:
@@ -196,8 +194,10 @@ class Lockout:
         self._begin_term()
 
     def _responded(self, now: float) -> None:
-        self._quiet_s = now
-        self._more = max(0, self._taken(now) - self._limit)
+        self._begin_silence(now, max(0, self._taken(now) - self._limit))
+
+    def _begin_silence(self, now: float, more: int) -> None:
+        self._quiet_s, self._wait_s, self._more = now, self._silence_s, more
 
     def _begin_term(self) -> None:
         self.term = Term()
