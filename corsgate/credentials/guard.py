@@ -257,6 +257,13 @@ class Guard:
             )
         self._wake(server)
 
+    def note_challenged(self, server: str, term: Term) -> bool:
+        """Record a doubtful refusal; return whether the request keeps its place for another try."""
+        found = self._servers.get(server)
+        keeps = found is not None and found.lockout.may_repeat(self.clock.seconds())
+        self.note_rejected(server, term, in_doubt=True, again=keeps)
+        return keeps
+
     def note_ended(self, server: str, term: Term | None) -> None:
         """Record the end of a request without a verdict."""
         found = self._servers.get(server)

@@ -29,8 +29,8 @@ SILENCE_S: Final = 1.0
 """After this time without a response one more request may be sent, so that a slow one doesn't hold
 up all others. It doubles with each, since some servers delay rejections on purpose."""
 
-TRIAL_SILENCE_S: Final = 5.0
-"""The same after a block, when a single request tries the credentials again."""
+DOUBTFUL_SILENCE_S: Final = 5.0
+"""The same after a failure, or after a block, when a single request tries the credentials again."""
 
 
 class Term:
@@ -135,6 +135,16 @@ class Lockout:
         self.rejections += 1
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
+    def may_repeat(self, now: float) -> bool:
+        """Return whether a request may be sent once more after the failure that it is about to be.
+
+        Otherwise it has to wait for others that are: all might fail again.
+
+        Args:
+            now: The time in seconds.
+        """
+        return self._taken(now) <= MAX_FAILURES - self.failures - 1
+
     def doubted(self, term: Term, now: float, *, again: bool = False) -> bool:
         """Record a refusal that may have another reason; return whether a block begins.
 
@@ -217,4 +227,4 @@ class Lockout:
 
     @property
     def _silence_s(self) -> float:
-        return TRIAL_SILENCE_S if self.block_s else SILENCE_S
+        return DOUBTFUL_SILENCE_S if self.block_s or self.failures else SILENCE_S

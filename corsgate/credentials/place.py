@@ -81,8 +81,9 @@ class Place:
         The place is kept for that while `is_current`. The others that wait were signed at the same
         time, and may be refused for the same reason. So this one goes before them.
         """
-        if self._guard is not None and self._term is not None:
-            self._guard.note_rejected(self._server, self._term, in_doubt=True, again=True)
+        guard, term = self._guard, self._term
+        if guard is not None and term is not None and not guard.note_challenged(self._server, term):
+            self._guard = None
 
     def unjudged(self) -> None:
         """Give the place back: the server got nothing, or its response says nothing of them."""

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.lockout import (
+    DOUBTFUL_SILENCE_S,
     FIRST_BLOCK_S,
     MAX_BLOCK_S,
     MAX_REJECTIONS,
     SILENCE_S,
-    TRIAL_SILENCE_S,
     Lockout,
     Term,
 )
@@ -70,6 +70,13 @@ class LockoutTests(SynchronousTestCase):
             self.begin(silent_s)
             self.assertIsNone(self.lockout.begin(silent_s))
 
+    def test_silence_after_a_failure(self) -> None:
+        """A server that has rejected one is left alone for longer."""
+        self.lockout.rejected(self.begin(0), 0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(DOUBTFUL_SILENCE_S - 0.1))
+        self.begin(DOUBTFUL_SILENCE_S)
+
     def test_at_once(self) -> None:
         """Some need not wait for others, but are counted, and obey a block."""
         self.assertIsNotNone(self.lockout.begin(0, at_once=True))
@@ -123,7 +130,7 @@ class LockoutTests(SynchronousTestCase):
         end = FIRST_BLOCK_S
         self.begin(end)
         self.assertIsNone(self.lockout.begin(end + SILENCE_S))
-        self.begin(end + TRIAL_SILENCE_S)
+        self.begin(end + DOUBTFUL_SILENCE_S)
 
     def test_block_doubles(self) -> None:
         """Each rejected trial doubles the block, up to five minutes."""

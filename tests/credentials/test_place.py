@@ -82,6 +82,19 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual([each.is_current for each in places], [False, False])
         self.failureResultOf(waiting, CredentialsRejected)
 
+    def test_many_challenged(self) -> None:
+        """No more are sent once more than may fail before a block."""
+        places, waiting = [self.admit(), self.admit()], self.ask()
+        self.clock.advance(1)
+        places.append(self.successResultOf(waiting))
+        for place in places:
+            place.challenged()
+        self.assertEqual([each.is_current for each in places], [True, False, False])
+        again = self.ask()
+        self.assertNoResult(again)
+        places[0].challenged()
+        self.failureResultOf(again, CredentialsRejected)
+
     def test_challenged_then_accepted(self) -> None:
         """The verdict on the request that is sent once more is the one that counts."""
         place, waiting = self.admit(), [self.ask() for _ in range(3)]
