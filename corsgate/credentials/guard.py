@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from math import ceil
 from typing import Final, Protocol
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -104,16 +104,26 @@ class Guard:
         upstream: As above.
         clock: As above.
         version: Counts the changes of the secret. What was signed before one must be signed again.
-        renewable: Are asked for another secret when a block keeps a request from being signed.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
         self.version = 0
-        self.renewable: WeakSet[Renewable] = WeakSet()
+        self._renewable: tuple[ReferenceType[Renewable], ...] = ()
         self.upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
+
+    def renew_by(self, renewable: Renewable) -> None:
+        """Have another secret looked for whenever a block keeps a request from being signed.
+
+        A reload may call this in its thread, so the tuple is replaced as a whole.
+
+        Args:
+            renewable: Looks for it, as long as it is in use.
+        """
+        known = (each for each in self._renewable if each() is not None)
+        self._renewable = (*known, ref(renewable))
 
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
@@ -299,8 +309,10 @@ class Guard:
     def _check(self, lockout: Lockout) -> None:
         left_s = lockout.left_s(self.clock.seconds())
         if left_s:
-            for each in list(self.renewable):
-                each.renew_soon()
+            for each in self._renewable:
+                renewable = each()
+                if renewable is not None:
+                    renewable.renew_soon()
             raise _rejection(lockout.rejections, left_s)
 
     def _wake(self, server: str) -> None:

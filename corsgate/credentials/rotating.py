@@ -60,7 +60,7 @@ class RotatingCredentials:
         self._guard = guard
         self._since_s = commands.seconds()
         self._is_renewing = False
-        guard.renewable.add(self)
+        guard.renew_by(self)
         self.signer = make(credentials)
         self.header_names: frozenset[bytes] = self.signer.header_names
 

@@ -215,13 +215,17 @@ class GuardTests(SynchronousTestCase):
     def test_blocked_looks_for_another_secret(self) -> None:
         """A request that a block stops has another secret looked for."""
         renewable = Renewing()
-        self.guard.renewable.add(renewable)
+        self.guard.renew_by(renewable)
         self.block()
         self.assertEqual(renewable.asked, 0)
         self.failureResultOf(self.ask(), CredentialsRejected)
         self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
         self.assertRaises(CredentialsRejected, self.guard.admit_login, SERVER)
         self.assertEqual(renewable.asked, 3)
+        # Who is no longer in use is not asked, nor kept.
+        del renewable
+        self.guard.renew_by(Renewing())
+        self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
 
     def test_forget(self) -> None:
         """A new secret is tried at once, by those that wait too."""
