@@ -185,7 +185,7 @@ class ExampleTests(SynchronousTestCase):
         assert commented is not None
         table = commented[1] + commented[2].replace("# ", "", 1).replace("\n# ", "\n")
         changed = text.replace(commented[0], table).replace(
-            'credentials = "vendor"', 'credentials = "cloud"'
+            'credentials = ["vendor", "weather"]', 'credentials = "cloud"'
         )
         found = load(changed.replace("[credentials.vendor]", "[credentials.cloud2]"))
         self.assertIsInstance(found.upstreams["vendor"].credentials, OAuth2Credentials)

@@ -18,7 +18,7 @@ from corsgate.upstream.body import Body
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 from tests.upstream.playing import Source
-from tests.upstream.test_signed import HEAD, ORIGIN, Rotating, Signature
+from tests.upstream.signatures import HEAD, ORIGIN, Rotating, Signature
 
 
 class GuardedTests(SynchronousTestCase):

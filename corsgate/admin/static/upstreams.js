@@ -21,8 +21,9 @@ const FAILURES = {
   descriptors: "out of file descriptors",
   bad_response: "with a bad response",
   challenge: "with an unusable challenge",
+  credentials: "not sent, since the box rejects the credentials",
   unsignable: "because the body could not be signed",
-  login: "without a token to sign with",
+  login: "because the gate could not log in",
   cut: "cut short",
 };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);

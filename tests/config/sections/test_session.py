@@ -95,11 +95,13 @@ class SessionTests(TableTestCase):
             ],
             'login_url = "/"\njson = { pass = { environ = "X" } }': [
                 'c.toml:3: json.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
             'login_url = "/"\nform = { pass = 1.5 }': [
                 'c.toml:3: form.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
         }
         for source, faults in found.items():
