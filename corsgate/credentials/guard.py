@@ -63,12 +63,13 @@ class Block:
 class Place:
     """One use of the credentials. What is recorded first counts; `end` must be called."""
 
-    __slots__ = ("_guard", "_server", "_term")
+    __slots__ = ("_guard", "_server", "_term", "_version")
 
     def __init__(self, guard: Guard, server: str, term: Term | None) -> None:
         self._guard: Guard | None = guard
         self._server = server
         self._term = term
+        self._version = guard.version
 
     def responded(self, status: int) -> None:
         """Record the verdict that a response's status is.
@@ -99,9 +100,9 @@ class Place:
             guard._accepted(self._server, self._term)
 
     def rejected(self) -> None:
-        """Record that the server rejected the credentials."""
+        """Record that the server rejected the credentials, unless the secret is another one now."""
         guard, self._guard = self._guard, None
-        if guard is not None:
+        if guard is not None and self._version == guard.version:
             guard._rejected(self._server, self._term)
 
     def doubted(self) -> None:
@@ -163,10 +164,12 @@ class Guard:
             without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
             and calls `rejected` on a 401.
         clock: As above.
+        version: Counts the changes of the secret.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
+        self.version = 0
         self._upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
@@ -241,6 +244,7 @@ class Guard:
 
     def forget(self) -> None:
         """Start anew: the secret has changed."""
+        self.version += 1
         self.proven.clear()
         for server, found in list(self._servers.items()):
             found.lockout.reset()
