@@ -18,12 +18,13 @@ from a gateway before it (RFC 6585 4, RFC 9110 15.6)."""
 class Place:
     """One use of the credentials. What is recorded first counts; `end` must be called."""
 
-    __slots__ = ("_guard", "_server", "_term")
+    __slots__ = ("_guard", "_server", "_term", "_version")
 
     def __init__(self, guard: Guard, server: str, term: Term | None) -> None:
         self._guard: Guard | None = guard
         self._server = server
         self._term = term
+        self._version = guard.version
 
     def responded(self, status: int) -> None:
         """Record the verdict that a response's status is.
@@ -54,9 +55,9 @@ class Place:
             guard.note_accepted(self._server, self._term)
 
     def rejected(self) -> None:
-        """Record that the server rejected the credentials."""
+        """Record that the server rejected the credentials, unless the secret is another one now."""
         guard, self._guard = self._guard, None
-        if guard is not None:
+        if guard is not None and self._version == guard.version:
             guard.note_rejected(self._server, self._term)
 
     def doubted(self) -> None:

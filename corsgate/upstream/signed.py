@@ -170,8 +170,8 @@ class _Sending:
             held = self._held(sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
-                    response = await self._send(signed, sent)
-                elif (early := await _ask(signed, held, self._send)) is not None:
+                    response = await self._send_one(signed, sent)
+                elif (early := await _ask(signed, held, self._send_one)) is not None:
                     response, sent = early, held
                 else:
                     self._expectations = None
@@ -189,6 +189,11 @@ class _Sending:
                 raise ChallengedMidUpload("it asked for credentials only after it took the body")
             is_first = False
             _dispose(response, held)
+
+    async def _send_one(self, signed: Signed, body: Body | None) -> UpstreamResponse:
+        """Send a request once; what belongs to the gate is removed from interim responses."""
+        shown = attrs.evolve(signed, interim_head=self._attempt.client_head)
+        return await self._send(shown, body)
 
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None

@@ -240,6 +240,15 @@ class GuardTests(SynchronousTestCase):
         self.admit(OTHER)
         self.assertEqual(self.guard.version, 2)
 
+    def test_rejections_of_the_secret_before(self) -> None:
+        """Rejections that come after a change don't block the new secret."""
+        self.admit().accepted()
+        late = [self.admit() for _ in range(4)]
+        self.guard.forget()
+        for place in late:
+            place.rejected()
+        self.admit().accepted()
+
     def test_long_wait(self) -> None:
         """A wait ends: with 503 where verdicts don't come."""
         asked = [self.ask() for _ in range(20)]
