@@ -125,6 +125,15 @@ class Guard:
         known = (each for each in self._renewable if each() is not None)
         self._renewable = (*known, ref(renewable))
 
+    def is_proven(self, server: str) -> bool:
+        """Return whether any number of requests may be sent the credentials at once.
+
+        Args:
+            server: As for `check`.
+        """
+        used_s = self.proven.get(server)
+        return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
+
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
 
@@ -162,8 +171,10 @@ class Guard:
             CredentialsRejected: No login is tried now.
         """
         now = self.clock.seconds()
-        if self._uses_proof(server, now):
+        if self.is_proven(server):
+            self.proven[server] = now
             return Place(self, server, None)
+        self.proven.pop(server, None)
         lockout = (self._servers.get(server) or self._new(server)).lockout
         self._check(lockout)
         return Place(self, server, lockout.begin(now, at_once=True))
@@ -182,8 +193,10 @@ class Guard:
             UpstreamBusy: It took too long, or too many wait.
         """
         now = self.clock.seconds()
-        if self._uses_proof(server, now):
+        if self.is_proven(server):
+            self.proven[server] = now
             return Place(self, server, None)
+        self.proven.pop(server, None)
         found = self._servers.get(server)
         if found is None:
             found = self._new(server)
@@ -292,17 +305,6 @@ class Guard:
         """Return whether what ends in this term still counts."""
         found = self._servers.get(server)
         return found is not None and found.lockout.term is term
-
-    def _uses_proof(self, server: str, now: float) -> bool:
-        """Return whether the server has accepted the credentials of late, and is used again now."""
-        used_s = self.proven.get(server)
-        if used_s is None:
-            return False
-        if now - used_s > PROOF_S:
-            del self.proven[server]
-            return False
-        self.proven[server] = now
-        return True
 
     # Those that wait.
 

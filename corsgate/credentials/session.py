@@ -284,6 +284,7 @@ class _Attempt:
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
             ),
             # Without a login, Basic goes with each request.
+            sends_secret=credentials.basic and not credentials.login_url,
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
             look=self._look if looks else None,

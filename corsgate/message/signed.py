@@ -18,6 +18,8 @@ class Signed:
         head: Its head.
         has_credentials: Whether the head has the credentials. A request that only fetches a
             challenge doesn't.
+        sends_secret: Whether the secret goes to the server, which may reject it. False for a
+            session, whose login had it.
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
         awaits_continue: Whether the server will probably challenge the request, so that a body
@@ -34,6 +36,7 @@ class Signed:
 
     head: RequestHead = attrs.field(repr=False)
     has_credentials: bool = True
+    sends_secret: bool = True
     is_fresh: bool = True
     awaits_continue: bool = False
     sends_body: bool = True
