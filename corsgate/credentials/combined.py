@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.credentials.login_failure import LoginFailure, log_out_of, login_failure_of
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 @attrs.frozen(kw_only=True, eq=False)
 class CombinedSigner:
     """Signs with each of its parts, one after the other.
@@ -46,6 +49,15 @@ class CombinedSigner:
     @may_be_challenged.default
     def _may_be_challenged(self) -> bool:
         return any(part.may_be_challenged for part in self.parts)
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the last login failed; see `ILogin`."""
+        return login_failure_of(self.parts)
+
+    def log_out(self) -> Deferred[Any]:
+        """Log out; see `ILogOut`."""
+        return log_out_of(self.parts)
 
     def begin(self, server: str) -> CombinedAttempt:
         """Begin an attempt of each part.
@@ -85,8 +97,6 @@ class CombinedAttempt:
             done.append(await attempt.sign(head, body))
             head = done[-1].head
         self._signed = done
-        if any(each.interim_head is not None for each in done):
-            return attrs.evolve(done[-1], interim_head=self.client_head)
         return done[-1]
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

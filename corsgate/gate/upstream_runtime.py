@@ -18,7 +18,7 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.guard import Guard
+from corsgate.credentials.guard import Block, Guard
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
@@ -94,9 +94,24 @@ class UpstreamRuntime:
         return self.key is None and self.sticky is None
 
     @property
+    def all_accounts(self) -> Sequence[UpstreamRuntime]:
+        """Itself, and the same upstream with each further account."""
+        return [self, *{id(each): each for each in self.accounts.values()}.values()]
+
+    def block(self, origin: str) -> Block | None:
+        """Return the longest block of a server; None if requests of all accounts are signed.
+
+        Args:
+            origin: The server's.
+        """
+        guards = (each.guard for each in self.all_accounts if each.guard is not None)
+        blocks = (guard.block(origin) for guard in guards)
+        return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
+
+    @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""
-        signers = (each.credentials for each in (self, *self.accounts.values()))
+        signers = (each.credentials for each in self.all_accounts)
         names = (each.header_names for each in signers if each is not None)
         return frozenset[bytes]().union(*names)
 

@@ -13,7 +13,8 @@ from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
 from corsgate.credentials.digest.challenge import is_true
-from corsgate.credentials.guard import Guard, Place
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.place import Place
 from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
@@ -92,14 +93,20 @@ class _Admission:
         if guard is not None:
             guard.check(origin)
 
-    async def enter(self, signed: Signed) -> None:
-        """Wait until a request may be sent; one that only fetches a challenge need not wait."""
-        if self._guard is None or self._place is not None:
-            return
-        if signed.has_credentials:
-            self._place = await self._guard.admit(self._origin)
-        else:
-            self._guard.check(self._origin)
+    async def enter(self, signed: Signed) -> bool:
+        """Wait until a request may be sent; return False if the secret has changed meanwhile.
+
+        One that does not send the secret, such as for a challenge or with a session, need not wait.
+        """
+        guard = self._guard
+        if guard is None or (self._place is not None and self._place.is_current):
+            return True
+        if not (signed.has_credentials and signed.sends_secret):
+            guard.check(self._origin)
+            return True
+        version = guard.version
+        self._place = await guard.admit(self._origin)
+        return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
         """Record what a response to a signed request says of the credentials.
@@ -117,10 +124,16 @@ class _Admission:
                 place.unjudged()
             else:
                 place.responded(response.status)
-        elif (is_stale := _is_stale(response)) or not signed.is_fresh:
-            place.doubted(is_stale=is_stale)
-        else:
+            return
+        is_stale = _is_stale(response)
+        if signed.is_fresh and not is_stale:
             place.rejected()
+        elif again:
+            # Kept for the next request.
+            self._place = place
+            place.challenged(is_stale=is_stale)
+        else:
+            place.doubted(is_stale=is_stale)
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response."""
@@ -160,14 +173,15 @@ class _Sending:
         while True:
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
-            await self._admission.enter(signed)
+            if not await self._admission.enter(signed):
+                continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
             held = self._held(sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
-                    response = await self._send(signed, sent)
-                elif (early := await _ask(signed, held, self._send)) is not None:
+                    response = await self._send_one(signed, sent)
+                elif (early := await _ask(signed, held, self._send_one)) is not None:
                     response, sent = early, held
                 else:
                     self._expectations = None
@@ -186,6 +200,11 @@ class _Sending:
             is_first = False
             _dispose(response, held)
 
+    async def _send_one(self, signed: Signed, body: Body | None) -> UpstreamResponse:
+        """Send a request once; what belongs to the gate is removed from interim responses."""
+        shown = attrs.evolve(signed, interim_head=self._attempt.client_head)
+        return await self._send(shown, body)
+
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
     ) -> bool:
@@ -196,7 +215,7 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            self._admission.judge(signed, response.head, again=True)
+            self._admission.judge(signed, response.head, again=False)
             again = await _awaited(again, response)
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1

@@ -30,6 +30,15 @@ class BackOffTests(SynchronousTestCase):
         self.assertEqual(back_off.left_s(0.0), 0.0)
         self.assertEqual(back_off.failed(0.0), 5.0)
 
+    def test_together(self) -> None:
+        """While there is a pause, further failures don't count."""
+        back_off = BackOff(first_s=5.0, most_s=300.0)
+        self.assertTrue(back_off.failed_together(100.0))
+        self.assertFalse(back_off.failed_together(104.0))
+        self.assertEqual(back_off.left_s(104.0), 1.0)
+        self.assertTrue(back_off.failed_together(105.0))
+        self.assertEqual(back_off.left_s(105.0), 10.0)
+
     def test_asked_for(self) -> None:
         """A longer pause that the other side asks for counts, within the bound."""
         back_off = BackOff(first_s=1.0, most_s=60.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -11,6 +12,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.session import SessionCredentials
+from corsgate.credentials.back_off import BackOff
+from corsgate.credentials.login_failure import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.session.cookie_jar import cookie_name
 from corsgate.credentials.session.login import Login, Session
@@ -22,7 +25,8 @@ from corsgate.credentials.session.messages import (
     scrubbed,
 )
 from corsgate.credentials.single_flight import SingleFlight
-from corsgate.interfaces import IAttempt, ICredentials, ILogOut
+from corsgate.errors import CredentialsRejected, UpstreamError
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -38,26 +42,8 @@ MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
 _log = Logger()
 
 
-class Pause:
-    """The time in which a remedy that did not help is not tried again: 5 s, doubling to 5 min."""
-
-    def __init__(self) -> None:
-        self._next_s = MIN_PAUSE_S
-        self._until_s = 0.0
-
-    def is_over(self, now_s: float) -> bool:
-        """Return whether the remedy may be tried."""
-        return now_s >= self._until_s
-
-    def useless(self, now_s: float) -> None:
-        """Record that the remedy did not help."""
-        if self.is_over(now_s):
-            self._until_s = now_s + self._next_s
-            self._next_s = min(2 * self._next_s, MAX_PAUSE_S)
-
-    def helped(self) -> None:
-        """Record that the remedy helped."""
-        self._next_s, self._until_s = MIN_PAUSE_S, 0.0
+def _new_pause() -> BackOff:
+    return BackOff(first_s=MIN_PAUSE_S, most_s=MAX_PAUSE_S)
 
 
 @attrs.define(eq=False)
@@ -75,13 +61,13 @@ class _Place:
 
     session: Session | None = None
     names: set[bytes] = attrs.field(factory=set, repr=False)
-    login_pause: Pause = attrs.Factory(Pause)
-    csrf_pause: Pause = attrs.Factory(Pause)
+    login_pause: BackOff = attrs.Factory(_new_pause)
+    csrf_pause: BackOff = attrs.Factory(_new_pause)
     logins: SingleFlight[Session] = attrs.Factory(SingleFlight)
     fetches: SingleFlight[ResponseHead] = attrs.Factory(SingleFlight)
 
 
-@implementer(ICredentials, ILogOut)
+@implementer(ICredentials, ILogin, ILogOut)
 class SessionSigner:
     """Signs the requests of one upstream, with a session for each server or a shared one.
 
@@ -99,6 +85,7 @@ class SessionSigner:
             of other names go to the server too.
         fixed: None.
         may_be_challenged: True.
+        login_failure: Why the last login failed, or didn't help; None if a session works.
     """
 
     def __init__(self, credentials: SessionCredentials, means: Means) -> None:
@@ -109,6 +96,7 @@ class SessionSigner:
         self.credentials = credentials
         self.means = means
         self.login = Login(credentials, means)
+        self.login_failure: LoginFailure | None = None
         self._places: dict[str, _Place] = {}
         self._under_way = 0
         # Fires when it has logged out; None until it is to.
@@ -147,11 +135,35 @@ class SessionSigner:
             session: The session that signed the request.
         """
         if place.session is session:
-            if not self.login.is_any or not place.login_pause.is_over(self.means.seconds()):
+            if not self.login.is_any or place.login_pause.left_s(self.means.seconds()):
                 return False
             place.session = None
         # Otherwise there is a newer one, or a login that will bring one.
         return True
+
+    def useless(self, place: _Place, server: str, status: int) -> None:
+        """Record that a server has refused a request with a new session.
+
+        Args:
+            place: Where its sessions are kept.
+            server: The server's origin.
+            status: What it responded.
+        """
+        counts = place.login_pause.failed_together(self.means.seconds())
+        if not counts or not self.login.is_any:
+            return
+        self._failed(
+            f"{server}: it responded {status} to a request with a new session: the user name or the"
+            " password may be wrong, or the user may lack the right to that resource"
+        )
+        _log.warn(
+            "server {server}: the gate logged in, but a request with the new session got {status}:"
+            " the user name or the password may be wrong, or the user may lack the right to that"
+            " resource; the next login follows in {pause} s at the earliest",
+            server=server,
+            status=status,
+            pause=ceil(place.login_pause.left_s(self.means.seconds())),
+        )
 
     def log_out(self) -> Deferred[None]:
         """End the sessions at their servers, once no request needs them.
@@ -202,8 +214,18 @@ class SessionSigner:
         return session.needs_cookies and session.jar.is_empty(self.means.wall_clock())
 
     async def _log_in(self, place: _Place, server: str) -> Session:
-        place.session = await self.login.log_in(server, place.names)
+        try:
+            place.session = await self.login.log_in(server, place.names)
+        except CredentialsRejected:
+            raise
+        except UpstreamError as error:
+            self._failed(str(error))
+            raise
+        self.login_failure = None
         return place.session
+
+    def _failed(self, words: str) -> None:
+        self.login_failure = LoginFailure.after(self.login_failure, self.means.wall_clock(), words)
 
     async def _log_out(self) -> None:
         leaving = []
@@ -233,6 +255,7 @@ class _Attempt:
         self._session: Session | None = None
         self._target = b"/"
         self._csrf: bytes | None = None
+        self._status = 0
         # Whether this request has already brought a new session, or a new CSRF token.
         self._has_logged_in = self._has_fetched = False
 
@@ -261,6 +284,7 @@ class _Attempt:
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
             ),
             # Without a login, Basic goes with each request.
+            sends_secret=credentials.basic and not credentials.login_url,
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
             look=self._look if looks else None,
@@ -275,18 +299,20 @@ class _Attempt:
         """
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
+        self._status = response.status
         wall_s = signer.means.wall_clock()
         session.jar.store(response, self._target, wall_s, only=self._place.names)
         self._login.learn_csrf(session, response)
         if self._lacks_csrf(session, signed.head.method, response):
             return True
         if self._login.has_expired(response):
-            return self._refused(session)
+            return self._refused(session, response.status)
         if response.status < 400:
+            signer.login_failure = None
             if self._has_logged_in:
-                self._place.login_pause.helped()
+                self._place.login_pause.succeeded()
             if self._has_fetched:
-                self._place.csrf_pause.helped()
+                self._place.csrf_pause.succeeded()
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
@@ -331,22 +357,22 @@ class _Attempt:
             return False
         now_s, pause = self._signer.means.seconds(), self._place.csrf_pause
         if self._has_fetched:
-            pause.useless(now_s)
+            pause.failed_together(now_s)
             return False
         current = self._login.csrf_of(session)
         if current != self._csrf:
             # This response has brought another token, or another request has, or will.
             self._has_fetched = True
             return current is not None or self._can_fetch
-        if not self._can_fetch or not pause.is_over(now_s):
+        if not self._can_fetch or pause.left_s(now_s):
             return False
         session.csrf_is_stale = self._has_fetched = True
         return True
 
-    def _refused(self, session: Session) -> bool:
+    def _refused(self, session: Session, status: int) -> bool:
         """Return whether to sign again a request whose session was refused."""
         if self._has_logged_in:
-            self._place.login_pause.useless(self._signer.means.seconds())
+            self._signer.useless(self._place, self._server, status)
             return False
         self._has_logged_in = self._signer.give_up(self._place, session)
         return self._has_logged_in
@@ -355,4 +381,8 @@ class _Attempt:
         """Return whether an error in a JSON body says that the session has expired."""
         expired, session = self._signer.credentials.expired, self._session
         code = json_code(body, expired.json_path)
-        return code in expired.json_values and session is not None and self._refused(session)
+        return (
+            code in expired.json_values
+            and session is not None
+            and self._refused(session, self._status)
+        )

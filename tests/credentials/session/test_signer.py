@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import capturedLogs, formatEvent
 
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Expired, SessionCredentials
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.session.signer import IDLE_S, Pause
+from corsgate.credentials.session.signer import IDLE_S
 from corsgate.errors import ConnectFailed, CredentialsRejected, LoginFailed
 from tests.credentials.helpers import SERVER, response
 from tests.credentials.session.case import COOKIES, SessionCase
@@ -205,6 +205,43 @@ class ExpiryTests(SessionCase):
         attempt, signed = self.signed(self.box)
         self.assertTrue(attempt.responded(signed, response(401)))
 
+    def test_login_failure(self) -> None:
+        """Why a login failed is shown until one succeeds; a block does not hide it."""
+        signer = self.signer()
+        self.assertIsNone(signer.login_failure)
+        for count in (1, 2, 2):
+            attempt, signing = self.begin(signer)
+            if not signing.called:
+                self.answer(response(401))
+            self.failureResultOf(signing)
+            attempt.end()
+            failure = signer.login_failure
+            assert failure is not None
+            self.assertEqual(failure.count, count)
+            self.assertIn("could not log in at /login: it responded 401", failure.words)
+        self.clock.advance(5)
+        self.begin(signer)
+        self.cookie("1")
+        self.assertIsNone(signer.login_failure)
+
+    def test_refused_new_session(self) -> None:
+        """A box that takes any password, but then none of its sessions, is logged and shown."""
+        signer = self.signer()
+        attempts = [self.begin(signer) for _ in range(64)]
+        self.cookie("1")
+        with capturedLogs() as events:
+            for attempt, signing in attempts:
+                refused = response(302, (b"Location", b"/login"))
+                self.assertFalse(attempt.responded(self.successResultOf(signing), refused))
+        (line,) = [str(formatEvent(each)) for each in events]
+        self.assertIn("a request with the new session got 302", line)
+        self.assertIn("the next login follows in 5 s", line)
+        assert signer.login_failure is not None
+        self.assertIn("the user name or the password may be wrong", signer.login_failure.words)
+        attempt, signed = self.signed(signer)
+        attempt.responded(signed, response(200))
+        self.assertIsNone(signer.login_failure)
+
     def test_idle(self) -> None:
         """A session that was long unused has probably expired, so an upload waits."""
         self.assertFalse(self.signed(self.box)[1].awaits_continue)
@@ -307,20 +344,3 @@ class LogoutTests(SessionCase):
         attempt.end()
         self.successResultOf(signer.log_out())
         self.assertEqual(len(self.asked), 1)
-
-
-class PauseTests(SynchronousTestCase):
-    """`Pause`."""
-
-    def test_doubles(self) -> None:
-        """It doubles up to 5 minutes, and begins anew after a success."""
-        pause, now_s, found = Pause(), 100.0, []
-        for _ in range(9):
-            pause.useless(now_s)
-            pause.useless(now_s)  # Within the pause, nothing more is learned.
-            length_s = next(n for n in range(1000) if pause.is_over(now_s + n))
-            found.append(length_s)
-            now_s += length_s
-        self.assertEqual(found, [5, 10, 20, 40, 80, 160, 300, 300, 300])
-        pause.helped()
-        self.assertTrue(pause.is_over(now_s))
