@@ -22,7 +22,6 @@ from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.upstream_runtime import UpstreamRuntime
-from corsgate.interfaces import ILogin
 from corsgate.transport.address_text import address_text
 
 _NOTHING = RouteCounters("")
@@ -184,8 +183,7 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
 
 def _login_failure(upstream: UpstreamRuntime) -> Object | None:
     """Return why the gate could not log in for an upstream the last time; None if it could."""
-    credentials: Any = upstream.credentials
-    failure = credentials.login_failure if ILogin.providedBy(credentials) else None
+    failure = upstream.login_failure
     if failure is None:
         return None
     return {"time_s": failure.time_s, "words": failure.words, "count": failure.count}

@@ -8,8 +8,9 @@ from zope.interface import implementer
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.back_off import BackOff
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
-from corsgate.credentials.oauth2_tokens import LoginFailure, Token, TokenSource
+from corsgate.credentials.oauth2_tokens import Token, TokenSource
 from corsgate.interfaces import IAttempt, ICredentials, ILogin
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed

@@ -11,6 +11,7 @@ from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
 from corsgate.credentials.back_off import BackOff
 from corsgate.credentials.client_assertion import client_assertion
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2_request import secrets_in, token_request, token_server
 from corsgate.credentials.oauth2_response import Grant, read_grant
@@ -59,21 +60,6 @@ class Token:
             use_until_s=asked_s + life_s - min(life_s / 10, MAX_SKEW_S),
             ends_s=asked_s + life_s,
         )
-
-
-@attrs.frozen(kw_only=True)
-class LoginFailure:
-    """Why there is no new token.
-
-    Attributes:
-        time_s: When the last attempt failed, in seconds since 1970.
-        words: Why, in one line without a secret.
-        count: How many attempts in a row failed.
-    """
-
-    time_s: float
-    words: str
-    count: int
 
 
 class TokenSource:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import LoginFailure, log_out, login_failure
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -25,7 +28,7 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -57,6 +60,8 @@ class RotatingCredentials:
         self._guard = guard
         self._since_s = commands.seconds()
         self.signer = make(credentials)
+        # Those with other secrets, until they have logged out.
+        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
     def begin(self, server: str) -> RotatingAttempt:
@@ -66,6 +71,19 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the signer could not log in the last time; None if it could, or need not."""
+        return login_failure([self.signer])
+
+    def log_out(self) -> Deferred[None]:
+        """End what the signer leaves behind at servers, and what those before it still do.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -101,6 +119,7 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
+        self._retire(self.signer)
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
@@ -109,6 +128,17 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
+
+    def _retire(self, signer: ICredentials) -> None:
+        """Have a signer log out once the last request that uses it has ended."""
+
+        def left(result: object) -> None:
+            self._retired.remove(signer)
+            if isinstance(result, Failure):
+                _log.failure("logging out with the secret before failed", result)
+
+        self._retired.append(signer)
+        log_out([signer]).addBoth(left)
 
 
 @implementer(IAttempt)

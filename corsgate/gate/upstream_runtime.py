@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,11 +19,12 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import LoginFailure, log_out, login_failure
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
 from corsgate.gate.signing import make_signing, probe_signer
-from corsgate.interfaces import ICredentials, ILogOut
+from corsgate.interfaces import ICredentials
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
@@ -125,6 +126,11 @@ class UpstreamRuntime:
         return gatherResults(left).addCallback(lambda _: None)
 
     @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the gate could not log in the last time, with any of its accounts."""
+        return login_failure([self.credentials, *(a.credentials for a in self.accounts.values())])
+
+    @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
         """Itself and its accounts, each set of credentials once."""
         found = {each.own_requests: each for each in (*self.accounts.values(), self)}
@@ -132,10 +138,7 @@ class UpstreamRuntime:
 
     def _log_out(self) -> Deferred[None]:
         """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        if not ILogOut.providedBy(self.credentials):
-            return succeed(None)
-        left: Deferred[None] = self.credentials.log_out()
-        return left
+        return log_out([self.credentials])
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
