@@ -38,6 +38,19 @@ class BackOff:
         self.until_s = now_s + pause_s
         return pause_s
 
+    def failed_once(self, now_s: float) -> bool:
+        """Record a failure unless there is a pause; return whether it was recorded.
+
+        Many that began before a pause may fail in it, all for the same reason.
+
+        Args:
+            now_s: The time in seconds.
+        """
+        if self.left_s(now_s):
+            return False
+        self.failed(now_s)
+        return True
+
     def succeeded(self) -> None:
         """Forget the failures, and end the pause."""
         self.failures, self.until_s = 0, 0.0

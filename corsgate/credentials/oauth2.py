@@ -87,9 +87,8 @@ class OAuth2Signer:
                 if len(self._rejections) >= MAX_SERVERS:
                     self._rejections.clear()
                 known = self._rejections[server] = BackOff(first_s=5.0, most_s=300.0)
-            if not known.left_s(now):
-                # Many requests may have had the same token: they count as one.
-                known.failed(now)
+            # Many requests may have had the same token: they count as one.
+            known.failed_once(now)
             return False
         if known is not None and known.left_s(now):
             # Another request learned that meanwhile.

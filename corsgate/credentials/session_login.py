@@ -70,6 +70,7 @@ class Login:
 
     Attributes:
         is_any: Whether a session begins with a request of the gate's own.
+        path: The path of that request, for messages; empty if there is none.
         has_expired: Says whether a response's head means that its session has ended.
     """
 
@@ -81,6 +82,7 @@ class Login:
         # Without a login, the session begins with the response that has the CSRF token.
         self._at = parse_call(credentials.login_url) if credentials.login_url else self._fetch
         self.is_any = self._at is not None
+        self.path = "" if self._at is None else self._at.path
         self.has_expired = expiry_of(credentials)
 
     async def log_in(self, server: str, names: set[bytes]) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
@@ -128,12 +128,16 @@ def csrf_in(head: ResponseHead, name: str) -> bytes | None:
         head: The response's head.
         name: The field's name. UniFi sends the next one with ``X-Updated-`` before it.
     """
-    wanted = name.lower().encode("ascii")
-    names = (wanted, b"x-updated-" + wanted.removeprefix(b"x-"))
+    names = _csrf_names(name)
     for field, value in head.headers:
         if field.lower() in names and value.lower() not in _ASKED:
             return sendable(value)
     return None
+
+
+def _csrf_names(name: str) -> tuple[bytes, bytes]:
+    wanted = name.lower().encode("ascii")
+    return wanted, b"x-updated-" + wanted.removeprefix(b"x-")
 
 
 def csrf_of_cookie(value: bytes) -> bytes | None:
@@ -193,6 +197,32 @@ def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
             value = value.replace(each, b"***")
         found.append((name, value))
     return found
+
+
+def without_session(
+    response: ResponseHead, names: Collection[bytes], csrf: str, token: bytes | None
+) -> ResponseHead:
+    """Return the head of a response, also of an interim one, without what belongs to a session.
+
+    Args:
+        response: The head.
+        names: The names of the session's cookies.
+        csrf: The name of the field with the CSRF token; empty for none.
+        token: The session's token; None without one.
+    """
+    hidden = _csrf_names(csrf)
+    headers = scrubbed(
+        [
+            (name, value)
+            for name, value in response.headers
+            if name.lower() not in hidden
+            and not (name.lower() == b"set-cookie" and cookie_name(value) in names)
+        ],
+        token,
+    )
+    if headers == response.headers:
+        return response
+    return ResponseHead(response.status, response.reason, headers)
 
 
 def location_path(head: ResponseHead) -> str | None:
