@@ -323,13 +323,14 @@ class _Attempt:
         if self._login.has_expired(response):
             return self._refused(session, response.status)
         if response.status < 400:
+            place = self._place
             # Otherwise the page may be public, and says nothing of the login.
             if self._was_refused:
-                self._place.login_pause.succeeded()
+                place.login_pause.succeeded()
             if self._has_fetched:
-                self._place.csrf_pause.succeeded()
-            if session is self._place.session:
-                self._place.failure = None
+                place.csrf_pause.succeeded()
+            if place.failure is not None and not place.login_pause.left_s(signer.means.seconds()):
+                place.failure = None
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:

@@ -267,12 +267,15 @@ class ExpiryTests(SessionCase):
             assert self.box.login_failure is not None
             self.assertIn("the password may be wrong", self.box.login_failure.words)
             self.assertFalse(late.responded(self.successResultOf(reads_late), response(200)))
-            self.assertIsNone(self.box.login_failure)
+            self.assertIsNotNone(self.box.login_failure)
             self.clock.advance(pause_s - 0.1)
             attempt, signed = self.signed(self.box)
             self.assertFalse(attempt.responded(signed, to_login))
             self.clock.advance(0.1)
         self.assertEqual(len(self.asked), 4)
+        attempt, signed = self.signed(self.box)
+        attempt.responded(signed, response(200))
+        self.assertIsNone(self.box.login_failure)
 
     def test_idle(self) -> None:
         """A session that was long unused has probably expired, so an upload waits."""
