@@ -56,7 +56,7 @@ class _Place:
 
     Attributes:
         session: The session in force; None before a login.
-        names: The names of the gate's cookies; they stay when a session ends.
+        names: The names of the gate's cookies, the latest last; they stay when a session ends.
         down: Logins that failed without a rejection; of rejections the guard keeps count.
         login_pause: Logins that did not help: the server refuses requests of the new session.
         csrf_pause: CSRF tokens that did not help.
@@ -66,7 +66,7 @@ class _Place:
     """
 
     session: Session | None = None
-    names: set[bytes] = attrs.field(factory=set, repr=False)
+    names: dict[bytes, None] = attrs.field(factory=dict, repr=False)
     down: BackOff = attrs.Factory(lambda: BackOff(first_s=1.0, most_s=60.0, free=FREE_FAILURES))
     login_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))
     csrf_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))

@@ -27,7 +27,7 @@ from corsgate.errors import LoginFailed, UpstreamError
 from corsgate.message.head import RequestHead, ResponseHead
 
 MAX_NAMES = 100
-"""The number of cookie names that the gate keeps for itself."""
+"""The number of cookie names that the gate keeps for itself: the latest, as in the jar."""
 
 _log = Logger()
 
@@ -85,12 +85,13 @@ class Login:
         self.path = "" if self._at is None else self._at.path
         self.has_expired = expiry_of(credentials)
 
-    async def log_in(self, server: str, names: set[bytes]) -> Session:
+    async def log_in(self, server: str, names: dict[bytes, None]) -> Session:
         """Return a new session.
 
         Args:
             server: The origin of the server that it is for.
-            names: The names of the gate's cookies, to which those of the session are added.
+            names: The names of the gate's cookies, the latest last, to which those of the session
+                are added.
 
         Raises:
             LoginFailed: The server did not accept the login.
@@ -114,7 +115,9 @@ class Login:
             place.end()
         return session
 
-    async def fetch_csrf(self, server: str, session: Session, names: set[bytes]) -> ResponseHead:
+    async def fetch_csrf(
+        self, server: str, session: Session, names: dict[bytes, None]
+    ) -> ResponseHead:
         """Fetch a CSRF token for a session, and return the head of the response.
 
         Args:
@@ -211,7 +214,7 @@ class Login:
             headers.append((credentials.csrf.header.encode("ascii"), token))
         return RequestHead(head.method, target, headers)
 
-    async def _begin(self, server: str, session: Session, names: set[bytes]) -> None:
+    async def _begin(self, server: str, session: Session, names: dict[bytes, None]) -> None:
         """Make a session one that the server knows."""
         credentials, call, csrf = self._credentials, self._at, self._credentials.csrf
         assert call is not None, "there is a login"
@@ -249,10 +252,13 @@ class Login:
             # The server of the client's request is not at fault.
             raise LoginFailed(f"{at}: the gate could not log in at {call.path}: {error}") from None
 
-    def _take(self, session: Session, response: OwnResponse, names: set[bytes]) -> None:
+    def _take(self, session: Session, response: OwnResponse, names: dict[bytes, None]) -> None:
         """Take in the cookies and the CSRF token of a response to the gate itself."""
         session.jar.store(response.head, response.target, self._means.wall_clock())
         for value in set_cookies(response.head):
-            if len(names) < MAX_NAMES:
-                names.add(cookie_name(value))
+            names.pop(name := cookie_name(value), None)
+            if len(names) >= MAX_NAMES:
+                # Some boxes use a new name after each restart.
+                del names[next(iter(names))]
+            names[name] = None
         self.learn_csrf(session, response.head)
