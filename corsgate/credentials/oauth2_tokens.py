@@ -165,7 +165,9 @@ class TokenSource:
         self._rejected.succeeded()
         self._down.succeeded()
         for each in self._ended():
-            each.callback(token)
+            # One that gets it may take others with it, such as those of its connection.
+            if not each.called:
+                each.callback(token)
 
     def _failed(self, failure: Failure) -> None:
         """Fail all who wait, and leave the token server alone for a while."""
@@ -192,7 +194,8 @@ class TokenSource:
             valid="; the old token is still valid" if valid else "",
         )
         for each in self._ended():
-            each.errback(LoginFailed(words))
+            if not each.called:
+                each.errback(LoginFailed(words))
 
     def _ended(self) -> list[Deferred[Token]]:
         """Return those who waited for the attempt that has ended."""
