@@ -44,6 +44,10 @@ class SourceTestCase(SynchronousTestCase):
         return self.successResultOf(asked)
 
 
+def _cancel(_: object, other: Deferred[Token]) -> None:
+    other.cancel()
+
+
 class Fetching(SourceTestCase):
     def test_once_for_all_who_wait(self) -> None:
         """64 requests at once cost one request for a token."""
@@ -74,7 +78,7 @@ class Fetching(SourceTestCase):
         """A lost HTTP/2 connection may take others with it as one gets the token, or none."""
         for _ in range(2):
             first, second, third = self.ask(), self.ask(), self.ask()
-            first.addBoth(lambda _, other=second: other.cancel())
+            first.addBoth(_cancel, second)
             if self.server.asked[1:]:
                 self.server.grant("t1")
                 self.assertEqual(self.successResultOf(third).value, "t1")
