@@ -21,6 +21,9 @@ SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 
 MAX_TOKEN_BYTES = 16 * 1024
 
+MIN_SCRUBBED_BYTES = 8
+"""A shorter token is anywhere by chance, such as in a Content-Length."""
+
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _NO_VERDICT = frozenset((404, 405, 406, 408, 410, 411, 413, 414, 415))
 _ASKED = frozenset((b"fetch", b"required"))
@@ -188,7 +191,7 @@ def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
         headers: The fields, such as the Location of a redirect that repeats the query.
         token: The token.
     """
-    if token is None:
+    if token is None or len(token) < MIN_SCRUBBED_BYTES:
         return list(headers)
     shown = {token, quote(token, safe="").encode(), quote(token).encode()}
     found = []
