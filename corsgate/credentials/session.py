@@ -294,7 +294,7 @@ class _Attempt:
         session.used_s = now_s
         self._session, self._target, self._csrf = session, head.target, login.csrf_of(session)
         credentials = signer.credentials
-        looks = bool(credentials.expired.json_path)
+        looks = bool(credentials.expired.json_path) and not login.is_login(head)
         return Signed(
             head=login.signed(
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
@@ -316,6 +316,9 @@ class _Attempt:
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
         wall_s = signer.means.wall_clock()
+        if self._login.is_login(signed.head):
+            # The client's own: neither its cookies nor its rejection are those of the session.
+            return False
         session.jar.store(response, self._target, wall_s, only=self._place.names)
         self._login.learn_csrf(session, response)
         if self._lacks_csrf(session, signed.head.method, response):

@@ -11,11 +11,13 @@ from corsgate.config.model.session import Call, SessionCredentials, parse_call
 from corsgate.credentials.cookie_jar import CookieJar, cookie_name, cookies_replaced, set_cookies
 from corsgate.credentials.means import Means, OwnResponse
 from corsgate.credentials.session_messages import (
+    SAFE_METHODS,
     basic_field,
     csrf_in,
     csrf_of_cookie,
     expiry_of,
     fetch_problem,
+    is_at,
     is_rejection,
     login_head,
     login_problem,
@@ -176,6 +178,19 @@ class Login:
         token = None if csrf is None or csrf.cookie else csrf_in(head, csrf.header)
         if token is not None:
             session.csrf, session.csrf_is_stale = token, False
+
+    def is_login(self, head: RequestHead) -> bool:
+        """Return whether a client's request may log in by itself, perhaps as somebody else.
+
+        Then the cookies of its response are not those of the gate's session.
+
+        Args:
+            head: The request's head; its target is the one that goes on the wire.
+        """
+        if head.method in SAFE_METHODS or not self._credentials.login_url:
+            return False
+        path = head.target.partition(b"?")[0].decode("ascii", "replace")
+        return path == self.path or (self.path != "/" and is_at(path, self.path))
 
     def csrf_of(self, session: Session) -> bytes | None:
         """Return the CSRF token of a session; None if there is none that the server accepts."""

@@ -315,11 +315,16 @@ def expiry_of(credentials: SessionCredentials) -> Callable[[ResponseHead], bool]
         if head.status in statuses:
             return True
         path = location_path(head)
-        return path is not None and any(_is_at(path, page) for page in pages)
+        return path is not None and any(is_at(path, page) for page in pages)
 
     return has_expired
 
 
-def _is_at(path: str, page: str) -> bool:
-    """Return whether a redirect leads to a page, at the server's own path or not."""
+def is_at(path: str, page: str) -> bool:
+    """Return whether a path is that of a page, behind the server's own path or not.
+
+    Args:
+        path: The path, such as that of a redirect.
+        page: The page's path, not ``/``.
+    """
     return f"{path.rstrip('/')}/".endswith(f"{page.rstrip('/')}/")

@@ -63,7 +63,7 @@ def config(server: Upstream, lines: str, more: str) -> str:
     """Return a configuration with one route for a server."""
     return (
         f'{LISTEN}[upstreams.a]\nservers = ["{server.url}"]\n{lines}\n{more}\n'
-        '[routes."/v1"]\nupstream = "a"\n[routes."/v1".cors]\n'
+        '[routes."/"]\nupstream = "a"\n[routes."/".cors]\n'
         f'allow_origins = ["{ONE.decode()}", "{TWO.decode()}"]\n'
     )
 
@@ -132,6 +132,21 @@ class WrappedTests(SessionTestCase):
         self.assertEqual({await self.user(gate), await self.user(gate)}, {"gate"})
         await gate.stop()
         self.assertEqual([box.ended for box in boxes], [["session-1", "session-2"], ["session-2"]])
+
+    async def test_client_logs_in(self) -> None:
+        """A client that logs in at the box as somebody else does not log in all others so."""
+        gate, _, box = await self.opened('credentials = "gate"', account("gate", '"first"'))
+        self.assertEqual(await self.user(gate), "gate")
+        body = b'{"name": "one", "pass": "p1"}'
+        answer = await self.ask(gate, b"POST", b"/_session", body=body)
+        self.assertEqual(answer.status, 200)
+        self.assertNotIn(b"session-", answer.raw)
+        self.assertEqual(await self.user(gate), "gate")
+        # A login of its own that is rejected is not tried again, and says nothing of the session.
+        answer = await self.ask(gate, b"POST", b"/_session", body=body.replace(b"p1", b"wrong"))
+        self.assertEqual(answer.status, 401)
+        self.assertEqual(await self.user(gate), "gate")
+        self.assertEqual((box.logins, box.made), (3, 2))
 
     async def test_by_origin(self) -> None:
         """Each origin has its own session, also of many at once; all are ended."""
