@@ -114,16 +114,26 @@ class UpstreamRuntime:
         Returns:
             A Deferred that fires once the gate has logged out, after `LOGOUT_S` at the latest.
         """
+        left = [
+            each.addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+            for each in self._close()
+        ]
+        return gatherResults(left).addCallback(lambda _: None)
+
+    def remove(self) -> None:
+        """Do the same without a time limit: its exchanges may run for long."""
+        for left in self._close():
+            left.addErrback(self._not_left)
+
+    def _close(self) -> Sequence[Deferred[None]]:
+        """Begin to end all, and return a Deferred for each set of credentials that logs out."""
         for watcher in self.watchers:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = [
-            each._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
-            for each in self._logins
-        ]
+        left = [each._log_out() for each in self._logins]
         self.agent.close()
-        return gatherResults(left).addCallback(lambda _: None)
+        return left
 
     @property
     def login_failure(self) -> LoginFailure | None:
