@@ -38,18 +38,19 @@ class BackOff:
         self.until_s = now_s + pause_s
         return pause_s
 
-    def failed_once(self, now_s: float) -> bool:
-        """Record a failure unless there is a pause; return whether it was recorded.
-
-        Many that began before a pause may fail in it, all for the same reason.
+    def failed_together(self, now_s: float) -> bool:
+        """Record a failure unless there is a pause, since of many at once only one counts.
 
         Args:
             now_s: The time in seconds.
+
+        Returns:
+            Whether it counts.
         """
-        if self.left_s(now_s):
-            return False
-        self.failed(now_s)
-        return True
+        counts = not self.left_s(now_s)
+        if counts:
+            self.failed(now_s)
+        return counts
 
     def succeeded(self) -> None:
         """Forget the failures, and end the pause."""

@@ -8,7 +8,7 @@ import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.credentials.logins import LoginFailure, log_out, login_failure
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
@@ -60,7 +60,7 @@ class CombinedSigner:
     @property
     def login_failure(self) -> LoginFailure | None:
         """Why a part could not log in the last time; None if all could."""
-        return login_failure(self.parts)
+        return login_failure_of(self.parts)
 
     def log_out(self) -> Deferred[None]:
         """End what the parts leave behind at servers.
@@ -68,7 +68,7 @@ class CombinedSigner:
         Returns:
             A Deferred that fires then; it has no time limit.
         """
-        return log_out(self.parts)
+        return log_out_of(self.parts)
 
 
 @implementer(IAttempt)

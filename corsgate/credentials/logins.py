@@ -25,8 +25,19 @@ class LoginFailure:
     words: str
     count: int
 
+    @classmethod
+    def after(cls, before: LoginFailure | None, time_s: float, words: str) -> LoginFailure:
+        """Return the failure that follows another one.
 
-def login_failure(signers: Iterable[ICredentials | None]) -> LoginFailure | None:
+        Args:
+            before: The one before; None for the first in a row.
+            time_s: As above.
+            words: As above.
+        """
+        return cls(time_s=time_s, words=words, count=1 if before is None else before.count + 1)
+
+
+def login_failure_of(signers: Iterable[ICredentials | None]) -> LoginFailure | None:
     """Return why the first of several signers that could not log in could not; None if all could.
 
     Args:
@@ -40,7 +51,7 @@ def login_failure(signers: Iterable[ICredentials | None]) -> LoginFailure | None
     return None
 
 
-def log_out(signers: Iterable[ICredentials | None]) -> Deferred[None]:
+def log_out_of(signers: Iterable[ICredentials | None]) -> Deferred[None]:
     """Have signers end what they leave behind at servers.
 
     Args:

@@ -87,8 +87,8 @@ class OAuth2Signer:
                 if len(self._rejections) >= MAX_SERVERS:
                     self._rejections.clear()
                 known = self._rejections[server] = BackOff(first_s=5.0, most_s=300.0)
-            # Many requests may have had the same token: they count as one.
-            known.failed_once(now)
+            # Many requests may have had the same token.
+            known.failed_together(now)
             return False
         if known is not None and known.left_s(now):
             # Another request learned that meanwhile.

@@ -182,8 +182,7 @@ class TokenSource:
         else:
             asked_s = error.retry_after_s if isinstance(error, NoToken) else 0.0
             pause_s = self._down.failed(now, asked_s)
-        count = 1 if self.failure is None else self.failure.count + 1
-        self.failure = LoginFailure(time_s=self._means.wall_clock(), words=words, count=count)
+        self.failure = LoginFailure.after(self.failure, self._means.wall_clock(), words)
         current = self.current
         valid = current is not None and current is not self._doubted and current.ends_s > now
         _log.warn(

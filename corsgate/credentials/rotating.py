@@ -13,7 +13,7 @@ from zope.interface import implementer
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.logins import LoginFailure, log_out, login_failure
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
@@ -59,6 +59,8 @@ class RotatingCredentials:
         self._commands = commands
         self._guard = guard
         self._since_s = commands.seconds()
+        self._is_renewing = False
+        guard.renewable.add(self)
         self.signer = make(credentials)
         # Those with other secrets, until they have logged out.
         self._retired: list[ICredentials] = []
@@ -75,7 +77,7 @@ class RotatingCredentials:
     @property
     def login_failure(self) -> LoginFailure | None:
         """Why the signer could not log in the last time; None if it could, or need not."""
-        return login_failure([self.signer])
+        return login_failure_of([self.signer])
 
     def log_out(self) -> Deferred[None]:
         """End what the signer leaves behind at servers, and what those before it still do.
@@ -83,7 +85,7 @@ class RotatingCredentials:
         Returns:
             A Deferred that fires then; it has no time limit.
         """
-        return log_out([*self._retired, self.signer])
+        return log_out_of([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -102,6 +104,17 @@ class RotatingCredentials:
             # Another request has renewed it meanwhile, or before this one was rejected.
             return True
         return bool(new) and self._use(new)
+
+    def renew_soon(self) -> None:
+        """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
+        if not self._is_renewing:
+            self._is_renewing = True
+            renewal = Deferred.fromCoroutine(self.renew(self.signer))
+            renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
+            renewal.addCallback(self._renewed)
+
+    def _renewed(self, _: object) -> None:
+        self._is_renewing = False
 
     async def _newer(self, secret: Secret) -> str | None:
         if secret.command is None:
@@ -138,7 +151,7 @@ class RotatingCredentials:
                 _log.failure("logging out with the secret before failed", result)
 
         self._retired.append(signer)
-        log_out([signer]).addBoth(left)
+        log_out_of([signer]).addBoth(left)
 
 
 @implementer(IAttempt)
@@ -161,7 +174,7 @@ class RotatingAttempt:
         self._attempt: Any = self._signer.begin(self._server)
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request.
+        """Return the signed request, with other secrets if there are some since it was signed.
 
         Some kinds log in for that. If they can't, the secret may be the reason.
 
@@ -173,6 +186,9 @@ class RotatingAttempt:
             UpstreamError: It can't be signed now, with other secrets neither.
         """
         signed: Signed
+        if self._signer is not self._credentials.signer:
+            self._attempt.end()
+            self._begin()
         try:
             signed = await self._attempt.sign(head, body)
         except UpstreamError:

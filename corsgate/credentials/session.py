@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -147,6 +148,26 @@ class SessionSigner:
         # Otherwise there is a newer one, or a login that will bring one.
         return True
 
+    def useless(self, place: _Place, server: str, status: int) -> None:
+        """Record that a server has refused a request with a new session.
+
+        Args:
+            place: Where its sessions are kept.
+            server: The server's origin.
+            status: What it responded.
+        """
+        counts = place.login_pause.failed_together(self.means.seconds())
+        if not counts or not self.login.is_any or status in REFUSED:
+            # A 401 or 403 is logged and shown as what it is.
+            return
+        words = (
+            f"{server}: it responded {status} to a request with a new session: the user name or the"
+            " password may be wrong, or the user may lack the right to that resource"
+        )
+        self._note(place, words)
+        pause = ceil(place.login_pause.left_s(self.means.seconds()))
+        _log.warn("{words}; the next login follows in {pause} s", words=words, pause=pause)
+
     def log_out(self) -> Deferred[None]:
         """End the sessions at their servers, once no request needs them.
 
@@ -200,24 +221,6 @@ class SessionSigner:
         """Why there is no session, or none that helps; None if all servers have one."""
         return next((p.failure for p in self._places.values() if p.failure is not None), None)
 
-    def useless(self, place: _Place, server: str) -> None:
-        """Log that a server refuses requests of a new session too, once for each pause.
-
-        Args:
-            place: Where sessions are kept.
-            server: The server's origin.
-        """
-        words = (
-            f"{server}: the login at {self.login.path} succeeded, but requests with the new session"
-            " are refused: the password may be wrong, or the user may lack the right"
-        )
-        self._note(place, words)
-        _log.warn(
-            "{words}; no other login for {seconds:.0f} s",
-            words=words,
-            seconds=place.login_pause.left_s(self.means.seconds()),
-        )
-
     async def _log_in(self, place: _Place, server: str) -> Session:
         began_s = self.means.seconds()
         pause_s = place.down.left_s(began_s)
@@ -239,8 +242,7 @@ class SessionSigner:
         return place.session
 
     def _note(self, place: _Place, words: str) -> None:
-        count = 1 if place.failure is None else place.failure.count + 1
-        place.failure = LoginFailure(time_s=self.means.wall_clock(), words=words, count=count)
+        place.failure = LoginFailure.after(place.failure, self.means.wall_clock(), words)
 
     async def _log_out(self) -> None:
         leaving = []
@@ -270,6 +272,7 @@ class _Attempt:
         self._session: Session | None = None
         self._target = b"/"
         self._csrf: bytes | None = None
+        self._status = 0
         # Whether this request has already brought a new session, or a new CSRF token.
         self._has_logged_in = self._has_fetched = False
         # Whether it did so because the session before was refused.
@@ -315,11 +318,11 @@ class _Attempt:
         """
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
-        wall_s = signer.means.wall_clock()
+        self._status = response.status
         if self._login.is_login(signed.head):
             # The client's own: neither its cookies nor its rejection are those of the session.
             return False
-        session.jar.store(response, self._target, wall_s, only=self._place.names)
+        session.jar.store(response, self._target, signer.means.wall_clock(), only=self._place.names)
         self._login.learn_csrf(session, response)
         if self._lacks_csrf(session, signed.head.method, response):
             return True
@@ -367,7 +370,7 @@ class _Attempt:
             return False
         now_s, pause = self._signer.means.seconds(), self._place.csrf_pause
         if self._has_fetched:
-            pause.failed_once(now_s)
+            pause.failed_together(now_s)
             return False
         current = self._login.csrf_of(session)
         if current != self._csrf:
@@ -383,10 +386,7 @@ class _Attempt:
         """Return whether to sign again a request whose session was refused."""
         place = self._place
         if self._has_logged_in:
-            is_first = place.login_pause.failed_once(self._signer.means.seconds())
-            # Others are logged as what they are.
-            if is_first and status not in REFUSED:
-                self._signer.useless(place, self._server)
+            self._signer.useless(place, self._server, status)
             return False
         self._has_logged_in = self._was_refused = self._signer.give_up(place, session)
         return self._has_logged_in
@@ -395,4 +395,6 @@ class _Attempt:
         """Return whether an error in a JSON body says that the session has expired."""
         expired, session = self._signer.credentials.expired, self._session
         code = json_code(body, expired.json_path)
-        return code in expired.json_values and session is not None and self._refused(session, 200)
+        if session is None or code not in expired.json_values:
+            return False
+        return self._refused(session, self._status)

@@ -103,7 +103,7 @@ class Login:
         session = Session(server=server, made_s=now_s, used_s=now_s)
         if self._at is None:
             return session
-        place = await self._means.guard.admit(self._at.origin or server)
+        place = self._means.guard.admit_login(self._at.origin or server)
         try:
             await self._begin(server, session, names)
             place.accepted()

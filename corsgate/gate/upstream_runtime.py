@@ -18,8 +18,8 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.guard import Guard
-from corsgate.credentials.logins import LoginFailure, log_out, login_failure
+from corsgate.credentials.guard import Block, Guard
+from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
@@ -95,9 +95,24 @@ class UpstreamRuntime:
         return self.key is None and self.sticky is None
 
     @property
+    def all_accounts(self) -> Sequence[UpstreamRuntime]:
+        """Itself, and the same upstream with each further account."""
+        return [self, *{id(each): each for each in self.accounts.values()}.values()]
+
+    def block(self, origin: str) -> Block | None:
+        """Return the longest block of a server; None if requests of all accounts are signed.
+
+        Args:
+            origin: The server's.
+        """
+        guards = (each.guard for each in self.all_accounts if each.guard is not None)
+        blocks = (guard.block(origin) for guard in guards)
+        return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
+
+    @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""
-        signers = (each.credentials for each in (self, *self.accounts.values()))
+        signers = (each.credentials for each in self.all_accounts)
         names = (each.header_names for each in signers if each is not None)
         return frozenset[bytes]().union(*names)
 
@@ -136,11 +151,6 @@ class UpstreamRuntime:
         return left
 
     @property
-    def login_failure(self) -> LoginFailure | None:
-        """Why the gate could not log in the last time, with any of its accounts."""
-        return login_failure([self.credentials, *(a.credentials for a in self.accounts.values())])
-
-    @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
         """Itself and its accounts, each set of credentials once."""
         found = {each.own_requests: each for each in (*self.accounts.values(), self)}
@@ -148,7 +158,7 @@ class UpstreamRuntime:
 
     def _log_out(self) -> Deferred[None]:
         """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        return log_out([self.credentials])
+        return log_out_of([self.credentials])
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):

@@ -12,7 +12,8 @@ import attrs
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
-from corsgate.credentials.guard import Guard, Place
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.place import Place
 from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
@@ -91,10 +92,16 @@ class _Admission:
         if guard is not None:
             guard.check(origin)
 
-    async def enter(self, signed: Signed) -> None:
-        """Wait until a request may be sent."""
-        if self._guard is not None and self._place is None and signed.has_credentials:
-            self._place = await self._guard.admit(self._origin)
+    async def enter(self, signed: Signed) -> bool:
+        """Wait until a request may be sent; return False if the secret has changed meanwhile."""
+        guard = self._guard
+        if guard is None or not signed.has_credentials:
+            return True
+        if self._place is not None and self._place.is_current:
+            return True
+        version = guard.version
+        self._place = await guard.admit(self._origin)
+        return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
         """Record what a response to a signed request says of the credentials.
@@ -107,12 +114,14 @@ class _Admission:
         place, self._place = self._place, None
         if place is None:
             return
-        if not again and (signed.is_fresh or response.status != 401):
-            place.responded(response.status)
-        elif response.status != 401:
+        if response.status != 401 and again:
             place.unjudged()
-        elif signed.is_fresh and not _is_stale(response):
-            place.rejected()
+        elif response.status != 401 or (signed.is_fresh and not (again and _is_stale(response))):
+            place.responded(response.status)
+        elif again:
+            # Kept for the next request.
+            self._place = place
+            place.challenged()
         else:
             place.doubted()
 
@@ -154,7 +163,8 @@ class _Sending:
         while True:
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
-            await self._admission.enter(signed)
+            if not await self._admission.enter(signed):
+                continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
             held = self._held(sent, waits=waits, is_first=is_first)
@@ -190,7 +200,7 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            self._admission.judge(signed, response.head, again=True)
+            self._admission.judge(signed, response.head, again=False)
             again = await _awaited(again, response)
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1

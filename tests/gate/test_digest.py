@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from corsgate.credentials.digest_server import MAX_TRIES
+from corsgate.credentials.lockout import MAX_FAILURES
 from corsgate.server.memory_budget import Account
 from corsgate.server.memory_holder import MemoryHolder
 from tests.apache import ApacheDigest
@@ -141,13 +141,14 @@ class ByScript(GateTestCase):
         self.assertEqual([each.body for each in upstream.requests], [b"data"] * 4)
 
     async def test_endless_challenges(self) -> None:
-        """A server that calls every nonce stale is asked a few times, and no more."""
+        """A server that calls every nonce stale is signed to a few times, and no more."""
         count = iter(range(100))
         upstream = await self.upstream()
         upstream.answer = lambda _: challenge(f"n{next(count)}", "true")
         answer = await self.ask(self.front(upstream, upstream=DIGEST))
-        self.assertEqual((answer.status, answer.body), (401, b"who are you"))
-        self.assertEqual(len(upstream.requests), MAX_TRIES)
+        self.assertEqual(answer.status, 502)
+        self.assertIn(b"rejects the gate's credentials", answer.body)
+        self.assertEqual(len(upstream.requests), 1 + MAX_FAILURES)
 
     async def test_each_server_its_own_nonce(self) -> None:
         """A nonce never goes to another server than it came from."""
