@@ -21,7 +21,6 @@ from corsgate.errors import (
     ConnectTimedOut,
     CredentialsRejected,
     LoginFailed,
-    LoginRefused,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -111,10 +110,6 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
         ),
     ),
     (
-        LoginRefused,
-        Problem(status=502, detail="The upstream refused the gate's credentials."),
-    ),
-    (
         BodyNotCovered,
         Problem(
             status=502,
@@ -136,7 +131,10 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
             headers=_SOON,
         ),
     ),
-    (LoginFailed, Problem(status=502, detail="The gate could not log in for the upstream.")),
+    (
+        LoginFailed,
+        Problem(status=502, detail="The gate could not log in to the upstream; its log says why."),
+    ),
     (ConnectFailed, Problem(status=502, detail="No server of the upstream could be reached.")),
     (UpstreamError, Problem(status=502, detail="The upstream gave no usable response.")),
 )

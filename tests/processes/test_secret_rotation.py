@@ -96,7 +96,7 @@ class RotationTestCase(ProcessTestCase):
         self.clients = [
             Deferred.fromCoroutine(self.ask_on(await self.connect_to(self.port), name))
             for name in KINDS
-            for _ in range(2)
+            for _ in range(8)
         ]
         await self.box.got(OLD)
 

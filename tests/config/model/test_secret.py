@@ -22,13 +22,15 @@ from tests.tree import ROOT, files
 
 MARK = "hunter2"
 REVEALING = {
-    *(f"corsgate/config/model/{name}.py" for name in ("credentials", "header_rules", "ntlm")),
-    *(f"corsgate/config/model/{name}.py" for name in ("oauth2", "session")),
-    *(f"corsgate/credentials/{name}.py" for name in ("aws", "digest", "ntlm_messages")),
-    *(f"corsgate/credentials/{name}.py" for name in ("oauth2_request", "oauth2_tokens", "query")),
-    *(f"corsgate/credentials/{name}.py" for name in ("refresh_token", "secret_commands")),
-    *(f"corsgate/credentials/{name}.py" for name in ("session_messages", "static")),
-    *("corsgate/config/sections/oauth2.py", "corsgate/gate/upstream_runtime.py"),
+    *("corsgate/config/model/credentials.py", "corsgate/config/model/header_rules.py"),
+    *("corsgate/config/model/ntlm.py", "corsgate/config/model/oauth2.py"),
+    *("corsgate/config/model/session.py", "corsgate/config/sections/oauth2.py"),
+    *("corsgate/credentials/aws.py", "corsgate/credentials/digest/signer.py"),
+    *("corsgate/credentials/ntlm_messages.py", "corsgate/credentials/oauth2/refresh_token.py"),
+    *("corsgate/credentials/oauth2/request.py", "corsgate/credentials/oauth2/tokens.py"),
+    *("corsgate/credentials/query.py", "corsgate/credentials/secret_commands.py"),
+    *("corsgate/credentials/session/messages.py", "corsgate/credentials/static.py"),
+    "corsgate/gate/upstream_runtime.py",
 }
 """The modules that may take a secret out of its object: to check it, and to sign with it."""
 HEAD = TOP + UPSTREAM
