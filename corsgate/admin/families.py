@@ -340,8 +340,9 @@ def _blocked_credentials(servers: Sequence[Server]) -> Metric:
         _SERVER,
     )
     for upstream, origin, _ in servers:
-        if upstream.guard is not None:
-            family.add_metric((upstream.name, origin), upstream.guard.block(origin) is not None)
+        if guards := upstream.guards:
+            is_blocked = any(guard.block(origin) is not None for guard in guards)
+            family.add_metric((upstream.name, origin), is_blocked)
     return family
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.credentials.logins import log_out_of_all, login_failure_of
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 @attrs.frozen(kw_only=True, eq=False)
 class CombinedSigner:
     """Signs with each of its parts, one after the other.
@@ -54,6 +57,15 @@ class CombinedSigner:
             server: The server's origin.
         """
         return CombinedAttempt([part.begin(server) for part in self.parts])
+
+    @property
+    def login_failure(self) -> Any:
+        """Why the last login of a part failed; None if it didn't."""
+        return login_failure_of(*self.parts)
+
+    def log_out(self) -> Deferred[None]:
+        """Log out of what the parts have logged in to."""
+        return log_out_of_all(*self.parts)
 
 
 @implementer(IAttempt)

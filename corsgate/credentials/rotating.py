@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import log_out_of_all, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -25,7 +27,7 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -66,6 +68,15 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    @property
+    def login_failure(self) -> Any:
+        """Why the last login failed; None if it didn't."""
+        return login_failure_of(self.signer)
+
+    def log_out(self) -> Deferred[None]:
+        """Log out, if the credentials log in."""
+        return log_out_of_all(self.signer)
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -19,11 +19,12 @@ from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
 from corsgate.gate.signing import make_signing, probe_signer
-from corsgate.interfaces import ICredentials, ILogOut
+from corsgate.interfaces import ICredentials
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
@@ -94,9 +95,19 @@ class UpstreamRuntime:
         return self.key is None and self.sticky is None
 
     @property
+    def every_account(self) -> Sequence[UpstreamRuntime]:
+        """Itself and its accounts."""
+        return (self, *self.accounts.values())
+
+    @property
+    def guards(self) -> Sequence[Guard]:
+        """The guards of all its accounts."""
+        return [each.guard for each in self.every_account if each.guard is not None]
+
+    @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""
-        signers = (each.credentials for each in (self, *self.accounts.values()))
+        signers = (each.credentials for each in self.every_account)
         names = (each.header_names for each in signers if each is not None)
         return frozenset[bytes]().union(*names)
 
@@ -118,7 +129,7 @@ class UpstreamRuntime:
         if self.prober is not None:
             self.prober.stop()
         left = [
-            each._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+            log_out_of(each.credentials).addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
             for each in self._logins
         ]
         self.agent.close()
@@ -127,15 +138,8 @@ class UpstreamRuntime:
     @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
         """Itself and its accounts, each set of credentials once."""
-        found = {each.own_requests: each for each in (*self.accounts.values(), self)}
+        found = {each.own_requests: each for each in self.every_account}
         return list(found.values())
-
-    def _log_out(self) -> Deferred[None]:
-        """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        if not ILogOut.providedBy(self.credentials):
-            return succeed(None)
-        left: Deferred[None] = self.credentials.log_out()
-        return left
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
@@ -165,7 +169,7 @@ class UpstreamRuntime:
                 old.own_requests.use(self.config, self.client, self.balancer)
             else:
                 # Its exchanges may run for long.
-                old._log_out().addErrback(old._not_left)
+                log_out_of(old.credentials).addErrback(old._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:
