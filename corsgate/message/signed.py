@@ -26,8 +26,9 @@ class Signed:
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.
-        interim_head: Removes what belongs to the gate from an interim response (103), as
-            `IAttempt.client_head` does from the last one; None if there can't be any.
+        interim_head: Removes what belongs to the gate from an interim response (103) and from
+            trailers, as `IAttempt.client_head` does from the final head; None if there can't be
+            any.
         look: Gets the body of a short JSON response, and returns whether signing the request
             again may help. None where bodies don't matter.
     """
