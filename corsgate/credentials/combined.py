@@ -100,8 +100,6 @@ class CombinedAttempt:
             done.append(await attempt.sign(head, body))
             head = done[-1].head
         self._signed = done
-        if any(each.interim_head is not None for each in done):
-            return attrs.evolve(done[-1], interim_head=self.client_head)
         return done[-1]
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

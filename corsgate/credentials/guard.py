@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import deque
 from math import ceil
 from typing import Final, Protocol
-from weakref import WeakSet
+from weakref import ReferenceType, ref
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -104,16 +104,35 @@ class Guard:
         upstream: As above.
         clock: As above.
         version: Counts the changes of the secret. What was signed before one must be signed again.
-        renewable: Are asked for another secret when a block keeps a request from being signed.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
         self.version = 0
-        self.renewable: WeakSet[Renewable] = WeakSet()
+        self._renewable: tuple[ReferenceType[Renewable], ...] = ()
         self.upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
+
+    def renew_by(self, renewable: Renewable) -> None:
+        """Have another secret looked for whenever a block keeps a request from being signed.
+
+        A reload may call this in its thread, so the tuple is replaced as a whole.
+
+        Args:
+            renewable: Looks for it, as long as it is in use.
+        """
+        known = (each for each in self._renewable if each() is not None)
+        self._renewable = (*known, ref(renewable))
+
+    def is_proven(self, server: str) -> bool:
+        """Return whether any number of requests may be sent the credentials at once.
+
+        Args:
+            server: As for `check`.
+        """
+        used_s = self.proven.get(server)
+        return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
 
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
@@ -152,8 +171,10 @@ class Guard:
             CredentialsRejected: No login is tried now.
         """
         now = self.clock.seconds()
-        if self._uses_proof(server, now):
+        if self.is_proven(server):
+            self.proven[server] = now
             return Place(self, server, None)
+        self.proven.pop(server, None)
         lockout = (self._servers.get(server) or self._new(server)).lockout
         self._check(lockout)
         return Place(self, server, lockout.begin(now, at_once=True))
@@ -172,8 +193,10 @@ class Guard:
             UpstreamBusy: It took too long, or too many wait.
         """
         now = self.clock.seconds()
-        if self._uses_proof(server, now):
+        if self.is_proven(server):
+            self.proven[server] = now
             return Place(self, server, None)
+        self.proven.pop(server, None)
         found = self._servers.get(server)
         if found is None:
             found = self._new(server)
@@ -283,24 +306,15 @@ class Guard:
         found = self._servers.get(server)
         return found is not None and found.lockout.term is term
 
-    def _uses_proof(self, server: str, now: float) -> bool:
-        """Return whether the server has accepted the credentials of late, and is used again now."""
-        used_s = self.proven.get(server)
-        if used_s is None:
-            return False
-        if now - used_s > PROOF_S:
-            del self.proven[server]
-            return False
-        self.proven[server] = now
-        return True
-
     # Those that wait.
 
     def _check(self, lockout: Lockout) -> None:
         left_s = lockout.left_s(self.clock.seconds())
         if left_s:
-            for each in list(self.renewable):
-                each.renew_soon()
+            for each in self._renewable:
+                renewable = each()
+                if renewable is not None:
+                    renewable.renew_soon()
             raise _rejection(lockout.rejections, left_s)
 
     def _wake(self, server: str) -> None:

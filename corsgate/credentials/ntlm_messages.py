@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any, Final
 
@@ -28,6 +29,11 @@ _UNREADABLE = "the server's NTLM challenge can't be read"
 _END_POINT = b"tls-server-end-point:"
 
 
+def has_spnego() -> bool:
+    """Return whether pyspnego is installed (the extra ``ntlm``)."""
+    return find_spec("spnego") is not None
+
+
 class Handshake:
     """One handshake with one connection of a server; its calls block for about a millisecond.
 
@@ -35,7 +41,7 @@ class Handshake:
         credentials: Whose handshake it is.
         scheme: ``NTLM``, or ``Negotiate`` for NTLM inside SPNEGO (RFC 4178, RFC 4559).
         lock: Held while the messages are made: pyspnego has the name of the workstation from the
-            environment only.
+            environment only. All handshakes of the process need the same one.
     """
 
     def __init__(self, credentials: NtlmCredentials, scheme: bytes, lock: Lock) -> None:

@@ -60,7 +60,7 @@ class RotatingCredentials:
         self._guard = guard
         self._since_s = commands.seconds()
         self._is_renewing = False
-        guard.renewable.add(self)
+        guard.renew_by(self)
         self.signer = make(credentials)
         # Those with other secrets, until they have logged out.
         self._retired: list[ICredentials] = []

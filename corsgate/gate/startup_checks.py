@@ -15,7 +15,7 @@ from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config
 from corsgate.config.toml.lines import Path, key_text, line_of
-from corsgate.credentials.oauth2_request import token_server
+from corsgate.credentials.oauth2.request import token_server
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.server.alpn import HTTP1
 from corsgate.server.tls import CertificateTable

@@ -23,7 +23,7 @@ from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
-from corsgate.gate.signing import make_signing, probe_signer
+from corsgate.gate.signing import Signing, make_signing, probe_signer
 from corsgate.interfaces import ICredentials
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
@@ -266,11 +266,6 @@ def make_upstream(
     load = None if before is None else before.balancer.load
     now = reactor.seconds()
     balancer = Balancer(upstream.servers, rules, chance, now, tell, load, tell_better)
-    prober = None
-    if rules.health is not None:
-        signer = probe_signer(upstream, common, signing)
-        guard = signing.guard
-        prober = Prober(reactor, deadlines, upstream, balancer, signer, chance, hosts, guard)
     client = ProxyClient(agent)
     if before is None or signing.own_requests is not before.own_requests:
         signing.own_requests.use(upstream, client, balancer)
@@ -288,7 +283,7 @@ def make_upstream(
         ejecting=frozenset(rules.eject.on),
         key=key_reader(rules.hash_on) if rules.balance == "hash" else None,
         sticky=_sticky(upstream, rng, before),
-        prober=prober,
+        prober=_prober(upstream, common, signing, balancer, chance),
         clock=reactor,
         chance=chance,
         own_requests=signing.own_requests,
@@ -298,6 +293,21 @@ def make_upstream(
         made.count_servers()
     made.watchers.extend(_watchers(upstream, reactor, hosts, made.change, tell))
     return _with_accounts(made, common, before)
+
+
+def _prober(
+    upstream: Upstream,
+    common: Common,
+    signing: Signing,
+    balancer: Balancer,
+    chance: Callable[[], float],
+) -> Prober | None:
+    if upstream.balancing.health is None:
+        return None
+    signer, deadlines = probe_signer(upstream, common, signing), common.deadlines
+    return Prober(
+        common.reactor, deadlines, upstream, balancer, signer, chance, common.hosts, signing.guard
+    )
 
 
 def _with_accounts(

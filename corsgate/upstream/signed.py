@@ -12,6 +12,7 @@ import attrs
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.credentials.digest.challenge import is_true
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.place import Place
 from corsgate.errors import (
@@ -93,11 +94,15 @@ class _Admission:
             guard.check(origin)
 
     async def enter(self, signed: Signed) -> bool:
-        """Wait until a request may be sent; return False if the secret has changed meanwhile."""
+        """Wait until a request may be sent; return False if the secret has changed meanwhile.
+
+        One that does not send the secret, such as for a challenge or with a session, need not wait.
+        """
         guard = self._guard
-        if guard is None or not signed.has_credentials:
+        if guard is None or (self._place is not None and self._place.is_current):
             return True
-        if self._place is not None and self._place.is_current:
+        if not (signed.has_credentials and signed.sends_secret):
+            guard.check(self._origin)
             return True
         version = guard.version
         self._place = await guard.admit(self._origin)
@@ -114,16 +119,21 @@ class _Admission:
         place, self._place = self._place, None
         if place is None:
             return
-        if response.status != 401 and again:
-            place.unjudged()
-        elif response.status != 401 or (signed.is_fresh and not (again and _is_stale(response))):
-            place.responded(response.status)
+        if response.status != 401:
+            if again:
+                place.unjudged()
+            else:
+                place.responded(response.status)
+            return
+        is_stale = _is_stale(response)
+        if signed.is_fresh and not is_stale:
+            place.rejected()
         elif again:
             # Kept for the next request.
             self._place = place
-            place.challenged()
+            place.challenged(is_stale=is_stale)
         else:
-            place.doubted()
+            place.doubted(is_stale=is_stale)
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response."""
@@ -170,8 +180,8 @@ class _Sending:
             held = self._held(sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
-                    response = await self._send(signed, sent)
-                elif (early := await _ask(signed, held, self._send)) is not None:
+                    response = await self._send_one(signed, sent)
+                elif (early := await _ask(signed, held, self._send_one)) is not None:
                     response, sent = early, held
                 else:
                     self._expectations = None
@@ -189,6 +199,11 @@ class _Sending:
                 raise ChallengedMidUpload("it asked for credentials only after it took the body")
             is_first = False
             _dispose(response, held)
+
+    async def _send_one(self, signed: Signed, body: Body | None) -> UpstreamResponse:
+        """Send a request once; what belongs to the gate is removed from interim responses."""
+        shown = attrs.evolve(signed, interim_head=self._attempt.client_head)
+        return await self._send(shown, body)
 
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
@@ -263,9 +278,7 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 def _is_stale(response: ResponseHead) -> bool:
     """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
     values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(
-        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
-    )
+    return any(is_true(each.parameters.get(b"stale")) for each in parse_challenges(values))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:

@@ -215,13 +215,17 @@ class GuardTests(SynchronousTestCase):
     def test_blocked_looks_for_another_secret(self) -> None:
         """A request that a block stops has another secret looked for."""
         renewable = Renewing()
-        self.guard.renewable.add(renewable)
+        self.guard.renew_by(renewable)
         self.block()
         self.assertEqual(renewable.asked, 0)
         self.failureResultOf(self.ask(), CredentialsRejected)
         self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
         self.assertRaises(CredentialsRejected, self.guard.admit_login, SERVER)
         self.assertEqual(renewable.asked, 3)
+        # Who is no longer in use is not asked, nor kept.
+        del renewable
+        self.guard.renew_by(Renewing())
+        self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
 
     def test_forget(self) -> None:
         """A new secret is tried at once, by those that wait too."""
@@ -235,6 +239,15 @@ class GuardTests(SynchronousTestCase):
         self.guard.forget()
         self.admit(OTHER)
         self.assertEqual(self.guard.version, 2)
+
+    def test_rejections_of_the_secret_before(self) -> None:
+        """Rejections that come after a change don't block the new secret."""
+        self.admit().accepted()
+        late = [self.admit() for _ in range(4)]
+        self.guard.forget()
+        for place in late:
+            place.rejected()
+        self.admit().accepted()
 
     def test_long_wait(self) -> None:
         """A wait ends: with 503 where verdicts don't come."""

@@ -108,7 +108,7 @@ class PlaceTests(SynchronousTestCase):
         """Where a server has accepted the credentials, a challenge is nothing to count."""
         self.admit().accepted()
         place = self.admit()
-        place.challenged()
+        place.challenged(is_stale=True)
         self.assertFalse(place.is_current)
         self.assertIn(SERVER, self.guard.proven)
 
@@ -116,8 +116,19 @@ class PlaceTests(SynchronousTestCase):
         """Expired nonces at a proven server are no failures; at another one four block it."""
         self.admit().accepted()
         for _ in range(20):
-            self.admit().doubted()
-        self.assertIn(SERVER, self.guard.proven)
+            self.admit().doubted(is_stale=True)
+        self.assertTrue(self.guard.is_proven(SERVER))
+        many = [self.admit() for _ in range(20)]
+        for place in many:
+            place.doubted()
+        # It has to accept the credentials again; until then not all are sent at once.
+        self.assertFalse(self.guard.is_proven(SERVER))
+        self.assertIsNone(self.guard.block(SERVER))
+        asked = [self.ask() for _ in range(3)]
+        self.successResultOf(asked[0])
+        self.assertNoResult(asked[2])
+        self.successResultOf(asked[1]).accepted()
+        self.successResultOf(asked[2])
         for _ in range(4):
             self.admit(OTHER).doubted()
         self.failureResultOf(self.ask(OTHER), CredentialsRejected)

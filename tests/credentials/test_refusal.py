@@ -20,7 +20,7 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Csrf, SessionCredentials
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.message.headers import HeaderList
-from tests.credentials.oauth2_helpers import credentials as oauth2
+from tests.credentials.oauth2.helpers import credentials as oauth2
 
 WORD = "pa55word-of-the-gate"
 BASIC = BasicCredentials(username="admin", password=Secret(WORD))

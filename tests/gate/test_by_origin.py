@@ -109,7 +109,7 @@ class ChoiceTests(GateTestCase):
         self.assertEqual(server.requests, [])
 
     async def test_preflight(self) -> None:
-        """A preflight is answered as ever; the request behind it has the reason."""
+        """A preflight is answered as usual; the request behind it has the reason."""
         server = await self.upstream()
         gate = self.serve(config(server))
         fields = [(b"Origin", THREE), (b"Access-Control-Request-Method", b"GET")]

@@ -226,7 +226,7 @@ class OverSockets(GateTestCase):
         self.assertEqual((await self.ask(gate, headers=[FROM_APP])).status, 200)
 
     async def when_waiting(self, gate: Gate, count: int) -> None:
-        """Wait until so many requests wait for their turn."""
+        """Wait until a number of requests wait for their turn."""
         while sum(len(each.waiters) for each in guard_of(gate)._servers.values()) < count:
             await deferLater(reactor, 0.01)
 

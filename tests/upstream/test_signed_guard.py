@@ -18,7 +18,7 @@ from corsgate.upstream.body import Body
 from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 from tests.upstream.playing import Source
-from tests.upstream.test_signed import HEAD, ORIGIN, Rotating, Signature
+from tests.upstream.signatures import HEAD, ORIGIN, Rotating, Signature
 
 
 class GuardedTests(SynchronousTestCase):
@@ -76,7 +76,7 @@ class GuardedTests(SynchronousTestCase):
 
     def test_knows_expired(self) -> None:
         """What has expired is no rejection, nor what is stale; but four in a row are enough."""
-        stale = [(b"WWW-Authenticate", b'Digest realm="r", nonce="n", STALE=TRUE')]
+        stale = [(b"WWW-Authenticate", b'Digest realm="r", nonce="n", STALE="Yes"')]
         self.assertIsNone(self.guarded(401, 401, 200, challenges=2, is_fresh=False).block(ORIGIN))
         self.assertIsNone(self.guarded(401, 401, 200, challenges=2, fields=stale).block(ORIGIN))
         self.assertIsNotNone(self.guarded(*[401] * 6, challenges=2, fields=stale).block(ORIGIN))

@@ -23,8 +23,14 @@ from tests.tree import ROOT, files
 MARK = "hunter2"
 REVEALING = {
     *("corsgate/config/model/credentials.py", "corsgate/config/model/header_rules.py"),
-    *("corsgate/credentials/digest.py", "corsgate/credentials/secret_commands.py"),
-    *("corsgate/credentials/static.py", "corsgate/gate/upstream_runtime.py"),
+    *("corsgate/config/model/ntlm.py", "corsgate/config/model/oauth2.py"),
+    *("corsgate/config/model/session.py", "corsgate/config/sections/oauth2.py"),
+    *("corsgate/credentials/aws.py", "corsgate/credentials/digest/signer.py"),
+    *("corsgate/credentials/ntlm_messages.py", "corsgate/credentials/oauth2/refresh_token.py"),
+    *("corsgate/credentials/oauth2/request.py", "corsgate/credentials/oauth2/tokens.py"),
+    *("corsgate/credentials/query.py", "corsgate/credentials/secret_commands.py"),
+    *("corsgate/credentials/session/messages.py", "corsgate/credentials/static.py"),
+    "corsgate/gate/upstream_runtime.py",
 }
 """The modules that may take a secret out of its object: to check it, and to sign with it."""
 HEAD = TOP + UPSTREAM

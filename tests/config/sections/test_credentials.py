@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
@@ -124,6 +122,15 @@ class CredentialTests(TableTestCase):
             unknown, 'c.toml:4: allow[1]: "ntlm" is unknown; write "digest" or "basic"'
         )
 
+    def test_auto_of_nothing(self) -> None:
+        """An empty list of schemes is a fault, not the default."""
+        source = 'type = "auto"\nusername = "a"\npassword = "hunter2"\nallow = []'
+        _, (fault,) = self.read(source)
+        self.assertEqual(
+            fault,
+            'c.toml:4: allow: nothing is allowed; write allow = ["digest"], or remove the key',
+        )
+
     def test_keys_of_another_kind(self) -> None:
         """A key that belongs to another kind is unknown, and the value stays."""
         found, recorded = self.read('type = "bearer"\ntoken = "hunter2"\nusername = "a"')
@@ -148,10 +155,10 @@ class CredentialTests(TableTestCase):
 
     def test_ntlm_without_pyspnego(self) -> None:
         """The extra is named."""
-        self.patch(importlib.util, "find_spec", lambda name: None)
-        _, recorded = self.read('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
-        self.assertEqual(len(recorded), 1)
-        self.assertIn("pip install 'corsgate[ntlm]'", recorded[0])
+        table = table_of('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
+        read_credentials(table, sources(has_spnego=False))
+        (fault,) = noted(table)
+        self.assertIn("pip install 'corsgate[ntlm]'", fault)
 
 
 class HeadersTests(TableTestCase):
@@ -172,7 +179,7 @@ class HeadersTests(TableTestCase):
         self.assertEqual((found, recorded), (SeveralCredentials(parts=parts), []))
 
     def test_exposed(self) -> None:
-        """A secret that stands in the file is warned of."""
+        """A secret in the file itself produces a warning."""
         for written, warned in (
             ('X-Tenant = "7"', ["headers.X-Tenant"]),
             ('X-Tenant = "7", X-Api-Key = "k"', ["headers.X-Tenant", "headers.X-Api-Key"]),

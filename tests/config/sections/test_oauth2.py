@@ -114,7 +114,8 @@ FAULTS = (
         '6 token_params.scope: "scope" is set by another key; use that key\n'
         '6 token_params."": it is empty; write a value or remove the key\n'
         '6 token_params.x: it does not say where the secret is; write { env = "NAME" },'
-        ' { file = "PATH" }, { systemd = "NAME" } or text in quotes',
+        ' { file = "PATH" }, { systemd = "NAME" },'
+        ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes',
     ),
     (
         START + PLACE + 'private_key = "hunter2"',

@@ -95,11 +95,13 @@ class SessionTests(TableTestCase):
             ],
             'login_url = "/"\njson = { pass = { environ = "X" } }': [
                 'c.toml:3: json.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
             'login_url = "/"\nform = { pass = 1.5 }': [
                 'c.toml:3: form.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
         }
         for source, faults in found.items():
@@ -145,7 +147,7 @@ class SessionTests(TableTestCase):
         self.assertEqual(faults_of(text + anonymous + ROUTE), [])
 
     def test_sent_in_clear(self) -> None:
-        """A login over plain http to another machine is warned of."""
+        """A login over plain http to another machine produces a warning."""
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'
         self.assertEqual(warned(text + ROUTE), [])
         away = (text + ROUTE).replace("127.0.0.1:8000", "10.0.0.1:8000")
@@ -153,7 +155,7 @@ class SessionTests(TableTestCase):
         self.assertIn("the secret is sent unencrypted to http://10.0.0.1:8000", warning)
 
     def test_readable_by_others(self) -> None:
-        """A password in a file that others can read is warned of, a plain field is not."""
+        """A password in a file that others can read produces a warning; a plain field doesn't."""
         table = table_of('type = "session"\nlogin_url = "/"\njson = { user = "u", pass = "p" }')
         read_credentials(table, sources(read_by="everybody"))
         (warning,) = noted(table)
