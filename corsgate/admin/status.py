@@ -247,7 +247,10 @@ def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str,
 def _credentials_blocked(
     view: View, upstream: UpstreamRuntime, origin: str
 ) -> Mapping[str, Any] | None:
-    """Return until when nothing is signed for a server; None if requests to it are signed."""
+    """Return until when nothing is signed for a server; None if requests to it are signed.
+
+    Of several accounts, the one that is blocked longest counts.
+    """
     block = upstream.block(origin)
     if block is None:
         return None

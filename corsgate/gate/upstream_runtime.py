@@ -146,19 +146,15 @@ class UpstreamRuntime:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = [each._log_out() for each in self._logins]
+        left = [log_out_of([each.credentials]) for each in self._logins]
         self.agent.close()
         return left
 
     @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
         """Itself and its accounts, each set of credentials once."""
-        found = {each.own_requests: each for each in (*self.accounts.values(), self)}
+        found = {each.own_requests: each for each in self.all_accounts}
         return list(found.values())
-
-    def _log_out(self) -> Deferred[None]:
-        """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        return log_out_of([self.credentials])
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
@@ -188,7 +184,7 @@ class UpstreamRuntime:
                 old.own_requests.use(self.config, self.client, self.balancer)
             else:
                 # Its exchanges may run for long.
-                old._log_out().addErrback(old._not_left)
+                log_out_of([old.credentials]).addErrback(old._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:
