@@ -18,7 +18,8 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.guard import Block, Guard
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.lockout import Block
 from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
