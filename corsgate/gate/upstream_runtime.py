@@ -99,6 +99,16 @@ class UpstreamRuntime:
         """Itself and its accounts."""
         return (self, *self.accounts.values())
 
+    def pages_of_accounts(self) -> Iterator[tuple[UpstreamRuntime, Sequence[str]]]:
+        """Return each account, with the origins that it is for; none for the one of all others."""
+        yield self, ()
+        of_account: dict[OwnRequests, list[str]] = {}
+        for origin, account in self.accounts.items():
+            of_account.setdefault(account.own_requests, []).append(origin.decode("ascii"))
+        for account in self._logins:
+            if account.own_requests is not self.own_requests:
+                yield account, of_account[account.own_requests]
+
     @property
     def guards(self) -> Sequence[Guard]:
         """The guards of all its accounts."""

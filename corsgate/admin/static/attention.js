@@ -1,7 +1,7 @@
 // What somebody should look at, from a status object.
 
 import { el, foreign, redraw, say } from "./dom.js";
-import { clock, day, duration, several } from "./format.js";
+import { clock, day, duration, fromPages, several } from "./format.js";
 
 const MOST = 8;
 const DAY_S = 86400;
@@ -47,9 +47,11 @@ function* findings(status) {
         yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(server.credentials_refused.words)]];
       }
       if (server.credentials_blocked) {
+        const from = fromPages(server.credentials_blocked);
         yield ["bad", "#upstreams", [
           "Upstream ", foreign(upstream.name), ": ", foreign(server.origin),
-          " rejected the gate's credentials repeatedly. Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
+          " rejected the gate's credentials",
+          from && " for requests", foreign(from), " repeatedly. Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
         ]];
       }
       if (server.state === "down" || server.state === "ejected") {
