@@ -110,6 +110,16 @@ class UpstreamRuntime:
         blocks = (guard.block(origin) for guard in guards)
         return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
 
+    def pages_of_accounts(self) -> Iterator[tuple[UpstreamRuntime, Sequence[str]]]:
+        """Return each account, with the origins that it is for; none for the one of all others."""
+        yield self, ()
+        of_account: dict[OwnRequests, list[str]] = {}
+        for origin, account in self.accounts.items():
+            of_account.setdefault(account.own_requests, []).append(origin.decode("ascii"))
+        for account in self._logins:
+            if account.own_requests is not self.own_requests:
+                yield account, of_account[account.own_requests]
+
     @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""

@@ -113,7 +113,7 @@ class StatusTests(AdminTestCase):
             blocked = server["credentials_blocked"]
             if rejections:
                 now_s = self.of_gate(gate)["gate"]["now_s"]
-                self.assertEqual(blocked["rejections"], rejections)
+                self.assertEqual((blocked["rejections"], blocked["origins"]), (rejections, []))
                 self.assertLess(abs(blocked["until_s"] - now_s), 6)
                 self.assertEqual(server["state"], "up")
             else:
@@ -150,6 +150,8 @@ class StatusTests(AdminTestCase):
             self.assertEqual(accounts, {"https://app.example": kind})
             (server,) = upstream["servers"]
             if kind == "bearer":
+                for member in ("credentials_blocked", "credentials_refused"):
+                    self.assertEqual(server[member]["origins"], ["https://app.example"])
                 self.assertEqual(server["credentials_blocked"]["rejections"], 2)
             else:
                 self.assertIn("no token for client", upstream["login_failure"]["words"])

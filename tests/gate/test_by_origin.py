@@ -215,6 +215,20 @@ class ChoiceTests(GateTestCase):
             # A browser sends it with every page's requests.
             kept = tuple((b"Cookie", each) for each in answer.fields.get(b"set-cookie", []))
 
+    async def test_wrong_password(self) -> None:
+        """What one account's password does to it leaves the others alone."""
+        server = await self.upstream()
+        server.answer = lambda got: response(401 if account(got) == "one:p1" else 200)
+        gate = self.serve(config(server, BY_ORIGIN + REST))
+        client = await self.connect(gate)
+        statuses = [(await self.asked(client, ONE)).status for _ in range(4)]
+        self.assertEqual(statuses, [401, 401, 502, 502])
+        for origin in (TWO, THREE) * 3:
+            self.assertEqual((await self.asked(client, origin)).status, 200)
+        self.assertEqual((await self.asked(client, ONE)).status, 502)
+        mine = [each for each in server.requests if account(each) == "one:p1"]
+        self.assertEqual(len(mine), 2)
+
     async def test_redirect(self) -> None:
         """Addresses of the upstream are still the gate's in responses."""
         server = await self.upstream()
