@@ -9,8 +9,8 @@ The matrix crosses the kinds with {GET, POST with a small body, POST of 50 MB, W
 - what was logged: the access log's status, a reason for each error, and no secret in any spelling.
 
 It also sends 64 requests at once with each kind, and checks that no credentials reach another
-server: by a redirect, by tricks with Host, by a retry, by another upstream, or by discovery. At last,
-boxes cut, fail and forget at random.
+server: by a redirect, by tricks with Host, by a retry, by another upstream, or by discovery. It has
+boxes that cut, fail and forget at random, too.
 
 The parts:
 
