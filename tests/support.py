@@ -110,6 +110,7 @@ def parse(toml: str) -> Config:
         environ={"PASSWORD": PASSWORD},
         read_file=lambda name: b"",
         cors_rules=CORS_RULES,
+        has_spnego=True,
     )
 
 

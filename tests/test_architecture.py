@@ -55,12 +55,12 @@ MAY_IMPORT_TWISTED = frozenset(
 )
 DECIDES = frozenset(
     (
-        *("corsgate.credentials.auth_fields", "corsgate.credentials.challenge_cookies"),
-        *("corsgate.credentials.digest_answer", "corsgate.credentials.digest_challenge"),
-        *("corsgate.credentials.digest_nonce", "corsgate.credentials.digest_server"),
-        *("corsgate.credentials.back_off", "corsgate.credentials.oauth2_request"),
-        *("corsgate.credentials.oauth2_response", "corsgate.credentials.outside"),
-        *("corsgate.credentials.cookie_jar", "corsgate.credentials.session_messages"),
+        *("corsgate.credentials.auth_fields", "corsgate.credentials.digest.challenge_cookies"),
+        *("corsgate.credentials.digest.answer", "corsgate.credentials.digest.challenge"),
+        *("corsgate.credentials.digest.nonce", "corsgate.credentials.digest.server"),
+        *("corsgate.credentials.back_off", "corsgate.credentials.oauth2.request"),
+        *("corsgate.credentials.oauth2.response", "corsgate.credentials.outside"),
+        *("corsgate.credentials.session.cookie_jar", "corsgate.credentials.session.messages"),
         *("corsgate.credentials.lockout", "corsgate.credentials.refusal"),
         *("corsgate.credentials.static", "corsgate.credentials.sigv4"),
         *("corsgate.gate.error_page", "corsgate.gate.request_shape"),

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.command import Command
+from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.values import Config
 from corsgate.config.parse import parse_config
 from corsgate.config.sections.credentials import KINDS, read_credentials
@@ -46,6 +48,11 @@ def environ() -> _Environ:
     return _Environ(CREDENTIALS_DIRECTORY="/run/credentials/corsgate.service")
 
 
+def run(_: Command) -> bytes:
+    """Return what a command prints, without running it."""
+    return b"secret-of-a-command\n"
+
+
 def load(source: str) -> Config:
     """Return the configuration of a text."""
     return parse_config(
@@ -53,8 +60,10 @@ def load(source: str) -> Config:
         file="docs/credentials.md",
         environ=environ(),
         read_file=read_file,
+        run=run,
         cors_rules=CORS_RULES,
         has_jose=True,
+        has_spnego=True,
     )
 
 
@@ -67,8 +76,10 @@ def sections() -> Iterator[tuple[str, list[str]]]:
 
 def kinds_of(config: Config) -> set[str]:
     """Return the kinds of credentials that a configuration uses."""
-    used = (upstream.credentials for upstream in config.upstreams.values())
-    return {each.kind for each in used if each is not None}
+    used = [each.credentials for each in config.upstreams.values()]
+    for upstream in config.upstreams.values():
+        used += [each.credentials for each in upstream.credentials_by_origin]
+    return {part.kind for each in used for part in parts_of(each)}
 
 
 class CredentialsTests(SynchronousTestCase):
@@ -76,39 +87,57 @@ class CredentialsTests(SynchronousTestCase):
 
     def test_configurations(self) -> None:
         """Each complete configuration loads without a warning, and each part is TOML."""
-        complete = 0
         for title, blocks in sections():
             for block in blocks if title != SOURCES else ():
                 if "listen" in tomllib.loads(block):
-                    complete += 1
-                    self.assertEqual(load(block).warnings, (), title)
-        self.assertGreater(complete, 1)
+                    warnings = [str(each) for each in load(block).warnings]
+                    clear = [each for each in warnings if "sent unencrypted" in each]
+                    # Boxes that speak plain http are common; the page says what that risks.
+                    self.assertEqual(warnings, clear if title == "`session`" else [], title)
 
     def test_sections(self) -> None:
-        """Each section about a kind has a complete configuration of that kind."""
+        """Each kind has a section of its own, in the order of the table, with a configuration."""
+        shown = {}
         for title, blocks in sections():
-            kinds = set()
-            for block in blocks if title != SOURCES else ():
-                if "listen" in tomllib.loads(block):
-                    kinds |= kinds_of(load(block))
-            self.assertEqual(len(kinds), title != SOURCES, title)
+            if title.startswith("`"):
+                complete = [block for block in blocks if "listen" in tomllib.loads(block)]
+                shown[title.strip("`")] = [kinds_of(load(block)) for block in complete]
+        self.assertEqual(list(shown), table_rows())
+        for kind, found in shown.items():
+            self.assertGreater(len(found), 0, kind)
+            self.assertEqual(found, [{kind}] * len(found), kind)
+
+    def test_combinations(self) -> None:
+        """Lists and credentials by origin are shown with more than one kind."""
+        for title in ("Several at once", "One origin, one account"):
+            (block,) = dict(sections())[title]
+            self.assertGreater(len(kinds_of(load(block))), 1, title)
+
+    def test_first(self) -> None:
+        """The example at the top needs no more than a listener and a route."""
+        (block,) = Prose(text=PAGE.text.partition("\n## ")[0]).blocks("toml")
+        lines = block.splitlines()
+        self.assertEqual(len(lines), 3)
+        lines[1] = 'servers = ["http://localhost:8000"]'  # Nobody to warn of on the way.
+        route = 'routes = { "/v1" = { upstream = "marklogic" } }'
+        listen = 'listen = ["tcp:5555:interface=127.0.0.1"]'
+        self.assertEqual(kinds_of(load("\n".join((listen, route, *lines)))), {"digest"})
 
     def test_sources(self) -> None:
         """Each way to write a secret is one."""
         (blocks,) = [blocks for title, blocks in sections() if title == SOURCES]
         lines = [line for block in blocks for line in block.splitlines() if "=" in line]
-        self.assertGreaterEqual(len(lines), 4)
+        self.assertGreaterEqual(len(lines), 5)
         for line in lines:
             raw = {"type": "basic", "username": "u", **tomllib.loads(line)}
-            table = Table(Notes(file="docs", lines={}), (), raw)
-            sources = Sources(environ=environ(), read_file=read_file)
-            self.assertIsNotNone(read_credentials(table, sources), line)
+            notes = Notes(file="docs", lines={})
+            sources = Sources(environ=environ(), read_file=read_file, run=run)
+            found = read_credentials(Table(notes, (), raw), sources)
+            self.assertIsNotNone(found, f"{line}: {notes.faults}")
 
     def test_kinds(self) -> None:
-        """The table at the top has each kind, and no other."""
-        table = PAGE.text.partition("\n## ")[0].partition("| --- |")[2]
-        rows = re.findall(r"(?m)^\| \[?`(\w+)`", table)
-        self.assertEqual(sorted(rows), sorted({*KINDS}))
+        """The table at the top has each kind, and no other, and leads to its section."""
+        self.assertEqual(sorted(table_rows()), sorted(KINDS))
 
     def test_is_linked(self) -> None:
         """The README and the page about security lead here, and links to sections work."""
@@ -117,6 +146,23 @@ class CredentialsTests(SynchronousTestCase):
             ("docs/security.md", "credentials.md"),
         ):
             self.assertIn(f"]({link}", Prose.read(path).text, path)
-        titles = {title.lower().replace(" ", "-") for title, _ in sections()}
+        titles = re.findall(r"(?m)^##+ (.+)$", PAGE.text)
+        anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
         for anchor in re.findall(r"\]\(#([\w-]+)\)", PAGE.text):
-            self.assertIn(anchor, titles)
+            self.assertIn(anchor, anchors)
+
+    def test_risks(self) -> None:
+        """docs/security.md says of each kind what it risks, in the same order."""
+        _, text = Prose.read("docs/security.md").text.split("\n### What the kinds risk\n")
+        names = re.findall(r"(?m)^- \*\*`(\w+)`(?: and `(\w+)`)?\*\*", re.split(r"\n##", text)[0])
+        self.assertEqual([name for pair in names for name in pair if name], table_rows())
+
+
+def table_rows() -> list[str]:
+    """Return the kinds in the table at the top, each of which links to its section."""
+    table = PAGE.text.partition("\n## ")[0].partition("| --- |")[2]
+    return [
+        name
+        for name, anchor in re.findall(r"(?m)^\| \[`(\w+)`\]\(#(\w+)\)", table)
+        if name == anchor
+    ]

@@ -13,12 +13,12 @@ from corsgate.cors.check import CORS_RULES
 from tests.prose import Prose
 from tests.session_boxes import BOXES
 
-_, SECTION = Prose.read("docs/credentials.md").text.split("\n## Session\n")
+_, SECTION = Prose.read("docs/credentials.md").text.split("\n## `session`\n")
 SECTION = re.split(r"\n## ", SECTION)[0]
 
 
 class SessionTests(SynchronousTestCase):
-    """The section Session."""
+    """The section about ``session``."""
 
     def test_configurations(self) -> None:
         """Each is valid, and has nothing to warn of but a box that speaks plain http."""

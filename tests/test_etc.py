@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from corsgate.config.model.balancing import Balancing, Ejection, HealthCheck
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.endpoint import DEFAULT_BACKLOG, check_endpoint, handed_over
-from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.upstream_tls import UpstreamTls
 from corsgate.config.model.values import (
     Admin,
@@ -30,6 +29,7 @@ from corsgate.config.model.values import (
     QueryCredentials,
 )
 from corsgate.config.parse import parse_config
+from corsgate.config.sections.credentials import KINDS
 from corsgate.cors.check import CORS_RULES
 from corsgate.gate.log_style import Place, line_format
 from tests.certificates import Authority
@@ -46,12 +46,14 @@ FILES = {
     "/etc/corsgate/fullchain.pem": ISSUED.pem,
     "/etc/corsgate/key.pem": ISSUED.key_pem,
     "/etc/corsgate/metrics-token": b"token-of-metrics\n",
+    "/etc/corsgate/printer-password": b"password-of-printer\n",
     "/etc/corsgate/search-ca.pem": AUTHORITY.pem,
     "/run/credentials/corsgate.service/ml-password": b"password-of-ml\n",
 }
 ENVIRON = {
     "BOX_PASSWORD": "password-of-box",
     "CLOUD_SECRET": "secret-of-cloud",
+    "INTRANET_PASSWORD": "password-of-intranet",
     "CREDENTIALS_DIRECTORY": "/run/credentials/corsgate.service",
     "SEARCH_PASSWORD": "password-of-search",
     "SHOP_SECRET": "secret-of-the-shop",
@@ -73,7 +75,12 @@ def read_file(path: str) -> bytes:
 def load(text: str, file: str = "etc/corsgate.toml") -> Config:
     """Return a configuration as it loads on a machine that is set up."""
     return parse_config(
-        text, file=file, environ=ENVIRON, read_file=read_file, cors_rules=CORS_RULES
+        text,
+        file=file,
+        environ=ENVIRON,
+        read_file=read_file,
+        cors_rules=CORS_RULES,
+        has_spnego=True,
     )
 
 
@@ -179,16 +186,16 @@ class ExampleTests(SynchronousTestCase):
         self.assertEqual(upstreams["search"].ca_pem, AUTHORITY.pem)
 
     def test_commented_credentials(self) -> None:
-        """The commented credentials work as those of an upstream."""
+        """The commented credentials work; with the others, every kind is shown."""
         text = text_of("corsgate.toml")
-        commented = re.search(r"(?m)^# (\[credentials\.cloud\]\n)((?:# \w.*\n)+)", text)
-        assert commented is not None
-        table = commented[1] + commented[2].replace("# ", "", 1).replace("\n# ", "\n")
-        changed = text.replace(commented[0], table).replace(
-            'credentials = "vendor"', 'credentials = "cloud"'
-        )
-        found = load(changed.replace("[credentials.vendor]", "[credentials.cloud2]"))
-        self.assertIsInstance(found.upstreams["vendor"].credentials, OAuth2Credentials)
+        used = [each.credentials for each in load(text).upstreams.values()]
+        for commented in re.finditer(r"(?m)^# \[credentials\.(\w+)\]\n(?:# \w.*\n)+", text):
+            table = re.sub(r"(?m)^# ", "", commented[0])
+            changed = text.replace(commented[0], table).replace(
+                'credentials = ["vendor", "weather"]', f'credentials = "{commented[1]}"'
+            )
+            used.append(load(changed).upstreams["vendor"].credentials)
+        self.assertEqual({part.kind for each in used for part in parts_of(each)}, {*KINDS})
 
     def test_nothing_is_doubtful(self) -> None:
         """No example file produces a warning."""

@@ -131,8 +131,8 @@ def extra_of(path: Path) -> str:
     """Return the extra that a module is for; empty for one that is always there."""
     if "http2" in path.parts:
         return "http2"
-    if path.name == "client_assertion.py":
-        return "oauth2"
+    if path.name in ("client_assertion.py", "ntlm_messages.py"):
+        return {"client_assertion.py": "oauth2", "ntlm_messages.py": "ntlm"}[path.name]
     return "metrics" if path.parent.name == "admin" and path.name in METRICS else ""
 
 

@@ -59,6 +59,7 @@ def load(file: str) -> Loaded:
             read_file=read_file,
             has_http2=True,
             has_jose=True,
+            has_spnego=True,
             stands_in=True,
         ),
         cors_rules=CORS_RULES,

@@ -46,6 +46,7 @@ def parse_config(
     run: Callable[[Command], bytes] = run_nothing,
     has_http2: bool = False,
     has_jose: bool = False,
+    has_spnego: bool = False,
     read_by: str = "",
     secret_read_by: Callable[[str], str] = nobody,
     written_by: Callable[[str], str] = nobody,
@@ -62,6 +63,7 @@ def parse_config(
         run: Returns what a command prints or raises BadValue, for secrets.
         has_http2: Whether the library for HTTP/2 is installed.
         has_jose: Whether the library for signed assertions is installed.
+        has_spnego: Whether the library for NTLM is installed.
         read_by: Who can read the file besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
         written_by: Returns which part of a path others can write to, in words.
@@ -79,6 +81,7 @@ def parse_config(
         run=run,
         has_http2=has_http2,
         has_jose=has_jose,
+        has_spnego=has_spnego,
         read_by=read_by,
         secret_read_by=secret_read_by,
         written_by=written_by,

@@ -175,7 +175,9 @@ def config_schema() -> dict[str, object]:
         ValueError: A reader has no schema, and the specimen does not contain its table.
     """
     notes = Notes(file="specimen", lines={})
-    sources = Sources(environ={}, read_file=_no_file, has_http2=True, has_jose=True)
+    sources = Sources(
+        environ={}, read_file=_no_file, has_http2=True, has_jose=True, has_spnego=True
+    )
     # The specimen is full of faults; only its shape matters.
     with suppress(ConfigError):
         read_document(Table(notes, (), _SPECIMEN), sources)

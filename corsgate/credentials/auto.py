@@ -10,8 +10,8 @@ from zope.interface import implementer
 from corsgate.config.model.values import AutoCredentials, BasicCredentials, DigestCredentials
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
-from corsgate.credentials.digest import MAX_SERVERS, DigestAttempt, DigestSigner
-from corsgate.credentials.digest_challenge import strongest_challenge
+from corsgate.credentials.digest.challenge import strongest_challenge
+from corsgate.credentials.digest.signer import MAX_SERVERS, DigestAttempt, DigestSigner
 from corsgate.credentials.means import Means
 from corsgate.credentials.static import StaticSigner, basic
 from corsgate.errors import WeakChallenge

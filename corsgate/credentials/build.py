@@ -20,13 +20,13 @@ from corsgate.config.model.values import (
 from corsgate.credentials.auto import AutoSigner
 from corsgate.credentials.aws import AwsSigner
 from corsgate.credentials.combined import CombinedSigner
-from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.digest.signer import DigestSigner
 from corsgate.credentials.means import Means
 from corsgate.credentials.ntlm import NtlmSigner
-from corsgate.credentials.oauth2 import OAuth2Signer
+from corsgate.credentials.oauth2.signer import OAuth2Signer
 from corsgate.credentials.query import QuerySigner
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
-from corsgate.credentials.session import SessionSigner
+from corsgate.credentials.session.signer import SessionSigner
 from corsgate.credentials.static import basic, bearer, header
 from corsgate.interfaces import ICredentials
 

@@ -329,7 +329,7 @@ class _Attempt:
         self._server.refused_reuses += 1
         if self._server.refused_reuses == _REFUSED_REUSES:
             _log.info(
-                "server {server} authenticates each request anew, not each connection: each"
+                "server {server} authenticates each request instead of each connection: each"
                 " request takes an NTLM handshake",
                 server=self._origin,
             )

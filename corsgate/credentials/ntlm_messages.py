@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from threading import Lock
 from typing import Any, Final
 
@@ -26,6 +27,11 @@ _CHALLENGE = b"NTLMSSP\0\2\0\0\0"
 _AUTHENTICATE = b"NTLMSSP\0\3\0\0\0"
 _UNREADABLE = "the server's NTLM challenge can't be read"
 _END_POINT = b"tls-server-end-point:"
+
+
+def has_spnego() -> bool:
+    """Return whether pyspnego is installed (the extra ``ntlm``)."""
+    return find_spec("spnego") is not None
 
 
 class Handshake:

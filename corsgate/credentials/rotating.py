@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.credentials import (
+    AwsCredentials,
+    Credentials,
+    HeaderCredentials,
+    QueryCredentials,
+    parts_of,
+)
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
+
+DOUBTED_AFTER_S = 60.0
+"""How long secrets must be in use before a 400 or 403 has their commands run again."""
 
 _log = Logger()
 
@@ -25,7 +37,22 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+def rejections_of(credentials: Credentials) -> frozenset[int]:
+    """Return the statuses with which servers reject credentials.
+
+    Many APIs reject a wrong key with 403. AWS does so, too, and S3 rejects a token that has
+    expired with 400.
+    """
+    found = {401}
+    for part in parts_of(credentials):
+        if isinstance(part, AwsCredentials):
+            found |= {400, 403}
+        elif isinstance(part, HeaderCredentials | QueryCredentials):
+            found.add(403)
+    return frozenset(found)
+
+
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -55,8 +82,13 @@ class RotatingCredentials:
         self._make = make
         self._commands = commands
         self._guard = guard
+        self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
+        self._is_renewing = False
+        guard.renew_by(self)
         self.signer = make(credentials)
+        # Those with other secrets, until they have logged out.
+        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
     def begin(self, server: str) -> RotatingAttempt:
@@ -66,6 +98,33 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    def may_reject(self, status: int) -> bool:
+        """Return whether a response to a signed request may be a rejection of the secrets.
+
+        A 400 or 403 mostly has other reasons. So it counts only for secrets that are not new:
+        some commands print other ones each time.
+
+        Args:
+            status: Its status.
+        """
+        if status == 401:
+            return True
+        in_use_s = self._commands.seconds() - self._since_s
+        return status in self._rejections and in_use_s >= DOUBTED_AFTER_S
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the signer could not log in the last time; None if it could, or need not."""
+        return login_failure_of([self.signer])
+
+    def log_out(self) -> Deferred[None]:
+        """End what the signer leaves behind at servers, and what those before it still do.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out_of([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -85,6 +144,17 @@ class RotatingCredentials:
             return True
         return bool(new) and self._use(new)
 
+    def renew_soon(self) -> None:
+        """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
+        if not self._is_renewing:
+            self._is_renewing = True
+            renewal = Deferred.fromCoroutine(self.renew(self.signer))
+            renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
+            renewal.addCallback(self._renewed)
+
+    def _renewed(self, _: object) -> None:
+        self._is_renewing = False
+
     async def _newer(self, secret: Secret) -> str | None:
         if secret.command is None:
             return None
@@ -101,6 +171,7 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
+        self._retire(self.signer)
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
@@ -109,6 +180,17 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
+
+    def _retire(self, signer: ICredentials) -> None:
+        """Have a signer log out once the last request that uses it has ended."""
+
+        def left(result: object) -> None:
+            self._retired.remove(signer)
+            if isinstance(result, Failure):
+                _log.failure("logging out with the secret before failed", result)
+
+        self._retired.append(signer)
+        log_out_of([signer]).addBoth(left)
 
 
 @implementer(IAttempt)
@@ -131,7 +213,7 @@ class RotatingAttempt:
         self._attempt: Any = self._signer.begin(self._server)
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request.
+        """Return the signed request, with other secrets if there are some since it was signed.
 
         Some kinds log in for that. If they can't, the secret may be the reason.
 
@@ -143,6 +225,9 @@ class RotatingAttempt:
             UpstreamError: It can't be signed now, with other secrets neither.
         """
         signed: Signed
+        if self._signer is not self._credentials.signer:
+            self._attempt.end()
+            self._begin()
         try:
             signed = await self._attempt.sign(head, body)
         except UpstreamError:
@@ -172,7 +257,7 @@ class RotatingAttempt:
             return True
         # Not only if they were fresh: of several requests with one nonce, one is the first, but
         # all are rejected.
-        is_rejected = response.status == 401 and signed.has_credentials
+        is_rejected = signed.has_credentials and self._credentials.may_reject(response.status)
         if not is_rejected or self._renewed:
             return False
         self._renewed = True

@@ -21,7 +21,6 @@ from corsgate.errors import (
     ConnectTimedOut,
     CredentialsRejected,
     LoginFailed,
-    LoginRefused,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -92,7 +91,54 @@ def render_fallback(fallback: Fallback) -> tuple[ResponseHead, bytes]:
     return head, fallback.body.encode("utf-8")
 
 
+FAILED = Problem(status=500, detail="The gate failed; its log says more.")
+_SOON = ((b"Retry-After", b"%d" % RETRY_AFTER_S),)
+
 TOO_LARGE = Problem(status=413, detail="The request's body is larger than this route takes.")
+
+
+_PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
+    (BodyTooLarge, TOO_LARGE),
+    (BodyTimedOut, Problem(status=408, detail="The request's body did not come in time.")),
+    (
+        # By now the gate knows the challenge, so that the next try is signed from the start.
+        ChallengedMidUpload,
+        Problem(
+            status=502,
+            detail="The upstream asked for credentials only after it took the body, which can't be"
+            " sent twice. The next request will be signed: send it again.",
+        ),
+    ),
+    (
+        BodyNotCovered,
+        Problem(
+            status=502,
+            detail="The upstream wants the body signed, but the body is too large for that.",
+        ),
+    ),
+    (TargetError, Problem(status=400, detail="The request's body is not well-formed.")),
+    (ConnectTimedOut, Problem(status=504, detail="The upstream did not answer in time.")),
+    (UpstreamTimedOut, Problem(status=504, detail="The upstream did not answer in time.")),
+    (
+        UpstreamBusy,
+        Problem(status=503, detail="The upstream is busy; try again in a moment.", headers=_SOON),
+    ),
+    (
+        NoServer,
+        Problem(
+            status=503,
+            detail="No server of the upstream is up; try again in a moment.",
+            headers=_SOON,
+        ),
+    ),
+    (
+        LoginFailed,
+        Problem(status=502, detail="The gate could not log in to the upstream; its log says why."),
+    ),
+    (ConnectFailed, Problem(status=502, detail="No server of the upstream could be reached.")),
+    (UpstreamError, Problem(status=502, detail="The upstream gave no usable response.")),
+)
+"""What a client gets on each kind of failure; the first that fits counts."""
 
 
 def problem_of(error: BaseException | None) -> Problem:
@@ -106,60 +152,21 @@ def problem_of(error: BaseException | None) -> Problem:
         the moment, 504 where time ran out, 502 for any other failure of the upstream
         (RFC 9110 15.6); 500 for one of our own.
     """
-    if isinstance(error, BodyTooLarge):
-        return TOO_LARGE
-    if isinstance(error, AddressRefused):
-        return Problem(status=error.status, detail=error.detail)
-    if isinstance(error, BodyTimedOut):
-        return Problem(status=408, detail="The request's body did not come in time.")
-    if isinstance(error, ChallengedMidUpload):
-        # By now the gate knows the challenge, so that the next try is signed from the start.
-        return Problem(
-            status=502,
-            detail="The upstream asked for credentials only after it took the body, which can't be"
-            " sent twice. The next request will be signed: send it again.",
-        )
-    if isinstance(error, CredentialsRejected):
-        wait_s = ceil(error.retry_s)
-        return Problem(
-            status=502,
-            detail="The upstream rejects the gate's credentials. To keep the account from being"
-            f" locked, the gate tries them again in {wait_s} s at the earliest; its operator has to"
-            " correct them.",
-            headers=((b"Retry-After", b"%d" % wait_s),),
-        )
-    if isinstance(error, UnsignableBody):
-        return Problem(status=413, detail=str(error))
-    if isinstance(error, LoginRefused):
-        return Problem(status=502, detail="The upstream refused the gate's credentials.")
-    if isinstance(error, BodyNotCovered):
-        return Problem(
-            status=502,
-            detail="The upstream wants the body signed, but the body is too large for that.",
-        )
-    if isinstance(error, TargetError):
-        return Problem(status=400, detail="The request's body is not well-formed.")
-    if isinstance(error, ConnectTimedOut | UpstreamTimedOut):
-        return Problem(status=504, detail="The upstream did not answer in time.")
-    if isinstance(error, UpstreamBusy):
-        return Problem(
-            status=503,
-            detail="The upstream is busy; try again in a moment.",
-            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
-        )
-    if isinstance(error, NoServer):
-        return Problem(
-            status=503,
-            detail="No server of the upstream is up; try again in a moment.",
-            headers=((b"Retry-After", b"%d" % RETRY_AFTER_S),),
-        )
-    if isinstance(error, LoginFailed):
-        return Problem(status=502, detail="The gate could not log in for the upstream.")
-    if isinstance(error, ConnectFailed):
-        return Problem(status=502, detail="No server of the upstream could be reached.")
-    if isinstance(error, UpstreamError):
-        return Problem(status=502, detail="The upstream gave no usable response.")
-    return Problem(status=500, detail="The gate failed; its log says more.")
+    match error:
+        case AddressRefused():
+            return Problem(status=error.status, detail=error.detail)
+        case CredentialsRejected():
+            wait_s = ceil(error.retry_s)
+            return Problem(
+                status=502,
+                detail="The upstream rejects the gate's credentials. To keep the account from being"
+                f" locked, the gate tries them again in {wait_s} s at the earliest; its operator"
+                " has to correct them.",
+                headers=((b"Retry-After", b"%d" % wait_s),),
+            )
+        case UnsignableBody():
+            return Problem(status=413, detail=str(error))
+    return next((problem for kind, problem in _PROBLEMS if isinstance(error, kind)), FAILED)
 
 
 def title_of(status: int) -> str:

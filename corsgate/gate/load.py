@@ -13,7 +13,8 @@ from corsgate.config.parse import parse_config
 from corsgate.config.toml.document import read_source
 from corsgate.config.toml.lines import key_lines
 from corsgate.cors.check import CORS_RULES
-from corsgate.credentials.client_assertion import has_jose
+from corsgate.credentials.ntlm_messages import has_spnego
+from corsgate.credentials.oauth2.client_assertion import has_jose
 from corsgate.gate.startup_checks import preflight
 from corsgate.server.alpn import find_http2
 from corsgate.transport.command import run_command
@@ -61,6 +62,7 @@ def load_config(
         cors_rules=CORS_RULES,
         has_http2=find_http2() is not None,
         has_jose=has_jose(),
+        has_spnego=has_spnego(),
         read_by=who_reads(path),
         secret_read_by=who_reads,
         written_by=who_writes,

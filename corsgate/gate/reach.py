@@ -58,7 +58,7 @@ class Reach:
     ) -> CompiledRoute:
         """Return the route that serves a request; note in the request if it must not be served.
 
-        What the policy does not forward, it responds to: a preflight is granted as ever, and the
+        What the policy does not forward, it responds to: a preflight is granted as usual, and the
         request that it asks for gets its reason in a response that the page may read.
 
         Args:

@@ -26,6 +26,7 @@ from corsgate.config.model.values import (
     SessionCredentials,
     Upstream,
 )
+from corsgate.credentials.oauth2.request import token_server
 from corsgate.transport.address_text import address_text
 
 MAX_SHOWN = 20
@@ -133,13 +134,18 @@ def _kind(credentials: Credentials | None) -> str:
         case SessionCredentials():
             return "a login session"
         case OAuth2Credentials():
-            return f"tokens from {credentials.url.host} (oauth2)"
+            return f"tokens from {token_server(credentials).server.origin} (oauth2)"
         case QueryCredentials():
             return f"a secret in the query ({credentials.name})"
         case AwsCredentials():
             return f"AWS signatures for {credentials.service} in {credentials.region}"
         case SeveralCredentials():
-            return " and ".join(map(_kind, credentials.parts))
+            return _joined([_kind(each) for each in credentials.parts])
+
+
+def _joined(items: Sequence[str]) -> str:
+    """Return items as an English list: ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
 
 
 def _listed(items: Sequence[str]) -> str:

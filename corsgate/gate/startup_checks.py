@@ -15,7 +15,7 @@ from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
 from corsgate.config.model.values import Config
 from corsgate.config.toml.lines import Path, key_text, line_of
-from corsgate.credentials.oauth2_request import token_server
+from corsgate.credentials.oauth2.request import token_server
 from corsgate.errors import BadValue, ConfigError, Fault
 from corsgate.server.alpn import HTTP1
 from corsgate.server.tls import CertificateTable
@@ -77,8 +77,9 @@ def preflight(
         place = ("upstreams", name)
         if attempt((*place, "tls", "ciphers"), partial(check_ciphers_here, upstream.tls)):
             attempt(place, partial(creators, upstream, servers))
-        if isinstance(upstream.credentials, OAuth2Credentials):
-            attempt((*place, "credentials"), partial(check_oauth2_here, upstream.credentials))
+        for part in upstream.credential_parts:
+            if isinstance(part, OAuth2Credentials):
+                attempt((*place, "credentials"), partial(check_oauth2_here, part))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)

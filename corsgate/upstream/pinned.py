@@ -47,7 +47,7 @@ class PinnedIdle:
         self._pins[connection] = pins
         connection.idle_until(deadline_s)
         if pins.own:
-            # It counts, but for no client.
+            # It counts among all connections, not among a client's.
             self._slots.closing(connection)
             if not pins.held:
                 self._pool.unheld(connection)

@@ -12,7 +12,7 @@ from tests.admin.support import ADMIN, AdminTestCase, view_of
 from tests.admin.test_masked_config import MARK, marked
 from tests.admin.test_status import Reloaded
 from tests.peers import request, response
-from tests.support import BASIC, FROM_APP, FROM_FOREIGN, LISTEN, POLICY, parse
+from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, LISTEN, POLICY, parse
 
 Found = dict[tuple[str, tuple[str, ...]], float]
 
@@ -107,7 +107,7 @@ class FamiliesTests(AdminTestCase):
         self.assertEqual(found["corsgate_config_reloads_total", ("failed",)], 1)
         self.assertEqual(found["corsgate_config_last_reload_successful", ()], 0)
         expiry = [key for key in found if "certificate" in key[0]]
-        self.assertEqual(len(expiry), 2)
+        self.assertEqual(len(expiry), 3)
         self.assertNotIn(MARK, str(found))
 
     async def test_credentials_refused(self) -> None:
@@ -142,8 +142,25 @@ class FamiliesTests(AdminTestCase):
         for blocked in (0, 0, 1):
             self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
             await self.ask(gate, headers=[FROM_APP])
+        named = f'credentials_by_origin = {{ "{APP.decode()}" = "dev" }}'
+        dev = f"{ADMIN}\n[credentials]\ndev = {BASIC.partition(' = ')[2]}\n"
+        gate = self.front(box, upstream=named, rest=dev)
+        for blocked in (0, 0, 1):
+            self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
+            await self.ask(gate, headers=[FROM_APP])
         plain = self.front(box, rest=ADMIN)
         self.assertNotIn((name, (box.url, "a")), samples(view_of(plain)))
+
+    async def test_blocked_account(self) -> None:
+        """The account of a single origin counts too."""
+        name = "corsgate_upstream_credentials_blocked"
+        box = await self.upstream(response(401))
+        account = '[credentials.one]\ntype = "bearer"\ntoken = "t1"\n'
+        lines = 'credentials_by_origin = { "https://app.example" = "one" }\n'
+        gate = self.front(box, upstream=lines, rest=account + ADMIN)
+        for blocked in (0, 0, 1):
+            self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
+            await self.ask(gate, headers=[FROM_APP])
 
     async def test_labels_are_bounded(self) -> None:
         """Whatever clients send, a route has so many samples and no more."""
@@ -160,7 +177,7 @@ class FamiliesTests(AdminTestCase):
         per_route = 6 * len(VERDICTS) + 15 + 3 + len(REFUSALS) + 20
         of_route = [key for key in samples(view_of(gate)) if "/v1" in key[1]]
         self.assertLess(len(of_route), per_route)
-        self.assertLess(len(FAILURES), 15)
+        self.assertLess(len(FAILURES), 20)
 
     async def test_discovery(self) -> None:
         """A server that discovery took has no samples, and its counters are forgotten."""

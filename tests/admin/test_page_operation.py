@@ -166,7 +166,7 @@ cors = "app"
         for status in (401, 502):
             self.assertEqual(await self.call(target=b"/x"), status)
         blocked = "requests get 502 until"
-        await in_thread(page.wait, f"{ATTENTION}.includes('rejected the gate')")
+        await in_thread(page.wait, f"{ATTENTION}.includes('Requests get 502')")
         self.assertIn(blocked, await in_thread(page.run, SERVERS))
         await self.accessible(page, dark)
         self.reload(lambda text: text.replace('"wrong"', '"right"'))
@@ -175,6 +175,49 @@ cors = "app"
         await in_thread(page.wait, f"!{ATTENTION}.includes('credentials')")
         for each in (words, blocked):
             self.assertNotIn(each, await in_thread(page.run, SERVERS))
+
+    async def test_accounts(self) -> None:
+        """Kinds of single origins are shown, and why there is no token."""
+        nowhere = f"http://127.0.0.1:{free_port()}"
+        self.write(
+            lambda text: (
+                text
+                + f"""
+[credentials.reader]
+type = "basic"
+username = "gate"
+password = "p"
+[upstreams.shared]
+servers = ["{nowhere}"]
+credentials_by_origin = {{ "http://localhost:4200" = "reader" }}
+[upstreams.cloud]
+servers = ["{nowhere}"]
+[upstreams.cloud.credentials]
+type = "oauth2"
+grant = "client_credentials"
+token_url = "{nowhere}/token"
+client_id = "gate"
+client_secret = "s"
+[routes."/shared"]
+upstream = "shared"
+cors = {{ allow_origins = ["http://localhost:4200"] }}
+[routes."/cloud"]
+upstream = "cloud"
+cors = "app"
+"""
+            )
+        )
+        self.file.chmod(0o600)
+        self.gate.signal("HUP")
+        page, dark = await self.page(), await self.page(dark=True)
+        await in_thread(page.wait, f"{ROWS}.length === 3")
+        self.assertEqual(await self.call(target=b"/cloud"), 502)
+        words = 'no token for client "gate"'
+        await in_thread(page.wait, f"{ATTENTION}.includes('{words}')")
+        said = await in_thread(page.run, SERVERS)
+        self.assertIn("credentials: basic for http://localhost:4200", said)
+        self.assertIn(words, said)
+        await self.accessible(page, dark)
 
     async def test_faults_are_accessible(self) -> None:
         """A failed reload, and a page without any request."""

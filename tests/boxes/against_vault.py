@@ -21,6 +21,31 @@ def vault(asked: Asked) -> Reply:
     return Reply(pieces=(b'{"data": {"data": {"k": "v"}}}',))
 
 
+class Approle:
+    """A stand-in that issues tokens by AppRole, each of which can be made invalid."""
+
+    def __init__(self) -> None:
+        """Start without a token."""
+        self.tokens: list[str] = []
+        self.revoked: list[str] = []
+
+    def respond(self, asked: Asked) -> Reply:
+        """Respond as Vault does."""
+        if asked.target == "/v1/auth/approle/login":
+            if json.loads(asked.body) != {"role_id": "role", "secret_id": "secret"}:
+                return Reply(status=400, pieces=(b'{"errors": ["invalid secret id"]}',))
+            self.tokens.append(f"hvs.{len(self.tokens)}")
+            auth = {"client_token": self.tokens[-1], "lease_duration": 1200}
+            return Reply(pieces=(json.dumps({"auth": auth}).encode(),))
+        token = asked.headers.get("x-vault-token", "")
+        if token not in self.tokens or token in self.revoked:
+            return Reply(status=403, pieces=(b'{"errors": ["permission denied"]}',))
+        if asked.target == "/v1/auth/token/revoke-self":
+            self.revoked.append(token)
+            return Reply(status=204)
+        return Reply(pieces=(b'{"data": {"data": {"k": "v"}}}',))
+
+
 class VaultTests(BoxTestCase):
     """A stand-in for Vault."""
 
@@ -50,3 +75,21 @@ class VaultTests(BoxTestCase):
             TOKEN,
         )
         self.assertEqual(fetched, ["a", "b/"])
+
+    def test_approle(self) -> None:
+        """The gate logs in once, again when its token has ended, and revokes it at the end."""
+        approle = Approle()
+        box = StandIn(approle.respond)
+        self.addCleanup(box.stop)
+        # This runs when the gate has stopped.
+        self.addCleanup(lambda: self.assertEqual(approle.revoked, approle.tokens))
+        secrets = {"VAULT_ROLE_ID": "role", "VAULT_SECRET_ID": "secret"}
+        self.open("vault", {8200: box.port}, secrets, number=1)
+        for _ in range(2):
+            found = self.check(self.send("GET", "/v1/secret/data/app/db"))
+            self.assertEqual(from_json(found)["data"]["data"], {"k": "v"})
+        self.assertEqual(len(approle.tokens), 1)
+        approle.revoked.append(approle.tokens[0])
+        self.check(self.send("GET", "/v1/secret/data/app/db"))
+        self.assertEqual(len(approle.tokens), 2)
+        self.read("/v1/secret/data/other", 403)

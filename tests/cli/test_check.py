@@ -45,7 +45,7 @@ class Check(SynchronousTestCase):
         self.assertIn('FILE:8: upstreams.a.credentials.token: "false" ended with status 1; ', err)
 
     def test_readable_secret(self) -> None:
-        """A secret in a file that others can read is warned of."""
+        """A secret in a file that others can read produces a warning."""
         directory = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, directory)
         directory.chmod(0o755)

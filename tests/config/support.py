@@ -77,7 +77,7 @@ def parse(
 
 def sources(**changes: Any) -> Sources:
     """Return the small world to read from, with changes."""
-    return Sources(**{"environ": ENVIRON, "read_file": read_file, **changes})
+    return Sources(**{"environ": ENVIRON, "read_file": read_file, "has_spnego": True, **changes})
 
 
 def table_of(source: str) -> Table:

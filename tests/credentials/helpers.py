@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
-from corsgate.credentials.digest import DigestSigner
+from corsgate.credentials.digest.signer import DigestSigner
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.means import Means
 from corsgate.credentials.outside import Outside

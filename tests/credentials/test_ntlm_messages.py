@@ -13,7 +13,13 @@ from spnego.exceptions import SpnegoError
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import NtlmCredentials, Secret
-from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake, end_point_bindings
+from corsgate.credentials.ntlm_messages import (
+    NEGOTIATE,
+    NTLM,
+    Handshake,
+    end_point_bindings,
+    has_spnego,
+)
 from tests.ntlm_box import DOMAIN, PASSWORD, USER, server_context
 
 
@@ -33,6 +39,14 @@ def certificate(algorithm: hashes.SHA256 | hashes.SHA384) -> tuple[bytes, x509.C
         .sign(key, algorithm)
     )
     return made.public_bytes(serialization.Encoding.DER), made
+
+
+class InstalledTests(SynchronousTestCase):
+    """`has_spnego`."""
+
+    def test_here(self) -> None:
+        """The tests need it."""
+        self.assertTrue(has_spnego())
 
 
 class HandshakeTests(SynchronousTestCase):

@@ -206,7 +206,7 @@ class RuleTests(SynchronousTestCase):
             (b"/", b"/"),
             (b"*", b"*"),
             (b"/a(b)'/%7e%c3%a9//%2f?", b"/a%28b%29%27/~%C3%A9//%2F?"),
-            (b"/?b=a+b/&a&&=&c=%2b=", b"/?b=a%20b%2F&a&&=&c=%2B%3D"),
+            (b"/?b=a+b/&a&&=&c=%2b=", b"/?b=a%20b%2F&a&=&c=%2B%3D"),
         ):
             self.assertEqual(normal_target(target), expected)
             self.assertEqual(normal_target(expected), expected)

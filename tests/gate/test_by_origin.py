@@ -109,7 +109,7 @@ class ChoiceTests(GateTestCase):
         self.assertEqual(server.requests, [])
 
     async def test_preflight(self) -> None:
-        """A preflight is answered as ever; the request behind it has the reason."""
+        """A preflight is answered as usual; the request behind it has the reason."""
         server = await self.upstream()
         gate = self.serve(config(server))
         fields = [(b"Origin", THREE), (b"Access-Control-Request-Method", b"GET")]
@@ -194,6 +194,26 @@ class ChoiceTests(GateTestCase):
             for fields in ([], [(b"Origin", ONE)], [(b"Origin", THREE)]):
                 answer = await self.ask(gate, headers=fields)
                 self.assertIn(b"Origin", answer.one(b"vary").split(b", "))
+
+    async def test_cookies(self) -> None:
+        """A box that prefers its session to the credentials doesn't mistake a page for another."""
+        server = await self.upstream()
+
+        def box(got: Message) -> bytes:
+            user = got.fields.get(b"cookie", [account(got).encode()])[0]
+            return response(200, [(b"Set-Cookie", user + b"; Path=/")], user)
+
+        server.answer = box
+        gate = self.serve(
+            config(server).replace("[cors.app]", "[cors.app]\nallow_credentials = true")
+        )
+        client = await self.connect(gate)
+        kept: tuple[Header, ...] = ()
+        for origin, whose in ((ONE, b"one:p1"), (TWO, b"k2"), (ONE, b"one:p1")):
+            answer = await self.asked(client, origin, more=kept)
+            self.assertEqual(answer.body, whose)
+            # A browser sends it with every page's requests.
+            kept = tuple((b"Cookie", each) for each in answer.fields.get(b"set-cookie", []))
 
     async def test_redirect(self) -> None:
         """Addresses of the upstream are still the gate's in responses."""

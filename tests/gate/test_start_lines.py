@@ -72,19 +72,25 @@ class SummaryTests(SynchronousTestCase):
             'credentials = { type = "basic", username = "user-u", password = "pass-p" }\n'
             '[upstreams.e]\nservers = ["https://z"]\n'
             'credentials = [{ type = "query", name = "key", value = "pass-p" },'
+            ' { type = "header", headers = { X-A = "pass-p" } },'
             ' { type = "aws_sigv4", region = "r", service = "s3",'
             ' access_key = "pass-p", secret_key = "pass-p" }]\n'
-            + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcde")
+            '[upstreams.f]\nservers = ["https://z"]\n'
+            'credentials = { type = "oauth2", grant = "client_credentials", client_id = "user-u",'
+            ' token_url = "https://login.example:8443/token", client_secret = "pass-p" }\n'
+            + "".join(f'[routes."/{name}"]\nupstream = "{name}"\n' for name in "abcdef")
         )
         self.assertEqual(
-            found[5:],
+            found[6:],
             [
                 "upstream a: https://h/base, https://i, digest credentials, "
                 "balanced by round_robin, probed at /up, certificates NOT verified",
                 "upstream b: dns+https://x, a bearer token",
                 "upstream c: https://y, a secret in X-Key",
                 "upstream d: https://z, basic credentials",
-                "upstream e: https://z, a secret in the query (key) and AWS signatures for s3 in r",
+                "upstream e: https://z, a secret in the query (key), a secret in X-A"
+                " and AWS signatures for s3 in r",
+                "upstream f: https://z, tokens from https://login.example:8443 (oauth2)",
             ],
         )
         self.assertNotIn("pass-p", "".join(found))

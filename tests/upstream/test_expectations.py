@@ -82,7 +82,7 @@ class ExpectationsTests(SynchronousTestCase):
         self.assertFalse(self.known.may_lapse(A))
 
     def test_bounded(self) -> None:
-        """Only so many are remembered: the oldest is forgotten first."""
+        """A bounded number is remembered: the oldest is forgotten first."""
         for number in range(MAX_SERVERS):
             self.known.challenged(f"http://{number}")
         self.known.challenged("http://0")

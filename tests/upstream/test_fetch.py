@@ -74,7 +74,7 @@ class Plain(FetchTestCase):
         self.assertEqual(len(upstream.requests), 1)
 
     async def test_too_long(self) -> None:
-        """A body beyond the bound is an error, whether its length is told or not."""
+        """A body beyond the bound is an error, with a Content-Length or without."""
         long = b"x" * (MAX_BODY_BYTES + 1)
         told = await self.upstream(response(200, [], long))
         self.assertIn("more than 256 KiB", await self.failed(plain(told), BadUpstreamResponse))

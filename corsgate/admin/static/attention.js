@@ -43,14 +43,15 @@ function* findings(status) {
     }
     for (const server of upstream.servers) {
       // A 403 is more often about a single resource: the server's row has it.
-      if (server.credentials_refused?.status === 401) {
-        yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", foreign(server.credentials_refused.words)]];
-      }
+      const refused = server.credentials_refused?.status === 401 ? foreign(server.credentials_refused.words) : null;
       if (server.credentials_blocked) {
         yield ["bad", "#upstreams", [
-          "Upstream ", foreign(upstream.name), ": ", foreign(server.origin),
-          " rejected the gate's credentials repeatedly. Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
+          "Upstream ", foreign(upstream.name), ": ",
+          ...(refused ? [refused] : [foreign(server.origin), " rejected the gate's credentials repeatedly"]),
+          ". Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
         ]];
+      } else if (refused) {
+        yield ["bad", "#upstreams", ["Upstream ", foreign(upstream.name), ": ", refused]];
       }
       if (server.state === "down" || server.state === "ejected") {
         yield ["warn", "#upstreams", [foreign(server.origin), ` is ${server.state}`, server.reason ? ": " : "", server.reason ? foreign(server.reason) : ""]];

@@ -21,8 +21,9 @@ const FAILURES = {
   descriptors: "out of file descriptors",
   bad_response: "with a bad response",
   challenge: "with an unusable challenge",
+  credentials: "not sent, since the box rejects the credentials",
   unsignable: "because the body could not be signed",
-  login: "without a token to sign with",
+  login: "because the gate could not log in",
   cut: "cut short",
 };
 const cell = (label, name, ...children) => el("td", { role: "cell", "data-label": label, class: name }, ...children);
@@ -102,25 +103,34 @@ function row(upstream, first, history) {
   };
 }
 
+/** Say which kinds of credentials an upstream has, also those of single origins. */
+function kinds(upstream) {
+  const origins = Object.entries(upstream.credentials_by_origin).map(([origin, kind]) => `${kind} for ${origin}`);
+  const all = [...(upstream.credentials ? [upstream.credentials] : []), ...origins];
+  return all.length ? `credentials: ${all.join(", ")}` : "no credentials";
+}
+
 function card(first, history) {
   const id = `upstream-${first.number}`;
   const about = el("span", { class: "muted" });
+  const login = el("p", { class: "about bad foreign" });
   const running = bar("");
   const body = el("tbody", { role: "rowgroup" });
   const more = el("p", { class: "muted" });
   const views = new Map();
   const columns = [head("Server"), head("State"), head("Requests", "spark"), head("Rate", "number"), head("Latency", "spark"), head("p50", "number"), head("p99", "number"), head("Connections"), head("Waiting")];
   const table = el("table", { role: "table", class: "cards", "aria-labelledby": id }, el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...columns)), body);
-  const node = el("div", { class: "upstream" }, el("div", { class: "heading" }, el("h3", { id }, foreign(first.upstream.name)), about, running.node), table, more);
+  const node = el("div", { class: "upstream" }, el("div", { class: "heading" }, el("h3", { id }, foreign(first.upstream.name)), about, running.node), login, table, more);
   return {
     node,
     update({ upstream, now }) {
       const up = upstream.servers.filter((server) => server.state === "up").length;
       const parts = [`${count(up)} of ${several(upstream.servers.length, "server")} up`];
-      parts.push(upstream.credentials ? `credentials: ${upstream.credentials}` : "no credentials");
-      const login = upstream.login_failure;
-      if (login) parts.push(`${login.words} (${several(login.count, "time")}, last at ${clock(login.time_s, now)})`);
+      parts.push(kinds(upstream));
       setText(about, parts.join(" · "));
+      const failure = upstream.login_failure;
+      setText(login, failure ? `${failure.words} (${several(failure.count, "time")}, last at ${clock(failure.time_s, now)})` : "");
+      show(login, failure !== null);
       const most = upstream.max_requests;
       show(running.node, most !== null);
       if (most !== null) running.set(upstream.running, most, `${count(upstream.running)} of ${several(most, "request")} at once`);
@@ -156,7 +166,7 @@ export function upstreams() {
     again = () => draw(status, history);
     const now = status.gate.now_s;
     const wanted = filter.value.trim().toLowerCase();
-    const sick = (upstream) => upstream.servers.some((server) => server.state !== "up" || server.credentials_refused || server.credentials_blocked);
+    const sick = (upstream) => upstream.login_failure !== null || upstream.servers.some((server) => server.state !== "up" || server.credentials_refused || server.credentials_blocked);
     const found = status.upstreams.filter((upstream) =>
       !wanted || upstream.name.toLowerCase().includes(wanted) || upstream.servers.some((server) => server.origin.includes(wanted)));
     found.sort((a, b) => sick(b) - sick(a));

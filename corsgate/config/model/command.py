@@ -36,7 +36,8 @@ def _check_arguments(arguments: tuple[str, ...]) -> None:
 def _check_timeout(timeout_s: float) -> None:
     if not 0 < timeout_s <= MAX_TIMEOUT_S:
         raise BadValue(
-            "it is out of range", f'write more than "0s" and at most "{MAX_TIMEOUT_S:.0f}s"'
+            "the timeout is out of range",
+            f'write more than "0s" and at most "{MAX_TIMEOUT_S:.0f}s"',
         )
 
 

@@ -41,7 +41,7 @@ def read_by_origin(table: Table, credentials: Named[Credentials]) -> tuple[Origi
             at.wrong(error.problem, error.fix)
             continue
         if not isinstance(raw, str):
-            at.wrong("it is no name", "write a name under [credentials] in quotes")
+            at.wrong("it is not a name", "write a name under [credentials] in quotes")
             continue
         signer = credentials.resolve(at)
         if signer is not None:

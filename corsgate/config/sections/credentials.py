@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 
 from corsgate.config.model import ntlm, rules
@@ -76,7 +75,11 @@ def _digest(table: Table, sources: Sources) -> DigestCredentials | None:
 
 
 def _auto(table: Table, sources: Sources) -> AutoCredentials | None:
-    allow = table.list_of("allow", _scheme, '"digest"') or AUTO_SCHEMES
+    allow = table.list_of("allow", _scheme, '"digest"')
+    if allow == ():
+        fix = 'write allow = ["digest"], or remove the key'
+        table.notes.add((*table.path, "allow"), "nothing is allowed", fix)
+    allow = allow or AUTO_SCHEMES
     check = rules.check_basic_username if "basic" in allow else rules.check_username
     username = read_username(table, check)
     password = read_secret(table, "password", rules.check_secret, sources)
@@ -133,7 +136,7 @@ def _header(table: Table, sources: Sources) -> Credentials | None:
 
 
 def _ntlm(table: Table, sources: Sources) -> NtlmCredentials | None:
-    if importlib.util.find_spec("spnego") is None:
+    if not sources.has_spnego:
         table.notes.add(
             (*table.path, "type"),
             "NTLM needs pyspnego, which is not installed",
@@ -276,7 +279,8 @@ def read_secret(
         The secret, or None after recording the fault.
     """
     found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
-    warn_of_exposed(table, key, sources)
+    if found is not None:
+        warn_of_exposed(table, key, sources)
     return found
 
 
@@ -311,5 +315,7 @@ KINDS = tuple(_READERS)
 @shape({"enum": list(KINDS)})
 def _type(raw: object) -> str:
     kind = text(raw)
-    rules.check_choice(kind, KINDS)
+    if kind not in KINDS:
+        fix = rules.did_you_mean(kind, KINDS, f"write {rules.one_of(KINDS)}")
+        raise BadValue(f"{rules.show(kind)} is unknown", fix)
     return kind

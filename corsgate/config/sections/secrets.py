@@ -85,6 +85,7 @@ class Sources:
         run: Returns what a command prints, or raises BadValue.
         has_http2: Whether the library for HTTP/2 is installed.
         has_jose: Whether the library for signed assertions is installed.
+        has_spnego: Whether the library for NTLM is installed.
         stands_in: Whether secrets that are missing have a stand-in, which may be no private key.
         read_by: Who can read the configuration besides its owner, in words; empty for nobody.
         secret_read_by: The same for the path of a secret's file.
@@ -98,6 +99,7 @@ class Sources:
     run: Callable[[Command], bytes] = run_nothing
     has_http2: bool = False
     has_jose: bool = False
+    has_spnego: bool = False
     stands_in: bool = False
     read_by: str = ""
     secret_read_by: Callable[[str], str] = nobody
@@ -247,7 +249,7 @@ def _command(raw: object) -> Command | None:
             return Command(arguments=tuple(map(str, arguments)), timeout_s=timeout_s)
         case {"command": str(), **rest} if rest.keys() <= {"timeout"}:
             raise BadValue(
-                "the command is one text, and there is no shell to split it",
+                "the command is text, but there is no shell to split it",
                 'write a list, such as ["pass", "show", "box"]',
             )
     return None

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from corsgate.config.model.credentials import parts_of
-from corsgate.config.model.request_rules import RequestRules
 from corsgate.config.model.values import (
     Credentials,
     NtlmCredentials,
@@ -62,7 +61,8 @@ def read_upstream(
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
-    addresses = read_addresses(table, () if listed is None else listed.templates)
+    templates = () if listed is None else listed.templates
+    addresses = read_addresses(table, templates, has_accounts=bool(by_origin))
     strict_responses = table.get("strict_responses", boolean, False)
     request_rules = read_request_rules(table, every, sources)
     for key in OF_ROUTES:
@@ -70,14 +70,8 @@ def read_upstream(
     table.finish()
     if listed is None:
         return None
-    tls.check_upstream_tls(table, listed.templates)
-    are_all = not listed.discovered
-    for each in every:
-        check_places(table, each, listed.servers, balancing.health, are_all=are_all)
-    _check_keep_alive(table, every, pool)
-    _warn_of_clear(table, found, by_origin, request_rules, listed.templates)
     try:
-        return Upstream(
+        upstream = Upstream(
             name=name,
             servers=listed.servers,
             discovered=listed.discovered,
@@ -99,6 +93,24 @@ def read_upstream(
         )
     except BadValue:
         return None  # The name is invalid; the reader of the section records that.
+    _check(table, upstream, listed.templates)
+    return upstream
+
+
+def _check(table: Table, upstream: Upstream, servers: Sequence[Server]) -> None:
+    """Record what is wrong with keys that are right each by itself, and warn of what is doubtful.
+
+    Args:
+        table: The table of the upstream.
+        upstream: What was read.
+        servers: Its servers, and what stands for those that DNS is asked for.
+    """
+    tls.check_upstream_tls(table, servers)
+    are_all = not upstream.discovered
+    for each in upstream.all_credentials:
+        check_places(table, each, upstream.servers, upstream.balancing.health, are_all=are_all)
+    _check_keep_alive(table, upstream.all_credentials, upstream.pool)
+    _warn_of_clear(table, upstream, servers)
 
 
 def _read_credentials(
@@ -112,24 +124,22 @@ def _read_credentials(
     return found, by_origin, (*own, *(each.credentials for each in by_origin))
 
 
-def _warn_of_clear(
-    table: Table,
-    credentials: Credentials | None,
-    by_origin: Iterable[OriginCredentials],
-    rules: RequestRules,
-    servers: Sequence[Server],
-) -> None:
+def _warn_of_clear(table: Table, upstream: Upstream, servers: Sequence[Server]) -> None:
     """Warn about secrets that are sent unencrypted, at the key that holds them."""
     found = False
     for key, each in (
-        (("credentials",), credentials),
-        *((("credentials_by_origin", each.origin), each.credentials) for each in by_origin),
+        (("credentials",), upstream.credentials),
+        *(
+            (("credentials_by_origin", each.origin), each.credentials)
+            for each in upstream.credentials_by_origin
+        ),
     ):
         clear = sent_in_clear(each, servers)
         if clear:
             found = True
             table.notes.warn((*table.path, *key), clear, CLEAR_FIX)
-    if not found and rules.request_headers.secret_names and (clear := in_clear(servers)):
+    has_secrets = bool(upstream.request_rules.request_headers.secret_names)
+    if not found and has_secrets and (clear := in_clear(servers)):
         table.notes.warn((*table.path, "request_headers"), clear, CLEAR_FIX)
 
 

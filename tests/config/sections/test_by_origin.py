@@ -65,8 +65,8 @@ class ReadTests(TableTestCase):
             ('{ "http://a/" = "t" }', "has a path"),
             ('{ "*" = "t" }', "is not one origin"),
             ('{ "http://a" = "none" }', "there is no [credentials.none]"),
-            ('{ "http://a" = 5 }', "it is no name"),
-            ('{ "http://a" = { type = "bearer", token = "hunter2" } }', "it is no name"),
+            ('{ "http://a" = 5 }', "it is not a name"),
+            ('{ "http://a" = { type = "bearer", token = "hunter2" } }', "it is not a name"),
         ):
             found, recorded = self.read(value)
             self.assertEqual(found, ())
@@ -102,7 +102,7 @@ class EveryoneTests(TableTestCase):
         self.assertIn("caches would hand one origin's responses to another", fault)
 
     def test_in_clear(self) -> None:
-        """Each that is sent unencrypted is warned of, at its key."""
+        """Each that is sent unencrypted produces a warning at its key."""
         warnings = [each for each in warned(config("http://b.example")) if "unencrypted" in each]
         self.assertEqual(len(warnings), 2)
         self.assertIn('credentials_by_origin."http://localhost:4200"', warnings[0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from corsgate.config.model.credentials import parts_of
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.values import (
@@ -16,6 +14,7 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     NtlmCredentials,
     QueryCredentials,
+    SessionCredentials,
     SeveralCredentials,
 )
 from corsgate.config.sections.credentials import read_credentials, resolve_credentials
@@ -123,6 +122,15 @@ class CredentialTests(TableTestCase):
             unknown, 'c.toml:4: allow[1]: "ntlm" is unknown; write "digest" or "basic"'
         )
 
+    def test_auto_of_nothing(self) -> None:
+        """An empty list of schemes is a fault, not the default."""
+        source = 'type = "auto"\nusername = "a"\npassword = "hunter2"\nallow = []'
+        _, (fault,) = self.read(source)
+        self.assertEqual(
+            fault,
+            'c.toml:4: allow: nothing is allowed; write allow = ["digest"], or remove the key',
+        )
+
     def test_keys_of_another_kind(self) -> None:
         """A key that belongs to another kind is unknown, and the value stays."""
         found, recorded = self.read('type = "bearer"\ntoken = "hunter2"\nusername = "a"')
@@ -147,10 +155,10 @@ class CredentialTests(TableTestCase):
 
     def test_ntlm_without_pyspnego(self) -> None:
         """The extra is named."""
-        self.patch(importlib.util, "find_spec", lambda name: None)
-        _, recorded = self.read('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
-        self.assertEqual(len(recorded), 1)
-        self.assertIn("pip install 'corsgate[ntlm]'", recorded[0])
+        table = table_of('type = "ntlm"\nusername = "a"\npassword = "hunter2"')
+        read_credentials(table, sources(has_spnego=False))
+        (fault,) = noted(table)
+        self.assertIn("pip install 'corsgate[ntlm]'", fault)
 
 
 class HeadersTests(TableTestCase):
@@ -171,7 +179,7 @@ class HeadersTests(TableTestCase):
         self.assertEqual((found, recorded), (SeveralCredentials(parts=parts), []))
 
     def test_exposed(self) -> None:
-        """A secret that stands in the file is warned of."""
+        """A secret in the file itself produces a warning."""
         for written, warned in (
             ('X-Tenant = "7"', ["headers.X-Tenant"]),
             ('X-Tenant = "7", X-Api-Key = "k"', ["headers.X-Tenant", "headers.X-Api-Key"]),
@@ -222,6 +230,10 @@ class SeveralTests(TableTestCase):
         known: dict[str, Credentials | None] = {
             "key": HeaderCredentials(name="X-Key", value=SECRET),
             "query": QueryCredentials(name="k", value=SECRET),
+            "other": QueryCredentials(name="K[]", value=SECRET),
+            "session": SessionCredentials(
+                login_url="/", json=(("p", SECRET),), token_path="t", query="k"
+            ),
             "basic": BasicCredentials(username="a", password=SECRET),
             "digest": DigestCredentials(username="a", password=SECRET),
             "auth": HeaderCredentials(name="authorization", value=SECRET),
@@ -262,6 +274,8 @@ class SeveralTests(TableTestCase):
             ('["basic", "auth"]', 'credentials: the header "authorization" is sent twice'),
             ('["key", "key"]', 'credentials: the header "x-key" is sent twice'),
             ('["query", "query"]', 'credentials: the parameter "k" is sent twice'),
+            ('["query", "other"]', 'credentials: the parameter "k" is sent twice'),
+            ('["query", "session"]', 'credentials: the parameter "k" is sent twice'),
             ('["hunter2"]', "credentials[0]: there is no such name under [credentials]"),
             ('["key", "baisc"]', "credentials[1]: there is no such name under [credentials]; did"),
             ("[5]", "credentials[0]: it is an integer; write a name"),

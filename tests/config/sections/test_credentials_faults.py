@@ -15,7 +15,11 @@ KINDS = (
     ("type = 5", "c.toml:3: credentials.ml.type: 5 is an integer; write text in quotes"),
     (
         'type = "Digest"',
-        f'c.toml:3: credentials.ml.type: "Digest" is unknown; write {ALL}',
+        'c.toml:3: credentials.ml.type: "Digest" is unknown; did you mean "digest"?',
+    ),
+    (
+        'type = "oauth"',
+        'c.toml:3: credentials.ml.type: "oauth" is unknown; did you mean "oauth2"?',
     ),
     (
         'type = "none"\npassword = "hunter2"',

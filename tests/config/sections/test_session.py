@@ -95,11 +95,13 @@ class SessionTests(TableTestCase):
             ],
             'login_url = "/"\njson = { pass = { environ = "X" } }': [
                 'c.toml:3: json.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
             'login_url = "/"\nform = { pass = 1.5 }': [
                 'c.toml:3: form.pass: it does not say where the secret is; write { env = "NAME" },'
-                ' { file = "PATH" }, { systemd = "NAME" } or text in quotes'
+                ' { file = "PATH" }, { systemd = "NAME" },'
+                ' { command = ["PROGRAM", "ARGUMENT"] } or text in quotes'
             ],
         }
         for source, faults in found.items():
@@ -129,6 +131,13 @@ class SessionTests(TableTestCase):
         other = text.replace("URL", "/").replace('"b" }', '"b" }, logout_url = "http://c/"')
         self.assertEqual(len(faults_of(other)), 1)
 
+    def test_servers_of_a_list(self) -> None:
+        """The same holds for a session beside other credentials."""
+        key = '{ type = "header", name = "X-Key", value = "k" }'
+        login = '{ type = "session", login_url = "http://c/login", json = { a = "b" } }'
+        (fault,) = faults_of(f"{SERVER}credentials = [{key}, {login}]\n{ROUTE}")
+        self.assertIn("upstreams.a.credentials: login_url is at http://c", fault)
+
     def test_probes_at_another_port(self) -> None:
         """They can't have the session."""
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'
@@ -138,7 +147,7 @@ class SessionTests(TableTestCase):
         self.assertEqual(faults_of(text + anonymous + ROUTE), [])
 
     def test_sent_in_clear(self) -> None:
-        """A login over plain http to another machine is warned of."""
+        """A login over plain http to another machine produces a warning."""
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'
         self.assertEqual(warned(text + ROUTE), [])
         away = (text + ROUTE).replace("127.0.0.1:8000", "10.0.0.1:8000")
@@ -146,7 +155,7 @@ class SessionTests(TableTestCase):
         self.assertIn("the secret is sent unencrypted to http://10.0.0.1:8000", warning)
 
     def test_readable_by_others(self) -> None:
-        """A password in a file that others can read is warned of, a plain field is not."""
+        """A password in a file that others can read produces a warning; a plain field doesn't."""
         table = table_of('type = "session"\nlogin_url = "/"\njson = { user = "u", pass = "p" }')
         read_credentials(table, sources(read_by="everybody"))
         (warning,) = noted(table)

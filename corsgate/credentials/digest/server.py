@@ -1,0 +1,376 @@
+"""Decide which requests may be sent to a server with Digest authentication, and with which nonce.
+
+A server's nonces may be good for many requests, or for one. It may have one nonce for all, which
+each 401 replaces: two requests that both fetch a challenge then undo each other's, for ever. This
+is not announced, so it is learned from the responses:
+
+- While there is no nonce, one request goes unsigned to fetch a challenge, and the others wait. Then
+  all use its nonce.
+- If a nonce is refused at its first use, or soon after, requests go one by one with the newest
+  nonce until one has been accepted: twice, if nonces may be good for one use.
+- Until the server has accepted the login, or if it was not used for long, signed requests go one by
+  one: if the login is wrong, few rejections show it, and if the nonce has expired, one request.
+- If nonces turn out to be good for one use, each request fetches its own challenge. Such requests
+  go one after the other if their challenges replace each other, or if the server closes the
+  connection after each response. After `LEARNED_FOR_S` it is tried again.
+
+Waiting is bounded: after a second without any response the caller lets one more go (`hurry`).
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from corsgate.credentials.digest.answer import Session
+from corsgate.credentials.digest.challenge import DigestChallenge
+from corsgate.credentials.digest.nonce import Nonce, Turn
+
+MAX_TRIES = 8
+"""How often one request is sent: unsigned, then with nonces that others' challenges replace."""
+
+LEARNED_FOR_S = 600.0
+"""How long it is remembered that a server's nonces are good for one use."""
+
+YOUNG_S = 10.0
+"""A nonce that is refused earlier was not too old: it may be good for one use."""
+
+FRESH_S = 30.0
+"""How long a nonce is taken to be good without asking the server first."""
+
+_MAX_COUNT = 0xFFFFFFFF
+_MOST_DOUBTS = 2  # One for what was under way, one for the newest nonce among its challenges.
+
+
+@attrs.define(kw_only=True, eq=False)
+class DigestServer:
+    """What is known about one server.
+
+    For each request the caller calls `admit`, and once that returns True `sign`; then `passed` or
+    `refused` with the response's meaning, and in the end `leave`. After each of these except
+    `sign`, others may be admitted.
+
+    Attributes:
+        nonce: The nonce that signs requests; None if there is none, or if each needs its own.
+        asks_nothing: Whether, without a nonce, the last request was not refused.
+        leaders: The requests that may go while others wait.
+    """
+
+    nonce: Nonce | None = None
+    asks_nothing: bool = False
+    leaders: set[Turn] = attrs.field(factory=set, init=False)
+    _flying: set[Turn] = attrs.field(factory=set, init=False)
+    _settles: bool = attrs.field(default=False, init=False)
+    _suspicion: int = attrs.field(default=0, init=False)
+    _one_use_until: float | None = attrs.field(default=None, init=False)
+    _is_serial: bool = attrs.field(default=False, init=False)
+    _seen: int = attrs.field(default=0, init=False)
+    _sent: int = attrs.field(default=0, init=False)
+    # Learned: a nonce was good for two requests; a nonce survived another's challenge.
+    _reuses: bool = attrs.field(default=False, init=False)
+    _independent: bool = attrs.field(default=False, init=False)
+    _lifetime_s: float = attrs.field(default=FRESH_S, init=False)
+
+    @property
+    def one_use(self) -> bool:
+        """Whether each request needs a challenge of its own."""
+        return self._one_use_until is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any number of requests may go at the same time."""
+        if self.one_use:
+            return not self._is_serial
+        return self.asks_nothing if self.nonce is None else not self._settles
+
+    def admit(self, turn: Turn, now: float, *, is_proven: bool) -> bool:
+        """Return whether a request may be sent now.
+
+        Args:
+            turn: The request.
+            now: The time in seconds.
+            is_proven: Whether the server has accepted the login, see `Guard.is_proven`.
+        """
+        if self._one_use_until is not None and now >= self._one_use_until:
+            self._forget()
+        is_unsigned = self.nonce is None and not self.one_use
+        if self.is_open and (is_proven or is_unsigned):
+            return True
+        if self.leaders and turn not in self.leaders:
+            return False
+        self.leaders.add(turn)
+        # What is under way may get a challenge that replaces the nonce.
+        alone = not self._flying or self._flying == {turn}
+        return alone or not (self._settles or self._is_serial)
+
+    def hurry(self, turn: Turn) -> None:
+        """Let a request go though others that it waits for have no response yet.
+
+        Args:
+            turn: The request.
+        """
+        self.leaders.add(turn)
+        # They take long, so the server has looked at their logins.
+        self._flying.clear()
+
+    def sign(self, turn: Turn) -> Nonce | None:
+        """Choose the nonce for an admitted request, which is sent then; None to send it unsigned.
+
+        Args:
+            turn: The request; its `used` and `count` are set.
+        """
+        nonce, own = self.nonce, turn.own
+        if own is not None and not own.count and self._needs_own(turn, own):
+            nonce = own
+        elif nonce is not None and nonce.count >= _MAX_COUNT:
+            # The count has eight digits and must rise (RFC 7616 3.4): only a new nonce restarts it.
+            self.nonce = nonce = None
+            self.leaders = {turn}
+        elif self.one_use:
+            # The next nonce of a server whose nonces are good for one use goes to one request.
+            self.nonce = None
+        self._sent += 1
+        turn.used, turn.sent, turn.has_company = nonce, self._sent, bool(self._flying)
+        self._flying.add(turn)
+        if nonce is not None:
+            nonce.count += 1
+            turn.count = nonce.count
+        return nonce
+
+    def is_fresh(self, turn: Turn) -> bool:
+        """Return whether a 401 to a signed request means that the login is wrong.
+
+        Another request that is under way may get a challenge that replaces this one's nonce.
+
+        Args:
+            turn: The request, just signed.
+        """
+        used = turn.used
+        if used is None or turn.count > 1 or used.is_next:
+            return False
+        return self._independent or (used.is_sole and not turn.has_company)
+
+    def awaits_continue(self, turn: Turn, now: float) -> bool:
+        """Return whether a request will probably be challenged.
+
+        Args:
+            turn: The request, just signed.
+            now: The time in seconds.
+        """
+        used = turn.used
+        if used is None or now - used.made_at >= self._lifetime_s:
+            return True
+        return turn.count > 1 and not self._reuses
+
+    def passed(self, turn: Turn, now: float, *, succeeded: bool, closes: bool) -> None:
+        """Record a response other than a 401.
+
+        Args:
+            turn: The request that got it.
+            now: The time in seconds.
+            succeeded: Whether the response shows that the login is right. A 5xx may be sent
+                before it is checked.
+            closes: Whether the server closes the connection.
+        """
+        self._landed(turn)
+        used = turn.used
+        if used is None:
+            # The address is public, or the server is. A challenge will end this.
+            self.asks_nothing = self.nonce is None
+            return
+        used.passes += 1
+        used.is_accepted = used.is_accepted or succeeded
+        if used.is_sole and self._interfered(used):
+            self._independent = True
+        if used.passes > 1:
+            self._reuses, self._suspicion = True, 0
+        self._suspicion += turn.suspects
+        turn.suspects = 0
+        if self._settles and not turn.has_company:
+            self.nonce = used
+            self._settles = used.passes < 2 and self._suspicion > 0
+        if self._suspicion >= 2 and not self.one_use:
+            self._one_use_until = now + LEARNED_FOR_S
+            self._is_serial = closes
+            self.nonce, self._settles, self._reuses = None, False, False
+            self.leaders.clear()
+
+    def take_next(
+        self, turn: Turn, offer: DigestChallenge, session: Session | None, now: float
+    ) -> None:
+        """Use the next nonce that a server sent with the response to a request (RFC 7616 3.5).
+
+        Args:
+            turn: The request, which has passed.
+            offer: The challenge with that nonce.
+            session: What signs with it.
+            now: The time in seconds.
+        """
+        if self.nonce is turn.used or (self.one_use and self.nonce is None):
+            self.nonce = Nonce(
+                offer=offer,
+                made_at=now,
+                seen=self._seen,
+                is_next=True,
+                session=session,
+                is_accepted=True,
+            )
+
+    def refused(self, turn: Turn, offer: DigestChallenge, now: float, *, bound: bool) -> bool:
+        """Record a challenge; return whether the request should be signed and sent again.
+
+        Args:
+            turn: The request that got it.
+            offer: The challenge.
+            now: The time in seconds.
+            bound: Whether cookies came with it.
+        """
+        self._landed(turn)
+        self._seen += 1
+        self.asks_nothing = False
+        used, turn.tries = turn.used, turn.tries + 1
+        if self.nonce is not None and self.nonce.offer == offer:
+            turn.own = self.nonce  # Some servers have one nonce for ever; its count goes on.
+        else:
+            sole = not turn.has_company and turn.sent == self._sent
+            turn.own = Nonce(
+                offer=offer, made_at=now, seen=self._seen, is_sole=sole, is_bound=bound
+            )
+        if used is None:
+            again = True
+            if self.nonce is None or self._settles:
+                self._install(turn)
+        else:
+            used.refusals += 1
+            again = self._refused_signed(turn, used, turn.own, now)
+        return again and turn.tries < MAX_TRIES
+
+    def unanswerable(self, turn: Turn) -> None:
+        """Record a 401 without a challenge that can be answered.
+
+        Args:
+            turn: The request that got it.
+        """
+        self._landed(turn)
+        if turn.used is None:
+            self.asks_nothing = self.nonce is None
+
+    def leave(self, turn: Turn) -> None:
+        """Let others go: this request got its last response, or none.
+
+        Args:
+            turn: The request.
+        """
+        self._landed(turn)
+        self.leaders.discard(turn)
+
+    def _landed(self, turn: Turn) -> None:
+        self._flying.discard(turn)
+
+    def _interfered(self, nonce: Nonce) -> bool:
+        """Return whether other requests got challenges since a nonce came."""
+        return self._seen - nonce.seen > nonce.refusals
+
+    def _was_replaced(self, turn: Turn, used: Nonce) -> bool:
+        """Return whether another's challenge may have replaced a nonce that was refused at once."""
+        if used.is_bound:
+            return False
+        if self._interfered(used):
+            return True
+        if used.is_sole or turn.doubts == _MOST_DOUBTS:
+            return False
+        turn.doubts += 1
+        return True
+
+    def _needs_own(self, turn: Turn, own: Nonce) -> bool:
+        """Return whether a request needs its own challenge rather than the one in force."""
+        if own.is_bound:
+            return True
+        if self.nonce is None or self._is_serial:
+            return own.seen == self._seen
+        if self.one_use:
+            return True
+        # A server that refuses counts in the wrong order, where other requests are always ahead.
+        return turn.tries > (2 if self._independent else 4)
+
+    def _install(self, turn: Turn) -> None:
+        """Sign with the request's own challenge from now on."""
+        if not self.one_use:
+            self.nonce = turn.own
+
+    def _settle(self, turn: Turn, leader: Turn | None = None) -> None:
+        """Let requests go one by one with the newest nonce."""
+        self._install(turn)
+        if not self._settles:
+            self._settles = True
+            self.leaders = {leader or turn}
+
+    def _refused_signed(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
+        """Return whether a signed request that was refused should be sent again."""
+        if used.is_rejected and not own.offer.stale:
+            return False
+        if self.one_use:
+            return self._refused_own(turn, used, own)
+        if used.is_bound and turn.count > 1 and own.is_bound:
+            # It lacked the cookies of the nonce. Now it has its own.
+            turn.suspects = 2
+            return True
+        if not own.offer.stale and not used.is_accepted:
+            return self._refused_new(turn, used)
+        return self._refused_known(turn, used, own, now)
+
+    def _refused_own(self, turn: Turn, used: Nonce, own: Nonce) -> bool:
+        """Take a refusal where each request has its own challenge."""
+        if used.is_next or turn.count > 1 or used.passes:
+            return True
+        if not own.offer.stale and not self._was_replaced(turn, used):
+            used.is_rejected = True
+            return False
+        if not self._is_serial:
+            self._is_serial = True
+            self.leaders = {turn}
+        return True
+
+    def _refused_new(self, turn: Turn, used: Nonce) -> bool:
+        """Take the refusal of a nonce that was never accepted, and is not called stale."""
+        others = [each for each in self._flying if each.used is used]
+        if others:
+            # They will show whether the login is wrong: a nonce may be good for one of them only.
+            self._settle(turn, others[0])
+            return True
+        if self._was_replaced(turn, used):
+            self._settle(turn)
+            return True
+        # The next request starts without a nonce, in case another node issued this one.
+        used.is_rejected = True
+        if self.nonce is used or self._settles:
+            self.nonce, self._settles = None, False
+            self.leaders.clear()
+        return False
+
+    def _refused_known(self, turn: Turn, used: Nonce, own: Nonce, now: float) -> bool:
+        """Take the refusal of a nonce that was accepted before, or that is stale."""
+        if own.offer == used.offer:
+            return False  # Signing it again would make the same request.
+        age_s, current = now - used.made_at, self.nonce
+        # A nonce of a server whose nonces are good for one use dies at its second use.
+        died = used.passes == 1 and age_s < YOUNG_S and not self._interfered(used)
+        turn.suspects = max(turn.suspects, int(died))
+        is_current = used is current or (died and current is not None and current.is_next)
+        if self._settles:
+            # This challenge is the newest, unless the nonce in force was accepted meanwhile.
+            if current is None or is_current or not current.passes:
+                self._install(turn)
+        elif (is_current and (died or self._interfered(used))) or not (used.passes or used.is_next):
+            self._settle(turn)
+        elif is_current:
+            self._lifetime_s = min(self._lifetime_s, max(age_s, 1.0))
+            self._install(turn)
+        elif current is None:
+            self._install(turn)
+        return True
+
+    def _forget(self) -> None:
+        """Try again whether nonces are good for more than one use."""
+        self._one_use_until, self._is_serial, self._suspicion = None, False, 1
+        self._lifetime_s = FRESH_S
+        self.leaders.clear()

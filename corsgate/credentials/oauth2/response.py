@@ -1,0 +1,176 @@
+"""The response of a token server: a token, or why there is none (RFC 6749 5)."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from urllib.parse import quote, quote_plus
+
+import attrs
+
+from corsgate.errors import NoToken, TokenRefused
+from corsgate.message.head import ResponseHead
+
+MAX_TOKEN_CHARS = 16 * 1024
+"""The longest token that is accepted; most servers reject heads of that size."""
+
+MAX_SHOWN = 200
+"""How many characters of a token server's own words are shown."""
+
+_PIECE_CHARS = 8
+"""How many characters of a secret, one after the other, are a part that must not be shown."""
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
+_ERROR_CODE = re.compile(r"[a-zA-Z_]{1,40}")
+_MEANINGS: Mapping[str, str] = {
+    "invalid_client": "client_id or the secret is wrong, or it wants another auth_method",
+    "invalid_grant": "the refresh token has expired, was revoked, or was used before",
+    "invalid_scope": "this client may not have the scope",
+    "invalid_target": "it does not know the resource or audience",
+    "unauthorized_client": "this client may not use the grant",
+    "unsupported_grant_type": "it does not support the grant",
+    "invalid_request": "it wants other parameters, or another auth_method",
+    "access_denied": "this client may not have the token",
+}
+_PASSING = frozenset(("temporarily_unavailable", "server_error", "slow_down"))
+
+
+@attrs.frozen(kw_only=True)
+class Grant:
+    """What a token server gives.
+
+    Attributes:
+        access_token: The token.
+        lifetime_s: For how many seconds it is valid; None if the server doesn't say.
+        refresh_token: The refresh token that replaces the one that was used; None to keep that.
+    """
+
+    access_token: str = attrs.field(repr=False)
+    lifetime_s: float | None
+    refresh_token: str | None = attrs.field(default=None, repr=False)
+
+
+def read_grant(head: ResponseHead, body: bytes, secrets: Iterable[str] = ()) -> Grant:
+    """Return what a token server gives.
+
+    Args:
+        head: The head of its response.
+        body: The body.
+        secrets: What was sent to it. Its own words are not shown if they contain one of these.
+
+    Raises:
+        TokenRefused: It rejects the request.
+        NoToken: The response is unusable, or a failure that may pass.
+    """
+    status = head.status
+    if 300 <= status < 400:
+        raise NoToken(f"it responds {status}, a redirect, which is not followed: correct token_url")
+    if status == 429 or status >= 500:
+        raise NoToken(f"it responds {status}", _retry_after_s(head))
+    fields = _json_object(body)
+    code = fields.get("error") if fields is not None else None
+    if code is not None or status in (400, 401, 403):
+        raise _refusal(status, fields or {}, secrets)
+    if not 200 <= status < 300:
+        raise NoToken(f"it responds {status}: token_url is probably wrong")
+    if fields is None:
+        raise NoToken(f"it responds {status} without a JSON object: token_url is probably wrong")
+    return _grant(fields)
+
+
+def _json_object(body: bytes) -> Mapping[str, object] | None:
+    """Return the members of a JSON object; None for anything else."""
+    try:
+        # A byte order mark is not JSON, but a server that sends one is understood.
+        found = json.loads(body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _grant(fields: Mapping[str, object]) -> Grant:
+    token = fields.get("access_token")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise NoToken("its response has no usable access_token")
+    if len(token) > MAX_TOKEN_CHARS:
+        raise NoToken(f"its access_token has more than {MAX_TOKEN_CHARS:,} characters")
+    # RFC 6749 5.1 requires the type, but some servers leave it out.
+    kind = fields.get("token_type", "Bearer")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        shown = f" {_printable(kind, 40)!r}" if isinstance(kind, str) else ""
+        raise NoToken(f"it gives a token of another type{shown}, not Bearer")
+    refresh = fields.get("refresh_token")
+    usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
+    return Grant(
+        access_token=token,
+        lifetime_s=_lifetime_s(fields.get("expires_in")),
+        refresh_token=refresh if isinstance(refresh, str) and usable else None,
+    )
+
+
+def _lifetime_s(value: object) -> float | None:
+    """Return the value of expires_in; None if it is not a positive number.
+
+    A token without a known end is used until the API rejects it, so that nothing is lost.
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if isfinite(seconds) and seconds > 0 else None
+
+
+def _refusal(
+    status: int, fields: Mapping[str, object], secrets: Iterable[str]
+) -> TokenRefused | NoToken:
+    """Return the error for a response that says no (RFC 6749 5.2)."""
+    raw = fields.get("error")
+    code = raw if isinstance(raw, str) and _ERROR_CODE.fullmatch(raw) else ""
+    shown = f"it responds {status} ({code})" if code else f"it responds {status}"
+    meaning = _MEANINGS.get(code, "")
+    words = f"{shown}: {meaning}" if meaning else shown
+    description = fields.get("error_description")
+    if isinstance(description, str) and description:
+        shown = _printable(description, MAX_SHOWN)
+        if not _has_secret(shown, secrets):
+            words += f'; it says "{shown}"'
+    return NoToken(words) if code in _PASSING else TokenRefused(words)
+
+
+def _has_secret(text: str, secrets: Iterable[str]) -> bool:
+    """Return whether text contains a secret or a part of it, as it is or encoded.
+
+    Servers shorten what they repeat, or escape some of its characters.
+    """
+    found = text.lower()
+    pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
+    for secret in secrets:
+        raw = secret.encode("utf-8", "surrogateescape")
+        encoded = b64encode(raw).decode("ascii").rstrip("=")
+        for each in (secret, quote(raw, safe=""), quote_plus(raw), encoded):
+            form = each.lower()
+            if form and (form in found or any(piece in form for piece in pieces)):
+                return True
+    return False
+
+
+def _printable(text: str, most: int) -> str:
+    """Return text, shortened and as printable ASCII without quotes."""
+    shown = "".join(char if " " <= char <= "~" and char not in '"\\' else "?" for char in text)
+    return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
+def _retry_after_s(head: ResponseHead) -> float:
+    """Return the seconds of Retry-After (RFC 9110 10.2.3); 0 for a date or none."""
+    for name, value in head.headers:
+        if name.lower() == b"retry-after" and re.fullmatch(rb"[0-9]{1,9}", value):
+            return float(value)
+    return 0.0
