@@ -101,11 +101,7 @@ class UpstreamRuntime:
         return [self, *{id(each): each for each in self.accounts.values()}.values()]
 
     def block(self, origin: str) -> Block | None:
-        """Return the longest block of a server; None if requests of all accounts are signed.
-
-        Args:
-            origin: The server's.
-        """
+        """Return the longest block of a server, by its origin; None if there is none."""
         guards = (each.guard for each in self.all_accounts if each.guard is not None)
         blocks = (guard.block(origin) for guard in guards)
         return max(filter(None, blocks), key=lambda block: block.left_s, default=None)

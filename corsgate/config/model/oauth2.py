@@ -10,7 +10,7 @@ import attrs
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import CertifiedKey, PrivateKey, parse_key
-from corsgate.config.model.secret import Secret
+from corsgate.config.model.secret import Secret, repr_of_url
 from corsgate.config.model.validators import choice, each, rule
 from corsgate.errors import BadValue
 from corsgate.message.host import is_loopback_name
@@ -253,7 +253,7 @@ class OAuth2Credentials:
 
     kind: ClassVar[str] = "oauth2"
     grant: str = attrs.field(validator=choice(GRANTS))
-    token_url: str = attrs.field(repr=rules.repr_of_url, validator=rule(check_token_url))
+    token_url: str = attrs.field(repr=repr_of_url, validator=rule(check_token_url))
     client_id: str = attrs.field(validator=rule(rules.check_plain))
     auth_method: str = attrs.field(validator=choice(AUTH_METHODS))
     client_secret: Secret | None = None

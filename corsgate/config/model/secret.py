@@ -114,3 +114,12 @@ def _fields(value: object) -> tuple[attrs.Attribute[Any], ...]:
     """Return the fields of an attrs object; none for any other value."""
     found: tuple[attrs.Attribute[Any], ...] = getattr(type(value), "__attrs_attrs__", ())
     return found
+
+
+def repr_of_url(text: str) -> str:
+    """Return the repr of a URL without its query, which may contain a secret.
+
+    Args:
+        text: The URL.
+    """
+    return repr(text.partition("?")[0])
