@@ -18,7 +18,7 @@ from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
-from corsgate.credentials.login_failure import login_failure_of
+from corsgate.credentials.logins import login_failure_of
 from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.credentials.login_failure import LoginFailure, log_out_of, login_failure_of
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
@@ -50,15 +49,6 @@ class CombinedSigner:
     def _may_be_challenged(self) -> bool:
         return any(part.may_be_challenged for part in self.parts)
 
-    @property
-    def login_failure(self) -> LoginFailure | None:
-        """Why the last login failed; see `ILogin`."""
-        return login_failure_of(self.parts)
-
-    def log_out(self) -> Deferred[Any]:
-        """Log out; see `ILogOut`."""
-        return log_out_of(self.parts)
-
     def begin(self, server: str) -> CombinedAttempt:
         """Begin an attempt of each part.
 
@@ -66,6 +56,19 @@ class CombinedSigner:
             server: The server's origin.
         """
         return CombinedAttempt([part.begin(server) for part in self.parts])
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why a part could not log in the last time; None if all could."""
+        return login_failure_of(self.parts)
+
+    def log_out(self) -> Deferred[None]:
+        """End what the parts leave behind at servers.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out_of(self.parts)
 
 
 @implementer(IAttempt)

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.login_failure import LoginFailure, log_out_of, login_failure_of
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
@@ -62,16 +62,9 @@ class RotatingCredentials:
         self._is_renewing = False
         guard.renew_by(self)
         self.signer = make(credentials)
+        # Those with other secrets, until they have logged out.
+        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
-
-    @property
-    def login_failure(self) -> LoginFailure | None:
-        """Why the last login failed; see `ILogin`."""
-        return login_failure_of([self.signer])
-
-    def log_out(self) -> Deferred[Any]:
-        """Log out; see `ILogOut`."""
-        return log_out_of([self.signer])
 
     def begin(self, server: str) -> RotatingAttempt:
         """Return an attempt at one server.
@@ -80,6 +73,19 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the signer could not log in the last time; None if it could, or need not."""
+        return login_failure_of([self.signer])
+
+    def log_out(self) -> Deferred[None]:
+        """End what the signer leaves behind at servers, and what those before it still do.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out_of([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -126,8 +132,7 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
-        # What it has left behind at servers, they may still know.
-        log_out_of([self.signer]).addErrback(_not_left)
+        self._retire(self.signer)
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
@@ -137,9 +142,16 @@ class RotatingCredentials:
         )
         return True
 
+    def _retire(self, signer: ICredentials) -> None:
+        """Have a signer log out once the last request that uses it has ended."""
 
-def _not_left(failure: Failure) -> None:
-    _log.failure("logging out with an old secret failed", failure)
+        def left(result: object) -> None:
+            self._retired.remove(signer)
+            if isinstance(result, Failure):
+                _log.failure("logging out with the secret before failed", result)
+
+        self._retired.append(signer)
+        log_out_of([signer]).addBoth(left)
 
 
 @implementer(IAttempt)

@@ -148,6 +148,21 @@ class StatusTests(AdminTestCase):
         self.assertIn('no token for client "gate": http://127.0.0.1:', failure["words"])
         self.assertNotIn("s3", failure["words"])
 
+    async def test_login_failure_of_others(self) -> None:
+        """Credentials in a list, and those of an origin, fail to log in like others."""
+        login = await self.upstream(response(503), response(503))
+        oauth2 = (
+            '[credentials.o]\ntype = "oauth2"\ngrant = "client_credentials"\n'
+            f'token_url = "{login.url}/t"\nclient_id = "gate"\nclient_secret = "s3"\n'
+            '[credentials.k]\ntype = "header"\nname = "X-Key"\nvalue = "k"\n'
+        )
+        by_origin = f'credentials_by_origin = {{ "{FROM_APP[1].decode()}" = "o" }}'
+        for lines in ('credentials = ["o", "k"]', by_origin):
+            gate = await self.start(upstream=f"{lines}\n{oauth2}")
+            self.assertEqual((await self.ask(gate, headers=[FROM_APP])).status, 502)
+            (upstream,) = self.of_gate(gate)["upstreams"]
+            self.assertEqual(upstream["login_failure"]["count"], 1, lines)
+
     async def test_server(self) -> None:
         """The state of a server, its reason, and when an ejection ends."""
         gate = await self.start(upstream=f"max_requests = 9\n{BASIC}")

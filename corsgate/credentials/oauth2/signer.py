@@ -8,7 +8,7 @@ from zope.interface import implementer
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.back_off import BackOff
-from corsgate.credentials.login_failure import LoginFailure
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2.tokens import Token, TokenSource
 from corsgate.interfaces import IAttempt, ICredentials, ILogin

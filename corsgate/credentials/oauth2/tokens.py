@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
 from corsgate.credentials.back_off import BackOff
-from corsgate.credentials.login_failure import LoginFailure
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2.client_assertion import client_assertion
 from corsgate.credentials.oauth2.refresh_token import RefreshToken, refresh_token_key
@@ -165,7 +165,9 @@ class TokenSource:
         self._rejected.succeeded()
         self._down.succeeded()
         for each in self._ended():
-            each.callback(token)
+            # One that gets it may take others with it, such as those of its connection.
+            if not each.called:
+                each.callback(token)
 
     def _failed(self, failure: Failure) -> None:
         """Fail all who wait, and leave the token server alone for a while."""
@@ -191,7 +193,8 @@ class TokenSource:
             valid="; the old token is still valid" if valid else "",
         )
         for each in self._ended():
-            each.errback(LoginFailed(words))
+            if not each.called:
+                each.errback(LoginFailed(words))
 
     def _ended(self) -> list[Deferred[Token]]:
         """Return those who waited for the attempt that has ended."""

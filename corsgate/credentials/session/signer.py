@@ -13,19 +13,25 @@ from zope.interface import implementer
 
 from corsgate.config.model.session import SessionCredentials
 from corsgate.credentials.back_off import BackOff
-from corsgate.credentials.login_failure import LoginFailure
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
-from corsgate.credentials.session.cookie_jar import cookie_name
-from corsgate.credentials.session.login import Login, Session
+from corsgate.credentials.refusal import REFUSED
+from corsgate.credentials.session.login import Login, LoginRejected, Session
 from corsgate.credentials.session.messages import (
     SAFE_METHODS,
     asks_for_csrf,
     json_code,
     readable,
-    scrubbed,
+    without_session,
 )
 from corsgate.credentials.single_flight import SingleFlight
-from corsgate.errors import CredentialsRejected, UpstreamError
+from corsgate.errors import (
+    ConnectFailed,
+    CredentialsRejected,
+    LoginFailed,
+    UpstreamBusy,
+    UpstreamError,
+)
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -36,14 +42,13 @@ MAX_SERVERS = 1000
 IDLE_S = 300.0
 """After this time without use a session has probably expired."""
 
-MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
-"""The time between logins that do not help: a server refuses requests of every new session."""
+FREE_FAILURES = 3
+"""How many logins in a row may fail, other than by a rejection, until there is a pause."""
+
+SLOW_S = 1.0
+"""A failure that took longer brings a pause of the same length at once."""
 
 _log = Logger()
-
-
-def _new_pause() -> BackOff:
-    return BackOff(first_s=MIN_PAUSE_S, most_s=MAX_PAUSE_S)
 
 
 @attrs.define(eq=False)
@@ -52,17 +57,21 @@ class _Place:
 
     Attributes:
         session: The session in force; None before a login.
-        names: The names of the gate's cookies; they stay when a session ends.
-        login_pause: Logins that did not help.
+        names: The names of the gate's cookies, the latest last; they stay when a session ends.
+        down: Logins that failed without a rejection; of rejections the guard keeps count.
+        login_pause: Logins that did not help: the server refuses requests of the new session.
         csrf_pause: CSRF tokens that did not help.
+        failure: Why there is no session, or none that helps; None if there is one.
         logins: Logs in, one at a time.
         fetches: Fetches a CSRF token, one at a time.
     """
 
     session: Session | None = None
-    names: set[bytes] = attrs.field(factory=set, repr=False)
-    login_pause: BackOff = attrs.Factory(_new_pause)
-    csrf_pause: BackOff = attrs.Factory(_new_pause)
+    names: dict[bytes, None] = attrs.field(factory=dict, repr=False)
+    down: BackOff = attrs.Factory(lambda: BackOff(first_s=1.0, most_s=60.0, free=FREE_FAILURES))
+    login_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))
+    csrf_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))
+    failure: LoginFailure | None = None
     logins: SingleFlight[Session] = attrs.Factory(SingleFlight)
     fetches: SingleFlight[ResponseHead] = attrs.Factory(SingleFlight)
 
@@ -85,7 +94,6 @@ class SessionSigner:
             of other names go to the server too.
         fixed: None.
         may_be_challenged: True.
-        login_failure: Why the last login failed, or didn't help; None if a session works.
     """
 
     def __init__(self, credentials: SessionCredentials, means: Means) -> None:
@@ -96,7 +104,6 @@ class SessionSigner:
         self.credentials = credentials
         self.means = means
         self.login = Login(credentials, means)
-        self.login_failure: LoginFailure | None = None
         self._places: dict[str, _Place] = {}
         self._under_way = 0
         # Fires when it has logged out; None until it is to.
@@ -150,20 +157,15 @@ class SessionSigner:
             status: What it responded.
         """
         counts = place.login_pause.failed_together(self.means.seconds())
-        if not counts or not self.login.is_any:
-            return
-        self._failed(
+        if not counts or not self.login.is_any or status in REFUSED:
+            return  # A 401 or 403 is logged and shown as what it is.
+        words = (
             f"{server}: it responded {status} to a request with a new session: the user name or the"
             " password may be wrong, or the user may lack the right to that resource"
         )
-        _log.warn(
-            "server {server}: the gate logged in, but a request with the new session got {status}:"
-            " the user name or the password may be wrong, or the user may lack the right to that"
-            " resource; the next login follows in {pause} s at the earliest",
-            server=server,
-            status=status,
-            pause=ceil(place.login_pause.left_s(self.means.seconds())),
-        )
+        self._note(place, words)
+        pause = ceil(place.login_pause.left_s(self.means.seconds()))
+        _log.warn("{words}; the next login follows in {pause} s", words=words, pause=pause)
 
     def log_out(self) -> Deferred[None]:
         """End the sessions at their servers, once no request needs them.
@@ -213,19 +215,33 @@ class SessionSigner:
             return True
         return session.needs_cookies and session.jar.is_empty(self.means.wall_clock())
 
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why there is no session, or none that helps; None if all servers have one."""
+        return next((p.failure for p in self._places.values() if p.failure is not None), None)
+
     async def _log_in(self, place: _Place, server: str) -> Session:
+        began_s = self.means.seconds()
+        pause_s = place.down.left_s(began_s)
+        if pause_s and place.failure is not None:
+            raise LoginFailed(f"{place.failure.words} (next attempt in {pause_s:.0f} s)")
         try:
             place.session = await self.login.log_in(server, place.names)
-        except CredentialsRejected:
-            raise
         except UpstreamError as error:
-            self._failed(str(error))
+            if not isinstance(error, CredentialsRejected | UpstreamBusy):
+                self._note(place, str(error))
+                if not isinstance(error, ConnectFailed | LoginRejected):
+                    # A login that hangs must not keep each client waiting as long again.
+                    now_s = self.means.seconds()
+                    took_s = now_s - began_s
+                    place.down.failed(now_s, took_s if took_s >= SLOW_S else 0.0)
             raise
-        self.login_failure = None
+        place.down.succeeded()
+        place.failure = None
         return place.session
 
-    def _failed(self, words: str) -> None:
-        self.login_failure = LoginFailure.after(self.login_failure, self.means.wall_clock(), words)
+    def _note(self, place: _Place, words: str) -> None:
+        place.failure = LoginFailure.after(place.failure, self.means.wall_clock(), words)
 
     async def _log_out(self) -> None:
         leaving = []
@@ -258,6 +274,8 @@ class _Attempt:
         self._status = 0
         # Whether this request has already brought a new session, or a new CSRF token.
         self._has_logged_in = self._has_fetched = False
+        # Whether it did so because the session before was refused.
+        self._was_refused = False
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
         """Return the head with the session; log in first if there is none.
@@ -278,7 +296,7 @@ class _Attempt:
         session.used_s = now_s
         self._session, self._target, self._csrf = session, head.target, login.csrf_of(session)
         credentials = signer.credentials
-        looks = bool(credentials.expired.json_path)
+        looks = bool(credentials.expired.json_path) and not login.is_login(head)
         return Signed(
             head=login.signed(
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
@@ -288,6 +306,7 @@ class _Attempt:
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
             look=self._look if looks else None,
+            interim_head=self.client_head,
         )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
@@ -300,19 +319,24 @@ class _Attempt:
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
         self._status = response.status
-        wall_s = signer.means.wall_clock()
-        session.jar.store(response, self._target, wall_s, only=self._place.names)
+        if self._login.is_login(signed.head):
+            # The client's own: neither its cookies nor its rejection are those of the session.
+            return False
+        session.jar.store(response, self._target, signer.means.wall_clock(), only=self._place.names)
         self._login.learn_csrf(session, response)
         if self._lacks_csrf(session, signed.head.method, response):
             return True
         if self._login.has_expired(response):
             return self._refused(session, response.status)
         if response.status < 400:
-            signer.login_failure = None
-            if self._has_logged_in:
-                self._place.login_pause.succeeded()
+            place = self._place
+            # Otherwise the page may be public, and says nothing of the login.
+            if self._was_refused:
+                place.login_pause.succeeded()
             if self._has_fetched:
-                self._place.csrf_pause.succeeded()
+                place.csrf_pause.succeeded()
+            if place.failure is not None and not place.login_pause.left_s(signer.means.seconds()):
+                place.failure = None
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
@@ -321,20 +345,9 @@ class _Attempt:
         Args:
             response: The head as the server sent it.
         """
-        own = self._csrf_rules.header.lower().encode("ascii") if self._csrf_rules else b""
-        hidden = {own, b"x-updated-" + own.removeprefix(b"x-")}
-        names = self._place.names
-        headers = [
-            (name, value)
-            for name, value in response.headers
-            if name.lower() not in hidden
-            and not (name.lower() == b"set-cookie" and cookie_name(value) in names)
-        ]
-        if self._session is not None and self._session.token is not None:
-            headers = scrubbed(headers, self._session.token)
-        if headers == response.headers:
-            return response
-        return ResponseHead(response.status, response.reason, headers)
+        token = None if self._session is None else self._session.token
+        csrf = self._csrf_rules.header if self._csrf_rules else ""
+        return without_session(response, self._place.names, csrf, token)
 
     def end(self) -> None:
         """Let the signer log out, if it waits for that."""
@@ -371,18 +384,17 @@ class _Attempt:
 
     def _refused(self, session: Session, status: int) -> bool:
         """Return whether to sign again a request whose session was refused."""
+        place = self._place
         if self._has_logged_in:
-            self._signer.useless(self._place, self._server, status)
+            self._signer.useless(place, self._server, status)
             return False
-        self._has_logged_in = self._signer.give_up(self._place, session)
+        self._has_logged_in = self._was_refused = self._signer.give_up(place, session)
         return self._has_logged_in
 
     def _look(self, body: bytes) -> bool:
         """Return whether an error in a JSON body says that the session has expired."""
         expired, session = self._signer.credentials.expired, self._session
         code = json_code(body, expired.json_path)
-        return (
-            code in expired.json_values
-            and session is not None
-            and self._refused(session, self._status)
-        )
+        if session is None or code not in expired.json_values:
+            return False
+        return self._refused(session, self._status)
