@@ -98,12 +98,14 @@ class UpstreamRuntime:
     @property
     def all_accounts(self) -> Sequence[UpstreamRuntime]:
         """Itself, and the same upstream with each further account."""
-        return [self, *{id(each): each for each in self.accounts.values()}.values()]
+        found = {self.own_requests: self}
+        for each in self.accounts.values():
+            found.setdefault(each.own_requests, each)
+        return list(found.values())
 
     def block(self, origin: str) -> Block | None:
         """Return the longest block of a server, by its origin; None if there is none."""
-        guards = (each.guard for each in self.all_accounts if each.guard is not None)
-        blocks = (guard.block(origin) for guard in guards)
+        blocks = (a.guard.block(origin) for a in self.all_accounts if a.guard is not None)
         return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
 
     def pages_of_accounts(self) -> Iterator[tuple[UpstreamRuntime, Sequence[str]]]:
@@ -112,7 +114,7 @@ class UpstreamRuntime:
         of_account: dict[OwnRequests, list[str]] = {}
         for origin, account in self.accounts.items():
             of_account.setdefault(account.own_requests, []).append(origin.decode("ascii"))
-        for account in self._logins:
+        for account in self.all_accounts:
             if account.own_requests is not self.own_requests:
                 yield account, of_account[account.own_requests]
 
@@ -153,15 +155,9 @@ class UpstreamRuntime:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = [log_out_of([each.credentials]) for each in self._logins]
+        left = [log_out_of([each.credentials]) for each in self.all_accounts]
         self.agent.close()
         return left
-
-    @property
-    def _logins(self) -> Sequence[UpstreamRuntime]:
-        """Itself and its accounts, each set of credentials once."""
-        found = {each.own_requests: each for each in self.all_accounts}
-        return list(found.values())
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
@@ -185,8 +181,8 @@ class UpstreamRuntime:
                     watcher.inherit(other)
                     servers = tuple(watcher.servers)
         self.agent.inherit(before.agent, servers)
-        kept = {each.own_requests: each for each in self._logins}
-        for old in before._logins:
+        kept = {each.own_requests: each for each in self.all_accounts}
+        for old in before.all_accounts:
             if old.own_requests in kept:
                 old.own_requests.use(self.config, self.client, self.balancer)
             else:

@@ -158,8 +158,7 @@ class SessionSigner:
         """
         counts = place.login_pause.failed_together(self.means.seconds())
         if not counts or not self.login.is_any or status in REFUSED:
-            # A 401 or 403 is logged and shown as what it is.
-            return
+            return  # A 401 or 403 is logged and shown as what it is.
         words = (
             f"{server}: it responded {status} to a request with a new session: the user name or the"
             " password may be wrong, or the user may lack the right to that resource"
