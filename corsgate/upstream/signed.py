@@ -215,8 +215,13 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            self._admission.judge(signed, response.head, again=False)
-            again = await _awaited(again, response)
+            # Judged only then: a rejection of a secret that has been replaced doesn't count. Until
+            # then no other request is sent with it.
+            try:
+                again = await _awaited(again, response)
+            except BaseException:
+                self._admission.judge(signed, response.head, again=False)
+                raise
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1
         if not again and signed.look is not None and _may_be_error(response.head):
