@@ -40,11 +40,7 @@ SHOWN_LENGTH = 100
 
 
 def repr_of_url(text: str) -> str:
-    """Return the repr of a URL without its query, which may contain a secret.
-
-    Args:
-        text: The URL.
-    """
+    """Return the repr of a URL without its query, which may contain a secret."""
     return repr(text.partition("?")[0])
 
 
