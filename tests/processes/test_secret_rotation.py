@@ -109,8 +109,8 @@ class RotationTestCase(ProcessTestCase):
         self.stopped = False
         self.clients = [
             Deferred.fromCoroutine(self.ask_on(await self.connect_to(self.port), name))
-            for name in KINDS
-            for _ in range(8)
+            for name, kind in KINDS.items()
+            for _ in range(kind.clients)
         ]
         await self.box.got(OLD)
 
