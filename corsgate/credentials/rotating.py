@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,7 @@ from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
+from corsgate.credentials.single_flight import SingleFlight
 from corsgate.errors import BadValue, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
@@ -85,6 +87,8 @@ class RotatingCredentials:
         self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
         self._is_renewing = False
+        # By the origin of the server that has rejected the secrets.
+        self._renewals: dict[str, SingleFlight[bool]] = {}
         guard.renew_by(self)
         self.signer = make(credentials)
         # Those with other secrets, until they have logged out.
@@ -126,12 +130,38 @@ class RotatingCredentials:
         """
         return log_out_of([*self._retired, self.signer])
 
-    async def renew(self, rejected: ICredentials) -> bool:
+    async def renew(self, rejected: ICredentials, server: str) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
 
         Args:
             rejected: The signer whose secrets were rejected.
+            server: The origin of the server that has rejected them.
         """
+        if self.signer is not rejected:
+            # Another request has renewed it before this one was rejected.
+            return True
+        flight = self._renewals.setdefault(server, SingleFlight())
+        return await flight.join(partial(self._renew_for, server, rejected))
+
+    async def settled(self, server: str) -> None:
+        """Wait while other secrets are looked for, since a server has rejected these.
+
+        More requests with them would be rejected, too, and might lock the account.
+
+        Args:
+            server: The server's origin.
+        """
+        renewal = self._renewals.get(server)
+        if renewal is not None:
+            await renewal.join(partial(self._renew_for, server, self.signer))
+
+    async def _renew_for(self, server: str, rejected: ICredentials) -> bool:
+        try:
+            return await self._renew(rejected)
+        finally:
+            self._renewals.pop(server, None)
+
+    async def _renew(self, rejected: ICredentials) -> bool:
         new: dict[Secret, Secret] = {}
         for secret in secrets_of(self._credentials):
             if self.signer is not rejected:
@@ -148,7 +178,7 @@ class RotatingCredentials:
         """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
         if not self._is_renewing:
             self._is_renewing = True
-            renewal = Deferred.fromCoroutine(self.renew(self.signer))
+            renewal = Deferred.fromCoroutine(self._renew(self.signer))
             renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
             renewal.addCallback(self._renewed)
 
@@ -225,6 +255,7 @@ class RotatingAttempt:
             UpstreamError: It can't be signed now, with other secrets neither.
         """
         signed: Signed
+        await self._credentials.settled(self._server)
         if self._signer is not self._credentials.signer:
             self._attempt.end()
             self._begin()
@@ -240,7 +271,7 @@ class RotatingAttempt:
         return signed
 
     async def _renew(self) -> bool:
-        if not await self._credentials.renew(self._signer):
+        if not await self._credentials.renew(self._signer, self._server):
             return False
         self._attempt.end()
         self._begin()

@@ -93,10 +93,20 @@ class _Admission:
         if guard is not None:
             guard.check(origin)
 
-    async def enter(self, signed: Signed) -> bool:
-        """Wait until a request may be sent; return False if the secret has changed meanwhile.
+    @property
+    def version(self) -> int:
+        """Which secret is in force; see `Guard.version`."""
+        return 0 if self._guard is None else self._guard.version
 
+    async def enter(self, signed: Signed, version: int) -> bool:
+        """Wait until a request may be sent; return False if its secret is no longer in force.
+
+        Signing may take time, too. A rejection of the secret before must not count for this one.
         One that does not send the secret, such as for a challenge or with a session, need not wait.
+
+        Args:
+            signed: The request.
+            version: The `version` when signing it began.
         """
         guard = self._guard
         if guard is None or (self._place is not None and self._place.is_current):
@@ -104,8 +114,8 @@ class _Admission:
         if not (signed.has_credentials and signed.sends_secret):
             guard.check(self._origin)
             return True
-        version = guard.version
-        self._place = await guard.admit(self._origin)
+        if guard.version == version:
+            self._place = await guard.admit(self._origin)
         return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
@@ -172,8 +182,9 @@ class _Sending:
         is_first = True
         while True:
             payload = body()
+            version = self._admission.version
             signed = await attempt.sign(head, _kept(payload))
-            if not await self._admission.enter(signed):
+            if not await self._admission.enter(signed, version):
                 continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
@@ -215,8 +226,13 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            self._admission.judge(signed, response.head, again=False)
-            again = await _awaited(again, response)
+            # Judged only then: a rejection of a secret that has been replaced doesn't count. Until
+            # then no other request is sent with it.
+            try:
+                again = await _awaited(again, response)
+            except BaseException:
+                self._admission.judge(signed, response.head, again=False)
+                raise
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1
         if not again and signed.look is not None and _may_be_error(response.head):

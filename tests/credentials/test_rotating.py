@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
@@ -259,6 +259,27 @@ class RotatingTests(SynchronousTestCase):
         self.assertEqual(self.runs, 1)
         for each in attempts:
             self.assertIn(b"Bearer new-secret", self.sign(each).head.headers[-1])
+
+    def test_others_wait(self) -> None:
+        """While another secret is looked for, the old one goes to that server no more."""
+        self.waits = Deferred()
+        signer = self.made(KINDS[1])
+        first = signer.begin(SERVER)
+        again: Any = first.responded(self.first(first), REFUSED)
+        renewed = Deferred.fromCoroutine(again)
+        later, gone = (
+            Deferred.fromCoroutine(signer.begin(SERVER).sign(GET, b"")) for _ in range(2)
+        )
+        self.assertNoResult(later)
+        # A server that has rejected nothing is not concerned, and who gives up ends nothing.
+        elsewhere = self.sign(signer.begin("http://10.0.0.12:8000"))
+        self.assertIn(b"Bearer old-secret", elsewhere.head.headers[-1])
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.waits.callback(b"new-secret")
+        self.assertTrue(self.successResultOf(renewed))
+        self.assertIn(b"Bearer new-secret", self.successResultOf(later).head.headers[-1])
+        self.assertEqual(self.runs, 1)
 
     def test_login_refused(self) -> None:
         """A kind that can't log in does so once more with another secret, or fails as it did."""

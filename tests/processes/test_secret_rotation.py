@@ -33,12 +33,18 @@ class Box:
     Args:
         upstream: Its sockets.
         logins: Its sessions.
+
+    Attributes:
+        valid: The secrets that are valid.
+        accepted: How many requests of each kind had each of them.
+        lost: The requests of clients that got no 200.
     """
 
     def __init__(self, upstream: Upstream, logins: Logins) -> None:
         self.upstream = upstream
         self.valid = [OLD]
         self.accepted: Counter[tuple[str, str]] = Counter()
+        self.lost: list[str] = []
         self._logins = logins
         upstream.answer = self.answer
 
@@ -68,8 +74,16 @@ class Box:
         return response(body=asked.target.partition(b"?")[0])
 
     def got(self, secret: str) -> Deferred[bool]:
-        """Return a Deferred that fires once each kind has come with a secret."""
-        return self.upstream.when(lambda: all(self.accepted[kind, secret] for kind in KINDS))
+        """Return a Deferred that fires once each kind has come with a secret.
+
+        It fails with the first request that was lost.
+        """
+
+        def has_got() -> bool:
+            assert not self.lost, self.lost[0]
+            return all(self.accepted[kind, secret] for kind in KINDS)
+
+        return self.upstream.when(has_got)
 
 
 class RotationTestCase(ProcessTestCase):
@@ -95,8 +109,8 @@ class RotationTestCase(ProcessTestCase):
         self.stopped = False
         self.clients = [
             Deferred.fromCoroutine(self.ask_on(await self.connect_to(self.port), name))
-            for name in KINDS
-            for _ in range(8)
+            for name, kind in KINDS.items()
+            for _ in range(kind.clients)
         ]
         await self.box.got(OLD)
 
@@ -110,7 +124,10 @@ class RotationTestCase(ProcessTestCase):
             client.send(request(b"PUT" if body else b"GET", target, [FROM_APP], body=body))
             found = await client.response()
             self.statuses[found.status] += 1
-            self.assertEqual(found.status, 200, (target, found.raw, self.gate.said))
+            if found.status != 200:
+                self.box.lost.append(f"{target!r}: {found.raw!r}\n{self.gate.said}")
+                self.box.upstream.changed()
+            self.assertEqual(found.status, 200, (target, found.raw))
             self.assertEqual(found.body, target)
 
     async def end(self) -> None:

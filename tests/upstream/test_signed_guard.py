@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.guard import Guard
 from corsgate.errors import CredentialsRejected
-from corsgate.message.head import ResponseHead
+from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body
@@ -19,6 +19,21 @@ from corsgate.upstream.response import UpstreamResponse
 from corsgate.upstream.signed import send_signed
 from tests.upstream.playing import Source
 from tests.upstream.signatures import HEAD, ORIGIN, Rotating, Signature
+
+
+class Slow(Signature):
+    """Takes long to sign."""
+
+    def __init__(self, challenges: int, **signs: Any) -> None:
+        super().__init__(challenges, **signs)
+        self.waits: Deferred[None] = Deferred()
+
+    async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
+        """Wait for the test."""
+        signed = await super().sign(head, body)
+        if not self.waits.called:
+            await self.waits
+        return signed
 
 
 class GuardedTests(SynchronousTestCase):
@@ -87,15 +102,42 @@ class GuardedTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(self.result), CredentialsRejected)
 
     def test_while_other_secrets_are_looked_for(self) -> None:
-        """The rejection counts at once, and once."""
+        """The rejection counts once it is known that there is no other secret, and once."""
         for is_fresh in (True, False):
             signature, guard = Rotating(1, is_fresh=is_fresh), Guard("box", Clock())
             response = self.send(signature, guard)
-            self.assertEqual(guard._servers[ORIGIN].lockout.failures, 1)
+            self.assertEqual(guard._servers[ORIGIN].lockout.failures, 0)
             signature.renewed.callback(False)
             self.assertEqual(self.successResultOf(response).head.status, 401)
             self.assertEqual(guard._servers[ORIGIN].lockout.failures, 1)
             self.assertEqual(guard._servers[ORIGIN].lockout.rejections, int(is_fresh))
+
+    def test_client_leaves_while_other_secrets_are_looked_for(self) -> None:
+        """The rejection counts all the same."""
+        signature, guard = Rotating(1), Guard("box", Clock())
+        response = self.send(signature, guard)
+        response.cancel()
+        self.failureResultOf(response, CancelledError)
+        self.assertEqual(guard._servers[ORIGIN].lockout.rejections, 1)
+
+    def test_other_secrets_are_found(self) -> None:
+        """The rejection of the ones before does not count."""
+        signature, guard = Rotating(1), Guard("box", Clock())
+        response = self.send(signature, guard)
+        guard.forget()
+        signature.renewed.callback(True)
+        self.assertEqual(self.successResultOf(response).head.status, 401)
+        self.assertEqual(len(self.sent), 2)
+        self.assertEqual(guard._servers[ORIGIN].lockout.rejections, 1)
+
+    def test_when_the_secret_changes_while_it_is_signed(self) -> None:
+        """A request that takes long to sign, such as with NTLM, is signed again."""
+        guard, slow = Guard("box", Clock()), Slow(0)
+        response = self.send(slow, guard)
+        guard.forget()
+        slow.waits.callback(None)
+        self.successResultOf(response)
+        self.assertEqual(self.sent, [b"2"])
 
     def test_when_the_secret_changes(self) -> None:
         """A request that was signed before that, and waited, is signed again."""
