@@ -189,16 +189,12 @@ class WeakChallenge(UpstreamError):
     """The server's challenge is weaker than the credentials allow."""
 
 
-class LoginRefused(UpstreamError):
-    """The server has just refused the same login to another request."""
-
-
 class BodyNotCovered(UpstreamError):
     """The server wants the body signed (``auth-int``), but it is too large to be kept."""
 
 
 class CredentialsRejected(UpstreamError):
-    """The server has rejected the gate's credentials repeatedly, so no request is signed for now.
+    """The server has rejected the gate's credentials, so the request is not signed for now.
 
     Args:
         detail: Why, until when and what to do, without a secret.

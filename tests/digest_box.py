@@ -71,6 +71,10 @@ class DigestBox:
             fields_401.append((b"Set-Cookie", b"session=%b; Path=/" % nonce.encode()))
         return self._response(401, fields_401, b"who are you")
 
+    def forget(self) -> None:
+        """Let all nonces expire."""
+        self._good.clear()
+
     def _response(self, status: int, fields: list[tuple[bytes, bytes]], body: bytes) -> bytes:
         closing = [(b"Connection", b"close")] if self._closes else []
         return response(status, [*fields, *closing], body)

@@ -340,8 +340,8 @@ def _blocked_credentials(servers: Sequence[Server]) -> Metric:
         _SERVER,
     )
     for upstream, origin, _ in servers:
-        if upstream.guard is not None:
-            family.add_metric((upstream.name, origin), upstream.guard.block(origin) is not None)
+        if upstream.config.all_credentials:
+            family.add_metric((upstream.name, origin), upstream.block(origin) is not None)
     return family
 
 

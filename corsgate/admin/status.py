@@ -18,11 +18,11 @@ from corsgate.admin.turns import json_pieces
 from corsgate.admin.view import View, not_after_s, pool_of, server_state
 from corsgate.balance.state import ServerState
 from corsgate.config.warning_lines import warning_lines
+from corsgate.credentials.logins import login_failure_of
 from corsgate.gate.compiled_route import CompiledRoute
 from corsgate.gate.counters import BUCKETS_S, CODES, VERDICTS, RouteCounters
 from corsgate.gate.listener import ListenerSite
 from corsgate.gate.upstream_runtime import UpstreamRuntime
-from corsgate.interfaces import ILogin
 from corsgate.transport.address_text import address_text
 
 _NOTHING = RouteCounters("")
@@ -184,8 +184,7 @@ def _upstream(view: View, upstream: UpstreamRuntime) -> Object:
 
 def _login_failure(upstream: UpstreamRuntime) -> Object | None:
     """Return why the gate could not log in for an upstream the last time; None if it could."""
-    credentials: Any = upstream.credentials
-    failure = credentials.login_failure if ILogin.providedBy(credentials) else None
+    failure = login_failure_of([each.credentials for each in upstream.all_accounts])
     if failure is None:
         return None
     return {"time_s": failure.time_s, "words": failure.words, "count": failure.count}
@@ -233,8 +232,7 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
 
 def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
     """Return a server's last refusal of the gate's credentials; None if it accepted since."""
-    accounts = (upstream, *upstream.accounts.values())
-    found = (each.credential_refusals.last(origin) for each in accounts)
+    found = (each.credential_refusals.last(origin) for each in upstream.all_accounts)
     last = next((each for each in found if each is not None), None)
     if last is None:
         return None
@@ -250,7 +248,7 @@ def _credentials_blocked(
     view: View, upstream: UpstreamRuntime, origin: str
 ) -> Mapping[str, Any] | None:
     """Return until when nothing is signed for a server; None if requests to it are signed."""
-    block = None if upstream.guard is None else upstream.guard.block(origin)
+    block = upstream.block(origin)
     if block is None:
         return None
     return {"until_s": view.wall_clock() + block.left_s, "rejections": block.rejections}

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from corsgate.config.diff_credentials import by_origin_changes
+from corsgate.config.diff_credentials import PAIRS, by_origin_changes, pair_changes
 from corsgate.config.diff_reach import COMPARED, Change, destination, reach_changes
 from corsgate.config.diff_signing import credentials_text, part_pairs
 from corsgate.config.model.admin import Admin
@@ -327,6 +327,9 @@ def _fields(
 def _entries(
     where: str, name: str, old: tuple[object, ...], new: tuple[object, ...]
 ) -> Iterator[Difference]:
+    if name in PAIRS:
+        yield from (_difference(Kind.CHANGES, where, w) for w in pair_changes(name, old, new))
+        return
     gives, takes = _LISTS.get(name, (f"{name} has {{}}", f"{name} no longer has {{}}"))
     given = [entry for entry in new if entry not in old and not _stands_for(old, entry)]
     taken = [entry for entry in old if entry not in new and not _stands_for(new, entry)]

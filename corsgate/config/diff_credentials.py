@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from corsgate.config.diff_reach import Change
 from corsgate.config.model.values import Credentials, Upstream
+
+PAIRS = frozenset(("form", "json"))
+"""The keys of a login's fields."""
 
 
 def by_origin_changes(
@@ -47,3 +50,19 @@ def _shown(
     written = table.get("credentials_by_origin", {}).get(origin)
     kind = credentials.kind
     return f"{written} ({kind})" if isinstance(written, str) else kind
+
+
+def pair_changes(name: str, old: Iterable[Any], new: Iterable[Any]) -> Iterator[str]:
+    """Return what changes about the fields of a login, without a value.
+
+    Args:
+        name: The key, one of `PAIRS`.
+        old: The fields before, as pairs of name and value.
+        new: The fields now.
+    """
+    before, after = dict(old), dict(new)
+    yield from (f"{name} no longer has {each}" for each in before if each not in after)
+    yield from (f"{name} has {each}" for each in after if each not in before)
+    yield from (
+        f"{name}.{each} changed" for each in after if each in before and before[each] != after[each]
+    )

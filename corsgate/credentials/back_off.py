@@ -38,6 +38,20 @@ class BackOff:
         self.until_s = now_s + pause_s
         return pause_s
 
+    def failed_together(self, now_s: float) -> bool:
+        """Record a failure unless there is a pause, since of many at once only one counts.
+
+        Args:
+            now_s: The time in seconds.
+
+        Returns:
+            Whether it counts.
+        """
+        counts = not self.left_s(now_s)
+        if counts:
+            self.failed(now_s)
+        return counts
+
     def succeeded(self) -> None:
         """Forget the failures, and end the pause."""
         self.failures, self.until_s = 0, 0.0

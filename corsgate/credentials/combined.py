@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 @attrs.frozen(kw_only=True, eq=False)
 class CombinedSigner:
     """Signs with each of its parts, one after the other.
@@ -55,6 +57,19 @@ class CombinedSigner:
         """
         return CombinedAttempt([part.begin(server) for part in self.parts])
 
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why a part could not log in the last time; None if all could."""
+        return login_failure_of(self.parts)
+
+    def log_out(self) -> Deferred[None]:
+        """End what the parts leave behind at servers.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out_of(self.parts)
+
 
 @implementer(IAttempt)
 class CombinedAttempt:
@@ -85,8 +100,6 @@ class CombinedAttempt:
             done.append(await attempt.sign(head, body))
             head = done[-1].head
         self._signed = done
-        if any(each.interim_head is not None for each in done):
-            return attrs.evolve(done[-1], interim_head=self.client_head)
         return done[-1]
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

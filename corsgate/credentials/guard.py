@@ -1,8 +1,8 @@
 """Keeps a wrong password from locking an account: says who may send it when.
 
-There is one `Guard` for each credentials object, so for each configured secret; it judges each
-server, or other place of login, on its own. Whoever is about to send the secret asks first, and
-says how it went::
+There is one `Guard` for each configured secret, which all upstreams that have it share; it judges
+each server, or other place of login, on its own. Whoever is about to send the secret asks first,
+and says how it went::
 
     place = await guard.admit(server)  # Raises CredentialsRejected during a block.
     try:
@@ -11,14 +11,16 @@ says how it went::
     finally:
         place.end()  # If there was no verdict.
 
-`Lockout` has the rules.
+Requests may wait for one that logs in, and keep their places meanwhile. So a login uses
+`admit_login`, which never waits. `Lockout` has the rules.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from math import ceil
-from typing import Final
+from typing import Final, Protocol
+from weakref import ReferenceType, ref
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -26,7 +28,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from corsgate.credentials.lockout import SILENCE_S, Lockout, Term
-from corsgate.errors import ConnectFailed, CredentialsRejected, UpstreamBusy, UpstreamError
+from corsgate.credentials.place import Place
+from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
 
 PROOF_S: Final = 300.0
 """How long an unused server's acceptance is relied on; the password may have been changed since."""
@@ -39,10 +42,6 @@ MAX_WAIT_S: Final = 10.0
 
 MAX_WAITING: Final = 1024
 """How many requests wait for one server at most."""
-
-_NO_VERDICT: Final = frozenset((429, 502, 503, 504))
-"""Statuses that say nothing of the credentials: the server may not have looked at them, or comes
-from a gateway before it (RFC 6585 4, RFC 9110 15.6)."""
 
 _log = Logger()
 
@@ -60,71 +59,11 @@ class Block:
     rejections: int
 
 
-class Place:
-    """One use of the credentials. What is recorded first counts; `end` must be called."""
+class Renewable(Protocol):
+    """Credentials that can look for another secret."""
 
-    __slots__ = ("_guard", "_server", "_term")
-
-    def __init__(self, guard: Guard, server: str, term: Term | None) -> None:
-        self._guard: Guard | None = guard
-        self._server = server
-        self._term = term
-
-    def responded(self, status: int) -> None:
-        """Record the verdict that a response's status is.
-
-        Args:
-            status: The status. 401 rejects the credentials, most others accept them.
-        """
-        if status == 401:
-            self.rejected()
-        elif status in _NO_VERDICT:
-            self.unjudged()
-        else:
-            self.accepted()
-
-    def failed(self, error: UpstreamError) -> None:
-        """Record why there is no response.
-
-        Args:
-            error: Why. If nothing was sent, the place is given back at once.
-        """
-        if isinstance(error, ConnectFailed | UpstreamBusy):
-            self.unjudged()
-
-    def accepted(self) -> None:
-        """Record that the server accepted the credentials."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard._accepted(self._server, self._term)
-
-    def rejected(self) -> None:
-        """Record that the server rejected the credentials."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard._rejected(self._server, self._term)
-
-    def doubted(self) -> None:
-        """Record a refusal that may have another reason, such as a nonce that has expired.
-
-        It doesn't count where the server has accepted the credentials before. Elsewhere four in a
-        row are like two rejections.
-        """
-        guard, self._guard = self._guard, None
-        if guard is not None and self._term is not None:
-            guard._rejected(self._server, self._term, in_doubt=True)
-
-    def unjudged(self) -> None:
-        """Give the place back: the server got nothing, or its response says nothing of them."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard._ended(self._server, self._term)
-
-    def end(self) -> None:
-        """Give the place back soon if nothing else was recorded; the server may reject it yet."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            guard._given_up(self._server, self._term)
+    def renew_soon(self) -> None:
+        """Begin to look for another secret, unless that was done recently; return at once."""
 
 
 @attrs.define(eq=False)
@@ -154,7 +93,7 @@ class Guard:
     """Says when the credentials may be sent to a server.
 
     Args:
-        upstream: The name of the upstream whose credentials they are, for the log.
+        upstream: The name of an upstream whose credentials they are, for the log.
         clock: Tells the time and calls back.
 
     Attributes:
@@ -162,14 +101,38 @@ class Guard:
             was last sent them, in the clock's seconds. A request to one of these may be sent
             without `admit` unless that is longer ago than `PROOF_S`; who does that sets the time,
             and calls `rejected` on a 401.
+        upstream: As above.
         clock: As above.
+        version: Counts the changes of the secret. What was signed before one must be signed again.
     """
 
     def __init__(self, upstream: str, clock: IReactorTime) -> None:
         self.proven: dict[str, float] = {}
-        self._upstream = upstream
+        self.version = 0
+        self._renewable: tuple[ReferenceType[Renewable], ...] = ()
+        self.upstream = upstream
         self.clock = clock
         self._servers: dict[str, _Server] = {}
+
+    def renew_by(self, renewable: Renewable) -> None:
+        """Have another secret looked for whenever a block keeps a request from being signed.
+
+        A reload may call this in its thread, so the tuple is replaced as a whole.
+
+        Args:
+            renewable: Looks for it, as long as it is in use.
+        """
+        known = (each for each in self._renewable if each() is not None)
+        self._renewable = (*known, ref(renewable))
+
+    def is_proven(self, server: str) -> bool:
+        """Return whether any number of requests may be sent the credentials at once.
+
+        Args:
+            server: As for `check`.
+        """
+        used_s = self.proven.get(server)
+        return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
 
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
@@ -196,6 +159,26 @@ class Guard:
             return None
         return Block(left_s=left_s, rejections=found.lockout.rejections)
 
+    def admit_login(self, server: str) -> Place:
+        """Return a place for a login at once; its `end` must be called.
+
+        Who calls this makes one login after the other, so that not many are rejected at once.
+
+        Args:
+            server: As for `check`.
+
+        Raises:
+            CredentialsRejected: No login is tried now.
+        """
+        now = self.clock.seconds()
+        if self.is_proven(server):
+            self.proven[server] = now
+            return Place(self, server, None)
+        self.proven.pop(server, None)
+        lockout = (self._servers.get(server) or self._new(server)).lockout
+        self._check(lockout)
+        return Place(self, server, lockout.begin(now, at_once=True))
+
     async def admit(self, server: str) -> Place:
         """Return a place once the credentials may be sent; its `end` must be called.
 
@@ -209,12 +192,11 @@ class Guard:
             CredentialsRejected: Nothing is signed for the server now.
             UpstreamBusy: It took too long, or too many wait.
         """
-        now, used_s = self.clock.seconds(), self.proven.get(server)
-        if used_s is not None:
-            if now - used_s <= PROOF_S:
-                self.proven[server] = now
-                return Place(self, server, None)
-            del self.proven[server]
+        now = self.clock.seconds()
+        if self.is_proven(server):
+            self.proven[server] = now
+            return Place(self, server, None)
+        self.proven.pop(server, None)
         found = self._servers.get(server)
         if found is None:
             found = self._new(server)
@@ -237,18 +219,20 @@ class Guard:
         Args:
             server: As for `check`.
         """
-        self._rejected(server, None)
+        self.note_rejected(server, None)
 
     def forget(self) -> None:
         """Start anew: the secret has changed."""
+        self.version += 1
         self.proven.clear()
         for server, found in list(self._servers.items()):
             found.lockout.reset()
             self._wake(server)
 
-    # Verdicts. Requests to a proven server have no term.
+    # What a `Place` records. Requests to a proven server have no term.
 
-    def _accepted(self, server: str, term: Term | None) -> None:
+    def note_accepted(self, server: str, term: Term | None) -> None:
+        """Record that a server accepted the credentials."""
         found = self._servers.get(server)
         if found is None or term is None:
             # Others that were sent at the same time may have been rejected since.
@@ -263,18 +247,21 @@ class Guard:
             _log.info(
                 "upstream {upstream}, server {server}: box accepted the gate's credentials;"
                 " requests are signed again",
-                upstream=self._upstream,
+                upstream=self.upstream,
                 server=server,
             )
         self._wake(server)
 
-    def _rejected(self, server: str, term: Term | None, *, in_doubt: bool = False) -> None:
+    def note_rejected(
+        self, server: str, term: Term | None, *, in_doubt: bool = False, again: bool = False
+    ) -> None:
+        """Record that a server rejected the credentials, or may have; see `Place`."""
         lockout, now = (
             (self._servers.get(server) or self._new(server)).lockout,
             self.clock.seconds(),
         )
         if in_doubt and term is not None:
-            begins = lockout.doubted(term, now)
+            begins = lockout.doubted(term, now, again=again)
         else:
             if self.proven.pop(server, None) is not None:
                 # Another that was sent at the same time was accepted: this is a first rejection.
@@ -286,30 +273,48 @@ class Guard:
                 " times in a row; to keep the account from being locked, nothing is signed for"
                 " {seconds:g} s and requests get 502: correct the secret, or see whether the"
                 " account is locked",
-                upstream=self._upstream,
+                upstream=self.upstream,
                 server=server,
                 count=lockout.rejections,
                 seconds=lockout.block_s,
             )
         self._wake(server)
 
-    def _ended(self, server: str, term: Term | None) -> None:
+    def note_challenged(self, server: str, term: Term) -> bool:
+        """Record a doubtful refusal; return whether the request keeps its place for another try."""
+        found = self._servers.get(server)
+        keeps = found is not None and found.lockout.may_repeat(self.clock.seconds())
+        self.note_rejected(server, term, in_doubt=True, again=keeps)
+        return keeps
+
+    def note_ended(self, server: str, term: Term | None) -> None:
+        """Record the end of a request without a verdict."""
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.ended(term, self.clock.seconds())
             self._wake(server)
 
-    def _given_up(self, server: str, term: Term | None) -> None:
+    def note_given_up(self, server: str, term: Term | None) -> None:
+        """Record that nobody waits for the verdict on a request any more."""
         found = self._servers.get(server)
         if found is not None and term is not None:
             found.lockout.given_up(term, self.clock.seconds())
             self._wake(server)
+
+    def is_current(self, server: str, term: Term) -> bool:
+        """Return whether what ends in this term still counts."""
+        found = self._servers.get(server)
+        return found is not None and found.lockout.term is term
 
     # Those that wait.
 
     def _check(self, lockout: Lockout) -> None:
         left_s = lockout.left_s(self.clock.seconds())
         if left_s:
+            for each in self._renewable:
+                renewable = each()
+                if renewable is not None:
+                    renewable.renew_soon()
             raise _rejection(lockout.rejections, left_s)
 
     def _wake(self, server: str) -> None:

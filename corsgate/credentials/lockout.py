@@ -26,11 +26,11 @@ FIRST_BLOCK_S: Final = 5.0
 MAX_BLOCK_S: Final = 300.0
 
 SILENCE_S: Final = 1.0
-"""After this time without an answer one more request may be sent, so that a slow one doesn't hold
-up all others."""
+"""After this time without a response one more request may be sent, so that a slow one doesn't hold
+up all others. It doubles with each, since some servers delay rejections on purpose."""
 
-TRIAL_SILENCE_S: Final = 5.0
-"""The same after a block, when a single request tries the credentials again."""
+DOUBTFUL_SILENCE_S: Final = 5.0
+"""The same after a failure, or after a block, when a single request tries the credentials again."""
 
 
 class Term:
@@ -62,8 +62,10 @@ class Lockout:
     term: Term = attrs.Factory(Term)
     block_s: float = 0.0
     until_s: float = 0.0
-    # Since when no request has been answered, and how many more may run for that.
+    # Since when there was no response, for how long there has to be none for another request, and
+    # how many more may run for that.
     _quiet_s: float = 0.0
+    _wait_s: float = 0.0
     _more: int = 0
     # Until when the places of requests that were given up stay taken.
     _held: deque[float] = attrs.Factory(deque)
@@ -80,23 +82,23 @@ class Lockout:
         """Return for how many more seconds nothing may be signed; 0.0 if it may."""
         return max(self.until_s - now, 0.0) if self.block_s else 0.0
 
-    def begin(self, now: float) -> Term | None:
+    def begin(self, now: float, *, at_once: bool = False) -> Term | None:
         """Begin a request, if one may be sent now; return its term, else None.
 
         Args:
             now: The time in seconds.
+            at_once: Whether it may be sent however many are under way, unless there is a block.
         """
         if self.left_s(now):
             return None
         taken = self._taken(now)
         if not taken:
-            self._quiet_s, self._more = now, 0
-        elif taken >= self._limit:
-            # Each silent interval allows one more, but what was not used is not saved up.
-            steps = int((now - self._quiet_s) / self._silence_s)
-            self._quiet_s += steps * self._silence_s
-            self._more = min(self._more + steps, taken - self._limit + 1)
-        if taken >= self._limit + self._more:
+            self._begin_silence(now, 0)
+        elif taken >= self._limit and now - self._quiet_s >= self._wait_s:
+            # What was not used is not saved up.
+            self._quiet_s, self._wait_s = now, 2 * self._wait_s
+            self._more = min(self._more + 1, taken - self._limit + 1)
+        if taken >= self._limit + self._more and not at_once:
             return None
         self.under_way += 1
         return self.term
@@ -106,7 +108,7 @@ class Lockout:
         left_s = self.left_s(now)
         if left_s:
             return left_s
-        next_s = self._quiet_s + self._silence_s
+        next_s = self._quiet_s + self._wait_s
         return max(min(next_s, *self._held) - now if self._held else next_s - now, 0.0)
 
     def accepted(self, term: Term) -> bool:
@@ -133,19 +135,32 @@ class Lockout:
         self.rejections += 1
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
 
-    def doubted(self, term: Term, now: float) -> bool:
+    def may_repeat(self, now: float) -> bool:
+        """Return whether a request may be sent once more after the failure that it is about to be.
+
+        Otherwise it has to wait for others that are: all might fail again.
+
+        Args:
+            now: The time in seconds.
+        """
+        return self._taken(now) <= MAX_FAILURES - self.failures - 1
+
+    def doubted(self, term: Term, now: float, *, again: bool = False) -> bool:
         """Record a refusal that may have another reason; return whether a block begins.
 
         Args:
             term: The request's.
             now: The time in seconds.
+            again: Whether it is sent once more, and so stays under way.
         """
-        return term is self.term and self._failed(term, now, is_over=False)
+        return term is self.term and self._failed(term, now, is_over=False, again=again)
 
-    def _failed(self, term: Term | None, now: float, *, is_over: bool) -> bool:
+    def _failed(self, term: Term | None, now: float, *, is_over: bool, again: bool = False) -> bool:
         """Count a failure, which may be one too many; return whether a block begins."""
         self.failures += 1
-        if term is not None:
+        if again:
+            self._responded(now)
+        elif term is not None:
             self.ended(term, now)
         if not is_over and self.failures < MAX_FAILURES:
             return False
@@ -166,8 +181,7 @@ class Lockout:
         """
         if term is self.term:
             self.under_way -= 1
-            self._quiet_s = now
-            self._more = max(0, self._taken(now) - self._limit)
+            self._responded(now)
 
     def given_up(self, term: Term, now: float) -> None:
         """Record that nobody waits for the response to a request any more.
@@ -189,6 +203,12 @@ class Lockout:
         self.block_s = 0.0
         self._begin_term()
 
+    def _responded(self, now: float) -> None:
+        self._begin_silence(now, max(0, self._taken(now) - self._limit))
+
+    def _begin_silence(self, now: float, more: int) -> None:
+        self._quiet_s, self._wait_s, self._more = now, self._silence_s, more
+
     def _begin_term(self) -> None:
         self.term = Term()
         self.under_way = 0
@@ -207,4 +227,4 @@ class Lockout:
 
     @property
     def _silence_s(self) -> float:
-        return TRIAL_SILENCE_S if self.block_s else SILENCE_S
+        return DOUBTFUL_SILENCE_S if self.block_s or self.failures else SILENCE_S

@@ -8,12 +8,14 @@ used again, without credentials in the request, until it closes. `_Attempt` has 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from enum import Enum, auto
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 import attrs
 from OpenSSL import crypto
+from twisted.internet.defer import TimeoutError
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -22,7 +24,7 @@ from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import Challenge, parse_challenges
 from corsgate.credentials.means import Means, Pin
 from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake
-from corsgate.errors import HandshakeFailed
+from corsgate.errors import HandshakeFailed, UpstreamBusy
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -123,7 +125,8 @@ class NtlmSigner:
     def __init__(self, credentials: NtlmCredentials, means: Means) -> None:
         self._credentials = credentials
         self._means = means
-        self._lock = Lock()
+        # All signers of the process have one environment.
+        self._lock = means.shared.of("environment of NTLM", Lock)
         self._servers: dict[str, _Server] = {}
 
     def begin(self, server: str) -> IAttempt:
@@ -186,6 +189,7 @@ class _Attempt:
         Raises:
             HandshakeFailed: The server's challenge can't be read, or it closes each connection
                 in the middle of the handshake.
+            UpstreamBusy: No thread came free to make the message.
         """
         self._keep = False
         self._is_streamed = body is None
@@ -257,7 +261,7 @@ class _Attempt:
             return None
         certificate = _der(pin)
         try:
-            message = await self._means.in_thread(handshake.response, challenge, certificate)
+            message = await self._in_thread(handshake.response, challenge, certificate)
         except ValueError as error:
             raise HandshakeFailed(str(error)) from error
         if not pin.usable:
@@ -273,15 +277,21 @@ class _Attempt:
         self._handshakes += 1
         if self._handshakes > MAX_HANDSHAKES:
             raise HandshakeFailed("it closes connections in the middle of the NTLM handshake")
-        made = self._means.in_thread(Handshake, self._credentials, self._scheme, self._lock)
-        self._handshake = handshake = await made
-        message = await self._means.in_thread(handshake.opening)
+        handshake = await self._in_thread(Handshake, self._credentials, self._scheme, self._lock)
+        self._handshake = handshake
+        message = await self._in_thread(handshake.opening)
         is_challenged = self._server.challenged == self._asked
         if not self._is_streamed or (self._is_public and not is_challenged):
             return self._as(_Sent.OPENING, self._with(head, message))
         method = head.method if is_challenged else b"GET"
         bare = RequestHead(method, head.target, _without_body(head))
         return self._as(_Sent.STEP, self._with(bare, message))
+
+    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return await self._means.in_thread(call, *arguments)
+        except TimeoutError as error:
+            raise UpstreamBusy("no thread came free to make the NTLM message") from error
 
     def _as(self, sent: _Sent, head: RequestHead) -> Signed:
         self._sent = sent

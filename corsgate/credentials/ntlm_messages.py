@@ -41,7 +41,7 @@ class Handshake:
         credentials: Whose handshake it is.
         scheme: ``NTLM``, or ``Negotiate`` for NTLM inside SPNEGO (RFC 4178, RFC 4559).
         lock: Held while the messages are made: pyspnego has the name of the workstation from the
-            environment only.
+            environment only. All handshakes of the process need the same one.
     """
 
     def __init__(self, credentials: NtlmCredentials, scheme: bytes, lock: Lock) -> None:

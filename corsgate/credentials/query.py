@@ -97,7 +97,6 @@ class QueryAttempt:
         return Signed(
             head=RequestHead(method=head.method, target=signed, headers=head.headers),
             has_credentials=signed != target,
-            interim_head=self.client_head,
         )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

@@ -116,6 +116,8 @@ def _kinds_by_scheme(credentials: Credentials) -> dict[str, str]:
     for part in parts_of(credentials):
         if isinstance(part, AutoCredentials):
             found |= dict.fromkeys(part.allow, part.kind)
+        elif isinstance(part, SessionCredentials) and part.basic and not part.login_url:
+            found["basic"] = "basic"
         elif part.kind in _WRONG:
             found[_SCHEMES.get(part.kind, part.kind)] = part.kind
     return found

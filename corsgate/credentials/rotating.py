@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.credentials import Credentials
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
+from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
 from corsgate.credentials.secret_commands import SecretCommands
 from corsgate.errors import BadValue, UpstreamError
-from corsgate.interfaces import IAttempt, ICredentials
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -25,7 +28,7 @@ def can_rotate(credentials: Credentials) -> bool:
     return any(each.command is not None for each in secrets_of(credentials))
 
 
-@implementer(ICredentials)
+@implementer(ICredentials, ILogin, ILogOut)
 class RotatingCredentials:
     """Signs as the credentials do, and takes other secrets when a server rejects theirs.
 
@@ -56,7 +59,11 @@ class RotatingCredentials:
         self._commands = commands
         self._guard = guard
         self._since_s = commands.seconds()
+        self._is_renewing = False
+        guard.renew_by(self)
         self.signer = make(credentials)
+        # Those with other secrets, until they have logged out.
+        self._retired: list[ICredentials] = []
         self.header_names: frozenset[bytes] = self.signer.header_names
 
     def begin(self, server: str) -> RotatingAttempt:
@@ -66,6 +73,19 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why the signer could not log in the last time; None if it could, or need not."""
+        return login_failure_of([self.signer])
+
+    def log_out(self) -> Deferred[None]:
+        """End what the signer leaves behind at servers, and what those before it still do.
+
+        Returns:
+            A Deferred that fires then; it has no time limit.
+        """
+        return log_out_of([*self._retired, self.signer])
 
     async def renew(self, rejected: ICredentials) -> bool:
         """Run the commands of the secrets; return whether there is another signer now.
@@ -85,6 +105,17 @@ class RotatingCredentials:
             return True
         return bool(new) and self._use(new)
 
+    def renew_soon(self) -> None:
+        """Run the commands if it is time to; see `corsgate.credentials.guard.Renewable`."""
+        if not self._is_renewing:
+            self._is_renewing = True
+            renewal = Deferred.fromCoroutine(self.renew(self.signer))
+            renewal.addErrback(lambda failure: _log.failure("a secret was lost", failure))
+            renewal.addCallback(self._renewed)
+
+    def _renewed(self, _: object) -> None:
+        self._is_renewing = False
+
     async def _newer(self, secret: Secret) -> str | None:
         if secret.command is None:
             return None
@@ -101,6 +132,7 @@ class RotatingCredentials:
                 problem=str(error),
             )
             return False
+        self._retire(self.signer)
         self._credentials, self.signer = credentials, self._make(credentials)
         self._since_s = self._commands.seconds()
         self._guard.forget()
@@ -109,6 +141,17 @@ class RotatingCredentials:
             programs=programs,
         )
         return True
+
+    def _retire(self, signer: ICredentials) -> None:
+        """Have a signer log out once the last request that uses it has ended."""
+
+        def left(result: object) -> None:
+            self._retired.remove(signer)
+            if isinstance(result, Failure):
+                _log.failure("logging out with the secret before failed", result)
+
+        self._retired.append(signer)
+        log_out_of([signer]).addBoth(left)
 
 
 @implementer(IAttempt)
@@ -131,7 +174,7 @@ class RotatingAttempt:
         self._attempt: Any = self._signer.begin(self._server)
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
-        """Return the signed request.
+        """Return the signed request, with other secrets if there are some since it was signed.
 
         Some kinds log in for that. If they can't, the secret may be the reason.
 
@@ -143,6 +186,9 @@ class RotatingAttempt:
             UpstreamError: It can't be signed now, with other secrets neither.
         """
         signed: Signed
+        if self._signer is not self._credentials.signer:
+            self._attempt.end()
+            self._begin()
         try:
             signed = await self._attempt.sign(head, body)
         except UpstreamError:

@@ -22,7 +22,6 @@ from corsgate.errors import (
     CredentialsRejected,
     HandshakeFailed,
     LoginFailed,
-    LoginRefused,
     OutOfDescriptors,
     QueueFull,
     TunnelsFull,
@@ -66,7 +65,6 @@ _FAILURES: Final[tuple[tuple[type[CorsgateError], str], ...]] = (
     (LoginFailed, "login"),
     (HandshakeFailed, "challenge"),
     (BodyNotCovered, "challenge"),
-    (LoginRefused, "challenge"),
 )
 """The causes of failures, a subclass before its base class."""
 

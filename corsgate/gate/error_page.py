@@ -21,7 +21,6 @@ from corsgate.errors import (
     ConnectTimedOut,
     CredentialsRejected,
     LoginFailed,
-    LoginRefused,
     NoServer,
     TargetError,
     UnsignableBody,
@@ -109,10 +108,6 @@ _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
             detail="The upstream asked for credentials only after it took the body, which can't be"
             " sent twice. The next request will be signed: send it again.",
         ),
-    ),
-    (
-        LoginRefused,
-        Problem(status=502, detail="The upstream refused the gate's credentials."),
     ),
     (
         BodyNotCovered,

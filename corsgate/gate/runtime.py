@@ -71,7 +71,7 @@ class Runtime:
             try:
                 if new is None:
                     assert old is not None
-                    old.stop()
+                    old.remove()
                     continue
                 if old is not None:
                     new.take_over(old)

@@ -90,7 +90,7 @@ def make_signing(
     """Return what belongs to an upstream's credentials.
 
     Equal credentials keep their nonces, sessions, blocks and refusals over a reload. A changed
-    secret is tried at once.
+    secret is tried at once. Upstreams with equal credentials share what blocks them.
 
     Args:
         upstream: How the upstream is configured.
@@ -99,6 +99,8 @@ def make_signing(
         before: The upstream before a reload; None if there was none.
     """
     if before is not None and before.config.credentials == upstream.credentials:
+        if before.guard is not None:
+            before.guard.upstream = name
         return Signing(
             credentials=before.credentials,
             guard=before.guard,
@@ -106,7 +108,10 @@ def make_signing(
             own_requests=before.own_requests,
         )
     reactor = common.reactor
-    guard, own_requests = Guard(name, reactor), OwnRequests(reactor)
+    # Of upstreams that use one account at one server, each would have rejections of its own.
+    key = (Guard, upstream.credentials)
+    guard = common.shared.of(key, lambda: Guard(name, reactor))
+    guard.upstream, own_requests = name, OwnRequests(reactor)
     credentials = build(upstream.credentials, _means(common, guard, own_requests))
     return Signing(
         credentials=credentials,

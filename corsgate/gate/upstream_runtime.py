@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, TimeoutError, gatherResults, succeed
+from twisted.internet.defer import Deferred, TimeoutError, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,12 +18,13 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.guard import Guard
+from corsgate.credentials.guard import Block, Guard
+from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
 from corsgate.gate.signing import Common as Common
 from corsgate.gate.signing import Signing, make_signing, probe_signer
-from corsgate.interfaces import ICredentials, ILogOut
+from corsgate.interfaces import ICredentials
 from corsgate.upstream.agent import UpstreamAgent
 from corsgate.upstream.discovery import Discovery, ServersFile
 from corsgate.upstream.dns import Lookup
@@ -94,9 +95,24 @@ class UpstreamRuntime:
         return self.key is None and self.sticky is None
 
     @property
+    def all_accounts(self) -> Sequence[UpstreamRuntime]:
+        """Itself, and the same upstream with each further account."""
+        return [self, *{id(each): each for each in self.accounts.values()}.values()]
+
+    def block(self, origin: str) -> Block | None:
+        """Return the longest block of a server; None if requests of all accounts are signed.
+
+        Args:
+            origin: The server's.
+        """
+        guards = (each.guard for each in self.all_accounts if each.guard is not None)
+        blocks = (guard.block(origin) for guard in guards)
+        return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
+
+    @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""
-        signers = (each.credentials for each in (self, *self.accounts.values()))
+        signers = (each.credentials for each in self.all_accounts)
         names = (each.header_names for each in signers if each is not None)
         return frozenset[bytes]().union(*names)
 
@@ -113,16 +129,26 @@ class UpstreamRuntime:
         Returns:
             A Deferred that fires once the gate has logged out, after `LOGOUT_S` at the latest.
         """
+        left = [
+            each.addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
+            for each in self._close()
+        ]
+        return gatherResults(left).addCallback(lambda _: None)
+
+    def remove(self) -> None:
+        """Do the same without a time limit: its exchanges may run for long."""
+        for left in self._close():
+            left.addErrback(self._not_left)
+
+    def _close(self) -> Sequence[Deferred[None]]:
+        """Begin to end all, and return a Deferred for each set of credentials that logs out."""
         for watcher in self.watchers:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = [
-            each._log_out().addTimeout(LOGOUT_S, self.clock).addErrback(self._not_left)
-            for each in self._logins
-        ]
+        left = [each._log_out() for each in self._logins]
         self.agent.close()
-        return gatherResults(left).addCallback(lambda _: None)
+        return left
 
     @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
@@ -132,10 +158,7 @@ class UpstreamRuntime:
 
     def _log_out(self) -> Deferred[None]:
         """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        if not ILogOut.providedBy(self.credentials):
-            return succeed(None)
-        left: Deferred[None] = self.credentials.log_out()
-        return left
+        return log_out_of([self.credentials])
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):

@@ -18,6 +18,8 @@ class Signed:
         head: Its head.
         has_credentials: Whether the head has the credentials. A request that only fetches a
             challenge doesn't.
+        sends_secret: Whether the secret goes to the server, which may reject it. False for a
+            session, whose login had it.
         is_fresh: Whether a 401 means that the credentials are wrong: a new nonce, token or
             session was used, or a password. Otherwise they may have expired.
         awaits_continue: Whether the server will probably challenge the request, so that a body
@@ -26,14 +28,15 @@ class Signed:
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.
-        interim_head: Removes what belongs to the gate from an interim response (103), as
-            `IAttempt.client_head` does from the last one; None if there can't be any.
+        interim_head: Removes what belongs to the gate from an interim response (103), as from the
+            last one: `IAttempt.client_head`. An attempt leaves it out; `send_signed` adds it.
         look: Gets the body of a short JSON response, and returns whether signing the request
             again may help. None where bodies don't matter.
     """
 
     head: RequestHead = attrs.field(repr=False)
     has_credentials: bool = True
+    sends_secret: bool = True
     is_fresh: bool = True
     awaits_continue: bool = False
     sends_body: bool = True

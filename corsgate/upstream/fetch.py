@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet.defer import Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
@@ -72,12 +71,10 @@ class Fetcher:
         """
         fetching = Deferred.fromCoroutine(self._fetch(outside, head, body))
         self._running.add(fetching)
-        fetching.addTimeout(TIMEOUT_S, self._reactor)
+        fetching.addTimeout(TIMEOUT_S, self._reactor, _late)
 
         def ended(result: Any) -> Any:
             self._running.discard(fetching)
-            if isinstance(result, Failure) and result.check(DeferredTimedOut):
-                raise UpstreamTimedOut(f"it takes longer than {TIMEOUT_S:.0f} s")
             return result
 
         return fetching.addBoth(ended)
@@ -103,6 +100,11 @@ class Fetcher:
             return response.head, await whole.read
         finally:
             agent.close()
+
+
+def _late(_: object, timeout_s: float) -> NoReturn:
+    """Fail with a time-out, whatever the cancelled exchange has failed with."""
+    raise UpstreamTimedOut(f"it takes longer than {timeout_s:.0f} s")
 
 
 class _Whole(Protocol):

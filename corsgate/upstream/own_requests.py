@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.defer import TimeoutError as DeferredTimedOut
 from twisted.internet.interfaces import IReactorTime
 
 from corsgate.balance.balancer import Balancer
@@ -83,12 +82,13 @@ class OwnRequests:
             path = target.partition(b"?")[0]
             fields += [(b"Origin", origin_seen), (b"Referer", origin_seen + path)]
         sent = RequestHead(head.method, target, [*fields, *head.headers])
-        task: Deferred[Any] = Deferred.fromCoroutine(self._exchange(server, sent, body))
-        try:
-            return await task.addTimeout(TIMEOUT_S, self._clock)
-        except DeferredTimedOut:
-            problem = f"{origin}: it did not respond within {TIMEOUT_S:g} s"
-            raise UpstreamTimedOut(problem) from None
+        task = Deferred.fromCoroutine(self._exchange(server, sent, body))
+
+        def late(_: object, timeout_s: float) -> NoReturn:
+            # Whatever the cancelled exchange has failed with.
+            raise UpstreamTimedOut(f"{origin}: it did not respond within {timeout_s:g} s")
+
+        return await task.addTimeout(TIMEOUT_S, self._clock, late)
 
     async def _exchange(self, server: Server, head: RequestHead, body: bytes) -> OwnResponse:
         """Return the response to a request that is ready to be sent."""

@@ -12,7 +12,9 @@ import attrs
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.auth_fields import parse_challenges
-from corsgate.credentials.guard import Guard, Place
+from corsgate.credentials.digest.challenge import is_true
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.place import Place
 from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
@@ -91,10 +93,20 @@ class _Admission:
         if guard is not None:
             guard.check(origin)
 
-    async def enter(self, signed: Signed) -> None:
-        """Wait until a request may be sent."""
-        if self._guard is not None and self._place is None and signed.has_credentials:
-            self._place = await self._guard.admit(self._origin)
+    async def enter(self, signed: Signed) -> bool:
+        """Wait until a request may be sent; return False if the secret has changed meanwhile.
+
+        One that does not send the secret, such as for a challenge or with a session, need not wait.
+        """
+        guard = self._guard
+        if guard is None or (self._place is not None and self._place.is_current):
+            return True
+        if not (signed.has_credentials and signed.sends_secret):
+            guard.check(self._origin)
+            return True
+        version = guard.version
+        self._place = await guard.admit(self._origin)
+        return guard.version == version
 
     def judge(self, signed: Signed, response: ResponseHead, *, again: bool) -> None:
         """Record what a response to a signed request says of the credentials.
@@ -107,14 +119,21 @@ class _Admission:
         place, self._place = self._place, None
         if place is None:
             return
-        if not again and (signed.is_fresh or response.status != 401):
-            place.responded(response.status)
-        elif response.status != 401:
-            place.unjudged()
-        elif signed.is_fresh and not _is_stale(response):
+        if response.status != 401:
+            if again:
+                place.unjudged()
+            else:
+                place.responded(response.status)
+            return
+        is_stale = _is_stale(response)
+        if signed.is_fresh and not is_stale:
             place.rejected()
+        elif again:
+            # Kept for the next request.
+            self._place = place
+            place.challenged(is_stale=is_stale)
         else:
-            place.doubted()
+            place.doubted(is_stale=is_stale)
 
     def failed(self, error: UpstreamError) -> None:
         """Record why there is no response."""
@@ -154,14 +173,15 @@ class _Sending:
         while True:
             payload = body()
             signed = await attempt.sign(head, _kept(payload))
-            await self._admission.enter(signed)
+            if not await self._admission.enter(signed):
+                continue
             sent = payload if signed.sends_body else None
             waits = signed.awaits_continue or (client_waits and is_first)
             held = self._held(sent, waits=waits, is_first=is_first)
             try:
                 if held is None:
-                    response = await self._send(signed, sent)
-                elif (early := await _ask(signed, held, self._send)) is not None:
+                    response = await self._send_one(signed, sent)
+                elif (early := await _ask(signed, held, self._send_one)) is not None:
                     response, sent = early, held
                 else:
                     self._expectations = None
@@ -180,6 +200,11 @@ class _Sending:
             is_first = False
             _dispose(response, held)
 
+    async def _send_one(self, signed: Signed, body: Body | None) -> UpstreamResponse:
+        """Send a request once; what belongs to the gate is removed from interim responses."""
+        shown = attrs.evolve(signed, interim_head=self._attempt.client_head)
+        return await self._send(shown, body)
+
     async def _is_challenge(
         self, signed: Signed, response: UpstreamResponse, held: HeldBody | None
     ) -> bool:
@@ -190,7 +215,7 @@ class _Sending:
             _dispose(response, held)
             raise
         if not isinstance(again, bool):
-            self._admission.judge(signed, response.head, again=True)
+            self._admission.judge(signed, response.head, again=False)
             again = await _awaited(again, response)
             # Other secrets begin like the first ones, perhaps with a challenge.
             self._challenges = -1
@@ -253,9 +278,7 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 def _is_stale(response: ResponseHead) -> bool:
     """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
     values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(
-        each.parameters.get(b"stale", b"").lower() == b"true" for each in parse_challenges(values)
-    )
+    return any(is_true(each.parameters.get(b"stale")) for each in parse_challenges(values))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:

@@ -12,7 +12,7 @@ from tests.admin.support import ADMIN, AdminTestCase, view_of
 from tests.admin.test_masked_config import MARK, marked
 from tests.admin.test_status import Reloaded
 from tests.peers import request, response
-from tests.support import BASIC, FROM_APP, FROM_FOREIGN, LISTEN, POLICY, parse
+from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, LISTEN, POLICY, parse
 
 Found = dict[tuple[str, tuple[str, ...]], float]
 
@@ -139,6 +139,12 @@ class FamiliesTests(AdminTestCase):
         name = "corsgate_upstream_credentials_blocked"
         box = await self.upstream(response(401))
         gate = self.front(box, upstream=BASIC, rest=ADMIN)
+        for blocked in (0, 0, 1):
+            self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
+            await self.ask(gate, headers=[FROM_APP])
+        named = f'credentials_by_origin = {{ "{APP.decode()}" = "dev" }}'
+        dev = f"{ADMIN}\n[credentials]\ndev = {BASIC.partition(' = ')[2]}\n"
+        gate = self.front(box, upstream=named, rest=dev)
         for blocked in (0, 0, 1):
             self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
             await self.ask(gate, headers=[FROM_APP])

@@ -17,7 +17,7 @@ from tests.admin.support import ADMIN, AdminTestCase, view_of
 from tests.admin.test_masked_config import marked
 from tests.certificates import Authority
 from tests.peers import response
-from tests.support import BASIC, FROM_APP, FROM_FOREIGN, Gate
+from tests.support import APP, BASIC, FROM_APP, FROM_FOREIGN, Gate
 
 KEYS = {
     "gate": "version python twisted pid started_s now_s state",
@@ -57,9 +57,9 @@ def status(view: View) -> Any:
 class StatusTests(AdminTestCase):
     """`/api/status`."""
 
-    async def start(self, *answers: bytes, upstream: str = "") -> Gate:
+    async def start(self, *answers: bytes, upstream: str = "", rest: str = ADMIN) -> Gate:
         """Return a gate with a server."""
-        return self.front(await self.upstream(*answers), upstream=upstream, rest=ADMIN)
+        return self.front(await self.upstream(*answers), upstream=upstream, rest=rest)
 
     def of_gate(self, gate: Gate) -> Any:
         """Return the status as a client of it gets it."""
@@ -122,6 +122,16 @@ class StatusTests(AdminTestCase):
         (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
         self.assertEqual(server["failures"], {"credentials": 1})
 
+    async def test_blocked_account_of_an_origin(self) -> None:
+        """A block of the credentials of an origin is shown too."""
+        named = f'credentials_by_origin = {{ "{APP.decode()}" = "dev" }}'
+        dev = f"{ADMIN}\n[credentials]\ndev = {BASIC.partition(' = ')[2]}\n"
+        gate = await self.start(response(401), upstream=named, rest=dev)
+        for _ in range(2):
+            await self.ask(gate, headers=[FROM_APP])
+        (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
+        self.assertEqual(server["credentials_blocked"]["rejections"], 2)
+
     async def test_login_failure(self) -> None:
         """Why there is no token is said of the upstream, in words without a secret."""
         login = await self.upstream(response(503))
@@ -137,6 +147,21 @@ class StatusTests(AdminTestCase):
         self.assertEqual(failure["count"], 1)
         self.assertIn('no token for client "gate": http://127.0.0.1:', failure["words"])
         self.assertNotIn("s3", failure["words"])
+
+    async def test_login_failure_of_others(self) -> None:
+        """Credentials in a list, and those of an origin, fail to log in like others."""
+        login = await self.upstream(response(503), response(503))
+        oauth2 = (
+            '[credentials.o]\ntype = "oauth2"\ngrant = "client_credentials"\n'
+            f'token_url = "{login.url}/t"\nclient_id = "gate"\nclient_secret = "s3"\n'
+            '[credentials.k]\ntype = "header"\nname = "X-Key"\nvalue = "k"\n'
+        )
+        by_origin = f'credentials_by_origin = {{ "{FROM_APP[1].decode()}" = "o" }}'
+        for lines in ('credentials = ["o", "k"]', by_origin):
+            gate = await self.start(upstream=f"{lines}\n{oauth2}")
+            self.assertEqual((await self.ask(gate, headers=[FROM_APP])).status, 502)
+            (upstream,) = self.of_gate(gate)["upstreams"]
+            self.assertEqual(upstream["login_failure"]["count"], 1, lines)
 
     async def test_server(self) -> None:
         """The state of a server, its reason, and when an ejection ends."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from threading import Thread
 
@@ -120,10 +122,14 @@ class FilesTests(CommandTestCase):
 
     def test_rights(self) -> None:
         """There is a warning if others can read a secret or choose the servers."""
+        # Not below the checkout, which may be in a directory that nobody else can enter.
+        self.directory = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.directory)
         servers = self.directory / "servers.toml"
         servers.write_text('servers = ["http://127.0.0.1:1"]\n')
         text = f'{TOP}[upstreams.a]\nservers = {{ file = "{servers}" }}\n'
-        path = self.file(text + BASIC.replace("@@", '"hush"') + ROUTE)
+        path = self.directory / "gate.toml"
+        path.write_text(text + BASIC.replace("@@", '"hush"') + ROUTE)
         for mode, servers_mode, words in (
             (0o600, 0o600, []),
             (
@@ -135,8 +141,8 @@ class FilesTests(CommandTestCase):
         ):
             os.chmod(path, mode)
             servers.chmod(servers_mode)
-            self.directory.chmod(0o700)
-            done = corsgate("check", path)
+            self.directory.chmod(0o755)
+            done = corsgate("check", str(path))
             self.assertEqual(done.status, 0)
             found = done.err.splitlines()
             self.assertEqual(len(found), len(words), found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.config.diff_credentials import by_origin_changes
+from corsgate.config.diff_credentials import by_origin_changes, pair_changes
 from corsgate.config.model.values import (
     BearerCredentials,
     Credentials,
@@ -55,3 +55,13 @@ class ChangesTests(SynchronousTestCase):
             ),
         ):
             self.assertEqual(list(by_origin_changes(old, new, document, document)), expected)
+
+    def test_fields_of_a_login(self) -> None:
+        """Each field of a login is named once; its value is not shown."""
+        old = (("user", Secret("gate")), ("pass", Secret("hunter2")), ("stay", True))
+        new = (("user", Secret("gate")), ("pass", Secret("hunter3")), ("ttl", 60))
+        self.assertEqual(list(pair_changes("form", old, old)), [])
+        self.assertEqual(
+            list(pair_changes("form", old, new)),
+            ["form no longer has stay", "form has ttl", "form.pass changed"],
+        )

@@ -40,3 +40,13 @@ class BackOffTests(SynchronousTestCase):
         """Thousands of failures in a row don't overflow."""
         back_off = BackOff(first_s=1.0, most_s=60.0)
         self.assertEqual({back_off.failed(0.0) for _ in range(5000)} - {1, 2, 4, 8, 16, 32}, {60})
+
+    def test_failed_together(self) -> None:
+        """Within a pause nothing more is learned."""
+        back_off, now_s, found = BackOff(first_s=5.0, most_s=300.0), 100.0, []
+        for _ in range(9):
+            self.assertTrue(back_off.failed_together(now_s))
+            self.assertFalse(back_off.failed_together(now_s))
+            found.append(back_off.left_s(now_s))
+            now_s += found[-1]
+        self.assertEqual(found, [5, 10, 20, 40, 80, 160, 300, 300, 300])

@@ -8,11 +8,22 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials import guard as module
-from corsgate.credentials.guard import MAX_WAIT_S, MAX_WAITING, PROOF_S, Guard, Place
+from corsgate.credentials.guard import MAX_WAIT_S, MAX_WAITING, PROOF_S, Guard
 from corsgate.credentials.lockout import FIRST_BLOCK_S
-from corsgate.errors import ConnectFailed, ConnectionReset, CredentialsRejected, UpstreamBusy
+from corsgate.credentials.place import Place
+from corsgate.errors import CredentialsRejected, UpstreamBusy
 
 SERVER, OTHER = "http://10.0.0.11", "http://10.0.0.12"
+
+
+class Renewing:
+    """Counts how often another secret is looked for."""
+
+    asked = 0
+
+    def renew_soon(self) -> None:
+        """Count."""
+        self.asked += 1
 
 
 class GuardTests(SynchronousTestCase):
@@ -58,10 +69,12 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_slow_first_responses(self) -> None:
-        """While the first responses are slow, one more request is sent each second."""
+        """While the first responses are slow, one more request is sent after 1 s, then 2 s."""
         asked = [self.ask() for _ in range(5)]
         self.clock.advance(1)
         self.successResultOf(asked[2])
+        self.assertNoResult(asked[3])
+        self.clock.advance(1)
         self.assertNoResult(asked[3])
         self.clock.advance(1)
         self.successResultOf(asked[3]).accepted()
@@ -125,49 +138,6 @@ class GuardTests(SynchronousTestCase):
         self.successResultOf(asked[0]).unjudged()
         self.successResultOf(asked[3])
 
-    def test_place_is_given_back_once(self) -> None:
-        """A place that ends has one verdict: the first."""
-        place = self.admit()
-        place.rejected()
-        place.rejected()
-        place.accepted()
-        place.end()
-        self.admit()
-        self.assertNoResult(self.ask())
-        self.assertEqual(self.guard.proven, {})
-
-    def test_statuses(self) -> None:
-        """A status is a verdict: 401 rejects, what a gateway sends says nothing."""
-        for status, proves, leaves in (
-            (401, False, 1),
-            (503, False, 2),
-            (429, False, 2),
-            (200, True, 64),
-            (101, True, 64),
-            (404, True, 64),
-            (403, True, 64),
-        ):
-            with self.subTest(status=status):
-                self.guard = Guard("box", self.clock)
-                place = self.admit()
-                place.responded(status)
-                place.end()
-                self.assertEqual(SERVER in self.guard.proven, proves)
-                asked = [self.ask() for _ in range(64)]
-                self.assertEqual(sum(each.called for each in asked), leaves)
-
-    def test_failures(self) -> None:
-        """A request that never reached the server makes room at once, any other one soon."""
-        for error, room in ((ConnectFailed(), 1), (UpstreamBusy(), 1), (ConnectionReset(), 0)):
-            with self.subTest(error=error):
-                self.guard = Guard("box", self.clock)
-                first, _, third = self.admit(), self.admit(), self.ask()
-                first.failed(error)
-                first.end()
-                self.assertEqual(third.called, room)
-                self.clock.advance(1)
-                self.successResultOf(third)
-
     def test_many_give_up(self) -> None:
         """Many requests whose time is over together don't make room for as many others."""
         asked = [self.ask() for _ in range(64)]
@@ -223,15 +193,39 @@ class GuardTests(SynchronousTestCase):
         assert block is not None
         self.assertEqual(block.rejections, 2)
 
-    def test_doubts(self) -> None:
-        """Expired nonces at a proven server are no failures; at another one four block it."""
-        self.admit().accepted()
-        for _ in range(20):
-            self.admit().doubted()
-        self.assertIn(SERVER, self.guard.proven)
-        for _ in range(4):
-            self.admit(OTHER).doubted()
-        self.failureResultOf(self.ask(OTHER), CredentialsRejected)
+    def test_login(self) -> None:
+        """A login need not wait for requests that wait for it, but obeys a block."""
+        places = [self.ask() for _ in range(4)]
+        login = self.guard.admit_login(SERVER)
+        self.assertNoResult(places[2])
+        login.accepted()
+        self.successResultOf(places[3])
+        self.guard.admit_login(SERVER).rejected()
+        self.guard.admit_login(SERVER).rejected()
+        self.assertRaises(CredentialsRejected, self.guard.admit_login, SERVER)
+
+    def test_logins_count(self) -> None:
+        """A login is one of those that are under way."""
+        login, asked = self.guard.admit_login(SERVER), [self.ask(), self.ask()]
+        self.successResultOf(asked[0])
+        self.assertNoResult(asked[1])
+        login.unjudged()
+        self.successResultOf(asked[1])
+
+    def test_blocked_looks_for_another_secret(self) -> None:
+        """A request that a block stops has another secret looked for."""
+        renewable = Renewing()
+        self.guard.renew_by(renewable)
+        self.block()
+        self.assertEqual(renewable.asked, 0)
+        self.failureResultOf(self.ask(), CredentialsRejected)
+        self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
+        self.assertRaises(CredentialsRejected, self.guard.admit_login, SERVER)
+        self.assertEqual(renewable.asked, 3)
+        # Who is no longer in use is not asked, nor kept.
+        del renewable
+        self.guard.renew_by(Renewing())
+        self.assertRaises(CredentialsRejected, self.guard.check, SERVER)
 
     def test_forget(self) -> None:
         """A new secret is tried at once, by those that wait too."""
@@ -244,14 +238,25 @@ class GuardTests(SynchronousTestCase):
         self.block(OTHER)
         self.guard.forget()
         self.admit(OTHER)
+        self.assertEqual(self.guard.version, 2)
+
+    def test_rejections_of_the_secret_before(self) -> None:
+        """Rejections that come after a change don't block the new secret."""
+        self.admit().accepted()
+        late = [self.admit() for _ in range(4)]
+        self.guard.forget()
+        for place in late:
+            place.rejected()
+        self.admit().accepted()
 
     def test_long_wait(self) -> None:
         """A wait ends: with 503 where verdicts don't come."""
         asked = [self.ask() for _ in range(20)]
         for _ in range(int(MAX_WAIT_S)):
             self.clock.advance(1)
-        for each in asked[2 + int(MAX_WAIT_S) :]:
+        for each in asked[5:]:
             self.failureResultOf(each, UpstreamBusy)
+        self.assertEqual([each.called for each in asked[:5]], [True] * 5)
 
     def test_many_waiters(self) -> None:
         """A bounded number of requests waits."""

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.lockout import (
+    DOUBTFUL_SILENCE_S,
     FIRST_BLOCK_S,
     MAX_BLOCK_S,
     MAX_REJECTIONS,
     SILENCE_S,
-    TRIAL_SILENCE_S,
     Lockout,
     Term,
 )
@@ -57,15 +57,36 @@ class LockoutTests(SynchronousTestCase):
         self.assertIsNone(self.lockout.begin(1.5))
 
     def test_silence_allows_one_more(self) -> None:
-        """Each second without an answer allows one more, and no more than that."""
+        """A second without a response allows one more, two further ones another, and so on."""
         self.begin(0)
         self.begin(0)
         self.assertIsNone(self.lockout.begin(SILENCE_S - 0.1))
         self.assertAlmostEqual(self.lockout.next_s(SILENCE_S - 0.1), 0.1)
         self.begin(SILENCE_S)
         self.assertIsNone(self.lockout.begin(SILENCE_S))
-        self.begin(2 * SILENCE_S)
-        self.assertIsNone(self.lockout.begin(2 * SILENCE_S))
+        for silent_s in (3 * SILENCE_S, 7 * SILENCE_S):
+            self.assertIsNone(self.lockout.begin(silent_s - 0.1))
+            self.assertAlmostEqual(self.lockout.next_s(silent_s - 0.1), 0.1)
+            self.begin(silent_s)
+            self.assertIsNone(self.lockout.begin(silent_s))
+
+    def test_silence_after_a_failure(self) -> None:
+        """A server that has rejected one is left alone for longer."""
+        self.lockout.rejected(self.begin(0), 0)
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(DOUBTFUL_SILENCE_S - 0.1))
+        self.begin(DOUBTFUL_SILENCE_S)
+
+    def test_at_once(self) -> None:
+        """Some need not wait for others, but are counted, and obey a block."""
+        self.assertIsNotNone(self.lockout.begin(0, at_once=True))
+        self.begin(0)
+        self.assertIsNone(self.lockout.begin(0))
+        self.assertIsNotNone(self.lockout.begin(0, at_once=True))
+        self.assertEqual(self.lockout.under_way, 3)
+        self.lockout.rejected(self.lockout.term, 0)
+        self.lockout.rejected(self.lockout.term, 0)
+        self.assertIsNone(self.lockout.begin(0, at_once=True))
 
     def test_silence_is_not_saved(self) -> None:
         """After a minute of silence a burst does not get sixty places."""
@@ -76,10 +97,10 @@ class LockoutTests(SynchronousTestCase):
 
     def test_slow_ones_stay_allowed(self) -> None:
         """When one of several slow requests ends, the next waits for a second at most."""
-        terms = [self.begin(each) for each in (0, 0, 1, 2, 3)]
-        self.lockout.ended(terms[0], 3.5)
-        self.assertIsNone(self.lockout.begin(3.5))
-        self.begin(4.5)
+        terms = [self.begin(each) for each in (0, 0, 1, 3, 7)]
+        self.lockout.ended(terms[0], 7.5)
+        self.assertIsNone(self.lockout.begin(8.4))
+        self.begin(8.5)
 
     def test_one_rejection_leaves_one(self) -> None:
         """After one rejection a single request is under way."""
@@ -109,7 +130,7 @@ class LockoutTests(SynchronousTestCase):
         end = FIRST_BLOCK_S
         self.begin(end)
         self.assertIsNone(self.lockout.begin(end + SILENCE_S))
-        self.begin(end + TRIAL_SILENCE_S)
+        self.begin(end + DOUBTFUL_SILENCE_S)
 
     def test_block_doubles(self) -> None:
         """Each rejected trial doubles the block, up to five minutes."""
@@ -132,7 +153,7 @@ class LockoutTests(SynchronousTestCase):
 
     def test_late_verdicts(self) -> None:
         """Verdicts on requests from before a block neither end nor prolong it."""
-        late = [self.begin(each) for each in (0, 0, 1, 2)]
+        late = [self.begin(each) for each in (0, 0, 1, 3)]
         for term in late[:2]:
             self.lockout.rejected(term, 2)
         trial = self.begin(7)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
 
-from twisted.internet.defer import Deferred
+from attrs import evolve
+from twisted.internet.defer import Deferred, TimeoutError, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import NtlmCredentials, Secret
 from corsgate.credentials.ntlm import MAX_HANDSHAKES, MAX_SERVERS, NtlmSigner
-from corsgate.errors import HandshakeFailed
+from corsgate.credentials.shared import Shared
+from corsgate.errors import HandshakeFailed, UpstreamBusy
 from corsgate.interfaces import IAttempt
 from corsgate.message.signed import Signed
 from tests.credentials.helpers import (
@@ -25,6 +30,7 @@ from tests.ntlm_box import challenge_message
 
 CREDENTIALS = NtlmCredentials(username="alice", password=Secret("open sesame"))
 OFFERS = (b"Negotiate", b"NTLM")
+LockType = type(Lock())
 
 
 class NtlmTests(SynchronousTestCase):
@@ -161,6 +167,32 @@ class NtlmTests(SynchronousTestCase):
         self.assertFalse(self.attempt.responded(self.sign(), response(last)))
         self.attempt.end()
         return is_reuse
+
+    def test_one_environment(self) -> None:
+        """All signers hold the same lock while the environment has the workstation's name."""
+        locks: list[Any] = []
+
+        def in_thread(call: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+            locks.extend(each for each in arguments if isinstance(each, LockType))
+            return maybeDeferred(call, *arguments)
+
+        shared = Shared()
+        signers = [
+            NtlmSigner(CREDENTIALS, evolve(means(), in_thread=in_thread, shared=shared))
+            for _ in range(2)
+        ]
+        for signer in signers:
+            self.sign(signer.begin(SERVER))
+        first, second = locks
+        self.assertIs(first, second)
+
+    def test_no_thread(self) -> None:
+        """If all threads are busy, the request fails as in other cases of too much load."""
+        signer = NtlmSigner(CREDENTIALS, evolve(means(), in_thread=lambda *_: fail(TimeoutError())))
+        attempt = signer.begin(SERVER)
+        signing = Deferred.fromCoroutine(attempt.sign(request(b"/"), b""))
+        self.failureResultOf(signing, UpstreamBusy)
+        attempt.end()
 
     def test_refused_reuse(self) -> None:
         """A server that twice accepts only a new handshake gets one for each request."""

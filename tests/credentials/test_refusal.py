@@ -17,7 +17,7 @@ from corsgate.config.model.credentials import (
     SeveralCredentials,
 )
 from corsgate.config.model.secret import Secret
-from corsgate.config.model.session import SessionCredentials
+from corsgate.config.model.session import Csrf, SessionCredentials
 from corsgate.credentials.refusal import kind_of, refusal_words
 from corsgate.message.headers import HeaderList
 from tests.credentials.oauth2.helpers import credentials as oauth2
@@ -71,6 +71,18 @@ class WordsTests(SynchronousTestCase):
         self.assertIn("the user name or the password is probably wrong", words)
         words = refusal_words(BEARER, 401, asks(b'Bearer error="invalid_token"'))
         self.assertTrue(words.endswith("is probably wrong or has expired (invalid_token)"), words)
+
+    def test_session_without_a_login(self) -> None:
+        """A session whose requests have Basic each, such as Transmission's, has what is asked."""
+        session = SessionCredentials(
+            basic=True,
+            username="gate",
+            password=Secret(WORD),
+            csrf=Csrf(header="X-Id", status=409),
+        )
+        words = refusal_words(session, 401, asks(b'Basic realm="Transmission"'))
+        self.assertIn("which the gate has: the user name or the password is probably wrong", words)
+        self.assertIn("the gate has a login session", refusal_words(SESSION, 401, asks(b"Basic")))
 
     def test_same_kind_among_several(self) -> None:
         """The part that the server asks for is probably the wrong one."""

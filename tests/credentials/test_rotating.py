@@ -27,7 +27,7 @@ from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.rotating import RotatingCredentials, can_rotate
 from corsgate.credentials.secret_commands import INTERVAL_S, SecretCommands
-from corsgate.errors import UpstreamError
+from corsgate.errors import CredentialsRejected, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -258,6 +258,51 @@ class RotatingTests(SynchronousTestCase):
         again = Deferred.fromCoroutine(attempt.sign(GET, b""))
         self.assertEqual(str(self.failureResultOf(again, UpstreamError).value), "third-secret")
         self.assertEqual(self.runs, 2)
+
+    def block(self, signer: RotatingCredentials) -> None:
+        """Have a server reject a secret twice, and its command print the same one."""
+        self.printed = b"old-secret"
+        attempt = signer.begin(SERVER)
+        for _ in range(2):
+            place = self.means.guard.admit_login(SERVER)
+            self.assertFalse(self.settled(attempt.responded(self.first(attempt), REFUSED)))
+            place.rejected()
+
+    def test_block_ends(self) -> None:
+        """A request that a block stops has the command run; another secret ends the block."""
+        signer, guard = self.made(KINDS[0]), self.means.guard
+        self.block(signer)
+        self.printed = b"new-secret"
+        self.assertRaises(CredentialsRejected, guard.check, SERVER)
+        self.assertEqual(self.runs, 1)
+        self.clock.advance(INTERVAL_S)
+        guard.admit_login(SERVER).rejected()
+        self.assertRaises(CredentialsRejected, guard.check, SERVER)
+        self.assertEqual(self.runs, 2)
+        guard.check(SERVER)
+        self.assertIsNone(guard.block(SERVER))
+        self.assertIn(b"Basic YTpuZXctc2VjcmV0", self.first(signer.begin(SERVER)).head.headers[-1])
+
+    def test_block_with_slow_command(self) -> None:
+        """However many requests a block stops, one command runs, and none of them waits for it."""
+        signer, guard = self.made(KINDS[0]), self.means.guard
+        self.block(signer)
+        self.clock.advance(INTERVAL_S)
+        guard.admit_login(SERVER).rejected()
+        self.waits = Deferred()
+        for _ in range(64):
+            self.assertRaises(CredentialsRejected, guard.check, SERVER)
+        self.assertEqual(self.runs, 2)
+        self.waits.callback(b"new-secret")
+        guard.check(SERVER)
+
+    def test_changed_before_it_is_sent(self) -> None:
+        """A request that was signed, but not sent, is signed again with another secret."""
+        signer = self.made(KINDS[1])
+        waiting, rejected = signer.begin(SERVER), signer.begin(SERVER)
+        self.assertIn(b"Bearer old-secret", self.sign(waiting).head.headers[-1])
+        self.assertTrue(self.settled(rejected.responded(self.first(rejected), REFUSED)))
+        self.assertIn(b"Bearer new-secret", self.sign(waiting).head.headers[-1])
 
     def test_not_valid(self) -> None:
         """A secret that can't be sent is logged without being shown; the old one stays."""

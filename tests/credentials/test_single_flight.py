@@ -69,6 +69,15 @@ class SingleFlightTests(SynchronousTestCase):
         self.assertEqual((len(self.started), len(again)), (2, 1))
         self.assertNoResult(again[0])
 
+    def test_result_of_one_cancels_another(self) -> None:
+        """A lost HTTP/2 connection may take others with it as one gets the result."""
+        first, second, third = (self.flight.join(self.work) for _ in range(3))
+        first.addCallback(lambda _: second.cancel())
+        self.started[0].callback(5)
+        self.successResultOf(first)
+        self.failureResultOf(second, CancelledError)
+        self.assertEqual(self.successResultOf(third), 5)
+
     def test_cancelled(self) -> None:
         """Cancelling the work ends the wait."""
         waiter = self.flight.join(self.work)

@@ -317,7 +317,9 @@ class BoxConnection(Protocol, Watched):
         assert seen is not None
         reply = self._reply or self._box.judge(seen)
         if reply.status >= 300:
-            self._respond(reply, close=True)
+            self._respond(reply)
+            # Nothing may have followed the request; a handshake may go on.
+            self._request, self._parser = None, httptools.HttpRequestParser(self)
             return
         seen.status = 101
         key = seen.first(b"sec-websocket-key")

@@ -172,11 +172,18 @@ def http2_bodies(rng: Random) -> Iterator[Case]:
         if send == "trailers":
             frames.append(Headers(1, [(b"x-sum", b"1")]))
         cut = rng.randint(1, len(frames))
-        steps = (Frames(0, tuple(frames[:cut])), Frames(0, tuple(frames[cut:])))
+        steps: tuple[Step, ...] = (
+            Frames(0, tuple(frames[:cut])),
+            Frames(0, tuple(frames[cut:])),
+        )
+        config = rng.choice(("cors", "digest", "two", "basic"))
+        if config == "digest":
+            # A body that waits for 100 Continue is sent without it after a second.
+            steps = (*steps, Wait(2))
         yield Case(
             name="",
             kind="http2_bodies",
-            config=rng.choice(("cors", "digest", "two", "basic")),
+            config=config,
             steps=(*steps, Frames(0, (Headers(3, _block(_ORIGIN)),))),
             reactions=(_reaction(rng, framing, body),),
             splits=False,

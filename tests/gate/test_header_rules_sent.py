@@ -192,10 +192,9 @@ class Secrets(GateTestCase):
         challenge = (b"WWW-Authenticate", b'Digest realm="box", nonce="n", qop="auth"')
         upstream = await self.upstream(response(401, [challenge]), response(body=b"ok"))
         gate = self.front(upstream, upstream=f"{KEY}\n{DIGEST}")
-        large = b"x" * 100_000
-        answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=large)
+        answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=b"x" * 1_000)
         self.assertEqual(answer.status, 200)
-        self.assertEqual([each.method for each in upstream.requests], [b"HEAD", b"PUT"])
+        self.assertEqual([each.method for each in upstream.requests], [b"PUT", b"PUT"])
         for sent in upstream.requests:
             self.assertEqual(sent.fields[b"x-gate-key"], [PASSWORD.encode()])
 

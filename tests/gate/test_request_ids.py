@@ -164,15 +164,15 @@ class Ids(GateTestCase):
         self.assertEqual([id_of(each) for each in sent], [first, first, second])
         self.assertEqual([b"authorization" in each.fields for each in sent], [False, True, True])
 
-    async def test_large_digest(self) -> None:
-        """So has the HEAD that fetches a nonce before a large body."""
+    async def test_digest_upload(self) -> None:
+        """So has an upload that is sent again."""
         challenge = b'Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
         refusal = response(401, [(b"WWW-Authenticate", challenge)])
         upstream = await self.upstream(refusal, response(200))
         gate = self.front(upstream, upstream=DIGEST)
-        answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=b"x" * 200_000)
+        answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=b"x" * 2_000)
         self.assertEqual(answer.status, 200)
-        self.assertEqual([each.method for each in upstream.requests], [b"HEAD", b"PUT"])
+        self.assertEqual([each.method for each in upstream.requests], [b"PUT", b"PUT"])
         self.assertEqual({id_of(each) for each in upstream.requests}, {id_of(answer)})
 
 

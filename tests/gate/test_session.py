@@ -9,7 +9,7 @@ from functools import partial
 from twisted.internet.defer import gatherResults
 
 from tests.gate.session_case import PATHS, SessionTestCase
-from tests.peers import Message, Upstream, request, response
+from tests.peers import Client, Message, Upstream, request, response
 from tests.session_boxes import BOXES, documented
 from tests.support import PASSWORD, parse
 
@@ -23,6 +23,10 @@ def _by_method(
     answers: Mapping[bytes, Callable[[Message], bytes | None]], message: Message
 ) -> bytes | None:
     return answers[message.method](message)
+
+
+def _ends(client: Client, data: bytes) -> bool:
+    return client.data.endswith(data)
 
 
 class SessionTests(SessionTestCase):
@@ -140,6 +144,22 @@ class SessionTests(SessionTestCase):
         answer = await self.ask(gate, b"GET", PATHS["ArcGIS"])
         self.assertIn(b"token=***", answer.one(b"location"))
         self.assertNotIn(b"session-1", answer.raw)
+
+    async def test_early_hints(self) -> None:
+        """Interim responses show neither the token nor a cookie of the session."""
+        for name, field in (
+            ("ArcGIS", b"Link: </s.css?token=session-1>; rel=preload"),
+            ("Django", b"Set-Cookie: sessionid=session-1"),
+        ):
+            gate, upstream, _ = await self.open(name)
+            self.check(await self.ask(gate, b"GET", PATHS[name]))
+            early = b"HTTP/1.1 103 Early Hints\r\n" + field + b"\r\n\r\n"
+            upstream.answer = always(early + response(body=b"ok"))
+            client = await self.connect(gate)
+            client.send(request(target=PATHS[name]))
+            await client.when(partial(_ends, client, b"ok"))
+            self.assertIn(b" 103 ", client.data)
+            self.assertNotIn(b"session-1", client.data)
 
     async def test_long_json(self) -> None:
         """A JSON response that is too long for an error passes as it comes."""

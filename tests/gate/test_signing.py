@@ -40,6 +40,19 @@ class SigningTests(SynchronousTestCase):
         self.assertIsNot(signing.credentials, before.credentials)
         self.assertIsNot(signing.guard, before.guard)
 
+    def test_shared(self) -> None:
+        """Upstreams with equal credentials have one guard, which names one that is in use."""
+        first = make_upstream(self.upstream, self.common)
+        other = attrs.evolve(BASIC, password=Secret("c"))
+        second = make_signing(self.upstream, "b", self.common, None)
+        third = make_signing(attrs.evolve(self.upstream, credentials=other), "c", self.common, None)
+        assert second.guard is not None
+        self.assertIs(second.guard, first.guard)
+        self.assertIsNot(third.guard, first.guard)
+        self.assertEqual(second.guard.upstream, "b")
+        make_signing(self.upstream, "a", self.common, first)
+        self.assertEqual(second.guard.upstream, "a")
+
     def test_none(self) -> None:
         """Without credentials there is nothing to guard."""
         upstream = attrs.evolve(self.upstream, credentials=None)

@@ -84,6 +84,21 @@ class UpstreamRuntimeTests(SynchronousTestCase):
         self.successResultOf(attrs.evolve(upstream, credentials=signer).stop())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_removed(self) -> None:
+        """The logout of an upstream that a reload removes may wait for its requests."""
+        clock = MemoryReactorClock()
+        configured = parse(LISTEN + UPSTREAM).upstreams["a"]
+        common = Common(reactor=clock, deadlines=Deadlines(clock), rng=bytes)
+        upstream = make_upstream(configured, common)
+        said = logged(self)
+        signer: Any = Leaving()
+        attrs.evolve(upstream, credentials=signer).remove()
+        clock.advance(100 * LOGOUT_S)
+        self.assertNoResult(signer.left)
+        self.assertEqual(said(), [])
+        signer.left.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_accounts(self) -> None:
         """They share all but what signs and its refusals; equal credentials share these, too."""
         clock = MemoryReactorClock()

@@ -48,7 +48,7 @@ class WrongPassword(ProcessTestCase):
         daemon: Daemon = self.daemon("--config", str(file))
         port = await daemon.port()
         statuses = await self.statuses(port)
-        # Two, and one more for each second that Apache takes on a busy machine.
+        # Two, and a few more where Apache takes seconds on a busy machine.
         self.assertLess(statuses["401"], AT_ONCE / 3)
         self.assertEqual(statuses["401"] + statuses["502"], AT_ONCE)
         self.assertLess(await deferToThread(apache.failed_logins), AT_ONCE / 3)

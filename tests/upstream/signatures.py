@@ -118,10 +118,11 @@ class Rotating(Signature):
 
     Args:
         challenges: How many responses are rejections or challenges.
+        signs: Members of what it signs.
     """
 
-    def __init__(self, challenges: int) -> None:
-        super().__init__(challenges)
+    def __init__(self, challenges: int, **signs: Any) -> None:
+        super().__init__(challenges, **signs)
         self.renewed: Deferred[bool] = Deferred()
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool | Awaitable[bool]:

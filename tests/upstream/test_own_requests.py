@@ -12,6 +12,7 @@ from corsgate.gate.upstream_runtime import Common, UpstreamRuntime, make_upstrea
 from corsgate.message.head import RequestHead
 from corsgate.transport.deadlines import Deadlines
 from corsgate.upstream.own_requests import MAX_BODY_BYTES, TIMEOUT_S, OwnRequests
+from corsgate.upstream.treq_client import ProxyClient
 from tests.peers import Upstream, reactor, response
 from tests.support import LISTEN, GateTestCase, parse
 
@@ -29,6 +30,27 @@ class Advancing:
         made = reactor.callLater(delay_s, call, *args)
         self.calls.append((delay_s, made))
         return made
+
+
+class Reporting:
+    """A client that reports when a response's body is being read.
+
+    Attributes:
+        responded: Fires then.
+    """
+
+    def __init__(self, client: ProxyClient) -> None:
+        self.client = client
+        self.responded: Deferred[None] = Deferred()
+
+    def send(self, *args: Any) -> Deferred[Any]:
+        """Send."""
+
+        def soon(response: Any) -> Any:
+            reactor.callLater(0, self.responded.callback, None)
+            return response
+
+        return self.client.send(*args).addCallback(soon)
 
 
 class OwnRequestTests(GateTestCase):
@@ -144,4 +166,19 @@ class OwnRequestTests(GateTestCase):
         self.assertEqual(delay_s, TIMEOUT_S)
         call.reset(0)
         await self.assertFailure(asking, UpstreamTimedOut)
+        await box.connections[0].gone()
+
+    async def test_body_without_an_end(self) -> None:
+        """So is one whose body does not end."""
+        box = await self.upstream(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
+        clock: Any = Advancing()
+        upstream = self.made(box)
+        client: Any = Reporting(upstream.client)
+        own = OwnRequests(clock)
+        own.use(upstream.config, client, upstream.balancer)
+        asking = Deferred.fromCoroutine(own.ask(box.url, HEAD, b""))
+        await client.responded
+        clock.calls[0][1].reset(0)
+        error = await self.assertFailure(asking, UpstreamTimedOut)
+        self.assertEqual(str(error), f"{box.url}: it did not respond within 15 s")
         await box.connections[0].gone()

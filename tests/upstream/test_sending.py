@@ -28,6 +28,7 @@ class FakeConnection:
         self.sent: list[CarriedHead] = []
         self.cancelled = 0
         self.closed = False
+        self.pinned = False
 
     def send(self, sending: CarriedHead) -> None:
         """Take one."""

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from corsgate.credentials.guard import Guard
 from corsgate.errors import (
     ChallengedMidUpload,
     ConnectionReset,
-    CredentialsRejected,
     PinnedConnectionLost,
     UpstreamError,
 )
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import Header
 from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody
 from corsgate.upstream.pins import OwnPin
@@ -61,57 +54,6 @@ class SignedTests(SynchronousTestCase):
         self.assertEqual(signature.bodies, [b"abc", b"abc"])
         self.assertEqual(self.sent, [(b"1", body), (b"2", body)])
         self.assertEqual([source.calls for source in self.sources], [[], []])
-
-    def guarded(
-        self,
-        *statuses: int,
-        challenges: int = 0,
-        fields: Sequence[Header] = (),
-        **signs: Any,
-    ) -> Guard:
-        """Return a guard after requests that got these statuses in turn, each signed once more."""
-        guard = Guard("box", Clock())
-        left = list(statuses)
-
-        async def send(signed: Signed, _: Body | None) -> UpstreamResponse:
-            head = ResponseHead(left.pop(0), b"", list(fields))
-            return UpstreamResponse(Source(), head, -1)
-
-        while left:
-            signature = Signature(challenges, None, **signs)
-            sending = send_signed(signature, HEAD, ORIGIN, lambda: None, send, guard)
-            self.result: Deferred[Any] = Deferred.fromCoroutine(sending)
-            self.result.addErrback(lambda failure: failure.trap(CredentialsRejected))
-            if guard.block(ORIGIN) is not None:
-                break
-        return guard
-
-    def test_guard_rejects(self) -> None:
-        """Two 401s to signed requests block the server, unless it accepts one between them."""
-        self.assertIsNotNone(self.guarded(401, 401).block(ORIGIN))
-        self.assertIsNone(self.guarded(401, 200, 401).block(ORIGIN))
-        self.assertEqual(list(self.guarded(401, 200).proven), [ORIGIN])
-
-    def test_guard_ignores_unsigned(self) -> None:
-        """A 401 to a request without the credentials is no rejection, and a 200 no acceptance."""
-        self.assertIsNone(self.guarded(401, 401, 401, has_credentials=False).block(ORIGIN))
-        self.assertEqual(self.guarded(200, has_credentials=False).proven, {})
-
-    def test_guard_counts_each_try(self) -> None:
-        """A fresh request that is rejected and signed again was a try at the password."""
-        self.assertIsNotNone(self.guarded(401, 401, challenges=2).block(ORIGIN))
-
-    def test_guard_knows_expired(self) -> None:
-        """What has expired is no rejection, nor what is stale; but four in a row are enough."""
-        stale = [(b"WWW-Authenticate", b'Digest realm="r", nonce="n", STALE=TRUE')]
-        self.assertIsNone(self.guarded(401, 401, 200, challenges=2, is_fresh=False).block(ORIGIN))
-        self.assertIsNone(self.guarded(401, 401, 200, challenges=2, fields=stale).block(ORIGIN))
-        self.assertIsNotNone(self.guarded(*[401] * 6, challenges=2, fields=stale).block(ORIGIN))
-
-    def test_guard_stops_an_attempt(self) -> None:
-        """A request is not signed again once the server is blocked; its attempt ends."""
-        self.guarded(401, 401, 401, challenges=2)
-        self.assertIs(self.successResultOf(self.result), CredentialsRejected)
 
     def test_loop(self) -> None:
         """A server that is never content gets its way in the end: its challenge is passed on."""

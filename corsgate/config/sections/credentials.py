@@ -279,7 +279,8 @@ def read_secret(
         The secret, or None after recording the fault.
     """
     found = table.need(key, sources.secret(check), f'write {key} = {{ env = "NAME" }}')
-    warn_of_exposed(table, key, sources)
+    if found is not None:
+        warn_of_exposed(table, key, sources)
     return found
 
 

@@ -124,15 +124,15 @@ def read_digest_challenge(challenge: Challenge) -> DigestChallenge | None:
         opaque=given.get(b"opaque"),
         algorithm=given.get(b"algorithm") or None,
         qop=next((each for each in (b"auth", b"auth-int") if each in protections), None),
-        userhash=_is_true(given.get(b"userhash")),
-        stale=_is_true(given.get(b"stale")),
+        userhash=is_true(given.get(b"userhash")),
+        stale=is_true(given.get(b"stale")),
     )
     if offer.hash_name not in _HASHES or (offer.of_session and offer.qop is None):
         return None
     return offer if offer.fits else None
 
 
-def _is_true(value: bytes | None) -> bool:
+def is_true(value: bytes | None) -> bool:
     """Return whether a flag is set; servers spell and quote it in many ways."""
     return value is not None and value.strip(b" \t'\"").lower() in _TRUE
 

@@ -8,6 +8,8 @@ is not announced, so it is learned from the responses:
   all use its nonce.
 - If a nonce is refused at its first use, or soon after, requests go one by one with the newest
   nonce until one has been accepted: twice, if nonces may be good for one use.
+- Until the server has accepted the login, or if it was not used for long, signed requests go one by
+  one: if the login is wrong, few rejections show it, and if the nonce has expired, one request.
 - If nonces turn out to be good for one use, each request fetches its own challenge. Such requests
   go one after the other if their challenges replace each other, or if the server closes the
   connection after each response. After `LEARNED_FOR_S` it is tried again.
@@ -80,16 +82,18 @@ class DigestServer:
             return not self._is_serial
         return self.asks_nothing if self.nonce is None else not self._settles
 
-    def admit(self, turn: Turn, now: float) -> bool:
+    def admit(self, turn: Turn, now: float, *, is_proven: bool) -> bool:
         """Return whether a request may be sent now.
 
         Args:
             turn: The request.
             now: The time in seconds.
+            is_proven: Whether the server has accepted the login, see `Guard.is_proven`.
         """
         if self._one_use_until is not None and now >= self._one_use_until:
             self._forget()
-        if self.is_open:
+        is_unsigned = self.nonce is None and not self.one_use
+        if self.is_open and (is_proven or is_unsigned):
             return True
         if self.leaders and turn not in self.leaders:
             return False

@@ -24,7 +24,7 @@ from corsgate.credentials.digest.nonce import Nonce, Turn
 from corsgate.credentials.digest.server import DigestServer
 from corsgate.credentials.means import Means
 from corsgate.credentials.static import utf8
-from corsgate.errors import BodyNotCovered, LoginRefused
+from corsgate.errors import BodyNotCovered, CredentialsRejected
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.headers import HeaderList
@@ -35,6 +35,9 @@ MAX_SERVERS = 1000
 
 HURRY_S = 1.0
 """How long requests wait without any response from the server, before one more of them goes."""
+
+PATIENCE = 10
+"""How many go so without any response before all do: then the server may not respond at all."""
 
 
 @implementer(ICredentials)
@@ -93,7 +96,7 @@ class DigestSigner:
         if queue is None:
             if len(self._queues) >= MAX_SERVERS:
                 del self._queues[next(iter(self._queues))]
-            queue = self._queues[server] = _Queue(self.means)
+            queue = self._queues[server] = _Queue(self.means, server)
         return DigestAttempt(self, queue)
 
 
@@ -101,20 +104,30 @@ class _Queue:
     """The requests that wait until they may be sent to one server.
 
     Args:
-        means: The clock.
+        means: The clock, and the guard.
+        origin: The server's origin.
 
     Attributes:
         server: Decides which may.
     """
 
-    __slots__ = ("_is_waking", "_means", "_timer", "_waiting", "server")
+    __slots__ = ("_hurried", "_is_waking", "_means", "_origin", "_timer", "_waiting", "server")
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, origin: str) -> None:
         self.server = DigestServer()
+        self._origin = origin
         self._means = means
         self._waiting: dict[Turn, Deferred[None]] = {}
         self._timer: Any = None
         self._is_waking = False
+        # How many have gone since the last response because there was none for long.
+        self._hurried = 0
+
+    def admit(self, turn: Turn) -> bool:
+        """Return whether a request may be sent now."""
+        means = self._means
+        is_proven = means.guard.is_proven(self._origin)
+        return self.server.admit(turn, means.seconds(), is_proven=is_proven)
 
     async def wait(self, turn: Turn) -> None:
         """Return when a request may be sent; it leaves the queue if it is cancelled meanwhile."""
@@ -126,17 +139,23 @@ class _Queue:
         self.wake()
         await waiting
 
-    def wake(self) -> None:
-        """Let those go that may: a response came, or a request ended without one."""
-        if not self._waiting or self._is_waking:
-            return
+    def responded(self) -> None:
+        """Begin to wait anew for the next response: one came."""
+        self._hurried = 0
         if self._timer is not None:
             self._timer.reset(HURRY_S)
+
+    def wake(self) -> None:
+        """Let those go that may."""
+        if not self._waiting or self._is_waking:
+            return
         # Whoever goes calls this too; a loop needs no stack for each.
         self._is_waking = True
         try:
             while (turn := self._next()) is not None:
                 self._go(turn)
+                if self._timer is not None:
+                    self._timer.reset(HURRY_S)
         finally:
             self._is_waking = False
 
@@ -144,16 +163,18 @@ class _Queue:
         """Return one that may go now: one that the others wait for, or the first."""
         leaders = [turn for turn in self.server.leaders if turn in self._waiting]
         for turn in leaders or itertools.islice(self._waiting, 1):
-            if self.server.admit(turn, self._means.seconds()):
+            if self.admit(turn):
                 return turn
         return None
 
     def _hurry(self) -> None:
         """Let one more go: the server takes long, or a response was lost."""
-        turn = next(iter(self._waiting))
         self._timer = self._means.later(HURRY_S, self._hurry)
-        self.server.hurry(turn)
-        self._go(turn)
+        self._hurried += 1
+        for turn in list(self._waiting)[: None if self._hurried >= PATIENCE else 1]:
+            if turn in self._waiting:
+                self.server.hurry(turn)
+                self._go(turn)
         self.wake()
 
     def _go(self, turn: Turn) -> None:
@@ -191,13 +212,17 @@ class DigestAttempt:
 
         Raises:
             BodyNotCovered: The server wants the body signed, but it is too large to be kept.
-            LoginRefused: It was refused, and another request has shown that the login is wrong.
+            CredentialsRejected: It was refused, and another request has shown that the login is
+                wrong.
         """
         queue, turn = self._queue, self._turn
-        if not queue.server.admit(turn, self._signer.means.seconds()):
+        if not queue.admit(turn):
             await queue.wait(turn)
         if turn.is_hopeless:
-            raise LoginRefused("it has just refused the same user name and password")
+            raise CredentialsRejected(
+                "the server has just rejected the user name or the password of another request",
+                HURRY_S,
+            )
         nonce = queue.server.sign(turn)
         if nonce is None:
             signed = Signed(head=head, has_credentials=False, is_fresh=False, awaits_continue=True)
@@ -219,6 +244,7 @@ class DigestAttempt:
         """
         signer, server, turn = self._signer, self._queue.server, self._turn
         now = signer.means.seconds()
+        self._queue.responded()
         if response.status != 401:
             succeeded = response.status < 500
             server.passed(turn, now, succeeded=succeeded, closes=_closes(response.headers))
@@ -233,15 +259,12 @@ class DigestAttempt:
         except BaseException:
             server.unanswerable(turn)
             raise
-        again = False
+        # Others wait until `end`: by then the guard knows of a rejection.
         if offer is None:
             server.unanswerable(turn)
-        else:
-            self._cookies = cookies_of(response.headers)
-            again = server.refused(turn, offer, now, bound=bool(self._cookies))
-        if not again:
-            self.end()
-        return again
+            return False
+        self._cookies = cookies_of(response.headers)
+        return server.refused(turn, offer, now, bound=bool(self._cookies))
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
         """Return the head without the cookies of challenges.

@@ -8,8 +8,9 @@ from zope.interface import implementer
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.credentials.attempt import with_fields
 from corsgate.credentials.back_off import BackOff
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
-from corsgate.credentials.oauth2.tokens import LoginFailure, Token, TokenSource
+from corsgate.credentials.oauth2.tokens import Token, TokenSource
 from corsgate.interfaces import IAttempt, ICredentials, ILogin
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
@@ -86,9 +87,8 @@ class OAuth2Signer:
                 if len(self._rejections) >= MAX_SERVERS:
                     self._rejections.clear()
                 known = self._rejections[server] = BackOff(first_s=5.0, most_s=300.0)
-            if not known.left_s(now):
-                # Many requests may have had the same token: they count as one.
-                known.failed(now)
+            # Many requests may have had the same token.
+            known.failed_together(now)
             return False
         if known is not None and known.left_s(now):
             # Another request learned that meanwhile.

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from corsgate.config.model.oauth2 import OAuth2Credentials
 from corsgate.config.model.rules import show
 from corsgate.credentials.back_off import BackOff
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
 from corsgate.credentials.oauth2.client_assertion import client_assertion
 from corsgate.credentials.oauth2.refresh_token import RefreshToken, refresh_token_key
@@ -59,21 +60,6 @@ class Token:
             use_until_s=asked_s + life_s - min(life_s / 10, MAX_SKEW_S),
             ends_s=asked_s + life_s,
         )
-
-
-@attrs.frozen(kw_only=True)
-class LoginFailure:
-    """Why there is no new token.
-
-    Attributes:
-        time_s: When the last attempt failed, in seconds since 1970.
-        words: Why, in one line without a secret.
-        count: How many attempts in a row failed.
-    """
-
-    time_s: float
-    words: str
-    count: int
 
 
 class TokenSource:
@@ -179,7 +165,9 @@ class TokenSource:
         self._rejected.succeeded()
         self._down.succeeded()
         for each in self._ended():
-            each.callback(token)
+            # One that gets it may take others with it, such as those of its connection.
+            if not each.called:
+                each.callback(token)
 
     def _failed(self, failure: Failure) -> None:
         """Fail all who wait, and leave the token server alone for a while."""
@@ -194,8 +182,7 @@ class TokenSource:
         else:
             asked_s = error.retry_after_s if isinstance(error, NoToken) else 0.0
             pause_s = self._down.failed(now, asked_s)
-        count = 1 if self.failure is None else self.failure.count + 1
-        self.failure = LoginFailure(time_s=self._means.wall_clock(), words=words, count=count)
+        self.failure = LoginFailure.after(self.failure, self._means.wall_clock(), words)
         current = self.current
         valid = current is not None and current is not self._doubted and current.ends_s > now
         _log.warn(
@@ -206,7 +193,8 @@ class TokenSource:
             valid="; the old token is still valid" if valid else "",
         )
         for each in self._ended():
-            each.errback(LoginFailed(words))
+            if not each.called:
+                each.errback(LoginFailed(words))
 
     def _ended(self) -> list[Deferred[Token]]:
         """Return those who waited for the attempt that has ended."""

@@ -16,11 +16,13 @@ from corsgate.credentials.session.cookie_jar import (
     set_cookies,
 )
 from corsgate.credentials.session.messages import (
+    SAFE_METHODS,
     basic_field,
     csrf_in,
     csrf_of_cookie,
     expiry_of,
     fetch_problem,
+    is_at,
     is_rejection,
     login_head,
     login_problem,
@@ -32,7 +34,7 @@ from corsgate.errors import LoginFailed, UpstreamError
 from corsgate.message.head import RequestHead, ResponseHead
 
 MAX_NAMES = 100
-"""The number of cookie names that the gate keeps for itself."""
+"""The number of cookie names that the gate keeps for itself: the latest, as in the jar."""
 
 _log = Logger()
 
@@ -75,6 +77,7 @@ class Login:
 
     Attributes:
         is_any: Whether a session begins with a request of the gate's own.
+        path: The path of that request, for messages; empty if there is none.
         has_expired: Says whether a response's head means that its session has ended.
     """
 
@@ -86,14 +89,16 @@ class Login:
         # Without a login, the session begins with the response that has the CSRF token.
         self._at = parse_call(credentials.login_url) if credentials.login_url else self._fetch
         self.is_any = self._at is not None
+        self.path = "" if self._at is None else self._at.path
         self.has_expired = expiry_of(credentials)
 
-    async def log_in(self, server: str, names: set[bytes]) -> Session:
+    async def log_in(self, server: str, names: dict[bytes, None]) -> Session:
         """Return a new session.
 
         Args:
             server: The origin of the server that it is for.
-            names: The names of the gate's cookies, to which those of the session are added.
+            names: The names of the gate's cookies, the latest last, to which those of the session
+                are added.
 
         Raises:
             LoginFailed: The server did not accept the login.
@@ -103,7 +108,7 @@ class Login:
         session = Session(server=server, made_s=now_s, used_s=now_s)
         if self._at is None:
             return session
-        place = await self._means.guard.admit(self._at.origin or server)
+        place = self._means.guard.admit_login(self._at.origin or server)
         try:
             await self._begin(server, session, names)
             place.accepted()
@@ -117,7 +122,9 @@ class Login:
             place.end()
         return session
 
-    async def fetch_csrf(self, server: str, session: Session, names: set[bytes]) -> ResponseHead:
+    async def fetch_csrf(
+        self, server: str, session: Session, names: dict[bytes, None]
+    ) -> ResponseHead:
         """Fetch a CSRF token for a session, and return the head of the response.
 
         Args:
@@ -177,6 +184,19 @@ class Login:
         if token is not None:
             session.csrf, session.csrf_is_stale = token, False
 
+    def is_login(self, head: RequestHead) -> bool:
+        """Return whether a client's request may log in by itself, perhaps as somebody else.
+
+        Then the cookies of its response are not those of the gate's session.
+
+        Args:
+            head: The request's head; its target is the one that goes on the wire.
+        """
+        if head.method in SAFE_METHODS or not self._credentials.login_url:
+            return False
+        path = head.target.partition(b"?")[0].decode("ascii", "replace")
+        return path == self.path or (self.path != "/" and is_at(path, self.path))
+
     def csrf_of(self, session: Session) -> bytes | None:
         """Return the CSRF token of a session; None if there is none that the server accepts."""
         csrf = self._credentials.csrf
@@ -214,7 +234,7 @@ class Login:
             headers.append((credentials.csrf.header.encode("ascii"), token))
         return RequestHead(head.method, target, headers)
 
-    async def _begin(self, server: str, session: Session, names: set[bytes]) -> None:
+    async def _begin(self, server: str, session: Session, names: dict[bytes, None]) -> None:
         """Make a session one that the server knows."""
         credentials, call, csrf = self._credentials, self._at, self._credentials.csrf
         assert call is not None, "there is a login"
@@ -252,10 +272,13 @@ class Login:
             # The server of the client's request is not at fault.
             raise LoginFailed(f"{at}: the gate could not log in at {call.path}: {error}") from None
 
-    def _take(self, session: Session, response: OwnResponse, names: set[bytes]) -> None:
+    def _take(self, session: Session, response: OwnResponse, names: dict[bytes, None]) -> None:
         """Take in the cookies and the CSRF token of a response to the gate itself."""
         session.jar.store(response.head, response.target, self._means.wall_clock())
         for value in set_cookies(response.head):
-            if len(names) < MAX_NAMES:
-                names.add(cookie_name(value))
+            names.pop(name := cookie_name(value), None)
+            if len(names) >= MAX_NAMES:
+                # Some boxes use a new name after each restart.
+                del names[next(iter(names))]
+            names[name] = None
         self.learn_csrf(session, response.head)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
@@ -20,6 +20,9 @@ SAFE_METHODS = frozenset((b"GET", b"HEAD", b"OPTIONS", b"TRACE"))
 """Methods that change nothing, so that boxes want no CSRF token for them (RFC 9110 9.2.1)."""
 
 MAX_TOKEN_BYTES = 16 * 1024
+
+MIN_SCRUBBED_BYTES = 8
+"""A shorter token is anywhere by chance, such as in a Content-Length."""
 
 _VALUE = re.compile(rb"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 _NO_VERDICT = frozenset((404, 405, 406, 408, 410, 411, 413, 414, 415))
@@ -128,12 +131,16 @@ def csrf_in(head: ResponseHead, name: str) -> bytes | None:
         head: The response's head.
         name: The field's name. UniFi sends the next one with ``X-Updated-`` before it.
     """
-    wanted = name.lower().encode("ascii")
-    names = (wanted, b"x-updated-" + wanted.removeprefix(b"x-"))
+    names = _csrf_names(name)
     for field, value in head.headers:
         if field.lower() in names and value.lower() not in _ASKED:
             return sendable(value)
     return None
+
+
+def _csrf_names(name: str) -> tuple[bytes, bytes]:
+    wanted = name.lower().encode("ascii")
+    return wanted, b"x-updated-" + wanted.removeprefix(b"x-")
 
 
 def csrf_of_cookie(value: bytes) -> bytes | None:
@@ -184,7 +191,7 @@ def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
         headers: The fields, such as the Location of a redirect that repeats the query.
         token: The token.
     """
-    if token is None:
+    if token is None or len(token) < MIN_SCRUBBED_BYTES:
         return list(headers)
     shown = {token, quote(token, safe="").encode(), quote(token).encode()}
     found = []
@@ -193,6 +200,32 @@ def scrubbed(headers: Iterable[Header], token: bytes | None) -> list[Header]:
             value = value.replace(each, b"***")
         found.append((name, value))
     return found
+
+
+def without_session(
+    response: ResponseHead, names: Collection[bytes], csrf: str, token: bytes | None
+) -> ResponseHead:
+    """Return the head of a response, also of an interim one, without what belongs to a session.
+
+    Args:
+        response: The head.
+        names: The names of the session's cookies.
+        csrf: The name of the field with the CSRF token; empty for none.
+        token: The session's token; None without one.
+    """
+    hidden = _csrf_names(csrf)
+    headers = scrubbed(
+        [
+            (name, value)
+            for name, value in response.headers
+            if name.lower() not in hidden
+            and not (name.lower() == b"set-cookie" and cookie_name(value) in names)
+        ],
+        token,
+    )
+    if headers == response.headers:
+        return response
+    return ResponseHead(response.status, response.reason, headers)
 
 
 def location_path(head: ResponseHead) -> str | None:
@@ -282,11 +315,16 @@ def expiry_of(credentials: SessionCredentials) -> Callable[[ResponseHead], bool]
         if head.status in statuses:
             return True
         path = location_path(head)
-        return path is not None and any(_is_at(path, page) for page in pages)
+        return path is not None and any(is_at(path, page) for page in pages)
 
     return has_expired
 
 
-def _is_at(path: str, page: str) -> bool:
-    """Return whether a redirect leads to a page, at the server's own path or not."""
+def is_at(path: str, page: str) -> bool:
+    """Return whether a path is that of a page, behind the server's own path or not.
+
+    Args:
+        path: The path, such as that of a redirect.
+        page: The page's path, not ``/``.
+    """
     return f"{path.rstrip('/')}/".endswith(f"{page.rstrip('/')}/")

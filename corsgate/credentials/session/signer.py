@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import ceil
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -11,18 +12,27 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from corsgate.config.model.session import SessionCredentials
+from corsgate.credentials.back_off import BackOff
+from corsgate.credentials.logins import LoginFailure
 from corsgate.credentials.means import Means
-from corsgate.credentials.session.cookie_jar import cookie_name
-from corsgate.credentials.session.login import Login, Session
+from corsgate.credentials.refusal import REFUSED
+from corsgate.credentials.session.login import Login, LoginRejected, Session
 from corsgate.credentials.session.messages import (
     SAFE_METHODS,
     asks_for_csrf,
     json_code,
     readable,
-    scrubbed,
+    without_session,
 )
 from corsgate.credentials.single_flight import SingleFlight
-from corsgate.interfaces import IAttempt, ICredentials, ILogOut
+from corsgate.errors import (
+    ConnectFailed,
+    CredentialsRejected,
+    LoginFailed,
+    UpstreamBusy,
+    UpstreamError,
+)
+from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
@@ -32,32 +42,13 @@ MAX_SERVERS = 1000
 IDLE_S = 300.0
 """After this time without use a session has probably expired."""
 
-MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
-"""The time between logins that do not help: a server refuses requests of every new session."""
+FREE_FAILURES = 3
+"""How many logins in a row may fail, other than by a rejection, until there is a pause."""
+
+SLOW_S = 1.0
+"""A failure that took longer brings a pause of the same length at once."""
 
 _log = Logger()
-
-
-class Pause:
-    """The time in which a remedy that did not help is not tried again: 5 s, doubling to 5 min."""
-
-    def __init__(self) -> None:
-        self._next_s = MIN_PAUSE_S
-        self._until_s = 0.0
-
-    def is_over(self, now_s: float) -> bool:
-        """Return whether the remedy may be tried."""
-        return now_s >= self._until_s
-
-    def useless(self, now_s: float) -> None:
-        """Record that the remedy did not help."""
-        if self.is_over(now_s):
-            self._until_s = now_s + self._next_s
-            self._next_s = min(2 * self._next_s, MAX_PAUSE_S)
-
-    def helped(self) -> None:
-        """Record that the remedy helped."""
-        self._next_s, self._until_s = MIN_PAUSE_S, 0.0
 
 
 @attrs.define(eq=False)
@@ -66,22 +57,26 @@ class _Place:
 
     Attributes:
         session: The session in force; None before a login.
-        names: The names of the gate's cookies; they stay when a session ends.
-        login_pause: Logins that did not help.
+        names: The names of the gate's cookies, the latest last; they stay when a session ends.
+        down: Logins that failed without a rejection; of rejections the guard keeps count.
+        login_pause: Logins that did not help: the server refuses requests of the new session.
         csrf_pause: CSRF tokens that did not help.
+        failure: Why there is no session, or none that helps; None if there is one.
         logins: Logs in, one at a time.
         fetches: Fetches a CSRF token, one at a time.
     """
 
     session: Session | None = None
-    names: set[bytes] = attrs.field(factory=set, repr=False)
-    login_pause: Pause = attrs.Factory(Pause)
-    csrf_pause: Pause = attrs.Factory(Pause)
+    names: dict[bytes, None] = attrs.field(factory=dict, repr=False)
+    down: BackOff = attrs.Factory(lambda: BackOff(first_s=1.0, most_s=60.0, free=FREE_FAILURES))
+    login_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))
+    csrf_pause: BackOff = attrs.Factory(lambda: BackOff(first_s=5.0, most_s=300.0))
+    failure: LoginFailure | None = None
     logins: SingleFlight[Session] = attrs.Factory(SingleFlight)
     fetches: SingleFlight[ResponseHead] = attrs.Factory(SingleFlight)
 
 
-@implementer(ICredentials, ILogOut)
+@implementer(ICredentials, ILogin, ILogOut)
 class SessionSigner:
     """Signs the requests of one upstream, with a session for each server or a shared one.
 
@@ -147,11 +142,31 @@ class SessionSigner:
             session: The session that signed the request.
         """
         if place.session is session:
-            if not self.login.is_any or not place.login_pause.is_over(self.means.seconds()):
+            if not self.login.is_any or place.login_pause.left_s(self.means.seconds()):
                 return False
             place.session = None
         # Otherwise there is a newer one, or a login that will bring one.
         return True
+
+    def useless(self, place: _Place, server: str, status: int) -> None:
+        """Record that a server has refused a request with a new session.
+
+        Args:
+            place: Where its sessions are kept.
+            server: The server's origin.
+            status: What it responded.
+        """
+        counts = place.login_pause.failed_together(self.means.seconds())
+        if not counts or not self.login.is_any or status in REFUSED:
+            # A 401 or 403 is logged and shown as what it is.
+            return
+        words = (
+            f"{server}: it responded {status} to a request with a new session: the user name or the"
+            " password may be wrong, or the user may lack the right to that resource"
+        )
+        self._note(place, words)
+        pause = ceil(place.login_pause.left_s(self.means.seconds()))
+        _log.warn("{words}; the next login follows in {pause} s", words=words, pause=pause)
 
     def log_out(self) -> Deferred[None]:
         """End the sessions at their servers, once no request needs them.
@@ -201,9 +216,33 @@ class SessionSigner:
             return True
         return session.needs_cookies and session.jar.is_empty(self.means.wall_clock())
 
+    @property
+    def login_failure(self) -> LoginFailure | None:
+        """Why there is no session, or none that helps; None if all servers have one."""
+        return next((p.failure for p in self._places.values() if p.failure is not None), None)
+
     async def _log_in(self, place: _Place, server: str) -> Session:
-        place.session = await self.login.log_in(server, place.names)
+        began_s = self.means.seconds()
+        pause_s = place.down.left_s(began_s)
+        if pause_s and place.failure is not None:
+            raise LoginFailed(f"{place.failure.words} (next attempt in {pause_s:.0f} s)")
+        try:
+            place.session = await self.login.log_in(server, place.names)
+        except UpstreamError as error:
+            if not isinstance(error, CredentialsRejected | UpstreamBusy):
+                self._note(place, str(error))
+                if not isinstance(error, ConnectFailed | LoginRejected):
+                    # A login that hangs must not keep each client waiting as long again.
+                    now_s = self.means.seconds()
+                    took_s = now_s - began_s
+                    place.down.failed(now_s, took_s if took_s >= SLOW_S else 0.0)
+            raise
+        place.down.succeeded()
+        place.failure = None
         return place.session
+
+    def _note(self, place: _Place, words: str) -> None:
+        place.failure = LoginFailure.after(place.failure, self.means.wall_clock(), words)
 
     async def _log_out(self) -> None:
         leaving = []
@@ -233,8 +272,11 @@ class _Attempt:
         self._session: Session | None = None
         self._target = b"/"
         self._csrf: bytes | None = None
+        self._status = 0
         # Whether this request has already brought a new session, or a new CSRF token.
         self._has_logged_in = self._has_fetched = False
+        # Whether it did so because the session before was refused.
+        self._was_refused = False
 
     async def sign(self, head: RequestHead, body: bytes | None) -> Signed:
         """Return the head with the session; log in first if there is none.
@@ -255,15 +297,17 @@ class _Attempt:
         session.used_s = now_s
         self._session, self._target, self._csrf = session, head.target, login.csrf_of(session)
         credentials = signer.credentials
-        looks = bool(credentials.expired.json_path)
+        looks = bool(credentials.expired.json_path) and not login.is_login(head)
         return Signed(
             head=login.signed(
                 readable(head) if looks else head, session, place.names, with_csrf=wants_csrf
             ),
             # Without a login, Basic goes with each request.
+            sends_secret=credentials.basic and not credentials.login_url,
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
             look=self._look if looks else None,
+            interim_head=self.client_head,
         )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:
@@ -275,18 +319,25 @@ class _Attempt:
         """
         session, signer = self._session, self._signer
         assert session is not None, "a request is signed before it is sent"
-        wall_s = signer.means.wall_clock()
-        session.jar.store(response, self._target, wall_s, only=self._place.names)
+        self._status = response.status
+        if self._login.is_login(signed.head):
+            # The client's own: neither its cookies nor its rejection are those of the session.
+            return False
+        session.jar.store(response, self._target, signer.means.wall_clock(), only=self._place.names)
         self._login.learn_csrf(session, response)
         if self._lacks_csrf(session, signed.head.method, response):
             return True
         if self._login.has_expired(response):
-            return self._refused(session)
+            return self._refused(session, response.status)
         if response.status < 400:
-            if self._has_logged_in:
-                self._place.login_pause.helped()
+            place = self._place
+            # Otherwise the page may be public, and says nothing of the login.
+            if self._was_refused:
+                place.login_pause.succeeded()
             if self._has_fetched:
-                self._place.csrf_pause.helped()
+                place.csrf_pause.succeeded()
+            if place.failure is not None and not place.login_pause.left_s(signer.means.seconds()):
+                place.failure = None
         return False
 
     def client_head(self, response: ResponseHead) -> ResponseHead:
@@ -295,20 +346,9 @@ class _Attempt:
         Args:
             response: The head as the server sent it.
         """
-        own = self._csrf_rules.header.lower().encode("ascii") if self._csrf_rules else b""
-        hidden = {own, b"x-updated-" + own.removeprefix(b"x-")}
-        names = self._place.names
-        headers = [
-            (name, value)
-            for name, value in response.headers
-            if name.lower() not in hidden
-            and not (name.lower() == b"set-cookie" and cookie_name(value) in names)
-        ]
-        if self._session is not None and self._session.token is not None:
-            headers = scrubbed(headers, self._session.token)
-        if headers == response.headers:
-            return response
-        return ResponseHead(response.status, response.reason, headers)
+        token = None if self._session is None else self._session.token
+        csrf = self._csrf_rules.header if self._csrf_rules else ""
+        return without_session(response, self._place.names, csrf, token)
 
     def end(self) -> None:
         """Let the signer log out, if it waits for that."""
@@ -331,28 +371,31 @@ class _Attempt:
             return False
         now_s, pause = self._signer.means.seconds(), self._place.csrf_pause
         if self._has_fetched:
-            pause.useless(now_s)
+            pause.failed_together(now_s)
             return False
         current = self._login.csrf_of(session)
         if current != self._csrf:
             # This response has brought another token, or another request has, or will.
             self._has_fetched = True
             return current is not None or self._can_fetch
-        if not self._can_fetch or not pause.is_over(now_s):
+        if not self._can_fetch or pause.left_s(now_s):
             return False
         session.csrf_is_stale = self._has_fetched = True
         return True
 
-    def _refused(self, session: Session) -> bool:
+    def _refused(self, session: Session, status: int) -> bool:
         """Return whether to sign again a request whose session was refused."""
+        place = self._place
         if self._has_logged_in:
-            self._place.login_pause.useless(self._signer.means.seconds())
+            self._signer.useless(place, self._server, status)
             return False
-        self._has_logged_in = self._signer.give_up(self._place, session)
+        self._has_logged_in = self._was_refused = self._signer.give_up(place, session)
         return self._has_logged_in
 
     def _look(self, body: bytes) -> bool:
         """Return whether an error in a JSON body says that the session has expired."""
         expired, session = self._signer.credentials.expired, self._session
         code = json_code(body, expired.json_path)
-        return code in expired.json_values and session is not None and self._refused(session)
+        if session is None or code not in expired.json_values:
+            return False
+        return self._refused(session, self._status)

@@ -167,7 +167,7 @@ class Play:
                 self.server.take_next(turn, offer(reply.following), None, self.now)
         else:
             again = self.server.refused(turn, reply.offer, self.now, bound=self.box.is_bound)
-        if again and self.server.admit(turn, self.now):
+        if again and self.server.admit(turn, self.now, is_proven=True):
             self._send(number)
         elif again:
             self._waiting.append(number)
@@ -194,7 +194,7 @@ class Play:
         while went:
             went = False
             for number in list(self._waiting):
-                if self.server.admit(self.turns[number], self.now):
+                if self.server.admit(self.turns[number], self.now, is_proven=True):
                     self._waiting.remove(number)
                     self._send(number)
                     went = True

@@ -130,7 +130,7 @@ class ManyTests(SynchronousTestCase):
         self.assertTrue(play.server.one_use)
         again = Play(play.box, 0, play.server)
         again.now = LEARNED_FOR_S + 1
-        play.server.admit(Turn(), again.now)
+        play.server.admit(Turn(), again.now, is_proven=True)
         self.assertFalse(play.server.one_use)
         play.box.uses = 1000
         later = Play(play.box, 8, DigestServer())
@@ -157,7 +157,7 @@ class OneTests(SynchronousTestCase):
 
     def go(self, turn: Turn, now: float = 0.0) -> Turn:
         """Send a request."""
-        self.assertTrue(self.server.admit(turn, now))
+        self.assertTrue(self.server.admit(turn, now, is_proven=True))
         self.server.sign(turn)
         return turn
 
@@ -175,9 +175,9 @@ class OneTests(SynchronousTestCase):
     def test_leader_that_leaves(self) -> None:
         """Another request fetches the challenge if the first ended without a response."""
         one, two = self.go(Turn()), Turn()
-        self.assertFalse(self.server.admit(two, 0.0))
+        self.assertFalse(self.server.admit(two, 0.0, is_proven=True))
         self.server.leave(one)
-        self.assertTrue(self.server.admit(two, 0.0))
+        self.assertTrue(self.server.admit(two, 0.0, is_proven=True))
 
     def test_public_server(self) -> None:
         """Where nothing is asked, nothing waits."""
@@ -235,7 +235,7 @@ class OneTests(SynchronousTestCase):
     def test_hurry(self) -> None:
         """One that waits may be let go; what takes long then no longer counts as under way."""
         one, two = self.go(Turn()), Turn()
-        self.assertFalse(self.server.admit(two, 0.0))
+        self.assertFalse(self.server.admit(two, 0.0, is_proven=True))
         self.server.hurry(two)
         self.server.sign(two)
         self.assertTrue(self.server.refused(two, offer(b"n1"), 0.0, bound=False))

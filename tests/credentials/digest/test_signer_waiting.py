@@ -8,8 +8,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import DigestCredentials, Secret
-from corsgate.credentials.digest.signer import HURRY_S, DigestAttempt, DigestSigner
-from corsgate.errors import BodyNotCovered, LoginRefused
+from corsgate.credentials.digest.signer import HURRY_S, PATIENCE, DigestAttempt, DigestSigner
+from corsgate.credentials.guard import Guard
+from corsgate.errors import BodyNotCovered, CredentialsRejected
 from corsgate.message.signed import Signed
 from tests.credentials.helpers import (
     SERVER,
@@ -35,9 +36,16 @@ class WaitingTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make the signer."""
         self.clock = Clock()
-        world = attrs.evolve(means(), seconds=self.clock.seconds, later=self.clock.callLater)
+        self.guard = Guard("box", self.clock)
+        world = attrs.evolve(
+            means(), seconds=self.clock.seconds, later=self.clock.callLater, guard=self.guard
+        )
         credentials = DigestCredentials(username="admin", password=Secret("s3cret"))
         self.signer = DigestSigner.of(credentials, world)
+
+    def prove(self) -> None:
+        """Let the server have accepted the login."""
+        self.guard.proven[SERVER] = self.clock.seconds()
 
     def begin(self) -> Asking:
         """Begin a request."""
@@ -63,6 +71,7 @@ class WaitingTests(WaitingTestCase):
 
     def test_challenge(self) -> None:
         """The others wait, and are signed as soon as there is a challenge; its request is first."""
+        self.prove()
         one, *others = [self.begin() for _ in range(2000)]
         self.assert_signed(one, signed=False)
         for each in others:
@@ -75,6 +84,33 @@ class WaitingTests(WaitingTestCase):
         for each in others:
             self.assert_signed(each)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_unproven(self) -> None:
+        """Until the server has accepted the login, signed requests go one by one."""
+        one, two, three = [self.begin() for _ in range(3)]
+        self.assertTrue(self.challenged(one))
+        self.again(one)
+        self.assert_signed(one)
+        self.assertNoResult(two.signing)
+        one.attempt.responded(self.successResultOf(one.signing), response(503))
+        one.attempt.end()
+        self.assert_signed(two)
+        self.assertNoResult(three.signing)
+        two.attempt.responded(self.successResultOf(two.signing), response(200))
+        self.prove()
+        two.attempt.end()
+        self.assert_signed(three)
+
+    def test_unproven_hurry(self) -> None:
+        """A slow response to the first signed request delays nobody."""
+        one, two, three = [self.begin() for _ in range(3)]
+        self.assertTrue(self.challenged(one))
+        self.again(one)
+        self.assert_signed(one)
+        for each in (two, three):
+            self.assertNoResult(each.signing)
+            self.clock.advance(HURRY_S)
+            self.assert_signed(each)
 
     def test_failure(self) -> None:
         """If the request that fetches the challenge fails, the next one does it."""
@@ -121,8 +157,35 @@ class WaitingTests(WaitingTestCase):
         self.assert_signed(two, signed=False)
         self.assertNoResult(three.signing)
 
+    def test_newcomers(self) -> None:
+        """Requests that keep coming don't make the others wait longer for a silent server."""
+        asked = [self.begin() for _ in range(2)]
+        for _ in range(3):
+            self.clock.advance(HURRY_S * 0.6)
+            asked.append(self.begin())
+        self.assert_signed(asked[1], signed=False)
+
+    def test_silent_server(self) -> None:
+        """After some seconds without any response, none waits any longer."""
+        asked = [self.begin() for _ in range(100)]
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertNoResult(asked[PATIENCE].signing)
+        self.clock.advance(HURRY_S)
+        for each in asked:
+            self.assert_signed(each, signed=False)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_patience(self) -> None:
+        """A response in between begins the count anew."""
+        asked = [self.begin() for _ in range(100)]
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertTrue(self.challenged(asked[0]))
+        self.clock.pump([HURRY_S] * (PATIENCE - 1))
+        self.assertNoResult(asked[-1].signing)
+
     def test_wrong_login(self) -> None:
         """One that was refused is not sent again once the login is known to be wrong."""
+        self.prove()
         one, two = self.begin(), self.begin()
         self.challenged(one)
         self.again(one)
@@ -130,7 +193,9 @@ class WaitingTests(WaitingTestCase):
         self.again(two)
         self.assertNoResult(two.signing)
         self.assertFalse(self.challenged(one, "n3"))
-        self.failureResultOf(two.signing, LoginRefused)
+        self.assertNoResult(two.signing)
+        one.attempt.end()
+        self.failureResultOf(two.signing, CredentialsRejected)
         two.attempt.end()
         three = self.begin()
         self.assert_signed(three, signed=False)

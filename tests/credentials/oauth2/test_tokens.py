@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.values import Secret
@@ -44,6 +44,10 @@ class SourceTestCase(SynchronousTestCase):
         return self.successResultOf(asked)
 
 
+def _cancel(_: object, other: Deferred[Token]) -> None:
+    other.cancel()
+
+
 class Fetching(SourceTestCase):
     def test_once_for_all_who_wait(self) -> None:
         """64 requests at once cost one request for a token."""
@@ -69,6 +73,20 @@ class Fetching(SourceTestCase):
         self.failureResultOf(first)
         self.server.grant("t1")
         self.assertEqual(self.successResultOf(second).value, "t1")
+
+    def test_result_of_one_cancels_another(self) -> None:
+        """A lost HTTP/2 connection may take others with it as one gets the token, or none."""
+        for _ in range(2):
+            first, second, third = self.ask(), self.ask(), self.ask()
+            first.addBoth(_cancel, second)
+            if self.server.asked[1:]:
+                self.server.grant("t1")
+                self.assertEqual(self.successResultOf(third).value, "t1")
+            else:
+                self.server.fail(ConnectFailed("refused"))
+                self.error(third)
+                self.server.clock.advance(1)
+            self.failureResultOf(second, CancelledError)
 
     def test_all_leave(self) -> None:
         """The token is kept for the next one even if all have left."""

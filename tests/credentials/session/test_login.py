@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Csrf, SessionCredentials
-from corsgate.credentials.session.cookie_jar import CookieJar
+from corsgate.credentials.session.cookie_jar import MAX_COOKIES, CookieJar
 from corsgate.credentials.session.login import MAX_NAMES, Login, Session
 from tests.credentials.helpers import SERVER, means, request, response
 from tests.credentials.session.case import SessionCase
@@ -56,4 +56,8 @@ class SigningTests(SessionCase):
         self.answer(response(200, *cookies))
         self.successResultOf(waiting)
         left = attempt.client_head(response(200, *cookies)).headers
-        self.assertEqual(len(left), 50)
+        self.assertEqual(left, cookies[:50])
+        # Those that the jar has are among those that clients don't get.
+        signed = self.signed(signer)[1]
+        sent = (self.field(signed, b"cookie") or b"").split(b"; ")
+        self.assertEqual(sent, [each[1].partition(b";")[0] for each in cookies[-MAX_COOKIES:]])

@@ -138,10 +138,14 @@ class TokenTests(SynchronousTestCase):
 
     def test_scrubbed(self) -> None:
         """A token that a response repeats is hidden, also when it is encoded."""
-        fields = [(b"Location", b"/x?t=a%2Bb%3D&u=1"), (b"X", b"a+b="), (b"Y", b"a")]
+        token = b"a+b=cdefg"
+        fields = [(b"Location", b"/x?t=a%2Bb%3Dcdefg&u=1"), (b"X", token), (b"Y", b"a")]
         self.assertEqual(
-            scrubbed(fields, b"a+b="), [(b"Location", b"/x?t=***&u=1"), (b"X", b"***"), fields[2]]
+            scrubbed(fields, token), [(b"Location", b"/x?t=***&u=1"), (b"X", b"***"), fields[2]]
         )
+        # A number as a token must not change a Content-Length.
+        length = [(b"Content-Length", b"1721")]
+        self.assertEqual(scrubbed(length, b"7"), length)
 
     def test_csrf(self) -> None:
         """A token comes in its own field, or in the one that replaces it."""

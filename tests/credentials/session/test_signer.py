@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from twisted.internet.defer import CancelledError
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.logger import capturedLogs, formatEvent
 
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import Expired, SessionCredentials
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.session.signer import IDLE_S, Pause
-from corsgate.errors import ConnectFailed, CredentialsRejected, LoginFailed
+from corsgate.credentials.session.signer import IDLE_S
+from corsgate.errors import ConnectFailed, CredentialsRejected, LoginFailed, UpstreamTimedOut
 from tests.credentials.helpers import SERVER, response
 from tests.credentials.session.case import COOKIES, SessionCase
 
@@ -102,13 +102,53 @@ class LoginTests(SessionCase):
         self.successResultOf(waiting)
 
     def test_trouble_is_no_rejection(self) -> None:
-        """A login that fails for other reasons blocks nothing."""
+        """Logins that fail for other reasons begin a pause too, but later and shorter."""
         signer = self.signer(guard=Guard("box", self.clock))
-        for _ in range(5):
+        for pause_s in (0, 0, 0, 1, 2, 4):
             _, waiting = self.begin(signer)
             self.answer(response(500))
             self.failureResultOf(waiting, LoginFailed)
-        self.assertEqual(len(self.asked), 5)
+            if pause_s:
+                error = self.failureResultOf(self.begin(signer)[1], LoginFailed).value
+                self.assertEqual(
+                    str(error),
+                    f"{SERVER}: the gate could not log in at /login: it responded 500"
+                    f" (next attempt in {pause_s} s)",
+                )
+            self.clock.advance(pause_s)
+        self.assertEqual(len(self.asked), 6)
+        assert signer.login_failure is not None
+        self.assertEqual(signer.login_failure.count, 6)
+        self.assertIn("it responded 500", signer.login_failure.words)
+        _, waiting = self.begin(signer)
+        self.cookie("1")
+        self.successResultOf(waiting)
+        self.assertIsNone(signer.login_failure)
+
+    def test_login_hangs(self) -> None:
+        """After a login that took long to fail, clients get the failure at once as long again."""
+        signer = self.signer()
+        waiting = [self.begin(signer)[1] for _ in range(3)]
+        self.clock.advance(15)
+        self.answers[0].errback(UpstreamTimedOut(f"{SERVER}: it did not respond within 15 s"))
+        for each in waiting:
+            self.failureResultOf(each, UpstreamTimedOut)
+        self.clock.advance(14)
+        error = self.failureResultOf(self.begin(signer)[1], LoginFailed).value
+        self.assertIn("within 15 s (next attempt in 1 s)", str(error))
+        self.clock.advance(1)
+        _, again = self.begin(signer)
+        self.cookie("1")
+        self.successResultOf(again)
+
+    def test_no_connection_is_tried_again(self) -> None:
+        """Whether a server is out of reach is for the balancer to say."""
+        signer = self.signer()
+        for _ in range(6):
+            _, waiting = self.begin(signer)
+            self.answers[-1].errback(ConnectFailed("refused"))
+            self.failureResultOf(waiting, ConnectFailed)
+        self.assertEqual(len(self.asked), 6)
 
     def test_lifetime(self) -> None:
         """A session that is too old is not tried."""
@@ -204,6 +244,69 @@ class ExpiryTests(SessionCase):
         self.assertFalse(attempt.responded(self.successResultOf(waiting), response(200)))
         attempt, signed = self.signed(self.box)
         self.assertTrue(attempt.responded(signed, response(401)))
+
+    def test_wrong_password_beside_public_pages(self) -> None:
+        """A box gives a cookie for a wrong password too; its public pages bring no more logins."""
+        to_login = response(302, (b"Location", b"/login?next=/x"))
+        for pause_s in (5, 10, 20):
+            attempt, signed = self.signed(self.box)
+            self.assertTrue(attempt.responded(signed, to_login))
+            waiting = self.sign(attempt)
+            (early, reads_early), (late, reads_late) = self.begin(self.box), self.begin(self.box)
+            self.cookie("2")
+            self.assertFalse(early.responded(self.successResultOf(reads_early), response(200)))
+            with capturedLogs() as events:
+                self.assertFalse(attempt.responded(self.successResultOf(waiting), to_login))
+            (line,) = [str(formatEvent(each)) for each in events]
+            self.assertIn(f"the next login follows in {pause_s} s", line)
+            self.assertFalse(late.responded(self.successResultOf(reads_late), response(200)))
+            self.assertIsNotNone(self.box.login_failure)
+            self.clock.advance(pause_s - 0.1)
+            attempt, signed = self.signed(self.box)
+            self.assertFalse(attempt.responded(signed, to_login))
+            self.clock.advance(0.1)
+        self.assertEqual(len(self.asked), 4)
+        attempt, signed = self.signed(self.box)
+        attempt.responded(signed, response(200))
+        self.assertIsNone(self.box.login_failure)
+
+    def test_login_failure(self) -> None:
+        """Why a login failed is shown until one succeeds; a block does not hide it."""
+        signer = self.signer()
+        self.assertIsNone(signer.login_failure)
+        for count in (1, 2, 2):
+            attempt, signing = self.begin(signer)
+            if not signing.called:
+                self.answer(response(401))
+            self.failureResultOf(signing)
+            attempt.end()
+            failure = signer.login_failure
+            assert failure is not None
+            self.assertEqual(failure.count, count)
+            self.assertIn("could not log in at /login: it responded 401", failure.words)
+        self.clock.advance(5)
+        self.begin(signer)
+        self.cookie("1")
+        self.assertIsNone(signer.login_failure)
+
+    def test_refused_new_session(self) -> None:
+        """A box that takes any password, but then none of its sessions, is logged and shown."""
+        signer = self.signer()
+        attempts = [self.begin(signer) for _ in range(64)]
+        self.cookie("1")
+        with capturedLogs() as events:
+            for attempt, signing in attempts:
+                refused = response(302, (b"Location", b"/login"))
+                self.assertFalse(attempt.responded(self.successResultOf(signing), refused))
+        (line,) = [str(formatEvent(each)) for each in events]
+        self.assertIn("it responded 302 to a request with a new session", line)
+        self.assertIn("the next login follows in 5 s", line)
+        assert signer.login_failure is not None
+        self.assertIn("the user name or the password may be wrong", signer.login_failure.words)
+        self.clock.advance(5)
+        attempt, signed = self.signed(signer)
+        attempt.responded(signed, response(200))
+        self.assertIsNone(signer.login_failure)
 
     def test_idle(self) -> None:
         """A session that was long unused has probably expired, so an upload waits."""
@@ -307,20 +410,3 @@ class LogoutTests(SessionCase):
         attempt.end()
         self.successResultOf(signer.log_out())
         self.assertEqual(len(self.asked), 1)
-
-
-class PauseTests(SynchronousTestCase):
-    """`Pause`."""
-
-    def test_doubles(self) -> None:
-        """It doubles up to 5 minutes, and begins anew after a success."""
-        pause, now_s, found = Pause(), 100.0, []
-        for _ in range(9):
-            pause.useless(now_s)
-            pause.useless(now_s)  # Within the pause, nothing more is learned.
-            length_s = next(n for n in range(1000) if pause.is_over(now_s + n))
-            found.append(length_s)
-            now_s += length_s
-        self.assertEqual(found, [5, 10, 20, 40, 80, 160, 300, 300, 300])
-        pause.helped()
-        self.assertTrue(pause.is_over(now_s))
