@@ -231,12 +231,20 @@ def _server(view: View, upstream: UpstreamRuntime, origin: str, state: ServerSta
 
 
 def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str, Any] | None:
-    """Return a server's last refusal of the gate's credentials; None if it accepted since."""
-    found = (each.credential_refusals.last(origin) for each in upstream.all_accounts)
-    last = next((each for each in found if each is not None), None)
-    if last is None:
+    """Return a server's last refusal of the gate's credentials; None if it accepted since.
+
+    Of several accounts, the one that was refused last counts.
+    """
+    found = [
+        (last, pages)
+        for account, pages in upstream.pages_of_accounts()
+        if (last := account.credential_refusals.last(origin)) is not None
+    ]
+    if not found:
         return None
+    last, pages = max(found, key=lambda each: each[0].time_s)
     return {
+        "origins": pages,
         "time_s": last.time_s,
         "words": last.words,
         "count": last.count,
@@ -247,11 +255,20 @@ def _credentials_refused(upstream: UpstreamRuntime, origin: str) -> Mapping[str,
 def _credentials_blocked(
     view: View, upstream: UpstreamRuntime, origin: str
 ) -> Mapping[str, Any] | None:
-    """Return until when nothing is signed for a server; None if requests to it are signed."""
-    block = upstream.block(origin)
-    if block is None:
+    """Return until when nothing is signed for a server; None if requests to it are signed.
+
+    Of several accounts, the one that is blocked longest counts.
+    """
+    found = [
+        (block, pages)
+        for account, pages in upstream.pages_of_accounts()
+        if account.guard is not None and (block := account.guard.block(origin)) is not None
+    ]
+    if not found:
         return None
-    return {"until_s": view.wall_clock() + block.left_s, "rejections": block.rejections}
+    block, pages = max(found, key=lambda each: each[0].left_s)
+    until_s = view.wall_clock() + block.left_s
+    return {"origins": pages, "until_s": until_s, "rejections": block.rejections}
 
 
 def _refusals(view: View) -> list[Object]:

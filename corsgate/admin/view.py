@@ -87,10 +87,10 @@ class View:
         for name, upstream in self.gate.config.upstreams.items():
             if upstream.client_certificate is not None:
                 yield f"upstream {name} (client certificate)", upstream.client_certificate
-            credentials = upstream.credentials
-            if isinstance(credentials, OAuth2Credentials) and credentials.client_certificate:
-                shown = credentials.client_certificate
-                yield f"upstream {name} (certificate for the token server)", shown
+            for part in upstream.credential_parts:
+                if isinstance(part, OAuth2Credentials) and part.client_certificate:
+                    shown = part.client_certificate
+                    yield f"upstream {name} (certificate for the token server)", shown
 
     def keep_counters(self) -> None:
         """Forget the counters of routes and servers that no longer exist."""

@@ -27,7 +27,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from corsgate.credentials.lockout import SILENCE_S, Lockout, Term
+from corsgate.credentials.lockout import SILENCE_S, Block, Lockout, Term
 from corsgate.credentials.place import Place
 from corsgate.errors import CredentialsRejected, UpstreamBusy, UpstreamError
 
@@ -44,19 +44,6 @@ MAX_WAITING: Final = 1024
 """How many requests wait for one server at most."""
 
 _log = Logger()
-
-
-@attrs.frozen(kw_only=True)
-class Block:
-    """A time in which nothing is signed for a server.
-
-    Attributes:
-        left_s: For how many more seconds.
-        rejections: How many rejections came in a row.
-    """
-
-    left_s: float
-    rejections: int
 
 
 class Renewable(Protocol):
@@ -117,11 +104,10 @@ class Guard:
     def renew_by(self, renewable: Renewable) -> None:
         """Have another secret looked for whenever a block keeps a request from being signed.
 
-        A reload may call this in its thread, so the tuple is replaced as a whole.
-
         Args:
             renewable: Looks for it, as long as it is in use.
         """
+        # A reload's thread may do this, so the tuple is replaced as a whole.
         known = (each for each in self._renewable if each() is not None)
         self._renewable = (*known, ref(renewable))
 
@@ -133,6 +119,17 @@ class Guard:
         """
         used_s = self.proven.get(server)
         return used_s is not None and self.clock.seconds() - used_s <= PROOF_S
+
+    def would_wait(self, server: str) -> bool:
+        """Return whether `admit` would wait now, rather than return or fail.
+
+        Args:
+            server: As for `check`.
+        """
+        found, now = self._servers.get(server), self.clock.seconds()
+        if found is None or self.is_proven(server) or found.lockout.left_s(now):
+            return False
+        return bool(found.waiters) or not found.lockout.has_room(now)
 
     def check(self, server: str) -> None:
         """Raise an error during a block, for who would do something else before `admit`.
@@ -281,9 +278,14 @@ class Guard:
         self._wake(server)
 
     def note_challenged(self, server: str, term: Term) -> bool:
-        """Record a doubtful refusal; return whether the request keeps its place for another try."""
+        """Record a doubtful refusal; return whether the request keeps its place for another try.
+
+        Where no others wait for one, another kind of queue may have to decide who goes first.
+        """
         found = self._servers.get(server)
-        keeps = found is not None and found.lockout.may_repeat(self.clock.seconds())
+        keeps = False
+        if found is not None and found.waiters:
+            keeps = found.lockout.may_repeat(self.clock.seconds())
         self.note_rejected(server, term, in_doubt=True, again=keeps)
         return keeps
 

@@ -33,6 +33,19 @@ DOUBTFUL_SILENCE_S: Final = 5.0
 """The same after a failure, or after a block, when a single request tries the credentials again."""
 
 
+@attrs.frozen(kw_only=True)
+class Block:
+    """A time in which nothing is signed for a server.
+
+    Attributes:
+        left_s: For how many more seconds.
+        rejections: How many rejections came in a row.
+    """
+
+    left_s: float
+    rejections: int
+
+
 class Term:
     """A time in which requests are counted: until a block begins, or the server accepts one.
 
@@ -134,6 +147,15 @@ class Lockout:
             return False
         self.rejections += 1
         return self._failed(term, now, is_over=self.rejections >= MAX_REJECTIONS)
+
+    def has_room(self, now: float) -> bool:
+        """Return whether `begin` would succeed, were there no block.
+
+        Args:
+            now: The time in seconds.
+        """
+        taken, is_silent = self._taken(now), now - self._quiet_s >= self._wait_s
+        return not taken or taken < self._limit + self._more or is_silent
 
     def may_repeat(self, now: float) -> bool:
         """Return whether a request may be sent once more after the failure that it is about to be.

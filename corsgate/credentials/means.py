@@ -29,7 +29,7 @@ class OwnResponse:
 
     head: ResponseHead
     body: bytes = attrs.field(repr=False)
-    target: bytes
+    target: bytes = attrs.field(repr=False)
 
 
 Ask: TypeAlias = Callable[[str, RequestHead, bytes], Awaitable[OwnResponse]]

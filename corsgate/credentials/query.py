@@ -139,10 +139,11 @@ class Echo:
         pair = b"".join(map(_any_spelling, name)) + _any_spelling(ord("=")) + secret
         separator = rb"(?:[&;]|%(?:25)*(?:26|3[bB]))"
         ends = rb"(?=[&;#\s\"'<>,]|%(?:25)*(?:2[36]|3[bB])|\Z)"
-        # What starts the query stays if another parameter follows.
+        # What starts the query stays if another parameter follows. A ";" behind it stays too: it
+        # may end a cookie's value, and is followed by its attributes.
         self._pair = re.compile(
-            rb"(\?|%%(?:25)*3[fF])%b(?:(%b)|%b)|%b%b%b"
-            % (pair, separator, ends, separator, pair, ends)
+            rb"(\?|%%(?:25)*3[fF])%b(?:(&|%%(?:25)*26|(?=;\S|%%(?:25)*3[bB]))|%b)|%b%b%b"
+            % (pair, ends, separator, pair, ends)
         )
 
     def removed(self, text: bytes) -> bytes:
@@ -158,8 +159,11 @@ class Echo:
 
 
 def _without(found: re.Match[bytes]) -> bytes:
-    """Return what remains of a match: the start of a query that has more parameters."""
-    return found[1] if found[1] and found[2] else b""
+    """Return what remains of a match: the start of a query, if that means something."""
+    if found[1] and (found[2] is not None or not found.start()):
+        # A reference that begins with its query is not the same as an empty one (RFC 3986 5.2.2).
+        return found[1]
+    return b""
 
 
 def _any_spelling(byte: int) -> bytes:

@@ -10,7 +10,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.credentials import (
+    AwsCredentials,
+    Credentials,
+    HeaderCredentials,
+    QueryCredentials,
+    parts_of,
+)
 from corsgate.config.model.secret import Secret, secrets_of, with_secrets
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.logins import LoginFailure, log_out_of, login_failure_of
@@ -20,12 +26,30 @@ from corsgate.interfaces import IAttempt, ICredentials, ILogin, ILogOut
 from corsgate.message.head import RequestHead, ResponseHead
 from corsgate.message.signed import Signed
 
+DOUBTED_AFTER_S = 60.0
+"""How long secrets must be in use before a 400 or 403 has their commands run again."""
+
 _log = Logger()
 
 
 def can_rotate(credentials: Credentials) -> bool:
     """Return whether a secret of these credentials comes from a command."""
     return any(each.command is not None for each in secrets_of(credentials))
+
+
+def rejections_of(credentials: Credentials) -> frozenset[int]:
+    """Return the statuses with which servers reject credentials.
+
+    Many APIs reject a wrong key with 403. AWS does so, too, and S3 rejects a token that has
+    expired with 400.
+    """
+    found = {401}
+    for part in parts_of(credentials):
+        if isinstance(part, AwsCredentials):
+            found |= {400, 403}
+        elif isinstance(part, HeaderCredentials | QueryCredentials):
+            found.add(403)
+    return frozenset(found)
 
 
 @implementer(ICredentials, ILogin, ILogOut)
@@ -58,6 +82,7 @@ class RotatingCredentials:
         self._make = make
         self._commands = commands
         self._guard = guard
+        self._rejections = rejections_of(credentials)
         self._since_s = commands.seconds()
         self._is_renewing = False
         guard.renew_by(self)
@@ -73,6 +98,20 @@ class RotatingCredentials:
             server: The server's origin.
         """
         return RotatingAttempt(self, server)
+
+    def may_reject(self, status: int) -> bool:
+        """Return whether a response to a signed request may be a rejection of the secrets.
+
+        A 400 or 403 mostly has other reasons. So it counts only for secrets that are not new:
+        some commands print other ones each time.
+
+        Args:
+            status: Its status.
+        """
+        if status == 401:
+            return True
+        in_use_s = self._commands.seconds() - self._since_s
+        return status in self._rejections and in_use_s >= DOUBTED_AFTER_S
 
     @property
     def login_failure(self) -> LoginFailure | None:
@@ -218,7 +257,7 @@ class RotatingAttempt:
             return True
         # Not only if they were fresh: of several requests with one nonce, one is the first, but
         # all are rejected.
-        is_rejected = response.status == 401 and signed.has_credentials
+        is_rejected = signed.has_credentials and self._credentials.may_reject(response.status)
         if not is_rejected or self._renewed:
             return False
         self._renewed = True

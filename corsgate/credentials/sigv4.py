@@ -147,7 +147,8 @@ def normal_target(target: bytes) -> bytes:
 
     Servers disagree about the signature of other forms: some sign what is on the wire, some decode
     it and encode it again, and not all take ``+`` in a query for a space. Browsers send such forms:
-    they leave ``(`` or ``'`` in a path, and `URLSearchParams` writes ``+``.
+    they leave ``(`` or ``'`` in a path, and `URLSearchParams` writes ``+``. Empty parameters are
+    left out: some sign them.
 
     Args:
         target: A target in origin-form, or ``*``.
@@ -156,7 +157,7 @@ def normal_target(target: bytes) -> bytes:
         return target
     path, mark, query = target.partition(b"?")
     segments = (_encoded(unquote_to_bytes(segment)) for segment in path.split(b"/"))
-    pieces = (piece.replace(b"+", b" ").partition(b"=") for piece in query.split(b"&"))
+    pieces = (piece.replace(b"+", b" ").partition(b"=") for piece in query.split(b"&") if piece)
     parts = (
         _encoded(unquote_to_bytes(name)) + equals + _encoded(unquote_to_bytes(value))
         for name, equals, value in pieces

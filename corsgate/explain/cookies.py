@@ -75,7 +75,7 @@ def cookies_of_route(call: Call, route: Route, *, shared: bool) -> tuple[CookieV
     secure = call.url.scheme == "https"
     match route.upstream.addresses.cookies:
         case "drop":
-            why = f'the gate removes it: upstream {route.upstream.name} has cookies = "drop"'
+            why = f"the gate removes it: cookies of upstream {route.upstream.name} are dropped"
             return tuple(
                 CookieVerdict(cookie="session", browser=browser, kept=False, why=why)
                 for browser in BROWSERS

@@ -318,7 +318,7 @@ class Exchange:
             return
         length = response.body_length
         if ruling.takes_trailers:
-            request.trailers = route.response_shape.response_trailers(response.trailers)
+            request.trailers = self._sender.client_trailers(response.trailers)
         if length is None:
             note_unsealed(request, response)
             request.respond(head, whole, announced=False)
@@ -334,8 +334,7 @@ class Exchange:
         """End the response."""
         try:
             if self._ruling.takes_trailers:
-                shape = self._route.response_shape
-                self._request.trailers = shape.response_trailers(response.trailers)
+                self._request.trailers = self._sender.client_trailers(response.trailers)
             note_unsealed(self._request, response)
             self._request.finish()
             self._end(served=True)

@@ -20,7 +20,7 @@ from corsgate.gate.ruling import Ruling
 from corsgate.message.client import Client
 from corsgate.message.framing import request_framing
 from corsgate.message.head import RequestHead, ResponseHead
-from corsgate.message.headers import RESOURCE_FIELDS, Header
+from corsgate.message.headers import RESOURCE_FIELDS, Header, HeaderList
 from corsgate.message.request_id import REQUEST_ID
 from corsgate.message.signed import Signed
 from corsgate.server.request import GateRequest
@@ -302,17 +302,25 @@ class Sender:
         held: HeldBody | None = getattr(self, "_held", None)
         if held is not None:
             held.informed(head)
-        # Only set where a request is signed on its own, so that no other pays for it.
-        interim_head: _OfHead | None = getattr(self, "_interim_head", None)
-        if interim_head is not None:
-            head = interim_head(head)
         hints = self._route.response_shape.interim_head(
-            head,
+            self._without_own(head),
             self._server,
             authority=self._client.authority,
             gate_origin=self._ruling.gate_origin,
         )
         self._request.inform(hints)
+
+    def client_trailers(self, trailers: HeaderList) -> HeaderList:
+        """Return the trailers that the client gets: none has what belongs to the gate."""
+        if trailers:
+            trailers = self._without_own(ResponseHead(200, b"", trailers)).headers
+        return self._route.response_shape.response_trailers(trailers)
+
+    def _without_own(self, head: ResponseHead) -> ResponseHead:
+        """Return fields that come beside the final head without what belongs to the gate."""
+        # Only set where a request is signed on its own, so that no other pays for it.
+        interim_head: _OfHead | None = getattr(self, "_interim_head", None)
+        return head if interim_head is None else interim_head(head)
 
     def _body(self) -> KeptBody | StreamedBody | None:
         """Return what is to be sent of the client's body now."""

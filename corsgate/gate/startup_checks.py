@@ -77,8 +77,9 @@ def preflight(
         place = ("upstreams", name)
         if attempt((*place, "tls", "ciphers"), partial(check_ciphers_here, upstream.tls)):
             attempt(place, partial(creators, upstream, servers))
-        if isinstance(upstream.credentials, OAuth2Credentials):
-            attempt((*place, "credentials"), partial(check_oauth2_here, upstream.credentials))
+        for part in upstream.credential_parts:
+            if isinstance(part, OAuth2Credentials):
+                attempt((*place, "credentials"), partial(check_oauth2_here, part))
     attempt(("access_log",), partial(check_access_log, config.access_log))
     if faults:
         raise ConfigError(sorted(faults, key=lambda fault: fault.line or 0), config.warnings)

@@ -18,7 +18,8 @@ from corsgate.balance.keys import KeyReader, key_reader
 from corsgate.balance.sticky import StickyCookies
 from corsgate.config.model.balancing import Balancing
 from corsgate.config.model.values import Server, Upstream
-from corsgate.credentials.guard import Block, Guard
+from corsgate.credentials.guard import Guard
+from corsgate.credentials.lockout import Block
 from corsgate.credentials.logins import log_out_of
 from corsgate.gate.counters import Counters
 from corsgate.gate.credential_refusals import CredentialRefusals
@@ -109,6 +110,16 @@ class UpstreamRuntime:
         blocks = (guard.block(origin) for guard in guards)
         return max(filter(None, blocks), key=lambda block: block.left_s, default=None)
 
+    def pages_of_accounts(self) -> Iterator[tuple[UpstreamRuntime, Sequence[str]]]:
+        """Return each account, with the origins that it is for; none for the one of all others."""
+        yield self, ()
+        of_account: dict[OwnRequests, list[str]] = {}
+        for origin, account in self.accounts.items():
+            of_account.setdefault(account.own_requests, []).append(origin.decode("ascii"))
+        for account in self._logins:
+            if account.own_requests is not self.own_requests:
+                yield account, of_account[account.own_requests]
+
     @property
     def own_fields(self) -> frozenset[bytes]:
         """The lower-cased names of the fields that belong to any of its credentials."""
@@ -146,19 +157,15 @@ class UpstreamRuntime:
             watcher.stop()
         if self.prober is not None:
             self.prober.stop()
-        left = [each._log_out() for each in self._logins]
+        left = [log_out_of([each.credentials]) for each in self._logins]
         self.agent.close()
         return left
 
     @property
     def _logins(self) -> Sequence[UpstreamRuntime]:
         """Itself and its accounts, each set of credentials once."""
-        found = {each.own_requests: each for each in (*self.accounts.values(), self)}
+        found = {each.own_requests: each for each in self.all_accounts}
         return list(found.values())
-
-    def _log_out(self) -> Deferred[None]:
-        """End what the credentials leave behind, such as sessions, once nothing needs it."""
-        return log_out_of([self.credentials])
 
     def _not_left(self, failure: Failure) -> None:
         if not failure.check(TimeoutError):
@@ -188,7 +195,7 @@ class UpstreamRuntime:
                 old.own_requests.use(self.config, self.client, self.balancer)
             else:
                 # Its exchanges may run for long.
-                old._log_out().addErrback(old._not_left)
+                log_out_of([old.credentials]).addErrback(old._not_left)
         self.balancer.inherit(before.balancer, servers, self.clock.seconds())
         self.count_servers()
         if self.sticky is not None:

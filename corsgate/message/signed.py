@@ -28,8 +28,9 @@ class Signed:
         sends_body: Whether the body goes with it; False for a step of a handshake.
         pins: The upstream connection that the request must go over; None for any. Such a
             connection is used for these credentials only.
-        interim_head: Removes what belongs to the gate from an interim response (103), as from the
-            last one: `IAttempt.client_head`. An attempt leaves it out; `send_signed` adds it.
+        interim_head: Removes what belongs to the gate from an interim response (103) and from
+            trailers, as from the final head: `IAttempt.client_head`. An attempt leaves it out;
+            `send_signed` adds it.
         look: Gets the body of a short JSON response, and returns whether signing the request
             again may help. None where bodies don't matter.
     """

@@ -90,7 +90,9 @@ def _spawn(command: Command, program: str, environ: Mapping[str, str], output: i
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
         *((os.POSIX_SPAWN_CLOSE, each) for each in _inheritable()),
     ]
-    given = {name: value for name, value in environ.items() if name not in _OF_THE_GATE}
+    # Name by name, since pyspnego takes a variable from the environment in another thread.
+    found = {name: environ.get(name) for name in list(environ) if name not in _OF_THE_GATE}
+    given = {name: value for name, value in found.items() if value is not None}
     try:
         # Unlike os.fork, this is safe while other threads run. It also clears the signal mask,
         # which the gate's threads have: SIGTERM would not end the program otherwise.
@@ -143,9 +145,7 @@ def _output(command: Command, pid: int, reading: int, deadline_s: float) -> byte
                         f'give it more time with timeout = "20s", or {_BY_HAND}',
                     )
                 selector.select(left_s if watched is not None else min(left_s, _POLL_S))
-                ended, status_bits = os.waitpid(pid, os.WNOHANG)
-                if ended:
-                    status = os.waitstatus_to_exitcode(status_bits)
+                status = _status(command, pid)
                 if not _read(reading, pieces) and reading in selector.get_map():
                     selector.unregister(reading)
                 if sum(map(len, pieces)) > MAX_OUTPUT_BYTES:
@@ -162,6 +162,24 @@ def _output(command: Command, pid: int, reading: int, deadline_s: float) -> byte
         ending = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
         raise BadValue(f"{command.program} {ending}", _BY_HAND)
     return b"".join(pieces)
+
+
+def _status(command: Command, pid: int) -> int | None:
+    """Return the status of a process that has ended; None while it runs.
+
+    Raises:
+        BadValue: Nobody can know how it ended.
+    """
+    try:
+        ended, bits = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        # The gate inherits that from a parent, such as a shell with `trap "" CHLD`. Then the
+        # kernel throws the status away: see "NOTES" of wait(2).
+        raise BadValue(
+            f"nobody knows whether {command.program} failed: the gate ignores SIGCHLD",
+            "start the gate without that, as systemd does",
+        ) from None
+    return os.waitstatus_to_exitcode(bits) if ended else None
 
 
 def _watch_end(selector: selectors.BaseSelector, pid: int) -> int | None:
@@ -191,4 +209,5 @@ def _kill(pid: int) -> None:
     """Kill a process and its children, and wait for its end."""
     with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)

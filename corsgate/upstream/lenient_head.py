@@ -45,7 +45,7 @@ class LenientHead:
         repairs: What was put right, and how often.
     """
 
-    head: bytes
+    head: bytes = attrs.field(repr=False)
     repairs: Counter[Repair]
 
 

@@ -84,6 +84,7 @@ class Prober:
         self._credentials = None if check.anonymous else credentials
         self._guard = guard
         self._upstream_credentials = upstream.credentials
+        self._has_credentials = bool(upstream.all_credentials)
         rules = upstream.request_rules.request_headers
         # A probe that lacks what the server wants of each request would take it down.
         self._fields = [
@@ -215,9 +216,9 @@ class Prober:
 
     def _why_refused(self, head: ResponseHead, *, signed: bool) -> str:
         """Return what a refusal of a probe's credentials means; empty if it is none."""
-        if head.status not in REFUSED or self._upstream_credentials is None:
+        if head.status not in REFUSED or not self._has_credentials:
             return ""
-        if self._credentials is None:
+        if self._credentials is None or self._upstream_credentials is None:
             return " to a probe without credentials"
         words = refusal_words(self._upstream_credentials, head.status, head.headers, signed=signed)
         return f": {words}"

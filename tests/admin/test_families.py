@@ -151,6 +151,17 @@ class FamiliesTests(AdminTestCase):
         plain = self.front(box, rest=ADMIN)
         self.assertNotIn((name, (box.url, "a")), samples(view_of(plain)))
 
+    async def test_blocked_account(self) -> None:
+        """The account of a single origin counts too."""
+        name = "corsgate_upstream_credentials_blocked"
+        box = await self.upstream(response(401))
+        account = '[credentials.one]\ntype = "bearer"\ntoken = "t1"\n'
+        lines = 'credentials_by_origin = { "https://app.example" = "one" }\n'
+        gate = self.front(box, upstream=lines, rest=account + ADMIN)
+        for blocked in (0, 0, 1):
+            self.assertEqual(samples(view_of(gate))[name, (box.url, "a")], blocked)
+            await self.ask(gate, headers=[FROM_APP])
+
     async def test_labels_are_bounded(self) -> None:
         """Whatever clients send, a route has so many samples and no more."""
         gate = self.front(await self.upstream(), rest=ADMIN)

@@ -16,7 +16,7 @@ from tests.admin.page_case import BANNER, ROWS, STATE, StatusPageTestCase, free_
 from tests.admin.pages import Chromium, accessibility_faults, firefox
 from tests.apache import ApacheDigest
 from tests.certificates import Authority
-from tests.peers import request
+from tests.peers import request, response
 from tests.processes.test_ending import SWITCH, UPGRADE
 from tests.twistd import Daemon
 
@@ -218,6 +218,35 @@ cors = "app"
         self.assertIn("credentials: basic for http://localhost:4200", said)
         self.assertIn(words, said)
         await self.accessible(page, dark)
+
+    async def test_blocked_account(self) -> None:
+        """Of several accounts, the page says which pages' one is blocked."""
+        box = await self.upstream(response(401))
+        self.reload(
+            lambda text: (
+                f"""{text}
+[upstreams.closed]
+servers = ["{box.url}"]
+credentials_by_origin = {{ "https://app.example" = "one" }}
+[credentials.one]
+type = "bearer"
+token = "wrong"
+[routes."/x"]
+upstream = "closed"
+cors = "app"
+"""
+            )
+        )
+        page = await self.page()
+        await in_thread(page.wait, f"{ROWS}.length === 2")
+        for _ in range(2):
+            self.assertEqual(await self.call(target=b"/x"), 401)
+        said = await in_thread(page.wait, f"{ATTENTION}.includes('get 502') && {ATTENTION}")
+        words = "for requests from https://app.example. Requests get 502"
+        self.assertIn(words, said)
+        upstreams = await in_thread(page.run, SERVERS)
+        self.assertIn("credentials: bearer for https://app.example, 403 for all others", upstreams)
+        self.assertIn("requests from https://app.example get 502 until", upstreams)
 
     async def test_faults_are_accessible(self) -> None:
         """A failed reload, and a page without any request."""

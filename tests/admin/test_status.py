@@ -113,7 +113,7 @@ class StatusTests(AdminTestCase):
             blocked = server["credentials_blocked"]
             if rejections:
                 now_s = self.of_gate(gate)["gate"]["now_s"]
-                self.assertEqual(blocked["rejections"], rejections)
+                self.assertEqual((blocked["rejections"], blocked["origins"]), (rejections, []))
                 self.assertLess(abs(blocked["until_s"] - now_s), 6)
                 self.assertEqual(server["state"], "up")
             else:
@@ -131,6 +131,30 @@ class StatusTests(AdminTestCase):
             await self.ask(gate, headers=[FROM_APP])
         (server,) = self.of_gate(gate)["upstreams"][0]["servers"]
         self.assertEqual(server["credentials_blocked"]["rejections"], 2)
+
+    async def test_accounts(self) -> None:
+        """An account of a single origin that is blocked, or can't log in, is shown as well."""
+        login, box = await self.upstream(response(503)), await self.upstream(response(401))
+        lines = 'credentials_by_origin = { "https://app.example" = "one" }\n'
+        tokens = f'grant = "client_credentials"\nclient_id = "g"\ntoken_url = "{login.url}/t"\n'
+        for kind, more in (
+            ("bearer", 'token = "s3"\n'),
+            ("oauth2", f'{tokens}client_secret = "s3"\n'),
+        ):
+            account = f'[credentials.one]\ntype = "{kind}"\n{more}'
+            gate = self.front(box, upstream=lines, rest=account + ADMIN)
+            for _ in range(2):
+                await self.ask(gate, headers=[FROM_APP])
+            (upstream,) = self.of_gate(gate)["upstreams"]
+            accounts = upstream["credentials_by_origin"]
+            self.assertEqual(accounts, {"https://app.example": kind})
+            (server,) = upstream["servers"]
+            if kind == "bearer":
+                for member in ("credentials_blocked", "credentials_refused"):
+                    self.assertEqual(server[member]["origins"], ["https://app.example"])
+                self.assertEqual(server["credentials_blocked"]["rejections"], 2)
+            else:
+                self.assertIn("no token for client", upstream["login_failure"]["words"])
 
     async def test_login_failure(self) -> None:
         """Why there is no token is said of the upstream, in words without a secret."""

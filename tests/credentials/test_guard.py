@@ -204,6 +204,20 @@ class GuardTests(SynchronousTestCase):
         self.guard.admit_login(SERVER).rejected()
         self.assertRaises(CredentialsRejected, self.guard.admit_login, SERVER)
 
+    def test_would_wait(self) -> None:
+        """It says what `admit` would do: wait, or not."""
+        found = []
+        for _ in range(3):
+            found.append(self.guard.would_wait(SERVER))
+            asked = self.ask()
+        self.assertEqual(found, [False, False, True])
+        self.assertNoResult(asked)
+        self.clock.advance(1)
+        self.successResultOf(asked).accepted()
+        self.assertFalse(self.guard.would_wait(SERVER))
+        self.block(OTHER)
+        self.assertFalse(self.guard.would_wait(OTHER))
+
     def test_logins_count(self) -> None:
         """A login is one of those that are under way."""
         login, asked = self.guard.admit_login(SERVER), [self.ask(), self.ask()]

@@ -82,18 +82,26 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual([each.is_current for each in places], [False, False])
         self.failureResultOf(waiting, CredentialsRejected)
 
+    def test_challenged_alone(self) -> None:
+        """Where none waits, a place is given back: others may be due first for another reason."""
+        places = [self.admit(), self.admit()]
+        places[0].challenged()
+        self.assertFalse(places[0].is_current)
+        self.admit()
+        self.assertTrue(self.guard.would_wait(SERVER))
+
     def test_many_challenged(self) -> None:
         """No more are sent once more than may fail before a block."""
         places, waiting = [self.admit(), self.admit()], self.ask()
         self.clock.advance(1)
         places.append(self.successResultOf(waiting))
+        last = self.ask()
         for place in places:
             place.challenged()
         self.assertEqual([each.is_current for each in places], [True, False, False])
-        again = self.ask()
-        self.assertNoResult(again)
+        self.assertNoResult(last)
         places[0].challenged()
-        self.failureResultOf(again, CredentialsRejected)
+        self.failureResultOf(last, CredentialsRejected)
 
     def test_challenged_then_accepted(self) -> None:
         """The verdict on the request that is sent once more is the one that counts."""

@@ -85,6 +85,10 @@ class EchoTests(SynchronousTestCase):
             (f"/login?next=%2Fb%3Fapi_key%3D{twice}%26c%3D1", "/login?next=%2Fb%3Fc%3D1"),
             (f"/login?next=%2Fb%3Fc%3D1%26api_key%3D{twice}&z", "/login?next=%2Fb%3Fc%3D1&z"),
             (f"/k/{ENCODED}?key={SECRET}", "/k/***?key=***"),
+            (f"/b?api_key={ENCODED};c=1", "/b?;c=1"),
+            (f"/b?c=1;api_key={ENCODED};d=1", "/b?c=1;d=1"),
+            (f"?api_key={ENCODED}", "?"),
+            (f"?api_key={ENCODED}&c=1", "?c=1"),
             ("/b?api_key=other", "/b?api_key=other"),
         ):
             self.assertEqual(self.seen(value), expected)
@@ -97,6 +101,12 @@ class EchoTests(SynchronousTestCase):
             ("Refresh", f"0; url=/b?api_key={ENCODED}", "0; url=/b"),
             ("Refresh", f"0; url='/b?api_key={ENCODED}'", "0; url='/b'"),
             ("Content-Location", f"/b?api_key={ENCODED}", "/b"),
+            (
+                "Set-Cookie",
+                f"last=%2Fb%3Fapi_key%3D{ENCODED}; Path=/b?api_key={ENCODED}; Secure",
+                "last=%2Fb; Path=/b; Secure",
+            ),
+            ("Set-Cookie", f"last=/b?api_key={ENCODED};Secure", "last=/b?;Secure"),
             ("X-Request-Uri", f"/b?api_key={ENCODED}&c", "/b?c"),
         ):
             self.assertEqual(self.seen(value, name), expected)

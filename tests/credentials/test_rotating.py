@@ -16,16 +16,19 @@ from zope.interface.verify import verifyObject
 
 from corsgate.config.model.command import Command
 from corsgate.config.model.values import (
+    AwsCredentials,
     BasicCredentials,
     BearerCredentials,
     Credentials,
     DigestCredentials,
     HeaderCredentials,
+    QueryCredentials,
     Secret,
+    SeveralCredentials,
 )
 from corsgate.credentials.build import build
 from corsgate.credentials.guard import Guard
-from corsgate.credentials.rotating import RotatingCredentials, can_rotate
+from corsgate.credentials.rotating import DOUBTED_AFTER_S, RotatingCredentials, can_rotate
 from corsgate.credentials.secret_commands import INTERVAL_S, SecretCommands
 from corsgate.errors import CredentialsRejected, UpstreamError
 from corsgate.interfaces import IAttempt, ICredentials
@@ -203,7 +206,7 @@ class RotatingTests(SynchronousTestCase):
         self.assertEqual(self.runs, 1)
 
     def test_other_responses(self) -> None:
-        """Only a 401 to a request with the credentials is a rejection."""
+        """Only a 401 to a request with the password is a rejection."""
         signer = self.made(KINDS[0])
         attempt = signer.begin(SERVER)
         signed = self.first(attempt)
@@ -213,6 +216,30 @@ class RotatingTests(SynchronousTestCase):
         self.assertFalse(self.settled(attempt.responded(unsigned, REFUSED)))
         self.assertEqual(self.runs, 0)
         self.assertTrue(self.settled(attempt.responded(Signed(head=GET, is_fresh=False), REFUSED)))
+
+    def test_forbidden(self) -> None:
+        """A 403 rejects a key that is not new, for kinds whose servers respond so; 400 for AWS."""
+        aws = AwsCredentials(
+            region="us-east-1", service="s3", access_key=Secret("A"), secret_key=OLD
+        )
+        key = HeaderCredentials(name="X", value=Secret("x"))
+        for credentials, statuses in (
+            (KINDS[0], ()),
+            (KINDS[2], (403,)),
+            (QueryCredentials(name="key", value=OLD), (403,)),
+            (SeveralCredentials(parts=(key, BearerCredentials(token=OLD))), (403,)),
+            (aws, (400, 403)),
+        ):
+            for status in (200, 400, 403, 404, 500):
+                refused = ResponseHead(status, b"", [])
+                signer = self.made(credentials)
+                attempt = signer.begin(SERVER)
+                signed = self.first(attempt)
+                self.clock.advance(DOUBTED_AFTER_S - 1)
+                self.assertFalse(self.settled(attempt.responded(signed, refused)))
+                self.clock.advance(1)
+                again = self.settled(attempt.responded(signed, refused))
+                self.assertIs(again, status in statuses, (credentials, status))
 
     def test_rejected_together(self) -> None:
         """Requests that were rejected meanwhile are signed with what the first one has found."""

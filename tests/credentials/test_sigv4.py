@@ -206,7 +206,7 @@ class RuleTests(SynchronousTestCase):
             (b"/", b"/"),
             (b"*", b"*"),
             (b"/a(b)'/%7e%c3%a9//%2f?", b"/a%28b%29%27/~%C3%A9//%2F?"),
-            (b"/?b=a+b/&a&&=&c=%2b=", b"/?b=a%20b%2F&a&&=&c=%2B%3D"),
+            (b"/?b=a+b/&a&&=&c=%2b=", b"/?b=a%20b%2F&a&=&c=%2B%3D"),
         ):
             self.assertEqual(normal_target(target), expected)
             self.assertEqual(normal_target(expected), expected)
@@ -278,7 +278,9 @@ class OracleTests(SynchronousTestCase):
         service: str,
     ) -> None:
         """A request that is encoded as botocore encodes it has the same signature."""
-        path = "/" + "/".join(quote(each, safe="") for each in segments)
+        # In the key of an object, botocore leaves a slash as it is.
+        safe = "/" if service == "s3" else ""
+        path = "/" + "/".join(quote(each, safe=safe) for each in segments)
         query = "&".join(f"{quote(a, safe='')}={quote(b, safe='')}" for a, b in pairs)
         target = f"{path}?{query}" if query else path
         values = {name: value.strip() for name, value in more.items() if value.isascii()}

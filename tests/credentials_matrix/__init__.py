@@ -9,7 +9,8 @@ The matrix crosses the kinds with {GET, POST with a small body, POST of 50 MB, W
 - what was logged: the access log's status, a reason for each error, and no secret in any spelling.
 
 It also sends 64 requests at once with each kind, and checks that no credentials reach another
-server: by a redirect, by tricks with Host, by a retry, by another upstream, or by discovery.
+server: by a redirect, by tricks with Host, by a retry, by another upstream, or by discovery. It has
+boxes that cut, fail and forget at random, too.
 
 The parts:
 
@@ -17,7 +18,8 @@ The parts:
 - `kind.py`: what the matrix asks of a kind; `kinds/`: one module for each kind.
 - `stage.py`: a gate before boxes. `requests.py`: the sorts of requests. `uploader.py`: 50 MB.
 - `leaks.py`: finds a secret in any spelling.
-- `test_cells.py`, `test_many.py`, `test_confined.py`: the tests, made for every kind.
+- `test_cells.py`, `test_many.py`, `test_confined.py`, `test_chaos.py`: the tests, made for every
+  kind.
 
 To add a kind, add one module to `kinds/` with a class `Kind` that extends `kind.Kind`:
 

@@ -80,6 +80,7 @@ class MatrixTestCase(GateTestCase):
             file="gate.toml",
             environ={},
             read_file=lambda name: Path(name).read_bytes(),
+            has_spnego=True,
             cors_rules=CORS_RULES,
         )
         return self.serve_config(config)

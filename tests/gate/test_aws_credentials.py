@@ -63,6 +63,7 @@ class SignatureTests(AwsTestCase):
                 (b"GET", b"/v1", [], None),
                 (b"GET", b"/v1/a%20b/%C3%A9?list-type=2&prefix=a%2Fb&acl", [], None),
                 (b"GET", b"/v1/a(b)'!/x?prefix=a+b/(c)&d", [], None),
+                (b"GET", b"/v1/x?&&", [], None),
                 (b"HEAD", b"/v1/x", [], None),
                 (b"DELETE", b"/v1/x?versionId=1", [], None),
                 (b"PUT", b"/v1/x", [(b"X-Amz-Meta-A", b"a,  b"), (b"x-amz-acl", b"p")], b"abc"),

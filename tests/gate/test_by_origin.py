@@ -195,6 +195,40 @@ class ChoiceTests(GateTestCase):
                 answer = await self.ask(gate, headers=fields)
                 self.assertIn(b"Origin", answer.one(b"vary").split(b", "))
 
+    async def test_cookies(self) -> None:
+        """A box that prefers its session to the credentials doesn't mistake a page for another."""
+        server = await self.upstream()
+
+        def box(got: Message) -> bytes:
+            user = got.fields.get(b"cookie", [account(got).encode()])[0]
+            return response(200, [(b"Set-Cookie", user + b"; Path=/")], user)
+
+        server.answer = box
+        gate = self.serve(
+            config(server).replace("[cors.app]", "[cors.app]\nallow_credentials = true")
+        )
+        client = await self.connect(gate)
+        kept: tuple[Header, ...] = ()
+        for origin, whose in ((ONE, b"one:p1"), (TWO, b"k2"), (ONE, b"one:p1")):
+            answer = await self.asked(client, origin, more=kept)
+            self.assertEqual(answer.body, whose)
+            # A browser sends it with every page's requests.
+            kept = tuple((b"Cookie", each) for each in answer.fields.get(b"set-cookie", []))
+
+    async def test_wrong_password(self) -> None:
+        """What one account's password does to it leaves the others alone."""
+        server = await self.upstream()
+        server.answer = lambda got: response(401 if account(got) == "one:p1" else 200)
+        gate = self.serve(config(server, BY_ORIGIN + REST))
+        client = await self.connect(gate)
+        statuses = [(await self.asked(client, ONE)).status for _ in range(4)]
+        self.assertEqual(statuses, [401, 401, 502, 502])
+        for origin in (TWO, THREE) * 3:
+            self.assertEqual((await self.asked(client, origin)).status, 200)
+        self.assertEqual((await self.asked(client, ONE)).status, 502)
+        mine = [each for each in server.requests if account(each) == "one:p1"]
+        self.assertEqual(len(mine), 2)
+
     async def test_redirect(self) -> None:
         """Addresses of the upstream are still the gate's in responses."""
         server = await self.upstream()

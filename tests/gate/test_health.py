@@ -192,6 +192,21 @@ class Probes(HealthTestCase):
         await server.judged(1)
         self.assertNotIn(b"authorization", server.probes[0].fields)
 
+    async def test_accounts_only(self) -> None:
+        """Where there are only accounts of single origins, a probe has none, and is said to."""
+        server = await self.probed()
+        server.well = lambda _: response(401, [CHALLENGE])
+        accounts = 'credentials_by_origin = { "https://app.example" = "one" }'
+        gate = self.front(
+            server,
+            upstream=f"{health()}\n{accounts}",
+            rest='[credentials.one]\ntype = "bearer"\ntoken = "t"\n',
+        )
+        await server.judged(4)
+        (state,) = gate.service.upstreams["a"].balancer.states.values()
+        self.assertIn("it answers 401 to a probe without credentials", state.reason)
+        self.assertNotIn(b"authorization", server.probes[0].fields)
+
     async def test_own_connections(self) -> None:
         """Where all connections are busy, a server isn't down for it."""
         server = await self.probed()

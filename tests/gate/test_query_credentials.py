@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.gate.websocket import EchoServer, call, hang_up
-from tests.peers import Message, response
+from tests.peers import Client, Message, response
 from tests.support import APP, FROM_APP, LISTEN, PASSWORD, POLICY, GateTestCase
 
 QUERY = 'credentials = { type = "query", name = "api_key", value = { env = "PASSWORD" } }'
@@ -21,6 +21,11 @@ def _ends_with(data: bytes, message: Message) -> None:
     """Send a response, and close the connection."""
     message.connection.send(data)
     message.connection.finish()
+
+
+def _has(client: Client, data: bytes) -> bool:
+    """Return whether a client has got some data."""
+    return data in client.data
 
 
 class QueryTests(GateTestCase):
@@ -105,6 +110,19 @@ class QueryTests(GateTestCase):
         client.send(b"GET /v1/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await client.when(lambda: client.data.endswith(b"ok"))
         self.assertNotIn(PASSWORD.encode(), client.data)
+
+    async def test_trailers(self) -> None:
+        """Nor do trailers, behind a body that has come whole or one that is relayed."""
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ending = b"0\r\nX-Next: /v1/z?p=2&" + KEY + b"\r\nX-Sum: 1\r\n\r\n"
+        ask = b"GET /v1/x HTTP/1.1\r\nHost: localhost\r\nTE: trailers\r\nConnection: TE\r\n\r\n"
+        for body in (b"ok", b"x" * 0xFFFF):
+            upstream = await self.upstream(head + b"%x\r\n%b\r\n" % (len(body), body) + ending)
+            client = await self.connect(self.front(upstream, upstream=QUERY))
+            client.send(ask)
+            await client.when(partial(_has, client, b"X-Sum: 1"))
+            self.assertIn(b"X-Next: /v1/z?p=2\r\n", client.data)
+            self.assertNotIn(PASSWORD.encode(), client.data)
 
     async def test_stripped_prefix(self) -> None:
         """The key follows what the box gets for a target."""

@@ -11,6 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from corsgate.config.model.values import (
+    HeaderCredentials,
+    OriginCredentials,
+    Secret,
+    SeveralCredentials,
+)
 from corsgate.config.toml.lines import key_lines
 from corsgate.errors import BadValue, ConfigError
 from corsgate.gate.startup_checks import (
@@ -100,12 +106,23 @@ class OAuth2Tests(SynchronousTestCase):
         """The fault has the place of the credentials."""
         config = parse(f"{LISTEN}{REST}")
         credentials = attrs.evolve(FIRST, token_file="/none/kept")
-        upstream = attrs.evolve(config.upstreams["a"], credentials=credentials)
-        changed = attrs.evolve(config, upstreams={"a": upstream})
-        error = self.assertRaises(
-            ConfigError, preflight, changed, reactor=MemoryReactorClock(), file="f", lines={}
+        key = HeaderCredentials(name="X-Key", value=Secret("k"))
+        places: tuple[dict[str, Any], ...] = (
+            {"credentials": credentials},
+            {"credentials": SeveralCredentials(parts=(key, credentials))},
+            {
+                "credentials_by_origin": (
+                    OriginCredentials(origin="http://a", credentials=credentials),
+                )
+            },
         )
-        self.assertEqual([each.key for each in error.faults], ["upstreams.a.credentials"])
+        for place in places:
+            upstream = attrs.evolve(config.upstreams["a"], **place)
+            changed = attrs.evolve(config, upstreams={"a": upstream})
+            error = self.assertRaises(
+                ConfigError, preflight, changed, reactor=MemoryReactorClock(), file="f", lines={}
+            )
+            self.assertEqual([each.key for each in error.faults], ["upstreams.a.credentials"])
 
 
 class PreflightTests(SynchronousTestCase):

@@ -10,10 +10,12 @@ from pathlib import Path
 from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.certificates import self_signed
+from tests.leaks.box import Box
 from tests.leaks.markers import Marker, leaks
 from tests.leaks.places import PLACES, Place, Written, summary
 from tests.notified import Notified
-from tests.peers import Message, Upstream, reactor, request, response
+from tests.ntlm_box import challenge_message
+from tests.peers import reactor, request
 from tests.processes.case import ProcessTestCase
 from tests.support import APP, FROM_APP, FROM_FOREIGN, POLICY
 from tests.tree import ROOT, outside
@@ -23,12 +25,27 @@ STATUS = re.compile(r"status and metrics: http://127\.0\.0\.1:(\d+)/")
 
 LISTENER = '[[listener]]\nendpoint = "tcp:0:interface=127.0.0.1"\n'
 
+RELOADED = "reload (SIGHUP) took"
+
 PREFLIGHT = [FROM_APP, (b"Access-Control-Request-Method", b"PUT")]
 
 WAYS = ("fine", "wrong", "forbidden", "error", "close", "garbage", "away", "crash", "early")
 """What the box does, or is done to a request for it, by the last segment of the target."""
 
 CRASHES = """
+import gc, os
+def write_all():
+    # The daemon has put what it started with out of reach.
+    gc.unfreeze()
+    with open(os.environ["REPRS"], "a") as file:
+        for each in gc.get_objects():
+            if str(type(each).__module__).startswith(PACKAGES):
+                try:
+                    print(repr(each), file=file)
+                except Exception as error:
+                    print(f"{type(each)} has no repr: {error}", file=file)
+PACKAGES = ("corsgate.credentials", "corsgate.message", "corsgate.upstream", "corsgate.interfaces")
+
 from corsgate.upstream import treq_client
 _send = treq_client.ProxyClient.send
 def send(self, origin, head, *rest):
@@ -41,56 +58,20 @@ treq_client.ProxyClient.send = send
 from corsgate.upstream import signed
 _signed = signed.send_signed
 from corsgate.gate import sender
-async def send_signed(credentials, head, origin, body, send):
+async def send_signed(credentials, head, origin, *rest, **named):
     if b"early" in head.target:
         attempt = credentials.begin(origin)
         done = await attempt.sign(head, b"")
-        raise RuntimeError(f"forced, with {[credentials, attempt, head, done]}")
-    return await _signed(credentials, head, origin, body, send)
+        if b"-command/" in head.target:
+            write_all()
+        seen = [credentials, attempt, head, done, done.pins, *rest, *named.items()]
+        seen = repr(seen)
+        attempt.end()
+        raise RuntimeError(f"forced, with {seen}")
+    return await _signed(credentials, head, origin, *rest, **named)
 sender.send_signed = send_signed
 """
 """Exceptions with all that is at hand in their messages, where heads with credentials are."""
-
-
-class Box:
-    """Stands for the closed box of all upstreams.
-
-    Args:
-        upstream: Its sockets.
-    """
-
-    def __init__(self, upstream: Upstream) -> None:
-        self.upstream = upstream
-        upstream.answer = self.answer
-
-    def answer(self, asked: Message) -> bytes | None:
-        """Return what the last segment of the target says."""
-        way = asked.target.partition(b"?")[0].rpartition(b"/")[2]
-        authorization = asked.fields.get(b"authorization", [b""])[0]
-        if b"/digest-" in asked.target and not authorization.startswith(b"Digest"):
-            return response(401, CHALLENGES)
-        match way:
-            case b"wrong":
-                return response(401, CHALLENGES, b"no")
-            case b"forbidden":
-                return response(403, body=b"no")
-            case b"error":
-                return response(500, body=b"no")
-            case b"away":
-                return response(302, [(b"Location", b"http://127.0.0.1:1/elsewhere")])
-            case b"garbage":
-                return b"this is no HTTP\r\n\r\n"
-            case b"close":
-                asked.connection.transport.abortConnection()
-                return None
-        return response(200, [(b"Set-Cookie", b"session=1")], b"fine")
-
-
-CHALLENGES = [
-    (b"WWW-Authenticate", b'Digest realm="box", nonce="n", qop="auth"'),
-    (b"WWW-Authenticate", b'Basic realm="box"'),
-    (b"WWW-Authenticate", b'Bearer realm="box", error="invalid_token"'),
-]
 
 
 class LeakTestCase(ProcessTestCase):
@@ -98,25 +79,34 @@ class LeakTestCase(ProcessTestCase):
 
     Attributes:
         outputs: All that was written, sent or shown, by where.
+        statuses: The status of the first GET of each target.
     """
 
     places: Sequence[Place] = PLACES
+    timeout = 400
     log_format = "text"
     prepare = CRASHES
 
     async def begin(self) -> None:
         """Start it."""
         self.outputs: dict[str, bytes] = {}
+        self.statuses: dict[str, int] = {}
         self.directory = Path(self.mktemp()).absolute()
         self.directory.mkdir(mode=0o700)
-        self.box = Box(await self.upstream())
-        self.written = Written(self.directory, self.box.upstream.url, self.places)
+        upstream = await self.upstream()
+        self.written = Written(self.directory, upstream.url, self.places)
+        self.box = Box(upstream, self.written.learned, challenge_message(self))
         self.file = self.directory / "corsgate.toml"
         self.toml = self.whole(self.written.toml() + self.tls())
         self.written.targets.append("/tls")
         self.file.write_text(self.toml, "utf-8")
         self.notified = Notified(self)
-        self.environ: Mapping[str, str] = {**self.written.environ, **self.notified.environ}
+        self.reprs = self.directory / "reprs"
+        self.environ: Mapping[str, str] = {
+            **self.written.environ,
+            **self.notified.environ,
+            "REPRS": str(self.reprs),
+        }
         self.daemon_process = Daemon(
             "--config", str(self.file), prepare=self.prepare, environ=self.environ
         )
@@ -162,7 +152,7 @@ class LeakTestCase(ProcessTestCase):
             for way in ways:
                 path = f"{target}/{way}?q=1".encode()
                 calls = [request(target=path, headers=[FROM_APP])]
-                if way in ("fine", "wrong"):
+                if way in ("fine", "wrong") and len(ways) > 2:
                     calls += [
                         request(b"PUT", path, [FROM_APP], b"body"),
                         request(b"OPTIONS", path, PREFLIGHT),
@@ -172,6 +162,7 @@ class LeakTestCase(ProcessTestCase):
                     client.send(call)
                     found = await client.response()
                     self.keep(f"response to {way}", found.raw)
+                    self.statuses.setdefault(f"{target}/{way}", found.status)
                     if found.fields.get(b"connection") == [b"close"]:
                         await client.close()
                         client = await self.connect_to(self.port)
@@ -208,7 +199,17 @@ class LeakTestCase(ProcessTestCase):
             ["check", str(other)],
             ["explain", "--config", config, *asked],
             ["explain", "--config", config, "--json", *asked],
-            ["explain", "--config", config, "--live", *asked],
+            *(
+                [
+                    "explain",
+                    "--config",
+                    config,
+                    "--live",
+                    *asked[:-1],
+                    f"http://localhost:{self.port}{each}",
+                ]
+                for each in ("/basic-literal/fine", "/query-file/away", "/session-basic-literal/x")
+            ),
             ["diff", config, str(other)],
             ["diff", "--json", str(other), config],
             ["learn", "--from", str(log)],
@@ -250,13 +251,16 @@ class LeakTestCase(ProcessTestCase):
         await self.begin()
         self.keep("process arguments", self.arguments())
         await self.call_all()
+        # Other credentials, which know nothing yet.
+        await self.reload(self.toml.replace("/login/", "/failing/"), RELOADED)
+        await self.call_all(("fine", "fine"))
         self.written_before = list(self.written.sent)
         await self.look_at_admin()
         await self.run_commands()
         for each in self.faulty():
             self.assertNotEqual(each, self.toml)
             await self.reload(each, "the old configuration stays in force")
-        await self.reload(self.toml, "reload (SIGHUP) took")
+        await self.reload(self.toml, RELOADED)
         self.written.rotate()
         await self.daemon_process.when(
             lambda: "reload (a secret has changed) took" in self.daemon_process.said
@@ -270,6 +274,8 @@ class LeakTestCase(ProcessTestCase):
         self.daemon_process.signal("TERM")
         await self.daemon_process.ended()
         self.keep("log", self.daemon_process.said.encode())
+        if self.reprs.exists():
+            self.keep("reprs", self.reprs.read_bytes())
         for message in self.notified.messages:
             self.keep("systemd", repr(message).encode())
 
@@ -279,7 +285,11 @@ class LeakTestCase(ProcessTestCase):
 
     def found(self) -> str:
         """Return which outputs have which secrets; empty if none has any."""
-        markers = self.written.markers
+        assertions = [
+            Marker(place="assertion", text=each, core=each.rpartition(".")[2])
+            for each in self.box.assertions
+        ]
+        markers = [*self.written.markers, *assertions]
         return summary({where: leaks(data, markers) for where, data in self.outputs.items()})
 
     def unsent(self) -> list[str]:

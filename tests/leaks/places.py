@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from tests.certificates import self_signed
 from tests.leaks.markers import Marker, marker
 
 TOKEN = "+/~._-=="
@@ -23,7 +24,12 @@ VISIBLE = "+/=~ %\"<&>'\\{};:,x"
 ANY = VISIBLE + "\u00e9\u20ac"
 """What passwords may have."""
 
+SOURCES = ("literal", "env", "file", "systemd", "command")
+
 _SECRET = re.compile(r"\bSECRET\b")
+_LOGIN = 'type = "session", login_url = "/login/NAME"'
+_EXPIRED = 'expired = { status = [401], location = "/login/NAME" }'
+_OAUTH2 = 'type = "oauth2", client_id = "gate", token_url = "BOX/login/NAME"'
 
 
 @attrs.frozen(kw_only=True)
@@ -32,15 +38,20 @@ class Place:
 
     Attributes:
         name: Its name, in lower-case letters.
-        keys: The lines of the upstream. ``SECRET`` stands in the place of each secret.
+        keys: The lines of the upstream. ``SECRET`` stands in the place of each secret, ``BOX`` for
+            the URL of the box, ``NAME`` for the upstream's name, ``FOLDER`` for a directory.
         rest: The characters that the secrets end with.
         is_sent: Whether the box gets the secrets as they are, in some encoding.
+        sources: Where the secrets come from. All sources are read by the same code.
+        is_key: Whether the secrets are private keys.
     """
 
     name: str
     keys: str
     rest: str = VISIBLE
     is_sent: bool = True
+    sources: Sequence[str] = ("literal", "file", "command")
+    is_key: bool = False
 
 
 PLACES: Sequence[Place] = (
@@ -48,6 +59,7 @@ PLACES: Sequence[Place] = (
         name="basic",
         keys='credentials = { type = "basic", username = "admin", password = SECRET }',
         rest=ANY,
+        sources=SOURCES,
     ),
     Place(
         name="digest",
@@ -61,6 +73,96 @@ PLACES: Sequence[Place] = (
         keys='credentials = { type = "header", name = "X-Api-Key", value = SECRET }',
     ),
     Place(
+        name="headers",
+        keys='credentials = { type = "header", headers = { X-Key = SECRET, X-Other = SECRET } }',
+    ),
+    Place(
+        name="query",
+        keys='credentials = { type = "query", name = "api_key", value = SECRET }',
+        rest=ANY,
+    ),
+    Place(
+        name="auto",
+        keys='credentials = { type = "auto", username = "admin", password = SECRET }',
+        rest=ANY,
+        is_sent=False,
+    ),
+    Place(
+        name="ntlm",
+        keys='credentials = { type = "ntlm", username = "admin", password = SECRET }',
+        rest=ANY,
+        is_sent=False,
+    ),
+    Place(
+        name="aws-key",
+        keys='credentials = { type = "aws_sigv4", region = "eu-central-1", service = "s3",'
+        ' access_key = "AKID", secret_key = SECRET }',
+        rest=ANY,
+        is_sent=False,
+    ),
+    Place(
+        name="aws-token",
+        keys='credentials = { type = "aws_sigv4", region = "eu-central-1", service = "s3",'
+        ' access_key = SECRET, secret_key = "no secret of this test", session_token = SECRET }',
+        rest=TOKEN,
+    ),
+    Place(
+        name="oauth2-basic",
+        keys=f"credentials = {{ {_OAUTH2}, client_secret = SECRET, token_params = {{ x = SECRET }},"
+        ' grant = "client_credentials" }',
+        rest=ANY,
+    ),
+    Place(
+        name="oauth2-post",
+        keys=f"credentials = {{ {_OAUTH2}, client_secret = SECRET,"
+        ' auth_method = "post", grant = "client_credentials" }',
+        rest=ANY,
+    ),
+    Place(
+        name="oauth2-key",
+        keys=f"credentials = {{ {_OAUTH2}, private_key = SECRET,"
+        ' auth_method = "private_key_jwt", grant = "client_credentials" }',
+        is_sent=False,
+        is_key=True,
+    ),
+    Place(
+        name="oauth2-refresh",
+        keys=f"credentials = {{ {_OAUTH2}, refresh_token = SECRET,"
+        ' token_file = "FOLDER/NAME.json", grant = "refresh_token" }',
+        rest=TOKEN,
+    ),
+    Place(
+        name="session-form",
+        keys=f"credentials = {{ {_LOGIN}, form = {{ user = SECRET, pass = SECRET }}, {_EXPIRED},"
+        ' csrf = { cookie = "csrf", header = "X-CSRF-Token" }, logout_url = "/logout" }',
+        rest=ANY,
+    ),
+    Place(
+        name="session-json",
+        keys=f"credentials = {{ {_LOGIN}, json = {{ user = SECRET, pass = SECRET }}, {_EXPIRED},"
+        ' token_path = "data.token", header = "Authorization: Bearer {token}",'
+        ' csrf = { fetch = "HEAD /csrf", header = "X-CSRF-Token" } }',
+        rest=ANY,
+    ),
+    Place(
+        name="session-basic",
+        keys=f'credentials = {{ {_LOGIN}, basic = true, username = "u", password = SECRET,'
+        f' {_EXPIRED}, token_path = "data.token", query = "token", logout_url = "/logout" }}',
+        rest=ANY,
+    ),
+    Place(
+        name="several",
+        keys='credentials = [{ type = "header", name = "X-Key", value = SECRET },'
+        ' { type = "query", name = "key", value = SECRET },'
+        f" {{ {_LOGIN}, form = {{ pass = SECRET }} }}]",
+    ),
+    Place(
+        name="origins",
+        keys='credentials_by_origin = { "https://app.example" = "NAME" }\n'
+        '[credentials.NAME]\ntype = "bearer"\ntoken = SECRET',
+        rest=TOKEN,
+    ),
+    Place(
         name="fields",
         keys="request_headers = { set = { X-Secret = SECRET, X-Token = SECRET } }",
     ),
@@ -71,8 +173,6 @@ PLACES: Sequence[Place] = (
         is_sent=False,
     ),
 )
-
-SOURCES = ("literal", "env", "file", "systemd", "command")
 
 
 @attrs.define
@@ -107,6 +207,16 @@ class Written:
         self.environ["CREDENTIALS_DIRECTORY"] = str(self.directory / "systemd")
         return "".join(self._upstreams())
 
+    def learned(self, name: str) -> str:
+        """Return another secret, which the gate learns from the box and sends to it alone.
+
+        Args:
+            name: What it is.
+        """
+        made = marker(f"{name} {len(self.markers)}", "-learned")
+        self.markers.append(made)
+        return made.text
+
     def rotate(self) -> None:
         """Replace the secrets of all files and commands; the old ones count as secrets still."""
         for number, (path, (place, name)) in enumerate(self._replaceable.items()):
@@ -120,14 +230,16 @@ class Written:
 
     def _upstreams(self) -> Iterator[str]:
         for place in self.places:
-            for source in SOURCES:
+            for source in place.sources:
                 name = f"{place.name}-{source}"
                 numbers = iter(range(99))
+                keys = place.keys.replace("NAME", name).replace("BOX", self.box)
+                keys = keys.replace("FOLDER", str(self.directory))
                 keys = _SECRET.sub(
                     lambda _, place=place, source=source, numbers=numbers: self._source(  # type: ignore[misc]
                         place, source, next(numbers)
                     ),
-                    place.keys,
+                    keys,
                 )
                 self.targets.append(f"/{name}")
                 yield f'[upstreams.{name}]\nservers = ["{self.box}"]\n{keys}\n'
@@ -154,11 +266,17 @@ class Written:
         }[source]
 
     def _marker(self, place: Place, name: str) -> Marker:
-        made = marker(name, place.rest)
+        made = key(name) if place.is_key else marker(name, place.rest)
         self.markers.append(made)
         if place.is_sent:
             self.sent.append(made)
         return made
+
+
+def key(place: str) -> Marker:
+    """Return a private key as the secret of a place."""
+    text = self_signed("localhost").key_pem.decode()
+    return Marker(place=place, text=text.rstrip("\n"), core=text.split("\n")[2])
 
 
 def summary(found: Mapping[str, Sequence[str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from tests.leaks.case import CRASHES, LeakTestCase
 from tests.leaks.places import PLACES
 
@@ -14,6 +16,20 @@ class TextTests(LeakTestCase):
         await self.do_everything()
         self.assertEqual(self.found(), "")
         self.assertEqual(self.unsent(), [])
+        fine = {key: each for key, each in self.statuses.items() if key.endswith("/fine")}
+        self.assertEqual([key for key in fine if fine[key] != 200], ["/tls/fine"])
+        self.assertEqual(sorted(self.box.failed), list(range(8)))
+        seen = self.outputs["reprs"].decode()
+        for name in (
+            "Session",
+            "Token",
+            "Signed",
+            "RotatingCredentials",
+            "NtlmSigner",
+            "QuerySigner",
+        ):
+            self.assertRegex(seen, rf"\b{name}\b")
+        self.assertGreater(len(self.box.assertions), 2)
         log = self.outputs["log"].decode()
         # All of it has happened.
         for said in (
@@ -31,6 +47,8 @@ class JsonTests(TextTests):
     """A daemon that logs as JSON."""
 
     log_format = "json"
+    # The first one has all sources.
+    places = (PLACES[0], *(attrs.evolve(each, sources=("command",)) for each in PLACES[1:]))
 
 
 class PlantedTests(LeakTestCase):

@@ -4,47 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from hashlib import md5
 from pathlib import Path
-from urllib.request import parse_http_list, parse_keqv_list
 
-import attrs
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.threads import deferToThread
 
+from tests.ntlm_box import challenge_message
 from tests.peers import Client, Message, Upstream, request, response
 from tests.processes.case import ProcessTestCase
-from tests.support import LISTEN
+from tests.processes.rotated_kinds import KINDS, Logins
+from tests.support import FROM_APP, LISTEN, POLICY
 from tests.twistd import Daemon
 
 OLD, NEW, THIRD = "old-secret", "new-secret", "third-secret"
-
-
-def is_digest_of(asked: Message, secret: str) -> bool:
-    """Return whether a request is signed with a password (RFC 7616 3.4.1)."""
-    scheme, _, rest = asked.fields.get(b"authorization", [b""])[0].decode().partition(" ")
-    if scheme != "Digest":
-        return False
-    given = parse_keqv_list(parse_http_list(rest))
-
-    def hashed(*parts: str) -> str:
-        return md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
-
-    expected = hashed(
-        hashed("admin", "box", secret),
-        *(given[name] for name in ("nonce", "nc", "cnonce", "qop")),
-        hashed(asked.method.decode(), asked.target.decode()),
-    )
-    return given["response"] == expected
-
-
-def has(name: bytes, value: Callable[[str], bytes]) -> Callable[[Message, str], bool]:
-    """Return whether a request has a field that is made of a secret."""
-    return lambda asked, secret: asked.fields.get(name) == [value(secret)]
 
 
 def write(path: Path, text: str) -> None:
@@ -52,59 +27,45 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-@attrs.frozen
-class Kind:
-    """A kind of credentials.
-
-    Attributes:
-        keys: Its keys, with ``SECRET`` in the place of the secret.
-        accepts: Returns whether a request has a secret.
-    """
-
-    keys: str
-    accepts: Callable[[Message, str], bool]
-
-
-KINDS = {
-    "basic": Kind(
-        'type = "basic", username = "admin", password = SECRET',
-        has(b"authorization", lambda s: b"Basic " + b64encode(f"admin:{s}".encode())),
-    ),
-    "bearer": Kind(
-        'type = "bearer", token = SECRET',
-        has(b"authorization", lambda s: f"Bearer {s}".encode()),
-    ),
-    "header": Kind(
-        'type = "header", name = "X-Api-Key", value = SECRET', has(b"x-api-key", str.encode)
-    ),
-    "digest": Kind('type = "digest", username = "admin", password = SECRET', is_digest_of),
-}
-"""Each kind; a new one is added here."""
-
-
 class Box:
     """A server that knows which secrets are valid, and counts who got in with which.
 
     Args:
         upstream: Its sockets.
+        logins: Its sessions.
     """
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, logins: Logins) -> None:
         self.upstream = upstream
         self.valid = [OLD]
         self.accepted: Counter[tuple[str, str]] = Counter()
+        self._logins = logins
         upstream.answer = self.answer
 
     def answer(self, asked: Message) -> bytes:
         """Return 200 for a valid secret, and a challenge for any other."""
-        kind = asked.target.split(b"/")[1].decode()
+        first, _, rest = asked.target[1:].decode().partition("/")
+        name = rest.partition("?")[0] if first == "login" else first
+        kind, logins = KINDS[name], self._logins
         for secret in self.valid:
-            if KINDS[kind].accepts(asked, secret):
-                self.accepted[kind, secret] += 1
-                self.upstream.changed()
-                return response(body=asked.target)
-        challenge = b'Digest realm="box", nonce="%d", qop="auth"' % len(self.upstream.requests)
+            if first == "login":
+                assert kind.logs_in is not None, "it has a login"
+                if kind.logs_in(asked, secret):
+                    return logins.log_in(secret)
+            elif kind.accepts is not None:
+                if kind.accepts(asked, secret):
+                    return self._accepted(name, secret, asked)
+            elif logins.secret_of(asked) == secret or logins.ntlm_accepts(asked, secret):
+                return self._accepted(name, secret, asked)
+        challenge = logins.ntlm_challenge(asked) or kind.challenge
+        if b"%d" in challenge:
+            challenge %= len(self.upstream.requests)
         return response(401, [(b"WWW-Authenticate", challenge)], b"rejected")
+
+    def _accepted(self, name: str, secret: str, asked: Message) -> bytes:
+        self.accepted[name, secret] += 1
+        self.upstream.changed()
+        return response(body=asked.target.partition(b"?")[0])
 
     def got(self, secret: str) -> Deferred[bool]:
         """Return a Deferred that fires once each kind has come with a secret."""
@@ -116,17 +77,15 @@ class RotationTestCase(ProcessTestCase):
 
     async def start(self, source: Callable[[str], str], top: str = "", **environ: str) -> None:
         """Start it; `source` returns where the secret of a kind comes from."""
-        self.box = Box(await self.upstream())
-        self.toml = (
-            top
-            + LISTEN
-            + "".join(
+        self.box = Box(await self.upstream(), Logins(challenge_message(self)))
+        self.toml = top + LISTEN + POLICY
+        for name, kind in KINDS.items():
+            keys = kind.keys.replace("SECRET", source(name)).replace("NAME", name)
+            self.toml += (
                 f'[upstreams.{name}]\nservers = ["{self.box.upstream.url}"]\n'
-                f"credentials = {{ {kind.keys.replace('SECRET', source(name))} }}\n"
-                f'[routes."/{name}"]\nupstream = "{name}"\n'
-                for name, kind in KINDS.items()
+                f"{keys.replace('BOX', self.box.upstream.url)}\n"
+                f'[routes."/{name}"]\nupstream = "{name}"\ncors = "app"\n'
             )
-        )
         self.file = Path(self.mktemp()).absolute()
         self.file.write_text(self.toml)
         self.gate = Daemon("--config", str(self.file), environ=environ)
@@ -137,7 +96,7 @@ class RotationTestCase(ProcessTestCase):
         self.clients = [
             Deferred.fromCoroutine(self.ask_on(await self.connect_to(self.port), name))
             for name in KINDS
-            for _ in range(2)
+            for _ in range(8)
         ]
         await self.box.got(OLD)
 
@@ -148,7 +107,7 @@ class RotationTestCase(ProcessTestCase):
             number += 1
             target = f"/{name}/{number}".encode()
             body = b"x" * 100 if number % 3 == 0 else None
-            client.send(request(b"PUT" if body else b"GET", target, body=body))
+            client.send(request(b"PUT" if body else b"GET", target, [FROM_APP], body=body))
             found = await client.response()
             self.statuses[found.status] += 1
             self.assertEqual(found.status, 200, (target, found.raw, self.gate.said))
@@ -296,7 +255,9 @@ class CommandTests(RotationTestCase):
         self.box.valid = []
         for _ in range(8):
             for name in KINDS:
-                found = await self.send_to(self.port, request(target=f"/{name}/1".encode()))
+                found = await self.send_to(
+                    self.port, request(target=f"/{name}/1".encode(), headers=[FROM_APP])
+                )
                 self.assertIn(found.status, (401, 502))
         # Once for all upstreams at the start, and once after the first rejection.
         self.assertEqual(runs.read_text().count("\n"), 2)

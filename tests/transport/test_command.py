@@ -133,6 +133,15 @@ class FaultTests(SynchronousTestCase):
         said = self.fault("sh", "-c", f"echo {SECRET}; kill -9 $$")
         self.assertTrue(said.startswith('"sh" was ended by signal 9; '), said)
 
+    def test_unknown_status(self) -> None:
+        """A parent has had the gate ignore SIGCHLD, so that the kernel keeps no status."""
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGCHLD, before)
+        for program, time_s in ((("echo", SECRET), 10.0), (("sleep", "60"), 0.2)):
+            problem = fault_of(lambda p=program, t=time_s: run(*p, timeout_s=t))
+            self.assertIn(f'"{program[0]}"', problem)
+            self.assertNotIn(SECRET, problem)
+
     def test_time(self) -> None:
         """What runs too long is killed with its children, even if it ignores SIGTERM."""
         pids = Path(self.mktemp())

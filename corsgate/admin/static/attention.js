@@ -1,7 +1,7 @@
 // What somebody should look at, from a status object.
 
 import { el, foreign, redraw, say } from "./dom.js";
-import { clock, day, duration, several } from "./format.js";
+import { clock, day, duration, fromPages, several } from "./format.js";
 
 const MOST = 8;
 const DAY_S = 86400;
@@ -45,9 +45,11 @@ function* findings(status) {
       // A 403 is more often about a single resource: the server's row has it.
       const refused = server.credentials_refused?.status === 401 ? foreign(server.credentials_refused.words) : null;
       if (server.credentials_blocked) {
+        const from = fromPages(server.credentials_blocked);
         yield ["bad", "#upstreams", [
           "Upstream ", foreign(upstream.name), ": ",
           ...(refused ? [refused] : [foreign(server.origin), " rejected the gate's credentials repeatedly"]),
+          from && ", for requests", foreign(from),
           ". Requests get 502 for up to 5 minutes at a time, or until the secret is corrected.",
         ]];
       } else if (refused) {

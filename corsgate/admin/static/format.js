@@ -61,3 +61,8 @@ export function day(time_s) {
   const two = (n) => String(n).padStart(2, "0");
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
 }
+
+/** The pages whose requests get an account, as " from http://a, http://b"; "" for all others. */
+export function fromPages({ origins }) {
+  return origins.length ? ` from ${origins.join(", ")}` : "";
+}

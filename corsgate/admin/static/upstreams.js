@@ -1,7 +1,7 @@
 // The upstreams and their servers: health, ejections, pools and queues.
 
 import { bar, byId, el, foreign, keyed, setClass, setText, show } from "./dom.js";
-import { clock, count, duration, latency, rate, several } from "./format.js";
+import { clock, count, duration, fromPages, latency, rate, several } from "./format.js";
 import { serverKey } from "./history.js";
 import { spark } from "./plots.js";
 
@@ -82,8 +82,8 @@ function row(upstream, first, history) {
       const told = server.credentials_refused;
       const blocked = server.credentials_blocked;
       setText(refused, [
-        told ? `${told.words} (${several(told.count, "time")}, last at ${clock(told.time_s, time)})` : "",
-        blocked ? `requests get 502 until ${clock(blocked.until_s, time)}, to keep the account from being locked` : "",
+        told ? `${told.words}${fromPages(told) && `, for requests${fromPages(told)}`} (${several(told.count, "time")}, last at ${clock(told.time_s, time)})` : "",
+        blocked ? `requests${fromPages(blocked)} get 502 until ${clock(blocked.until_s, time)}, to keep the account from being locked` : "",
       ].filter(Boolean).join("; "));
       setText(rateCell, rate(now.rate));
       setText(p50, latency(now.p50));
@@ -103,11 +103,11 @@ function row(upstream, first, history) {
   };
 }
 
-/** Say which kinds of credentials an upstream has, also those of single origins. */
-function kinds(upstream) {
-  const origins = Object.entries(upstream.credentials_by_origin).map(([origin, kind]) => `${kind} for ${origin}`);
-  const all = [...(upstream.credentials ? [upstream.credentials] : []), ...origins];
-  return all.length ? `credentials: ${all.join(", ")}` : "no credentials";
+/** Which credentials requests get; those of single origins first. */
+function accounts({ credentials, credentials_by_origin: byOrigin }) {
+  const own = Object.entries(byOrigin).map(([origin, kind]) => `${kind} for ${origin}`);
+  if (!own.length) return credentials ? `credentials: ${credentials}` : "no credentials";
+  return `credentials: ${[...own, `${credentials ?? "403"} for all others`].join(", ")}`;
 }
 
 function card(first, history) {
@@ -126,7 +126,7 @@ function card(first, history) {
     update({ upstream, now }) {
       const up = upstream.servers.filter((server) => server.state === "up").length;
       const parts = [`${count(up)} of ${several(upstream.servers.length, "server")} up`];
-      parts.push(kinds(upstream));
+      parts.push(accounts(upstream));
       setText(about, parts.join(" · "));
       const failure = upstream.login_failure;
       setText(login, failure ? `${failure.words} (${several(failure.count, "time")}, last at ${clock(failure.time_s, now)})` : "");

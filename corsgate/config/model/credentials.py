@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import ClassVar, TypeAlias
+from urllib.parse import quote
 
 import attrs
 
@@ -15,6 +16,7 @@ from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import SessionCredentials
 from corsgate.config.model.validators import Validator, choice, rule
 from corsgate.errors import BadValue
+from corsgate.message.query import normal_name
 
 DIGEST_ALGORITHMS = ("MD5", "SHA-256", "SHA-512-256")
 """The Digest algorithms, weakest first; each includes its ``-sess`` variant (RFC 7616 3.3)."""
@@ -196,8 +198,7 @@ class SeveralCredentials:
                 "keep one of them; only header and query can be combined with others",
             )
         _check_distinct("the header", [name for part in parts for name in sorted(fields_of(part))])
-        queries = [part.name for part in parts if isinstance(part, QueryCredentials)]
-        _check_distinct("the parameter", queries)
+        _check_distinct("the parameter", [name for part in parts for name in _parameters_of(part)])
 
     @property
     def kind(self) -> str:
@@ -209,6 +210,18 @@ def _check_distinct(what: str, names: list[str]) -> None:
     for index, name in enumerate(names):
         if name in names[:index]:
             raise BadValue(f"{what} {rules.show(name)} is sent twice", "remove one of the two")
+
+
+def _parameters_of(part: SingleCredentials) -> tuple[str, ...]:
+    """Return the parameters that credentials add, as servers may read their names."""
+    match part:
+        case QueryCredentials():
+            name = part.name
+        case SessionCredentials(query=name) if name:
+            pass
+        case _:
+            return ()
+    return (normal_name(quote(name).encode("ascii")).decode("utf-8", "replace"),)
 
 
 def parts_of(credentials: Credentials | None) -> tuple[SingleCredentials, ...]:

@@ -253,7 +253,7 @@ class OAuth2Credentials:
 
     kind: ClassVar[str] = "oauth2"
     grant: str = attrs.field(validator=choice(GRANTS))
-    token_url: str = attrs.field(validator=rule(check_token_url))
+    token_url: str = attrs.field(repr=rules.repr_of_url, validator=rule(check_token_url))
     client_id: str = attrs.field(validator=rule(rules.check_plain))
     auth_method: str = attrs.field(validator=choice(AUTH_METHODS))
     client_secret: Secret | None = None

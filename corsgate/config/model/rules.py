@@ -39,6 +39,15 @@ SHOWN_LENGTH = 100
 """The number of characters of a bad value that a message shows."""
 
 
+def repr_of_url(text: str) -> str:
+    """Return the repr of a URL without its query, which may contain a secret.
+
+    Args:
+        text: The URL.
+    """
+    return repr(text.partition("?")[0])
+
+
 def show(text: str) -> str:
     """Return text in quotes for a message, without a password that a URL may contain.
 

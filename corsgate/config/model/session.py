@@ -34,7 +34,7 @@ class Call:
 
     method: str
     origin: str
-    target: str
+    target: str = attrs.field(repr=False)
 
     @property
     def path(self) -> str:
@@ -118,7 +118,7 @@ class Csrf:
     """
 
     header: str = attrs.field(validator=rule(rules.check_field_name))
-    fetch: str = attrs.field(default="", validator=rule(check_call))
+    fetch: str = attrs.field(default="", repr=rules.repr_of_url, validator=rule(check_call))
     cookie: str = attrs.field(default="", validator=rule(check_name))
     token_path: str = attrs.field(default="", validator=rule(check_token_path))
     status: int = attrs.field(default=403, validator=count(400, 499))
@@ -138,7 +138,7 @@ class Expired:
     """
 
     status: tuple[int, ...] = attrs.field(default=(401,))
-    location: str = attrs.field(default="", validator=rule(check_call))
+    location: str = attrs.field(default="", repr=rules.repr_of_url, validator=rule(check_call))
     json_path: str = attrs.field(default="", validator=rule(check_token_path))
     json_values: tuple[int, ...] = ()
 
@@ -215,7 +215,7 @@ class SessionCredentials:
     """
 
     kind: ClassVar[str] = "session"
-    login_url: str = attrs.field(default="", validator=rule(check_call))
+    login_url: str = attrs.field(default="", repr=rules.repr_of_url, validator=rule(check_call))
     form: tuple[tuple[str, FieldValue], ...] = attrs.field(
         default=(), repr=False, validator=each(_check_field)
     )
@@ -235,7 +235,7 @@ class SessionCredentials:
     lifetime_s: float | None = attrs.field(
         default=None, validator=attrs.validators.optional(seconds(1.0, 365 * DAY))
     )
-    logout_url: str = attrs.field(default="", validator=rule(check_call))
+    logout_url: str = attrs.field(default="", repr=rules.repr_of_url, validator=rule(check_call))
     shared: bool = False
 
     def __attrs_post_init__(self) -> None:

@@ -28,6 +28,7 @@ from corsgate.config.model.credentials import DigestCredentials as DigestCredent
 from corsgate.config.model.credentials import HeaderCredentials as HeaderCredentials
 from corsgate.config.model.credentials import QueryCredentials as QueryCredentials
 from corsgate.config.model.credentials import SeveralCredentials as SeveralCredentials
+from corsgate.config.model.credentials import SingleCredentials, parts_of
 from corsgate.config.model.endpoint import check_endpoint
 from corsgate.config.model.header_rules import HeaderRules
 from corsgate.config.model.limits import Limits as Limits
@@ -211,6 +212,11 @@ class Upstream:
         """All credentials that requests to these servers may get; those for all come first."""
         own = () if self.credentials is None else (self.credentials,)
         return (*own, *(each.credentials for each in self.credentials_by_origin))
+
+    @property
+    def credential_parts(self) -> tuple[SingleCredentials, ...]:
+        """The single credentials that `all_credentials` consist of."""
+        return tuple(part for each in self.all_credentials for part in parts_of(each))
 
     @property
     def adds_secrets(self) -> bool:

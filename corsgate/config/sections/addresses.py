@@ -12,18 +12,30 @@ from corsgate.config.toml.shape import shape
 from corsgate.message.uri_mapping import Endpoint, server_endpoints
 
 
-def read_addresses(table: Table, servers: Sequence[Server]) -> Addresses:
+def read_addresses(
+    table: Table, servers: Sequence[Server], *, has_accounts: bool = False
+) -> Addresses:
     """Read the keys of ``[upstreams.NAME]`` about addresses.
 
     Args:
         table: The table of the upstream.
         servers: Its servers; of discovered servers, the templates.
+        has_accounts: Whether it has ``credentials_by_origin``. Cookies are dropped then, unless
+            the file says otherwise: a browser has one set of them for all pages that call the
+            gate, and a box may take a session cookie for the user in place of the credentials.
 
     Returns:
         Their values. A faulty value is recorded, and replaced by the default.
     """
     aliases = table.list_of("aliases", checked(check_alias), '"http://box.lan"') or ()
-    cookies = table.get("cookies", _cookies, COOKIES[0])
+    cookies = table.get("cookies", _cookies, "drop" if has_accounts else COOKIES[0])
+    if has_accounts and cookies != "drop":
+        table.notes.warn(
+            (*table.path, "cookies"),
+            "a browser sends the cookies that a server has set for one origin's account with the"
+            " requests of other origins too",
+            'remove it, since credentials_by_origin implies "drop"',
+        )
     own = {found for server in servers for found in server_endpoints(server)}
     for number, alias in enumerate(aliases):
         named = alias_endpoint(alias)

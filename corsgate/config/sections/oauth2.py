@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from corsgate.config.model import rules
 from corsgate.config.model.certificates import parse_key
-from corsgate.config.model.credentials import Credentials
+from corsgate.config.model.credentials import Credentials, parts_of
 from corsgate.config.model.jwt_algorithms import ALGORITHMS, check_algorithm
 from corsgate.config.model.oauth2 import (
     AUTH_METHODS,
@@ -116,7 +116,7 @@ def check_token_files(
     ]
     first: dict[str, OAuth2Credentials] = {}
     reported: set[object] = set()
-    for path, found in places:
+    for path, found in ((path, part) for path, each in places for part in parts_of(each)):
         if not isinstance(found, OAuth2Credentials) or found.token_file is None:
             continue
         other = first.setdefault(found.token_file, found)

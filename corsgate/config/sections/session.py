@@ -8,6 +8,7 @@ from typing import Any
 
 from corsgate.config.model import rules
 from corsgate.config.model.balancing import HealthCheck
+from corsgate.config.model.credentials import Credentials, parts_of
 from corsgate.config.model.session import (
     Csrf,
     Expired,
@@ -68,7 +69,7 @@ def read_session(table: Table, sources: Sources) -> SessionCredentials | None:
 
 def check_places(
     table: Table,
-    credentials: object,
+    credentials: Credentials,
     servers: tuple[Server, ...],
     health: HealthCheck | None,
     *,
@@ -83,7 +84,8 @@ def check_places(
         health: Its health check.
         are_all: Whether there are no others, which discovery finds.
     """
-    if not isinstance(credentials, SessionCredentials):
+    sessions = [part for part in parts_of(credentials) if isinstance(part, SessionCredentials)]
+    if not sessions:
         return
     if health is not None and health.port is not None and not health.anonymous:
         problem = "the gate does not log in at another port than that of the server"
@@ -91,7 +93,7 @@ def check_places(
     if not are_all:
         return
     origins = [server.origin for server in servers]
-    for key, call in credentials.calls():
+    for key, call in (each for session in sessions for each in session.calls()):
         if call.origin and call.origin not in origins:
             problem = f"{key} is at {call.origin}, which is not a server of this upstream"
             fix = f"write a path, or one of {rules.one_of(origins)}"

@@ -130,9 +130,11 @@ def tls_findings(config: Config, now_s: float) -> list[tuple[Path, str]]:
         if upstream.client_certificate:
             place = ("upstreams", name, "client_certificate", "chain")
             shown.append((place, upstream.client_certificate))
-        credentials = upstream.credentials
-        if isinstance(credentials, OAuth2Credentials) and credentials.client_certificate:
-            shown.append((("upstreams", name, "credentials"), credentials.client_certificate))
+        shown += [
+            (("upstreams", name, "credentials"), part.client_certificate)
+            for part in upstream.credential_parts
+            if isinstance(part, OAuth2Credentials) and part.client_certificate
+        ]
     lapses = [(place, one.chain_file, one.lapse(now_s)) for place, one in shown]
     return [
         *(

@@ -61,7 +61,8 @@ def read_upstream(
     resolver = table.get("resolver", read_resolver, None)
     pool = _read_pool(table)
     balancing = read_balancing(table, sources)
-    addresses = read_addresses(table, () if listed is None else listed.templates)
+    templates = () if listed is None else listed.templates
+    addresses = read_addresses(table, templates, has_accounts=bool(by_origin))
     strict_responses = table.get("strict_responses", boolean, False)
     request_rules = read_request_rules(table, every, sources)
     for key in OF_ROUTES:

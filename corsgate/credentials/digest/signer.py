@@ -126,8 +126,14 @@ class _Queue:
     def admit(self, turn: Turn) -> bool:
         """Return whether a request may be sent now."""
         means = self._means
+        if self._is_too_early():
+            return False
         is_proven = means.guard.is_proven(self._origin)
         return self.server.admit(turn, means.seconds(), is_proven=is_proven)
+
+    def _is_too_early(self) -> bool:
+        """Return whether what is signed now would wait, perhaps until its nonce is refused."""
+        return self.server.nonce is not None and self._means.guard.would_wait(self._origin)
 
     async def wait(self, turn: Turn) -> None:
         """Return when a request may be sent; it leaves the queue if it is cancelled meanwhile."""
@@ -171,6 +177,8 @@ class _Queue:
         """Let one more go: the server takes long, or a response was lost."""
         self._timer = self._means.later(HURRY_S, self._hurry)
         self._hurried += 1
+        if self._hurried < PATIENCE and self._is_too_early():
+            return
         for turn in list(self._waiting)[: None if self._hurried >= PATIENCE else 1]:
             if turn in self._waiting:
                 self.server.hurry(turn)

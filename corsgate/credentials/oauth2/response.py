@@ -20,6 +20,9 @@ MAX_TOKEN_CHARS = 16 * 1024
 MAX_SHOWN = 200
 """How many characters of a token server's own words are shown."""
 
+_PIECE_CHARS = 8
+"""How many characters of a secret, one after the other, are a part that must not be shown."""
+
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,9})?")
 _ERROR_CODE = re.compile(r"[a-zA-Z_]{1,40}")
@@ -135,19 +138,27 @@ def _refusal(
     meaning = _MEANINGS.get(code, "")
     words = f"{shown}: {meaning}" if meaning else shown
     description = fields.get("error_description")
-    if isinstance(description, str) and description and not _has_secret(description, secrets):
-        words += f'; it says "{_printable(description, MAX_SHOWN)}"'
+    if isinstance(description, str) and description:
+        shown = _printable(description, MAX_SHOWN)
+        if not _has_secret(shown, secrets):
+            words += f'; it says "{shown}"'
     return NoToken(words) if code in _PASSING else TokenRefused(words)
 
 
 def _has_secret(text: str, secrets: Iterable[str]) -> bool:
-    """Return whether text contains a secret, as it is or encoded."""
+    """Return whether text contains a secret or a part of it, as it is or encoded.
+
+    Servers shorten what they repeat, or escape some of its characters.
+    """
+    found = text.lower()
+    pieces = {found[i : i + _PIECE_CHARS] for i in range(len(found) - _PIECE_CHARS + 1)}
     for secret in secrets:
         raw = secret.encode("utf-8", "surrogateescape")
         encoded = b64encode(raw).decode("ascii").rstrip("=")
-        forms = (secret, quote(raw, safe=""), quote_plus(raw), encoded)
-        if any(form in text for form in forms if form):
-            return True
+        for each in (secret, quote(raw, safe=""), quote_plus(raw), encoded):
+            form = each.lower()
+            if form and (form in found or any(piece in form for piece in pieces)):
+                return True
     return False
 
 

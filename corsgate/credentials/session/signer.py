@@ -307,7 +307,6 @@ class _Attempt:
             is_fresh=credentials.basic and not credentials.login_url,
             awaits_continue=is_idle or (wants_csrf and self._csrf is None),
             look=self._look if looks else None,
-            interim_head=self.client_head,
         )
 
     def responded(self, signed: Signed, response: ResponseHead) -> bool:

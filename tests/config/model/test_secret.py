@@ -34,6 +34,19 @@ REVEALING = {
 }
 """The modules that may take a secret out of its object: to check it, and to sign with it."""
 HEAD = TOP + UPSTREAM
+AWS = 'type = "aws_sigv4"\nregion = "r"\nservice = "s3"\n'
+AWS_KEYS = (
+    'secret_key = "x"\naccess_key = ',
+    'access_key = "x"\nsecret_key = ',
+    'access_key = "x"\nsecret_key = "x"\nsession_token = ',
+)
+OAUTH2 = 'type = "oauth2"\ntoken_url = "https://a/"\nclient_id = "a"\n'
+OAUTH2_KEYS = (
+    'grant = "client_credentials"\nclient_secret = ',
+    'grant = "client_credentials"\nprivate_key = ',
+    'grant = "client_credentials"\nclient_secret = "x"\ntoken_params.x = ',
+    'grant = "refresh_token"\nrefresh_token = ',
+)
 
 IN_CREDENTIALS = tuple(
     f"{kind}{secret}"
@@ -42,6 +55,16 @@ IN_CREDENTIALS = tuple(
         'type = "digest"\nusername = "a"\npassword = ',
         'type = "bearer"\ntoken = ',
         'type = "header"\nname = "X-Key"\nvalue = ',
+        'type = "header"\nheaders.X-Key = ',
+        'type = "query"\nname = "key"\nvalue = ',
+        'type = "auto"\nusername = "a"\npassword = ',
+        'type = "ntlm"\nusername = "a"\npassword = ',
+        *(f"{AWS}{key}" for key in AWS_KEYS),
+        *(f"{OAUTH2}{key}" for key in OAUTH2_KEYS),
+        'type = "session"\nlogin_url = "/"\nform.pass = ',
+        'type = "session"\nlogin_url = "/"\njson.pass = ',
+        'type = "session"\nlogin_url = "/"\nbasic = true\nusername = "a"\npassword = ',
+        'type = "session"\nlogin_url = "/"\npass = ',
         'type = "basic"\nusername = 5\npasword = ',
         "type = 5\npassword = ",
         "password = ",

@@ -7,6 +7,7 @@ import attrs
 from corsgate.config.model.secret import Secret
 from corsgate.config.model.session import (
     Csrf,
+    Expired,
     SessionCredentials,
     check_call,
     check_query_name,
@@ -46,6 +47,19 @@ class CallTests(TableTestCase):
                 check_call(text)
             self.assertNotIn("s3cret", str(caught.exception))
         check_call("")
+
+    def test_reprs(self) -> None:
+        """The query of a URL may contain a key, which no repr shows."""
+        url = "/login?key=s3cret"
+        session = SessionCredentials(
+            login_url=url,
+            logout_url=url,
+            json=(("p", P),),
+            csrf=Csrf(header="X", fetch=url),
+            expired=Expired(location=url),
+        )
+        self.assertEqual(repr(session).count("'/login'"), 4)
+        self.assertNotIn("s3cret", f"{session!r} {parse_call(url)!r}")
 
     def test_places_of_tokens(self) -> None:
         """A header says where its token goes; paths and names are plain."""

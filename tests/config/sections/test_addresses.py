@@ -33,6 +33,18 @@ class ReadTests(TableTestCase):
         self.assertEqual(len(recorded), 4)
         self.assertIn("adapt", recorded[-1] + recorded[0])
 
+    def test_accounts(self) -> None:
+        """Cookies of several accounts would get mixed up: they are dropped unless one insists."""
+        for lines, cookies, warnings in (
+            ("", "drop", 0),
+            ('cookies = "drop"', "drop", 0),
+            ('cookies = "pass"', "pass", 1),
+        ):
+            table = table_of(lines)
+            found = read_addresses(table, SERVERS, has_accounts=True)
+            recorded = noted(table)
+            self.assertEqual((found.cookies, len(recorded)), (cookies, warnings))
+
     def test_needless(self) -> None:
         """An alias that names a server, or is there twice, produces a warning."""
         for aliases in ('"http://BOX:80"', '"http://a", "http://a/"'):

@@ -14,6 +14,7 @@ from corsgate.config.model.values import (
     HeaderCredentials,
     NtlmCredentials,
     QueryCredentials,
+    SessionCredentials,
     SeveralCredentials,
 )
 from corsgate.config.sections.credentials import read_credentials, resolve_credentials
@@ -229,6 +230,10 @@ class SeveralTests(TableTestCase):
         known: dict[str, Credentials | None] = {
             "key": HeaderCredentials(name="X-Key", value=SECRET),
             "query": QueryCredentials(name="k", value=SECRET),
+            "other": QueryCredentials(name="K[]", value=SECRET),
+            "session": SessionCredentials(
+                login_url="/", json=(("p", SECRET),), token_path="t", query="k"
+            ),
             "basic": BasicCredentials(username="a", password=SECRET),
             "digest": DigestCredentials(username="a", password=SECRET),
             "auth": HeaderCredentials(name="authorization", value=SECRET),
@@ -269,6 +274,8 @@ class SeveralTests(TableTestCase):
             ('["basic", "auth"]', 'credentials: the header "authorization" is sent twice'),
             ('["key", "key"]', 'credentials: the header "x-key" is sent twice'),
             ('["query", "query"]', 'credentials: the parameter "k" is sent twice'),
+            ('["query", "other"]', 'credentials: the parameter "k" is sent twice'),
+            ('["query", "session"]', 'credentials: the parameter "k" is sent twice'),
             ('["hunter2"]', "credentials[0]: there is no such name under [credentials]"),
             ('["key", "baisc"]', "credentials[1]: there is no such name under [credentials]; did"),
             ("[5]", "credentials[0]: it is an integer; write a name"),

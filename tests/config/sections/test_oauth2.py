@@ -236,6 +236,21 @@ class OAuth2Tests(TableTestCase):
             ],
         )
 
+    def test_one_file_in_lists(self) -> None:
+        """The same holds for a token beside other credentials."""
+        key = '{ type = "header", name = "X-Key", value = "k" }'
+        made = "type = 'oauth2', " + ", ".join(
+            line for line in REFRESH.splitlines() if line and not line.startswith("type")
+        )
+        upstreams = "".join(
+            f'[upstreams.{name}]\nservers = ["https://h"]\n'
+            f'credentials = [{key}, {{ {made}, refresh_token = "{name}", token_file = "/f" }}]\n'
+            f'[routes."/{name}"]\nupstream = "{name}"\n'
+            for name in "ab"
+        )
+        (fault,) = faults_of(TOP + upstreams)
+        self.assertIn('token_file: "/f" is the token_file of other credentials', fault)
+
     def test_without_the_library(self) -> None:
         """Assertions need a library, which a fault names."""
         source = START + PLACE + 'private_key = { file = "/key.pem" }\n'

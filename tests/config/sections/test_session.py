@@ -131,6 +131,13 @@ class SessionTests(TableTestCase):
         other = text.replace("URL", "/").replace('"b" }', '"b" }, logout_url = "http://c/"')
         self.assertEqual(len(faults_of(other)), 1)
 
+    def test_servers_of_a_list(self) -> None:
+        """The same holds for a session beside other credentials."""
+        key = '{ type = "header", name = "X-Key", value = "k" }'
+        login = '{ type = "session", login_url = "http://c/login", json = { a = "b" } }'
+        (fault,) = faults_of(f"{SERVER}credentials = [{key}, {login}]\n{ROUTE}")
+        self.assertIn("upstreams.a.credentials: login_url is at http://c", fault)
+
     def test_probes_at_another_port(self) -> None:
         """They can't have the session."""
         text = SERVER + 'credentials = { type = "session", login_url = "/", json = { a = "b" } }\n'

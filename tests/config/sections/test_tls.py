@@ -8,7 +8,14 @@ import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.config.model.oauth2 import OAuth2Credentials
-from corsgate.config.model.values import Config, Listener, Route, Server, Upstream
+from corsgate.config.model.values import (
+    Config,
+    Listener,
+    OriginCredentials,
+    Route,
+    Server,
+    Upstream,
+)
 from corsgate.config.sections.tls import tls_warnings
 from tests.certificates import Authority
 
@@ -21,7 +28,9 @@ DAY_S = timedelta(days=1).total_seconds()
 
 
 class WarningTests(SynchronousTestCase):
-    def warnings(self, days: float = 0, *, verify: bool = True) -> list[str]:
+    def warnings(
+        self, days: float = 0, *, verify: bool = True, by_origin: bool = False
+    ) -> list[str]:
         """Return the warnings so many days after the certificates were made."""
         credentials = OAuth2Credentials(
             grant="client_credentials",
@@ -35,7 +44,12 @@ class WarningTests(SynchronousTestCase):
             servers=(SERVER,),
             client_certificate=CLIENT,
             verify=verify,
-            credentials=credentials,
+            credentials=None if by_origin else credentials,
+            credentials_by_origin=(
+                (OriginCredentials(origin="http://a", credentials=credentials),)
+                if by_origin
+                else ()
+            ),
         )
         config = Config(
             listeners=(Listener(endpoint="tcp:1", certificates=(CERTIFIED,)),),
@@ -60,6 +74,10 @@ class WarningTests(SynchronousTestCase):
                 f'the certificate in "/oauth2.pem" expired on {end}',
             ],
         )
+
+    def test_account(self) -> None:
+        """That of a single origin's account is no exception."""
+        self.assertEqual(self.warnings(days=2, by_origin=True), self.warnings(days=2))
 
     def test_not_yet(self) -> None:
         """A certificate that is not valid yet is also named."""

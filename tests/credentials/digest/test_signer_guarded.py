@@ -68,6 +68,7 @@ class World:
     Attributes:
         results: How many requests ended with each status, or class of error.
         most: How many requests were under way at once.
+        step_s: How long it takes until the next request or response arrives.
     """
 
     def __init__(self, box: Box, seed: int) -> None:
@@ -76,6 +77,7 @@ class World:
         self.guard = Guard("box", self.clock)
         self.results: Counter[object] = Counter()
         self.most = 0
+        self.step_s = 0.001
         world = attrs.evolve(
             means(), seconds=self.clock.seconds, later=self.clock.callLater, guard=self.guard
         )
@@ -97,7 +99,7 @@ class World:
         for _ in range(10_000):
             if self._under_way:
                 self._step()
-                self.clock.advance(0.001)
+                self.clock.advance(self.step_s)
             elif self._left:
                 self.clock.advance(0.1)
             else:
@@ -171,6 +173,15 @@ class GuardedTests(SynchronousTestCase):
             world.clock.advance(FIRST_BLOCK_S)
             world.burst(64)
             self.assertEqual((world.box.rejections, world.box.unsigned), (3, 3), name)
+
+    def test_wrong_login_at_a_slow_box(self) -> None:
+        """A box that takes up to ten seconds rejects few all the same, and none waits in vain."""
+        for name, world in self.worlds():
+            world.box.is_right, world.step_s = False, 1.5
+            ended = world.burst(64)
+            self.assertLessEqual(world.box.rejections, 5, name)
+            self.assertLessEqual(set(ended), {401, "CredentialsRejected"}, name)
+            self.assertLess(world.clock.seconds(), 30, name)
 
     def test_corrected(self) -> None:
         """Once the box accepts the login after a block, all go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from corsgate.credentials.oauth2.response import MAX_TOKEN_CHARS, Grant, read_grant
+from corsgate.credentials.oauth2.response import MAX_SHOWN, MAX_TOKEN_CHARS, Grant, read_grant
 from corsgate.errors import LoginFailed, NoToken, TokenRefused
 from tests.credentials.oauth2.helpers import granted, head
 
@@ -166,6 +167,20 @@ class Refusals(SynchronousTestCase):
         for said in (secret, "pa%20ss%2Fw%3Ard", "pa+ss%2Fw%3Ard", "cGEgc3MvdzpyZA"):
             words = self.refused(400, secret, error="invalid_client", error_description=f"<{said}>")
             self.assertNotIn("it says", words)
+
+    def test_description_with_a_part_of_a_secret(self) -> None:
+        """They are not shown if they contain a secret that is shortened or escaped."""
+        secret = 'hunter2-of "the" <box> & more'
+        shortened = "hunter2-o..."
+        for said in (shortened, html.escape(secret), json.dumps(secret), secret.upper()):
+            words = self.refused(400, secret, error="invalid_client", error_description=said)
+            self.assertNotIn("it says", words, said)
+        words = self.refused(400, secret, error="invalid_client", error_description="hunter ends")
+        self.assertIn("it says", words)
+        # Where it is cut, so is the check.
+        said = "x" * MAX_SHOWN + secret
+        words = self.refused(400, secret, error="invalid_client", error_description=said)
+        self.assertNotIn("hunter", words)
 
     def test_odd_codes(self) -> None:
         """A code that is not a word is not shown."""

@@ -18,6 +18,14 @@ from corsgate.message.signed import Signed
 from tests.credentials.helpers import SERVER, means, request, response
 
 COOKIES = SessionCredentials(login_url="/login", json=(("pass", Secret("p")),))
+TOKEN = SessionCredentials(
+    login_url="/login",
+    json=(("pass", Secret("p")),),
+    token_path="t",
+    header="Authorization: Bearer {token}",
+    lifetime_s=60.0,
+    logout_url="/logout",
+)
 
 
 class SessionCase(SynchronousTestCase):

@@ -6,6 +6,7 @@ import hmac
 import re
 from hashlib import sha256
 
+from corsgate.message.headers import HeaderIndex
 from tests.credentials_matrix import kind
 from tests.credentials_matrix.box import Box, Reply, Seen
 from tests.credentials_matrix.kind import REFUSED, SECRET
@@ -34,21 +35,26 @@ class Kind(kind.Kind):
 
     def judge(self, box: Box, seen: Seen) -> Reply:
         """Sign the request again, and compare."""
-        found = _FIELD.fullmatch(seen.first(b"authorization").decode())
-        if found is None:
-            return REFUSED
-        _, day, region, service, names, signature = found.groups()
-        path, _, query = seen.target.decode().partition("?")
-        fields = "".join(
-            f"{name}:{b','.join(seen.fields[name.encode()]).decode()}\n"
-            for name in names.split(";")
-        )
-        payload = seen.first(b"x-amz-content-sha256").decode() or sha256(b"").hexdigest()
-        asked = "\n".join([seen.method.decode(), path, query, fields, names, payload])
-        scope = f"{day}/{region}/{service}/aws4_request"
-        date = seen.first(b"x-amz-date").decode()
-        text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{sha256(asked.encode()).hexdigest()}"
-        key = f"AWS4{SECRET}".encode()
-        for part in (day, region, service, "aws4_request", text):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return Reply() if key.hex() == signature else REFUSED
+        return Reply() if is_signed(seen.method, seen.target, seen.fields, SECRET) else REFUSED
+
+
+def is_signed(method: bytes, target: bytes, fields: HeaderIndex, secret: str) -> bool:
+    """Return whether a request has the signature that a secret key makes."""
+    given = fields.get(b"authorization", [b""])[0].decode()
+    found = _FIELD.fullmatch(given)
+    if found is None:
+        return False
+    _, day, region, service, names, signature = found.groups()
+    path, _, query = target.decode().partition("?")
+    lines = "".join(
+        f"{name}:{b','.join(fields[name.encode()]).decode()}\n" for name in names.split(";")
+    )
+    payload = fields.get(b"x-amz-content-sha256", [b""])[0].decode() or sha256(b"").hexdigest()
+    asked = "\n".join([method.decode(), path, query, lines, names, payload])
+    scope = f"{day}/{region}/{service}/aws4_request"
+    date = fields.get(b"x-amz-date", [b""])[0].decode()
+    text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{sha256(asked.encode()).hexdigest()}"
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request", text):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key.hex() == signature

@@ -77,8 +77,10 @@ class Kind(kind.Kind):
 
     def _step(self, connection: tuple[str, int], token: bytes) -> Reply:
         context = self._handshakes.pop(connection, None)
-        if context is None:
+        if token[8] == 1:
             context = spnego.server(protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+        elif context is None:
+            return _refused()
         try:
             message = context.step(token)
         except SpnegoError:
