@@ -262,6 +262,11 @@ class DigestServer:
         """
         self._landed(turn)
         self.leaders.discard(turn)
+        own = turn.own
+        if turn.used is None and own is not None and self.one_use and not own.is_bound:
+            # It has a challenge, but its body is gone: the next request goes with it.
+            own.is_next = True
+            self.nonce = self.nonce or own
 
     def _landed(self, turn: Turn) -> None:
         self._flying.discard(turn)
