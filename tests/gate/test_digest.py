@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from corsgate.credentials.digest_server import MAX_TRIES
+from corsgate.credentials.lockout import MAX_FAILURES
 from corsgate.server.memory_budget import Account
 from corsgate.server.memory_holder import MemoryHolder
 from tests.apache import ApacheDigest
@@ -141,13 +141,14 @@ class ByScript(GateTestCase):
         self.assertEqual([each.body for each in upstream.requests], [b"data"] * 4)
 
     async def test_endless_challenges(self) -> None:
-        """A server that calls every nonce stale is asked a few times, and no more."""
+        """A server that calls every nonce stale is asked a few times, and then blocked."""
         count = iter(range(100))
         upstream = await self.upstream()
         upstream.answer = lambda _: challenge(f"n{next(count)}", "true")
         answer = await self.ask(self.front(upstream, upstream=DIGEST))
-        self.assertEqual((answer.status, answer.body), (401, b"who are you"))
-        self.assertEqual(len(upstream.requests), MAX_TRIES)
+        self.assertEqual(answer.status, 502)
+        self.assertIn(b"rejects the gate's credentials", answer.body)
+        self.assertEqual(len(upstream.requests), 1 + MAX_FAILURES)
 
     async def test_each_server_its_own_nonce(self) -> None:
         """A nonce never goes to another server than it came from."""
@@ -189,20 +190,23 @@ class ByScript(GateTestCase):
         The nonce is still fresh, so that the server was not asked whether it wants the body.
         """
         upstream = await self.upstream(
-            challenge("n1"), response(), challenge("n2", "true"), response(201)
+            challenge("n1"), response(), response(), challenge("n2", "true"), response(201)
         )
         gate = self.front(upstream, upstream=DIGEST)
-        self.assertEqual((await self.ask(gate)).status, 200)
+        for _ in range(2):
+            self.assertEqual((await self.ask(gate)).status, 200)
         answer = await self.ask(gate, b"PUT", headers=[FROM_APP], body=LARGE)
         self.assertEqual(answer.status, 502)
         self.assertIn(b"send it again", answer.body)
         self.assertEqual(answer.one(b"Access-Control-Allow-Origin"), FROM_APP[1])
         self.assertNotIn(b"www-authenticate", answer.fields)
         self.assertEqual((await self.ask(gate, b"PUT", body=LARGE)).status, 201)
-        self.assertEqual([len(each.body) for each in upstream.requests], [0, 0, *[len(LARGE)] * 2])
+        self.assertEqual(
+            [len(each.body) for each in upstream.requests], [0, 0, 0, *[len(LARGE)] * 2]
+        )
         self.assertIn(b'nonce="n2"', upstream.requests[-1].one(b"Authorization"))
         self.assertNotIn(b"expect", upstream.data.lower())
-        outcome = json.loads(await gate.logged(2))["outcome"]
+        outcome = json.loads(await gate.logged(3))["outcome"]
         self.assertEqual(outcome, "it asked for credentials only after it took the body")
 
     async def test_waits_for_continue(self) -> None:
