@@ -19,7 +19,8 @@ class Nonce:
         is_sole: Whether no other request was under way when the server made it, so that every
             other challenge is certainly older, or came later.
         is_bound: Whether cookies came with it, which only go with the first request it signs.
-        is_next: Whether it came with the response to an accepted request (nextnonce).
+        is_next: Whether it came with the response to an accepted request (nextnonce), or was left
+            by a request that could not be sent again.
         session: What it signs with; made by the caller at the first use.
         count: How many requests it has signed.
         refusals: How many 401s these requests got.

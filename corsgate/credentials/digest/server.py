@@ -99,8 +99,11 @@ class DigestServer:
             return False
         self.leaders.add(turn)
         # What is under way may get a challenge that replaces the nonce.
-        alone = not self._flying or self._flying == {turn}
-        return alone or not (self._settles or self._is_serial)
+        others = self._flying - {turn}
+        if self._settles or self._is_serial:
+            return not others
+        # Those that were hurried to fetch a challenge come back while another tries the login.
+        return is_proven or not any(other.used is not None for other in others)
 
     def hurry(self, turn: Turn) -> None:
         """Let a request go though others that it waits for have no response yet.
@@ -262,6 +265,11 @@ class DigestServer:
         """
         self._landed(turn)
         self.leaders.discard(turn)
+        own = turn.own
+        if turn.used is None and own is not None and self.one_use and not own.is_bound:
+            # It has a challenge, but its body is gone: the next request goes with it.
+            own.is_next = True
+            self.nonce = self.nonce or own
 
     def _landed(self, turn: Turn) -> None:
         self._flying.discard(turn)

@@ -172,6 +172,26 @@ class OneTests(SynchronousTestCase):
         self.server.passed(turn, now, succeeded=True, closes=False)
         self.server.leave(turn)
 
+    def test_challenge_that_is_left(self) -> None:
+        """Where nonces are for one use, a challenge after an upload goes to the next request."""
+        box = Box(uses=1)
+        play = Play(box, 16)
+        self.assertEqual(set(play.run(lambda steps: steps[0])), {200})
+        self.assertTrue(play.server.one_use)
+        turns = [Turn() for _ in range(3)]
+        for turn in turns:
+            self.assertTrue(play.server.admit(turn, 0.0, is_proven=True))
+        self.assertIsNone(play.server.sign(turns[0]))
+        self.assertTrue(play.server.refused(turns[0], offer(b"left"), 0.0, bound=False))
+        play.server.leave(turns[0])
+        nonce = play.server.sign(turns[1])
+        assert nonce is not None
+        self.assertEqual(nonce.offer.nonce, b"left")
+        self.assertFalse(play.server.is_fresh(turns[1]))
+        self.assertIsNone(play.server.sign(turns[2]))
+        # It has expired meanwhile.
+        self.assertTrue(play.server.refused(turns[1], offer(b"new"), 0.0, bound=False))
+
     def test_leader_that_leaves(self) -> None:
         """Another request fetches the challenge if the first ended without a response."""
         one, two = self.go(Turn()), Turn()

@@ -23,6 +23,8 @@ class Kind(kind.Kind):
     seen_per_request = 2
     # One request fetches the challenge; two more may have been on their way.
     seen_of_64 = 66
+    # Until one has been accepted they go one by one.
+    rejections_of_64 = 2
 
     def __init__(self) -> None:
         self._numbers = count(1)
