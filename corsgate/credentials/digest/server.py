@@ -99,11 +99,8 @@ class DigestServer:
             return False
         self.leaders.add(turn)
         # What is under way may get a challenge that replaces the nonce.
-        others = self._flying - {turn}
-        if self._settles or self._is_serial:
-            return not others
-        # Those that were hurried to fetch a challenge come back while another tries the login.
-        return is_proven or not any(other.used is not None for other in others)
+        is_alone = not self._flying - {turn}
+        return is_alone or not (self._settles or self._is_serial)
 
     def hurry(self, turn: Turn) -> None:
         """Let a request go though others that it waits for have no response yet.

@@ -112,21 +112,6 @@ class WaitingTests(WaitingTestCase):
             self.clock.advance(HURRY_S)
             self.assert_signed(each)
 
-    def test_unproven_slow(self) -> None:
-        """One that was hurried to fetch a challenge waits while another tries the login."""
-        one, two = [self.begin() for _ in range(2)]
-        self.clock.advance(HURRY_S)
-        self.assertTrue(self.challenged(one))
-        self.again(one)
-        self.assert_signed(one)
-        self.assertTrue(self.challenged(two, "n2"))
-        self.again(two)
-        self.assertNoResult(two.signing)
-        one.attempt.responded(self.successResultOf(one.signing), response(200))
-        self.prove()
-        one.attempt.end()
-        self.assert_signed(two)
-
     def test_failure(self) -> None:
         """If the request that fetches the challenge fails, the next one does it."""
         one, two, three = [self.begin() for _ in range(3)]
