@@ -57,4 +57,8 @@ class DrainReport:
 
 
 def _counted(counter: Counter[str]) -> list[str]:
-    return [f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(counter.items())]
+    found = []
+    for kind, count in sorted(counter.items()):
+        noun, without, what = kind.partition(" without ")
+        found.append(f"{count} {noun}{'s' * (count > 1)}{without}{what}")
+    return found

@@ -37,3 +37,10 @@ class ReportTests(SynchronousTestCase):
         report = DrainReport(seconds=1)
         report.count("request", Fate.NONE)
         self.assertEqual(str(report), "1.0 s: 1 request finished; nothing was cut")
+
+    def test_plural(self) -> None:
+        """Of a kind that is described, the noun gets the plural."""
+        report = DrainReport()
+        for _ in range(2):
+            report.count("request without a response", Fate.CUT)
+        self.assertEqual(str(report), "0.0 s: cut: 2 requests without a response")
