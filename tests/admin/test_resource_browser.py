@@ -122,6 +122,9 @@ class ForeignPageTests(AdminTestCase):
             driver.execute_script(f"window.opened = window.open('{admin}/')")
             browser._wait(lambda _: len(driver.window_handles) == 2 or None, "a window")
             browser._wait(lambda _: bool(served) or None, "the page")
+            # Once the browser has read the page's head; that is a moment after it was served.
+            closed = "return opened.closed || null"
+            browser._wait(lambda _: driver.execute_script(closed), "the opener's loss of it")
             seen = driver.execute_script("return [opened.closed, opened.length]")
             driver.switch_to.window(driver.window_handles[1])
             return seen, driver.execute_script("return String(window.opener)")
