@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from corsgate.message.headers import Header
+
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 
 # No form allows control characters, so a parsed value can't break the field it is put into.
@@ -61,6 +63,15 @@ class Challenge:
     scheme: bytes
     parameters: Mapping[bytes, bytes] = attrs.field(factory=dict, repr=False)
     token68: bytes | None = attrs.field(default=None, repr=False)
+
+
+def challenges_of(headers: Iterable[Header]) -> list[Challenge]:
+    """Return the challenges of a response, as `parse_challenges` does.
+
+    Args:
+        headers: The response's fields.
+    """
+    return parse_challenges(value for name, value in headers if name.lower() == b"www-authenticate")
 
 
 def parse_challenges(values: Iterable[bytes]) -> list[Challenge]:

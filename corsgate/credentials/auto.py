@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from corsgate.config.model.values import AutoCredentials, BasicCredentials, DigestCredentials
 from corsgate.credentials.attempt import with_fields
-from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.credentials.auth_fields import challenges_of
 from corsgate.credentials.digest.challenge import strongest_challenge
 from corsgate.credentials.digest.signer import MAX_SERVERS, DigestAttempt, DigestSigner
 from corsgate.credentials.means import Means
@@ -176,8 +176,7 @@ class AutoAttempt:
 
 
 def _offers_basic(response: ResponseHead) -> bool:
-    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(each.scheme == b"basic" for each in parse_challenges(values))
+    return any(each.scheme == b"basic" for each in challenges_of(response.headers))
 
 
 def _unasked(response: ResponseHead) -> ResponseHead:

@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from corsgate.config.model.ntlm import NtlmCredentials
 from corsgate.credentials.attempt import with_fields
-from corsgate.credentials.auth_fields import Challenge, parse_challenges
+from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.credentials.means import Means, Pin
 from corsgate.credentials.ntlm_messages import NEGOTIATE, NTLM, Handshake
 from corsgate.errors import HandshakeFailed, UpstreamBusy
@@ -345,9 +345,8 @@ class _Attempt:
 
 def _challenges(response: ResponseHead) -> dict[bytes, bytes]:
     """Return the messages of a 401 by their schemes; empty for a scheme without one."""
-    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
     found: dict[bytes, bytes] = {}
-    for each in parse_challenges(values):
+    for each in challenges_of(response.headers):
         scheme = _SCHEMES.get(each.scheme)
         if scheme is not None and not found.get(scheme):
             found[scheme] = _token(each)

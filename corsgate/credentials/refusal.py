@@ -15,7 +15,7 @@ from corsgate.config.model.credentials import (
     parts_of,
 )
 from corsgate.config.model.session import SessionCredentials
-from corsgate.credentials.auth_fields import Challenge, parse_challenges
+from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.message.headers import Header
 
 REFUSED: Final = frozenset((401, 403))
@@ -72,8 +72,7 @@ def refusal_words(
         One line without a secret.
     """
     kind = kind_of(credentials)
-    values = [value for name, value in headers if name.lower() == b"www-authenticate"]
-    asked = parse_challenges(values)
+    asked = challenges_of(headers)
     error = _error(asked)
     if status == 403 and not signed:
         return (

@@ -11,7 +11,7 @@ import attrs
 
 from corsgate.balance.retry import may_repeat
 from corsgate.credentials.attempt import with_fields
-from corsgate.credentials.auth_fields import parse_challenges
+from corsgate.credentials.auth_fields import challenges_of
 from corsgate.credentials.digest.challenge import is_true
 from corsgate.credentials.guard import Guard
 from corsgate.credentials.place import Place
@@ -23,6 +23,7 @@ from corsgate.errors import (
 )
 from corsgate.interfaces import IAttempt, ICredentials
 from corsgate.message.head import RequestHead, ResponseHead
+from corsgate.message.headers import index_headers
 from corsgate.message.signed import Signed
 from corsgate.upstream.body import Body, KeptBody, drain, peek
 from corsgate.upstream.expectations import Expectations
@@ -293,8 +294,7 @@ async def _awaited(again: Awaitable[bool], response: UpstreamResponse) -> bool:
 
 def _is_stale(response: ResponseHead) -> bool:
     """Return whether a 401 says that only the nonce was wrong (RFC 7616 3.3)."""
-    values = [value for name, value in response.headers if name.lower() == b"www-authenticate"]
-    return any(is_true(each.parameters.get(b"stale")) for each in parse_challenges(values))
+    return any(is_true(each.parameters.get(b"stale")) for each in challenges_of(response.headers))
 
 
 def _text(head: ResponseHead, body: bytes) -> bytes:
@@ -309,13 +309,11 @@ def _text(head: ResponseHead, body: bytes) -> bytes:
 
 def _may_be_error(head: ResponseHead) -> bool:
     """Return whether a response has a JSON body that is short enough to be looked at."""
-    found = {}
-    for name, value in head.headers:
-        found[name.lower()] = value
-    length = found.get(b"content-length", b"0")
+    found = index_headers(head.headers)
+    length = found.get(b"content-length", [b"0"])[-1]
     return (
-        b"json" in found.get(b"content-type", b"").lower()
-        and found.get(b"content-encoding", b"gzip").lower() == b"gzip"
+        b"json" in found.get(b"content-type", [b""])[-1].lower()
+        and found.get(b"content-encoding", [b"gzip"])[-1].lower() == b"gzip"
         and (not length.isdigit() or int(length) <= MAX_LOOKED_AT)
     )
 

@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from corsgate.credentials.auth_fields import (
     Challenge,
+    challenges_of,
     parse_challenges,
     parse_parameters,
     quoted,
@@ -116,6 +117,16 @@ class ParseChallengesTests(SynchronousTestCase):
         self.assertEqual(
             [challenge.scheme for challenge in parse_challenges(values)], [b"basic", b"digest"]
         )
+
+    def test_of_a_response(self) -> None:
+        """All fields of the name count, in any case, and no others."""
+        headers = [
+            (b"www-AUTHENTICATE", b"Basic"),
+            (b"X", b"NTLM"),
+            (b"WWW-Authenticate", b"Digest"),
+        ]
+        found = [challenge.scheme for challenge in challenges_of(headers)]
+        self.assertEqual(found, [b"basic", b"digest"])
 
     def test_repr_keeps_parameters(self) -> None:
         """The repr hides a challenge's parameters, since credentials have the same form."""

@@ -1,4 +1,4 @@
-"""Answer a Digest challenge: the value of Authorization (RFC 7616 3.4)."""
+"""Make the response to a Digest challenge: the value of Authorization (RFC 7616 3.4)."""
 
 from __future__ import annotations
 

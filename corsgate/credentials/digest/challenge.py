@@ -9,7 +9,7 @@ from collections.abc import Callable
 import attrs
 
 from corsgate.config.model.values import DIGEST_ALGORITHMS
-from corsgate.credentials.auth_fields import Challenge, parse_challenges
+from corsgate.credentials.auth_fields import Challenge, challenges_of
 from corsgate.errors import WeakChallenge
 from corsgate.message.headers import HeaderList
 
@@ -158,8 +158,7 @@ def strongest_challenge(
     Raises:
         WeakChallenge: There are supported challenges, but all are too weak.
     """
-    values = [value for name, value in headers if name.lower() == b"www-authenticate"]
-    offers = [offer for each in parse_challenges(values) if (offer := read_digest_challenge(each))]
+    offers = [offer for each in challenges_of(headers) if (offer := read_digest_challenge(each))]
     weakest = _STRENGTHS[min_algorithm.lower().encode("ascii")]
     strong = [
         offer
