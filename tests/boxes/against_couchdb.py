@@ -45,8 +45,10 @@ class CouchDbTests(BoxTestCase):
             const other = new PouchDB("other");
             const pulled = await other.replicate.from(remote);
             const attachment = await other.getAttachment("file", "a.txt");
+            // Not "now": the server may read that only after it has the document below.
+            const since = (await remote.info()).update_seq;
             const change = new Promise((resolve) => {
-              const feed = remote.changes({since: "now", live: true});
+              const feed = remote.changes({since, live: true});
               feed.on("change", (change) => { feed.cancel(); resolve(change.id); });
             });
             await remote.put({_id: "late"});
