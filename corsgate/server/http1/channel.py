@@ -34,11 +34,11 @@ from corsgate.transport.read_size import ReadSize
 from corsgate.transport.tunnel import TunnelEnd
 from corsgate.upstream.pins import Pins
 
-# How many requests are served before other connections have their turn: one read may hold
-# thousands, and a socket may take all the responses at once.
+# How many requests are served before other connections get a turn. One read may contain
+# thousands, and the socket may accept all the responses at once.
 PER_TURN = 16
 
-# Looking a member up in its class is slow.
+# Looking up an enum member in its class is slow.
 _IDLE, _PENDING, _RESPONDING = Phase.IDLE, Phase.PENDING, Phase.RESPONDING
 _CLOSING, _TUNNEL = Phase.CLOSING, Phase.TUNNEL
 _ANSWER, _REQUEST, _BETWEEN = Awaited.RESPONSE, Awaited.REQUEST, State.BETWEEN
@@ -46,11 +46,11 @@ _ANSWER, _REQUEST, _BETWEEN = Awaited.RESPONSE, Awaited.REQUEST, State.BETWEEN
 
 @implementer(IPushProducer)
 class GateChannel(ResponseWriter):
-    """One client's connection: it serves one request after the other.
+    """One client's connection, which serves its requests one after another.
 
-    Pipelined requests wait in a queue of what one read brought; nothing more is read until they
-    have been served. Each is handed on once its head has been parsed, with what came of its body
-    in the same read.
+    Pipelined requests of one read wait in a queue, and nothing more is read until they have been
+    served. Each is passed on as soon as its head has been parsed, with the part of its body that
+    the same read contained.
     """
 
     _log = Logger()
@@ -71,11 +71,11 @@ class GateChannel(ResponseWriter):
     # What the transport calls.
 
     def connectionMade(self) -> None:
-        """Start to wait for a request."""
+        """Start waiting for a request."""
         if not self.isSecure() and hasattr(self._tcp, "setTcpNoDelay"):
             self._tcp.setTcpNoDelay(True)
         self._begin_writing()
-        # Not before: it knows this, and connectionLost, which ends that cycle, may never be called.
+        # Not earlier: this makes a reference cycle, which only connectionLost breaks.
         read_size = ReadSize(self.transport)
         self._pipeline = Pipeline(
             self._limits, self._body_changed, self.context.shortcuts, read_size
@@ -85,7 +85,7 @@ class GateChannel(ResponseWriter):
         self._rearm()
 
     def dataReceived(self, data: bytes) -> None:
-        """Parse bytes, then hand on the requests that they held."""
+        """Parse bytes, then pass on the requests that they contained."""
         if self._phase is _IDLE and not self._write_paused:
             last = self._last
             read = last.request if data == last.data else last.recall(data)
@@ -102,9 +102,9 @@ class GateChannel(ResponseWriter):
         self._go_on()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the requests: their client is gone."""
+        """End the requests, since their client is gone."""
         if self._phase < _CLOSING:
-            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            # TLS and its producer refer to each other. Break the cycle, or it waits for the GC.
             self._tcp.unregisterProducer()
         self._become(Phase.LOST)
         self.context.deadlines.discard(self)
@@ -115,7 +115,7 @@ class GateChannel(ResponseWriter):
         if handling is not None:
             handling.connectionLost(reason)
         self._pipeline.end()
-        # They know a body, which knows this: a cycle would be left to the collector.
+        # The timeouts refer to a body that refers to this. Break this cycle as well.
         self._timeouts.begin_exchange()
         self.pins.close()
         self.hold_nothing()
@@ -142,15 +142,15 @@ class GateChannel(ResponseWriter):
         self._go_on()
 
     def tls_ended(self) -> None:
-        """The client ended TLS: what is still to be written can't reach it.
+        """The client ended TLS, so nothing more can be sent to it.
 
-        What a tunnel has written before still leaves.
+        What a tunnel has already written is still sent.
         """
         if self._handling is not None and self._tunnel is None:
             self.abortConnection()
 
     def timed_out(self) -> None:
-        """End what the client is too slow with, with 408 where it may still hear that."""
+        """End whatever the client is too slow with; send 408 if it can still receive that."""
         self.deadline_s = NEVER
         awaited, self._timeouts.awaited = self._timeouts.awaited, None
         body = self._pipeline.body
@@ -173,28 +173,28 @@ class GateChannel(ResponseWriter):
 
     @property
     def spare(self) -> Spare:
-        """What would be lost with it: a request, part of one, or nothing."""
+        """What closing this connection would lose: a request, part of one, or nothing."""
         left_s = self.deadline_s - self._now() if self._phase is _CLOSING else None
         return find_spare(self._timeouts.awaited, left_s)
 
     # What a request calls.
 
     def require_http1(self) -> bool:
-        """Return False: HTTP/1.1 is what the client speaks."""
+        """Return False, since the client already speaks HTTP/1.1."""
         return False
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Write a 101 and speak HTTP no more.
+        """Write a 101 response and stop speaking HTTP.
 
         Args:
-            head: The response's head; it says Upgrade.
+            head: The response's head, which has an Upgrade field.
 
         Returns:
-            The connection as one side of a tunnel. The request is the connection's last; it
+            The connection as one side of a tunnel. This is the connection's last request; it
             ends when the connection does.
 
         Raises:
-            ConnectionDone: The client was cut in this turn of the reactor.
+            ConnectionDone: The connection was cut in this turn of the reactor.
         """
         if self._phase >= _CLOSING:
             raise ConnectionDone("the client was cut")
@@ -207,7 +207,7 @@ class GateChannel(ResponseWriter):
         return self._tunnel
 
     def requestDone(self, request: GateRequest) -> None:
-        """Go on to the next request, or close."""
+        """Continue with the next request, or close."""
         self._handling = self._producer = None
         if self._phase is not _RESPONDING:
             return
@@ -234,7 +234,7 @@ class GateChannel(ResponseWriter):
                 self._settle()
 
     def loseConnection(self) -> None:
-        """Close once all that was written has left."""
+        """Close once everything written has been sent."""
         self._close(LINGER_S)
 
     def abortConnection(self) -> None:
@@ -248,34 +248,34 @@ class GateChannel(ResponseWriter):
         return self._timeouts.stalled_s(now)
 
     def drain(self) -> None:
-        """Close where nothing is in flight, else after the response; a first request may come."""
+        """Close now if idle, else after the response; a first request is still allowed."""
         busy = self._handling is not None or self._pipeline.pending or self._pipeline.in_head
         if busy or self._phase >= _CLOSING:
             return
         if self._pipeline.fresh:
             self.deadline_s = min(self.deadline_s, self._now() + FIRST_REQUEST_S)
         else:
-            # Its client may still take the last response.
+            # The client may still be reading the last response.
             limit_s = self._limits.response_idle_timeout_s if self._write_paused else LINGER_S
             self._close(limit_s)
 
     def rest(self) -> None:
-        """Forget what makes the next request cheaper, if none is under way."""
+        """Drop what would make the next request cheaper, if no request is in progress."""
         super().rest()
         if self._timeouts.awaited is Awaited.REQUEST:
             self._pipeline.rest()
 
-    # The parts.
+    # Internals.
 
     def _become(self, phase: Phase) -> None:
         assert phase in NEXT_PHASES[self._phase], (self._phase, phase)
         self._phase = phase
 
     def _serve(self, read: ParsedRequest, body: RequestBody | None) -> None:
-        """Start to serve a request."""
+        """Start serving a request."""
         assert self._phase <= _PENDING, self._phase
         self._phase = _RESPONDING
-        # If the response is written at once, the wait for the next request begins anew.
+        # If the response is written at once, the wait for the next request starts over.
         self._timeouts.begin_exchange()
         self.deadline_s = NEVER
         if self._peer is None:
@@ -284,10 +284,10 @@ class GateChannel(ResponseWriter):
         request.process()
 
     def _rearm(self) -> None:
-        """Set the deadline that the state asks for.
+        """Set the deadline for the current state.
 
-        Only a body's own bytes put a deadline off: a client that sends anything else now and then
-        must not hold the connection for ever.
+        Only bytes of a body extend a deadline. Otherwise a client that sends something else now
+        and then could hold the connection forever.
         """
         if self._phase >= _CLOSING or self._write_paused:
             return
@@ -297,7 +297,7 @@ class GateChannel(ResponseWriter):
             self.deadline_s = self._timeouts.begin(awaited, self._pipeline.body, self._now())
 
     def _go_on(self) -> None:
-        """Parse and serve what has come, as long as the client takes the responses."""
+        """Parse and serve the received bytes for as long as the client reads the responses."""
         if self._dispatching:
             return
         self._dispatching = True
@@ -315,7 +315,7 @@ class GateChannel(ResponseWriter):
                         self._serve(*queue.popleft())
                         continue
                     if pipeline.broken:
-                        # What broke was the rest of a body that nobody wanted.
+                        # The malformed part was the rest of a body that nobody reads.
                         self.loseConnection()
                         break
                 if not pipeline.unread or not pipeline.advance():
@@ -329,7 +329,7 @@ class GateChannel(ResponseWriter):
         self._go_on()
 
     def _settle(self) -> None:
-        """Wait for what comes next, and read on if there is room for it."""
+        """Wait for the next event, and resume reading if there is room."""
         pipeline, timeouts, handling = self._pipeline, self._timeouts, self._handling
         if (
             self._phase >= _CLOSING
@@ -356,7 +356,7 @@ class GateChannel(ResponseWriter):
 
     def _body_changed(self) -> None:
         if self._dispatching:
-            # What is handed on within this turn of the reactor does not wait.
+            # Nothing is left waiting: this turn of the reactor passes it on.
             return
         held = self._pipeline.held_with(None if self._handling is None else self._handling.body)
         if held or self._account is not None:
@@ -365,7 +365,7 @@ class GateChannel(ResponseWriter):
         self._rearm()
 
     def _update_reading(self) -> None:
-        """Read on only where there is room for what comes."""
+        """Read only while there is room for more."""
         if self._phase is _TUNNEL:
             # The tunnel decides when to read.
             return
@@ -379,7 +379,7 @@ class GateChannel(ResponseWriter):
                 self._tcp.pauseProducing()
 
     def _linger(self) -> None:
-        """Close the sending side, and read on for a while what nobody wants."""
+        """Close the sending side, and discard what the client sends for a while."""
         if self.isSecure() or not hasattr(self._tcp, "loseWriteConnection"):
             self.loseConnection()
             return
@@ -396,5 +396,5 @@ class GateChannel(ResponseWriter):
         if self._phase is not Phase.LOST:
             self._become(_CLOSING)
         self.deadline_s = self._now() + limit_s
-        # Read on, for TLS waits for the client's own close_notify.
+        # Keep reading, because TLS waits for the client's close_notify.
         self._update_reading()

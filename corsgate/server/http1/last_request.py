@@ -11,25 +11,25 @@ from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.parsed_request import ParsedRequest
 from corsgate.shortcuts import Shortcuts
 
-# Absolute-form targets and CONNECT depend on more than the fields. The lines below are never
-# refused, and have no white space to be lenient about. The most common method is tried first.
+# Absolute-form targets and CONNECT depend on more than the fields. Lines that match below are
+# always valid, and no lenient parser reads them differently. The most common method comes first.
 _METHODS = b"|".join(
     sorted(KNOWN_METHODS - {b"CONNECT"}, key=lambda method: (method != b"GET", method))
 )
 PLAIN_LINE = re.compile(rb"(%b) (/[!\"$-~]*) HTTP/1\.1(?=\r\n)" % _METHODS)
-"""A request line that says no more than a known method and a target in origin-form."""
+"""A request line with a known method and a target in origin-form."""
 
 
 class LastRequest:
-    """The last request, if it was read whole by one read, has no body and is worth keeping.
+    """The last request, if a single read contained all of it and it has no body.
 
     Args:
         limits: Bounds on the head.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
         request: The request, or None.
-        data: The read that it came in, in case the next one has the same bytes; empty for none.
+        data: All bytes of its read, in case the next read is the same; empty for none.
     """
 
     __slots__ = (
@@ -49,16 +49,16 @@ class LastRequest:
         self._keeps_memo = shortcuts.memo
         self._keeps_data = shortcuts.same_bytes and shortcuts.memo
         self._keeps_fields = shortcuts.same_fields
-        # Its bytes from the end of the request line on.
+        # The request's bytes after the request line.
         self._fields = b""
 
     def remember(self, request: ParsedRequest, data: bytes, line_end: int) -> None:
-        """Keep a request if it has no body, and if the same bytes mean the same again.
+        """Keep a request if it has no body, and if the same bytes would mean the same again.
 
         Args:
-            request: One whose request line is plain.
-            data: The read that it came in, and nothing else.
-            line_end: Where its request line ends.
+            request: A request whose request line is plain.
+            data: The bytes of the read, which contained nothing else.
+            line_end: The index of the end of the request line.
         """
         index = request.index
         if (
@@ -75,18 +75,18 @@ class LastRequest:
             self.request = request
 
     def forget(self) -> None:
-        """Keep nothing."""
+        """Forget the request."""
         self.request, self.data, self._fields = None, b"", b""
 
     def recall(self, data: bytes) -> ParsedRequest | None:
         """Return the request in a read if its fields, or all its bytes, equal the last one's.
 
         Args:
-            data: The read; the connection is between two requests.
+            data: The bytes of a read between two requests.
 
         Returns:
-            The request; None where this is another one, or none that the fields alone decide on.
-            Then the last one is forgotten.
+            The request; None if it differs, or if more than its fields decides how it is read.
+            In that case the last request is forgotten.
         """
         last, fields = self.request, self._fields
         if last is None or data == self.data:
@@ -102,7 +102,7 @@ class LastRequest:
             or size > limits.max_head_bytes
         ):
             if not self.data or not data.startswith(self.data):
-                # Unless the same bytes come first, with other requests behind them.
+                # Keep it if the same bytes come first, followed by other requests.
                 self.forget()
             return None
         method, target = line.groups()

@@ -1,4 +1,4 @@
-"""Requests read from a client's bytes by llhttp, with all that it lets through refused here."""
+"""Parse requests with llhttp, and reject the malformed ones that it accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from corsgate.server.parsed_request import ParsedRequest, Refusal, RequestSink, 
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import NEVER
 
-# Looking a member up in its class is slow.
+# Looking up an enum member in its class is slow.
 _BETWEEN, _HEAD, _BODY = State.BETWEEN, State.HEAD, State.BODY
 _OFFERED, _ENDED = State.OFFERED, State.ENDED
 
@@ -30,28 +30,28 @@ _LARGE_CHUNKS = Refusal(status=400, detail="The body's chunks or trailers are to
 _SEND_AGAIN = Refusal(status=400, detail="Send this request again, by itself.")
 
 COUNTED_BYTES = 16 * 1024
-"""A body of known length is counted instead of parsed from this size on. Below it, parsing costs
-less than the new parser that is needed behind a counted body."""
+"""Bodies of known length and at least this size are counted instead of parsed. For smaller ones,
+parsing costs less than the new parser that is needed after a counted body."""
 
 
 class RequestParser:
     """Turns a connection's bytes into requests (RFC 9112).
 
-    Bytes that are no HTTP become a `ParsedRequest` with a refusal, in their place among the
-    requests before them. What follows an offer to switch protocols is held until `go_on` or
-    `switch` says what it is (RFC 9110 7.8).
+    Bytes that are not HTTP become a `ParsedRequest` with a refusal, in order after the requests
+    before them. Bytes after an offer to switch protocols are held until `go_on` or `switch` is
+    called, which decides how to read them (RFC 9110 7.8).
 
-    Where the fields are the last request's byte for byte, only the request line is read, and what
-    was made of the fields then is taken again. Other fields are read by llhttp.
+    If the fields equal the last request's byte for byte, only the request line is parsed, and the
+    values derived from those fields are reused. Other fields are parsed by llhttp.
 
     Args:
-        sink: Gets what is read, during `feed`.
+        sink: Receives the requests and bodies during `feed`.
         limits: Bounds on the head.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        state: Where in the client's bytes it is.
-        last: The last request, if the next one may be read by it.
+        state: Which part of a message comes next.
+        last: The last request, for a next one with the same fields.
     """
 
     def __init__(self, sink: RequestSink, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
@@ -60,12 +60,12 @@ class RequestParser:
         self.state = _BETWEEN
         # Whether the request being read is the connection's last.
         self._is_last = False
-        # Bytes of reads since the head began, or since the body last moved; and of this read.
+        # Bytes read since the head began or the last progress of a body; and bytes of this read.
         self._fed = self._reading = 0
-        # Bytes of the reads that a head which is not complete has come in.
+        # Bytes of the reads that contained an incomplete head so far.
         self._collected = 0
         self._moved = False
-        # Bytes behind an offer that may yet be taken up.
+        # Bytes after an offer to switch protocols that may still be accepted.
         self._held = b""
         self._head = head = CollectedHead(limits, shortcuts)
         self.on_url, self.on_header = head.on_url, head.on_header
@@ -73,8 +73,8 @@ class RequestParser:
         self._cuts = MessageCuts()
         # The request line of a head that came in one piece.
         self._plain: re.Match[bytes] | None = None
-        # How much of a body of known length is still to come, whether it is counted rather than
-        # parsed, and what this read brought of it.
+        # How many bytes of a body of known length are missing, whether it is counted rather than
+        # parsed, and the pieces that this read contained.
         self._left = 0
         self._counted = False
         self._pieces: list[bytes] = []
@@ -85,24 +85,24 @@ class RequestParser:
 
     @property
     def held(self) -> int:
-        """About how many bytes of memory a head takes that has come in part."""
+        """Approximately how many bytes of memory an incomplete head takes."""
         return 2 * self._collected
 
     def feed(self, data: bytes) -> None:
-        """Read what the client sent, split anyhow."""
+        """Parse bytes from the client, split at any place."""
         at = self.read_message(data) if self.state is _BETWEEN else 0
         if at < len(data):
             self.parse(data[at:] if at else data)
 
     def read_message(self, data: bytes) -> int:
-        """Read a request whose head has come in one piece and begins with a plain line.
+        """Parse a request whose head is in one piece and begins with a plain request line.
 
         Args:
-            data: What the client sent behind the last message.
+            data: The bytes after the last message.
 
         Returns:
-            How many bytes that were, with what has come of a body of known length; 0 where this
-            is not such a request.
+            How many bytes were parsed, including those of a body of known length; 0 if this is
+            not such a request.
         """
         last = self.last
         if last.request is not None:
@@ -114,7 +114,7 @@ class RequestParser:
             if again is not None:
                 self._sink.request_read(again)
                 return used
-        # Not after half of an empty line: only its other half may follow.
+        # After half of an empty line, only its other half may follow.
         line = None if self._fed else PLAIN_LINE.match(data)
         if line is None:
             return 0
@@ -138,13 +138,13 @@ class RequestParser:
         return at
 
     def read_body(self, data: bytes) -> int:
-        """Read what has come of a body of known length.
+        """Read the next bytes of a body of known length.
 
         Args:
-            data: What the client sent behind the body's last piece.
+            data: The bytes after the body's last piece.
 
         Returns:
-            How many bytes that were; 0 where no such body is being read.
+            How many bytes belonged to the body; 0 if no such body is being read.
         """
         left = self._left
         if self.state is not _BODY or left <= 0:
@@ -160,10 +160,10 @@ class RequestParser:
         return len(piece)
 
     def parse(self, data: bytes) -> None:
-        """Read bytes of any kind.
+        """Parse bytes of any kind.
 
         Args:
-            data: What the client sent behind what was read before.
+            data: The bytes after those already parsed.
         """
         if self.state is _OFFERED:
             self._held += data
@@ -180,13 +180,13 @@ class RequestParser:
             self._collected = 0
             if self.state is _ENDED:
                 self._head.clear()
-        # A head may begin anywhere in a read, so the read that it begins in isn't counted.
+        # A head may begin anywhere in a read, so that read is not counted.
         self._fed = 0 if self._moved else self._fed + size
         if self._fed + size > self._limits.max_head_bytes:
             self._check_size()
 
     def go_on(self) -> None:
-        """Read on in HTTP/1.1: the offer was not taken up."""
+        """Continue in HTTP/1.1, since the offer was not accepted."""
         if self.state is not _OFFERED:
             return
         self._become(_ENDED if self._is_last else _BETWEEN)
@@ -195,42 +195,42 @@ class RequestParser:
             self.feed(held)
 
     def switch(self) -> bytes:
-        """Read no more, and return the bytes of the other protocol that have come."""
+        """Stop parsing, and return the bytes of the other protocol received so far."""
         self._become(_ENDED)
         held, self._held = self._held, b""
         return held
 
     def forget(self) -> None:
-        """Remember no head for the next one."""
+        """Forget the last head."""
         self._read = None
         self._head.forget()
         self.last.forget()
 
     def end(self) -> None:
-        """Let go of the sink, and of the parser, which knows this: the connection is gone."""
+        """Drop the sink and the parser, which refers to this, after the connection is lost."""
         self._parser = self._read = None
         self.last.forget()
         del self._sink
 
-    # What llhttp calls; work that can wait until a head is complete waits.
+    # Callbacks of llhttp. Work that can wait until the head is complete is left until then.
 
     def on_message_begin(self) -> None:
-        """Forget the head before."""
+        """Forget the previous head."""
         if self.state is not _BETWEEN:
-            # It has begun before, or this is the made-up head of `_decline_upgrade`.
+            # It has already begun, or this is the artificial head of `_decline_upgrade`.
             return
         self.state = _HEAD
         self._moved = True
         self._head.begin()
         if self._cuts.given_up:
-            # It is not known where its request line begins, so it can't be checked. Who has
-            # sent this many empty lines in a body doesn't send a request with it.
+            # The start of the request line is unknown, so it can't be checked. No honest client
+            # sends that many empty lines in a body and then a request in the same read.
             self.refuse(_SEND_AGAIN)
 
     def on_headers_complete(self) -> None:
-        """Make a request of the head."""
+        """Make a request from the head."""
         if self.state is not _HEAD:
-            # Those of the made-up head of `_decline_upgrade`.
+            # These are the fields of the artificial head of `_decline_upgrade`.
             self._head.clear()
             return
         size = self._fed + self._reading
@@ -257,16 +257,16 @@ class RequestParser:
         self._sink.request_read(request)
 
     def on_body(self, data: bytes) -> None:
-        """Take a piece of a body."""
+        """Collect a piece of a body."""
         if self.state is _BODY and not self._counted:
             self._moved = True
             self._left -= len(data)
             self._pieces.append(data)
 
     def on_message_complete(self) -> None:
-        """Take the end of a message."""
+        """End the message."""
         if self._parser.should_upgrade():
-            # The body, if there is one, has not been read: `_decline_upgrade` goes on.
+            # A body has not been parsed yet: `_decline_upgrade` continues with it.
             return
         self._moved = True
         if self.state is _BODY:
@@ -274,17 +274,17 @@ class RequestParser:
                 self._pass_body()
             self._end_body(self._head.fields())
 
-    # The parts.
+    # Internals.
 
     def _become(self, state: State) -> None:
         assert state in NEXT_STATES[self.state], (self.state, state)
         self.state = state
 
     def _check_size(self) -> None:
-        """Refuse what goes on for too long without an end (RFC 6585 5)."""
+        """Reject a head or body framing that is too long without an end (RFC 6585 5)."""
         if self.state is _BODY:
             if self._fed > self._limits.max_head_bytes:
-                # llhttp would go on collecting an endless trailer, or skip an endless extension.
+                # llhttp would collect an endless trailer, or skip an endless chunk extension.
                 self._broken(_LARGE_CHUNKS)
         elif self.state is _HEAD:
             excess = self._head.excess(self._fed + self._reading)
@@ -292,10 +292,10 @@ class RequestParser:
                 self.refuse(excess or self._head.too_large())
 
     def _parse(self, data: bytes) -> None:
-        """Parse bytes piece by piece, so that each message begins with a piece.
+        """Parse bytes in pieces, so that each message starts at the start of a piece.
 
         llhttp doesn't report where in a read a message begins, and it is lenient about the request
-        line: that can only be checked where the place of its first byte is known.
+        line. That line can only be checked if the position of its first byte is known.
         """
         self._cuts.begin_read()
         at, size = 0, len(data)
@@ -324,7 +324,7 @@ class RequestParser:
             self._cuts.end_read(data)
 
     def _parse_head(self, piece: bytes) -> None:
-        """Have a piece parsed that is part of a head, or of what stands before one."""
+        """Parse a piece of a head, or of the empty lines before one."""
         try:
             shown = self._line.take(piece)
         except TargetError as error:
@@ -332,7 +332,7 @@ class RequestParser:
             self.refuse(malformed(error))
             return
         if self._line:
-            # llhttp sees nothing of the head before the method has ended.
+            # llhttp gets nothing of the head until the method is complete.
             self.on_message_begin()
         if shown:
             self._parse_some(shown)
@@ -340,12 +340,12 @@ class RequestParser:
                 self._head.drop_surplus()
 
     def _count(self, piece: bytes) -> None:
-        """Take a piece of a body that is not parsed."""
+        """Pass on a piece of a body that is counted, not parsed."""
         self._moved = True
         self._left -= len(piece)
         self._sink.body_read(piece)
         if not self._left and self.state is _BODY:
-            # llhttp still expects this body, so what follows needs a new parser.
+            # llhttp still expects this body, so the next message needs a new parser.
             self._parser = httptools.HttpRequestParser(self)
             self._end_body([])
 
@@ -355,13 +355,13 @@ class RequestParser:
         self._sink.body_complete(trailers)
 
     def _pass_body(self) -> None:
-        """Pass on what came of the body, joined: it may have come in chunks of a byte each."""
+        """Pass on the pieces of the body, joined, since each chunk may be a single byte."""
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._sink.body_read(data)
 
     def _parse_some(self, data: bytes) -> None:
-        """Have a piece parsed that is part of one message."""
+        """Parse a piece of a single message."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -385,7 +385,7 @@ class RequestParser:
         self._sink.body_broken(refusal.detail)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Put a refusal in the place of what can't be read, and read no more."""
+        """Pass on a refusal in place of the unreadable request, and stop parsing."""
         if self.state is _ENDED:
             return
         self._become(_ENDED)
@@ -393,7 +393,7 @@ class RequestParser:
         self._sink.request_read(refused(self._head.so_far(method or b"GET"), refusal))
 
     def _decline_upgrade(self) -> None:
-        """Read on in HTTP/1.1 where a client offered another protocol."""
+        """Continue in HTTP/1.1 after a client offered another protocol."""
         self._parser = httptools.HttpRequestParser(self)
         if self.state is _BODY and not self._counted:
             assert self._read is not None

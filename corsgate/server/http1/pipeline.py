@@ -1,4 +1,4 @@
-"""A client's requests, read a few ahead of the one that is being served."""
+"""Read a client's requests, a few ahead of the one that is being served."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from corsgate.server.request_body import RequestBody
 from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.read_size import USUAL_BYTES, ReadSize
 
-# One request is parsed ahead, with what else the same step holds. One read may hold thousands, and
-# each takes far more memory parsed than unparsed. So a step ends with a head, unless that is so
-# small that a step for each would cost too much.
+# One request is parsed ahead, along with any others in the same step. One read may contain
+# thousands, and a request takes far more memory parsed than unparsed. So a step ends where a head
+# ends, except that very small heads are parsed together to save time.
 _HEAD_STEP = 4 * 1024
 _SMALL_STEP = 256
 _HEAD_END = b"\r\n\r\n"
@@ -29,21 +29,21 @@ _BODY_STEP = 32 * 1024
 
 
 class Pipeline:
-    """What a client has sent that is still to be served: bytes, heads, and the body coming in.
+    """What a client sent that has not been served yet: bytes, requests, and an incomplete body.
 
     Args:
-        limits: Bounds on heads and on what is kept of a body.
+        limits: Bounds on heads and on buffered bytes of a body.
         changed: Called when a body's receiver pauses, resumes or drops it.
-        shortcuts: Which ones are taken.
-        read_size: How much of the client is read at once, if that may change.
+        shortcuts: Which shortcuts to take.
+        read_size: How many bytes are read from the client at once, if that may change.
 
     Attributes:
-        parser: What the bytes go through.
-        queue: The requests that wait, each with its body.
-        unread: The bytes that wait.
-        body: The body that is coming in; None where the last message is complete.
-        broken: Whether what came is no HTTP, so that no other request will follow.
-        fresh: Whether no request has come yet.
+        parser: The parser of the bytes.
+        queue: The waiting requests, each with its body.
+        unread: The bytes that have not been parsed.
+        body: The body being received; None if the last message is complete.
+        broken: Whether the bytes were not HTTP, so that no other request can follow.
+        fresh: Whether no request has arrived yet.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Pipeline:
         self._limits = limits
         self._changed = changed
         self._read_size = read_size
-        # Whether that was asked to grow for the body that is coming in.
+        # Whether the read size grew for the current body.
         self._grows = False
         self.parser = RequestParser(self, limits, shortcuts)
         self.queue: deque[tuple[ParsedRequest, RequestBody | None]] = deque()
@@ -72,14 +72,14 @@ class Pipeline:
 
     @property
     def pending(self) -> bool:
-        """Whether a request, or what may become one, waits."""
+        """Whether a request is waiting, or bytes that may become one."""
         return bool(self.queue or self.unread)
 
     def held_with(self, body: RequestBody | None) -> int:
-        """Return how many bytes of memory all that waits takes, about.
+        """Return approximately how many bytes of memory everything waiting takes.
 
         Args:
-            body: That of the request being answered, which may have come in whole.
+            body: The body of the request being served; it may be complete.
         """
         waiting = self.pending or self.in_head
         if not waiting and body is None and self.body is None:
@@ -98,26 +98,26 @@ class Pipeline:
         return not full and (self.body is None or self.body.wants_data)
 
     def feed(self, data: bytes) -> None:
-        """Take bytes; `advance` parses them."""
+        """Add bytes, which `advance` parses."""
         self.unread = self.unread + data if self.unread else data
 
     def advance(self) -> bool:
-        """Parse a step further, where there is something to parse and room for it.
+        """Parse the next step, if there is something to parse and room for it.
 
         Returns:
-            Whether there was.
+            Whether anything was parsed.
         """
         unread, parser = self.unread, self.parser
         state = parser.state
         if not unread or self.queue or state is State.OFFERED:
             return False
-        # Bytes that arrive during the parsing are added behind the rest.
+        # Bytes that arrive during parsing are added after the rest.
         self.unread = b""
         size = len(unread)
         if state is State.BETWEEN:
             used = parser.read_message(unread)
             if 0 < used < min(size, _SMALL_STEP) and parser.state is State.BODY:
-                # Chunks that came with a small head are read before the request is handed on.
+                # Chunks that arrived with a small head are parsed before the request is passed on.
                 end = min(size, _SMALL_STEP)
                 parser.parse(unread[used:end])
                 used = end
@@ -131,41 +131,41 @@ class Pipeline:
         return True
 
     def refuse(self, refusal: Refusal) -> None:
-        """Put a refusal in the place of the head that is coming in."""
+        """Replace the head being received with a refusal."""
         self.parser.refuse(refusal)
 
     def go_on(self) -> None:
-        """Read on in HTTP behind an offer to switch that was not taken up."""
+        """Continue in HTTP after an offer to switch that was not accepted."""
         self.parser.go_on()
 
     def switch(self) -> bytes:
-        """Read no more, and return what has come of the other protocol."""
+        """Stop parsing, and return the bytes of the other protocol received so far."""
         unread, self.unread = self.unread, b""
         return self.parser.switch() + unread
 
     def rest(self) -> None:
-        """Remember no head; none is coming in."""
+        """Forget the last head. Call this only between requests."""
         self.parser.forget()
 
     def clear(self) -> None:
-        """Forget what waits: the client is gone."""
+        """Drop everything that waits, since the client is gone."""
         self.queue.clear()
         self.unread = b""
 
     def end(self) -> None:
-        """Let go of the channel, which knows this: a cycle would be left to the collector."""
+        """Drop the reference to the channel, which would leave a cycle to the GC."""
         self.body = None
         self.parser.end()
         del self._changed
 
     def _step(self, unread: bytes) -> int:
-        """Return how many bytes to parse: no more than the message that comes in may have left."""
+        """Return how many bytes to parse: at most up to the possible end of the message."""
         most = _HEAD_STEP if self.body is None else _BODY_STEP
         # The last chunk and the trailers end like a head.
         end = unread.find(_HEAD_END, 0, most)
         return most if end < 0 else max(end + len(_HEAD_END), _SMALL_STEP)
 
-    # What the parser calls.
+    # Called by the parser.
 
     def request_read(self, request: ParsedRequest) -> None:
         """Queue a request."""
@@ -178,7 +178,7 @@ class Pipeline:
         self.queue.append((request, body))
 
     def body_read(self, data: bytes) -> None:
-        """Take a piece of the body."""
+        """Receive a piece of the body."""
         body = self.body
         if body is None:
             return
@@ -191,7 +191,7 @@ class Pipeline:
             self._shrink()
 
     def body_complete(self, trailers: HeaderList) -> None:
-        """Take the end of the body."""
+        """End the body."""
         body, self.body = self.body, None
         if self._grows:
             self._shrink()
@@ -199,7 +199,7 @@ class Pipeline:
             body.ended(trailers)
 
     def body_broken(self, detail: str) -> None:
-        """Record that the body breaks off; it takes its request with it."""
+        """Fail the body, and its request with it, because it is malformed."""
         self.broken = True
         body, self.body = self.body, None
         if self._grows:
@@ -214,7 +214,7 @@ class Pipeline:
         self._changed()
 
     def _shrink(self) -> None:
-        """Read as much as usual at once: the body does not flow any more, or has ended."""
+        """Return to the usual read size, since the body has paused or ended."""
         self._grows = False
         if self._read_size is not None:
             self._read_size.reset()

@@ -1,4 +1,4 @@
-"""Makes a request of the head that llhttp has read, and rejects what llhttp lets through."""
+"""Make a request from a head that llhttp parsed, and reject the malformed ones it accepts."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _name, _value = itemgetter(0), itemgetter(1)
 
 
 class CollectedHead:
-    """The target and the fields that llhttp has found so far in a head, or in trailers.
+    """The target and the fields of a head, or of trailers, that llhttp has found so far.
 
     Args:
         limits: Bounds on the head.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        on_header: Takes a field; it is called more often than anything else here.
-        is_trimmed: Whether no value can have white space behind it.
+        on_header: Adds a field; called far more often than any other function here.
+        is_trimmed: Whether it is known that no value ends with white space.
     """
 
     __slots__ = (
@@ -70,16 +70,16 @@ class CollectedHead:
         # The last Host value that was found valid.
         self._host = b""
 
-    # What llhttp calls.
+    # Called by llhttp.
 
     def on_url(self, data: bytes) -> None:
-        """Take a part of the request target."""
+        """Add a part of the request target."""
         self._target += data
 
-    # What the parser calls.
+    # Called by the parser.
 
     def begin(self) -> None:
-        """Forget the head before."""
+        """Start a new head."""
         self._target = b""
         self._surplus = False
         self._fields.clear()
@@ -89,12 +89,12 @@ class CollectedHead:
         self._fields.clear()
 
     def forget(self) -> None:
-        """Forget what only makes the next head cheaper."""
+        """Forget what only makes the next head cheaper to parse."""
         self._host = b""
         self.clear()
 
     def drop_surplus(self) -> None:
-        """Keep no more fields than a head may have."""
+        """Drop the fields beyond the maximum number."""
         most = self._limits.max_headers
         if len(self._fields) > most:
             self._surplus = True
@@ -102,26 +102,26 @@ class CollectedHead:
 
     def fields(self) -> HeaderList:
         """Return the fields."""
-        # llhttp leaves the white space behind a value on it (RFC 9112 5.1).
+        # llhttp keeps trailing white space in values (RFC 9112 5.1).
         return [(name, value.rstrip(b" \t")) for name, value in self._fields]
 
     def so_far(self, method: bytes) -> RequestHead:
-        """Return as much of a head as has come.
+        """Return the head as received so far.
 
         Args:
-            method: What stands for the method.
+            method: The method to put into it.
         """
         self.drop_surplus()
         return RequestHead(method, self._target or b"/", self.fields())
 
     def excess(self, read: int) -> Refusal | None:
-        """Return why the head, as far as it has come, is too much; None where it isn't.
+        """Return a refusal if the head is too large so far, or None.
 
         Args:
-            read: How many bytes it takes at most.
+            read: An upper bound of its size in bytes.
         """
         limits = self._limits
-        # Where fewer bytes than that have been read, none need be counted.
+        # The exact size matters only if the upper bound exceeds the limit.
         if read > limits.max_head_bytes:
             size = len(self._target) + sum(len(n) + len(v) + 4 for n, v in self._fields)
             if size > limits.max_head_bytes:
@@ -131,21 +131,21 @@ class CollectedHead:
         return None
 
     def too_large(self) -> Refusal:
-        """Return why a head of too many bytes is refused."""
+        """Return the refusal of a head with too many bytes."""
         if len(self._target) > self._limits.max_target_bytes:
             return TOO_LONG
         return Refusal(status=431, detail="The request's head is too large.")
 
     def make(self, llhttp: Any, line: RequestLine | re.Match[bytes], read: int) -> ParsedRequest:
-        """Return the request of a whole head.
+        """Return the request of a complete head.
 
         Args:
-            llhttp: The parser that has just read it.
-            line: Its first line; a match where that is known to be plain.
-            read: How many bytes it takes at most.
+            llhttp: The parser that has just parsed it.
+            line: Its first line; a match if it is known to be plain.
+            read: An upper bound of its size in bytes.
 
         Raises:
-            TargetError: It is not well-formed.
+            TargetError: The head is not well-formed.
         """
         if isinstance(line, re.Match):
             request = self._make_simple(line, read, llhttp)
@@ -184,7 +184,7 @@ class CollectedHead:
             dict(zip(names.lowered, map(list, zip(values, strict=True)), strict=True)),
             authority=authority,
             length=length,
-            # llhttp looks at Proxy-Connection too.
+            # llhttp also considers Proxy-Connection.
             keep_alive=llhttp.should_keep_alive(),
         )
 
@@ -219,7 +219,7 @@ class CollectedHead:
                 refusal = attrs.evolve(refusal, routable=True)
             elif not length and version == "1.1" and llhttp.should_upgrade():
                 offers = switchable(index.get(b"upgrade", ()))
-                # Some clients say that no body follows (RFC 9110 8.6): what does is held.
+                # Some clients state that no body follows (RFC 9110 8.6). Further bytes are held.
                 length = None if offers else length
         return ParsedRequest(
             head=RequestHead(method=method, target=target, headers=headers),
@@ -234,7 +234,7 @@ class CollectedHead:
 
 
 def _length(index: HeaderIndex, version: str) -> tuple[int | None, Refusal | None]:
-    """Return a body's length, or why its coding can't be taken off."""
+    """Return a body's length, or a refusal if its transfer coding is unknown."""
     try:
         return request_length(index, version), None
     except UnknownCoding as error:

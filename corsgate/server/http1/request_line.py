@@ -1,4 +1,4 @@
-"""The first line of a request's head as it stood on the wire, which llhttp is lenient about."""
+"""Check the exact bytes of the request line, because llhttp is lenient about it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from corsgate.message.framing import request_framing
 
 LINE_END = b"\r\n"
 EMPTY_LINES = re.compile(rb"(?:\r\n)*")
-"""What may stand before a request line (RFC 9112 2.2)."""
+"""Empty lines are allowed before a request line (RFC 9112 2.2)."""
 
 STAND_IN = b"POST"
-"""What llhttp gets in place of a method. How a request is framed depends on no method but CONNECT
-(RFC 9112 6.3), and llhttp knows some forty of them."""
+"""llhttp gets this instead of the method, because it knows only some forty methods. The framing of
+a request depends on the method only for CONNECT (RFC 9112 6.3)."""
 
 
 class RequestLine:
-    """Collects the bytes of a head until its first line has ended, and reads its method.
+    """Collects the bytes of a head until its first line ends, and parses its method.
 
-    llhttp takes any number of spaces for one, skips any CR or LF before a request, and knows RTSP
-    and ICE as well, without saying which of the three protocols it saw.
+    llhttp accepts any number of spaces as one, and skips any CR or LF before a request. It also
+    accepts RTSP and ICE, without reporting which of the three protocols it found.
 
     Attributes:
-        method: The method; empty until the space behind it has come.
+        method: The method; empty until the space after it has arrived.
     """
 
     __slots__ = ("_bytes", "_ended", "_judged", "method")
@@ -32,7 +32,7 @@ class RequestLine:
     def __init__(self) -> None:
         self.method = b""
         self._bytes = bytearray()
-        # How many of them are part of a method that has not ended.
+        # How many of them are part of a method that is incomplete.
         self._judged = 0
         self._ended = False
 
@@ -40,14 +40,14 @@ class RequestLine:
         return bool(self._bytes)
 
     def take(self, piece: bytes) -> bytes:
-        """Take the next piece of a head; empty lines before the request line are skipped.
+        """Add the next piece of a head. Empty lines before the request line are skipped.
 
         Args:
-            piece: What was read, none of it from behind the head.
+            piece: Bytes of the head only.
 
         Returns:
-            What llhttp is to get instead: `STAND_IN` where the method is, unless that is CONNECT,
-            whose target has another form.
+            The bytes for llhttp, with `STAND_IN` as the method. CONNECT is kept, because its
+            target has another form.
 
         Raises:
             TargetError: The line does not begin with a method and a space.
@@ -81,13 +81,13 @@ class RequestLine:
         return (method if method == b"CONNECT" else STAND_IN) + rest
 
     def is_exactly(self, target: bytes, version: str) -> bool:
-        """Return whether a method, this target and this version are all of it (RFC 9112 3)."""
+        """Return whether the line is exactly the method, target and version (RFC 9112 3)."""
         return self._bytes.startswith(
             b"%b %b HTTP/%b\r\n" % (self.method, target, version.encode())
         )
 
     def clear(self) -> None:
-        """Forget the line: its head is complete."""
+        """Forget the line, since its head is complete."""
         self.method = b""
         self._bytes.clear()
         self._judged = 0
@@ -95,10 +95,10 @@ class RequestLine:
 
 
 def head_before(length: int | None) -> bytes:
-    """Return a head for a parser of llhttp's that is to go on with a request's body.
+    """Return a head for a new llhttp parser that will parse a request's body.
 
-    llhttp stops at each offer to switch protocols, and leaves the body unread. A new parser that
-    gets the same framing reads on.
+    llhttp stops at each offer to switch protocols and leaves the body unparsed. A new parser that
+    gets a head with the same framing can parse it.
 
     Args:
         length: The body's length in bytes, or `CHUNKED`.

@@ -19,44 +19,44 @@ _CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def whole_chunked(body: bytes, trailers: Sequence[Header]) -> bytes:
-    """Return a whole body as it is sent in one chunk (RFC 9112 7.1)."""
+    """Return a complete body encoded as one chunk (RFC 9112 7.1)."""
     chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
     return b"%b0\r\n%b\r\n" % (chunk, field_lines([*trailers]) if trailers else b"")
 
 
 class ResponseWriter(ClientConnection):
-    """A connection that frames and writes responses, one after the other."""
+    """A connection that frames and writes responses, one after another."""
 
     _pipeline: Pipeline
     _write: Callable[[bytes], None]
     _write_paused = False
     _producer: Any = None
-    # A head that waits for the first piece of its body, to leave in one write with it.
+    # A head that waits for the first piece of its body, to be written together with it.
     _head = b""
 
     def _begin_writing(self) -> None:
-        """Write to the transport, which is there from now on."""
+        """Start writing to the transport, which is now connected."""
         self._write = writer(self.transport)
         if not self.context.shortcuts.whole:
             self.write_whole = self._write_parts  # type: ignore[method-assign]  # chosen once
 
     def write(self, data: bytes) -> None:
-        """Write bytes of a response, framing included."""
+        """Write bytes of a response, including framing."""
         if self._head:
             data, self._head = self._head + data, b""
         self._write(data)
 
     def writeSequence(self, data: list[bytes]) -> None:
-        """Write bytes of a response in one go."""
+        """Write bytes of a response at once."""
         self.write(b"".join(data))
 
     def flush(self) -> None:
-        """Write a head whose body is not there yet."""
+        """Write a pending head whose body has not started yet."""
         if self._head:
             self.write(b"")
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Write the head of a response that was made by twisted.web's own API."""
+        """Write the head of a response made through the API of twisted.web."""
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         delimited = any(name.lower() in FRAMING_FIELDS for name, _ in fields)
         head = ResponseHead(status=int(code), reason=reason, headers=fields)
@@ -66,12 +66,12 @@ class ResponseWriter(ClientConnection):
         self.write(head.to_bytes(persistence(request, delimited=delimited, draining=draining)))
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be written with the first piece of its body or by `flush`.
+        """Accept a response's head, to be written with the first piece of its body or by `flush`.
 
         Args:
             head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None where only its end shows it.
-            bodiless: Whether no body follows, whatever `length` says.
+            length: The body's length in bytes; None if it is unknown until the body ends.
+            bodiless: Whether no body follows, even if `length` is greater than zero.
 
         Returns:
             Whether the body is to be chunked.
@@ -81,7 +81,7 @@ class ResponseWriter(ClientConnection):
         framing = response_framing(
             head.status, length, bodiless=bodiless, chunkable=request.clientproto == b"HTTP/1.1"
         )
-        # What the client has sent behind it is still served.
+        # Requests that the client has already sent are still served.
         draining = self.context.draining and not self._pipeline.pending
         says = framing.line + persistence(request, delimited=framing.delimited, draining=draining)
         if head.lines is not None:
@@ -93,14 +93,14 @@ class ResponseWriter(ClientConnection):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response in one go; the caller ends its request right after that.
+        """Write a complete response at once. The caller must end its request right after.
 
         Args:
-            head: The head; where it has `lines`, there is a Date among them, and no field that
-                frames the body or says whether the connection goes on.
-            length: The body's length in bytes; None to send it in a chunk.
-            body: All of the body.
-            bodiless: Whether none of the body is sent.
+            head: The head. If it has `lines`, they include Date, and no field about framing or
+                the persistence of the connection.
+            length: The body's length in bytes; None to send it as a chunk.
+            body: The complete body.
+            bodiless: Whether to omit the body.
         """
         request = self._handling
         assert request is not None
@@ -127,7 +127,7 @@ class ResponseWriter(ClientConnection):
     def _write_parts(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write what `write_whole` writes, piece by piece."""
+        """Write the same as `write_whole`, in several steps."""
         request = self._handling
         assert request is not None
         is_chunked = self.write_head(head, length, bodiless=bodiless)
@@ -139,9 +139,9 @@ class ResponseWriter(ClientConnection):
         self._write(head.to_bytes())
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take the source of the response; it hears when the client does not keep up."""
+        """Register the source of the response; it is paused when the client does not keep up."""
         if not streaming:
-            raise ValueError("a response's source here is a push producer")
+            raise ValueError("the source of a response must be a push producer")
         self._producer = producer
         if self._write_paused:
             producer.pauseProducing()

@@ -6,20 +6,20 @@ from enum import Enum, IntEnum, auto
 
 
 class Phase(IntEnum):
-    """What a connection is doing; from `CLOSING` on it takes no more requests."""
+    """What a connection is doing. From `CLOSING` on it accepts no more requests."""
 
     IDLE = 0
-    """Every request that came has been served, and nothing of another one has come."""
+    """All received requests have been served, and no part of another has arrived."""
     PENDING = 1
-    """A part of a request has come, or the rest of a body that is no longer wanted is coming."""
+    """A part of a request has arrived, or the rest of an unwanted body is still arriving."""
     RESPONDING = 2
     """A request is being served."""
     CLOSING = 3
-    """It is being closed or was cut; what was written before may still leave."""
+    """It is being closed or was cut. Bytes already written may still be sent."""
     TUNNEL = 4
-    """It speaks another protocol."""
+    """It has switched to another protocol."""
     LOST = 5
-    """It is gone."""
+    """It has been lost."""
 
 
 NEXT_PHASES = {
@@ -34,18 +34,18 @@ NEXT_PHASES = {
 
 
 class State(Enum):
-    """Where in a client's bytes a parser is."""
+    """Which part of a message a parser expects next."""
 
     BETWEEN = auto()
-    """Behind a whole message; at most empty lines have come since."""
+    """After a complete message, with at most empty lines since."""
     HEAD = auto()
     """In a head."""
     BODY = auto()
     """In a body."""
     OFFERED = auto()
-    """Behind a head that offers to switch protocols: what follows is held until one is chosen."""
+    """After a head that offers to switch protocols. Bytes are held until one is chosen."""
     ENDED = auto()
-    """Nothing more is read."""
+    """Parsing has stopped."""
 
 
 NEXT_STATES = {

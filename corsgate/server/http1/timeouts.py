@@ -1,4 +1,4 @@
-"""What a client's connection waits for, and how long each may take."""
+"""What a client connection waits for, and for how long."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from corsgate.server.parsed_request import Refusal
 from corsgate.server.request_body import RequestBody
 from corsgate.transport.deadlines import NEVER, SWEEP_INTERVAL_S
 
-# How long a client may go on sending what nobody reads any more. Closing at once would reset
-# the connection, and the client could lose the response before it has read it (RFC 9112 9.6).
+# How long a client may continue to send an unwanted body. Closing at once would reset the
+# connection, and the client could lose the response before reading it (RFC 9112 9.6).
 LINGER_S = 10.0
 
-SLOW_HEAD = Refusal(status=408, detail="The request's head did not come in time.")
+SLOW_HEAD = Refusal(status=408, detail="The request's head did not arrive in time.")
 
 
-# How long a connection without a request is kept once the gate drains. It may have waited to be
-# accepted until then, so that its first request is still on its way.
+# How long a connection without any request is kept once the gate drains. It may just have been
+# accepted after a wait, with its first request still on the way.
 FIRST_REQUEST_S = 1.0
 TRANSPORT_BYTES = 2**16
-"""What a transport holds at least when it pauses its producer."""
+"""The minimum number of bytes that a transport buffers when it pauses its producer."""
 
 
 class Awaited(IntEnum):
-    """What a channel waits for; the index of its time limit in `_LIMITS`."""
+    """What a channel waits for. The value is the index of its time limit in `_LIMITS`."""
 
     REQUEST = 0
     HEAD = 1
     BODY = 2
     UNWANTED_BODY = 3
     RESPONSE = 4
-    # The client is not read meanwhile, so that from time to time is looked whether it is there.
+    # Nothing is read from the client meanwhile, so each sweep checks that it is still connected.
     RESPONSE_UNREAD = 5
 
 
@@ -47,20 +47,20 @@ _LIMITS: Sequence[str | float] = (
     NEVER,
     SWEEP_INTERVAL_S,
 )
-"""How long each may take in seconds, or the name of the limit that says so; by `Awaited`."""
+"""By `Awaited`: the time limit in seconds, or the name of the limit that holds it."""
 
 
 def find_awaited(pipeline: Pipeline, *, handling: bool, reading: bool) -> Awaited:
-    """Return what is waited for.
+    """Return what a connection waits for.
 
     Args:
-        pipeline: What has come.
-        handling: Whether a request is being answered.
-        reading: Whether more is read from the client.
+        pipeline: The requests received.
+        handling: Whether a request is being served.
+        reading: Whether the client is being read from.
     """
     body = pipeline.body
     if handling or pipeline.pending:
-        # A client that holds its body back until it is asked for isn't late.
+        # A client that waits for 100 (Continue) before it sends its body isn't late.
         late = body is not None and reading and not body.awaits_continue
         if late:
             return Awaited.BODY
@@ -71,14 +71,14 @@ def find_awaited(pipeline: Pipeline, *, handling: bool, reading: bool) -> Awaite
 
 
 def find_spare(awaited: Awaited | None, closing_s: float | None) -> Spare:
-    """Return what would be lost with a connection.
+    """Return what closing a connection would lose.
 
     Args:
-        awaited: What it waits for; None while the client doesn't take what is written.
-        closing_s: Where it is being closed, how long that may still take.
+        awaited: What it waits for; None while the client doesn't read the response.
+        closing_s: How many seconds its closing may still take; None if it is not closing.
     """
     if closing_s is not None:
-        # For longer than that it waits only where the client still takes a response.
+        # A longer wait means that the client is still reading a response.
         return Spare.UNREADY if closing_s <= LINGER_S else Spare.NO
     if awaited is Awaited.REQUEST:
         return Spare.IDLE
@@ -86,22 +86,22 @@ def find_spare(awaited: Awaited | None, closing_s: float | None) -> Spare:
 
 
 class ClientTimeouts:
-    """What an HTTP/1.1 channel waits for, since when, and how much of a body has come of it.
+    """What an HTTP/1.1 channel waits for, since when, and how fast a body arrives.
 
-    A body has a time limit between two pieces and a minimum average rate. Only its own bytes count
-    for either: neither the extensions of chunks nor trailers do, however many a client sends.
+    A body has a time limit between two pieces and a minimum average rate. Only bytes of its
+    content count for either. Chunk extensions and trailers don't, however many a client sends.
 
-    What a client has taken of a response is known only when the transport has sent all that it
-    held: 64 KiB there, behind what the buffers of both kernels hold. So all that was written
-    counts as taken. At 240 bytes per second a client that takes nothing has as long for the
-    64 KiB as ``response_idle_timeout`` gives it, and one that takes a little now and then is cut
-    once all that it was sent would have come at that rate.
+    How much of a response the client has read is known only when the transport's buffer is empty.
+    That buffer holds 64 KiB, besides those of both kernels. So all written bytes count as read.
+    At 240 bytes per second, the 64 KiB take about as long as ``response_idle_timeout``. A client
+    that reads a little now and then is cut when all bytes written to it would have arrived at
+    that rate.
 
     Args:
         limits: Bounds on times and rates.
 
     Attributes:
-        awaited: What the running deadline is for; None for none.
+        awaited: What the current deadline is for; None if there is none.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -113,11 +113,11 @@ class ClientTimeouts:
         self._download: RateMeter | None = None
 
     def begin(self, awaited: Awaited, body: RequestBody | None, now: float) -> float:
-        """Wait for something, or go on to wait for a body that may have moved.
+        """Start waiting for something, or continue to wait for a body.
 
         Args:
-            awaited: What for.
-            body: The body that is coming in.
+            awaited: What to wait for.
+            body: The body being received.
             now: The time in seconds.
 
         Returns:
@@ -125,7 +125,7 @@ class ClientTimeouts:
         """
         before, self.awaited = self.awaited, awaited
         limits, limit = self._limits, _LIMITS[awaited]
-        # Looked up each time, since a reload may change it.
+        # Read each time, since a reload may change it.
         limit_s: float = getattr(limits, limit) if isinstance(limit, str) else limit
         if awaited is not Awaited.BODY or body is None:
             if self._upload is not None:
@@ -138,7 +138,7 @@ class ClientTimeouts:
         if has_moved or before is not Awaited.BODY:
             self._body_by = now + limit_s
         if body.discarded:
-            # Whoever was to take it has answered already.
+            # The response to this request has already been sent.
             meter.stop(now)
             return self._body_by
         meter.start(now)
@@ -146,10 +146,10 @@ class ClientTimeouts:
         return min(self._body_by, due_s)
 
     def pause(self, written: int, now: float) -> float:
-        """Wait for the client to take the response; return the deadline.
+        """Start waiting for the client to read the response; return the deadline.
 
         Args:
-            written: How many bytes of its body have been written.
+            written: How many bytes of the response's body have been written.
             now: The time in seconds.
         """
         self.awaited = None
@@ -163,17 +163,17 @@ class ClientTimeouts:
         return min(now + limits.response_idle_timeout_s, due_s)
 
     def resume(self, now: float) -> None:
-        """Record that the client has taken what was written."""
+        """Record that the client has read everything written."""
         if self._download is not None:
             self._download.stop(now)
 
     def begin_exchange(self) -> None:
-        """Wait for the response, and forget what was measured: each request has its own body."""
+        """Start waiting for the response, and reset the measured rates, which are per request."""
         self.awaited = Awaited.RESPONSE
         self._body = self._upload = self._download = None
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let its exchange stall."""
+        """Return for how many seconds the client has stalled its exchange."""
         meter = self._upload if self.awaited is Awaited.BODY else self._download
         return 0.0 if meter is None else meter.stalled_s(now)
 
