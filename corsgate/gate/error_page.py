@@ -99,7 +99,7 @@ TOO_LARGE = Problem(status=413, detail="The request's body is larger than this r
 
 _PROBLEMS: Sequence[tuple[type[BaseException], Problem]] = (
     (BodyTooLarge, TOO_LARGE),
-    (BodyTimedOut, Problem(status=408, detail="The request's body did not come in time.")),
+    (BodyTimedOut, Problem(status=408, detail="The request's body did not arrive in time.")),
     (
         # By now the gate knows the challenge, so that the next try is signed from the start.
         ChallengedMidUpload,

@@ -1,12 +1,13 @@
-"""HTTP/2 on one connection, by the library h2, which sees only what it is needed for.
+"""HTTP/2 on one connection, with the library h2, which gets only the frames it is needed for.
 
-h2 keeps frames, states and windows in order, but ends the whole connection for many faults of a
-single stream (RFC 9113 5.4.2). So it sees one frame at a time, and no fields: `fields` judges
-those. It also forgets all streams at either side's GOAWAY, so it never sees one.
+h2 checks frames, states and windows, but ends the whole connection for many faults of a single
+stream (RFC 9113 5.4.2). So it gets one frame at a time, and no fields: `fields` checks those. It
+also forgets all streams at a GOAWAY of either side, so it never gets one.
 
-Nor does it see most streams. A request without a body, whose response leaves as a whole, takes one
-step each way, and nothing in that can be out of order; h2 would take a hundred calls for it. Such
-a stream is *unseen* until anything else happens on it. Then h2 is shown how it began, and goes on.
+h2 does not get most streams either. A request without a body, whose response is sent in one piece,
+takes one step each way, so nothing can be out of order. h2 would need a hundred calls for it. Such
+a stream is *unseen* until anything else happens on it. Then h2 gets its opening frames and takes
+over.
 """
 
 from __future__ import annotations
@@ -47,35 +48,35 @@ from corsgate.server.http2.h2_bounds import REMEMBERED, LeanConnection, bounded,
 from corsgate.shortcuts import ALL, Shortcuts
 
 MAX_STREAMS = 100
-"""How many requests a client may have in the air on one connection (RFC 9113 5.1.2)."""
+"""How many concurrent requests a client may have on one connection (RFC 9113 5.1.2)."""
 
 FIRST_WINDOW = 2**16 - 1
-"""The window that a client has before it has read anything (RFC 9113 6.9.2)."""
+"""The initial window, before the client has read any setting (RFC 9113 6.9.2)."""
 
 CONNECTION_WINDOW = 2**20
-"""How many bytes of all bodies together may be on their way."""
+"""How many bytes of all bodies together may be in flight."""
 
-# When h2 has as many streams, it is asked to let go of those that have ended.
+# When h2 has more streams than this, it is made to drop those that have ended.
 _MANY_STREAMS = 8
 _WHOLE_REQUEST = END_STREAM | END_HEADERS
-# An enumeration's member is looked up by a call.
+# Looking up an enum member costs a call.
 _DATA, _HEADERS = Kind.DATA, Kind.HEADERS
 
 
 class Codec:
-    """Frames in, events out; what is to be sent is collected until `take`.
+    """Turns frames into events; collects the bytes to send until `take`.
 
     Args:
-        limits: Bounds on heads and on what is kept of a body.
-        shortcuts: Which ones are taken.
+        limits: Bounds on heads and on buffered bytes of a body.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        stream_window: How many bytes of a body a client may send before they are taken.
-        waiting: What is to be sent.
+        stream_window: How many bytes of a body a client may send before they are read.
+        waiting: The bytes to send.
     """
 
     def __init__(self, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
-        # A client may send as much as this before it has read any setting.
+        # A client may send this many bytes before it has read any setting.
         self.stream_window = max(limits.max_buffered_bytes, FIRST_WINDOW)
         max_list_bytes = limits.max_head_bytes + ENTRY_OVERHEAD * limits.max_headers
         self._h2 = LeanConnection(
@@ -87,7 +88,7 @@ class Codec:
                 normalize_outbound_headers=False,
             )
         )
-        # Up to the double gets a proper 431; past that the connection can't be read on.
+        # Up to twice the limit gets a proper 431. Beyond that, the connection has to end.
         self._decoder = FieldDecoder(2 * max_list_bytes, remembers=shortcuts.blocks)
         self._encoder = FieldEncoder(remembers=shortcuts.blocks)
         h2: Any = self._h2
@@ -104,8 +105,8 @@ class Codec:
         )
         shrunk(self._h2.remote_settings)
         self._h2.initiate_connection()
-        # h2 ends the connection for one stream too many, which may well have been sent before
-        # the client knew. So the connection counts, and refuses the stream.
+        # h2 ends the connection for one stream too many, even if the client sent it before it knew
+        # the limit. So the connection counts the streams itself, and refuses only the stream.
         settings.max_concurrent_streams = MAX_WINDOW
         settings.acknowledge()
         self._window = max(CONNECTION_WINDOW, self.stream_window)
@@ -113,12 +114,12 @@ class Codec:
         self._h2.receive_data(PREFACE)
         self._uncredited = self._uncounted = 0
         self._given_up: OrderedDict[int, None] = OrderedDict()
-        # The streams that h2 has not seen: those that are open, and the last ones that have ended.
-        # Of an open one what opened its window is kept, to be shown.
+        # The streams that h2 has not seen: the open ones, and the last ones that have ended. For an
+        # open one, the frame that enlarged its window is kept for h2.
         self._unseen: dict[int, bytes] = {}
         self._ended: dict[int, None] = {}
         self._hides = shortcuts.blocks
-        # What a client takes of a new stream's body at first.
+        # How many bytes may be sent on a new stream.
         self._first_room = min(FIRST_WINDOW, MAX_FRAME_BYTES)
         self.waiting = self._h2.data_to_send()
 
@@ -129,32 +130,32 @@ class Codec:
 
     @property
     def fields(self) -> HeaderList:
-        """The fields of the last block, which are then the caller's: they can be asked for once."""
+        """The fields of the last block, which can be taken only once."""
         fields, self._decoder.fields = self._decoder.fields, []
         return fields
 
     def take(self) -> bytes:
-        """Return what is to be sent."""
+        """Remove and return the bytes to send."""
         waiting, self.waiting = self.waiting, b""
         return waiting
 
     def opens(self, frame: Frame) -> bool:
-        """Take a whole request without a body, whose stream h2 need not see for now.
+        """Accept a complete request without a body, whose stream h2 need not see for now.
 
-        Its block is read into `fields`.
+        Its block is decoded into `fields`.
 
         Args:
             frame: Any frame.
 
         Returns:
-            False if it is anything else, which is then for `receive`.
+            False if the frame is anything else, so that it must go to `receive`.
 
         Raises:
-            ConnectionFault: The block can't be read, or is too large.
+            ConnectionFault: The block is malformed or too large.
         """
         kind, flags, number, _, raw = frame
         h2, at = self._h2, HEADER_BYTES
-        # The first stream is for h2, which then knows that requests may come.
+        # h2 gets the first stream, so that it knows that the client opens streams.
         if (
             kind != _HEADERS
             or flags & (_WHOLE_REQUEST | PADDED) != _WHOLE_REQUEST
@@ -166,21 +167,21 @@ class Codec:
         if flags & PRIORITY:
             at += PRIORITY_BYTES
             if len(raw) < at or int.from_bytes(raw[9:13]) & MAX_WINDOW == number:
-                # A frame that is too short, or a stream that depends on itself.
+                # The frame is too short, or the stream depends on itself.
                 return False
         self._decoder.decode(raw[at:])
         h2.highest_inbound_stream_id = number
         self._unseen[number] = b""
         if len(h2.streams) > _MANY_STREAMS:
-            # h2 itself does so with each stream that it sees.
+            # h2 itself does this for each stream that it gets.
             _ = h2.open_inbound_streams
         return True
 
     def receive(self, frame: Frame) -> list[Event]:
-        """Return what a frame brought that `opens` did not take.
+        """Return the events of a frame for which `opens` returned False.
 
         Raises:
-            ConnectionFault: It ends the connection.
+            ConnectionFault: The frame is a fault that ends the connection.
         """
         number, kind = frame.stream_id, frame.kind
         if number in self._given_up and kind == Kind.DATA:
@@ -194,7 +195,7 @@ class Codec:
             self._h2._closed_streams[number] = StreamClosedBy.SEND_END_STREAM
         if kind == Kind.SETTINGS or (kind == _HEADERS and not frame.flags & END_HEADERS):
             # Settings change the windows of all streams that h2 knows. And within a field block
-            # that comes in pieces, h2 could be shown no other stream.
+            # in several frames, h2 could get no other stream.
             for unseen in sorted(self._unseen):
                 self._show(unseen)
         try:
@@ -208,11 +209,11 @@ class Codec:
         return events
 
     def credit(self, size: int) -> None:
-        """Let the client send so many bytes more, of whatever stream.
+        """Let the client send `size` more bytes on the connection.
 
-        This is called when bytes arrive, not when they are taken: a stream whose upload nobody
-        takes stops at its own window, and must not use up that of all others. What is kept in
-        memory is bounded by the streams' windows, of which there are `MAX_STREAMS`.
+        This is called when bytes arrive, not when they are read. A stream whose body nobody reads
+        stops at its own window, and must not use up the connection's. Memory is bounded by the
+        windows of the streams, of which there are at most `MAX_STREAMS`.
         """
         self._uncredited += size
         if self._uncredited >= self._window // 2:
@@ -221,7 +222,7 @@ class Codec:
             self._collect()
 
     def credit_stream(self, stream_id: int, size: int) -> None:
-        """Let the client send so many bytes more on an open stream."""
+        """Let the client send `size` more bytes on an open stream."""
         self._see(stream_id).increment_flow_control_window(size, stream_id)
         self._collect()
 
@@ -231,16 +232,16 @@ class Codec:
         return max(0, min(window, MAX_FRAME_BYTES))
 
     def is_shut(self, stream_id: int) -> bool:
-        """Return whether an open stream's own window has no room, whatever the connection's has."""
+        """Return whether an open stream's own window is full, regardless of the connection's."""
         return bool(self._see(stream_id).streams[stream_id].outbound_flow_control_window <= 0)
 
     def send_whole(self, stream_id: int, fields: HeaderList, body: bytes) -> bool:
-        """Send a response as a whole, if nothing was sent on the stream and its client takes it.
+        """Send a complete response, if nothing was sent on the stream and the windows allow it.
 
         Args:
             stream_id: An open stream.
             fields: The head.
-            body: The body; where there is none the head ends the stream.
+            body: The body; if it is empty, the head ends the stream.
 
         Returns:
             Whether it was sent. If not, nothing was.
@@ -271,13 +272,13 @@ class Codec:
         self._collect()
 
     def send_data(self, stream_id: int, data: bytes | memoryview, *, end: bool) -> None:
-        """Send a piece of a body for which there is room."""
+        """Send a piece of a body that fits into the windows."""
         h2 = self._see(stream_id)
         if end:
             h2.send_data(stream_id, data, end_stream=True)
             self._collect()
             return
-        # It changes the windows, and nothing else.
+        # This changes only the windows.
         h2.streams[stream_id].outbound_flow_control_window -= len(data)
         h2.outbound_flow_control_window -= len(data)
         self.waiting += frame_bytes(_DATA, 0, stream_id, data)
@@ -287,8 +288,8 @@ class Codec:
 
         Args:
             stream_id: The stream.
-            code: Why.
-            give_up: Whether the client may still send on it, which is then ignored
+            code: The error code.
+            give_up: Whether the client may still send on it; such frames are then ignored
                 (RFC 9113 5.1).
         """
         self._see(stream_id).reset_stream(stream_id, ErrorCodes(code))
@@ -299,23 +300,23 @@ class Codec:
                 self._given_up.popitem(last=False)
 
     def ping(self, data: bytes) -> None:
-        """Send a PING; its acknowledgement comes behind all that the client has sent by then."""
+        """Send a PING; its acknowledgement arrives after everything that the client sent before."""
         self._h2.ping(data)
         self._collect()
 
     def goaway(self, last_id: int, code: int = Code.NO_ERROR, detail: bytes = b"") -> None:
-        """Say that streams past one won't be served (RFC 9113 6.8)."""
+        """Send GOAWAY: streams after `last_id` won't be served (RFC 9113 6.8)."""
         self.waiting += GoAwayFrame(0, last_id, code, detail).serialize()
 
     def fail(self, code: int, detail: bytes) -> None:
-        """Send GOAWAY because of a fault; h2 takes no more frames."""
-        # In it is h2's own GOAWAY.
+        """Send GOAWAY because of a fault. h2 accepts no more frames."""
+        # h2's buffer contains its own GOAWAY.
         self._h2.clear_outbound_data_buffer()
         self.goaway(self.last_id, code, detail)
 
     def rest(self) -> None:
-        """Forget how streams ended; frames that were on their way to them have come by now."""
-        # h2 lets go of closed streams, 400 bytes each, when it is asked for the open ones.
+        """Forget how streams ended, since late frames for them have arrived by now."""
+        # h2 drops closed streams, 400 bytes each, when its open ones are counted.
         if not self._h2.open_inbound_streams:
             self._h2._closed_streams.clear()
         self._given_up.clear()
@@ -324,27 +325,27 @@ class Codec:
         self._encoder.forget()
 
     def close(self) -> None:
-        """Let go of h2, which knows itself: a cycle would be left to the collector."""
+        """Empty the h2 connection, which refers to itself and would be left to the GC."""
         vars(self._h2).clear()
 
     def _swallow(self, size: int) -> None:
-        """Count DATA that h2 doesn't see, since it would send a frame for each."""
+        """Count DATA without passing it to h2, which would send a frame for each."""
         self._uncounted += size
         if self._uncounted >= self._window // 4:
             self.waiting += WindowUpdateFrame(0, self._uncounted).serialize()
             self._uncounted = 0
 
     def _see(self, stream_id: int) -> H2Connection:
-        """Return h2, which has seen a stream by then."""
+        """Return the h2 connection after it has seen a stream."""
         if stream_id in self._unseen:
             self._show(stream_id)
         return self._h2
 
     def _show(self, stream_id: int) -> None:
-        """Show h2 how a stream began: by a request that has ended."""
+        """Pass h2 the frames that opened a stream: those of a complete request."""
         h2, window = self._h2, self._unseen.pop(stream_id)
         highest, fields = h2.highest_inbound_stream_id, self._decoder.fields
-        # To h2 a stream is a new one only if none with a higher number has come.
+        # h2 accepts a stream as new only if it has the highest number so far.
         h2.highest_inbound_stream_id = stream_id - 2
         h2.receive_data(frame_bytes(Kind.HEADERS, _WHOLE_REQUEST, stream_id, b"") + window)
         h2.highest_inbound_stream_id, self._decoder.fields = highest, fields
@@ -352,7 +353,7 @@ class Codec:
     def _opens_window(self, frame: Frame) -> bool:
         """Take what opens an unseen stream's window, as Firefox does for each of its requests.
 
-        What is sent on it until h2 sees it takes no notice.
+        Bytes sent on the stream before h2 sees it ignore this.
         """
         if frame.kind != Kind.WINDOW_UPDATE or frame.size != 4 or self._unseen[frame.stream_id]:
             return False
@@ -372,5 +373,5 @@ class Codec:
             kind, flags = Kind.CONTINUATION, 0
 
     def _collect(self) -> None:
-        """Take what h2 has to send, behind what else there is."""
+        """Append what h2 has to send."""
         self.waiting += self._h2.data_to_send()

@@ -43,16 +43,16 @@ _OF_REQUESTS = (Kind.DATA, Kind.HEADERS, Kind.CONTINUATION)
 
 @implementer(IPushProducer)
 class Http2Connection(ClientConnection):
-    """One client's connection: many requests at once, each a stream of its own.
+    """One client's connection, which serves many requests at once, each in its own stream.
 
     Args:
-        context: What it is served with.
+        context: What all connections of the listener share.
 
     Attributes:
-        tally: What waits on its streams.
-        codec: Speaks HTTP/2.
-        flood_limits: Watches the client's.
-        lingering: How many streams have been responded to whose requests have not ended.
+        tally: The memory that its streams hold.
+        codec: Encodes and decodes HTTP/2.
+        flood_limits: Counts cheap frames of the client.
+        lingering: How many streams have a complete response but an incomplete request.
     """
 
     _log = Logger()
@@ -63,7 +63,7 @@ class Http2Connection(ClientConnection):
         self.tally = Tally()
         self.codec = Codec(limits, context.shortcuts)
         self.lingering = 0
-        # A field that is compressed takes no more room than one that isn't.
+        # A compressed field is never larger than the same field uncompressed.
         self.flood_limits = FloodLimits(2 * limits.max_head_bytes)
         self._reader = FrameReader()
         self._blocks = RequestBlocks(limits, context.shortcuts)
@@ -74,16 +74,16 @@ class Http2Connection(ClientConnection):
         self._goaway = GoAway(self.codec)
         self._timeouts = ConnectionTimeouts(limits)
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connectionMade(self) -> None:
-        """Send the settings, and wait for the client's."""
+        """Send the gate's settings, and wait for the client's."""
         self._enter()
         self.flush()
         self._rearm()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take frames, and hand on what they bring."""
+        """Parse frames, and act on each."""
         if self._closing:
             return
         left = REQUESTS_PER_TURN
@@ -105,7 +105,7 @@ class Http2Connection(ClientConnection):
         self._rearm()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the requests: their client is gone."""
+        """End the requests, since their client is gone."""
         self._begin_closing()
         self.context.deadlines.discard(self)
         self._lose_streams("the client closed the connection", reason)
@@ -122,7 +122,7 @@ class Http2Connection(ClientConnection):
         self._rearm()
 
     def resumeProducing(self) -> None:
-        """The client has taken what was buffered."""
+        """The client has read what was buffered."""
         self._pump.resume()
         self.hold(response=0)
         self._timeouts.resume()
@@ -130,17 +130,17 @@ class Http2Connection(ClientConnection):
         self._rearm()
 
     def tls_ended(self) -> None:
-        """The client ended TLS: what is still to be written can't reach it."""
+        """The client ended TLS, so nothing more can be sent to it."""
         if self._streams:
             self.abortConnection()
 
     def timed_out(self) -> None:
-        """Act on what has become due."""
+        """Act on the deadline that has passed."""
         now = self._now()
         if self._closing or self._timeouts.take_by <= now:
             self.cut("the client did not take the response")
         elif self._timeouts.head_by <= now:
-            self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not come in time"))
+            self._fail(ConnectionFault(Code.ENHANCE_YOUR_CALM, "a head did not arrive in time"))
         elif self._goaway.due_s <= now:
             self._finish_farewell()
         else:
@@ -148,20 +148,20 @@ class Http2Connection(ClientConnection):
 
     @property
     def spare(self) -> Spare:
-        """What would be lost with it: requests, part of one, or nothing."""
+        """What closing this connection would lose: requests, part of one, or nothing."""
         ready = not self._closing and self._timeouts.head_by == NEVER
         return Spare.NO if self._streams else Spare.IDLE if ready else Spare.UNREADY
 
-    # What its streams call.
+    # Called by its streams.
 
     def send(self, stream: Http2Stream) -> None:
-        """Send what a stream has to send, in its turn."""
+        """Send what a stream has waiting, when it is its turn."""
         self._pump.add(stream)
         self._send()
         stream.sent()
 
     def send_whole(self, stream: Http2Stream, fields: HeaderList, body: bytes) -> bool:
-        """Send a response as a whole, if the client takes it now; return whether it was sent."""
+        """Send a complete response if the windows allow it; return whether it was sent."""
         if not self._pump.flows or not self.codec.send_whole(stream.number, fields, body):
             return False
         self.flood_limits.responded(len(body))
@@ -169,12 +169,12 @@ class Http2Connection(ClientConnection):
         return True
 
     def flush(self) -> None:
-        """Hand what the codec has collected to the transport."""
+        """Write the frames that the codec has collected."""
         if self.codec.waiting and not self._closing:
             self._tcp.write(self.codec.take())
 
     def stream_left(self, stream: Http2Stream) -> None:
-        """Forget a stream that is done with."""
+        """Forget a stream that has ended."""
         self._streams.pop(stream.number, None)
         self._pump.drop(stream)
         self.flush()
@@ -182,10 +182,10 @@ class Http2Connection(ClientConnection):
             self._check_done()
             self._rearm()
 
-    # What the listener calls.
+    # Called by the listener.
 
     def drain(self) -> None:
-        """Take no more requests, and close once those that are there have ended."""
+        """Accept no more requests, and close once the current ones have ended."""
         if not self._closing and self._goaway.begin(self._now()):
             self.flush()
             self._rearm()
@@ -197,14 +197,14 @@ class Http2Connection(ClientConnection):
         self._close()
 
     def rest(self) -> None:
-        """Forget what makes the next request cheaper, if none is under way."""
+        """Drop what would make the next request cheaper, if no request is in progress."""
         super().rest()
         if not self._streams:
             self._blocks.forget()
             self.codec.rest()
 
     def cut(self, outcome: str) -> None:
-        """Cut the connection; the access log says why."""
+        """Cut the connection; the access log has the reason."""
         self._lose_streams(outcome, Failure(ConnectionDone(outcome)))
         self.abortConnection()
 
@@ -214,10 +214,10 @@ class Http2Connection(ClientConnection):
         self.deadline_s = NEVER
         self._tcp.abortConnection()
 
-    # The parts.
+    # Internals.
 
     def _rearm(self) -> None:
-        """Set the deadline that the state asks for."""
+        """Set the deadline for the current state."""
         if self._closing:
             return
         in_head = (
@@ -237,14 +237,14 @@ class Http2Connection(ClientConnection):
             self._open(frame.stream_id, ended=True)
             return
         if frame.kind == Kind.GOAWAY:
-            # The client opens no more streams; those that it has opened go on.
+            # The client opens no more streams. The open ones continue.
             self._goaway.client_leaves = True
             return
         if frame.kind == Kind.RST_STREAM and frame.stream_id > self.codec.last_id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a stream was reset before it was opened")
         events = self.codec.receive(frame)
         if not events and frame.kind in _OF_REQUESTS and not self.flood_limits.in_block:
-            # It came late, for a stream that is no more.
+            # It arrived late, for a stream that has ended.
             self.flood_limits.idle(self._now())
         for event in events:
             self._take(event)
@@ -305,12 +305,12 @@ class Http2Connection(ClientConnection):
                 self._refuse(stream, error)
 
     def _refuse(self, stream: Http2Stream, error: MalformedRequest) -> None:
-        """End a stream whose body was not what its head said."""
+        """End a stream whose body or trailers are malformed."""
         stream.cut_malformed(_malformed(error))
         self.flood_limits.reset(self._now())
 
     def _reset_received(self, event: StreamReset) -> None:
-        """End a stream that the client reset, or h2 by the client's fault."""
+        """End a stream that the client reset, or that h2 reset because of the client."""
         stream = self._streams.pop(event.stream_id, None)
         if stream is None:
             return
@@ -328,20 +328,20 @@ class Http2Connection(ClientConnection):
         self._send()
 
     def _send(self) -> None:
-        """Send what the client takes."""
+        """Send as much as the windows allow."""
         if not self._closing:
             self._pump.run(self.flush)
             self.flush()
 
     def _finish_farewell(self) -> None:
-        """Say which stream was the last one."""
+        """Send the GOAWAY that names the last stream."""
         if self._goaway.finish():
             self.flush()
             self._check_done()
         self._rearm()
 
     def _check_done(self) -> None:
-        """Close, once nothing is left and nothing more will come."""
+        """Close if no stream is left and no more will be opened."""
         if self._streams or self._closing:
             return
         if self._goaway.finished:
@@ -350,7 +350,7 @@ class Http2Connection(ClientConnection):
             self._finish_farewell()
 
     def _fail(self, fault: ConnectionFault) -> None:
-        """End the connection, and say why (RFC 9113 5.4.1)."""
+        """End the connection with an error (RFC 9113 5.4.1)."""
         self._report(fault)
         self.codec.fail(fault.code, str(fault).encode("ascii", "replace"))
         self.flush()
@@ -358,7 +358,7 @@ class Http2Connection(ClientConnection):
         self._lose_streams(f"the client broke HTTP/2: {fault}", Failure(fault))
 
     def _report(self, fault: ConnectionFault) -> None:
-        """Log, as often as is due, that the client broke HTTP/2 so that the connection ends."""
+        """Log, throttled, that a fault of the client ended the connection."""
         more = self.context.log_throttle.due(("HTTP/2", fault.code), self._now())
         if more is not None:
             self._log.debug("a connection was ended: {fault}{more}", fault=str(fault), more=more)
@@ -367,7 +367,7 @@ class Http2Connection(ClientConnection):
         if not self._closing:
             self._closing = True
             self._pump.close()
-            # TLS keeps whom it paces, and is kept by it: a cycle would be left to the collector.
+            # TLS and its producer refer to each other. Break the cycle, or it waits for the GC.
             self._tcp.unregisterProducer()
 
     def _close(self) -> None:
@@ -389,5 +389,5 @@ def _malformed(error: MalformedRequest) -> str:
 
 
 def make_http2(context: ServerContext) -> Http2Connection:
-    """Return what speaks HTTP/2 on one connection of a listener."""
+    """Return the protocol of one HTTP/2 connection."""
     return Http2Connection(context)

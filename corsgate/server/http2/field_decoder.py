@@ -1,7 +1,7 @@
-"""A client's field blocks as fields; those that come again are remembered (RFC 7541).
+"""Decode a client's field blocks, and remember repeated ones (RFC 7541).
 
-The library hpack reads a field in some ten calls, half of which log it. But most fields of a
-request are a byte each, which stands for one that the client has sent before.
+The library hpack needs about ten calls per field, half of them for logging. But most fields of a
+request are a single byte, the index of a field that the client has sent before.
 """
 
 from __future__ import annotations
@@ -27,26 +27,25 @@ from corsgate.server.http2.frames import Code
 from corsgate.server.parsed_request import ParsedRequest
 
 ENTRY_OVERHEAD: Final = 32
-"""What a field counts besides its bytes (RFC 7541 4.1, RFC 9113 6.5.2)."""
+"""The size of a field beyond its bytes (RFC 7541 4.1, RFC 9113 6.5.2)."""
 
 TABLE_BYTES: Final = 4096
-"""The largest table, either way: what each side has before any setting (RFC 9113 6.5.2)."""
+"""The maximum size of both tables, which is the initial value (RFC 9113 6.5.2)."""
 
 MAX_BLOCKS: Final = 4
-"""How many of a client's blocks are remembered: a page polls a few places over and over."""
+"""How many of a client's blocks are remembered. Pages often poll a few resources repeatedly."""
 
 _STATIC: Final = HeaderTable.STATIC_TABLE
 _FIRST_DYNAMIC: Final = len(_STATIC) + 1
-# More continuation bytes than any number here needs are refused.
+# Integers with more continuation bytes than needed are rejected.
 _SHIFTS: Final = (0, 7, 14, 21, 28)
 
 
 class KeptBlock(list[Header]):
-    """The fields of a block that is remembered.
+    """The fields of a remembered block.
 
     Attributes:
-        request: What was made of it where nothing but the block went into that; None for nothing
-            yet.
+        request: The request made from the block alone; None if there is none yet.
     """
 
     __slots__ = ("request",)
@@ -57,19 +56,19 @@ class KeptBlock(list[Header]):
 
 
 class FieldDecoder:
-    """Reads a client's field blocks in the place of hpack's `Decoder`, and shows h2 no fields.
+    """Decodes a client's field blocks in place of hpack's `Decoder`, and passes h2 no fields.
 
-    A block that neither changed the table nor has a secret in it is remembered until the table
-    changes: until then the same bytes mean the same fields.
+    A block that neither changed the table nor contains a secret is remembered until the table
+    changes. Until then the same bytes mean the same fields.
 
     Args:
-        max_list_bytes: The most that the fields of a block may take, with the overhead of each.
-        remembers: Whether blocks are remembered.
+        max_list_bytes: The maximum size of a block's fields, including the overhead of each.
+        remembers: Whether to remember blocks.
 
     Attributes:
         fields: The fields of the last block.
-        max_header_list_size: As `max_list_bytes`; h2 sets it to what the client has agreed to.
-        max_allowed_table_size: How large the client may make its table.
+        max_header_list_size: The same as `max_list_bytes`; h2 sets it to the acknowledged value.
+        max_allowed_table_size: The maximum size to which the client may set its table.
         table: The fields that the client may refer to.
     """
 
@@ -91,24 +90,24 @@ class FieldDecoder:
         self._kept: dict[bytes, KeptBlock] = {}
 
     def decode(self, data: bytes, raw: bool = True) -> Iterable[HeaderTuple]:
-        """Read a block into `fields`.
+        """Decode a block into `fields`.
 
         Args:
             data: The block.
-            raw: Not looked at: fields are bytes.
+            raw: Ignored, since fields are always bytes.
 
         Returns:
             No fields.
 
         Raises:
-            ConnectionFault: The block can't be read, or is too large.
+            ConnectionFault: The block is malformed or too large.
         """
         kept = self._kept.get(data)
         self.fields = self._read(data) if kept is None else kept
         return ()
 
     def forget(self) -> None:
-        """Remember no block."""
+        """Forget all remembered blocks."""
         self._kept.clear()
 
     def _read(self, data: bytes) -> HeaderList:
@@ -117,15 +116,15 @@ class FieldDecoder:
         except OversizedHeaderListError as error:
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, f"{error}") from error
         except (HPACKError, IndexError) as error:
-            # The table is not what the client thinks: no later block could be read either.
+            # The tables of both sides now differ, so no later block could be decoded.
             raise ConnectionFault(Code.COMPRESSION_ERROR, f"{error}") from error
 
     def _read_fields(self, data: bytes) -> HeaderList:
-        """Return a block's fields, and remember it where that may be.
+        """Return a block's fields, and remember it if that is allowed.
 
         Raises:
-            HPACKError: It is malformed or too large.
-            IndexError: It ends too soon, or refers to what is not in the table.
+            HPACKError: The block is malformed or too large.
+            IndexError: The block is truncated, or refers to a field that is not in the table.
         """
         table = self.table
         entries, most = table.dynamic_entries, self.max_header_list_size
@@ -135,7 +134,7 @@ class FieldDecoder:
         while at < len(data):
             first = data[at]
             if first >= 0x80:
-                # RFC 7541 6.1: a byte, mostly, stands for a field of a table.
+                # RFC 7541 6.1: an index into a table, usually a single byte.
                 index, at = (first & 127, at + 1) if first != 0xFF else _integer(data, at, 7)
                 name, value = (
                     _STATIC[index - 1]
@@ -174,9 +173,9 @@ class FieldDecoder:
         return fields
 
     def _resize(self, data: bytes, at: int, *, late: bool) -> int:
-        """Change the table's size; return where in the block the next field begins."""
+        """Change the table's size; return the index of the next field in the block."""
         if late:
-            raise HPACKDecodingError("the table's size changes behind a field")
+            raise HPACKDecodingError("the table's size changes after a field")
         size, at = _integer(data, at, 5)
         if size > self.max_allowed_table_size:
             raise InvalidTableSizeError(f"a table of {size} bytes is too large")
@@ -191,7 +190,7 @@ class FieldDecoder:
 
 
 def _integer(data: bytes, at: int, bits: int) -> tuple[int, int]:
-    """Return a number that begins in so many bits of a byte, and where it ends (RFC 7541 5.1)."""
+    """Return an integer with a prefix of `bits` bits, and the index after it (RFC 7541 5.1)."""
     most = (1 << bits) - 1
     number = data[at] & most
     at += 1
@@ -207,7 +206,7 @@ def _integer(data: bytes, at: int, bits: int) -> tuple[int, int]:
 
 
 def _string(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return a string, and where it ends (RFC 7541 5.2)."""
+    """Return a string, and the index after it (RFC 7541 5.2)."""
     compressed = data[at] & 0x80
     size, at = _integer(data, at, 7)
     text = data[at : at + size]

@@ -1,7 +1,7 @@
-"""Responses' fields as field blocks; what stands for a field is remembered (RFC 7541).
+"""Encode responses' fields as field blocks, and remember encoded fields (RFC 7541).
 
-The library hpack writes a field in some ten calls. But responses have nearly the same fields each
-time, so that what was written for them is at hand.
+The library hpack needs about ten calls per field. But most responses have nearly the same fields,
+so their encoded form can be reused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from corsgate.server.fields_memo import MAX_REMEMBERED_BYTES
 from corsgate.server.http2.field_decoder import ENTRY_OVERHEAD, TABLE_BYTES
 
 MAX_LITERALS: Final = 48
-"""How many of a connection's response fields are remembered that are not in the table."""
+"""How many encoded response fields outside the table a connection remembers."""
 
 _LITERAL_BYTES: Final = 4 * MAX_REMEMBERED_BYTES
-# What is another one all the time, and what is another one for each resource.
+# Fields that change all the time, and fields that differ for each resource.
 _VOLATILE: Final = frozenset((b"age", b"content-length", b"content-range", b"date", b"expires"))
 _OF_RESOURCES: Final = frozenset((b"content-disposition", b"etag", b"last-modified", b"location"))
 
@@ -30,7 +30,7 @@ _HUFFMAN: Final = 0x80
 _STATIC: Final = HeaderTable.STATIC_TABLE_MAPPING
 _FIRST_DYNAMIC: Final = len(HeaderTable.STATIC_TABLE) + 1
 
-# The code of each byte in ones and zeros; the last one stands for the end, and is never sent.
+# The Huffman code of each byte, in ones and zeros. The last code, for the end, is never sent.
 _CODES: Final = tuple(
     f"{code:0{length}b}"
     for code, length in zip(REQUEST_CODES[:256], REQUEST_CODES_LENGTH[:256], strict=True)
@@ -38,15 +38,15 @@ _CODES: Final = tuple(
 
 
 class FieldEncoder:
-    """Writes field blocks for a client, in the place of hpack's `Encoder`.
+    """Encodes field blocks for a client, in place of hpack's `Encoder`.
 
-    A field that comes a second time joins the table that the client keeps, from then on a byte or
-    two stand for it. Fields that have another value each time don't join; nor does anything once
-    the table is full, so that what was written once is written the same ever after. `Set-Cookie`
-    is neither put into the table nor remembered (RFC 7541 7.1.3).
+    A field that is sent a second time is added to the table that the client keeps. After that, it
+    takes a byte or two. Fields whose value changes each time are not added. Nothing is added once
+    the table is full, so that encoded fields stay valid. `Set-Cookie` is neither added to the table
+    nor remembered (RFC 7541 7.1.3).
 
     Args:
-        remembers: Whether what was written for a field is written again without working it out.
+        remembers: Whether to reuse encoded fields.
     """
 
     __slots__ = (
@@ -67,21 +67,21 @@ class FieldEncoder:
         self._table_bytes = TABLE_BYTES
         self._left = TABLE_BYTES
         self._resized = b""
-        # What stands for each field: those of the table, and literals that came lately.
+        # The encoded form of each field: those of the table, and recent literals.
         self._written: _Written = _Written()
         self._literals = self._literal_bytes = 0
-        # Whether the last block brought something new that may join the table with the next one.
+        # Whether the last block had a new field that the next block may add to the table.
         self._learns = False
         self._remembers = remembers
 
     @property
     def header_table_size(self) -> int:
-        """How large the table may be, in bytes as RFC 7541 4.1 counts them."""
+        """The maximum size of the table, in bytes as defined by RFC 7541 4.1."""
         return self._table_bytes
 
     @header_table_size.setter
     def header_table_size(self, size: int) -> None:
-        """Begin with an empty table of another size, as the client asks for (RFC 7541 4.2)."""
+        """Start over with an empty table of the size that the client requests (RFC 7541 4.2)."""
         if size == self._table_bytes:
             return
         self._table.clear()
@@ -94,7 +94,7 @@ class FieldEncoder:
 
         Args:
             fields: The fields, pseudo-header fields first, all other names in lower case.
-            huffman: Not looked at: what is shorter is written.
+            huffman: Ignored; the shorter form is used.
         """
         if self._remembers and not (self._learns or self._resized):
             try:
@@ -104,17 +104,17 @@ class FieldEncoder:
         return self._encode(fields)
 
     def forget(self) -> None:
-        """Remember no literals; the table stays as long as the connection."""
+        """Forget the literals. The table is kept as long as the connection."""
         self._written = _Written()
         self._written.update({field: self._index(place) for field, place in self._table.items()})
         self._literals = self._literal_bytes = 0
         self._learns = False
 
     def _encode(self, fields: HeaderList) -> bytes:
-        """Write a block field by field. What has come before joins the table.
+        """Encode a block field by field, and add repeated fields to the table.
 
-        A block that brings nothing new, nor comes behind one that has, changes nothing: it is
-        what `encode` joins together.
+        A block without new fields, after another such block, changes nothing: `encode` joins the
+        remembered forms of its fields.
         """
         parts, self._resized = [self._resized], b""
         learns = self._learns or not all(
@@ -147,10 +147,10 @@ class FieldEncoder:
         return b"".join(parts)
 
     def _joins(self, name: bytes, value: bytes) -> bool:
-        """Put a field into the table if it is worth it and there is room; return whether it is."""
+        """Add a field to the table if that is worth it; return whether it was added."""
         size = len(name) + len(value) + ENTRY_OVERHEAD
         field = name, value
-        # Half of it is for what all resources have in common.
+        # Half of the table is reserved for fields that all resources share.
         left = self._left - (self._table_bytes // 2 if name in _OF_RESOURCES else 0)
         if name in _VOLATILE or size > left or len(self._written[field]) == 1:
             return False
@@ -161,7 +161,7 @@ class FieldEncoder:
         return True
 
     def _keep(self, field: Header, text: bytes) -> None:
-        """Remember what stands for a field that isn't in the table."""
+        """Remember the encoded form of a field that isn't in the table."""
         size = len(field[0]) + len(field[1]) + ENTRY_OVERHEAD
         if size > MAX_REMEMBERED_BYTES:
             return
@@ -177,7 +177,7 @@ class FieldEncoder:
 
 
 class _Written(dict[Header, bytes]):
-    """What stands for each field. A request's id, which is used once, is not looked up."""
+    """The encoded form of each field. A request id is used only once, so it is not looked up."""
 
     __slots__ = ()
 
@@ -189,12 +189,12 @@ class _Written(dict[Header, bytes]):
 
 
 def _is_own_id(name: bytes, value: bytes) -> bool:
-    """Return whether a field is a request's id: it is never put into the table nor remembered."""
+    """Return whether a field is a request id, which is never remembered."""
     return name == REQUEST_ID_NAME and len(value) <= MAX_ID_BYTES
 
 
 def _literal(name: bytes, value: bytes, kind: int) -> bytes:
-    """Return a field that is not in the client's table (RFC 7541 6.1 and 6.2)."""
+    """Return the encoded form of a field that is not in the table (RFC 7541 6.1 and 6.2)."""
     index, values = _STATIC.get(name, (0, {}))
     if value in values and kind != _NEVER_INDEXED:
         return _integer(values[value], 7, 0x80)
@@ -203,7 +203,7 @@ def _literal(name: bytes, value: bytes, kind: int) -> bytes:
 
 
 def _string(text: bytes) -> bytes:
-    """Return a string, by Huffman's code where that makes it shorter (RFC 7541 5.2)."""
+    """Return an encoded string, with Huffman coding if that is shorter (RFC 7541 5.2)."""
     bits = "".join([_CODES[byte] for byte in text])
     size = (len(bits) + 7) // 8
     if size >= len(text):
@@ -213,7 +213,7 @@ def _string(text: bytes) -> bytes:
 
 
 def _integer(number: int, bits: int, flags: int) -> bytes:
-    """Return a number behind some flags, with so many bits of the first byte (RFC 7541 5.1)."""
+    """Return an integer after flags, with a prefix of `bits` bits (RFC 7541 5.1)."""
     most = (1 << bits) - 1
     if number < most:
         return bytes((flags | number,))
@@ -226,8 +226,8 @@ def _integer(number: int, bits: int, flags: int) -> bytes:
     return bytes(digits)
 
 
-# The start of a field with a request's id, by the length of the id, which is written as it is:
-# Huffman's code would save ten bytes of 32, and take longer than all other fields together.
+# The start of a field with a request id, by the length of the id. Ids are not Huffman-coded: that
+# would save ten bytes of 32, and take longer than all other fields together.
 _ID_STARTS: Final = tuple(
     _integer(0, 4, _PLAIN) + _string(REQUEST_ID_NAME) + _integer(length, 7, 0)
     for length in range(MAX_ID_BYTES + 1)

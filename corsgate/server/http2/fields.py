@@ -1,4 +1,4 @@
-"""Field blocks of HTTP/2 as requests, and responses as field blocks (RFC 9113 8.2 and 8.3)."""
+"""Convert HTTP/2 field blocks to requests, and responses to field blocks (RFC 9113 8.2, 8.3)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from corsgate.server.parsed_request import (
 from corsgate.shortcuts import ALL, Shortcuts
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9a-z-]+")
-# What llhttp refuses in HTTP/1.1 as well: RFC 9113 8.2.1 names NUL, CR and LF alone.
+# The same bytes that llhttp rejects in HTTP/1.1. RFC 9113 8.2.1 forbids only NUL, CR and LF.
 _NOT_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 _PSEUDO_FIELDS = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
@@ -38,33 +38,33 @@ _SCHEMES = (b"https", b"http")
 CONNECTION_FIELDS = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
 )
-"""Fields of HTTP/1.1's connections, which have no place in HTTP/2 (RFC 9113 8.2.2)."""
+"""Connection-specific fields of HTTP/1.1, which are forbidden in HTTP/2 (RFC 9113 8.2.2)."""
 
 _FRAMING_FIELDS = CONNECTION_FIELDS | {b"content-length"}
 
-# What a field counts besides its bytes: ": " and the line end of HTTP/1.1, so that a head has the
-# same bound in both.
+# The size of a field beyond its bytes: ": " and the line end of HTTP/1.1, so that the limit for
+# heads is the same in both protocols.
 _FIELD_OVERHEAD = 4
 
 
 def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> ParsedRequest:
-    """Make a request of the field block that opens a stream.
+    """Make a request from the field block that opens a stream.
 
     Args:
-        fields: The block, pseudo-header fields included.
+        fields: The block, including pseudo-header fields.
         limits: Bounds on the head.
         ended: Whether no body follows.
 
     Returns:
-        The request, with the same refusals as one of HTTP/1.1 would have.
+        The request, with the same refusals as in HTTP/1.1.
 
     Raises:
-        MalformedRequest: It is no request at all (RFC 9113 8.1.1).
+        MalformedRequest: The block is not a valid request (RFC 9113 8.1.1).
     """
     pseudo, headers = _split(fields)
     method = pseudo.get(b":method")
     if method is None or not TOKEN.fullmatch(method):
-        raise MalformedRequest("there is no :method, or it is no token")
+        raise MalformedRequest("there is no :method, or it is not a token")
     index = index_headers(headers)
     length = _body_length(index, ended=ended)
     authority, target, refusal = b"", b"/", None
@@ -94,24 +94,24 @@ def read_request(fields: Iterable[Header], limits: Limits, *, ended: bool) -> Pa
 
 
 class RequestBlocks:
-    """Makes requests of one connection's field blocks.
+    """Makes requests from the field blocks of one connection.
 
-    A browser's requests differ in little but their path, so fields that came in the block before
-    are not judged again, and what was worked out of them is at hand.
+    Most requests of a browser differ only in their path. So fields that equal those of the last
+    block are not checked again, and values derived from them are reused.
 
     Args:
         limits: Bounds on the heads.
-        shortcuts: Which ones are taken.
+        shortcuts: Which shortcuts to take.
     """
 
     def __init__(self, limits: Limits, shortcuts: Shortcuts = ALL) -> None:
         self._limits = limits
         self._shortcuts = shortcuts
-        # The last block, the place of :path in it, and what was made of it.
+        # The last block, the index of :path in it, and the request made from it.
         self._last: tuple[HeaderList, int, ParsedRequest] | None = None
 
     def read(self, fields: HeaderList, *, ended: bool) -> ParsedRequest:
-        """Do as `read_request`; the same block has the very same request each time."""
+        """Return the request of a block. Equal blocks may share one request object."""
         kept = fields if ended and isinstance(fields, KeptBlock) else None
         if kept is not None and kept.request is not None:
             return kept.request
@@ -141,13 +141,13 @@ class RequestBlocks:
         return read
 
     def forget(self) -> None:
-        """Remember no block: the connection is idle."""
+        """Forget the last block, since the connection is idle."""
         self._last = None
 
     def _recall(
         self, fields: HeaderList, before: HeaderList, at: int, read: ParsedRequest
     ) -> ParsedRequest | None:
-        """Return the request if it differs from the one before in its path alone."""
+        """Return the request if only its path differs from the last one's."""
         if (
             len(fields) != len(before)
             or fields[at][0] != b":path"
@@ -173,24 +173,24 @@ class RequestBlocks:
 
 
 def read_trailers(fields: Iterable[Header]) -> HeaderList:
-    """Return the fields of a block behind a body.
+    """Return the fields of a block after a body.
 
     Raises:
-        MalformedRequest: One has no place there (RFC 9113 8.1).
+        MalformedRequest: A field is not allowed there (RFC 9113 8.1).
     """
     pseudo, trailers = _split(fields)
     if pseudo:
-        raise MalformedRequest("there are pseudo-header fields behind the body")
+        raise MalformedRequest("there are pseudo-header fields after the body")
     return trailers
 
 
 def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderList:
-    """Return a response's field block, framed anew.
+    """Return a response's field block with new framing.
 
     Args:
-        head: The head; Content-Length in it is left out.
-        length: The body's length in bytes, or None where only its end shows it.
-        date: The value of Date where the head has none (RFC 9110 6.6.1).
+        head: The head; its Content-Length is omitted.
+        length: The body's length in bytes; None if it is unknown until the body ends.
+        date: The value of Date if the head has none (RFC 9110 6.6.1).
     """
     names = head_names(head.headers) if head.names is None else head.names
     lowered, mask = names.lowered, names.mask(_FRAMING_FIELDS)
@@ -207,12 +207,12 @@ def framed_block(head: ResponseHead, length: int | None, date: bytes) -> HeaderL
 
 
 def response_block(head: ResponseHead) -> HeaderList:
-    """Return a head's field block: names in lower case, without HTTP/1.1's own fields."""
+    """Return a head's field block: lower-case names, and no fields specific to HTTP/1.1."""
     return [(b":status", b"%d" % head.status), *field_block(head.headers)]
 
 
 def field_block(fields: Iterable[Header]) -> HeaderList:
-    """Return fields as they stand in a block: those of a head, or trailers (RFC 9113 8.2)."""
+    """Return the fields of a head or trailers in the form for a block (RFC 9113 8.2)."""
     return [
         _written(lowered, value.strip(b" \t"))
         for name, value in fields
@@ -221,7 +221,7 @@ def field_block(fields: Iterable[Header]) -> HeaderList:
 
 
 def _written(name: bytes, value: bytes) -> Header:
-    # Each is another, and a secret: kept out of the table (RFC 7541 7.1.3).
+    # Each value is new and secret, so it must stay out of the table (RFC 7541 7.1.3).
     if name == b"set-cookie":
         return NeverIndexedHeaderTuple(name, value)
     return name, value
@@ -234,44 +234,44 @@ def _split(fields: Iterable[Header]) -> tuple[dict[bytes, bytes], HeaderList]:
     crumbs: list[bytes] = []
     for name, value in fields:
         if _NOT_IN_VALUE.search(value) or value != value.strip(b" \t"):
-            raise MalformedRequest("a field's value has a byte that it may not have")
+            raise MalformedRequest("a field's value has a forbidden byte")
         if name.startswith(b":"):
             if name not in _PSEUDO_FIELDS or name in pseudo or headers or crumbs:
                 raise MalformedRequest("a pseudo-header field is unknown, repeated or too late")
             pseudo[name] = value
         elif not _NAME.fullmatch(name):
-            raise MalformedRequest("a field's name has a byte that it may not have")
+            raise MalformedRequest("a field's name has a forbidden byte")
         elif name in CONNECTION_FIELDS or (name == b"te" and value.lower() != b"trailers"):
-            raise MalformedRequest(f"the field {name.decode()} is of HTTP/1.1's connections")
+            raise MalformedRequest(f"the field {name.decode()} is only for HTTP/1.1")
         elif name == b"cookie":
             crumbs.append(value)
         else:
             headers.append((name, value))
     if crumbs:
-        # RFC 9113 8.2.3: what was cut for the sake of compression is one field again.
+        # RFC 9113 8.2.3: join the cookie fields that were split for better compression.
         headers.append((b"cookie", b"; ".join(crumbs)))
     return pseudo, headers
 
 
 def _check_pseudo(pseudo: dict[bytes, bytes]) -> None:
-    """Refuse a request that lacks what it must say (RFC 9113 8.3.1)."""
+    """Reject a request without the mandatory pseudo-header fields (RFC 9113 8.3.1)."""
     if not pseudo.get(b":path") or b":scheme" not in pseudo:
         raise MalformedRequest("there is no :path or no :scheme")
     if b":protocol" in pseudo:
-        raise MalformedRequest(":protocol goes with CONNECT")
+        raise MalformedRequest(":protocol is only for CONNECT")
 
 
 def _check_connect(pseudo: dict[bytes, bytes]) -> None:
-    """Refuse a CONNECT that is neither RFC 9113 8.5's nor RFC 8441's."""
+    """Reject a CONNECT that follows neither RFC 9113 8.5 nor RFC 8441."""
     extended = b":protocol" in pseudo
     if not pseudo.get(b":authority") or {b":scheme", b":path"} & pseudo.keys() != (
         {b":scheme", b":path"} if extended else set()
     ):
-        raise MalformedRequest("a CONNECT has fields that it may not have, or lacks one")
+        raise MalformedRequest("a CONNECT has a forbidden pseudo-header field, or lacks one")
 
 
 def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
-    """Return the host that a request is for (RFC 9113 8.3.1)."""
+    """Return the host that a request addresses (RFC 9113 8.3.1)."""
     if pseudo[b":scheme"].lower() not in _SCHEMES:
         raise TargetError("the scheme is neither https nor http")
     hosts = index.get(b"host", [])
@@ -289,7 +289,7 @@ def _authority(pseudo: dict[bytes, bytes], index: HeaderIndex) -> bytes:
 
 
 def _target(path: bytes, method: bytes) -> tuple[bytes, Refusal | None]:
-    """Return a path, and why it is refused though it may lead to a route; or None for that."""
+    """Return a path, and a refusal if it is refused although it may match a route, or None."""
     if not path.startswith((b"/", b"*")):
         raise TargetError("the path does not begin with /")
     target, _, refusal = read_target(path, method)
@@ -297,7 +297,7 @@ def _target(path: bytes, method: bytes) -> tuple[bytes, Refusal | None]:
 
 
 def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
-    """Return how long the body is to be (RFC 9113 8.1.1)."""
+    """Return the declared length of the body (RFC 9113 8.1.1)."""
     stated = index.get(b"content-length")
     if stated is None:
         return None if ended else CHUNKED
@@ -308,7 +308,7 @@ def _body_length(index: HeaderIndex, *, ended: bool) -> int | None:
 
 
 def _refusal(method: bytes, target: bytes, headers: HeaderList, limits: Limits) -> Refusal | None:
-    """Return why a well-formed request is not served or too much, or None."""
+    """Return a refusal if a well-formed request can't be served or is too large, or None."""
     refusal = unserved(method, target, limits)
     if refusal is not None:
         return refusal

@@ -1,8 +1,8 @@
-"""How much a client may ask for that costs it next to nothing: a bound on each HTTP/2 flood.
+"""Limits on HTTP/2 frames that cost a client next to nothing, and so on each kind of flood.
 
-Nothing in HTTP/2 keeps a client from resetting each request that it sends
-(CVE-2023-44487), from provoking the server to do so (CVE-2025-8671), or from sending frames
-that do nothing at all. So such frames are paid for out of allowances that grow with time.
+HTTP/2 allows a client to reset each request that it sends (CVE-2023-44487), to provoke the server
+to do so (CVE-2025-8671), and to send frames without any effect. Such frames are taken from
+allowances that grow with time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from corsgate.errors import ConnectionFault
 from corsgate.server.http2.frames import ACK, END_HEADERS, Code, Frame, Kind
 
 RESETS, RESETS_PER_SECOND = 1000.0, 33.0
-"""A browser that leaves a page resets what it waits for, up to 100 streams at once; one that pans a
-map resets the tiles that it has left behind, over and over. nghttp2 allows as much."""
+"""A browser that leaves a page resets up to 100 streams at once. One that pans a map resets tiles
+again and again. nghttp2 has the same limits."""
 
 IDLE_FRAMES, IDLE_FRAMES_PER_SECOND = 1000.0, 100.0
-"""For frames that bring nothing: SETTINGS, PING, PRIORITY, empty DATA, WINDOW_UPDATE."""
+"""For frames without content: SETTINGS, PING, PRIORITY, empty DATA, WINDOW_UPDATE."""
 
 BYTES_PER_FRAME = 256
-"""What is sent earns allowance: a client that downloads opens windows all the time, and one with
-small windows often."""
+"""Sent bytes add to the allowance, since a client that downloads must keep opening windows, and
+one with small windows must do so often."""
 
 FRAMES_PER_REQUEST = 3
 """A PRIORITY, and a WINDOW_UPDATE for the stream and for the connection."""
@@ -28,11 +28,11 @@ _OF_BLOCKS = (Kind.HEADERS, Kind.CONTINUATION)
 
 
 class Allowance:
-    """So many at once, and so many per second in the long run: a token bucket.
+    """A token bucket.
 
     Args:
-        burst: How many at once.
-        per_second: How many come back in a second.
+        burst: The maximum number of tokens.
+        per_second: How many tokens are added per second.
     """
 
     def __init__(self, burst: float, per_second: float) -> None:
@@ -42,7 +42,7 @@ class Allowance:
         self._counted_s: float | None = None
 
     def spend(self, now: float) -> bool:
-        """Take one; return whether there was one.
+        """Take a token; return whether there was one.
 
         Args:
             now: The reactor's seconds.
@@ -56,7 +56,7 @@ class Allowance:
         return True
 
     def earn(self, amount: float) -> None:
-        """Give some back, up to the burst."""
+        """Add tokens, up to the burst."""
         self._left = min(self._burst, self._left + amount)
 
 
@@ -64,12 +64,12 @@ class FloodLimits:
     """Watches what a client sends on one connection.
 
     Args:
-        max_block_bytes: The most bytes of one field block, compressed as it comes.
+        max_block_bytes: The maximum size of a compressed field block.
 
     Attributes:
-        received_bytes: How many bytes of requests' bodies have come.
-        sent_bytes: How many bytes of responses' bodies were sent.
-        greeted: Whether the client's SETTINGS have come.
+        received_bytes: How many bytes of request bodies have arrived.
+        sent_bytes: How many bytes of response bodies were sent.
+        greeted: Whether the client's SETTINGS have arrived.
         in_block: Whether a field block has begun and not ended.
     """
 
@@ -78,7 +78,7 @@ class FloodLimits:
         self._resets = Allowance(RESETS, RESETS_PER_SECOND)
         self._idle_frames = Allowance(IDLE_FRAMES, IDLE_FRAMES_PER_SECOND)
         self._max_block_bytes = max_block_bytes
-        # The stream of the field block that came last, and how large that is.
+        # The stream and the size of the last field block.
         self._block_of = self._block_bytes = 0
         self.greeted = self.in_block = False
 
@@ -86,11 +86,11 @@ class FloodLimits:
         """Count a frame.
 
         Args:
-            frame: Any frame; those after the fault are not asked about.
+            frame: Any frame; after a fault, no more frames are passed.
             now: The reactor's seconds.
 
         Raises:
-            ConnectionFault: It is one too many, out of place, or makes a block too large.
+            ConnectionFault: There were too many, it is out of place, or a block is too large.
         """
         kind = frame.kind
         if not self.greeted:
@@ -99,13 +99,15 @@ class FloodLimits:
                 raise ConnectionFault(Code.PROTOCOL_ERROR, "the first frame was not SETTINGS")
             self.greeted = True
         goes_on = kind == Kind.CONTINUATION
-        # RFC 9113 6.10: it stands directly behind the HEADERS or CONTINUATION of its stream.
+        # RFC 9113 6.10: it must directly follow a HEADERS or CONTINUATION of its stream.
         if self.in_block and not (goes_on and frame.stream_id == self._block_of):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block was interrupted")
         if goes_on and not self.in_block:
-            raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block goes on that has not begun")
+            raise ConnectionFault(
+                Code.PROTOCOL_ERROR, "a field block is continued that has not begun"
+            )
         if kind == Kind.PUSH_PROMISE:
-            # RFC 9113 8.4. It may begin a field block, which would have to end first.
+            # RFC 9113 8.4. Check this first, since it may begin a field block.
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a client can't push")
         if kind in _OF_BLOCKS:
             self._block_bytes += frame.size
@@ -119,25 +121,25 @@ class FloodLimits:
             self.idle(now)
 
     def idle(self, now: float) -> None:
-        """Count a frame that brings nothing.
+        """Count a frame without content.
 
         Raises:
-            ConnectionFault: It is one too many.
+            ConnectionFault: There were too many.
         """
         if not self._idle_frames.spend(now):
-            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames came that do nothing")
+            raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many frames had no effect")
 
     def reset(self, now: float) -> None:
-        """Count a stream that ended before its response did, and by the client's doing.
+        """Count a stream that the client caused to end before its response did.
 
         Raises:
-            ConnectionFault: It is one too many.
+            ConnectionFault: There were too many.
         """
         if not self._resets.spend(now):
             raise ConnectionFault(Code.ENHANCE_YOUR_CALM, "too many streams were reset")
 
     def sent(self, size: int) -> None:
-        """Allow for what the client does to go on receiving.
+        """Add to the allowance for the frames that a client sends in order to receive more.
 
         Args:
             size: How many bytes of a body were sent.
@@ -146,7 +148,7 @@ class FloodLimits:
         self._idle_frames.earn(size / BYTES_PER_FRAME)
 
     def responded(self, size: int = 0) -> None:
-        """Allow for what the client may do for each request, however small its response.
+        """Add to the allowance for the frames that come with each request.
 
         Args:
             size: How many bytes of its body were sent, as `sent` counts them.

@@ -1,4 +1,4 @@
-"""A client's bytes cut into HTTP/2 frames, before anything is made of them (RFC 9113 4)."""
+"""Split a client's bytes into HTTP/2 frames, without interpreting them (RFC 9113 4)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import NamedTuple
 from corsgate.errors import ConnectionFault
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""What a client's bytes begin with (RFC 9113 3.4)."""
+"""The start of the connection preface, which a client sends first (RFC 9113 3.4)."""
 
 MAX_FRAME_BYTES = 16 * 1024
-"""The largest frame that is taken and sent; what every peer takes (RFC 9113 4.2)."""
+"""The largest frame accepted or sent; every peer must accept this size (RFC 9113 4.2)."""
 
 MAX_WINDOW = 2**31 - 1
 """The largest flow-control window, and the largest stream identifier."""
@@ -23,7 +23,7 @@ HEADER_BYTES = 9
 
 
 class Kind(IntEnum):
-    """The types of frames that are looked at here (RFC 9113 6)."""
+    """The frame types known here (RFC 9113 6)."""
 
     DATA = 0
     HEADERS = 1
@@ -67,18 +67,18 @@ PRIORITY = 0x20
 """The flag of HEADERS whose payload begins with five bytes of priority."""
 
 PRIORITY_BYTES = 5
-"""How many bytes those are: the stream that it depends on, and a weight (RFC 9113 6.2)."""
+"""The size of that priority: a stream dependency and a weight (RFC 9113 6.2)."""
 
 
 class Frame(NamedTuple):
-    """One frame, unread except for its header.
+    """One frame, of which only the header has been parsed.
 
     Attributes:
-        kind: Its type, perhaps one that `Kind` does not know.
+        kind: Its type, which may be one that `Kind` doesn't have.
         flags: Its flags.
         stream_id: Its stream; 0 for the connection as a whole.
         size: The length of its payload in bytes.
-        raw: The frame as it came, header included.
+        raw: The complete frame, including the header.
     """
 
     kind: int
@@ -93,31 +93,31 @@ _new = tuple.__new__
 
 
 class FrameReader:
-    """Cuts a connection's bytes into frames, however they were split on their way."""
+    """Splits a connection's bytes into frames, independent of how they were received."""
 
     __slots__ = ("_at", "_data", "_preface")
 
     def __init__(self) -> None:
-        # What has come, and where in it the next frame begins.
+        # The received bytes, and the index of the next frame in them.
         self._data = b""
         self._at = 0
         self._preface = PREFACE
 
     @property
     def partial(self) -> bool:
-        """Whether a frame has begun to come and not ended."""
+        """Whether an incomplete frame has been received."""
         return self._at < len(self._data)
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Return the frames that are whole now.
+        """Return the frames that are now complete.
 
-        Whoever stops taking them gets the others with the next call.
+        If the caller stops iterating, the next call returns the remaining frames first.
 
         Args:
-            data: What the client sent.
+            data: Bytes from the client.
 
         Raises:
-            ConnectionFault: It is no HTTP/2, or a frame is larger than was agreed on.
+            ConnectionFault: The bytes are not HTTP/2, or a frame is larger than the limit.
         """
         if self._at < len(self._data):
             data = self._data[self._at :] + data
@@ -125,24 +125,24 @@ class FrameReader:
         if self._preface:
             at = min(len(self._preface), len(data))
             if data[:at] != self._preface[:at]:
-                raise ConnectionFault(Code.PROTOCOL_ERROR, "this is no HTTP/2")
+                raise ConnectionFault(Code.PROTOCOL_ERROR, "this is not HTTP/2")
             self._preface = self._preface[at:]
         self._data, self._at = data, at
         while len(data) - at >= HEADER_BYTES:
             size = int.from_bytes(data[at : at + 3])
             if size > MAX_FRAME_BYTES:
-                raise ConnectionFault(Code.FRAME_SIZE_ERROR, f"a frame of {size} bytes came")
+                raise ConnectionFault(Code.FRAME_SIZE_ERROR, f"{size} bytes are too large")
             end = at + HEADER_BYTES + size
             if len(data) < end:
                 return
             raw = data[at:end]
             self._at = at = end
             stream_id = int.from_bytes(raw[5:9]) & MAX_WINDOW
-            # A named tuple's own constructor is a call more.
+            # The named tuple's own constructor would cost another call.
             yield _new(Frame, (raw[3], raw[4], stream_id, size, raw))
 
 
 def frame_bytes(kind: int, flags: int, stream_id: int, payload: bytes | memoryview) -> bytes:
-    """Return a frame as it is sent (RFC 9113 4.1)."""
+    """Return the bytes of a frame (RFC 9113 4.1)."""
     size = len(payload)
     return b"".join((_HEADER.pack(size >> 8, size & 255, kind, flags, stream_id), payload))

@@ -1,4 +1,4 @@
-"""How a connection of HTTP/2 ends such that no request is lost (RFC 9113 6.8)."""
+"""End an HTTP/2 connection without losing a request (RFC 9113 6.8)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from corsgate.server.http2.frames import MAX_WINDOW
 from corsgate.transport.deadlines import NEVER
 
 FAREWELL = b"corsgate"
-"""What is pinged behind a GOAWAY; it is acknowledged behind all that the client sent before."""
+"""The data of the PING after a GOAWAY. Its acknowledgement follows all earlier requests."""
 
 FAREWELL_S = 5.0
-"""How long that acknowledgement is waited for."""
+"""How long to wait for that acknowledgement, in seconds."""
 
 
 class GoAway:
-    """Says goodbye in two steps: first that no more requests are taken, then which was the last.
+    """Shuts down in two steps: ask for no more requests, then name the last one served.
 
-    The first GOAWAY names no stream, so that requests which are on their way by then are served.
+    The first GOAWAY names no stream, so that requests already in flight are still served.
 
     Args:
-        codec: Says it.
+        codec: Sends the frames.
 
     Attributes:
         begun: Whether the client was asked to send no more requests.
-        finished: Whether the last stream was named; no other is served from then on.
-        client_leaves: Whether the client itself has said that it opens no more streams.
-        due_s: The time in seconds at which to finish, whatever the client does; `NEVER` for none.
+        finished: Whether the last stream was named; later streams are refused.
+        client_leaves: Whether the client itself sent GOAWAY, so that it opens no more streams.
+        due_s: When to finish at the latest, in seconds; `NEVER` if there is no such time.
     """
 
     def __init__(self, codec: Codec) -> None:
@@ -34,7 +34,7 @@ class GoAway:
         self._codec = codec
 
     def begin(self, now: float) -> bool:
-        """Ask the client to send no more requests; return False if that was done before."""
+        """Ask the client to send no more requests; return False if it was already asked."""
         if self.begun:
             return False
         self.begun = True
@@ -48,7 +48,7 @@ class GoAway:
         return self.begun and ping == FAREWELL
 
     def finish(self) -> bool:
-        """Name the last stream, the last that has come; return False if that was done before."""
+        """Name the latest stream as the last; return False if that was already done."""
         self.due_s = NEVER
         if self.finished:
             return False

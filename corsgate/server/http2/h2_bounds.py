@@ -1,4 +1,4 @@
-"""Bounds on what the library h2 keeps for a connection."""
+"""Bounds on the memory that the library h2 uses for a connection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from corsgate.server.http2.field_decoder import TABLE_BYTES
 from corsgate.server.http2.frames import HEADER_BYTES, Frame, Kind
 
 REMEMBERED: Final = 256
-"""How many of a connection's streams are remembered that have ended."""
+"""How many ended streams of a connection are remembered."""
 
 _SETTING = Struct("!HL")
 _SETTINGS = frozenset(SettingCodes)
@@ -21,10 +21,10 @@ _TABLE_SIZE = SettingCodes.HEADER_TABLE_SIZE
 
 
 def bounded(frame: Frame) -> bytes:
-    """Return a frame for h2, which takes settings for more than they may cost here.
+    """Return a frame for h2, with settings limited to what they may cost.
 
-    It keeps those that nobody knows (RFC 9113 6.5.2), and fills a table for compression of as
-    many bytes as the client offers, up to 4 GiB.
+    h2 stores unknown settings, which must be ignored (RFC 9113 6.5.2). It also lets its compression
+    table grow to the size that the client offers, up to 4 GiB.
     """
     if frame.kind != Kind.SETTINGS or frame.size % _SETTING.size:
         return frame.raw
@@ -38,10 +38,9 @@ def bounded(frame: Frame) -> bytes:
 
 
 class _Values(list[int]):
-    """The values of one setting, of which all but the first wait for the peer's acknowledgement.
+    """The values of one setting. All but the first await the peer's acknowledgement.
 
-    h2 has a deque for each of a dozen settings, which is a third of all that it keeps for an idle
-    connection.
+    h2 uses a deque for each of a dozen settings, a third of its memory for an idle connection.
     """
 
     __slots__ = ()
@@ -59,5 +58,5 @@ def shrunk(settings: Settings) -> Settings:
 class LeanConnection(H2Connection):
     """h2's connection, which remembers less."""
 
-    # h2 remembers how each stream ended. Late frames of a forgotten one get a harsher error.
+    # h2 remembers how each stream ended. Late frames of a forgotten stream end the connection.
     MAX_CLOSED_STREAMS = REMEMBERED

@@ -1,4 +1,4 @@
-"""Sends what the streams of one connection have to send, a frame of each in turn."""
+"""Send the waiting frames of a connection's streams, one frame of each in turn."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import Enum, auto
 from typing import Final, Protocol
 
 FRAMES_PER_WRITE: Final = 4
-"""How many frames of bodies are encrypted at once: 64 KiB, what a transport takes at a time."""
+"""How many body frames are encrypted at once: 64 KiB, as much as a transport buffers."""
 
 
 class State(Enum):
-    """Whether frames may leave."""
+    """Whether frames may be sent."""
 
     IDLE = auto()
     RUNNING = auto()
@@ -21,7 +21,7 @@ class State(Enum):
 
 _AFTER: Final = {
     State.IDLE: {State.RUNNING, State.PAUSED, State.CLOSED},
-    # The transport may say that it is full, or gone, while it is written to.
+    # The transport may report during a write that it is full or lost.
     State.RUNNING: {State.IDLE, State.PAUSED, State.CLOSED},
     State.PAUSED: {State.IDLE, State.PAUSED, State.CLOSED},
     State.CLOSED: {State.CLOSED},
@@ -32,10 +32,10 @@ class Sender(Protocol):
     """A stream."""
 
     def send_some(self) -> bool:
-        """Send one frame, if the client takes one now; return whether it did."""
+        """Send one frame if the window allows it; return whether one was sent."""
 
     def sent(self) -> None:
-        """Look at what has become possible after `send_some`, or has come to wait."""
+        """Resume the producer or start waiting, depending on what `send_some` sent."""
 
 
 class Pump:
@@ -45,12 +45,12 @@ class Pump:
 
     def __init__(self) -> None:
         self._state = State.IDLE
-        # Those that may have something to send; a dictionary keeps them in order.
+        # Streams that may have something to send; a dictionary keeps their order.
         self._ready: dict[Sender, None] = {}
 
     @property
     def flows(self) -> bool:
-        """Whether the transport takes what is written."""
+        """Whether the transport accepts more bytes."""
         return self._state is not State.PAUSED and self._state is not State.CLOSED
 
     def add(self, *streams: Sender) -> None:
@@ -58,11 +58,11 @@ class Pump:
         self._ready.update(dict.fromkeys(streams))
 
     def drop(self, stream: Sender) -> None:
-        """Forget a stream that is done with."""
+        """Forget a stream that has ended."""
         self._ready.pop(stream, None)
 
     def pause(self) -> None:
-        """Send nothing until `resume`: the client does not keep up."""
+        """Send nothing until `resume`, since the client does not keep up."""
         if self._state is not State.CLOSED:
             self._become(State.PAUSED)
 
@@ -72,15 +72,16 @@ class Pump:
             self._become(State.IDLE)
 
     def close(self) -> None:
-        """Send nothing any more."""
+        """Stop sending for good."""
         self._become(State.CLOSED)
         self._ready.clear()
 
     def run(self, flush: Callable[[], None]) -> None:
-        """Send what the client takes, until nothing is left, or it has to wait.
+        """Send frames until nothing is left or the windows are full.
 
         Args:
-            flush: Hands what was sent to the transport; called again and again, but not at the end.
+            flush: Writes what was sent to the transport. It is called repeatedly, but not at the
+                end.
         """
         if self._state is not State.IDLE:
             return
@@ -92,7 +93,7 @@ class Pump:
                     if not self._runs:
                         break
                     moved = stream.send_some()
-                    # Behind the others, which come first once the client keeps up again.
+                    # Move it to the end, so that the others come first after a pause.
                     if stream in self._ready:
                         del self._ready[stream]
                         if moved:

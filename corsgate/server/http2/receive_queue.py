@@ -1,4 +1,4 @@
-"""What of a request's body has come on a stream, and how much more of it may come."""
+"""The body of a stream's request, and how much more of it the client may send."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from corsgate.server.request_body import RequestBody
 
 
 class ReceiveQueue:
-    """A request's body on its way in, for which room is made as it is taken.
+    """A request's body being received. The window grows again as the body is read.
 
     Args:
-        window: How many bytes may come before they are taken.
-        ended: Whether the client sends nothing more.
+        window: How many bytes may arrive before they are read.
+        ended: Whether the client has ended its side of the stream.
 
     Attributes:
-        body: The body; None where the request has none, or its stream is gone.
-        ended: Whether the client sends nothing more.
-        received: How many bytes of the body have come.
+        body: The body; None if the request has none, or its stream is gone.
+        ended: Whether the client has ended its side of the stream.
+        received: How many bytes of the body have arrived.
     """
 
     def __init__(self, window: int, *, ended: bool) -> None:
@@ -29,15 +29,14 @@ class ReceiveQueue:
         self.ended = ended
         self.received = 0
         self._window = window
-        # What has come, padding included, and may not come again yet.
+        # Received bytes, including padding, that have not been returned to the window.
         self._uncredited = 0
 
     def open(self, length: int | None, changed: Callable[[], None]) -> RequestBody | None:
-        """Return the body, which begins to come in.
+        """Return the body, which is about to be received.
 
         Args:
-            length: Its length in bytes, `CHUNKED` where that is not known, or None where there
-                is no body.
+            length: Its length in bytes; `CHUNKED` if that is unknown; None if there is no body.
             changed: Called when its receiver pauses, resumes or drops it.
         """
         if length is None:
@@ -49,15 +48,15 @@ class ReceiveQueue:
         return body
 
     def put(self, data: bytes, size: int, *, ended: bool) -> None:
-        """Take a piece of the body.
+        """Receive a piece of the body.
 
         Args:
-            data: The piece, perhaps empty.
-            size: What it takes of the window, padding included.
+            data: The piece; it may be empty.
+            size: How many bytes of the window it uses, including padding.
             ended: Whether it is the last.
 
         Raises:
-            MalformedRequest: The body is not as long as was said.
+            MalformedRequest: The body's length differs from Content-Length.
         """
         self.received += len(data)
         self._uncredited += size
@@ -69,14 +68,14 @@ class ReceiveQueue:
         if data:
             body.data_received(data)
         if ended:
-            # Whoever took the piece may have ended the stream, which lets go of the body.
+            # The receiver of the piece may have ended the stream, which drops the body.
             body.ended()
 
     def put_trailers(self, fields: HeaderList) -> None:
-        """Take the fields behind the body, which end it.
+        """Receive the trailers, which end the body.
 
         Raises:
-            MalformedRequest: One has no place there, or the body is too short.
+            MalformedRequest: A field is not allowed there, or the body is too short.
         """
         self.ended = True
         trailers = read_trailers(fields)
@@ -86,7 +85,7 @@ class ReceiveQueue:
 
     @property
     def awaited(self) -> bool:
-        """Whether it is the client's turn to send more of the body."""
+        """Whether the client is expected to send more of the body now."""
         body = self.body
         if body is None or self.ended or body.awaits_continue:
             return False
@@ -94,9 +93,9 @@ class ReceiveQueue:
         return not discarded and self._uncredited < self._window
 
     def take_credit(self) -> int:
-        """Return how many bytes more the client may send, which then counts as said.
+        """Return by how many bytes to enlarge the window, and record that this was done.
 
-        It is 0 until half of the window has been taken.
+        It is 0 until half of the window has been read.
         """
         body = self.body
         taken = body is not None and body.has_receiver and body.wants_data

@@ -1,4 +1,4 @@
-"""What of a response has been written and not sent."""
+"""The part of a response that has been written but not sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PIECE_BYTES = 64
 _FIELD_BYTES = 150
 
 MAX_HEADS = 8
-"""How many interim heads wait at most; those past it are dropped, as a client may do itself."""
+"""How many interim heads wait at most. Further ones are dropped, as a client may also do."""
 
 
 @attrs.frozen(eq=False)
@@ -32,13 +32,13 @@ class Piece:
 
 
 class SendQueue:
-    """A response on its way out, handed on as the client makes room for it.
+    """A response being sent, as fast as the client enlarges its window.
 
     Attributes:
-        pending: How many bytes of the body wait.
-        taken_bytes: How many bytes of the body have been taken out.
-        ended: Whether all of it has been put in.
-        sent: Whether all of it, its end included, has been taken out.
+        pending: How many bytes of the body are waiting.
+        taken_bytes: How many bytes of the body have been sent.
+        ended: Whether the complete response has been put in.
+        sent: Whether the complete response, including its end, has been sent.
     """
 
     def __init__(self) -> None:
@@ -48,40 +48,40 @@ class SendQueue:
         self._heads: list[HeaderList] = []
         self._pieces: deque[bytes | memoryview] = deque()
         self._trailers: HeaderList = []
-        # What is still to be put in of a body whose length is known.
+        # How many bytes of a body of known length have not been put in yet.
         self._left: int | None = None
-        # What has left of the first piece, which takes memory until all of it has.
+        # Sent bytes of the first piece, which take memory until all of it has been sent.
         self._spent = 0
 
     @property
     def waiting(self) -> bool:
-        """Whether anything waits to be sent."""
+        """Whether anything is waiting to be sent."""
         return bool(self._heads or self._pieces) or (self.ended and not self.sent)
 
     @property
     def short(self) -> bool:
-        """Whether less of the body has been put in than its length says."""
+        """Whether the body is still shorter than its declared length."""
         return self._left is not None and self._left > 0
 
     @property
     def held(self) -> int:
-        """How many bytes of memory all that waits takes, about."""
+        """Approximately how many bytes of memory everything waiting takes."""
         size = self.pending + self._spent + _PIECE_BYTES * len(self._pieces)
         for fields in self._heads:
             size += sum(len(name) + len(value) + _FIELD_BYTES for name, value in fields)
         return size
 
     def put_interim(self, fields: HeaderList) -> None:
-        """Put an interim head in, unless too many wait already."""
+        """Add an interim head, unless too many are already waiting."""
         if len(self._heads) < MAX_HEADS:
             self._heads.append(fields)
 
     def put_head(self, fields: HeaderList, length: int | None = None) -> None:
-        """Put the head in.
+        """Add the head.
 
         Args:
             fields: Its fields.
-            length: How many bytes of body follow, with which it ends; None where `end` ends it.
+            length: The number of bytes of body after which it ends; None if `end` ends it.
         """
         self._heads.append(fields)
         self._left = length
@@ -89,7 +89,7 @@ class SendQueue:
             self.end()
 
     def put(self, data: bytes) -> None:
-        """Put a piece of the body in; what comes behind its end is dropped."""
+        """Add a piece of the body. Anything after its end is dropped."""
         if not data or self.ended:
             return
         self._pieces.append(data)
@@ -100,36 +100,36 @@ class SendQueue:
                 self.end()
 
     def whole(self, size: int) -> HeaderList | None:
-        """Return the head, if it and a body of so many bytes are the whole response.
+        """Return the head, if it and a body of `size` bytes are the complete response.
 
         Returns:
-            None where anything else waits or has left, or is still to come.
+            The head's fields; None if anything else is waiting, was sent or is still missing.
         """
         if self._left != size or len(self._heads) != 1 or self._pieces or self._trailers:
             return None
         return self._heads[0]
 
     def whole_left(self, size: int) -> None:
-        """Record that the whole response has left, with a body of so many bytes."""
+        """Record that the complete response was sent, with a body of `size` bytes."""
         self._heads.clear()
         self._left = 0
         self.taken_bytes = size
         self.ended = self.sent = True
 
     def end(self, trailers: HeaderList | None = None) -> None:
-        """Put the end in; again changes nothing."""
+        """Add the end. Repeated calls change nothing."""
         if not self.ended:
             self.ended = True
             self._trailers = trailers or []
 
     def take(self, room: int) -> Block | Piece | None:
-        """Return what is to be sent next, which then counts as sent.
+        """Remove and return the next item to send.
 
         Args:
-            room: How many bytes of the body the client takes now.
+            room: How many bytes of the body the window allows now.
 
         Returns:
-            None where nothing waits, or there is no room for it.
+            The item; None if nothing is waiting, or there is no room for it.
         """
         if self._heads:
             fields = self._heads.pop(0)
@@ -144,7 +144,7 @@ class SendQueue:
     def _take_piece(self, room: int) -> Piece:
         data = self._pieces.popleft()
         if len(data) > room:
-            # A view, so that what is left isn't copied for each frame.
+            # Use a view, so that the rest isn't copied for each frame.
             data = memoryview(data)
             self._pieces.appendleft(data[room:])
             data = data[:room]
@@ -156,6 +156,6 @@ class SendQueue:
         return Piece(data, self._ends_here())
 
     def _ends_here(self) -> bool:
-        """Record and return whether what was just taken is the last."""
+        """Record and return whether the item just removed is the last."""
         self.sent = self.ended and not (self._heads or self._pieces or self._trailers)
         return self.sent

@@ -1,4 +1,4 @@
-"""One stream of HTTP/2: it stands for a request where HTTP/1.1 has a whole connection."""
+"""One HTTP/2 stream, which has the same role as a whole connection in HTTP/1.1."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 
 
 EARLY_RESPONSE_S = 1.0
-"""How long a client may go on with a request that has had its response, before it is asked to stop.
+"""For how many seconds a client may continue to send a request that already has its response.
 
-RFC 9113 8.1 lets a server send RST_STREAM right behind such a response. But clients that read both
-at once drop the response: curl 7.88 reports nothing of it at all.
+RFC 9113 8.1 allows a server to send RST_STREAM right after such a response. But a client that reads
+both at once drops the response: curl 7.88 reports nothing of it.
 """
 
 MAX_EARLY_RESPONSES = 10
-"""How many streams of a connection may have that time at once; any other is reset at once."""
+"""How many streams of a connection may have that time at once. Others are reset immediately."""
 
 
 class Http2Stream(StreamChannel):
-    """A request and its response, each no faster than the other side takes it.
+    """A request and its response, each no faster than the other side reads it.
 
     Args:
-        connection: What the stream is a part of.
-        number: Its identifier.
-        ended: Whether the client sends nothing more on it.
+        connection: The connection of the stream.
+        number: The stream identifier.
+        ended: Whether the client has ended its side of the stream.
 
     Attributes:
-        deadline_s: For the deadlines: when the client has been too slow.
+        deadline_s: The time in seconds at which the client has been too slow.
     """
 
     def __init__(self, connection: Http2Connection, number: int, *, ended: bool) -> None:
@@ -62,23 +62,23 @@ class Http2Stream(StreamChannel):
         self._producer_paused = False
         self._receive_queue = ReceiveQueue(self._codec.stream_window, ended=ended)
         self._send_queue = SendQueue()
-        # Whether the deadlines know it: most streams never wait for their client.
+        # `_timed` is whether it has a deadline; most streams never wait for their client.
         self._gone = self._timed = False
         self._reset_by = NEVER
-        # Made once there is something to wait for.
+        # Created when there is something to wait for.
         self._timeouts: StreamTimeouts | None = None
-        # Whether the last try to send something did.
+        # Whether the last attempt to send something succeeded.
         self._moves = False
 
     @property
     def responded(self) -> bool:
-        """Whether the response has been sent whole."""
+        """Whether the complete response has been sent."""
         return self._send_queue.sent
 
-    # What the connection calls.
+    # Called by the connection.
 
     def begin(self, read: ParsedRequest) -> None:
-        """Hand the request on."""
+        """Start serving the request."""
         length = read.length
         body = None if length is None else self._receive_queue.open(length, self._body_changed)
         self._request = request = GateRequest(self, read, body)
@@ -87,7 +87,7 @@ class Http2Stream(StreamChannel):
             self._rearm_body()
 
     def begin_malformed(self, outcome: str) -> None:
-        """Log what is no request at all."""
+        """Log a stream whose fields are not a request."""
         nothing = RequestHead(method=b"-", target=b"-", headers=[])
         self._request = GateRequest(self, ParsedRequest(head=nothing, index={}, version="2"), None)
         self._request.startedWriting = 1
@@ -95,15 +95,15 @@ class Http2Stream(StreamChannel):
         self.lost(outcome)
 
     def data_received(self, data: bytes, size: int, *, ended: bool) -> None:
-        """Take a piece of the request's body.
+        """Receive a piece of the request's body.
 
         Args:
-            data: The piece, perhaps empty.
-            size: What it takes of the window, padding included.
+            data: The piece; it may be empty.
+            size: How many bytes of the window it uses, including padding.
             ended: Whether it is the last.
 
         Raises:
-            MalformedRequest: The body is not as long as was said.
+            MalformedRequest: The body's length differs from Content-Length.
         """
         self._connection.flood_limits.received_bytes += len(data)
         self._receive_queue.put(data, size, ended=ended)
@@ -111,17 +111,17 @@ class Http2Stream(StreamChannel):
         self._settle()
 
     def trailers_received(self, fields: HeaderList) -> None:
-        """Take the fields behind the request's body, which end it.
+        """Receive the trailers, which end the request.
 
         Raises:
-            MalformedRequest: One has no place there, or the body is too short.
+            MalformedRequest: A field is not allowed there, or the body is too short.
         """
         self._receive_queue.put_trailers(fields)
         self._body_changed()
         self._settle()
 
     def send_some(self) -> bool:
-        """Send one frame of the response, if the client takes one now; return whether it did."""
+        """Send one frame of the response if the window allows it; return whether one was sent."""
         if self._gone:
             return False
         item = None
@@ -143,7 +143,7 @@ class Http2Stream(StreamChannel):
         return True
 
     def sent(self) -> None:
-        """Look at what has become possible after `send_some`, or has come to wait."""
+        """Resume the producer or start waiting, depending on what `send_some` sent."""
         if self._gone:
             return
         drained = self._producer_paused and self._send_queue.pending <= self.most_waiting // 2
@@ -153,8 +153,8 @@ class Http2Stream(StreamChannel):
                 waits.stop_window(self._now())
                 self._rearm()
         elif waits is not None or not self._moves:
-            # Only so much puts off the deadline: a client that takes a byte now and then must
-            # not hold the response for ever.
+            # Only enough bytes extend the deadline. Otherwise a client that reads a byte now and
+            # then could hold the response forever.
             taken = self._send_queue.taken_bytes
             self._waiting().wait_for_window(taken, self._now(), enough=drained)
             self._rearm()
@@ -165,7 +165,7 @@ class Http2Stream(StreamChannel):
         self._settle()
 
     def lost(self, outcome: str, reason: Failure | None = None) -> None:
-        """Record that the stream has ended, for whatever reason but its response's end."""
+        """Record that the stream ended before its response was complete."""
         self._part()
         request, self._request = self._request, None
         self._producer = None
@@ -174,11 +174,11 @@ class Http2Stream(StreamChannel):
             request.connectionLost(reason or Failure(ConnectionDone(outcome)))
 
     def cut_malformed(self, outcome: str) -> None:
-        """End the stream: what came on it is no HTTP (RFC 9113 8.1.1)."""
+        """End the stream, because its request is malformed (RFC 9113 8.1.1)."""
         self._cut(outcome, Code.PROTOCOL_ERROR)
 
     def timed_out(self) -> None:
-        """End what the client is too slow with, by a 408 if no response has begun."""
+        """End whatever the client is too slow with, with 408 if no response has begun."""
         body, request = self._receive_queue.body, self._request
         self._rearm()
         now = self._now()
@@ -194,7 +194,7 @@ class Http2Stream(StreamChannel):
         else:
             self._cut("the client was too slow", Code.CANCEL)
 
-    # What a request calls.
+    # Called by a request.
 
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
@@ -207,14 +207,14 @@ class Http2Stream(StreamChannel):
             self._pause_producer()
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
-        """Write the head of a response that was made by twisted.web's own API."""
+        """Write the head of a response made through the API of twisted.web."""
         fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
         head = ResponseHead(status=int(code), reason=reason, headers=fields)
         self._send_queue.put_head(response_block(head))
         self._send()
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be sent with the first piece of its body or by `flush`."""
+        """Accept a response's head, to be sent with the first piece of its body or by `flush`."""
         fields = framed_block(head, length, self.context.date())
         self._send_queue.put_head(fields, 0 if bodiless else length)
         return False
@@ -222,7 +222,7 @@ class Http2Stream(StreamChannel):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response, in one go if the client takes it; its request ends behind it."""
+        """Write a complete response, in one piece if possible; its request ends after that."""
         body = b"" if bodiless else body
         fields = framed_block(head, length, self.context.date())
         has_trailers = length is None and self._request is not None and self._request.trailers
@@ -233,7 +233,7 @@ class Http2Stream(StreamChannel):
             self.flush()
 
     def flush(self) -> None:
-        """Send a head whose body is not there yet."""
+        """Send a pending head whose body has not started yet."""
         if self._send_queue.waiting and not self._send_whole():
             self._send()
 
@@ -243,9 +243,9 @@ class Http2Stream(StreamChannel):
         self._send()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Take the source of the response, which is paused when the client does not keep up."""
+        """Register the source of the response; it is paused when the client does not keep up."""
         if not streaming:
-            raise ValueError("a response's source here is a push producer")
+            raise ValueError("the source of a response must be a push producer")
         self._producer = producer
         self._producer_paused = False
         if self._send_queue.pending > self.most_waiting:
@@ -268,26 +268,26 @@ class Http2Stream(StreamChannel):
             self._settle()
             return
         if self._send_queue.short:
-            # Content-Length was not kept: what follows must not look whole (RFC 9113 8.1.1).
+            # The body is shorter than Content-Length; don't let it look complete (RFC 9113 8.1.1).
             self._reset(Code.INTERNAL_ERROR)
             return
         self._send_queue.end(field_block([*request.trailers]))
         self._send()
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let the exchange stall."""
+        """Return for how many seconds the client has stalled the exchange."""
         return 0.0 if self._timeouts is None else self._timeouts.stalled_s(now)
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
-        """Return the request's client, or else the connection's."""
+        """Return the client of the request if it is known, else of the connection."""
         client = None if self._request is None else self._request.client_key
         connection = self._connection
         return client or self.context.connections.client_of(connection), connection.tally
 
-    # The parts.
+    # Internals.
 
     def _send_whole(self, body: bytes = b"") -> bool:
-        """Send the response in one piece, if this is its body, nothing has left and it may leave.
+        """Send the complete response, if `body` is all of its body and nothing was sent before.
 
         Returns:
             Whether it was sent.
@@ -305,14 +305,14 @@ class Http2Stream(StreamChannel):
             self.hold(response=self._send_queue.held)
 
     def _settle(self) -> None:
-        """Leave the connection, once both the response and its request are done with."""
+        """Leave the connection once both the request and the response have ended."""
         if self._gone or not self._send_queue.sent or self._request is not None:
             return
         if self._receive_queue.ended:
             self._leave()
         elif self._reset_by == NEVER:
             if self._connection.lingering >= MAX_EARLY_RESPONSES:
-                # RFC 9113 8.1: the response is whole, and what else the client sends unwanted.
+                # RFC 9113 8.1: the response is complete, and the rest of the request is unwanted.
                 self._reset(Code.NO_ERROR)
                 return
             self._connection.lingering += 1
@@ -341,7 +341,7 @@ class Http2Stream(StreamChannel):
             self._connection.lingering -= 1
         if self._account is not None:
             self.hold_nothing()
-        # It knows this stream: a cycle would be left to the collector.
+        # The body refers to this stream. Break the cycle, or it waits for the GC.
         self._receive_queue.body = None
         if self._timed:
             self.context.deadlines.discard(self)
@@ -352,7 +352,7 @@ class Http2Stream(StreamChannel):
             self._producer.pauseProducing()
 
     def _body_changed(self) -> None:
-        """Let the client send more of the body, where what came has been taken."""
+        """Let the client send more of the body once earlier bytes have been read."""
         body = self._receive_queue.body
         if self._gone or body is None:
             return

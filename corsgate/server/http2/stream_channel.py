@@ -1,4 +1,4 @@
-"""What a request asks of its channel that a stream of HTTP/2 leaves to its connection."""
+"""The parts of a request's channel that an HTTP/2 stream delegates to its connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class StreamChannel(MemoryHolder):
-    """A stream of HTTP/2 where a request looks for a connection of HTTP/1.1."""
+    """Gives an HTTP/2 stream the interface of an HTTP/1.1 connection."""
 
     transport: Any = None
     pins = None
@@ -43,26 +43,26 @@ class StreamChannel(MemoryHolder):
         self.write(b"".join(data))
 
     def switch(self, head: ResponseHead) -> TunnelEnd:
-        """Not be called: HTTP/2 has no Upgrade, so a request never offers one."""
-        raise AssertionError("a stream of HTTP/2 does not switch protocols")
+        """Never called, because HTTP/2 has no Upgrade."""
+        raise AssertionError("an HTTP/2 stream does not switch protocols")
 
     def loseConnection(self) -> None:
-        """End the stream; there is no other way than that of `abortConnection`."""
+        """End the stream, in the same way as `abortConnection`."""
         self.abortConnection()
 
     def cut(self, outcome: str) -> None:
-        """End the stream, which takes more than its share; the access log says why."""
+        """End a stream that uses more than its share; the access log has the reason."""
         self._cut(outcome, Code.ENHANCE_YOUR_CALM)
 
     def abortConnection(self) -> None:
-        """End the stream at once, so that the response can't look whole."""
+        """End the stream at once, so that the response can't look complete."""
         self._cut("the gate cut the response off", Code.INTERNAL_ERROR)
 
     def require_http1(self) -> bool:
-        """End the stream such that the client sends its request over HTTP/1.1 (RFC 9113 7)."""
+        """End the stream so that the client repeats its request over HTTP/1.1 (RFC 9113 7)."""
         self._cut("the request's authentication requires HTTP/1.1", Code.HTTP_1_1_REQUIRED)
         return True
 
     def _cut(self, outcome: str, code: Code) -> None:
-        """End the stream at once, with an error for the client; the access log says why."""
+        """End the stream at once with an error code; the access log has the reason."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What a connection of HTTP/2 and its streams wait for, and how long each may take."""
+"""What an HTTP/2 connection and its streams wait for, and for how long."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from corsgate.transport.deadlines import NEVER
 
 
 class ConnectionTimeouts:
-    """The deadlines of one connection, whatever its streams wait for.
+    """The deadlines of one connection, apart from those of its streams.
 
     Args:
         limits: Bounds on times.
 
     Attributes:
-        take_by: By when the client has to take what was written; `NEVER` while it does.
-        head_by: By when the head that has begun has to be complete; `NEVER` for none.
+        take_by: When the client must have read what was written; `NEVER` while it keeps up.
+        head_by: When the current head must be complete; `NEVER` if there is none.
     """
 
     __slots__ = ("_idle_by", "_limits", "head_by", "take_by")
@@ -27,23 +27,23 @@ class ConnectionTimeouts:
         self.take_by = self.head_by = self._idle_by = NEVER
 
     def pause(self, now: float) -> None:
-        """Wait for the client to take what was written."""
+        """Start waiting for the client to read what was written."""
         self.take_by = now + self._limits.response_idle_timeout_s
 
     def resume(self) -> None:
-        """Record that it has."""
+        """Record that the client has read it."""
         self.take_by = NEVER
 
     def head_ended(self) -> None:
-        """Begin anew with the next head, a part of which may be here already."""
+        """Start over with the next head, a part of which may have arrived already."""
         self.head_by = NEVER
 
     def request_came(self) -> None:
-        """Begin anew to be idle: the request may be answered and gone before `update`."""
+        """Restart the idle time, since the request may be served before `update` is called."""
         self._idle_by = NEVER
 
     def update(self, now: float, *, in_head: bool, idle: bool) -> float:
-        """Begin to wait, go on with it or stop, as the state asks for.
+        """Start, continue or stop waiting, depending on the state.
 
         Args:
             now: The time in seconds.
@@ -65,17 +65,17 @@ class ConnectionTimeouts:
 
 
 class StreamTimeouts:
-    """The deadlines of one stream, and how much of its bodies has moved in time.
+    """The deadlines of one stream, and the average rates of its bodies.
 
-    The streams of a connection share its way, so that each of a hundred may get a hundredth of
-    what a slow client can do. So for the minimum average rates what all streams have moved counts
-    for each. A stream whose own window the client keeps shut has only its own bytes, since that
-    client could take them.
+    The streams of a connection share its bandwidth, so each of a hundred may get a hundredth of
+    what a slow client can read. So the bytes of all streams count towards each stream's minimum
+    average rate. If the client keeps a stream's own window closed, only that stream's bytes count,
+    since the client could read them.
 
     Args:
-        number: The stream.
-        codec: Knows its window.
-        flood_limits: Knows what all streams of the connection have moved.
+        number: The stream identifier.
+        codec: Knows the stream's window.
+        flood_limits: Counts the bytes of all streams of the connection.
         limits: Bounds on times and rates.
     """
 
@@ -101,14 +101,14 @@ class StreamTimeouts:
         self._upload: RateMeter | None = None
         self._download: RateMeter | None = None
         self._body_by = self._take_by = NEVER
-        # What all streams had moved when this one's body began.
+        # How many bytes all streams had received when this one's body began.
         self._before = flood_limits.received_bytes
 
     def wait_for_body(self, received: int, now: float) -> None:
-        """Wait for more of the request's body.
+        """Start or continue waiting for more of the request's body.
 
         Args:
-            received: How many bytes of it have come.
+            received: How many bytes of it have arrived.
             now: The time in seconds.
         """
         if self._upload is None:
@@ -119,18 +119,18 @@ class StreamTimeouts:
         meter.start(now)
 
     def stop_body(self, now: float) -> None:
-        """Wait for no more of the request's body, for now or for good."""
+        """Stop waiting for the request's body, for now or for good."""
         self._body_by = NEVER
         if self._upload is not None:
             self._upload.stop(now)
 
     def wait_for_window(self, sent: int, now: float, *, enough: bool) -> None:
-        """Wait until the client takes more of the response.
+        """Start or continue waiting for the client to read more of the response.
 
         Args:
             sent: How many bytes of its body were sent.
             now: The time in seconds.
-            enough: Whether so many were taken that the client has a new time limit.
+            enough: Whether the client has read enough to get a new time limit.
         """
         if self._download is None:
             self._download = RateMeter()
@@ -141,13 +141,13 @@ class StreamTimeouts:
         meter.start(now)
 
     def stop_window(self, now: float) -> None:
-        """Record that the client has taken all that there is."""
+        """Record that the client has read everything."""
         self._take_by = NEVER
         if self._download is not None:
             self._download.stop(now)
 
     def take_by(self) -> float:
-        """Return by when the client has to take more of the response."""
+        """Return when the client must have read more of the response."""
         meter, limits = self._download, self._limits
         if meter is None or not meter.runs:
             return NEVER
@@ -156,7 +156,7 @@ class StreamTimeouts:
         return min(self._take_by, due_s)
 
     def deadline_s(self) -> float:
-        """Return by when the client has to do something."""
+        """Return when the client must have sent or read something."""
         meter, limits = self._upload, self._limits
         due_s = NEVER
         if meter is not None:
@@ -165,7 +165,7 @@ class StreamTimeouts:
         return min(self._body_by, due_s, self.take_by())
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let the exchange stall."""
+        """Return for how many seconds the client has stalled the exchange."""
         upload, download = self._upload, self._download
         return max(
             0.0 if upload is None else upload.stalled_s(now),

@@ -1,4 +1,4 @@
-"""Turns of HTTP/2 connections: one that brings many requests at once lets others come between."""
+"""Turns of HTTP/2 connections, so that many requests in one read don't delay other clients."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ from collections.abc import Callable
 from typing import Any
 
 REQUESTS_PER_TURN = 4
-"""How many requests of one read are begun before other connections have their turn. It may bring a
-hundred, each of which may connect to an upstream."""
+"""How many requests of one read are started before other connections get a turn. One read may
+contain a hundred, each of which may connect to an upstream."""
 
 
 class Turns:
-    """Cuts what one read brings into turns of the reactor.
+    """Spreads the frames of one read over several turns of the reactor.
 
     Args:
-        reactor: Calls back.
-        go_on: Called in the next turn, to go on with the frames that have come.
+        reactor: Its `callLater` starts the next turn.
+        go_on: Called in the next turn, to continue with the frames received.
     """
 
     def __init__(self, reactor: Any, go_on: Callable[[], None]) -> None:
         self._reactor = reactor
         self._go_on: Callable[[], None] | None = go_on
-        # What is paused until the next turn.
+        # The transport, while it is paused until the next turn.
         self._paused: Any = None
 
     def pause(self, transport: Any) -> None:
-        """End this turn; nothing is read from now on until the next one.
+        """End this turn, and pause reading until the next one.
 
         Args:
-            transport: What the frames come from.
+            transport: The source of the frames.
         """
         if self._paused is None:
             self._paused = transport
@@ -36,12 +36,12 @@ class Turns:
             self._reactor.callLater(0, self._begin)
 
     def stop(self) -> None:
-        """Begin no more turns: the connection closes, and may read the client's own close."""
+        """Start no more turns. The connection is closing, and may read the client's own close."""
         self._go_on = None
         self._resume()
 
     def end(self) -> None:
-        """Let go of the connection, which knows this: a cycle would be left to the collector."""
+        """Drop the reference to the connection, which would leave a cycle to the GC."""
         self._go_on = self._paused = None
 
     def _begin(self) -> None:

@@ -117,7 +117,7 @@ class IdleTests(SynchronousTestCase):
         client.wait(7)
         client.read()
         self.assertEqual([code for _, code in client.goaways], [11])
-        self.assertIn("a head did not come in time", client.recorded[0].log.outcome)
+        self.assertIn("a head did not arrive in time", client.recorded[0].log.outcome)
 
 
 class SplitTests(SynchronousTestCase):
