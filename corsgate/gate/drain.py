@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from corsgate.config.model.values import Limits
 from corsgate.gate.drain_report import DrainReport
 from corsgate.server.request import GateRequest
-from corsgate.server.site import TOLD_TO_END, GateSite
+from corsgate.server.site import STOPPED, GateSite
 from corsgate.transport.endless import CLOSING_S, Fate, Stage
 
 AGAIN_S = 1.0
@@ -62,7 +62,7 @@ class Drain:
         reactor: Any,
         *,
         ended: str = "stopped",
-        outcome: str = TOLD_TO_END,
+        outcome: str = STOPPED,
     ) -> None:
         self.report = DrainReport()
         self._sites = sites

@@ -1,4 +1,4 @@
-"""Which clients' connections are taken on: so many in all, and so many of each client."""
+"""Limit client connections, in total and for each client."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from corsgate.message.forwarded import trusted
 from corsgate.transport.deadlines import NEVER, Deadlines
 
 REPORT_INTERVAL_S = 10.0
-"""How long refusals are counted before one line of the log reports them all."""
+"""For how many seconds refusals are counted before one log line reports them all."""
 
 BATCH = 100
-"""What part of all connections is closed at once where a newcomer needs the place of one."""
+"""When a new connection needs room, one in this many connections is closed at once."""
 
 SEARCH_PAUSE_S = 0.25
-"""How long no connection is looked for that may be closed, once there was none."""
+"""After a search found no connection to close, how many seconds pass before the next search."""
 
 _CLIENT_PREFIX_V6 = 64
 
-# What the log reports, with the number of times.
+# Log messages, each with a count.
 _REFUSED = "{count} connection(s) refused past max_connections = {most} of [limits]"
 _REFUSED_OF_CLIENT = (
     "{count} connection(s) refused past max_connections_per_client = {most_per_client} of"
@@ -55,13 +55,12 @@ _BOUNDS = {
 
 
 def client_key(host: str) -> str:
-    """Return what a client is counted by.
+    """Return the key by which a client is counted.
 
-    One host is commonly given a whole IPv6 /64 (RFC 6177), so that its single addresses say
-    nothing.
+    One host commonly has a whole IPv6 /64 (RFC 6177), so single addresses don't identify it.
 
     Args:
-        host: An IP address, perhaps with a zone, as a socket reports it.
+        host: An IP address as a socket reports it, optionally with a zone.
 
     Returns:
         An IPv4 address, also for one mapped into IPv6, or an IPv6 /64 network.
@@ -76,28 +75,29 @@ def client_key(host: str) -> str:
 
 
 class Spare(IntEnum):
-    """What would be lost with a client's connection, were it closed for another's sake."""
+    """What closing a client's connection to make room for another would lose."""
 
     IDLE = 0
-    """Nothing: no request is in flight, and nothing of a next one has been read."""
+    """Nothing: no request is in flight, and no part of the next one has been read."""
     UNREADY = 1
-    """A handshake or a head that isn't complete, or the wait for the client's own close_notify."""
+    """An incomplete handshake or head, or the wait for the client's own close_notify."""
     NO = 2
     """A request."""
 
 
 class Holder(Shape):
-    """What has an admitted connection.
+    """The owner of an admitted connection.
 
     Attributes:
-        deadline_s: Until when it is kept as it is; of idle ones, the idlest has the earliest.
+        deadline_s: When its current state ends, in seconds. The connection that has been idle for
+            longest has the earliest.
     """
 
     deadline_s: float
 
     @property
     def spare(self) -> Spare:
-        """What would be lost with it."""
+        """What closing it would lose."""
 
     def shed(self) -> None:
         """Close at once."""
@@ -105,12 +105,12 @@ class Holder(Shape):
 
 @attrs.define(eq=False)
 class Admitted:
-    """One connection that was taken on; it counts until it is given back.
+    """One admitted connection, which counts until it leaves.
 
     Attributes:
-        client: What its client is counted by, or None for one that isn't.
-        holder: What has the connection now.
-        counted: Whether it counts.
+        client: The key by which its client is counted; None if it is not counted.
+        holder: The current owner of the connection.
+        counted: Whether it still counts.
     """
 
     client: str | None
@@ -123,8 +123,8 @@ class _Group:
     """The connections that count together.
 
     Attributes:
-        members: All of them.
-        none_spare_until_s: Until when none of them is looked for to be closed.
+        members: The connections.
+        none_spare_until_s: Until when no search for one to close is made, in seconds.
     """
 
     members: set[Admitted] = attrs.Factory(set)
@@ -132,20 +132,20 @@ class _Group:
 
 
 class Admission:
-    """Counts the clients' connections of all listeners, and refuses those past a bound.
+    """Counts client connections of all listeners, and refuses those above a limit.
 
-    Where a bound is reached, a newcomer gets the place of a connection that is idle.
+    When a limit is reached, a new connection takes the place of an idle one.
 
     Args:
-        deadlines: Calls back when refusals are to be logged.
-        limits: How many connections there may be, in all and of each client.
-        owner: What the log calls a listener whose bounds can't be configured; empty for those
-            of ``[limits]``.
+        deadlines: Calls back when refusals are due to be logged.
+        limits: The maximum number of connections, in total and for each client.
+        owner: The name, for the log, of a listener whose limits can't be configured; empty for
+            the limits of ``[limits]``.
 
     Attributes:
-        deadline_s: For the deadlines: when refusals are to be logged.
-        connections: How many there are.
-        hits: How often each bound was hit, by its name.
+        deadline_s: When refusals are due to be logged, in seconds.
+        connections: The current number of connections.
+        hits: How often each limit was hit, by its name.
     """
 
     _log = Logger()
@@ -157,7 +157,7 @@ class Admission:
         self._deadlines = deadlines
         self.bound(limits)
         self._clients: dict[str, _Group] = {}
-        # Of those that speak for many clients.
+        # The connections of proxies that serve many clients.
         self._others = _Group()
         self._none_spare_until_s = -NEVER
         self._events: Counter[str] = Counter()
@@ -165,13 +165,13 @@ class Admission:
         self._last_refused = ""
 
     def bound(self, limits: Limits) -> None:
-        """Use other bounds for new connections."""
+        """Use other limits for new connections."""
         self._most = limits.max_connections
         self._most_per_client = limits.max_connections_per_client
 
     @property
     def clients(self) -> int:
-        """How many clients are counted at the moment."""
+        """How many clients are currently counted."""
         return len(self._clients)
 
     def admit(
@@ -180,12 +180,13 @@ class Admission:
         """Count a connection, or refuse it.
 
         Args:
-            address: Its client's; one without a host, as a Unix socket's, has the bound in all
-                only.
-            exempt: Networks whose clients have it only, too: proxies that speak for many.
+            address: The client's address. If it has no host, as for a Unix socket, only the total
+                limit applies.
+            exempt: Networks of proxies that serve many clients, to which also only the total limit
+                applies.
 
         Returns:
-            What `leave` wants once the connection is gone; None where it is refused.
+            The argument for `leave` once the connection is lost; None if it is refused.
         """
         host = getattr(address, "host", None)
         client = None
@@ -208,7 +209,7 @@ class Admission:
         return admitted
 
     def leave(self, admitted: Admitted) -> None:
-        """Count a connection no longer; again does no harm."""
+        """Stop counting a connection. Repeated calls have no effect."""
         if not admitted.counted:
             return
         admitted.counted = False
@@ -221,14 +222,15 @@ class Admission:
             del self._clients[client]
 
     def make_room(self, held: int = 0) -> int:
-        """Close connections of which little is lost: of the clients first that have most.
+        """Close connections that lose little, first those of the clients with the most.
 
-        Idle ones are closed, the idlest first; and of a client that has more than the newcomer's
-        would have, those that are not ready for a request either. So one client's connections
-        never push out another's, and a few more than one go, for the search takes its time.
+        Idle ones are closed, those idle for longest first. For a client that has more connections
+        than the new one's client would have, unready ones may also be closed. So a client never
+        displaces the connections of one that has fewer. Because the search takes time, several
+        connections are closed at once.
 
         Args:
-            held: How many connections the newcomer's client has; 0 for nobody in particular.
+            held: How many connections the new one's client has; 0 if there is no such client.
 
         Returns:
             How many were closed.
@@ -254,7 +256,7 @@ class Admission:
         self.make_room()
 
     def _replace_own(self, group: _Group) -> int:
-        """Close idle connections of one client, for its newcomers."""
+        """Close idle connections of one client to make room for its own new ones."""
         now = self._deadlines.now()
         if now < group.none_spare_until_s:
             return 0
@@ -274,11 +276,11 @@ class Admission:
         return len(chosen)
 
     def timed_out(self) -> None:
-        """Tell of the refusals so far."""
+        """Log the refusals so far."""
         self.report()
 
     def report(self) -> None:
-        """Tell the log of the refusals so far: a flood of them makes no flood of lines."""
+        """Log the refusals so far, one line per kind however many there were."""
         self.deadline_s = NEVER
         self._deadlines.discard(self)
         events, self._events = self._events, Counter()
@@ -311,7 +313,7 @@ class Admission:
 
 
 def _spare(group: _Group, upto: Spare, rank: int) -> Iterator[tuple[int, Spare, float, Admitted]]:
-    """Return those of a group's connections that may be closed, with what they are sorted by."""
+    """Return the connections of a group that may be closed, each with its sort keys."""
     for admitted in group.members:
         holder = admitted.holder
         if holder is not None and (spare := holder.spare) <= upto:

@@ -1,4 +1,4 @@
-"""A TLS connection until its handshake is done, and what takes it over then."""
+"""A TLS connection during its handshake, and the choice of its protocol (ALPN)."""
 
 from __future__ import annotations
 
@@ -24,23 +24,22 @@ HTTP1 = b"http/1.1"
 HTTP2 = b"h2"
 
 MakeHttp2: TypeAlias = Callable[[ServerContext], IProtocol]
-"""Makes what speaks HTTP/2 on a connection.
+"""Makes the protocol of an HTTP/2 connection.
 
-It has `drain` and `abortConnection`, and tells `Connections` by `lost` when it is gone.
+It has `drain` and `abortConnection`, and calls `Connections.lost` when it is lost.
 """
 
 
 @implementer(IHandshakeListener)
 class Negotiation(Protocol):
-    """Waits for a TLS handshake, then hands the connection on by what was agreed (RFC 7301).
+    """Waits for a TLS handshake, then passes the connection to the agreed protocol (RFC 7301).
 
-    A client that drags its handshake out is cut after the time that it would have for a
-    request's head.
+    A slow handshake is cut after the time limit for a request's head.
 
     Args:
-        context: What the connection is served with.
-        channel: Speaks HTTP/1.1.
-        make_http2: Speaks HTTP/2, or None where it isn't offered.
+        context: What all connections of the listener share.
+        channel: The HTTP/1.1 protocol.
+        make_http2: Makes the HTTP/2 protocol; None if it isn't offered.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class Negotiation(Protocol):
         self._make_http2 = make_http2
 
     def connectionMade(self) -> None:
-        """Start to wait."""
+        """Start waiting."""
         if hasattr(self._tls, "setTcpNoDelay"):
             self._tls.setTcpNoDelay(True)
         self._context.connections.hand_over(self._channel, self)
@@ -60,7 +59,7 @@ class Negotiation(Protocol):
         self.deadline_s = self._context.now() + self._context.limits.client_head_timeout_s
 
     def handshakeCompleted(self) -> None:
-        """Put in its own place what speaks the protocol agreed on."""
+        """Replace this with the agreed protocol."""
         self._context.deadlines.discard(self)
         channel: Any = self._channel
         if self._make_http2 is not None and self._tls.negotiatedProtocol == HTTP2:
@@ -74,7 +73,7 @@ class Negotiation(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Record that the handshake failed, or was cut."""
         self._context.deadlines.discard(self)
-        # Without a log line: anyone who knocks would write one.
+        # This is not logged, because any port scan would fill the log.
         self._context.connections.lost(self)
 
     def timed_out(self) -> None:
@@ -83,24 +82,24 @@ class Negotiation(Protocol):
         self.abortConnection()
 
     def drain(self) -> None:
-        """Cut the connection soon: it may have been accepted just now, and bring a request."""
+        """Cut the connection soon, but not at once: it may be new, with a request on the way."""
         self.deadline_s = min(self.deadline_s, self._context.now() + FIRST_REQUEST_S)
 
     @property
     def spare(self) -> Spare:
-        """What would be lost with it: a handshake that isn't done."""
+        """What closing it would lose: an incomplete handshake."""
         return Spare.UNREADY
 
     def shed(self) -> None:
-        """Cut the connection, so that another can have its place."""
+        """Cut the connection to make room for another."""
         self.abortConnection()
 
     def cut(self, outcome: str) -> None:
-        """Cut the connection; there is no request whose log could say why."""
+        """Cut the connection. There is no request to log the outcome for."""
         self.abortConnection()
 
     def rest(self) -> None:
-        """Do nothing: it remembers nothing."""
+        """Do nothing, since there is nothing to forget."""
 
     def abortConnection(self) -> None:
         """Cut the connection."""
@@ -121,7 +120,7 @@ class NegotiationFactory(Factory):
         self._make_http2 = make_http2
 
     def buildProtocol(self, addr: IAddress | None) -> Negotiation | Refused:
-        """Return the protocol for a new connection, or what ends it."""
+        """Return the protocol for a new connection, or one that closes it."""
         channel = self._site.buildProtocol(addr)
         if isinstance(channel, Refused):
             return channel
@@ -134,16 +133,16 @@ def over_tls(
     """Return the factory that serves a site over TLS.
 
     Args:
-        site: What is served.
-        table: The certificates; it offers HTTP/2 where `make_http2` is there.
-        make_http2: Speaks HTTP/2, or None.
-        reactor: Gathers small writes.
+        site: The site to serve.
+        table: The certificates. It must offer HTTP/2 only if `make_http2` is given.
+        make_http2: Makes the HTTP/2 protocol, or None.
+        reactor: Schedules the joining of small writes.
     """
     return TLSFactory(table, False, NegotiationFactory(site, make_http2), clock=reactor)
 
 
 def find_http2() -> MakeHttp2 | None:
-    """Return what speaks HTTP/2, or None where the libraries for it are not installed."""
+    """Return the maker of the HTTP/2 protocol; None if its libraries are not installed."""
     try:
         module = import_module("corsgate.server.http2.connection")
     except ImportError:

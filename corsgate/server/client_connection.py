@@ -1,4 +1,4 @@
-"""What a client's connection has in common, whichever version of HTTP it speaks."""
+"""The common parts of client connections for all versions of HTTP."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from corsgate.transport.fast_write import drop_unsent, pause_sooner, unsent
 _WORTH_COUNTING = 4 * 1024
 
 TLS_BYTES = 32 * 1024
-"""What OpenSSL and Twisted take for a connection over TLS."""
+"""The memory that OpenSSL and Twisted use for a TLS connection."""
 
 
 class ClientConnection(MemoryHolder, Protocol):
     """A client's connection to a site.
 
     Attributes:
-        context: What it is served with.
-        deadline_s: For the deadlines: when something of the connection itself is due.
+        context: What all connections of the listener share.
+        deadline_s: When the next deadline of the connection itself passes, in seconds.
     """
 
     context: ServerContext
     deadline_s: float = NEVER
     _handling: GateRequest | None = None
 
-    # Requests ask for them, and the transport makes a system call each time.
+    # Cached for requests, because the transport makes a system call each time.
     _peer: IAddress | None = None
     _host: IAddress | None = None
 
     @property
     def spare(self) -> Spare:
-        """What would be lost with it, were it closed now."""
+        """What closing it now would lose."""
         raise NotImplementedError
 
     def loseConnection(self) -> None:
-        """Close once all that was written has left."""
+        """Close once everything written has been sent."""
         raise NotImplementedError
 
     def abortConnection(self) -> None:
@@ -54,18 +54,18 @@ class ClientConnection(MemoryHolder, Protocol):
         raise NotImplementedError
 
     def timed_out(self) -> None:
-        """Act on what has become due."""
+        """Act on the deadline that has passed."""
         raise NotImplementedError
 
     def drain(self) -> None:
-        """Close now where nothing is in flight, else after that."""
+        """Close now if idle, else after the current requests."""
         raise NotImplementedError
 
     def stopProducing(self) -> None:
-        """Do nothing: the transport is gone, and `connectionLost` ends the requests."""
+        """Do nothing, since `connectionLost` ends the requests."""
 
     def getPeer(self) -> IAddress:
-        """Return the client's address, which a PROXY header may have named by now."""
+        """Return the client's address, which may come from a PROXY header."""
         if self._peer is None:
             self._peer = self._tcp.getPeer()
         return self._peer
@@ -92,13 +92,13 @@ class ClientConnection(MemoryHolder, Protocol):
 
     @property
     def overhead(self) -> int:
-        """How many bytes it takes besides those that wait; it is only there for the one request."""
+        """How many bytes of memory it takes besides the waiting ones, for its one request."""
         return REQUEST_BYTES + (TLS_BYTES if self.isSecure() else 0)
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
-        """Return the client of the request that is answered, or else the connection's."""
+        """Return the client of the request if it is known, else of the connection."""
         client = None if self._handling is None else self._handling.client_key
-        # Not with the tally of a connection's streams: one of them has to go, not the connection.
+        # There is no tally: that is for HTTP/2, where single streams are cut, not connections.
         return client or self.context.connections.client_of(self), None
 
     @property
@@ -106,7 +106,7 @@ class ClientConnection(MemoryHolder, Protocol):
         return self.transport
 
     def _enter(self) -> None:
-        """Become one of the site's connections; the transport says when its client falls behind."""
+        """Join the site's connections, and register to be paused for slow clients."""
         self.context.connections.add(self)
         self.context.deadlines.add(self)
         self._tcp.registerProducer(self, True)
@@ -115,29 +115,29 @@ class ClientConnection(MemoryHolder, Protocol):
         return self.context.now()
 
     def rest(self) -> None:
-        """Count what waits in the transport without its having said so: up to 64 KiB.
+        """Count what waits in the transport below the size at which it pauses this: 64 KiB.
 
-        It may just be on its way out. Then it counts too much until the next time.
+        Some of it may be sent in the next moment. It still counts until the next call.
         """
         waiting = unsent(self.transport)
         self.hold(response=waiting if waiting >= _WORTH_COUNTING else 0)
 
     def _hold_unsent(self) -> None:
-        """Count what the client has not taken."""
+        """Count what the client has not read."""
         self.hold(response=unsent(self.transport))
         if not self.most_waiting:
             pause_sooner(self.transport)
 
     def cut(self, outcome: str) -> None:
-        """Cut the connection, and end its request at once; the access log says why."""
+        """Cut the connection, and end its request at once; the access log has the reason."""
         handling, self._handling = self._handling, None
         if handling is not None:
-            # Not only when the transport comes to it: the place is another request's now.
+            # Don't wait for the transport to report it, because the room is needed now.
             handling.log.outcome = outcome
             handling.connectionLost(Failure(ConnectionAborted()))
         self.abortConnection()
 
     def cut_for_memory(self, outcome: str) -> None:
-        """Cut the connection, and let go of what waits in it at once."""
+        """Cut the connection, and drop its buffered bytes at once."""
         super().cut_for_memory(outcome)
         drop_unsent(self.transport)

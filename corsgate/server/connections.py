@@ -1,4 +1,4 @@
-"""The connections of one listener: which channel has each, and when none is left."""
+"""The connections of one listener, with the channel of each."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Channel(Holder, Protocol):
     """An object that owns one of the connections."""
 
     def drain(self) -> None:
-        """Close now where nothing is in flight, else after that."""
+        """Close now if idle, else after the current requests."""
 
     def cut(self, outcome: str) -> None:
-        """Cut the connection; the access log says why."""
+        """Cut the connection; the access log has the reason."""
 
     def rest(self) -> None:
-        """Forget what only makes the next request cheaper, unless one is under way."""
+        """Drop what would make the next request cheaper, unless one is in progress."""
 
 
 class Connections:
     """The connections of one listener.
 
     Args:
-        deadlines: Tells idle connections to rest from time to time.
+        deadlines: Calls `rest` of idle connections from time to time.
         admission: Counts the connections of all listeners.
-        trusted_proxies: Networks whose connections speak for many clients.
+        trusted_proxies: Networks of proxies that serve many clients.
 
     Attributes:
         channels: The channels of established connections.
@@ -53,15 +53,15 @@ class Connections:
         self._emptied: list[Deferred[None]] = []
 
     def trust(self, proxies: Sequence[IPv4Network | IPv6Network]) -> None:
-        """Trust proxies of other networks, from the next connection on."""
+        """Set the networks of trusted proxies for new connections."""
         self._trusted_proxies = proxies
 
     def admit(self, address: IAddress | None) -> Admitted | None:
-        """Return the place of a new connection; None where it is refused."""
+        """Admit a new connection; return None if it is refused."""
         return self._admission.admit(address, self._trusted_proxies)
 
     def begin(self, channel: Channel, admitted: Admitted) -> None:
-        """Give the place of a new connection to its channel."""
+        """Record the channel of a newly admitted connection."""
         self._admitted[channel] = admitted
         admitted.holder = channel
         self._idle.start()
@@ -71,12 +71,12 @@ class Connections:
         self.channels.add(channel)
 
     def client_of(self, channel: object) -> str | None:
-        """Return the key that a channel's client is counted by; None if it is not counted."""
+        """Return the key by which a channel's client is counted; None if it is not counted."""
         admitted = self._admitted.get(channel)
         return None if admitted is None else admitted.client
 
     def hand_over(self, before: Channel, after: Channel) -> None:
-        """Let another channel take over a connection, with its place among those admitted."""
+        """Let another channel take over an admitted connection."""
         admitted = self._admitted.pop(before, None)
         if admitted is not None:
             self._admitted[after] = admitted
@@ -85,7 +85,7 @@ class Connections:
         self.channels.discard(before)
 
     def lost(self, channel: Channel) -> None:
-        """Forget a channel whose connection is gone."""
+        """Forget a channel whose connection is lost."""
         self.channels.discard(channel)
         admitted = self._admitted.pop(channel, None)
         if admitted is not None:
@@ -93,7 +93,7 @@ class Connections:
         self._check_emptied()
 
     def drain(self) -> Deferred[None]:
-        """Close idle connections now, and each other one after its response.
+        """Close idle connections now, and the others after their responses.
 
         Returns:
             A Deferred that fires when none is left.
@@ -111,7 +111,7 @@ class Connections:
             channel.drain()
 
     def cut(self, outcome: str) -> None:
-        """Cut all connections; the access log says why."""
+        """Cut all connections; the access log has the reason."""
         for channel in list(self.channels):
             channel.cut(outcome)
 

@@ -20,22 +20,22 @@ from corsgate.transport.log_throttle import LogThrottle
 
 @attrs.define(kw_only=True, eq=False)
 class ServerContext:
-    """What a connection needs of its listener.
+    """What all connections of a listener share.
 
     Attributes:
         site: The twisted.web Site whose resources serve the requests.
         reactor: The reactor that its listener uses.
-        deadlines: Ends what takes too long.
+        deadlines: Calls back when a deadline passes.
         limits: Bounds on heads, bodies and times.
-        record: Called once with each request, when it was answered or its client left.
+        record: Called once with each request, when its response ended or its client left.
         connections: All connections of the listener.
-        memory: Counts what waits in memory.
-        wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
-        shortcuts: Which ones are taken.
+        memory: Counts the bytes that wait in memory.
+        wall_clock: Returns the seconds since 1970, unlike the reactor's clock.
+        shortcuts: Which shortcuts to take.
         log_throttle: Limits how often clients' errors are logged.
-        now: Returns the time in seconds that deadlines are compared with.
-        endless: The exchanges that may never end by themselves.
-        draining: Whether connections close after the requests that have come.
+        now: Returns the time in seconds with which deadlines are compared.
+        endless: The exchanges that may never end on their own, such as WebSockets.
+        draining: Whether connections close after the requests already received.
     """
 
     site: Site
@@ -59,7 +59,7 @@ class ServerContext:
         return self.deadlines.now
 
     def date(self) -> bytes:
-        """Return the value of a Date field (RFC 9110 6.6.1); worked out once a second."""
+        """Return the value of a Date field (RFC 9110 6.6.1), computed once a second."""
         second = int(self.wall_clock())
         if second != self._date[0]:
             self._date = (second, datetimeToString(second))

@@ -1,4 +1,4 @@
-"""What has been worked out of a request's fields, kept for the next request with the same."""
+"""Values derived from a request's fields, kept for the next request with the same fields."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from corsgate.message.client import Client
 from corsgate.message.head import RequestHead
 
 MAX_REMEMBERED_BYTES = 2 * 1024
-"""The largest head that a connection remembers for the next request. A browser's has some 800
-bytes; one with more is parsed anew each time."""
+"""The largest head that a connection remembers. A browser's head has about 800 bytes. Larger ones
+are parsed each time."""
 
 MAX_KEPT = 16
-"""How many decisions, and how many prepared heads, a connection keeps: one for each route and
-server is much."""
+"""How many decisions, and how many prepared heads, a connection keeps. Most connections need only
+a few, one for each route and server."""
 
 MAX_HEAD_BYTES = 4 * MAX_REMEMBERED_BYTES
-"""How large the prepared heads may be together: two for a route, with room for what is added."""
+"""The maximum total size of the prepared heads: two for a route, with room for added fields."""
 
 
 class FieldsMemo:
-    """What follows from a request's fields and its connection, whatever its target is.
+    """Values that depend on a request's fields and its connection, but not on its target.
 
-    Requests of one connection with the very same fields share one. All else that a value depends
-    on, such as the method or the route, must be in its key.
+    Requests of one connection with identical fields share one memo. Anything else that a value
+    depends on, such as the method or the route, must be in its key.
 
     Attributes:
-        client: Who asks, the address that the log shows, and what found that out; None until it
-            is looked up.
-        refused_host: A host that a trusted proxy names and that isn't served, empty where there
-            is none, and what found that out; None until it is looked up.
-        log_members: What the access log's line says of the fields, and of the last method.
-        rulings: What a route's policy makes of the fields, by kind of route and method.
-        heads: The heads that servers got last, by all that they depend on besides method and
-            target.
+        client: The client, its address for the log, and the object that determined them; None
+            until it is needed.
+        refused_host: A host named by a trusted proxy that isn't served, or empty; and the object
+            that determined it. None until it is needed.
+        log_members: The parts of the access log line that depend on the fields and the last method.
+        rulings: The decisions of routes' policies, by kind of route and method.
+        heads: The last heads sent to servers, by everything that they depend on besides method
+            and target.
     """
 
     __slots__ = ("_bytes", "client", "heads", "log_members", "refused_host", "rulings")
@@ -48,13 +48,13 @@ class FieldsMemo:
         self._bytes = 0
 
     def keep_ruling(self, kind: Hashable, method: bytes, ruling: Any) -> None:
-        """Keep what a route's policy makes of the fields; past the bound, forget all others."""
+        """Keep the decision of a route's policy. Above the limit, forget all others."""
         if len(self.rulings) >= MAX_KEPT:
             self.rulings.clear()
         self.rulings[kind, method] = ruling
 
     def keep_head(self, key: Hashable, head: RequestHead) -> None:
-        """Keep a prepared head, unless it is too large; past a bound, forget all others."""
+        """Keep a prepared head, unless it is too large. Above a limit, forget all others."""
         size, heads = len(head.wire or head.lines or b""), self.heads
         if size > MAX_HEAD_BYTES:
             return

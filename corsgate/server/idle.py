@@ -1,4 +1,4 @@
-"""What connections look at from time to time: whether they can give memory back."""
+"""Have idle connections free memory from time to time."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Protocol
 from corsgate.transport.deadlines import NEVER, SWEEP_INTERVAL_S, Deadlines
 
 PARTS = 11
-"""How many sweeps share out the connections: thousands that rest in a single one would hold up
+"""Each sweep handles one of this many parts, because thousands of connections at once would delay
 requests. It is prime, since objects hash by their addresses, which lie at regular distances."""
 
 REST_S = PARTS * SWEEP_INTERVAL_S
-"""How often each connection rests. What it costs is that one head of each is parsed anew."""
+"""The interval in seconds at which each connection rests. The cost is that its next head has to be
+parsed in full."""
 
 
 class Resting(Protocol):
     """A client's connection."""
 
     def rest(self) -> None:
-        """Forget what only makes the next request cheaper, unless one is under way."""
+        """Drop what would make the next request cheaper, unless one is in progress."""
 
 
 class Idle:
     """Has connections rest from time to time, as long as there are any.
 
     Args:
-        deadlines: Calls this.
-        connections: Those that there are.
+        deadlines: Calls back for each part.
+        connections: All connections.
 
     Attributes:
-        deadline_s: For the deadlines.
+        deadline_s: When the next part is due, in seconds.
     """
 
     def __init__(self, deadlines: Deadlines, connections: Collection[Resting]) -> None:
@@ -40,20 +41,20 @@ class Idle:
         self._part = 0
 
     def start(self) -> None:
-        """Begin, if it has not begun."""
+        """Start, unless already started."""
         if self.deadline_s == NEVER:
-            # With each sweep.
+            # This is due in every sweep.
             self.deadline_s = self._deadlines.now()
             self._deadlines.add(self)
 
     def stop(self) -> None:
-        """End: there are no connections."""
+        """Stop, since there are no connections."""
         self.deadline_s = NEVER
         self._deadlines.discard(self)
 
     def timed_out(self) -> None:
         """Have the next part of the connections rest."""
         self._part = (self._part + 1) % PARTS
-        # A connection stays in its part, whichever others come and go.
+        # A connection stays in its part, regardless of the others.
         for connection in [each for each in self._connections if hash(each) % PARTS == self._part]:
             connection.rest()

@@ -10,9 +10,9 @@ from corsgate.config.model.limits import Limits
 
 
 def live_copy(limits: Limits) -> Limits:
-    """Return limits of which `change` may be called: all that hold them see the change at once.
+    """Return limits that `change` may change in place, so that every holder sees the change.
 
-    Thousands of connections and their parts hold them, and don't have to be found.
+    Thousands of connections hold them, and don't have to be found that way.
     """
     return copy(limits)
 
@@ -25,5 +25,5 @@ def change(live: Limits, limits: Limits) -> None:
         limits: Their new values.
     """
     for field in attrs.fields(Limits):
-        # The class is frozen, since no other limits ever change.
+        # The class is frozen, because no other limits ever change.
         object.__setattr__(live, field.name, getattr(limits, field.name))

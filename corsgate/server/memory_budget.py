@@ -1,7 +1,7 @@
-"""How many bytes wait in memory, for whom, and which requests are cut when it is too much.
+"""Count the bytes that wait in memory for each client, and cut requests when there are too many.
 
-Only bytes that can't move on are counted: a response that its client takes at once, or a body
-that its server takes at once, never gets here. Nothing here does I/O.
+Only bytes that have to wait are counted, not a response that its client reads at once, nor a body
+that its server reads at once. Nothing here does I/O.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import attrs
 from corsgate.config.model.limits import Limits
 
 REQUEST_BYTES = 16 * 1024
-"""What a request counts besides its bytes, while some of them wait: the objects it is made of, and
-its connection to a server. Without it, any number of responses of one byte could wait."""
+"""The overhead counted for a request while some of its bytes wait: its objects and its connection
+to a server. Otherwise any number of one-byte responses could wait."""
 
 _PER_CONNECTION = 2
 _TIGHT_PER_CONNECTION = 32
@@ -26,17 +26,17 @@ _RELIEF = 16
 
 
 class Holder(Protocol):
-    """Whoever has bytes that wait: a connection, or a stream of HTTP/2."""
+    """An owner of waiting bytes: a connection, or an HTTP/2 stream."""
 
     def cut_for_memory(self, outcome: str) -> None:
-        """Let go of all that waits, and end; the access log says why."""
+        """Drop all waiting bytes, and end; the access log has the reason."""
 
 
 class Tally:
-    """What waits on one connection that carries many requests.
+    """The waiting bytes of one connection that carries many requests.
 
     Attributes:
-        held: How many bytes.
+        held: The number of bytes.
     """
 
     __slots__ = ("held",)
@@ -47,16 +47,16 @@ class Tally:
 
 @attrs.define(eq=False)
 class Account:
-    """What one holder has waiting.
+    """The waiting bytes of one holder.
 
     Attributes:
-        holder: Cuts it when asked to.
-        client: Whose it is; None for clients that can't be distinguished.
-        connection: The connection's tally, where it carries many requests.
+        holder: The object that can cut them.
+        client: The key of its client; None for clients that can't be distinguished.
+        connection: The connection's tally, if it carries many requests.
         request: How many bytes of the request wait for the upstream.
         response: How many bytes of the response wait for the client.
-        closed: Whether it counts no longer.
-        overhead: How many bytes it counts besides, while some wait.
+        closed: Whether it no longer counts.
+        overhead: How many more bytes are counted while any wait.
     """
 
     holder: Holder
@@ -66,20 +66,20 @@ class Account:
     response: int = 0
     closed: bool = False
     overhead: int = REQUEST_BYTES
-    # What waited when it last counted as moving.
+    # How many bytes waited when it last made progress.
     _mark: int = 0
 
     @property
     def held(self) -> int:
-        """How many bytes it counts."""
+        """How many bytes are counted for it."""
         waiting = self.request + self.response
         return waiting + self.overhead if waiting else 0
 
     def moved(self) -> bool:
-        """Note what waits now; return whether half of it has left since it last moved.
+        """Record what waits now; return whether it has halved since the last progress.
 
-        Less is no progress: a client that takes a byte now and then would otherwise look as
-        lively as one that is merely slow.
+        Less doesn't count as progress. Otherwise a client that reads a byte now and then would
+        look the same as one that is merely slow.
         """
         waiting = self.request + self.response
         if waiting > self._mark // 2:
@@ -90,7 +90,7 @@ class Account:
 
 
 class _Client:
-    """What waits for one client; the account that has not moved for longest comes first."""
+    """The accounts of one client; the one without progress for longest comes first."""
 
     __slots__ = ("accounts", "held")
 
@@ -100,18 +100,18 @@ class _Client:
 
 
 class MemoryBudget:
-    """Counts what waits, and has the oldest stalled requests cut where it is too much.
+    """Counts waiting bytes, and cuts the requests that have stalled for longest at the limits.
 
-    A client has a bound, each of its connections may take half of that, and there is one
-    for all clients together. Where that one is exceeded, the client that holds most is cut first.
-    Before it comes to that, `is_tight` asks for back-pressure. The account that just grew is
-    never cut: what one request has waiting has bounds of its own.
+    There is a limit for each client, half of that for each connection, and a total limit. Above the
+    total limit, requests of the client with the most bytes are cut first. Before that happens,
+    `is_tight` asks for back-pressure. The account that just grew is never cut, because a single
+    request has limits of its own.
 
     Args:
         limits: `max_buffered_total` and `max_buffered_per_client`.
 
     Attributes:
-        held: How many bytes wait in all.
+        held: The total number of waiting bytes.
         cuts: How many requests or connections were cut.
     """
 
@@ -123,7 +123,7 @@ class MemoryBudget:
         self.bound(limits)
 
     def bound(self, limits: Limits) -> None:
-        """Use other bounds; what exceeds them is cut when more bytes have to wait."""
+        """Use other limits. Requests above them are cut when more bytes have to wait."""
         self._most = limits.max_buffered_total
         self._most_per_client = limits.max_buffered_per_client
         self._most_per_connection = self._most_per_client // _PER_CONNECTION
@@ -137,8 +137,8 @@ class MemoryBudget:
         """Return whether a source should pause as soon as anything waits.
 
         Args:
-            client: Whose the bytes are.
-            connection: The connection's tally, where it carries many requests.
+            client: The key of the client.
+            connection: The connection's tally, if it carries many requests.
         """
         return (
             self.held > self._most // _TIGHT
@@ -152,12 +152,12 @@ class MemoryBudget:
     def hold(
         self, account: Account, *, request: int | None = None, response: int | None = None
     ) -> None:
-        """Say how many bytes of an account wait now, and cut others if that is too much.
+        """Set how many bytes of an account wait now, and cut others if there are too many.
 
         Args:
-            account: Whose bytes they are; one that is closed stays so.
-            request: Of the request; None for as many as before.
-            response: Of the response; None for as many as before.
+            account: The account; a closed one stays closed.
+            request: Bytes of the request; None if unchanged.
+            response: Bytes of the response; None if unchanged.
         """
         if account.closed:
             return
@@ -177,7 +177,7 @@ class MemoryBudget:
                 self._relieving = False
 
     def close(self, account: Account) -> None:
-        """Count an account no longer."""
+        """Stop counting an account."""
         if not account.closed:
             self.hold(account, request=0, response=0)
             account.closed = True
@@ -201,7 +201,7 @@ class MemoryBudget:
             client.accounts.move_to_end(account)
 
     def _relieve(self, grown: Account) -> None:
-        """Cut what has stalled for longest, until no bound is exceeded and there is some room."""
+        """Cut the requests stalled for longest, until all counts are some way below the limits."""
         client, connection = self._clients[grown.client], grown.connection
         if connection is not None and connection.held > (most := self._most_per_connection):
             own = [account for account in client.accounts if account.connection is connection]
@@ -222,9 +222,9 @@ class MemoryBudget:
             self._cut_one(account, grown, outcome)
 
     def _relieve_all(self, grown: Account) -> None:
-        """Cut the oldest stalled request of the client that holds most, over and over."""
+        """Repeatedly cut the longest-stalled request of the client with the most bytes."""
         outcome = "more was waiting than max_buffered_total allows"
-        # By size; the number sees to it that no two clients are compared.
+        # Sorted by size; the number prevents a comparison of clients.
         heap = [(-client.held, at, client) for at, client in enumerate(self._clients.values())]
         heapify(heap)
         while heap and self.held > _relieved(self._most):
@@ -237,7 +237,7 @@ class MemoryBudget:
                 heapreplace(heap, (-client.held, at, client))
 
     def _cut_one(self, account: Account, grown: Account, outcome: str) -> None:
-        # One that was cut may have taken others with it.
+        # Cutting one may have ended others.
         if account is not grown and not account.closed:
             self.close(account)
             self.cuts += 1
@@ -245,5 +245,5 @@ class MemoryBudget:
 
 
 def _relieved(most: int) -> int:
-    """Return how much may wait after a cut: a little less, so that not every byte leads to one."""
+    """Return the target after a cut: a little below the limit, so that cuts stay rare."""
     return most - most // _RELIEF

@@ -1,4 +1,4 @@
-"""Base class of objects that may have bytes waiting; those count in the memory budget."""
+"""Base class of objects with waiting bytes, which count in the memory budget."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from corsgate.server.memory_budget import REQUEST_BYTES, Account, Tally
 
 
 class MemoryHolder:
-    """Keeps the account of what waits with the `MemoryBudget`.
+    """Keeps an account of its waiting bytes with the `MemoryBudget`.
 
-    An account is opened with the first byte that waits, and closed when none does, so that whoever
-    has nothing waiting pays for nothing.
+    The account exists only while bytes wait, so that objects without waiting bytes cost nothing.
     """
 
     context: ServerContext
@@ -21,7 +20,7 @@ class MemoryHolder:
 
     @property
     def overhead(self) -> int:
-        """How many bytes it takes besides those that wait."""
+        """How many bytes of memory it takes besides the waiting ones."""
         return REQUEST_BYTES
 
     @property
@@ -33,7 +32,7 @@ class MemoryHolder:
         return context.limits.max_buffered_bytes
 
     def hold(self, *, request: int | None = None, response: int | None = None) -> None:
-        """Say how many bytes wait; see `MemoryBudget.hold`."""
+        """Set how many bytes wait; see `MemoryBudget.hold`."""
         account, memory = self._account, self.context.memory
         if account is None:
             if not request and not response:
@@ -45,21 +44,21 @@ class MemoryHolder:
             self._account = None
 
     def hold_nothing(self) -> None:
-        """Let go of the account: what waited is gone."""
+        """Close the account, since nothing waits any longer."""
         account, self._account = self._account, None
         if account is not None:
             self.context.memory.close(account)
 
     def counted_for(self) -> tuple[str | None, Tally | None]:
-        """Return the client that what waits is counted for, and the connection's tally, if any."""
+        """Return the client whose waiting bytes these are, and the connection's tally, if any."""
         raise NotImplementedError
 
     def cut(self, outcome: str) -> None:
-        """End what waits; the access log says why."""
+        """Drop the waiting bytes and end; the access log has the reason."""
         raise NotImplementedError
 
     def cut_for_memory(self, outcome: str) -> None:
-        """End what waits. A fault here must not end the request that took the last byte."""
+        """Drop the waiting bytes and end. An error here must not end the request that just grew."""
         try:
             self.cut(outcome)
         except Exception:

@@ -1,4 +1,4 @@
-"""A request's head as it was read from a client, or why it can't be served; and what takes it."""
+"""A parsed request head, or the reason why it can't be served; and the interface for receivers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from corsgate.server.fields_memo import FieldsMemo
 
 @attrs.frozen(kw_only=True)
 class Refusal:
-    """Why a request is answered without being looked at further.
+    """The reason for an immediate error response.
 
     Attributes:
         status: 400, 403, 408, 414, 431, 501 or 505.
         detail: One sentence for the client.
-        routable: Whether the head is sound enough to find the route by, so that its CORS
-            headers let the page read the answer.
-        after_policy: Whether what the route's policy does not forward gets its own response, such
-            as a preflight.
+        routable: Whether the head is valid enough to find the route, so that the route's CORS
+            headers let the page read the error.
+        after_policy: Whether requests that the route's policy answers itself, such as preflights,
+            still get that response.
     """
 
     status: int
@@ -40,26 +40,26 @@ TOO_LONG = Refusal(status=414, detail="The request target is too long.")
 
 
 class ParsedRequest:
-    """A request's head as it was read.
+    """A parsed request head.
 
-    Nobody changes one, except that its resource is noted: it is not frozen for the sake of speed
-    alone. A later request of the connection with the same bytes may be the very same one.
+    Change nothing but `memo` and `resource`; it is not frozen only because that would be slow. A
+    later request of the connection with the same bytes may be the same object.
 
     Args:
-        memo: What is known of its fields; by default nothing.
+        memo: Values already derived from its fields; by default none.
 
     Attributes:
-        head: The head, its target in origin-form.
+        head: The head, with its target in origin-form.
         index: Its fields by lower-cased name.
-        version: ``1.1``, ``1.0``, or what else the client said.
-        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
-        length: The body's length in bytes, `CHUNKED`, or None where no body is announced.
+        version: ``1.1``, ``1.0``, ``2``, or another version that the client sent.
+        authority: The effective Host value (RFC 9112 3.2.2); empty if there is none.
+        length: The body's length in bytes, `CHUNKED`, or None if there is no body.
         keep_alive: Whether another request may follow.
-        offers: The protocols that it offers to switch to, in order; mostly none.
+        offers: The protocols that it offers to switch to, in order; usually none.
         refusal: Why it must not be served, or None.
-        memo: What has been worked out of its fields and its connection. A later request of the
-            connection with the very same fields has the same one.
-        resource: What serves it, once that was found and if it follows from the head alone.
+        memo: Values derived from its fields and its connection. A later request of the connection
+            with identical fields has the same memo.
+        resource: The resource that serves it, once found and if the head alone determines it.
     """
 
     __slots__ = (
@@ -101,21 +101,21 @@ class ParsedRequest:
 
 
 def malformed(error: TargetError, status: int = 400, *, routable: bool = False) -> Refusal:
-    """Return why a request that is not well-formed must not be served, as a sentence."""
+    """Return the refusal of a malformed request, with the error as a sentence."""
     text = str(error)
     detail = f"{text[:1].upper()}{text[1:]}."
     return Refusal(status=status, detail=detail, routable=routable)
 
 
 def unserved(method: bytes, target: bytes, limits: Limits) -> Refusal | None:
-    """Return why a method or a target is not served, though it is well-formed; or None.
+    """Return a refusal if a well-formed method or target is not served, or None.
 
-    Any other method passes (RFC 9110 9.1), except for TRACE and its like: a route refuses those.
+    All other methods pass (RFC 9110 9.1). TRACE and similar methods are refused later, by routes.
     """
     if len(method) > MAX_METHOD_BYTES:
         return Refusal(status=501, detail="The method is too long.")
     if method.upper() == b"CONNECT":
-        # In any case: some server may not be strict about it.
+        # In upper or lower case, because some server may ignore the case.
         return NO_TUNNELS
     return TOO_LONG if len(target) > limits.max_target_bytes else None
 
@@ -124,11 +124,11 @@ def read_target(target: bytes, method: bytes) -> tuple[bytes, bytes | None, Refu
     """Return a request target in origin-form, and the host that it names.
 
     Returns:
-        The same as `origin_form`, and None; or a path as it came, None, and why it is refused.
-        What precedes the fault in that may still lead to a route.
+        The same as `origin_form`, and None; or the unchanged path, None, and a refusal. The part
+        of the path before the fault may still match a route.
 
     Raises:
-        TargetError: It is refused, and is no path.
+        TargetError: The target is malformed, and is not a path.
     """
     try:
         return (*origin_form(target, method), None)
@@ -139,18 +139,18 @@ def read_target(target: bytes, method: bytes) -> tuple[bytes, bytes | None, Refu
 
 
 def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
-    """Return what stands for a request that can't be read on.
+    """Return a request for a head that can't be parsed further.
 
     Args:
-        head: As much of its head as has come.
-        refusal: Why; here it is found out whether it is routable.
+        head: The head received so far.
+        refusal: The reason. Whether it is routable is determined here.
     """
     index, authority, routable = index_headers(head.headers), b"", False
     try:
         target, named = origin_form(head.target, head.method)
         head = attrs.evolve(head, target=target)
         authority = request_authority(index, "1.1", named)
-        # A page is to read why its request was too large; what is malformed has no route.
+        # Pages should be able to read that a request was too large. Malformed ones have no route.
         routable = refusal.status in (408, 414, 431)
     except TargetError:
         pass
@@ -159,16 +159,16 @@ def refused(head: RequestHead, refusal: Refusal) -> ParsedRequest:
 
 
 class RequestSink(Protocol):
-    """What takes the requests that are read."""
+    """The receiver of parsed requests."""
 
     def request_read(self, request: ParsedRequest) -> None:
-        """A head is complete; after one with `keep_alive` False no other comes."""
+        """A head is complete. If its `keep_alive` is False, it is the last."""
 
     def body_read(self, data: bytes) -> None:
-        """A piece of the last request's body has come."""
+        """A piece of the last request's body has arrived."""
 
     def body_complete(self, trailers: HeaderList) -> None:
         """The last request's body is complete."""
 
     def body_broken(self, detail: str) -> None:
-        """The last request's body is not well-formed; nothing comes after it."""
+        """The last request's body is malformed. Nothing follows it."""

@@ -1,4 +1,4 @@
-"""The PROXY protocol of ``haproxy:`` endpoints: a bad header costs a line of the log, at most."""
+"""The PROXY protocol of ``haproxy:`` endpoints; an invalid header costs at most one log line."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _Fed = tuple[ProxyInfo, bytes] | tuple[None, None]
 
 
 def listening_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
-    """Return the endpoint that a string stands for, as `serverFromString` does.
+    """Return the endpoint for an endpoint string, as `serverFromString` does.
 
     Args:
-        reactor: Listens.
-        text: The string. A ``haproxy:`` in front is not Twisted's, which logs a traceback for some
-            bad headers and believes any name for an address. Nor is a ``systemd:``, which Twisted
-            can listen on only once.
+        reactor: The reactor that will listen.
+        text: The string. The prefix ``haproxy:`` is handled here, because Twisted logs a traceback
+            for some bad headers and accepts any text as an address. ``systemd:`` is handled here,
+            because Twisted can listen on such a socket only once.
 
     Raises:
-        BadValue: systemd handed over no such socket.
+        BadValue: systemd passed no such socket.
     """
     endpoint: IStreamServerEndpoint
     if is_handed_over(text):
@@ -53,7 +53,7 @@ def listening_endpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
 
 @implementer(IStreamServerEndpoint)
 class _ProxyEndpoint:
-    """An endpoint whose connections begin with a PROXY header."""
+    """An endpoint whose connections start with a PROXY header."""
 
     def __init__(self, reactor: Any, endpoint: IStreamServerEndpoint) -> None:
         self._reactor = reactor
@@ -65,11 +65,11 @@ class _ProxyEndpoint:
 
 
 class _ProxyFactory(HAProxyWrappingFactory):
-    """Makes what reads the header of each connection.
+    """Makes the protocols that parse the header of each connection.
 
     Args:
-        factory: Makes what the connection is for.
-        clock: Tells the time.
+        factory: Makes the protocol that follows the header.
+        clock: Provides the time.
     """
 
     noisy = False
@@ -81,7 +81,7 @@ class _ProxyFactory(HAProxyWrappingFactory):
         self._throttle = Throttle()
 
     def report(self, peer: object) -> None:
-        """Log, once per second, that a connection had no valid header."""
+        """Log, at most once per second, that a connection had no valid header."""
         more = self._throttle.due(self._clock.seconds())
         if more is not None:
             self._log.warn(
@@ -92,12 +92,12 @@ class _ProxyFactory(HAProxyWrappingFactory):
 
 
 class _ProxyProtocol(HAProxyProtocolWrapper):
-    """Reads a header, and hands on all that comes behind it."""
+    """Parses a header, and passes on everything after it."""
 
     def __init__(self, factory: _ProxyFactory, wrapped: IProtocol) -> None:
         super().__init__(factory, wrapped)  # type: ignore[arg-type]  # generic over its protocol
         self._report = factory.report
-        # Twisted looks for one only where there is none yet.
+        # Twisted chooses a parser only if there is none yet.
         self._parser: Any = _HeaderParser(self._refused)
 
     def _refused(self) -> None:
@@ -112,7 +112,7 @@ class _HeaderParser:
     """Parses a header of either version.
 
     Args:
-        refused: Called where it is none.
+        refused: Called if the header is invalid.
     """
 
     def __init__(self, refused: Callable[[], None]) -> None:
@@ -123,10 +123,10 @@ class _HeaderParser:
         """Parse bytes.
 
         Returns:
-            What the header says and the bytes behind it, or twice None where it isn't whole.
+            The parsed header and the bytes after it; two Nones if it isn't complete.
 
         Raises:
-            InvalidProxyHeader: It is no header.
+            InvalidProxyHeader: The header is invalid.
         """
         try:
             if self._parser is None:
@@ -138,14 +138,14 @@ class _HeaderParser:
                 if isinstance(address, IPv4Address | IPv6Address):
                     ip_address(address.host)
         except (InvalidProxyHeader, ValueError) as error:
-            # Twisted's parser raises the latter where a port is no number, or text isn't UTF-8.
+            # Twisted's parser raises ValueError if a port isn't a number, or text isn't UTF-8.
             self._refused()
             raise InvalidProxyHeader from error
         return info, rest
 
 
 def _parser_for(data: bytes) -> V1Parser | V2Parser:
-    """Return what parses a header that begins like this."""
+    """Return the parser for a header that starts with these bytes."""
     if len(data) >= 16 and data.startswith(V2Parser.PREFIX) and data[12] & 0xF0 == 0x20:
         return V2Parser()
     if len(data) >= 8 and data.startswith(V1Parser.PROXYSTR):

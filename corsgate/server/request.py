@@ -1,4 +1,4 @@
-"""The IRequest that streams: it is rendered as soon as its head is complete."""
+"""A streaming IRequest, which is rendered as soon as its head is complete."""
 
 from __future__ import annotations
 
@@ -28,31 +28,30 @@ from corsgate.transport.tunnel import TunnelEnd
 BODILESS_STATUSES = frozenset((204, 304))
 CONTINUE = ResponseHead(status=100, reason=b"Continue", headers=[])
 
-_REVOKED = "the client let it stall while others waited for a connection"
+_REVOKED = "the client stalled it while others waited for a connection"
 _PROTOCOLS = {"1.0": b"HTTP/1.0", "2": b"HTTP/2"}
 
 
 class GateRequest(server.Request):
-    """A request whose body is a stream, and whose response head is written as it is given.
+    """A request whose body is a stream, and whose response head is written unchanged.
 
-    Any other resource of the tree has twisted.web's Request API, except for `content` and `args`,
-    as the body is a stream, pull producers, and encoders.
+    Resources can use twisted.web's Request API, except for `content` and `args` (since the body is
+    a stream), pull producers and encoders.
 
     Attributes:
-        head: What the client asked, its target brought into origin-form.
+        head: The request head, with its target in origin-form.
         index: The head's fields by lower-cased name.
-        body: The body, or None where the request has none.
-        authority: The Host value that counts (RFC 9112 3.2.2), empty where there is none.
+        body: The body; None if the request has none.
+        authority: The effective Host value (RFC 9112 3.2.2); empty if there is none.
         refusal: Why it must not be served, or None.
-        log: What the access log is to say of it.
-        client_key: What its client is counted by where clients share something, once the gate
-            knows it; None for a client that is not counted.
+        log: The data of its access log line.
+        client_key: The key by which its client is counted, once it is known; None for a client
+            that is not counted.
         arrived_s: The reactor's time at which the head was complete.
-        persistent: Whether the connection may serve another request behind this one.
+        persistent: Whether the connection may serve another request after this one.
         offers: The protocols that the client offers to switch to.
-        trailers: The fields to send behind the response's body, where its framing has a place for
-            them.
-        memo: What has been worked out of its fields and connection; see `ParsedRequest`.
+        trailers: The fields to send after the response's body, if its framing allows any.
+        memo: Values derived from its fields and connection; see `ParsedRequest`.
         on_lost: Called if the client leaves before the response has ended.
     """
 
@@ -60,7 +59,7 @@ class GateRequest(server.Request):
     defaultContentType = None
     _parsePOSTFormSubmission = False
     queued = False
-    channel: RequestChannel  # type: ignore[assignment]  # it stands where HTTPChannel does
+    channel: RequestChannel  # type: ignore[assignment]  # in place of HTTPChannel
 
     client_key: str | None = None
     on_lost: Callable[[], None] | None = None
@@ -72,8 +71,8 @@ class GateRequest(server.Request):
     def __init__(
         self, channel: RequestChannel, read: ParsedRequest, body: RequestBody | None
     ) -> None:
-        # Not Request's own, which makes two Headers, two collections for cookies and a cache of
-        # adapters for every request. Here they are made for the few that look at them.
+        # Request's own initializer is not called. It creates two Headers, two collections for
+        # cookies and a cache of adapters. Here they are created only when needed.
         self.channel = channel
         self._connection = channel
         self._read = read
@@ -97,7 +96,7 @@ class GateRequest(server.Request):
             if [value.lower() for value in expectations] == [b"100-continue"]:
                 body.expect_continue(self._continue)
 
-    # What Request's own initializer sets, made where something looks at it.
+    # The attributes that Request's own initializer sets, created when they are needed.
 
     @property
     def transport(self) -> Any:  # type: ignore[override]  # an attribute there
@@ -127,7 +126,7 @@ class GateRequest(server.Request):
 
     @cached_property
     def requestHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
-        """The fields as twisted.web has them."""
+        """The request's fields in twisted.web's form."""
         headers = Headers()
         for name, value in self.head.headers:
             headers.addRawHeader(name, value)
@@ -135,7 +134,7 @@ class GateRequest(server.Request):
 
     @cached_property
     def responseHeaders(self) -> Headers:  # type: ignore[override]  # an attribute there
-        """The fields that twisted.web's own API sets."""
+        """The response fields set through twisted.web's own API."""
         return Headers()
 
     @cached_property
@@ -147,12 +146,12 @@ class GateRequest(server.Request):
 
     @cached_property
     def cookies(self) -> list[bytes]:  # type: ignore[override]  # an attribute there
-        """The cookies that twisted.web's own API sets."""
+        """The cookies set through twisted.web's own API."""
         return []
 
     @cached_property
     def _adapterCache(self) -> dict[str, Any]:  # type: ignore[override]  # an attribute there
-        """What adapters of twisted.python.components are kept in, such as a session's."""
+        """The cache of twisted.python.components adapters, such as the session's."""
         return {}
 
     def _continue(self) -> None:
@@ -168,11 +167,11 @@ class GateRequest(server.Request):
             else:
                 self._find_and_render()
         except BaseException:
-            # The response may have ended before, and with it `channel`.
+            # The response may already have ended, so that `channel` is gone.
             context = self._connection.context
             self.site = context.site
             if self.startedWriting:
-                # An error page behind a response that has begun would pass for a part of it.
+                # An error page after the start of a response would look like a part of it.
                 more = context.log_throttle.due(place_of(Failure()), self.arrived_s)
                 if more is not None:
                     self._log.failure("a response broke off{more}", more=more)
@@ -181,12 +180,12 @@ class GateRequest(server.Request):
                 self.processingFailed(Failure())
 
     def find_anew(self) -> None:
-        """Find the resource again, since the remembered one is no longer used, and render it."""
+        """Find the resource again, because the remembered one is outdated, and render it."""
         self._read.resource = None
         self._find_and_render()
 
     def renew_memo(self) -> None:
-        """Forget what was derived from the same fields before; requests in flight keep it."""
+        """Start with an empty memo. Requests in flight keep the old one."""
         self.memo = self._read.memo = FieldsMemo()
 
     def _find_and_render(self) -> None:
@@ -207,11 +206,11 @@ class GateRequest(server.Request):
             self.render(resource)
 
     def begin(self, head: ResponseHead, length: int | None) -> None:
-        """Write a response's head as it is; framing fields are added here.
+        """Write a response's head unchanged, except that framing fields are added.
 
         Args:
             head: The response's head without framing fields.
-            length: The body's length in bytes; None where only its end shows it.
+            length: The body's length in bytes; None if it is unknown until the body ends.
         """
         self.startedWriting = 1
         self.code = status = head.status
@@ -220,15 +219,15 @@ class GateRequest(server.Request):
         self.chunked = self.channel.write_head(head, length, bodiless=self._bodiless)
 
     def respond(self, head: ResponseHead, body: bytes, *, announced: bool = True) -> None:
-        """Write a whole response, and end it.
+        """Write a complete response, and end it.
 
         Args:
             head: The response's head without framing fields.
-            body: All of its body.
-            announced: Whether the length is sent with the head; otherwise the body comes in one
-                chunk, with the trailers behind it.
+            body: The complete body.
+            announced: Whether the length is sent with the head; otherwise the body is sent as one
+                chunk, followed by the trailers.
         """
-        assert not self.startedWriting, "a response has begun"
+        assert not self.startedWriting, "a response has already begun"
         self.startedWriting = 1
         self.code = status = head.status
         self.code_message = head.reason
@@ -242,7 +241,7 @@ class GateRequest(server.Request):
             self._end()
 
     def inform(self, head: ResponseHead) -> None:
-        """Write an interim response; 100 only to a client that waits for it."""
+        """Write an interim response; 100 (Continue) only if the client waits for it."""
         if self.gone or self.startedWriting or self.clientproto == b"HTTP/1.0":
             return
         if head.status != 100:
@@ -261,7 +260,7 @@ class GateRequest(server.Request):
     def write(self, data: bytes) -> None:
         """Write a piece of the response's body."""
         if not self.startedWriting or self.finished:
-            # What twisted.web does, or says to that.
+            # Let twisted.web write it, or report the misuse.
             super().write(data)
             return
         if self._disconnected or self._bodiless or not data:
@@ -273,14 +272,14 @@ class GateRequest(server.Request):
         self.channel.write(data)
 
     def flush(self) -> None:
-        """See to it that a head whose body is not there yet leaves without it."""
+        """Send a pending head whose body has not started yet."""
         if not self.gone:
             self.channel.flush()
 
     def finish(self) -> None:
-        """End the response; its line goes to the access log."""
+        """End the response, and write its access log line."""
         if self._disconnected or self.finished or not self.startedWriting or self.producer:
-            # What twisted.web says to that.
+            # Let twisted.web report the misuse.
             self._log_once()
             super().finish()
             return
@@ -291,12 +290,12 @@ class GateRequest(server.Request):
         self._end()
 
     def _end(self) -> None:
-        """End a response of which all has been written."""
+        """End a response that has been written completely."""
         channel = self.channel
         if not self._logged:
             self._logged = True
             channel.context.record(self)
-        # It knows who answers this, who knows this: a cycle would be left to the collector.
+        # It refers to the exchange, which refers to this. Break the cycle, or it waits for the GC.
         self.on_lost = None
         self.finished = 1
         channel.requestDone(self)
@@ -312,11 +311,11 @@ class GateRequest(server.Request):
         return bool(self._disconnected or self.finished)
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let the exchange stall, 0 if it hasn't."""
+        """Return for how many seconds the client has stalled the exchange; 0 if it hasn't."""
         return 0.0 if self.gone else self.channel.stalled_s(now)
 
     def revoke(self) -> None:
-        """End the exchange, which its client lets stall, with 408 where it may still hear that."""
+        """End the exchange, which its client stalls, with 408 if it can still receive that."""
         self.log.count_revoked()
         if (body := self.body) is not None and body.has_receiver and not self.startedWriting:
             body.fail(Failure(ExchangeRevoked(_REVOKED)))
@@ -324,16 +323,16 @@ class GateRequest(server.Request):
             self.channel.cut(_REVOKED)
 
     def abort(self) -> None:
-        """Cut the client's connection, so that a response cut short can't look whole."""
+        """Cut the client's connection, so that a truncated response can't look complete."""
         if not self.gone:
             self.channel.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        """End what waits for the request: the client is gone."""
+        """End everything that waits for the request, since the client is gone."""
         self.log.conclude("the client closed the connection")
         self._log_once()
-        # First those who wait for the response: it must not look to them as if the body alone
-        # had failed, with the client still there to get an error.
+        # First notify those who wait for the response. Otherwise it would seem to them that only
+        # the body failed, and that the client could still get an error page.
         super().connectionLost(reason)
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:

@@ -1,4 +1,4 @@
-"""A client's body on its way in."""
+"""A request's body being received."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from corsgate.errors import BodyTooLarge
 from corsgate.message.headers import HeaderList
 
 SMALL_PIECE_BYTES = 4 * 1024
-"""Up to this size, pieces of a body that waits are joined."""
+"""Up to this size, waiting pieces of a body are joined."""
 
 
 class BodyReceiver(Protocol):
-    """What a client's body is handed to, piece by piece."""
+    """The receiver of a request's body, piece by piece."""
 
     def body_data(self, data: bytes) -> None:
-        """Take the next piece, never an empty one."""
+        """Receive the next piece, which is never empty."""
 
     def body_ended(self) -> None:
-        """The body is complete; nothing more is called."""
+        """The body is complete. No method is called after this."""
 
     def body_failed(self, reason: Failure) -> None:
-        """The body will never be complete; nothing more is called."""
+        """The body will never be complete. No method is called after this."""
 
 
 class RequestBody:
-    """A client's body on its way in: bounded, and read only as fast as it is taken.
+    """A request's body being received, bounded, and only as fast as its receiver reads it.
 
-    Pieces that arrive before there is a receiver are kept; past `max_buffered_bytes` the
-    channel stops reading. One read of the transport may overshoot that bound.
+    Pieces that arrive before there is a receiver are kept. Above `max_buffered_bytes` the channel
+    stops reading. One read of the transport may exceed that limit.
 
     Attributes:
-        length: Its length in bytes, or None where it is chunked.
+        length: Its length in bytes; None if it is chunked.
         complete: Whether its end has arrived.
-        retained: How many bytes of it are in memory beyond this: kept to be sent again, or in the
-            buffer of a server that does not keep up. Whoever keeps them says so here.
-        trailers: The fields that came behind it, once it is complete.
+        retained: How many more bytes of it are in memory elsewhere: kept to be sent again, or in
+            the buffer of a slow server. Whoever keeps them sets this.
+        trailers: The trailers, once it is complete.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class RequestBody:
 
     @property
     def limit(self) -> int | None:
-        """The most bytes it may have, or None; past it the receiver gets `BodyTooLarge`."""
+        """The maximum size in bytes, or None. Above it, the receiver gets `BodyTooLarge`."""
         return self._limit
 
     @limit.setter
     def limit(self, limit: int | None) -> None:
         self._limit = limit
-        # Bytes that came with the head are here already.
+        # Bytes that arrived with the head are already here.
         self._check_limit()
 
     @property
@@ -78,22 +78,22 @@ class RequestBody:
 
     @property
     def started(self) -> bool:
-        """Whether a receiver has had a chance to take a part of it."""
+        """Whether a receiver may already have received a part of it."""
         return self._receiver is not None or self._discarding
 
     @property
     def received(self) -> int:
-        """How many bytes of it have come."""
+        """How many bytes of it have arrived."""
         return self._received
 
     @property
     def discarded(self) -> bool:
-        """Whether what is left of it is thrown away."""
+        """Whether the rest of it is discarded."""
         return self._discarding
 
     @property
     def has_receiver(self) -> bool:
-        """Whether somebody takes it, and so would hear of its failure."""
+        """Whether there is a receiver, which would be notified of a failure."""
         return self._receiver is not None
 
     @property
@@ -103,7 +103,7 @@ class RequestBody:
 
     @property
     def wants_data(self) -> bool:
-        """Whether the channel should read on for this body."""
+        """Whether the channel should continue to read this body."""
         if self._discarding or self.complete:
             return True
         if self._receiver is None:
@@ -112,7 +112,7 @@ class RequestBody:
 
     @property
     def awaits_continue(self) -> bool:
-        """Whether the client holds it back until it is asked for (RFC 9110 10.1.1)."""
+        """Whether the client waits for 100 (Continue) before it sends it (RFC 9110 10.1.1)."""
         return self._send_continue is not None and not self.complete and not self._received
 
     def expect_continue(self, send_continue: Callable[[], None]) -> None:
@@ -120,11 +120,11 @@ class RequestBody:
         self._send_continue = send_continue
 
     def start(self, receiver: BodyReceiver, *, ask: bool = True) -> None:
-        """Hand what has arrived, and all that follows, to `receiver`; once only.
+        """Pass all bytes that have arrived or will arrive to `receiver`; call this only once.
 
         Args:
-            receiver: Takes it.
-            ask: Whether a client that waits for 100 Continue is sent it now.
+            receiver: The receiver.
+            ask: Whether to send 100 (Continue) now to a client that waits for it.
         """
         assert self._receiver is None, "a body has one receiver"
         if self._failure is not None:
@@ -137,7 +137,7 @@ class RequestBody:
         self._update()
 
     def take_whole(self) -> bytes | None:
-        """Return all of it in the place of `start`, where it has come as a whole; else None."""
+        """Return the body if it is already complete, instead of calling `start`; else None."""
         if not self.complete or self.started or self._failure is not None:
             return None
         data = b"".join(self._kept)
@@ -145,24 +145,24 @@ class RequestBody:
         return data
 
     def ask(self) -> None:
-        """Send 100 Continue, where the client waits for it."""
+        """Send 100 (Continue) if the client waits for it."""
         if self.awaits_continue and self._send_continue is not None:
             self._send_continue()
         self._send_continue = None
 
     def pause(self) -> None:
-        """Stop handing pieces on; the channel stops reading."""
+        """Stop passing pieces on; the channel stops reading."""
         self._paused = True
         self._update()
 
     def resume(self) -> None:
-        """Hand pieces on again."""
+        """Pass pieces on again."""
         self._paused = False
         self._flush()
         self._update()
 
     def discard(self) -> None:
-        """Throw away what is left of it as it comes; the receiver hears no more."""
+        """Discard the rest of it as it arrives; the receiver gets nothing more."""
         self._discarding = True
         self._receiver = None
         self._kept.clear()
@@ -170,7 +170,7 @@ class RequestBody:
         self._update()
 
     def data_received(self, data: bytes) -> None:
-        """Take a piece from the channel."""
+        """Accept a piece from the channel."""
         self._received += len(data)
         if self._discarding:
             return
@@ -182,7 +182,7 @@ class RequestBody:
         self._keep(data)
 
     def ended(self, trailers: HeaderList | None = None) -> None:
-        """Take the end from the channel."""
+        """Accept the end from the channel."""
         self.complete = True
         if trailers:
             self.trailers = trailers
@@ -190,7 +190,7 @@ class RequestBody:
             self._flush()
 
     def fail(self, reason: Failure) -> None:
-        """Tell the receiver, now or when it comes, that the body will never be complete."""
+        """Notify the receiver, now or once there is one, that the body will never be complete."""
         if self._failure is not None or self._discarding:
             return
         self._failure = reason
@@ -202,9 +202,9 @@ class RequestBody:
     def _keep(self, data: bytes) -> None:
         """Keep a piece for later.
 
-        Pieces are not all joined at once: a buffer that grows leaves holes in the heap, which then
-        takes twice the memory. But each small one as an object of its own would take thirty times
-        its size.
+        Pieces are not joined into one buffer, because a growing buffer fragments the heap, which
+        then takes twice the memory. But small pieces are joined, because each as a separate object
+        could take thirty times its size.
         """
         self._kept_bytes += len(data)
         if self._kept and len(self._kept[-1]) + len(data) <= SMALL_PIECE_BYTES:
@@ -228,7 +228,7 @@ class RequestBody:
             self._kept.clear()
             self._kept_bytes = 0
             receiver.body_data(data)
-        # The receiver may have paused or discarded the body while it took the piece.
+        # The receiver may have paused or discarded the body when it got the piece.
         if self.complete and not self._paused and self._receiver is receiver:
             self._receiver = None
             self._discarding = True

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RequestChannel(Protocol):
-    """What a request needs of its channel: an HTTP/1.1 connection, or a stream of HTTP/2."""
+    """What a request needs of its channel: an HTTP/1.1 connection, or an HTTP/2 stream."""
 
     context: ServerContext
     site: Any
@@ -24,10 +24,10 @@ class RequestChannel(Protocol):
 
     @property
     def pins(self) -> Pins | None:
-        """The upstream connections that are pinned to the client's; None if none may be."""
+        """The upstream connections pinned to the client's; None if that is impossible."""
 
     def require_http1(self) -> bool:
-        """Have the client send its request over HTTP/1.1; return False if it did."""
+        """Make the client repeat its request over HTTP/1.1; return False if it uses that."""
 
     def getPeer(self) -> IAddress:
         """Return the client's address."""
@@ -36,15 +36,15 @@ class RequestChannel(Protocol):
         """Return the gate's own address."""
 
     def write(self, data: bytes) -> None:
-        """Write a piece of the response's body, framed where `write_head` asked for it."""
+        """Write a piece of the response's body, with framing if `write_head` asked for it."""
 
     def write_head(self, head: ResponseHead, length: int | None, *, bodiless: bool) -> bool:
-        """Take a response's head, to be sent with the first piece of its body or by `flush`.
+        """Accept a response's head, to be sent with the first piece of its body or by `flush`.
 
         Args:
-            head: The head; framing fields in it are left out.
-            length: The body's length in bytes, or None if only its end shows it.
-            bodiless: Whether no body follows, whatever `length` says.
+            head: The head; its framing fields are omitted.
+            length: The body's length in bytes; None if it is unknown until the body ends.
+            bodiless: Whether no body follows, even if `length` is greater than zero.
 
         Returns:
             Whether the body is to be chunked.
@@ -53,7 +53,7 @@ class RequestChannel(Protocol):
     def write_whole(
         self, head: ResponseHead, length: int | None, body: bytes, *, bodiless: bool
     ) -> None:
-        """Write a whole response in one go; the caller ends its request right after that."""
+        """Write a complete response at once. The caller must end its request right after."""
 
     def requestDone(self, request: GateRequest) -> None:
         """Continue after a request whose response has been written."""
@@ -68,10 +68,10 @@ class RequestChannel(Protocol):
         """Write a 101, and stop speaking HTTP."""
 
     def cut(self, outcome: str) -> None:
-        """Cut the response off, so that it can't look whole; the access log says why."""
+        """Cut the response, so that it can't look complete; the access log has the reason."""
 
     def abortConnection(self) -> None:
-        """Cut the response off, so that it can't look whole."""
+        """Cut the response, so that it can't look complete."""
 
     def stalled_s(self, now: float) -> float:
-        """Return for how many seconds the client has let the exchange stall."""
+        """Return for how many seconds the client has stalled the exchange."""

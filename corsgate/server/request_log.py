@@ -1,4 +1,4 @@
-"""What the access log is to say of one request."""
+"""The data of one request's access log line."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Any
 
 
 class RequestLog:
-    """Notes on one request, which become its line of the access log.
+    """The data of one request's access log line.
 
-    Most of them are never made, so that each has its default in the class.
+    Most of it is never set, so the defaults are in the class.
 
     Attributes:
-        id: The request's own id; empty until the gate has given it one.
+        id: The request id; empty until the gate has assigned one.
         client: The client's address, as the log shows it.
-        route: The route's host and prefix; None where it has none.
-        server: The origin of the server that had the request last.
-        outcome: How it ended, in words; None where it was answered in good order.
+        route: The route's host and prefix; None if no route matched.
+        server: The origin of the last server that got the request.
+        outcome: How it ended, in words; None if the response was completed normally.
         refused: Why the CORS decision refused it.
-        ungranted: What the policy does not grant a request that was forwarded all the same.
-        tried: The servers that had the request before the last one.
-        counters: Those of its route, which count it once it has ended; None if nothing counts.
+        ungranted: What the policy does not allow, although the request was forwarded.
+        tried: The servers that got the request before the last one.
+        counters: The counters of its route, which count it when it ends; None if there are none.
     """
 
     id: str = ""
@@ -30,15 +30,15 @@ class RequestLog:
     refused: str | None = None
     ungranted: str = ""
     tried: list[str] | None = None
-    # A RouteCounters of the gate's, which imports this package.
+    # A RouteCounters of the gate package, which imports this package.
     counters: Any = None
 
     def conclude(self, outcome: str) -> None:
-        """Say how the request ended, unless that was said before."""
+        """Record how the request ended, unless that was already recorded."""
         if self.outcome is None:
             self.outcome = outcome
 
     def count_revoked(self) -> None:
-        """Count that the request was ended because its client let it stall."""
+        """Count that the request was ended because its client stalled it."""
         if self.counters is not None:
             self.counters.revoked += 1

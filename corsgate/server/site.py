@@ -1,4 +1,4 @@
-"""The Site whose channels stream."""
+"""The twisted.web Site with streaming channels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from corsgate.shortcuts import ALL, Shortcuts
 from corsgate.transport.deadlines import Deadlines
 from corsgate.transport.endless import Stage
 
-TOLD_TO_END = "the gate was told to end"
+STOPPED = "the gate was stopped"
 """The outcome of requests that are cut when the gate stops."""
 
 
 class Refused(Protocol):
-    """A connection past a bound: it is cut before a byte is read.
+    """A connection above a limit, which is cut before a byte is read.
 
-    A factory may return None instead, but one that wraps it for TLS does not expect that.
+    A factory could return None instead, but factories that wrap it for TLS don't expect that.
     """
 
     def connectionMade(self) -> None:
@@ -45,19 +45,19 @@ class GateSite(Site):
 
     Args:
         resource: The root of the resource tree.
-        deadlines: Ends what takes too long.
+        deadlines: Calls back when a deadline passes.
         limits: Bounds on heads, bodies and times.
-        record: Called once with each request, when it was answered or its client left.
+        record: Called once with each request, when its response ended or its client left.
         reactor: The reactor that its listener uses.
-        admission: Counts the connections of all sites; None for one of this site's own.
-        memory: Counts what waits in memory for all sites; None for one of this site's own.
-        trusted_proxies: Networks whose connections speak for many clients.
-        wall_clock: Returns the seconds since 1970, which the reactor's clock need not.
-        shortcuts: Which ones are taken.
+        admission: Counts the connections of all sites; None to create one for this site.
+        memory: Counts waiting bytes for all sites; None to create one for this site.
+        trusted_proxies: Networks of proxies that serve many clients.
+        wall_clock: Returns the seconds since 1970, unlike the reactor's clock.
+        shortcuts: Which shortcuts to take.
 
     Attributes:
-        context: What its connections are served with.
-        connections: All of them.
+        context: What all its connections share.
+        connections: All its connections.
     """
 
     noisy = False
@@ -92,25 +92,25 @@ class GateSite(Site):
         )
 
     def getResourceFor(self, request: Any) -> IResource:
-        """Return the resource that serves a request; there is no server that it is passed on to."""
+        """Return the resource that serves a request."""
         request.site = self
         request.sitepath = []
         found: IResource = getChildForRequest(self.resource, request)
         return found
 
     def startFactory(self) -> None:
-        """Open no log file: the gate has an access log of its own."""
+        """Open no log file, because the gate has its own access log."""
 
     def stopFactory(self) -> None:
-        """Undo nothing, as `startFactory` does nothing."""
+        """Do nothing, as `startFactory` does."""
 
     def log(self, request: Any) -> None:
-        """Write nothing: `record` is called for requests that were cut off too."""
+        """Log nothing here. `record` is also called for requests that were cut."""
 
-    def buildProtocol(  # type: ignore[override]  # it stands where HTTPChannel does
+    def buildProtocol(  # type: ignore[override]  # in place of HTTPChannel
         self, addr: IAddress | None
     ) -> GateChannel | Refused:
-        """Return a channel for a new connection, or what ends it."""
+        """Return a channel for a new connection, or a protocol that closes it."""
         admitted = self.connections.admit(addr)
         if admitted is None:
             return Refused()
@@ -119,7 +119,7 @@ class GateSite(Site):
         return channel
 
     def drain(self) -> Deferred[None]:
-        """Close idle connections now, and each other one after its response.
+        """Close idle connections now, and the others after their responses.
 
         Event streams end after the current event. WebSockets and other tunnels continue
         until `advance`.
@@ -134,10 +134,10 @@ class GateSite(Site):
         return emptied.addCallback(lambda _: self.context.endless.outlived())
 
     def advance(self, stage: Stage) -> None:
-        """Bring the exchanges that may never end by themselves to a stage of the drain."""
+        """Move exchanges that may never end on their own, such as WebSockets, to a drain stage."""
         self.context.endless.advance(stage)
 
-    def abort(self, outcome: str = TOLD_TO_END) -> None:
-        """Cut all connections; the access log says why."""
+    def abort(self, outcome: str = STOPPED) -> None:
+        """Cut all connections; the access log has the reason."""
         self.connections.cut(outcome)
         self.advance(Stage.ABORTING)

@@ -1,4 +1,4 @@
-"""TLS towards clients: which certificate each is shown, and how strong the rest is."""
+"""TLS for clients: the certificate for each name, and the protocol settings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from zope.interface import implementer
 from corsgate.config.model.certificates import CertifiedKey
 from corsgate.upstream.tls import refused
 
-# For TLS 1.2: forward secrecy and AEAD only (RFC 9325 4.2). All of TLS 1.3's have both.
+# For TLS 1.2: only forward secrecy and AEAD (RFC 9325 4.2). All ciphers of TLS 1.3 have both.
 CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20"
 
-# Clients may ask to resume a session only under the name of who made it (RFC 5246 7.4.1.3).
+# OpenSSL resumes a session only in the context that created it (RFC 5246 7.4.1.3).
 _SESSION_CONTEXT = b"corsgate"
 
-# In the form of OpenSSL's own errors, which Twisted takes apart.
-_NO_PROTOCOL = ("corsgate", "", "the client speaks none of the protocols that are offered")
+# In the form of OpenSSL's own errors, because Twisted parses them.
+_NO_PROTOCOL = ("corsgate", "", "the client supports none of the offered protocols")
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -30,15 +30,15 @@ class CertificateTable:
     A reload makes another table for later connections; open ones keep theirs.
 
     Args:
-        certificates: At least one; the first is for clients that ask for no name, or for one
-            that none is for.
-        protocols: What is spoken over TLS, the preferred first (RFC 7301).
+        certificates: At least one. The first is for clients that send no name, or a name that no
+            certificate has.
+        protocols: The protocols offered over TLS, the preferred one first (RFC 7301).
 
     Attributes:
-        certificates: As above.
+        certificates: The same.
 
     Raises:
-        BadValue: OpenSSL refuses a certificate.
+        BadValue: OpenSSL rejects a certificate.
     """
 
     def __init__(self, certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> None:
@@ -46,12 +46,12 @@ class CertificateTable:
         self._context = _make_default(certificates, tuple(protocols))
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        """Return a connection that has not begun its handshake."""
+        """Return a connection before its handshake."""
         return SSL.Connection(self._context, None)
 
 
 def _make_default(certificates: Sequence[CertifiedKey], protocols: Sequence[bytes]) -> SSL.Context:
-    """Return the first certificate's context, which gives way to another's by SNI."""
+    """Return the context of the first certificate, which SNI may replace with another."""
     contexts = [_make_context(certified, protocols) for certified in certificates]
     by_name: dict[str, SSL.Context] = {}
     for certified, context in zip(certificates, contexts, strict=True):
@@ -68,11 +68,11 @@ def _make_default(certificates: Sequence[CertifiedKey], protocols: Sequence[byte
 
 
 def find(by_name: Mapping[str, SSL.Context], asked: bytes | None) -> SSL.Context | None:
-    """Return what stands for the name that a client asks for, or None.
+    """Return the context for the name that a client asks for, or None.
 
     Args:
-        by_name: By lower-cased name; a wildcard stands for one label (RFC 9525 6.3).
-        asked: What the client sent, which may be anything, or None.
+        by_name: Contexts by lower-case name. A wildcard matches one label (RFC 9525 6.3).
+        asked: The bytes that the client sent, which may be anything, or None.
     """
     if asked is None:
         return None
@@ -84,8 +84,8 @@ def find(by_name: Mapping[str, SSL.Context], asked: bytes | None) -> SSL.Context
 def _make_context(certified: CertifiedKey, protocols: Sequence[bytes]) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    # Session tickets are on unless an option says otherwise; the cache that would need memory
-    # for each client is not.
+    # Session tickets are on by default. The cache, which would need memory for each client, is
+    # turned off.
     context.set_options(
         SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE
     )
@@ -106,8 +106,7 @@ def _make_context(certified: CertifiedKey, protocols: Sequence[bytes]) -> SSL.Co
         for protocol in protocols:
             if protocol in offered:
                 return protocol
-        # RFC 7301 3.2: an alert. To go on would let a client's bytes for another protocol be
-        # taken for HTTP.
+        # RFC 7301 3.2: send an alert. Otherwise bytes of another protocol could be parsed as HTTP.
         raise SSL.Error([_NO_PROTOCOL])
 
     context.set_alpn_select_callback(agree)

@@ -11,7 +11,7 @@ from corsgate.gate.drain import Drain, grace_s
 from corsgate.gate.drain_report import DrainReport
 from corsgate.message.head import ResponseHead
 from corsgate.server.request import GateRequest
-from corsgate.server.site import TOLD_TO_END
+from corsgate.server.site import STOPPED
 from corsgate.transport.endless import CLOSING_S, Fate, Stage
 from tests.server.support import LEFT, Served, Wire, answer
 
@@ -191,7 +191,7 @@ class CutTests(DrainTestCase):
         self.assertTrue(self.served.wire.disconnected)
         self.leave()
         for recorded in self.served.recorded:
-            self.assertEqual(recorded.log.outcome, TOLD_TO_END)
+            self.assertEqual(recorded.log.outcome, STOPPED)
         return self.said
 
     def test_kinds(self) -> None:

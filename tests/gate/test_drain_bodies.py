@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from corsgate.gate.endless_bodies import CUT, ENDED
-from corsgate.server.site import TOLD_TO_END
+from corsgate.server.site import STOPPED
 from corsgate.transport.tunnel import CUT as TUNNEL_CUT
 from tests.gate.test_http2 import Http2TestCase
 from tests.gate.test_tls import FIRST, OTHER, TlsTestCase, config
@@ -124,7 +124,7 @@ class EventStreams(GateTestCase):
         tcp.pauseProducing()
         arrived.connection.send(chunk(EVENT * 1_000_000))
         await gate.stop()
-        self.assertIn(outcome(gate.lines[0]), (ENDED, TOLD_TO_END, CUT))
+        self.assertIn(outcome(gate.lines[0]), (ENDED, STOPPED, CUT))
 
 
 class EventStreamsByHttp2(Http2TestCase):
@@ -261,6 +261,6 @@ class StalledTls(TlsTestCase):
             tls.transport.pauseProducing()
         await upstream.when(lambda: len(upstream.requests) == 2)
         await gate.stop()
-        self.assertEqual(list(map(outcome, gate.lines)), [TOLD_TO_END] * 2)
+        self.assertEqual(list(map(outcome, gate.lines)), [STOPPED] * 2)
         for client in stalled:
             await client.close()

@@ -103,9 +103,7 @@ class FloodLimits:
         if self.in_block and not (goes_on and frame.stream_id == self._block_of):
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a field block was interrupted")
         if goes_on and not self.in_block:
-            raise ConnectionFault(
-                Code.PROTOCOL_ERROR, "a field block is continued that has not begun"
-            )
+            raise ConnectionFault(Code.PROTOCOL_ERROR, "a CONTINUATION follows no field block")
         if kind == Kind.PUSH_PROMISE:
             # RFC 9113 8.4. Check this first, since it may begin a field block.
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a client can't push")

@@ -81,7 +81,7 @@ class DrainTests(SynchronousTestCase):
         client.site.abort()
         self.assertTrue(client.wire.disconnected)
         (request,) = client.recorded
-        self.assertEqual(request.log.outcome, "the gate was told to end")
+        self.assertEqual(request.log.outcome, "the gate was stopped")
 
 
 class LeavingTests(SynchronousTestCase):
